@@ -1,0 +1,232 @@
+"""Drive a plan's calls through the spend protocol: intent durable, POST once, outcome durable (`spend.md`, R1 to R6).
+
+The order of the lines in `_attempt` is the promise of the whole program. R1: the clock starts before the intent.
+R2: the intent is durable before a byte is sent. R3: the POST starts only within D of R1, and the runner bounds it by T.
+R4 and R5 stand in `recovery.py`. R6: the journal gives a ticket by compare-and-set, and only its holder sends.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import Protocol
+
+from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
+from reconciler.history import CallState
+from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
+from reconciler.plan import Call, Plan
+
+STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
+"""Refusals that the next call would meet too: no token, no credits, no quota [V]."""
+
+MOST_ATTEMPTS = 3
+"""Attempts of a call that provably was not sent, in one apply."""
+
+MOST_TROUBLES = 5
+"""Calls in a row without a clear answer after which the apply stops sending."""
+
+
+class Runner(Protocol):
+    """Sends run calls. `client` implements it over HTTP."""
+
+    def send(self, call: Call) -> Receipt:
+        """POST `call` once and return the 2xx answer; the whole call is bounded by T seconds.
+
+        Raises NotSent, Refused or InDoubt; any other exception counts as in doubt.
+        """
+
+
+class Journal(Protocol):
+    """Remembers calls durably. `ledger` implements it."""
+
+    def begin(self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int) -> Ticket:
+        """Record the intent, durable on return, if the table's version is still `version`.
+
+        Raises Leased when it is not (another apply began a call for the table), LedgerError when it cannot be written.
+        """
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Record how the attempt ended, durable on return. Raises LedgerError."""
+
+
+class StopCause(StrEnum):
+    """Why an apply stopped sending before its last call."""
+
+    REFUSED = "refused"
+    OVERBOUGHT = "overbought"
+    """More cells were accepted than planned."""
+    TROUBLE = "trouble"
+    """Too many calls in a row without a clear answer."""
+    INTERRUPTED = "interrupted"
+    LEDGER = "ledger"
+    LEASED = "leased"
+    """Another apply is at work on a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """That an apply stopped, and why, in words."""
+
+    cause: StopCause
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time, and nothing else, as the apply loop sees it."""
+
+    send_within_seconds: float
+    """D of `spend.md`."""
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    pause: Callable[[int], None]
+    """Waits before attempt number n + 1 of a call that was not sent."""
+
+
+class Apply:
+    """One apply of one plan. Create it, call `run` once; `stop` may be called meanwhile, from a signal handler too."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        runner: Runner,
+        journal: Journal,
+        pace: Pace,
+        *,
+        plan_id: str,
+        actor: Actor,
+        on_unrecorded: Callable[[Call, Ticket, Ending], None],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`on_unrecorded` is told of an ending that the journal could not keep, so that a person can.
+
+        Once `interrupted` says True, the call in flight is finished and recorded, and nothing more is sent.
+        """
+        self._plan = plan
+        self._runner = runner
+        self._journal = journal
+        self._pace = pace
+        self._plan_id = plan_id
+        self._actor = actor
+        self._on_unrecorded = on_unrecorded
+        self._interrupted = interrupted
+        self._labels = {table.manifest: table.labels for table in plan.tables}
+        self._versions = {table.table_id: table.ledger_version for table in plan.tables}
+        self._troubles = 0
+        self.stopped: Stop | None = None
+
+    def stop(self, stop: Stop) -> None:
+        """Send nothing more once the call in flight has ended; the first reason stays."""
+        if self.stopped is None:
+            self.stopped = stop
+
+    def _may_send(self) -> bool:
+        if self._interrupted():
+            self.stop(Stop(StopCause.INTERRUPTED, "interrupted"))
+        return self.stopped is None
+
+    def run(self) -> Iterator[CallResult]:
+        """Send the plan's calls, table by table, and yield each call's result as it is known."""
+        calls = sorted(self._plan.calls, key=lambda call: call.table_id)
+        for _, of_table in groupby(calls, key=lambda call: call.table_id):
+            yield from self._run_table(list(of_table))
+
+    def _run_table(self, calls: Sequence[Call]) -> Iterator[CallResult]:
+        given_up = ""
+        for call in calls:
+            if not self._may_send():
+                assert self.stopped is not None
+                yield CallResult(call, None, f"the apply had stopped: {self.stopped.message}")
+            elif given_up:
+                yield CallResult(call, None, given_up)
+            else:
+                result = self._send(call)
+                given_up = self._conclude(result)
+                yield result
+
+    def _send(self, call: Call) -> CallResult:
+        """Attempt the call until something other than *not sent* comes of it."""
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            try:
+                ending = self._attempt(call)
+            except Leased as error:
+                self.stop(Stop(StopCause.LEASED, error.message, error.hint))
+                return CallResult(call, None, error.message)
+            except LedgerError as error:
+                self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
+                return CallResult(call, None, f"nothing was sent: {error.message}")
+            if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
+                break
+            self._pace.pause(attempt)
+            if not self._may_send():
+                break
+        return CallResult(call, ending)
+
+    def _attempt(self, call: Call) -> Ending:
+        started = self._pace.clock()  # R1
+        ticket = self._journal.begin(  # R2, R6
+            call,
+            plan_id=self._plan_id,
+            actor=self._actor,
+            labels=self._labels[call.manifest],
+            version=self._versions[call.table_id],
+        )
+        self._versions[call.table_id] = ticket.table_version
+        waited = self._pace.clock() - started
+        if waited < self._pace.send_within_seconds:  # R3
+            ending = self._post(call, ticket)
+        else:
+            ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
+        self._record(call, ticket, ending)
+        return ending
+
+    def _post(self, call: Call, ticket: Ticket) -> Ending:
+        try:
+            receipt = self._runner.send(call)
+        except NotSent as error:
+            return Ending(CallState.NOT_SENT, error.message)
+        except Refused as error:
+            return Ending(CallState.REFUSED, error.message, error.status)
+        except InDoubt as error:
+            return Ending(CallState.IN_DOUBT, error.message, error.status)
+        except Exception as error:  # noqa: BLE001 - an exception that no one listed is in doubt
+            return Ending(CallState.IN_DOUBT, f"unexpected {type(error).__name__} while sending")
+        except BaseException:
+            self._record(call, ticket, Ending(CallState.IN_DOUBT, "interrupted while sending"))
+            raise
+        return Ending(CallState.ACCEPTED, receipt=receipt)
+
+    def _record(self, call: Call, ticket: Ticket, ending: Ending) -> None:
+        try:
+            self._journal.end(ticket, ending)
+        except LedgerError as error:
+            self._on_unrecorded(call, ticket, ending)
+            self.stop(Stop(StopCause.LEDGER, f"the ledger did not keep an outcome: {error.message}", error.hint))
+
+    def _conclude(self, result: CallResult) -> str:
+        """Draw the consequences of a result; return why the table's remaining calls are skipped, if they are."""
+        ending = result.ending
+        if ending is None:
+            return result.reason
+        if ending.state is CallState.ACCEPTED:
+            self._troubles = 0
+            self._check_amount(result.call, ending.receipt)
+            return ""
+        if ending.state is CallState.REFUSED:
+            self._troubles = 0
+            if ending.status in STOPS_ALL_SPENDING:
+                self.stop(Stop(StopCause.REFUSED, f"the API refused a call: {ending.detail}"))
+            return f"call {result.call.id[:8]} for the same table was refused"
+        self._troubles += 1
+        if self._troubles >= MOST_TROUBLES:
+            message = f"{self._troubles} calls in a row got no clear answer"
+            self.stop(Stop(StopCause.TROUBLE, message, "Look at the API's state before you apply again."))
+        word = "is in doubt" if ending.state is CallState.IN_DOUBT else "could not be sent"
+        return f"call {result.call.id[:8]} for the same table {word}"
+
+    def _check_amount(self, call: Call, receipt: Receipt | None) -> None:
+        requested = receipt.requested_cells if receipt else None
+        if requested is not None and requested > call.cells:
+            message = f"{call.address} asked for {call.cells:,} cells and the API accepted {requested:,}"
+            self.stop(Stop(StopCause.OVERBOUGHT, message, "Look at the table before you apply again."))

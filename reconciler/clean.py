@@ -1,0 +1,38 @@
+"""One cleaner for every text that came from outside: nothing it returns can move a cursor, end a line or reverse one.
+
+Escape sequences, bidirectional overrides and line breaks in a name would otherwise reach the terminal or forge a line
+of a CI log. Letters of every script stay as they are.
+"""
+
+import re
+
+LIMIT = 200
+"""Characters kept of a text unless the caller says otherwise."""
+
+_UNSAFE = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls: escape sequences begin here
+    "\u00ad"  # soft hyphen: invisible
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional marks, overrides and isolates
+    "\u180e\u200b-\u200d\u2060-\u2064\ufeff"  # zero-width characters
+    "\u2028\u2029"  # line and paragraph separators
+    "\ufff9-\ufffb"  # interlinear annotation
+    "\ud800-\udfff"  # lone surrogates: cannot be encoded, so printing them would fail
+    "\U000e0000-\U000e007f"  # tag characters: invisible text
+    "]"
+)
+
+
+def _escape(match: re.Match[str]) -> str:
+    """Spell one character as Python would."""
+    code = ord(match.group())
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def clean(text: str, limit: int = LIMIT) -> str:
+    """Return `text` on one line, its unsafe characters spelled out, cut after `limit` characters of the original."""
+    if len(text) > limit:
+        text = text[:limit] + "…"
+    return _UNSAFE.sub(_escape, text)

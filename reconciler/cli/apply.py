@@ -1,0 +1,169 @@
+"""`reconciler apply`."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from types import FrameType
+
+import click
+
+from reconciler import planfile, reconcile, reportfile
+from reconciler.cli import options
+from reconciler.cli.connection import api_options, origin
+from reconciler.cli.console import Console, exits
+from reconciler.cli.progress import Waiting
+from reconciler.client import Reader, SpendClient
+from reconciler.errors import SettingsError
+from reconciler.ledger import open_ledger
+from reconciler.observed import TableStatus
+from reconciler.outcome import CallResult, Ending, Ticket
+from reconciler.plan import Call, Plan
+from reconciler.provenance import actor
+from reconciler.reconcile import Interrupt, Tools, Watcher
+from reconciler.render.plan_text import plan_text
+from reconciler.render.report_text import report_text, result_text
+from reconciler.report import Report, bought_cells
+from reconciler.settings import Settings
+
+
+@click.command("apply")
+@options.paths
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--wait/--no-wait", default=None, help="Wait until the tables are idle. Default: on a terminal.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this.")
+@click.option(
+    "--lease-timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=0.0,
+    help="Wait this long for another apply to finish with a table. Default: not at all.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
+@options.targets
+@options.limits
+@options.detailed_exitcode
+@click.pass_context
+@exits
+def command(
+    context: click.Context,
+    /,
+    paths: tuple[str, ...],
+    yes: bool,
+    wait: bool | None,
+    timeout: float | None,
+    lease_timeout: float,
+    form: str,
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
+    max_credits: str | None,
+    max_cells: str | None,
+    detailed_exitcode: bool,
+) -> int:
+    """Send the run calls that are due, each at most once.
+
+    Shows the plan and asks first. Applying twice sends nothing the second time; a call that may have been paid for is
+    never sent again.
+    """
+    console = Console(context.obj)
+    settings = console.settings(max_credits=max_credits, max_cells=max_cells)
+    wanted = reconcile.load(settings, paths, target, exclude)
+    screen = _Screen(console, settings, as_text=form == "text", yes=yes)
+    api = api_options(settings)
+    with Reader(api) as reader, open_ledger(settings.ledger) as ledger, interruptible() as interrupt:
+        who = actor(os.environ, origin(settings).git)
+        tools = Tools(settings, reader, SpendClient(api), ledger, who, screen.watcher(), interrupt, lease_timeout)
+        with reconcile.apply(wanted, tools, screen.approve) as report:
+            if wait if wait is not None else console.is_terminal:
+                report = screen.wait(report, tools, timeout)
+    code = report.exit_code(detailed=detailed_exitcode)
+    if form == "json":
+        console.answer(json.dumps(reportfile.document(report, code), indent=2, ensure_ascii=True))
+    else:
+        console.answer(report_text(report, console.paint))
+    return code
+
+
+class _Screen:
+    """The apply's side towards the person: the plan and the question, each call's line, the bar while waiting."""
+
+    def __init__(self, console: Console, settings: Settings, *, as_text: bool, yes: bool) -> None:
+        self._console = console
+        self._settings = settings
+        self._as_text = as_text
+        self._yes = yes
+        self._width = 0
+        self._bar: Waiting | None = None
+
+    def approve(self, plan: Plan) -> str:
+        """Show the plan and have it approved; return its id. Raises SettingsError or click.Abort."""
+        self._width = max((len(call.address) for call in plan.calls), default=0)
+        text = plan_text(plan, self._settings.limits, (), self._console.paint, is_preview=False)
+        if self._as_text:
+            self._console.answer(text + "\n")
+        if plan.calls and not self._yes:
+            if not (sys.stdin.isatty() and self._console.is_terminal):
+                raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
+            if not self._as_text:
+                click.echo(text + "\n", err=True)
+            click.confirm("Send these calls?", abort=True, err=True)
+        plan_id: str = planfile.document(plan, origin(self._settings))["plan_id"]
+        return plan_id
+
+    def watcher(self) -> Watcher:
+        """Return what the apply tells its progress to."""
+        return Watcher(self._result, self._poll, self._unrecorded, self._trouble)
+
+    def wait(self, report: Report, tools: Tools, timeout: float | None) -> Report:
+        """Wait with a bar or plain lines."""
+        cells = sum(bought_cells(result) for result in report.results if result.ending and result.ending.receipt)
+        with Waiting(self._console, cells) as self._bar:
+            return reconcile.wait(report, tools, timeout)
+
+    def _result(self, result: CallResult) -> None:
+        if self._as_text:
+            self._console.answer(result_text(result, self._width, self._console.paint))
+
+    def _poll(self, statuses: Mapping[str, TableStatus]) -> None:
+        if self._bar is not None:
+            self._bar.poll(statuses)
+
+    def _unrecorded(self, call: Call, ticket: Ticket, ending: Ending) -> None:
+        record = {
+            "call": call.id,
+            "attempt": ticket.attempt,
+            "address": call.address,
+            "table_id": call.table_id,
+            "cells": call.cells,
+            **asdict(ending),
+        }
+        self._console.error(
+            f"the ledger did not keep this outcome; keep it yourself: {json.dumps(record)}",
+            "Once the ledger can be written, end the doubt with `reconciler ledger resolve`.",
+        )
+
+    def _trouble(self, message: str) -> None:
+        self._console.info(message)
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Turn the first SIGINT or SIGTERM into a polite stop; a second one stops at once."""
+    interrupt = Interrupt()
+
+    def polite(signum: int, frame: FrameType | None) -> None:
+        del frame
+        if interrupt:
+            raise KeyboardInterrupt
+        interrupt.set()
+        click.echo("\nreconciler: stopping once the call in flight has ended", err=True)
+
+    before = {number: signal.signal(number, polite) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,84 @@
+"""The command group: names, one-line helps, and the module to load once a command is called.
+
+Nothing but click is imported here, so that `--version` and completion stay fast.
+"""
+
+import importlib
+from typing import Any
+
+import click
+
+from reconciler import __version__
+
+COMMANDS = {
+    "validate": "Check manifests and the project file, offline.",
+    "plan": "Show which run calls are due, and send nothing.",
+    "apply": "Send the run calls that are due, each at most once.",
+    "ledger": "Look at what was spent, when and by whom.",
+    "schema": "Print a JSON Schema.",
+    "simulator": "Serve a local stand-in of the API.",
+    "demo": "Run the whole loop against the simulator, without an account.",
+}
+"""Command name, which is also its module in this package → its line in the help."""
+
+USAGE_ERROR = 64
+
+
+class Commands(click.Group):
+    """Loads a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"reconciler.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `reconciler demo`. Settings come from flags, environment, reconciler.yaml and defaults.",
+)
+@click.option("--project", metavar="FILE", help="Project file. Default: reconciler.yaml, where there is one.")
+@click.option("--api-url", metavar="URL", help="Base URL of the API. Default: https://api.extruct.ai.")
+@click.option("--ledger", metavar="URL", help="Ledger file or PostgreSQL URL. Default: .reconciler/ledger.db.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr.")
+@click.option("--no-color", is_flag=True, help="No colour; as the environment variable NO_COLOR.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How stderr is written.")
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def group(context: click.Context, /, **flags: Any) -> None:
+    """Paid AI table runs as code: manifests say which cells should be run, a plan lists the calls, apply sends each
+    at most once.
+    """
+    context.obj = flags
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the contract's exit code; 64 where the line itself is wrong."""
+    try:
+        code = group.main(arguments, prog_name="reconciler", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE_ERROR
+    except click.ClickException as error:
+        error.show()
+        return USAGE_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("reconciler: interrupted", err=True)
+        return 1
+    return code if isinstance(code, int) else 0

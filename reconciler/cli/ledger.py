@@ -1,0 +1,252 @@
+"""`reconciler ledger …`."""
+
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import click
+
+from reconciler.amounts import counted, json_number
+from reconciler.cli.console import Console, exits
+from reconciler.errors import SettingsError
+from reconciler.history import CallState
+from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine, open_ledger
+from reconciler.outcome import Actor
+from reconciler.provenance import actor, git_state
+from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
+from reconciler.report import ExitCode
+from reconciler.settings import Settings
+
+form_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written."
+)
+reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger.")
+
+
+@click.group("ledger")
+def command() -> None:
+    """Look at what was spent, when and by whom."""
+
+
+def _open(context: click.Context) -> tuple[Console, Settings, Ledger]:
+    console = Console(context.obj)
+    settings = console.settings()
+    return console, settings, open_ledger(settings.ledger)
+
+
+def _who(settings: Settings) -> Actor:
+    return actor(os.environ, git_state(settings.root))
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice([state.value for state in CallState]), help="Only calls in this state.")
+@click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
+@click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest calls only.")
+@form_option
+@click.pass_context
+@exits
+def list_(
+    context: click.Context, /, state: str | None, address: str | None, label: str | None, limit: int, form: str
+) -> int:
+    """List calls, the newest first."""
+    console, _, ledger = _open(context)
+    with ledger:
+        states = None if state is None else [CallState(state)]
+        calls = ledger.calls(states=states, address=address, label=label, limit=limit)
+    console.answer(_json([_call(call) for call in calls]) if form == "json" else calls_text(calls))
+    return ExitCode.OK
+
+
+@command.command("show")
+@click.argument("call")
+@form_option
+@click.pass_context
+@exits
+def show(context: click.Context, /, call: str, form: str) -> int:
+    """Show one call and everything that happened to it. CALL is the start of its id."""
+    console, _, ledger = _open(context)
+    with ledger:
+        record = ledger.find(call)
+        events = ledger.events(record.id)
+    if form == "json":
+        happened = [
+            {"at": _time(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
+            for event in events
+        ]
+        console.answer(_json({**_call(record), "events": happened}))
+    else:
+        console.answer(call_text(record, events))
+    return ExitCode.OK
+
+
+@command.command("report")
+@click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
+@click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
+@click.option("--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun on this day or later, UTC.")
+@click.option("--until", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun before this day, UTC.")
+@form_option
+@click.pass_context
+@exits
+def report(
+    context: click.Context,
+    /,
+    by: Grouping,
+    label: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    form: str,
+) -> int:
+    """Add up what was spent, by table, manifest, label, month and more."""
+    console, _, ledger = _open(context)
+    with ledger:
+        lines = ledger.report(by, label=label, since=_seconds(since), until=_seconds(until))
+    console.answer(_json([_spend(line) for line in lines]) if form == "json" else spend_text(lines, by))
+    return ExitCode.OK
+
+
+@command.command("resolve")
+@click.argument("call")
+@click.option("--landed/--not-landed", default=None, required=True, help="Was it paid for?")
+@reason_option
+@click.pass_context
+@exits
+def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> int:
+    """End the doubt about a call, after a look at its table. CALL is the start of its id.
+
+    Landed: its cells count as bought. Not landed: they are due again at the next plan.
+    """
+    console, settings, ledger = _open(context)
+    spend = settings.project.api.spend
+    with ledger:
+        record = ledger.find(call)
+        state = ledger.resolve(
+            record.id,
+            record.attempt,
+            landed=landed,
+            reason=reason,
+            actor=_who(settings),
+            min_age_seconds=spend.send_within_seconds + spend.call_seconds,
+        )
+    console.answer(f"{record.address} ({record.id[:8]}, {counted(record.cells, 'cell')}) is {state.value} now.")
+    return ExitCode.OK
+
+
+@command.command("leases")
+@click.pass_context
+@exits
+def leases(context: click.Context, /) -> int:
+    """List the tables that an apply holds."""
+    console, _, ledger = _open(context)
+    with ledger:
+        console.answer(leases_text(ledger.leases()))
+    return ExitCode.OK
+
+
+@command.command("release")
+@click.argument("table")
+@reason_option
+@click.pass_context
+@exits
+def release(context: click.Context, /, table: str, reason: str) -> int:
+    """Take a table's lease away from an apply that is dead. One that lives stops at its next call."""
+    console, settings, ledger = _open(context)
+    with ledger:
+        lease = ledger.force_release(table.lower(), reason=reason, actor=_who(settings))
+    if lease is None:
+        raise SettingsError(f"nobody holds table {table!r}", hint="`reconciler ledger leases` lists what is held.")
+    console.answer(f"Table {lease.table_id} is free; {lease.actor.name} held it.")
+    return ExitCode.OK
+
+
+@command.command("init")
+@click.pass_context
+@exits
+def init(context: click.Context, /) -> int:
+    """Create the ledger, or bring an older one up to date."""
+    console, _, ledger = _open(context)
+    with ledger:
+        ledger.initialise()
+        console.answer(f"The ledger at {ledger.location} is ready.")
+    return ExitCode.OK
+
+
+@command.command("export")
+@click.pass_context
+@exits
+def export(context: click.Context, /) -> int:
+    """Write the whole ledger to stdout as JSON lines."""
+    console, _, ledger = _open(context)
+    with ledger:
+        for line in ledger.export():
+            console.answer(line.rstrip("\n"))
+    return ExitCode.OK
+
+
+@command.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.pass_context
+@exits
+def import_(context: click.Context, /, file: Any) -> int:
+    """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
+    console, _, ledger = _open(context)
+    with ledger:
+        loaded = ledger.load(file)
+    counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
+    console.answer(f"Imported {', '.join(counts)}.")
+    return ExitCode.OK
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=True)
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(day: datetime | None) -> float | None:
+    return None if day is None else day.replace(tzinfo=UTC).timestamp()
+
+
+def _call(call: CallRecord) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "address": call.address,
+        "table_id": call.table_id,
+        "mode": call.mode.value,
+        "revision": call.revision,
+        "columns": list(call.columns),
+        "column_keys": list(call.column_keys),
+        "rows": call.row_count,
+        "cells": call.cells,
+        "credits": json_number(call.credits),
+        "labels": dict(call.labels),
+        "state": call.state.value,
+        "attempt": call.attempt,
+        "begun_at": _time(call.begun_at),
+        "ended_at": _time(call.ended_at),
+        "settled_at": _time(call.settled_at),
+        "settlement": None if call.settlement is None else asdict(call.settlement),
+        "run_id": call.run_id,
+        "requested_cells": call.requested_cells,
+        "plan_id": call.plan_id,
+        "actor": asdict(call.actor),
+    }
+
+
+def _spend(line: SpendLine) -> dict[str, Any]:
+    return {
+        "key": line.key,
+        "calls": line.calls,
+        "cells": line.cells,
+        "credits": json_number(line.credits),
+        "unpriced_cells": line.unpriced_cells,
+        "in_doubt_calls": line.in_doubt_calls,
+        "in_doubt_cells": line.in_doubt_cells,
+        "in_doubt_credits": json_number(line.in_doubt_credits),
+    }

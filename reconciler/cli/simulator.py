@@ -1,0 +1,88 @@
+"""`reconciler simulator`."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from reconciler.cli.console import Console, exits
+from reconciler.errors import SettingsError
+from reconciler.report import ExitCode
+from reconciler.simulator.clock import RunningClock
+from reconciler.simulator.faults import parse_fault
+from reconciler.simulator.live import make
+from reconciler.simulator.sample import sample
+from reconciler.simulator.workspace_file import load
+
+try:
+    from reconciler.simulator.server import NotLoopbackError, serve_forever
+
+    INSTALLED = True
+except ModuleNotFoundError:
+    INSTALLED = False
+
+
+@click.command("simulator")
+@click.option(
+    "--workspace", metavar="FILE", type=click.Path(dir_okay=False), help="Tables to begin with. Default: a sample."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="A loopback address.")
+@click.option("--port", default=8420, show_default=True, type=click.IntRange(0, 65535), help="0 is any free port.")
+@click.option("--speed", default=60.0, show_default=True, type=click.FloatRange(0, min_open=True), metavar="N",
+              help="Simulated seconds in a real second.")  # fmt: skip
+@click.option("--seed", default=7, show_default=True, help="Decides ids, values, failures and durations.")
+@click.option("--fault", "faults", multiple=True, metavar="TEXT",
+              help='E.g. "status method=POST path=/v1/tables/*/run status=500 times=1". Repeatable.')  # fmt: skip
+@click.pass_context
+@exits
+def command(
+    context: click.Context,
+    /,
+    workspace: str | None,
+    host: str,
+    port: int,
+    speed: float,
+    seed: int,
+    faults: tuple[str, ...],
+) -> int:
+    """Serve a local stand-in of the API until Ctrl-C.
+
+    Nothing it does costs anything or leaves this machine. `/__simulator/charges` says what would have been paid for.
+    """
+    if not INSTALLED:
+        raise SettingsError("the simulator is not installed", hint="pip install 'extruct-reconciler[simulator]'")
+    console = Console(context.obj)
+    described = sample() if workspace is None else load(Path(workspace))
+    for text in faults:
+        try:
+            described.faults.append(parse_fault(text))
+        except (ValueError, msgspec.ValidationError) as error:
+            raise SettingsError(f"--fault `{text}`: {error}", hint="A kind, then name=value fields.") from None
+    simulator = make(described, seed=seed, clock=RunningClock(speed))
+    tables = [table for table in simulator.world.tables.values() if table.parent_table is None]
+
+    def ready(url: str) -> None:
+        rows = sum(len(table.order) for table in tables)
+        console.answer(f"Simulator at {url} · {len(tables):,} tables, {rows:,} rows · speed {speed:g}, seed {seed}")
+        for table in tables[:10]:
+            console.answer(f"  {table.id}  {table.name}")
+        console.answer(
+            "Point the reconciler at it, then run `reconciler plan`:\n"
+            f"  export EXTRUCT_API_URL={url}\n"
+            f"  export EXTRUCT_API_TOKEN={described.token}\n"
+            f"What was paid for: curl {url}/__simulator/charges\n"
+            "Stop with Ctrl-C."
+        )
+
+    try:
+        serve_forever(simulator, host, port, ready)
+    except NotLoopbackError:
+        raise SettingsError(
+            f"the simulator listens on loopback only, not on {host}",
+            hint="It accepts a known token and obeys anybody who reaches it. Use 127.0.0.1, ::1 or localhost.",
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}", hint="Try --port 0.") from None
+    except KeyboardInterrupt:
+        console.info("Simulator stopped.")
+    return ExitCode.OK

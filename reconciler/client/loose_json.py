@@ -1,0 +1,104 @@
+"""JSON as the vendor really sends it: raw control characters in strings are taken, everything else is strict.
+
+msgspec is fast and strict; the standard library takes raw control characters with `strict=False` [V]. So the fast one
+goes first and the other one is asked only when it refuses; whatever both accept, both read alike.
+"""
+
+import codecs
+import hashlib
+import json
+from typing import Any, NoReturn
+
+import msgspec
+
+from reconciler.errors import BadResponse
+
+DIGEST_CHARACTERS = 16
+_SLICE = 1 << 20
+_LONGEST_NUMBER = 4300  # Python refuses to turn longer texts into integers (CVE-2020-10735)
+_any = msgspec.json.Decoder()
+_deterministic = msgspec.json.Encoder(order="deterministic")
+_FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+def check_utf8(body: bytes | bytearray) -> None:
+    """Raise BadResponse where `body` is not UTF-8: msgspec skips over values without looking at their characters.
+
+    In slices, so that a large page never stands in memory a second time as text.
+    """
+    if body.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(body), _SLICE):
+            decoder.decode(body[start : start + _SLICE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        pass
+    else:
+        return
+    raise BadResponse("the answer is not UTF-8")
+
+
+def loads(text: str) -> Any:
+    """Parse `text`, raw control characters in strings included. Raises BadResponse.
+
+    NaN and Infinity are refused. A whole number of more than 4300 digits comes out as its text.
+    """
+    try:
+        return json.loads(text, strict=False, parse_constant=_no_constant, parse_int=_integer)
+    except RecursionError:
+        reason = "the answer is nested too deeply"
+    except ValueError:
+        reason = "the answer is not JSON"
+    raise BadResponse(reason)
+
+
+def parse(raw: bytes | bytearray | msgspec.Raw) -> Any:
+    """Parse any JSON into plain Python values, fast where it can be. Raises BadResponse."""
+    try:
+        return _any.decode(raw)
+    except _FAST_REFUSES:
+        pass
+    except RecursionError:
+        too_deep()
+    text = bytes(raw)
+    check_utf8(text)
+    return loads(str(text, "utf-8"))
+
+
+def value_digest(value: Any) -> str:
+    """Return 16 hex digits of SHA-256 over the value itself: not over its bytes on the wire.
+
+    So key order, spacing and the spelling of a character do not matter, nor which of the two parsers read the page: a
+    digest changes exactly when the value does, and an unchanged cell is never taken for evidence that a call landed.
+    """
+    try:
+        text = _deterministic.encode(value)
+    except RecursionError:
+        too_deep()
+    except UnicodeEncodeError:
+        text = json.dumps(value, sort_keys=True).encode()  # a lone surrogate, which this spells as an escape
+    return hashlib.sha256(text).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def is_plain(text: str) -> bool:
+    """True if `text` can be written as UTF-8: a lone surrogate would crash the first one who prints or stores it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def too_deep() -> NoReturn:
+    """Raise BadResponse: the answer is nested deeper than Python's stack."""
+    raise BadResponse("the answer is nested too deeply") from None
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise ValueError("not JSON")
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= _LONGEST_NUMBER else text

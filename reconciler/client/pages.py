@@ -1,0 +1,308 @@
+"""Bytes of an answer to the little that is kept of it: a header, or one data page as one byte a cell.
+
+A page's bytes and its decoded rows die with `read_page`; what it returns holds no reference to them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_code, slow_code, value_of
+from reconciler.client.columns import plain_text, read_columns
+from reconciler.client.loose_json import check_utf8, is_plain, loads, parse, too_deep, value_digest
+from reconciler.client.paths import as_uuid
+from reconciler.errors import BadResponse
+from reconciler.observed import IDLE, Column
+
+MOST_ROWS = 5_000_000
+"""More rows than this in one table are refused: a server that counts on for ever must not be followed."""
+
+
+class _Status(Struct):
+    num_rows: int
+    num_cells_in_progress: int
+    num_cells_completed: int
+    run_status: str
+
+
+class _StatusOnly(Struct):
+    id: str
+    status: _Status
+
+
+class _Header(Struct):
+    id: str
+    columns: Raw
+    status: _Status
+    name: str = ""
+    kind: str = ""
+
+
+class _Row(Struct):
+    id: str
+    data: dict[str, Cell]
+    is_missing_inputs: bool | None = None
+
+
+class _RawRow(Struct):
+    id: str
+    data: dict[str, Raw]
+    is_missing_inputs: bool | None = None
+
+
+class _Page(Struct):
+    id: str
+    columns: Raw
+    status: _Status
+    rows: list[_Row]
+
+
+class _RawPage(Struct):
+    id: str
+    columns: Raw
+    status: _Status
+    rows: list[_RawRow]
+
+
+_status_only = msgspec.json.Decoder(_StatusOnly)
+_headers = msgspec.json.Decoder(_Header)
+_pages = msgspec.json.Decoder(_Page)
+_raw_pages = msgspec.json.Decoder(_RawPage)
+_cells: msgspec.json.Decoder[Cell] = msgspec.json.Decoder(Cell)
+_FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError, UnclearError)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A table's `status` [D], as one answer showed it."""
+
+    rows: int
+    in_progress: int
+    completed: int
+    run_status: str
+
+    @property
+    def is_finished(self) -> bool:
+        """Idle, and no cell in progress [V]."""
+        return self.run_status == IDLE and self.in_progress == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`GET /v1/tables/{id}` [D]."""
+
+    table_id: str
+    name: str
+    kind: str
+    columns: tuple[Column, ...]
+    raw_columns: bytes
+    """As they were on the wire: a page that shows the same bytes needs no second look."""
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What to keep of each row: the columns in order, and those whose values are wanted as digests."""
+
+    header: Header
+    keys: tuple[str, ...]
+    """Keys of the output columns, in the table's order."""
+    digested: tuple[int, ...]
+    """Indices into `keys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One data page [D], reduced."""
+
+    row_ids: tuple[str, ...]
+    missing_inputs: bytes
+    codes: tuple[bytes, ...]
+    """For each key of the layout one code (`cells.py`) a row."""
+    digests: tuple[tuple[str, ...], ...]
+    """For each digested key one digest a row."""
+    counters: Counters
+    same_columns: bool
+    """False where the columns are no longer those of the header."""
+
+
+def layout(header: Header, wanted: frozenset[str] | None) -> Layout:
+    """Return what to keep of a table's rows; `wanted` names columns by key or id, None means every output column."""
+    outputs = [column for column in header.columns if not column.is_input]
+    lowered = frozenset(name.lower() for name in wanted or ())
+    digested = tuple(
+        index for index, column in enumerate(outputs) if wanted is None or column.key in wanted or column.id in lowered
+    )
+    return Layout(header, tuple(column.key for column in outputs), digested)
+
+
+def read_header(body: bytes | bytearray, table_id: str) -> Header:
+    """Decode a table's header. Raises BadResponse."""
+    check_utf8(body)
+    try:
+        shown = _headers.decode(body)
+    except _FAST_REFUSES:
+        return _slow_header(_object(loads(str(body, "utf-8"))), table_id)
+    except RecursionError:
+        too_deep()
+    raw = bytes(shown.columns)
+    return _header(shown.id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status), table_id)
+
+
+def read_counters(body: bytes | bytearray, table_id: str) -> Counters:
+    """Decode a table's header for its `status` alone. Raises BadResponse."""
+    check_utf8(body)
+    try:
+        shown = _status_only.decode(body)
+    except _FAST_REFUSES:
+        whole = _object(loads(str(body, "utf-8")))
+        _check_table(whole.get("id"), table_id)
+        return _slow_counters(whole)
+    except RecursionError:
+        too_deep()
+    _check_table(shown.id, table_id)
+    return _fast_counters(shown.status)
+
+
+def read_page(body: bytes | bytearray, plan: Layout) -> Page:
+    """Decode a data page. Raises BadResponse."""
+    check_utf8(body)
+    try:
+        return _raw_page(body, plan) if plan.digested else _light_page(body, plan)
+    except _FAST_REFUSES:
+        pass
+    except RecursionError:
+        too_deep()
+    return _slow_page(str(body, "utf-8"), plan)
+
+
+def _light_page(body: bytes | bytearray, plan: Layout) -> Page:
+    shown = _pages.decode(body)
+    rows = shown.rows
+    codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
+    same = _same_columns(shown.columns, plan)
+    return _page(shown.id, [row.id for row in rows], [row.is_missing_inputs for row in rows], codes, (),
+                 _fast_counters(shown.status), same, plan)  # fmt: skip
+
+
+def _raw_page(body: bytes | bytearray, plan: Layout) -> Page:
+    shown = _raw_pages.decode(body)
+    rows = shown.rows
+    codes: list[bytes] = []
+    digests: list[tuple[str, ...]] = []
+    for index, key in enumerate(plan.keys):
+        found = [row.data.get(key) for row in rows]
+        if index in plan.digested:
+            values = [None if cell is None else parse(cell) for cell in found]
+            codes.append(bytes(map(slow_code, values)))
+            digests.append(_digests(values))
+        else:
+            codes.append(bytes([EMPTY if cell is None else fast_code(_cells.decode(cell)) for cell in found]))
+    same = _same_columns(shown.columns, plan)
+    return _page(shown.id, [row.id for row in rows], [row.is_missing_inputs for row in rows], tuple(codes),
+                 tuple(digests), _fast_counters(shown.status), same, plan)  # fmt: skip
+
+
+def _slow_page(text: str, plan: Layout) -> Page:
+    shown = _object(loads(text))
+    rows = shown.get("rows")
+    if not isinstance(rows, list):
+        raise BadResponse("`rows` is not a list")
+    data: list[Mapping[str, Any]] = []
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get("data"), dict):
+            raise BadResponse("a row has no `data` object")
+        data.append(row["data"])
+    codes = tuple(bytes([slow_code(cells.get(key)) for cells in data]) for key in plan.keys)
+    digests = tuple(_digests(cells.get(plan.keys[index]) for cells in data) for index in plan.digested)
+    same = _columns_of(shown) == plan.header.columns
+    return _page(shown.get("id"), [row.get("id") for row in rows], [row.get("is_missing_inputs") for row in rows],
+                 codes, digests, _slow_counters(shown), same, plan)  # fmt: skip
+
+
+def _page(
+    table_id: object,
+    row_ids: Sequence[object],
+    missing: Sequence[object],
+    codes: tuple[bytes, ...],
+    digests: tuple[tuple[str, ...], ...],
+    counters: Counters,
+    same_columns: bool,
+    plan: Layout,
+) -> Page:
+    _check_table(table_id, plan.header.table_id)
+    ids = [as_uuid(row_id) for row_id in row_ids]
+    checked = tuple(row_id for row_id in ids if row_id is not None)
+    if len(checked) != len(ids):
+        raise BadResponse("a row's id is not a UUID")
+    if not all(flag is None or isinstance(flag, bool) for flag in missing):
+        raise BadResponse("a row's `is_missing_inputs` is neither true nor false")
+    return Page(checked, bytes(map(bool, missing)), codes, digests, counters, same_columns)
+
+
+def _header(
+    shown_id: object, name: str, kind: str, raw: bytes, columns: Any, counters: Counters, table_id: str
+) -> Header:
+    _check_table(shown_id, table_id)
+    if not is_plain(name) or not is_plain(kind):
+        raise BadResponse("the table's name or kind holds half a character")
+    return Header(table_id, name, kind, read_columns(columns), raw, counters)
+
+
+def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
+    name, kind = shown.get("name") or "", shown.get("kind") or ""
+    if not isinstance(name, str) or not isinstance(kind, str):
+        raise BadResponse("the table's name or kind is not a text")
+    return _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)
+
+
+def _same_columns(raw: Raw, plan: Layout) -> bool:
+    same_bytes = bytes(raw) == plan.header.raw_columns
+    return same_bytes or read_columns(parse(raw)) == plan.header.columns
+
+
+def _columns_of(shown: Mapping[str, Any]) -> tuple[Column, ...]:
+    return read_columns(shown.get("columns"))
+
+
+def _check_table(shown_id: object, table_id: str) -> None:
+    if as_uuid(shown_id) != table_id:
+        raise BadResponse("the answer is about another table than the one asked for")
+
+
+def _fast_counters(shown: _Status) -> Counters:
+    return _counters(
+        shown.num_rows, shown.num_cells_in_progress, shown.num_cells_completed, {"run_status": shown.run_status}
+    )
+
+
+def _slow_counters(shown: Mapping[str, Any]) -> Counters:
+    status = shown.get("status")
+    if not isinstance(status, dict):
+        raise BadResponse("the answer has no `status` object")
+    numbers = [status.get(name) for name in ("num_rows", "num_cells_in_progress", "num_cells_completed")]
+    whole = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+    if len(whole) != len(numbers):
+        raise BadResponse("a number in `status` is missing or is not whole")
+    return _counters(whole[0], whole[1], whole[2], status)
+
+
+def _counters(rows: int, in_progress: int, completed: int, status: Mapping[str, Any]) -> Counters:
+    if min(rows, in_progress, completed) < 0:
+        raise BadResponse("a number in `status` is negative")
+    if rows > MOST_ROWS:
+        raise BadResponse(f"the table says it has more rows than are read of one: {MOST_ROWS:,}")
+    return Counters(rows, in_progress, completed, plain_text(status, "run_status", "the table's `status`"))
+
+
+def _digests(cells: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(value_digest(value_of(cell)) for cell in cells)
+
+
+def _object(shown: Any) -> dict[str, Any]:
+    if not isinstance(shown, dict):
+        raise BadResponse("the answer is not a JSON object")
+    return shown

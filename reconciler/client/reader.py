@@ -1,0 +1,139 @@
+"""Reads tables and their status: nothing but GET, many at once."""
+
+import random as chance
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from reconciler.client.assembly import Assembly
+from reconciler.client.dispatch import Dispatch
+from reconciler.client.options import ApiOptions
+from reconciler.client.paths import as_uuid, not_a_table_id
+from reconciler.client.polling import Poll, TableStatus
+from reconciler.client.wire import Connection, tls_context
+from reconciler.errors import ApiError
+from reconciler.observed import TableSnapshot
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProgress:
+    """How far a `read_tables` is."""
+
+    tables_done: int
+    tables: int
+    rows: int
+    """Of the tables done and under way; goes back when a table has to be read again."""
+    requests: int
+    """GETs sent and answered or given up, retries included."""
+
+
+class Reader:
+    """Reads tables; a context manager, for one thread at a time. Sends GET and nothing else, whatever happens.
+
+    Reads are retried: lost connections, timeouts, 429 and 5xx, at most 5 tries each, with full jitter or as long as
+    `Retry-After` asks, up to 60 s. A 401 or 403 ends the reader: it raises Refused at once, asks nothing more, and
+    every later read raises the same.
+    """
+
+    def __init__(
+        self,
+        options: ApiOptions,
+        *,
+        sleep: Callable[[float], None] | None = None,
+        random: Callable[[], float] = chance.random,
+        on_progress: Callable[[ReadProgress], None] | None = None,
+    ) -> None:
+        """`sleep` takes seconds, `random` gives 0 ≤ x < 1; `on_progress` is called by the thread that reads."""
+        context = tls_context(options)
+        self._page_rows = options.page_rows
+        self._on_progress = on_progress
+        self._dispatch = Dispatch(options.concurrency, lambda: Connection(options, context), random=random, sleep=sleep)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; what is still under way is abandoned."""
+        self._dispatch.close()
+
+    def read_tables(self, wanted: Mapping[str, frozenset[str] | None]) -> dict[str, TableSnapshot | ApiError]:
+        """Read whole tables and return each, or what went wrong with it, in the order asked for.
+
+        `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
+        column; empty: none). Raises Refused on 401 and 403.
+        """
+        readings = {
+            table: Assembly(as_uuid(table) or "", columns, self._page_rows) for table, columns in wanted.items()
+        }
+        tally = _Tally(len(readings), self._dispatch.requests)
+        for reading in readings.values():
+            if not reading.table_id:
+                reading.outcome = not_a_table_id()
+                tally.tables_done += 1
+
+        def on_reply(reading: Assembly) -> None:
+            tally.count(reading)
+            if self._on_progress is not None:
+                self._on_progress(tally.progress(self._dispatch.requests))
+
+        self._dispatch.run((reading for reading in readings.values() if not reading.is_done), on_reply)
+        return {table: reading.result() for table, reading in readings.items()}
+
+    def read_table(self, table_id: str, digests: frozenset[str] | None = frozenset()) -> TableSnapshot:
+        """Read one table; `digests` as in `read_tables`. Raises Refused and BadResponse."""
+        return _raised(self.read_tables({table_id: digests})[table_id])
+
+    def read_statuses(self, table_ids: Iterable[str]) -> dict[str, TableStatus | ApiError]:
+        """Look at the status of many tables, one GET each; return it or what went wrong. Raises Refused on 401, 403."""
+        polls = {table: Poll(as_uuid(table) or "") for table in table_ids}
+        for poll in polls.values():
+            if not poll.table_id:
+                poll.outcome = not_a_table_id()
+        self._dispatch.run([poll for poll in polls.values() if not poll.is_done], _ignore)
+        return {table: poll.result() for table, poll in polls.items()}
+
+    def read_status(self, table_id: str) -> TableStatus:
+        """Look at one table's status. Raises Refused and BadResponse."""
+        return _raised(self.read_statuses([table_id])[table_id])
+
+
+class _Tally:
+    """Counts a `read_tables` as it goes: adding up thousands of tables after each answer would outlast the reading."""
+
+    def __init__(self, tables: int, requests_before: int) -> None:
+        self.tables_done = 0
+        self._tables = tables
+        self._requests_before = requests_before
+        self._rows = 0
+        self._rows_of: dict[str, int] = {}
+        self._done: set[str] = set()
+
+    def count(self, reading: Assembly) -> None:
+        """Take in what one answer changed."""
+        self._rows += reading.rows_read - self._rows_of.get(reading.table_id, 0)
+        self._rows_of[reading.table_id] = reading.rows_read
+        if reading.is_done and reading.table_id not in self._done:
+            self._done.add(reading.table_id)
+            self.tables_done += 1
+
+    def progress(self, requests: int) -> ReadProgress:
+        """Return it as people see it."""
+        return ReadProgress(self.tables_done, self._tables, self._rows, requests - self._requests_before)
+
+
+def _raised(outcome: T | ApiError) -> T:
+    if isinstance(outcome, ApiError):
+        raise outcome
+    return outcome
+
+
+def _ignore(_reading: object) -> None:
+    """Nobody wants to know."""

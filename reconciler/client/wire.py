@@ -1,0 +1,179 @@
+"""One GET over httpx: bytes out, every way to fail sorted. The reading half of the door to httpx."""
+
+import os
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from reconciler import __version__
+from reconciler.client.options import ApiOptions, Token
+from reconciler.client.words import refusal, spoken
+from reconciler.errors import ApiError, BadResponse
+
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes of one answer after decompression; a larger one is refused while it streams."""
+LARGEST_REFUSAL = 64 * 1024
+"""Bytes read of an error's body."""
+LONGEST_ANSWER = 10
+"""An answer may take this many times `timeout_seconds`, so that one that trickles comes to an end."""
+USER_AGENT = f"extruct-reconciler/{__version__}"
+_NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+
+
+class TransientError(Exception):
+    """A read that may succeed when it is tried again. Never leaves the package."""
+
+    def __init__(self, error: ApiError, *, retry_after: str | None = None, no_connection: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        """What to say when it was the last try."""
+        self.retry_after = retry_after
+        """The `Retry-After` header as it came."""
+        self.no_connection = no_connection
+        """True where not even a connection came about: other tables will fare no better."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytearray
+    retry_after: str | None
+
+
+def tls_context(options: ApiOptions) -> ssl.SSLContext:
+    """Return the TLS settings that all connections share: loading the CA bundle takes tens of milliseconds.
+
+    For plain http, an empty one that trusts nobody. The environment has no say in it.
+    """
+    if options.is_encrypted:
+        return httpx.create_ssl_context(trust_env=False)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def headers(options: ApiOptions) -> dict[str, str]:
+    """Return the headers of every request; the one place where the token's text is used."""
+    return {
+        "Authorization": f"Bearer {options.token.reveal()}",
+        "Accept": "application/json",
+        "User-Agent": USER_AGENT,
+    }
+
+
+def checked_url(options: ApiOptions, path: str, query: Mapping[str, int] | None = None) -> httpx.URL:
+    """Return the full URL. Raises BadResponse if the library understands it as another place than the base URL's."""
+    base = httpx.URL(options.base_url)
+    url = httpx.URL(options.base_url + path, params=query or None)
+    same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+    if not same or url.userinfo or url.path != base.path.rstrip("/") + path:
+        raise BadResponse(f"{path} leads away from the API, so nothing was sent")
+    return url
+
+
+class Connection:
+    """One worker's own connection, kept alive between requests. Not for two threads at once.
+
+    A client per worker, because httpx's pool gets slower the more connections share it (`performance.md`).
+    """
+
+    def __init__(self, options: ApiOptions, context: ssl.SSLContext) -> None:
+        self._options = options
+        self._client = httpx.Client(
+            headers={**headers(options), "Accept-Encoding": "gzip"},
+            verify=context,
+            timeout=options.timeout_seconds,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def get(self, path: str, query: Mapping[str, int]) -> bytearray:
+        """Return the body of a 200. Raises TransientError for what a retry may mend, else Refused or BadResponse."""
+        where = f"GET {path}"
+        answer = self._ask(where, checked_url(self._options, path, query))
+        if answer.status == 200:
+            return answer.body
+        token = self._options.token
+        if answer.status == 429:
+            error: ApiError = refusal(429, bytes(answer.body), where=where, token=token)
+            raise TransientError(error, retry_after=answer.retry_after)
+        if 400 <= answer.status < 500:
+            raise refusal(answer.status, bytes(answer.body), where=where, token=token)
+        error = BadResponse(f"{where}: {answer.status} instead of an answer", status=answer.status)
+        if answer.status >= 500:
+            raise TransientError(error, retry_after=answer.retry_after)
+        error.hint = "Check the API's base URL: redirects are not followed, because the token would go along."
+        raise error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _ask(self, where: str, url: httpx.URL) -> _Answer:
+        # The failure is raised after the `except` blocks are left: chained to httpx's, it would carry the request and
+        # with it the Authorization header into every traceback.
+        failure: Exception
+        try:
+            with self._client.stream("GET", url) as response:
+                status = response.status_code
+                body = self._body(where, response, LARGEST_ANSWER if status == 200 else LARGEST_REFUSAL)
+                return _Answer(status, body, response.headers.get("Retry-After"))
+        except ApiError as error:
+            failure = error
+        except _NETWORK as error:
+            failure = self._transient(where, error)
+        except Exception as error:  # a library's own must not cross the door
+            failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
+        raise failure
+
+    def _body(self, where: str, response: httpx.Response, most: int) -> bytearray:
+        body = bytearray()
+        until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > most:
+                if response.status_code != 200:
+                    break
+                raise BadResponse(f"{where}: the answer is larger than {most:,} bytes", hint="Lower api.page_rows.")
+            if time.monotonic() > until:
+                raise BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
+        return body
+
+    def _transient(self, where: str, error: httpx.HTTPError) -> Exception:
+        said = failure_words(error, self._options.token)
+        if is_certificate_failure(error):
+            return BadResponse(
+                f"{where}: the server's certificate is not trusted ({said})", hint="Check the API's base URL."
+            )
+        return TransientError(
+            BadResponse(f"{where}: {said}", hint="Check the network and the API's base URL, then run it again."),
+            no_connection=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
+        )
+
+
+def failure_words(error: BaseException, token: Token) -> str:
+    """Return what to say of a library's exception: its kind, and what the operating system said beneath it."""
+    said = str(error)
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno is not None:
+            said = os.strerror(cause.errno) if isinstance(cause, ConnectionError) else str(cause)
+    text = spoken(said, token)
+    return type(error).__name__ + (f": {text}" if text else "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what lies beneath it, the deepest last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None
+        cause = inner or cause.__cause__ or cause.__context__
+
+
+def is_certificate_failure(error: BaseException) -> bool:
+    """True if a TLS certificate that is not trusted lies under `error`; trying again will not mend it."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))

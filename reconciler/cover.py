@@ -1,0 +1,95 @@
+"""Cover due cells with few rectangles: a run call takes columns × rows, and must not take a cell it should not."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler import masks
+
+MOST_COLUMNS = 250
+"""Columns of one rectangle; row counts are added up in one byte a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnCells:
+    """What one column offers to a run: row masks."""
+
+    column: str
+    due: int
+    harmless: int
+    """Rows that a call may cover in passing, because its mode leaves their cells alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A call's columns × rows, all of them due or harmless."""
+
+    parts: tuple[ColumnCells, ...]
+    """Its columns, in the table's order."""
+    rows: int
+    """Row mask: every row in which at least one of its columns is due."""
+
+    def due(self, part: ColumnCells) -> int:
+        """Return the rows of the rectangle in which the column is due."""
+        return part.due & self.rows
+
+    @property
+    def cells(self) -> int:
+        """Due cells in it."""
+        return sum(masks.count(self.due(part)) for part in self.parts)
+
+
+def cover(columns: Sequence[ColumnCells], rows: int, most_cells: int) -> Iterator[Rectangle]:
+    """Yield disjoint rectangles that hold every due cell of `columns` and nothing harmful, each `most_cells` at most.
+
+    Greedy: columns with equal due rows share a rectangle, and a rectangle takes in another one where the cells added
+    in passing are harmless.
+    """
+    wanted = [column for column in columns if column.due]
+    for parts in _grouped(wanted, min(most_cells, MOST_COLUMNS)):
+        union = 0
+        for part in parts:
+            union |= part.due
+        yield from _split(Rectangle(tuple(parts), union), rows, most_cells)
+
+
+def _grouped(columns: Sequence[ColumnCells], most_columns: int) -> list[list[ColumnCells]]:
+    """Group columns so that every group's union of rows is due or harmless in each of its columns."""
+    position = {column.column: index for index, column in enumerate(columns)}
+    groups: list[list[ColumnCells]] = []
+    unions: list[int] = []
+    # The largest first: a small set of rows fits into a large one more often than the other way round.
+    for column in sorted(columns, key=lambda column: -masks.count(column.due)):
+        for index, group in enumerate(groups):
+            union = unions[index] | column.due
+            if len(group) < most_columns and all(not union & ~(part.due | part.harmless) for part in [*group, column]):
+                group.append(column)
+                unions[index] = union
+                break
+        else:
+            groups.append([column])
+            unions.append(column.due)
+    for group in groups:
+        group.sort(key=lambda column: position[column.column])
+    return sorted(groups, key=lambda group: position[group[0].column])
+
+
+def _split(rectangle: Rectangle, rows: int, most_cells: int) -> Iterator[Rectangle]:
+    """Cut a rectangle by rows so that no piece has more than `most_cells` due cells."""
+    if rectangle.cells <= most_cells:
+        yield rectangle
+        return
+    due_in_row = masks.to_flags(sum(rectangle.due(part) for part in rectangle.parts), rows)
+    piece: list[int] = []
+    cells = 0
+    for index in masks.indexes(rectangle.rows, rows):
+        if cells + due_in_row[index] > most_cells:
+            yield _piece(rectangle, masks.of_indexes(piece, rows))
+            piece, cells = [], 0
+        piece.append(index)
+        cells += due_in_row[index]
+    yield _piece(rectangle, masks.of_indexes(piece, rows))
+
+
+def _piece(rectangle: Rectangle, rows: int) -> Rectangle:
+    """The part of a rectangle in `rows`, without the columns that have nothing due there."""
+    return Rectangle(tuple(part for part in rectangle.parts if part.due & rows), rows)

@@ -1,0 +1,134 @@
+"""The decision about one cell: due, or not and why. Everything else in planning only gathers its facts.
+
+A cell's facts fit into one byte, so the decision is taken once for each of the 256 possible bytes and a whole column
+is then decided by `bytes.translate`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from reconciler.manifest import Mode
+from reconciler.observed import CellState
+from reconciler.plan import SkipReason
+
+STATE_BITS = 0b111
+MISSING_INPUTS = 1 << 3
+IN_DOUBT = 1 << 4
+BLOCKED = 1 << 5
+SPENT = 1 << 6
+AWAITED = 1 << 7
+
+
+class Verdict(IntEnum):
+    """What becomes of a cell in this plan; 0 is kept for cells out of scope."""
+
+    DUE = 1
+    DONE = 2
+    SATISFIED = 3
+    FAILED = 4
+    IN_PROGRESS = 5
+    MISSING_INPUTS = 6
+    BLOCKED = 7
+    ATTEMPTS_EXHAUSTED = 8
+    IN_DOUBT = 9
+    UNKNOWN_STATUS = 10
+
+    @property
+    def skip_reason(self) -> SkipReason:
+        """The reason a plan gives for a verdict that is not DUE."""
+        return SkipReason(self.name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class CellFacts:
+    """Everything a decision about one cell rests on."""
+
+    state: CellState
+    missing_inputs: bool = False
+    in_doubt: bool = False
+    """A call that covered it may have been paid for and nobody knows."""
+    blocked: bool = False
+    """An upstream cell is not done and not part of this plan."""
+    spent: bool = False
+    """`all`: bought at this revision. `failed`: rerun `max_attempts` times with this column configuration."""
+    awaited: bool = False
+    """A call that covered it was accepted moments ago and nothing of it shows in the table yet."""
+
+    @classmethod
+    def of_byte(cls, byte: int) -> "CellFacts":
+        """Read the facts back from their byte."""
+        state = byte & STATE_BITS
+        return cls(
+            state=CellState(state) if state in CellState else CellState.UNKNOWN,
+            missing_inputs=bool(byte & MISSING_INPUTS),
+            in_doubt=bool(byte & IN_DOUBT),
+            blocked=bool(byte & BLOCKED),
+            spent=bool(byte & SPENT),
+            awaited=bool(byte & AWAITED),
+        )
+
+
+def decide(mode: Mode, cell: CellFacts) -> Verdict:
+    """Say whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
+    holds = _state_holds(mode, cell)
+    if holds is not None:
+        return holds
+    if cell.in_doubt:
+        return Verdict.IN_DOUBT
+    if cell.state is CellState.IN_PROGRESS or cell.awaited:
+        return Verdict.IN_PROGRESS
+    if cell.state is CellState.UNKNOWN:
+        return Verdict.UNKNOWN_STATUS
+    if mode is Mode.NEW and cell.state is CellState.FAILED:
+        return Verdict.FAILED
+    if mode is Mode.FAILED and cell.spent:
+        return Verdict.ATTEMPTS_EXHAUSTED
+    if cell.missing_inputs:
+        return Verdict.MISSING_INPUTS
+    if cell.blocked:
+        return Verdict.BLOCKED
+    return Verdict.DUE
+
+
+def _state_holds(mode: Mode, cell: CellFacts) -> Verdict | None:
+    """The verdict of a cell that already is where its run wants it, or None."""
+    if mode is Mode.ALL:
+        return Verdict.SATISFIED if cell.spent else None
+    if is_done(cell.state):
+        return Verdict.DONE
+    if mode is Mode.FAILED and cell.state is CellState.EMPTY:
+        return Verdict.SATISFIED
+    return None
+
+
+def is_done(state: CellState) -> bool:
+    """A done cell blocks nothing downstream."""
+    return state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE)
+
+
+def leaves_alone(mode: Mode, cell: CellFacts) -> bool:
+    """Say whether a call of `mode` may cover `cell` although it is not due.
+
+    Only where the API leaves such a cell alone under every reading of its documentation, so that covering it costs
+    nothing: done cells under `new`, done and empty ones under `failed`, none under `all`.
+    """
+    if cell.in_doubt or cell.awaited:
+        return False
+    if mode is Mode.NEW:
+        return cell.state is CellState.DONE
+    if mode is Mode.FAILED:
+        never_run = cell.state is CellState.EMPTY and not cell.missing_inputs and not cell.blocked
+        return is_done(cell.state) or never_run
+    return False
+
+
+_EVERY_BYTE = tuple(CellFacts.of_byte(byte) for byte in range(256))
+
+VERDICTS: dict[Mode, bytes] = {mode: bytes(decide(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
+"""Mode → translation table from a facts byte to its Verdict."""
+
+LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
+"""Mode → translation table from a facts byte to 1 where a call may cover the cell in passing."""
+
+DONE_STATES = bytes(state in CellState and is_done(CellState(state)) for state in range(256))
+"""Translation table from a state byte to 1 where the cell is done."""

@@ -1,0 +1,110 @@
+"""Every way the reconciler can fail; the branch says what to do.
+
+ReconcilerError
+├── SettingsError          fix the flags or the environment
+├── ManifestError          fix the YAML; carries every problem with its place
+├── ApiError
+│   ├── NotSent            nothing left this machine: safe to try again
+│   ├── Refused            the API said no and started nothing
+│   ├── InDoubt            sent, no trustworthy answer: never repeated
+│   └── BadResponse        a read failed or answered in a shape we do not know
+├── PlanError
+│   ├── ErroredPlan        carries the diagnostics: fix what they point at
+│   ├── StalePlan          the world moved: plan again
+│   └── LimitExceeded      carries the violations' texts
+└── LedgerError
+    ├── Leased             another apply is at work on the table
+    ├── Corrupt            the file is not a ledger, or holds what cannot be
+    ├── Unwritable         the record could not be made durable
+    └── TooNew             written by a newer program
+"""
+
+from collections.abc import Sequence
+
+from reconciler.place import Problem
+
+
+class ReconcilerError(Exception):
+    """A failure that a person can act on: one message and what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class SettingsError(ReconcilerError):
+    """A flag, an environment variable or the project file is wrong or missing."""
+
+
+class ManifestError(ReconcilerError):
+    """The YAML is wrong."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(f"{problem.place}: {problem.message}" for problem in problems))
+        self.problems = tuple(sorted(problems))
+
+
+class ApiError(ReconcilerError):
+    """The API did not do what it was asked."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        """The HTTP status, where there was an answer."""
+
+
+class NotSent(ApiError):
+    """No byte of the request left this machine, so it was not paid for."""
+
+
+class Refused(ApiError):
+    """The API answered 4xx: it started nothing and charged nothing."""
+
+
+class InDoubt(ApiError):
+    """The request may have been paid for and nobody can say; it must never be repeated."""
+
+
+class BadResponse(ApiError):
+    """A read failed for good, or answered in a shape the reconciler does not know."""
+
+
+class PlanError(ReconcilerError):
+    """The plan cannot be carried out."""
+
+
+class ErroredPlan(PlanError):
+    """The plan has errors, and a plan with errors cannot be applied."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("the plan has errors and cannot be applied; nothing was sent")
+        self.problems = tuple(problems)
+
+
+class StalePlan(PlanError):
+    """The manifests, a column or the plan's format are not those that were approved."""
+
+
+class LimitExceeded(PlanError):
+    """The plan is larger than somebody allowed."""
+
+
+class LedgerError(ReconcilerError):
+    """The memory of what was paid for cannot be used."""
+
+
+class Leased(LedgerError):
+    """Another apply is at work on the same table."""
+
+
+class Corrupt(LedgerError):
+    """The store is not a ledger, or holds what a ledger cannot hold."""
+
+
+class Unwritable(LedgerError):
+    """A record could not be made durable."""
+
+
+class TooNew(LedgerError):
+    """The store was written by a newer version of the program."""

@@ -1,0 +1,92 @@
+"""What the ledger remembers: calls made before, as far as planning and recovery need them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from reconciler.manifest import Mode
+
+
+class CallState(StrEnum):
+    """How far a call came. Only INTENT → one of the others, and IN_DOUBT → ACCEPTED or NOT_SENT, happen."""
+
+    INTENT = "intent"
+    """Recorded before the POST; found later without an ending it is as good as in doubt."""
+    ACCEPTED = "accepted"
+    """Paid for."""
+    REFUSED = "refused"
+    """The API said no; not paid for."""
+    NOT_SENT = "not_sent"
+    """Nothing left the machine, or evidence shows it did not land; not paid for."""
+    IN_DOUBT = "in_doubt"
+    """May have been paid for; never sent again until evidence or a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rectangle of cells."""
+
+    columns: tuple[str, ...]
+    """Column ids."""
+    rows: tuple[str, ...]
+    """Row ids."""
+
+    @property
+    def cells(self) -> int:
+        """How many cells it holds."""
+        return len(self.columns) * len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """One call in the ledger."""
+
+    id: str
+    table_id: str
+    mode: Mode
+    revision: str | None
+    state: CallState
+    attempt: int
+    """From 1; grows when the same call is tried again after it was proven not sent."""
+    settled: bool
+    """True once the table was seen idle after the call, and its cells were read."""
+    covered: tuple[Block, ...]
+    """Exactly the due cells of the call; a column stands in one block only."""
+    configs: Mapping[str, str]
+    """Column id → `config_digest` at the time of the call."""
+    before: Mapping[str, tuple[str, ...]]
+    """Column id → what each row of its block showed when the intent was written (`evidence.mark`)."""
+    age_seconds: float
+    """Since the last attempt began, by the store's clock."""
+    address: str = ""
+    """`manifest/run` at the time; for people, never for matching."""
+    credits: Decimal | None = None
+    """What it was planned to cost; None where a price was unknown."""
+    actor: str = ""
+    """Who applied it."""
+
+    @property
+    def cells(self) -> int:
+        """How many cells were due in it."""
+        return sum(block.cells for block in self.covered)
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody knows whether it was paid for."""
+        return self.state in (CallState.INTENT, CallState.IN_DOUBT)
+
+
+@dataclass(frozen=True, slots=True)
+class TableHistory:
+    """Everything the ledger holds for one table, and the version that a new intent must find unchanged."""
+
+    table_id: str
+    version: int = 0
+    """Grows with every attempt begun for the table; an intent is a compare-and-set on it."""
+    calls: tuple[PastCall, ...] = ()
+    """Open and accepted calls, oldest first; refused and unsent ones bought nothing and are left out."""
+
+    def accepted(self) -> Iterable[PastCall]:
+        """Yield the calls that were paid for."""
+        return (call for call in self.calls if call.state is CallState.ACCEPTED)

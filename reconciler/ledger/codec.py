@@ -1,0 +1,183 @@
+"""Nouns to rows and rows to nouns: the one place that knows how a call is spelled in the store."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row
+
+from reconciler.errors import Corrupt
+from reconciler.history import Block, CallState, PastCall
+from reconciler.ledger.records import CallRecord, EventKind, EventRecord, Lease
+from reconciler.manifest import Mode
+from reconciler.outcome import Actor, Settlement
+from reconciler.plan import Call, Reason
+
+Values: TypeAlias = dict[str, Any]
+_LARGEST = 2**63 - 1
+
+
+def encode(value: Any) -> str:
+    """Return compact JSON in ASCII: also a NUL or half a surrogate pair from the API survives both stores."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def clean(text: str) -> str:
+    """Return text that both stores take: U+FFFD for what PostgreSQL or UTF-8 cannot hold."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def clean_or_none(text: str | None) -> str | None:
+    """Return `clean(text)`, None for None."""
+    return None if text is None else clean(text)
+
+
+def storable(number: int | None) -> int | None:
+    """Return a count from outside, kept within what a column holds."""
+    return None if number is None else max(-_LARGEST, min(number, _LARGEST))
+
+
+def actor_values(actor: Actor) -> Values:
+    """Return the three columns that name an actor."""
+    return {"actor": clean(actor.name), "ci_run": clean_or_none(actor.ci_run), "git_sha": clean_or_none(actor.git_sha)}
+
+
+def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
+    """Return the columns of a call that say what it is; none that say how far it came."""
+    return {
+        "id": call.id,
+        "table_id": call.table_id,
+        "address": clean(call.address),
+        "mode": call.mode.value,
+        "revision": clean_or_none(call.revision),
+        "columns": encode(call.columns),
+        "column_keys": encode(call.column_keys),
+        "rows": encode(call.rows),
+        "row_count": len(call.rows),
+        "covered": encode([_block_values(block, call.rows) for block in call.covered]),
+        "before": encode({column: list(marks) for column, marks in call.before.items()}),
+        "configs": encode(dict(call.configs)),
+        "cells": call.cells,
+        "credits": None if call.credits is None else str(call.credits),
+        "reason": call.reason.value,
+        "wave": call.wave,
+        "plan_id": clean(plan_id),
+        "labels": encode(dict(labels)),
+    }
+
+
+def _block_values(block: Block, rows: tuple[str, ...]) -> Values:
+    # Most calls cover their whole rectangle; their row ids are not spelled out twice.
+    if block.rows == rows:
+        return {"columns": block.columns}
+    return {"columns": block.columns, "rows": block.rows}
+
+
+def past_call(row: Row[*tuple[Any, ...]], now: float, known: dict[bytes, tuple[str, ...]]) -> PastCall:
+    """Return what planning needs of a call. `known` lets calls with equal rows share them. Raises Corrupt."""
+    try:
+        return PastCall(
+            id=row.id,
+            table_id=row.table_id,
+            mode=Mode(row.mode),
+            revision=row.revision,
+            state=CallState(row.state),
+            attempt=row.attempt,
+            settled=row.settled_at is not None,
+            covered=_blocks(row, known),
+            configs=json.loads(row.configs),
+            before={column: tuple(marks) for column, marks in json.loads(row.before).items()},
+            age_seconds=max(0.0, now - row.begun_at),
+            address=row.address,
+            credits=price(row.credits),
+            actor=row.actor,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise _corrupt("call", row.id, error) from error
+
+
+def _blocks(row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]]) -> tuple[Block, ...]:
+    blocks = json.loads(row.covered)
+    whole: tuple[str, ...] = ()
+    if any("rows" not in block for block in blocks):
+        key = hashlib.sha256(row.rows.encode()).digest()
+        whole = known.get(key) or known.setdefault(key, tuple(json.loads(row.rows)))
+    return tuple(Block(tuple(block["columns"]), tuple(block["rows"]) if "rows" in block else whole) for block in blocks)
+
+
+def call_record(row: Row[Any], now: float) -> CallRecord:
+    """Return a call for people. Raises Corrupt."""
+    try:
+        settlement = None
+        if row.settled_at is not None:
+            settlement = Settlement(row.settled_done, row.settled_failed, row.settled_not_started)
+        return CallRecord(
+            id=row.id,
+            table_id=row.table_id,
+            address=row.address,
+            mode=Mode(row.mode),
+            revision=row.revision,
+            columns=tuple(json.loads(row.columns)),
+            column_keys=tuple(json.loads(row.column_keys)),
+            row_count=row.row_count,
+            cells=row.cells,
+            credits=price(row.credits),
+            reason=Reason(row.reason),
+            wave=row.wave,
+            plan_id=row.plan_id,
+            labels=json.loads(row.labels),
+            actor=Actor(row.actor, row.ci_run, row.git_sha),
+            state=CallState(row.state),
+            attempt=row.attempt,
+            payments=row.payments,
+            begun_at=row.begun_at,
+            ended_at=row.ended_at,
+            run_id=row.run_id,
+            requested_cells=row.requested_cells,
+            settled_at=row.settled_at,
+            settlement=settlement,
+            age_seconds=max(0.0, now - row.begun_at),
+        )
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise _corrupt("call", row.id, error) from error
+
+
+def price(text: str | None) -> Decimal | None:
+    """Return credits as they are stored."""
+    return None if text is None else Decimal(text)
+
+
+def event_record(row: Row[Any]) -> EventRecord:
+    """Return a line of the audit trail. Raises Corrupt."""
+    try:
+        return EventRecord(
+            table_id=row.table_id,
+            seq=row.seq,
+            call_id=row.call_id,
+            attempt=row.attempt,
+            kind=EventKind(row.kind),
+            at=row.at,
+            detail=json.loads(row.detail),
+        )
+    except (ValueError, TypeError) as error:
+        raise _corrupt("event", f"{row.table_id}#{row.seq}", error) from error
+
+
+def lease(row: Row[Any], now: float) -> Lease:
+    """Return the lease that a row of `tables` holds; its `owner` must be set."""
+    return Lease(
+        table_id=row.table_id,
+        owner=row.owner,
+        actor=Actor(row.actor, row.ci_run, row.git_sha),
+        acquired_at=row.acquired_at,
+        expires_at=row.expires_at,
+        fence=row.fence,
+        table_version=row.version,
+        remaining_seconds=row.expires_at - now,
+    )
+
+
+def _corrupt(noun: str, name: str, error: Exception) -> Corrupt:
+    return Corrupt(f"the ledger's {noun} {name} cannot be read: {error}", hint="Bring the ledger back from a backup.")

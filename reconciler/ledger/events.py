@@ -1,0 +1,45 @@
+"""The audit trail: appended to in the transaction that changes what the event is about, never changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select
+
+from reconciler.ledger import codec
+from reconciler.ledger.records import EventKind, EventRecord
+from reconciler.ledger.store import Transaction
+from reconciler.ledger.tables import events
+
+_earlier = events.alias()
+_NEXT = select(func.coalesce(func.max(_earlier.c.seq), 0) + 1).where(_earlier.c.table_id == bindparam("of_table"))
+_APPEND = insert(events).values(
+    table_id=bindparam("of_table"),
+    seq=_NEXT.scalar_subquery(),
+    call_id=bindparam("call_id"),
+    attempt=bindparam("attempt"),
+    kind=bindparam("kind"),
+    at=bindparam("at"),
+    detail=bindparam("detail"),
+)
+
+
+def append(
+    tx: Transaction,
+    *,
+    table_id: str,
+    kind: EventKind,
+    at: float,
+    detail: Mapping[str, Any],
+    call_id: str | None = None,
+    attempt: int | None = None,
+) -> None:
+    """Add an event, its empty details left out. The table's row must be locked: that is what makes `seq` unique."""
+    known = {key: value for key, value in detail.items() if value not in (None, "")}
+    values = {"of_table": table_id, "call_id": call_id, "attempt": attempt, "kind": kind.value, "at": at}
+    tx.execute(_APPEND, {**values, "detail": codec.encode(known)})
+
+
+def of_call(tx: Transaction, call_id: str) -> list[EventRecord]:
+    """Return a call's events, oldest first."""
+    rows = tx.execute(select(events).where(events.c.call_id == call_id).order_by(events.c.seq)).all()
+    return [codec.event_record(row) for row in rows]

@@ -1,0 +1,76 @@
+"""What a failure of a store means: the libraries' exceptions end here."""
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from reconciler.errors import Corrupt, LedgerError, SettingsError, Unwritable
+from reconciler.ledger.location import Location
+
+_SQLITE_WRITING = {
+    sqlite3.SQLITE_BUSY: (
+        "another process has kept it locked",
+        "Wait for the other process, or end it; then try again.",
+    ),
+    sqlite3.SQLITE_LOCKED: (
+        "another process has kept it locked",
+        "Wait for the other process, or end it; then try again.",
+    ),
+    sqlite3.SQLITE_READONLY: ("it is read-only", "Make the file and its folder writable."),
+    sqlite3.SQLITE_PERM: ("it is not allowed", "Make the file and its folder writable."),
+    sqlite3.SQLITE_FULL: ("the disk is full", "Make room on its disk."),
+    sqlite3.SQLITE_IOERR: ("the disk reported an error", "Look at the disk: full, over quota, or failing."),
+    sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", "Check that its folder exists and is writable."),
+}
+
+_NEXT = "Nothing is sent that cannot be recorded first."
+
+
+def translate(error: SQLAlchemyError, location: Location, *, writing: bool) -> LedgerError | SettingsError:
+    """Return the reconciler's own error for a library's; the text holds no password and no bound value."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(original, sqlite3.Error):
+        return _sqlite(original, location, writing=writing)
+    state = getattr(original, "sqlstate", None)
+    text = _first_line(location.redact(str(original if original is not None else error)))
+    return _postgres(state, text, location, writing=writing)
+
+
+def _sqlite(error: sqlite3.Error, location: Location, *, writing: bool) -> LedgerError:
+    # An error without a code was raised by Python's module itself; 1 is SQLite's "generic error".
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return Corrupt(
+            f"{location.shown} is not a ledger or is damaged: {error}",
+            hint="Name another file with --ledger, or bring it back from a backup; it knows what was paid for.",
+        )
+    if writing or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        why, hint = _SQLITE_WRITING.get(code, (str(error), _NEXT))
+        return Unwritable(f"the ledger {location.shown} cannot be written: {why}", hint=hint)
+    return LedgerError(f"the ledger {location.shown} cannot be read: {error}")
+
+
+def _postgres(state: str | None, text: str, location: Location, *, writing: bool) -> LedgerError | SettingsError:
+    if state is not None and state.startswith("28"):
+        return SettingsError(
+            f"the ledger {location.shown} refused the login: {text}", hint="Check user and password in its URL."
+        )
+    if state == "3D000":
+        return SettingsError(
+            f"the ledger's database does not exist: {text}", hint="Create it, then run `reconciler ledger init`."
+        )
+    if state == "42501":
+        return Unwritable(
+            f"the ledger {location.shown} does not allow it: {text}", hint="Grant the role the rights it lacks."
+        )
+    if state is not None and state.startswith("XX"):
+        return Corrupt(f"the ledger {location.shown} is damaged: {text}", hint="Look at the server's log.")
+    if writing:
+        return Unwritable(f"the ledger {location.shown} cannot be written: {text}", hint=_NEXT)
+    return LedgerError(
+        f"the ledger {location.shown} cannot be read: {text}", hint="Check that the server can be reached."
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

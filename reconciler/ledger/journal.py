@@ -1,0 +1,251 @@
+"""Writing what happens to calls: intent, ending, settlement, resolution. Each is one transaction and leaves an event.
+
+Whoever begins an attempt has won three comparisons in one transaction: the lease is still its own (fence), no attempt
+was begun for the table since it planned (version), and nobody else began this attempt of this call (R6 of `spend.md`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from reconciler.errors import Leased, LedgerError
+from reconciler.history import CallState
+from reconciler.ledger import codec, events, leases, transitions
+from reconciler.ledger.records import EventKind, EventRecord, Lease
+from reconciler.ledger.store import Transaction
+from reconciler.ledger.tables import calls, tables
+from reconciler.ledger.transitions import Move, Standing
+from reconciler.outcome import Actor, Ending, Settlement, Ticket
+from reconciler.plan import Call
+
+_STATE = (
+    *(calls.c.table_id, calls.c.state, calls.c.attempt, calls.c.payments, calls.c.begun_at, calls.c.address),
+    *(calls.c.settled_at, calls.c.settled_done, calls.c.settled_failed, calls.c.settled_not_started),
+)
+_FIND = select(*_STATE).where(calls.c.id == bindparam("call_id"))
+_LOCK = (
+    select(tables)
+    .where(tables.c.table_id == select(calls.c.table_id).where(calls.c.id == bindparam("call_id")).scalar_subquery())
+    .with_for_update()
+)
+_ADVANCE = (
+    update(tables)
+    .where(tables.c.table_id == bindparam("of_table"), tables.c.version == bindparam("found"))
+    .values(version=tables.c.version + 1)
+)
+# A compare-and-set on state and attempt; the row is locked through its table, so it only fails if that is ever broken.
+_IS_AS_FOUND = (
+    calls.c.id == bindparam("call_id"),
+    calls.c.state == bindparam("found_state"),
+    calls.c.attempt == bindparam("found_attempt"),
+)
+_CHANGE = update(calls).where(*_IS_AS_FOUND)
+
+
+def begin(
+    tx: Transaction,
+    call: Call,
+    *,
+    plan_id: str,
+    actor: Actor,
+    labels: Mapping[str, str],
+    version: int,
+    lease: Lease | None,
+) -> Ticket:
+    """Record the intent of a new attempt. Raises Leased and LedgerError."""
+    if sum(block.cells for block in call.covered) != call.cells:
+        raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
+    if lease is not None and lease.table_id != call.table_id:
+        raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
+    (table,) = leases.lock(tx, [call.table_id])
+    now = tx.now()
+    leases.require(table, lease, now)
+    if table.version != version:
+        raise Leased(
+            f"another apply has begun calls for table {call.table_id} since this plan was made", hint="Plan again."
+        )
+    values = codec.call_values(call, plan_id, labels) | codec.actor_values(actor)
+    values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
+    before = tx.execute(_FIND, {"call_id": call.id}).first()
+    if before is None:
+        attempt = 1
+        tx.execute(insert(calls), values | {"attempt": 1, "payments": 0})
+    else:
+        attempt = _retry(tx, call, before, values)
+    _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
+    detail = {
+        "address": call.address,
+        "plan_id": plan_id,
+        "who": actor.name,
+        "ci_run": actor.ci_run,
+        "git_sha": actor.git_sha,
+        "cells": call.cells,
+        "credits": None if call.credits is None else str(call.credits),
+        "table_version": version + 1,
+        "fence": None if lease is None else lease.fence,
+    }
+    events.append(
+        tx, table_id=call.table_id, call_id=call.id, attempt=attempt, kind=EventKind.INTENT, at=now, detail=detail
+    )
+    return Ticket(call.id, attempt, version + 1)
+
+
+def _retry(tx: Transaction, call: Call, before: Row[Any], values: dict[str, Any]) -> int:
+    """Begin another attempt of a call that bought nothing; return its number."""
+    since = leases.when(before.begun_at)
+    if before.table_id != call.table_id:
+        raise LedgerError(f"call {call.id} is in the ledger for another table, {before.table_id}")
+    if before.state == CallState.INTENT:
+        raise Leased(f"another apply began call {call.id} on {since} and has not said how it ended", hint="Plan again.")
+    if before.state == CallState.IN_DOUBT:
+        raise LedgerError(
+            f"call {call.id} is in doubt since {since}: it may have been paid for, and is not sent again",
+            hint=f"Plan again, or end the doubt: reconciler ledger resolve {call.id[:8]}.",
+        )
+    if before.state == CallState.ACCEPTED:
+        raise LedgerError(f"call {call.id} was already paid for, on {since}", hint="Plan again.")
+    attempt: int = before.attempt + 1
+    ended = dict.fromkeys(("ended_at", "run_id", "requested_cells"))
+    found = {"call_id": call.id, "found_state": before.state, "found_attempt": before.attempt}
+    _require_one(tx.execute(_CHANGE, found | values | ended | {"attempt": attempt}).rowcount, call.id)
+    return attempt
+
+
+def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
+    """Record how an attempt ended; return what to complain about once it is durable. Raises LedgerError.
+
+    The same ending again changes nothing, so that a lost connection is no reason to lose an outcome.
+    """
+    assert ending.state is not CallState.INTENT
+    found = _lock_call(tx, ticket.call_id)
+    now = tx.now()
+    standing = _standing(found)
+    if ticket.attempt > standing.attempt:
+        raise LedgerError(f"attempt {ticket.attempt} of call {ticket.call_id} was never begun")
+    receipt = ending.receipt
+    detail: dict[str, Any] = {
+        "status": ending.status,
+        "text": ending.detail,
+        "run_id": receipt.run_id if receipt else None,
+        "requested_cells": receipt.requested_cells if receipt else None,
+    }
+    earlier: list[EventRecord] = []
+    if standing.state is not CallState.INTENT or ticket.attempt != standing.attempt:
+        earlier = [event for event in events.of_call(tx, ticket.call_id) if event.attempt == ticket.attempt]
+        if _is_repeated(earlier, ending.state, detail):
+            return ""
+    counted = any(event.kind is EventKind.ACCEPTED or event.detail.get("landed") for event in earlier)
+    move = transitions.end(standing, ticket.attempt, ending.state, counted=counted)
+    changes: dict[str, Any] = {}
+    if receipt is not None and move.standing.state is CallState.ACCEPTED:
+        changes["run_id"] = codec.clean(receipt.run_id)
+        changes["requested_cells"] = codec.storable(receipt.requested_cells)
+    _apply(tx, ticket.call_id, found, move, now, changes)
+    detail["late"] = True if move.late else None
+    _note(tx, found, ticket.call_id, ticket.attempt, EventKind(ending.state.value), now, detail)
+    return f"call {ticket.call_id}: {move.complaint}" if move.complaint else ""
+
+
+def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
+    """Record what the cells of an accepted call came to; said again, the newer count stands. Raises LedgerError."""
+    found = _lock_call(tx, call_id)
+    now = tx.now()
+    if found.state != CallState.ACCEPTED:
+        raise LedgerError(f"call {call_id} is {_words(found.state)}, not accepted: it has no cells to count")
+    counts = (settlement.done, settlement.failed, settlement.not_started)
+    if found.settled_at is not None and counts == (found.settled_done, found.settled_failed, found.settled_not_started):
+        return
+    names = ("settled_done", "settled_failed", "settled_not_started")
+    _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
+    detail = dict(zip(("done", "failed", "not_started"), counts, strict=True))
+    _note(tx, found, call_id, found.attempt, EventKind.SETTLED, now, detail)
+
+
+def resolve(
+    tx: Transaction,
+    call_id: str,
+    attempt: int,
+    *,
+    landed: bool,
+    reason: str,
+    actor: Actor,
+    evidence: str | None,
+    min_age_seconds: float,
+    lease: Lease | None,
+) -> CallState:
+    """End a doubt; return the state the call has now. Raises Leased and LedgerError."""
+    found = _lock_call(tx, call_id)
+    now = tx.now()
+    if lease is not None:
+        (table,) = leases.lock(tx, [found.table_id])
+        leases.require(table, lease, now)
+    standing = _standing(found)
+    if standing.state not in (CallState.INTENT, CallState.IN_DOUBT):
+        raise LedgerError(f"call {call_id} is not in doubt: it is {_words(found.state)}")
+    if standing.attempt != attempt:
+        raise LedgerError(
+            f"attempt {standing.attempt} of call {call_id} has begun since attempt {attempt} was looked at",
+            hint="Plan again.",
+        )
+    age = now - found.begun_at
+    if age < min_age_seconds:
+        raise LedgerError(
+            f"call {call_id} may still be in flight: its last attempt began {max(0.0, age):.0f} s ago",
+            hint=f"Try again in {min_age_seconds - age:.0f} s.",
+        )
+    move = transitions.resolve(standing, landed=landed)
+    _apply(tx, call_id, found, move, now, {})
+    detail = {"landed": landed, "reason": reason, "who": actor.name, "ci_run": actor.ci_run, "evidence": evidence}
+    _note(tx, found, call_id, attempt, EventKind.RESOLVED, now, detail)
+    return move.standing.state
+
+
+def _lock_call(tx: Transaction, call_id: str) -> Row[Any]:
+    if tx.execute(_LOCK, {"call_id": call_id}).first() is None:
+        raise LedgerError(f"there is no call {call_id} in the ledger")
+    return tx.execute(_FIND, {"call_id": call_id}).one()
+
+
+def _standing(found: Row[Any]) -> Standing:
+    return Standing(CallState(found.state), found.attempt, found.payments)
+
+
+def _apply(tx: Transaction, call_id: str, found: Row[Any], move: Move, now: float, changes: dict[str, Any]) -> None:
+    after = move.standing
+    if after != _standing(found):
+        changes = changes | {"state": after.state.value, "payments": after.payments}
+        if after.state.value != found.state:
+            changes["ended_at"] = now
+    if changes:
+        _update(tx, call_id, found, changes)
+    if move.reopens:
+        tx.execute(update(tables).where(tables.c.table_id == found.table_id).values(version=tables.c.version + 1))
+
+
+def _update(tx: Transaction, call_id: str, found: Row[Any], changes: dict[str, Any]) -> None:
+    as_found = {"call_id": call_id, "found_state": found.state, "found_attempt": found.attempt}
+    _require_one(tx.execute(_CHANGE, as_found | changes).rowcount, call_id)
+
+
+def _note(
+    tx: Transaction, found: Row[Any], call_id: str, attempt: int, kind: EventKind, at: float, detail: dict[str, Any]
+) -> None:
+    events.append(tx, table_id=found.table_id, call_id=call_id, attempt=attempt, kind=kind, at=at, detail=detail)
+
+
+def _is_repeated(earlier: list[EventRecord], state: CallState, detail: dict[str, Any]) -> bool:
+    said = {key: value for key, value in detail.items() if value not in (None, "")}
+    return any(
+        event.kind == state.value and {key: event.detail[key] for key in event.detail if key != "late"} == said
+        for event in earlier
+    )
+
+
+def _require_one(count: int, call_id: str) -> None:
+    if count != 1:
+        raise Leased(f"another process changed call {call_id} or its table at the same moment", hint="Plan again.")
+
+
+def _words(state: str) -> str:
+    return state.replace("_", " ")

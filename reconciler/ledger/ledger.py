@@ -1,0 +1,228 @@
+"""The handle that the rest of the program holds: every question and every record, one method each."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Self
+
+from reconciler.errors import LedgerError
+from reconciler.history import CallState, PastCall, TableHistory
+from reconciler.ledger import events, journal, leases, location, reading, spending, transfer
+from reconciler.ledger.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
+from reconciler.ledger.store import Store, Transaction
+from reconciler.outcome import Actor, Ending, Settlement, Ticket
+from reconciler.plan import Call
+
+BUSY_SECONDS = 10.0
+"""How long a write waits for other processes' writes."""
+
+
+def open_ledger(url: str, *, clock: Callable[[], float] | None = None, busy_seconds: float = BUSY_SECONDS) -> "Ledger":
+    """Return a handle on the ledger at a path, `sqlite:///path` or `postgresql://…`; nothing is created or connected.
+
+    `clock` (seconds since the epoch) stands in for the store's own clock in tests; `busy_seconds` is how long a write
+    waits for other processes' writes. Raises SettingsError, which never shows a password.
+    """
+    place = location.parse(url)
+    location.refuse_network_file_system(place, location.mounted())
+    return Ledger(Store(place, clock=clock, busy_seconds=busy_seconds))
+
+
+class Ledger:
+    """The memory of what was paid for. Usable from several threads; implements `apply.Journal`.
+
+    An SQLite ledger that does not exist reads as empty and is created by the first write; a PostgreSQL one is created
+    by `initialise`. Every method may raise a LedgerError (Corrupt, TooNew, Unwritable where a write failed) and
+    SettingsError where the server refuses the login.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.location: str = store.location.shown
+        """For people: the path, or the URL with the password replaced."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._store.close()
+
+    def initialise(self) -> None:
+        """Create the ledger or bring an older one up to date; nothing happens to one that is."""
+        self._store.initialise()
+
+    # What planning asks.
+
+    def recall(self, table_ids: Collection[str]) -> dict[str, TableHistory]:
+        """Return every table asked for, with its accepted and open calls in the order their last attempts began."""
+        return self._store.read(lambda tx: reading.recall(tx, table_ids))
+
+    def past(self, call_id: str) -> PastCall:
+        """Return one call with the cells it covered, whatever its state."""
+        return self._store.read(lambda tx: reading.past(tx, call_id))
+
+    # What apply records.
+
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        lease: Lease | None = None,
+    ) -> Ticket:
+        """Record the intent of a new attempt, durable on return.
+
+        Raises Leased when the table's version is not `version`, when `lease` is no longer the table's, or when another
+        owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for.
+        """
+        return self._store.write(
+            lambda tx: journal.begin(
+                tx, call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease
+            )
+        )
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Record how the attempt ended, durable on return; the same ending again changes nothing.
+
+        An ending that comes after somebody else ended the attempt is kept as an event; of those, an acceptance is never
+        lost, and a doubt undoes a verdict that nothing was sent. Raises LedgerError, after recording, when a newer
+        attempt had begun.
+        """
+        complaint = self._store.write(lambda tx: journal.end(tx, ticket, ending), repeatable=True)
+        if complaint:
+            raise LedgerError(complaint, hint="Look at `reconciler ledger show` before anything is applied again.")
+
+    def settle(self, call_id: str, settlement: Settlement) -> None:
+        """Record what the cells of an accepted call came to."""
+        self._store.write(lambda tx: journal.settle(tx, call_id, settlement), repeatable=True)
+
+    def resolve(
+        self,
+        call_id: str,
+        attempt: int,
+        *,
+        landed: bool,
+        reason: str,
+        actor: Actor,
+        evidence: str | None = None,
+        min_age_seconds: float = 0.0,
+        lease: Lease | None = None,
+    ) -> CallState:
+        """End the doubt about an attempt, and return the call's state.
+
+        Raises LedgerError while the attempt is younger than `min_age_seconds` by the store's clock, when it is not the
+        newest, or when the call is not in doubt; Leased when `lease` was given and lost. Not landed leaves a call
+        accepted if an earlier attempt was paid for.
+        """
+        return self._store.write(
+            lambda tx: journal.resolve(
+                tx,
+                call_id,
+                attempt,
+                landed=landed,
+                reason=reason,
+                actor=actor,
+                evidence=evidence,
+                min_age_seconds=min_age_seconds,
+                lease=lease,
+            )
+        )
+
+    # What people ask.
+
+    def find(self, id_prefix: str) -> CallRecord:
+        """Return the one call whose id starts so (4 characters at least); the error lists the candidates."""
+        return self._store.read(lambda tx: reading.find(tx, id_prefix))
+
+    def calls(
+        self,
+        *,
+        table_id: str | None = None,
+        address: str | None = None,
+        states: Collection[CallState] | None = None,
+        label: str | None = None,
+        plan_id: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int | None = None,
+    ) -> list[CallRecord]:
+        """Return calls, the newest attempt first.
+
+        `address` is a manifest's name or `manifest/run`; `label` is `key` or `key=value`; `since` and `until`
+        (exclusive) bound when the last attempt began, in seconds since the epoch.
+        """
+        return self._store.read(
+            lambda tx: reading.listed(
+                tx,
+                table_id=table_id,
+                address=address,
+                states=states,
+                label=label,
+                plan_id=plan_id,
+                since=since,
+                until=until,
+                limit=limit,
+            )
+        )
+
+    def events(self, call_id: str) -> list[EventRecord]:
+        """Return everything that happened to a call, oldest first."""
+        return self._store.read(lambda tx: events.of_call(tx, call_id))
+
+    def report(
+        self, by: Grouping, *, label: str | None = None, since: float | None = None, until: float | None = None
+    ) -> list[SpendLine]:
+        """Return what was spent, a line per group.
+
+        `label` as `key=value` selects calls; with `by="label"`, `key` groups by that label's value; without it there
+        is a line per `key=value`, so that a call with two labels counts in two lines.
+        """
+        return self._store.read(lambda tx: spending.report(tx, by, label=label, since=since, until=until))
+
+    # Leases.
+
+    def acquire(self, table_ids: Collection[str], *, owner: str, actor: Actor, seconds: float) -> tuple[Lease, ...]:
+        """Take the leases of all tables or of none, sorted by table; `owner` is unique to one apply.
+
+        Raises Leased, which says who holds a table, since when, from which CI run and until when.
+        """
+        return self._store.write(lambda tx: leases.acquire(tx, table_ids, owner, actor, seconds), repeatable=True)
+
+    def renew(self, held: Collection[Lease], *, seconds: float) -> tuple[Lease, ...]:
+        """Extend leases to `seconds` from now. Raises Leased, and extends none, when one was lost."""
+        return self._store.write(lambda tx: leases.renew(tx, held, seconds), repeatable=True)
+
+    def release(self, held: Collection[Lease]) -> None:
+        """Give leases back; those that were lost are left alone."""
+        self._store.write(lambda tx: leases.release(tx, held), repeatable=True)
+
+    def leases(self) -> list[Lease]:
+        """Return the leases that were not given back, also those that have run out, by table."""
+        return self._store.read(leases.held)
+
+    def force_release(self, table_id: str, *, reason: str, actor: Actor) -> Lease | None:
+        """Take a lease away from its holder, who can begin nothing more under it; None: nobody held one."""
+        return self._store.write(lambda tx: leases.force_release(tx, table_id, reason, actor))
+
+    # Moving.
+
+    def export(self) -> Iterator[str]:
+        """Yield the whole ledger as JSON lines, from one consistent view held open until the last."""
+        with self._store.reading() as transaction:
+            yield from transfer.export(transaction)
+
+    def load(self, lines: Iterable[str]) -> Loaded:
+        """Add what an export holds, all or nothing; raises LedgerError where the ledger holds something different."""
+
+        def work(transaction: Transaction) -> Loaded:
+            return transfer.load(transaction, lines)
+
+        return self._store.write(work)

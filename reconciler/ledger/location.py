@@ -1,0 +1,125 @@
+"""Where a ledger is: what a person wrote after `--ledger`, understood or refused without showing a password."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from reconciler.errors import SettingsError
+
+HINT = "Give a path, sqlite:///path/to/ledger.db or postgresql://user@host/database."
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {
+        *("9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs"),
+        *("nfs4", "ocfs2", "smb", "smb2", "smb3", "smbfs"),
+        *("fuse.ceph", "fuse.davfs", "fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs"),
+        *("fuse.smbnetfs", "fuse.sshfs", "fuse.blobfuse", "fuse.blobfuse2", "fuse.mount-s3", "fuse.goofys"),
+    }
+)
+"""Types in /proc/mounts whose locks or shared memory SQLite must not trust."""
+
+_SECRETS = ("password", "sslpassword")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A ledger's place. Exactly one of `path` and `url` is set."""
+
+    shown: str
+    """For people: without a password."""
+    path: Path | None = None
+    """The SQLite file, absolute."""
+    url: URL | None = None
+    """The PostgreSQL server."""
+
+    def redact(self, text: str) -> str:
+        """Return a driver's message with this location's secrets replaced."""
+        if self.url is None:
+            return text
+        secrets = [self.url.password, *(self.url.query.get(name) for name in _SECRETS)]
+        for secret in secrets:
+            if isinstance(secret, str) and secret:
+                text = text.replace(secret, "***")
+        return text
+
+
+def parse(text: str) -> Location:
+    """Understand `--ledger`. Raises SettingsError, whose message never holds more of a URL than its scheme."""
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return _file(text, text)
+    name = scheme.group(1).lower()
+    if name == "sqlite":
+        rest = text[len("sqlite://") :]
+        if not rest.startswith("/"):
+            raise SettingsError("the ledger's SQLite URL has no path", hint="Write sqlite:///path/to/ledger.db.")
+        return _file(rest[1:], rest[1:])
+    if name in ("postgresql", "postgres", "postgresql+psycopg"):
+        return _server(text)
+    raise SettingsError(f"a ledger cannot be kept at {name}://", hint=HINT)
+
+
+def _file(text: str, shown: str) -> Location:
+    if not text or "\0" in text:
+        raise SettingsError("the ledger's path is empty or holds a NUL character", hint=HINT)
+    if text == ":memory:" or text.startswith("file:"):
+        raise SettingsError(
+            f"a ledger cannot be kept at {shown!r}: it must be a file that outlives the program", hint=HINT
+        )
+    path = Path(text).expanduser().absolute()
+    if path.is_dir():
+        raise SettingsError(f"the ledger's path is a folder: {shown}", hint=f"Name a file in it: {shown}/ledger.db")
+    return Location(shown=shown, path=path)
+
+
+def _server(text: str) -> Location:
+    try:
+        url = make_url(text).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        # The library's message may quote the part of the URL that it could not read, which may be the password.
+        raise SettingsError(
+            "the ledger's PostgreSQL URL cannot be read",
+            hint="Write postgresql://user:password@host:5432/database; escape special characters (@ is %40).",
+        ) from None
+    hidden = {name: "***" for name in _SECRETS if name in url.query}
+    shown = url.update_query_dict(hidden) if hidden else url
+    return Location(shown=shown.set(drivername="postgresql").render_as_string(hide_password=True), url=url)
+
+
+def network_file_system(path: Path, mounts: str) -> str | None:
+    """Return the type of the network file system that `path` is on, or None; `mounts` is the text of /proc/mounts."""
+    best, kind = -1, ""
+    target = PurePosixPath(path)
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = PurePosixPath(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[1]))
+        # Of two mounts on one point the later one hides the earlier.
+        if target.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    return kind if kind in NETWORK_FILE_SYSTEMS else None
+
+
+def refuse_network_file_system(location: Location, mounts: str) -> None:
+    """Raise SettingsError where the SQLite file stands on a network file system."""
+    if location.path is None:
+        return
+    kind = network_file_system(location.path.resolve(), mounts)
+    if kind is not None:
+        raise SettingsError(
+            f"the ledger {location.shown} is on a network file system ({kind}), where SQLite's locks cannot be trusted",
+            hint="Keep the file on a local disk, or share a ledger with --ledger postgresql://…",
+        )
+
+
+def mounted() -> str:
+    """Return the text of /proc/mounts; empty where the system has none."""
+    try:
+        return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,111 @@
+"""The ledger's tables, the same in both stores.
+
+Lists and maps are JSON text in ASCII: readable with `sqlite3` or `psql`, and no character of a foreign string can make
+a store refuse a record of money spent. Times are seconds since the epoch; credits are decimals as text, exact in both.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+"""The number of the newest migration; a store with a higher one was written by a newer program."""
+
+POSTGRES_SCHEMA = "reconciler"
+"""In PostgreSQL the tables stand in a schema of their own, so that a shared database has no clash of names."""
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""`schema`: SCHEMA_VERSION of the program that made or last migrated it; `created_at`; `created_by`."""
+
+tables = Table(
+    "tables",
+    metadata,
+    Column("table_id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("actor", Text),
+    Column("ci_run", Text),
+    Column("git_sha", Text),
+    Column("acquired_at", Double),
+    Column("expires_at", Double),
+)
+"""One row a table: its version, and its lease while `owner` is set. Every write locks this row first."""
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("table_id", Text, ForeignKey("tables.table_id"), nullable=False),
+    Column("table_version", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("revision", Text),
+    Column("columns", Text, nullable=False),
+    Column("column_keys", Text, nullable=False),
+    Column("rows", Text, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("covered", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("configs", Text, nullable=False),
+    Column("cells", Integer, nullable=False),
+    Column("credits", Text),
+    Column("reason", Text, nullable=False),
+    Column("wave", Integer, nullable=False),
+    Column("plan_id", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("ci_run", Text),
+    Column("git_sha", Text),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("payments", Integer, nullable=False),
+    Column("begun_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("run_id", Text),
+    Column("requested_cells", BigInteger),
+    Column("settled_at", Double),
+    Column("settled_done", Integer),
+    Column("settled_failed", Integer),
+    Column("settled_not_started", Integer),
+    CheckConstraint("state IN ('intent', 'accepted', 'refused', 'not_sent', 'in_doubt')", name="calls_state"),
+    CheckConstraint("attempt >= 1 AND payments >= 0", name="calls_counts"),
+)
+"""One row a call. `table_version` is the table's version after the last attempt's intent: it orders a table's calls."""
+
+Index("calls_by_table", calls.c.table_id, calls.c.table_version)
+Index("calls_by_time", calls.c.begun_at)
+
+events = Table(
+    "events",
+    metadata,
+    Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("call_id", Text, ForeignKey("calls.id")),
+    Column("attempt", Integer),
+    Column("kind", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+"""The audit trail, append-only. `seq` counts per table: it needs no sequence of the store, so an export keeps it."""
+
+Index("events_by_call", events.c.call_id, events.c.seq)
+
+LEASE_COLUMNS = ("owner", "actor", "ci_run", "git_sha", "acquired_at", "expires_at")
+"""The columns of `tables` that are empty while nobody holds the lease."""

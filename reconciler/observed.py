@@ -1,0 +1,87 @@
+"""What the API shows: a table reduced to what planning needs, one byte a cell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+INPUT_KIND = "input"
+IDLE = "idle"
+
+
+class CellState(IntEnum):
+    """What is known of one cell; the number is the byte kept for it."""
+
+    EMPTY = 0
+    """Absent, null, or `pending` on an idle table: it never ran, or is stuck [A]."""
+    DONE = 1
+    FAILED = 2
+    IN_PROGRESS = 3
+    """`in_progress`, or `pending` on a table that is running."""
+    UNKNOWN = 4
+    """A status nobody documented, or `pending` on an idle table with a value still there."""
+    DONE_WITHOUT_VALUE = 5
+    """`done` with a null value: done for us, but `new` might take it, so no call may cover it in passing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a live table."""
+
+    id: str
+    """A lower-case UUID."""
+    key: str
+    name: str
+    kind: str
+    upstream: tuple[str, ...]
+    """Ids of the columns this one depends on: `{key}` in its prompt and `extra_dependencies` [V]; inputs included."""
+    config_digest: str
+    """Digest of the configuration without its display name: what attempts and approvals are counted against."""
+
+    @property
+    def is_input(self) -> bool:
+        """Input cells are never run."""
+        return self.kind == INPUT_KIND
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """A table's header while one waits for it."""
+
+    run_status: str
+    """`idle` or `running` [D]; anything else is taken as not idle."""
+    cells_in_progress: int
+    """`num_cells_in_progress` [D]."""
+    cells_completed: int
+    """`num_cells_completed` [D]; whether failed cells count is not documented."""
+
+    @property
+    def is_finished(self) -> bool:
+        """A table is finished when it is idle and no cell is in progress [V]; else nothing may be sent for it."""
+        return self.run_status == IDLE and self.cells_in_progress == 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableSnapshot:
+    """One table at one moment. Cells are kept by column, one byte a row, in the table's own row order."""
+
+    id: str
+    name: str
+    kind: str
+    run_status: str
+    """`idle` or `running` [D]; anything else is taken as not idle."""
+    header_in_progress: int
+    """`num_cells_in_progress` of the header."""
+    columns: tuple[Column, ...]
+    row_ids: tuple[str, ...]
+    """Lower-case UUIDs."""
+    missing_inputs: bytes
+    """One byte a row: 1 where `is_missing_inputs`."""
+    states: Mapping[str, bytes]
+    """Output column id → one `CellState` byte a row."""
+    digests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Output column id → one short digest of the cell's value a row; only for the columns that were asked for."""
+
+    @property
+    def is_finished(self) -> bool:
+        """As `TableStatus.is_finished`."""
+        return self.run_status == IDLE and self.header_in_progress == 0

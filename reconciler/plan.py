@@ -1,0 +1,202 @@
+"""The plan as inert data: what would be sent, what would not and why. `planner.py` makes it; nothing here decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from reconciler.history import Block
+from reconciler.manifest import Mode
+from reconciler.place import Problem
+
+FORMAT_VERSION = "1.0"
+
+
+class Reason(StrEnum):
+    """Why the cells of a call are due."""
+
+    CELLS_EMPTY = "cells_empty"
+    CELLS_FAILED = "cells_failed"
+    REVISION_CHANGED = "revision_changed"
+
+
+class SkipReason(StrEnum):
+    """Why a cell in scope is not in any call of the plan."""
+
+    DONE = "done"
+    SATISFIED = "satisfied"
+    """The run's state holds already: bought at this revision (`all`), or never run and so not failed (`failed`)."""
+    FAILED = "failed"
+    """Failed, and `new` leaves failed cells alone."""
+    IN_PROGRESS = "in_progress"
+    MISSING_INPUTS = "missing_inputs"
+    BLOCKED = "blocked"
+    """An upstream cell is not done and not part of this plan."""
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    IN_DOUBT = "in_doubt"
+    UNKNOWN_STATUS = "unknown_status"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST to the run endpoint: a rectangle of cells and what is known about it."""
+
+    id: str
+    """32 hex digits of the digest of the work: table, mode, revision, the due cells and what was bought before them."""
+    address: str
+    """`manifest/run`."""
+    table_id: str
+    mode: Mode
+    revision: str | None
+    columns: tuple[str, ...]
+    """Column ids, never empty."""
+    column_keys: tuple[str, ...]
+    """The keys of `columns`, in the same order."""
+    rows: tuple[str, ...]
+    """Row ids, never empty."""
+    cells: int
+    """Due cells in the rectangle: what the call is expected to be charged for."""
+    credits: Decimal | None
+    """None where the price of a column is unknown."""
+    reason: Reason
+    wave: int = 1
+    covered: tuple[Block, ...] = field(default=(), repr=False)
+    """The due cells exactly. Not in the plan file; the ledger keeps it."""
+    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Column id → a mark of what each row of its block showed (`evidence.py`). Not in the plan file."""
+    configs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Column id → `config_digest`. Not in the plan file."""
+
+    @property
+    def manifest(self) -> str:
+        """The manifest's name."""
+        return self.address.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Cells in a run's scope that are not due, for one reason."""
+
+    address: str
+    reason: SkipReason
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellCounts:
+    """Cells of a table's output columns by what they show."""
+
+    done: int = 0
+    failed: int = 0
+    empty: int = 0
+    in_progress: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run of a manifest, whether or not it has calls: what a person wants listed."""
+
+    address: str
+    mode: Mode
+    revision: str | None
+    max_attempts: int
+    columns: int
+    """Output columns in its scope."""
+    cells: int
+    """Cells in its scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTable:
+    """A live table that a manifest names."""
+
+    manifest: str
+    table_id: str
+    name: str
+    run_status: str
+    is_finished: bool
+    rows: int
+    columns_digest: str
+    """Digest of the output columns' configurations."""
+    cells: CellCounts
+    runs: tuple[RunLine, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ledger_version: int = 0
+    """`TableHistory.version` that this plan was made from; an intent is a compare-and-set on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call in doubt: what `plan` shows until evidence or a person ends it."""
+
+    id: str
+    address: str
+    table_id: str
+    cells: int
+    credits: Decimal | None
+    age_seconds: float
+    """Since its last attempt began."""
+    actor: str = ""
+    """Who applied it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A limit that the plan passes, or that cannot be evaluated."""
+
+    rule: str
+    """E.g. `max_credits`."""
+    message: str
+    set_at: str
+    """Where the limit was set: `reconciler.yaml:9 (spec.limits.max_credits)`, `--max-credits`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sums people look at last."""
+
+    tables: int
+    calls: int
+    cells: int
+    credits: Decimal | None
+    """None where any call's credits are unknown; never too low."""
+    unpriced_cells: int
+    """Cells whose price is unknown."""
+    known_credits: Decimal
+    """The sum over the calls whose price is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one look at manifests, live tables and ledger leads to. Sorted; equal inputs give equal plans."""
+
+    manifest_digest: str
+    tables: tuple[PlannedTable, ...] = ()
+    calls: tuple[Call, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+    in_doubt: tuple[OpenCall, ...] = ()
+    diagnostics: tuple[Problem, ...] = ()
+    """Each makes the plan errored: a table that could not be read, a column that does not exist."""
+    include: tuple[str, ...] = ()
+    """`--target` selectors."""
+    exclude: tuple[str, ...] = ()
+    """`--exclude` selectors."""
+
+    @property
+    def errored(self) -> bool:
+        """An errored plan cannot be applied."""
+        return bool(self.diagnostics)
+
+    def totals(self) -> Totals:
+        """Add up the calls."""
+        unpriced = sum(call.cells for call in self.calls if call.credits is None)
+        known = sum((call.credits for call in self.calls if call.credits is not None), Decimal(0))
+        return Totals(
+            tables=len(self.tables),
+            calls=len(self.calls),
+            cells=sum(call.cells for call in self.calls),
+            credits=None if unpriced else known,
+            unpriced_cells=unpriced,
+            known_credits=known,
+        )

@@ -1,0 +1,344 @@
+"""(desired, observed, history) → Plan. Pure: the same inputs give the same plan, bit for bit.
+
+Per table: resolve the scopes, decide each column in dependency order (`decide.py` holds the decision about one cell),
+cover what is due with rectangles, and count the rest by reason.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from reconciler import evidence, masks
+from reconciler.approval import Approval
+from reconciler.budget import Prices
+from reconciler.cover import ColumnCells, Rectangle, cover
+from reconciler.decide import (
+    AWAITED,
+    BLOCKED,
+    DONE_STATES,
+    IN_DOUBT,
+    LEFT_ALONE,
+    MISSING_INPUTS,
+    SPENT,
+    VERDICTS,
+    Verdict,
+)
+from reconciler.desired import Scope, scopes
+from reconciler.fingerprint import digest, short_digest
+from reconciler.history import Block, TableHistory
+from reconciler.manifest import Manifest, Mode
+from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.place import Problem
+from reconciler.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip
+from reconciler.recall import Memory
+
+REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The project's settings that planning depends on."""
+
+    prices: Prices
+    max_cells_per_call: int
+    quiet_seconds: float
+    """Q of `spend.md`."""
+
+
+def make_plan(
+    manifests: Sequence[Manifest],
+    snapshots: Mapping[str, TableSnapshot],
+    histories: Mapping[str, TableHistory],
+    rules: Rules,
+    unreadable: Sequence[Problem] = (),
+    *,
+    within: Approval | None = None,
+    manifest_digest: str = "",
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+) -> Plan:
+    """Compare what the manifests want with what the tables show and the ledger remembers.
+
+    `manifests` are those selected, `snapshots` and `histories` are by table id; a table without a snapshot has its
+    problem in `unreadable`. `within` shrinks the plan to cells that were approved. `manifest_digest` is of all
+    manifests, selected or not.
+    """
+    by_table: dict[str, list[Manifest]] = {}
+    for manifest in sorted(manifests, key=lambda manifest: manifest.name):
+        by_table.setdefault(manifest.table_id, []).append(manifest)
+    parts = [
+        _TablePlanner(owners, snapshots[table], histories.get(table) or TableHistory(table), rules, within).plan()
+        for table, owners in by_table.items()
+        if table in snapshots
+    ]
+    return Plan(
+        manifest_digest=manifest_digest,
+        tables=tuple(sorted((t for part in parts for t in part.tables), key=lambda table: table.manifest)),
+        # A stable sort: within a manifest the calls stay upstream columns first.
+        calls=tuple(sorted((call for part in parts for call in part.calls), key=lambda call: call.manifest)),
+        skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=lambda skip: skip.address)),
+        in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
+        diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
+        include=include,
+        exclude=exclude,
+    )
+
+
+@dataclass(slots=True)
+class _Part:
+    """A table's share of the plan."""
+
+    tables: list[PlannedTable] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    in_doubt: list[OpenCall] = field(default_factory=list)
+    diagnostics: list[Problem] = field(default_factory=list)
+
+
+class _TablePlanner:
+    """Plans one table for all the manifests that name it."""
+
+    def __init__(
+        self,
+        manifests: Sequence[Manifest],
+        snapshot: TableSnapshot,
+        history: TableHistory,
+        rules: Rules,
+        within: Approval | None,
+    ) -> None:
+        self._manifests = manifests
+        self._snapshot = snapshot
+        self._history = history
+        self._rules = rules
+        self._within = within
+        self._rows = len(snapshot.row_ids)
+        self._row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
+        self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
+        self._missing = masks.from_flags(snapshot.missing_inputs)
+        self._depths = _depths(snapshot.columns)
+        self._due: dict[str, int] = {}
+        """Column id → rows due in any scope."""
+
+    def plan(self) -> _Part:
+        """Return the table's share of the plan; a name the table does not have leaves it without calls."""
+        found, problems = scopes(self._manifests, self._snapshot, self._row_index)
+        part = _Part(diagnostics=problems)
+        part.tables = [self._line(manifest, found) for manifest in self._manifests]
+        part.in_doubt = [
+            OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor)
+            for call in self._history.calls
+            if call.is_open
+        ]
+        if problems:
+            return part
+        cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
+        skipped: dict[tuple[str, Verdict], int] = {}
+        for column in self._upstream_order():
+            verdicts = self._decide_column(column, [scope for scope in found if column in scope.columns])
+            for scope, due, harmless, others in verdicts:
+                cells[scope.address][column.id] = ColumnCells(column.id, due, harmless & ~self._due[column.id])
+                for verdict, count in others.items():
+                    skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
+        part.skipped = _skips(found, skipped)
+        if self._snapshot.is_finished:
+            part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address])]
+            part.calls.sort(key=self._upstream_first)
+        return part
+
+    def _upstream_order(self) -> list[Column]:
+        """Output columns, each after those it depends on, so that what is due upstream is known by its turn.
+
+        In a cycle it is not, and a cell there is blocked unless its upstream is done: the cheap side.
+        """
+        outputs = (column for column in self._snapshot.columns if not column.is_input)
+        return sorted(outputs, key=lambda column: self._depths[column.id])
+
+    def _decide_column(
+        self, column: Column, wanting: Sequence[Scope]
+    ) -> Iterator[tuple[Scope, int, int, dict[Verdict, int]]]:
+        """Yield per scope the rows due in it, the rows harmless to it, and its cells due in no scope, by verdict."""
+        taken = 0
+        decided: list[tuple[Scope, int, int, bytes]] = []
+        for scope in wanting:
+            facts = self._facts(column, scope)
+            verdicts = facts.translate(VERDICTS[scope.run.mode])
+            due = masks.from_flags(verdicts.translate(_IS_DUE)) & scope.rows & ~taken
+            due &= self._approved(column, scope)
+            harmless = masks.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
+            taken |= due
+            decided.append((scope, due, harmless, verdicts))
+        self._due[column.id] = taken
+        for scope, due, harmless, verdicts in decided:
+            yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
+
+    def _approved(self, column: Column, scope: Scope) -> int:
+        if self._within is None:
+            return masks.every_row(self._rows)
+        key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
+        return self._within.mask(key, self._row_index)
+
+    def _facts(self, column: Column, scope: Scope) -> bytes:
+        """Gather one byte of facts a row."""
+        if scope.run.mode is Mode.ALL and scope.run.revision is not None:
+            spent = self._memory.at_revision(column, scope.run.revision)
+        else:
+            spent = self._memory.exhausted(column, scope.run.max_attempts)
+        facts = (
+            masks.from_flags(self._snapshot.states[column.id])
+            | self._missing * MISSING_INPUTS
+            | self._memory.in_doubt(column) * IN_DOUBT
+            | self._blocked(column) * BLOCKED
+            | spent * SPENT
+            | self._memory.awaited(column) * AWAITED
+        )
+        return masks.to_flags(facts, self._rows)
+
+    def _blocked(self, column: Column) -> int:
+        """Rows in which an upstream cell is neither done nor due in this plan. Inputs have a flag of their own."""
+        blocked = 0
+        for upstream in column.upstream:
+            states = self._snapshot.states.get(upstream)
+            if states is not None:
+                ready = masks.from_flags(states.translate(DONE_STATES)) | self._due.get(upstream, 0)
+                blocked |= masks.every_row(self._rows) & ~ready
+        return blocked
+
+    def _count(self, verdicts: bytes, rows: int, due: int) -> dict[Verdict, int]:
+        """Count the verdicts of the cells in scope that no scope takes."""
+        if self._snapshot.is_finished:
+            rows &= ~due
+        left = masks.to_flags(masks.from_flags(verdicts) & rows * 0xFF, self._rows)
+        counts = {verdict: left.count(verdict) for verdict in Verdict}
+        waiting = counts.pop(Verdict.DUE)
+        if not self._snapshot.is_finished:
+            # What is due while the table runs waits for it; on an idle table it only was not approved.
+            counts[Verdict.IN_PROGRESS] += waiting
+        return counts
+
+    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells]) -> Iterator[Call]:
+        columns = [cells[column.id] for column in scope.columns]
+        for rectangle in cover(columns, self._rows, self._rules.max_cells_per_call):
+            yield self._call(scope, rectangle)
+
+    def _call(self, scope: Scope, rectangle: Rectangle) -> Call:
+        columns = {column.id: column for column in scope.columns}
+        ids = tuple(part.column for part in rectangle.parts)
+        rows = masks.pick(self._snapshot.row_ids, rectangle.rows)
+        due = {part.column: masks.indexes(rectangle.due(part), self._rows) for part in rectangle.parts}
+        covered = self._blocks(rectangle)
+        work = {
+            "table": self._snapshot.id,
+            "mode": scope.run.mode.value,
+            "revision": scope.run.revision,
+            "columns": ids,
+            "rows": rows,
+            "due": [[block.columns, block.rows] for block in covered],
+            "bought_before": sum(self._memory.times_bought(column, indexes) for column, indexes in due.items()),
+        }
+        return Call(
+            id=short_digest(work),
+            address=scope.address,
+            table_id=self._snapshot.id,
+            mode=scope.run.mode,
+            revision=scope.run.revision,
+            columns=ids,
+            column_keys=tuple(columns[column].key for column in ids),
+            rows=rows,
+            cells=rectangle.cells,
+            credits=self._credits((columns[column], len(indexes)) for column, indexes in due.items()),
+            reason=REASONS[scope.run.mode],
+            covered=covered,
+            before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
+            configs={column: columns[column].config_digest for column in ids},
+        )
+
+    def _blocks(self, rectangle: Rectangle) -> tuple[Block, ...]:
+        """The due cells of a rectangle, columns with equal rows together."""
+        by_rows: dict[int, list[str]] = {}
+        for part in rectangle.parts:
+            by_rows.setdefault(rectangle.due(part), []).append(part.column)
+        return tuple(
+            Block(tuple(columns), masks.pick(self._snapshot.row_ids, rows)) for rows, columns in by_rows.items()
+        )
+
+    def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
+        total = Decimal(0)
+        for column, count in cells:
+            price = self._rules.prices.of(column.kind, column.key, column.id)
+            if price is None:
+                return None
+            total += price * count
+        return total
+
+    def _upstream_first(self, call: Call) -> int:
+        """The depth of the call's first column: what others wait for is sent before them."""
+        return min(self._depths[column] for column in call.columns)
+
+    def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
+        outputs = [column for column in self._snapshot.columns if not column.is_input]
+        return PlannedTable(
+            manifest=manifest.name,
+            table_id=self._snapshot.id,
+            name=self._snapshot.name,
+            run_status=self._snapshot.run_status,
+            is_finished=self._snapshot.is_finished,
+            rows=self._rows,
+            columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
+            cells=_counts(self._snapshot.states.values()),
+            runs=tuple(
+                RunLine(
+                    scope.address,
+                    scope.run.mode,
+                    scope.run.revision,
+                    scope.run.max_attempts,
+                    len(scope.columns),
+                    len(scope.columns) * masks.count(scope.rows),
+                )
+                for run in manifest.runs
+                for scope in found
+                if scope.manifest is manifest and scope.run is run
+            ),
+            labels=dict(manifest.labels),
+            ledger_version=self._history.version,
+        )
+
+
+_IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
+
+
+def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int]) -> list[Skip]:
+    return [
+        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict])
+        for scope in found
+        for verdict in Verdict
+        if counted.get((scope.address, verdict))
+    ]
+
+
+def _counts(columns: Iterable[bytes]) -> CellCounts:
+    of = dict.fromkeys(CellState, 0)
+    for states in columns:
+        for state in CellState:
+            of[state] += states.count(state)
+    return CellCounts(
+        done=of[CellState.DONE] + of[CellState.DONE_WITHOUT_VALUE],
+        failed=of[CellState.FAILED],
+        empty=of[CellState.EMPTY],
+        in_progress=of[CellState.IN_PROGRESS],
+        unknown=of[CellState.UNKNOWN],
+    )
+
+
+def _depths(columns: Sequence[Column]) -> dict[str, int]:
+    """How many output columns stand in a row above each column; a cycle counts as deep as it is long."""
+    upstream = {column.id: [other for other in column.upstream] for column in columns if not column.is_input}
+    depths = dict.fromkeys(upstream, 0)
+    for _ in upstream:
+        deeper = {
+            column: max((depths[other] + 1 for other in others if other in depths), default=0)
+            for column, others in upstream.items()
+        }
+        if deeper == depths:
+            break
+        depths = deeper
+    return depths

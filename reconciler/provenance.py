@@ -1,0 +1,57 @@
+"""Who runs the program and at which commit, read from git and the CI's environment."""
+
+import getpass
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.outcome import Actor
+from reconciler.planfile import GitState
+
+GIT_SECONDS = 10.0
+
+
+def git_state(folder: Path) -> GitState | None:
+    """Return the commit checked out at `folder` and whether files differ from it; None where git knows nothing."""
+    sha = _git(folder, "rev-parse", "HEAD")
+    if sha is None:
+        return None
+    return GitState(sha=sha, dirty=bool(_git(folder, "status", "--porcelain")))
+
+
+def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
+    """Return who applies: the CI's user and run where there is a CI, else the user of this machine."""
+    sha = git.sha if git else None
+    if environment.get("GITHUB_ACTIONS") == "true":
+        server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
+        run = f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '')}"
+        return Actor(environment.get("GITHUB_ACTOR", "github"), run, sha)
+    if environment.get("GITLAB_CI") == "true":
+        return Actor(environment.get("GITLAB_USER_LOGIN", "gitlab"), environment.get("CI_JOB_URL"), sha)
+    if environment.get("CI"):
+        run = environment.get("BUILD_URL") or environment.get("CI_BUILD_URL") or environment.get("BUILD_ID")
+        return Actor(_user(), run, sha)
+    return Actor(_user(), None, sha)
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = "unknown"
+    return f"{name}@{socket.gethostname()}"
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words; the folder is an argument, never a shell's text
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git as the user's PATH has it
+            capture_output=True,
+            text=True,
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,103 @@
+"""What the ledger says about each cell of a snapshot, as row masks: the half of planning that looks back."""
+
+from array import array
+from collections.abc import Mapping
+
+from reconciler import evidence, masks
+from reconciler.history import CallState, PastCall, TableHistory
+from reconciler.manifest import Mode
+from reconciler.observed import Column, TableSnapshot
+
+
+class Memory:
+    """One table's history laid over its snapshot."""
+
+    def __init__(
+        self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
+    ) -> None:
+        self._rows = len(snapshot.row_ids)
+        self._row_index = row_index
+        self._configs = {column.id: column.config_digest for column in snapshot.columns}
+        self._in_doubt: dict[str, bytearray] = {}
+        self._awaited: dict[str, bytearray] = {}
+        self._at_revision: dict[tuple[str, str], bytearray] = {}
+        self._bought: dict[str, array[int]] = {}
+        self._reruns: dict[str, array[int]] = {}
+        for call in history.calls:
+            if call.is_open:
+                self._flag(call, self._in_doubt)
+            elif call.state is CallState.ACCEPTED:
+                self._remember(call)
+                if _is_awaited(call, snapshot, row_index, quiet_seconds):
+                    self._flag(call, self._awaited)
+
+    def in_doubt(self, column: Column) -> int:
+        """Rows in which a call that covered the column may have been paid for."""
+        return self._mask(self._in_doubt.get(column.id))
+
+    def awaited(self, column: Column) -> int:
+        """Rows covered by a call accepted moments ago of which the table shows nothing yet."""
+        return self._mask(self._awaited.get(column.id))
+
+    def at_revision(self, column: Column, revision: str) -> int:
+        """Rows bought by an accepted `all` call at `revision`."""
+        return self._mask(self._at_revision.get((column.id, revision)))
+
+    def exhausted(self, column: Column, max_attempts: int) -> int:
+        """Rows rerun `max_attempts` times or more by `failed` calls with the column's present configuration."""
+        reruns = self._reruns.get(column.id)
+        if reruns is None:
+            return 0
+        return masks.from_flags(bytes(count >= max_attempts for count in reruns))
+
+    def times_bought(self, column: str, rows: list[int]) -> int:
+        """How many accepted calls covered the cells, added up: it grows whenever one of them is bought."""
+        bought = self._bought.get(column)
+        return sum(bought[row] for row in rows) if bought is not None else 0
+
+    def _remember(self, call: PastCall) -> None:
+        if call.mode is Mode.ALL and call.revision is not None:
+            for block in call.covered:
+                flags = [self._at_revision.setdefault((column, call.revision), bytearray(self._rows))
+                         for column in block.columns]
+                for index in self._indexes(block.rows):
+                    for flag in flags:
+                        flag[index] = 1
+        for block in call.covered:
+            counters = [self._bought.setdefault(column, self._zeros()) for column in block.columns]
+            if call.mode is Mode.FAILED:
+                counters += [
+                    self._reruns.setdefault(column, self._zeros())
+                    for column in block.columns
+                    if call.configs.get(column) == self._configs.get(column)
+                ]
+            for index in self._indexes(block.rows):
+                for counter in counters:
+                    counter[index] += 1
+
+    def _flag(self, call: PastCall, flags: dict[str, bytearray]) -> None:
+        for block in call.covered:
+            for column in block.columns:
+                marked = flags.setdefault(column, bytearray(self._rows))
+                for index in self._indexes(block.rows):
+                    marked[index] = 1
+
+    def _indexes(self, rows: tuple[str, ...]) -> list[int]:
+        """Indexes of the rows that still exist."""
+        known = map(self._row_index.get, rows)
+        return [index for index in known if index is not None]
+
+    def _zeros(self) -> "array[int]":
+        return array("I", bytes(4 * self._rows))
+
+    def _mask(self, flags: bytearray | None) -> int:
+        return 0 if flags is None else masks.from_flags(flags)
+
+
+def _is_awaited(
+    call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
+) -> bool:
+    """An accepted call may take a moment to show: planning its cells again within that moment would buy them twice."""
+    if call.settled or call.age_seconds >= quiet_seconds:
+        return False
+    return not evidence.movement(call, snapshot, row_index)

@@ -1,0 +1,295 @@
+"""The story: load, observe, recall, judge, plan; guard, lease, plan again within what was approved, apply, wait, settle.
+
+Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
+from reconciler.approval import Approval
+from reconciler.budget import Limits
+from reconciler.client import Reader
+from reconciler.desired import select
+from reconciler.errors import ApiError, ErroredPlan, LedgerError, LimitExceeded
+from reconciler.fingerprint import digest
+from reconciler.guard import NARROW, violations
+from reconciler.history import CallState, TableHistory
+from reconciler.leasing import Leases
+from reconciler.ledger import Ledger
+from reconciler.loading import load_manifests
+from reconciler.manifest import Manifest, Mode
+from reconciler.observed import TableSnapshot, TableStatus
+from reconciler.outcome import Actor, CallResult, Ending, Ticket
+from reconciler.place import Problem
+from reconciler.plan import Call, Plan
+from reconciler.planner import Rules, make_plan
+from reconciler.recovery import Verdict, judge
+from reconciler.report import Report
+from reconciler.settings import Settings, manifest_paths
+from reconciler.waiting import Patience, settle, wait_until_idle
+
+LONGEST_BACKOFF_SECONDS = 8.0
+LOOK_AGAIN_AFTER_SECONDS = 10.0
+"""A look older than this when the leases are held is taken again: somebody thought about the plan meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The manifests of one run of the program."""
+
+    manifests: tuple[Manifest, ...]
+    """Those selected, each with its selected runs."""
+    digest: str
+    """Of all manifests, selected or not: what a saved plan pins."""
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Ids of the tables they name."""
+        return frozenset(manifest.table_id for manifest in self.manifests)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at ledger and API, in that order: a call begun after the recall changes a table's version."""
+
+    snapshots: Mapping[str, TableSnapshot]
+    histories: Mapping[str, TableHistory]
+    """With every provable ending in place."""
+    verdicts: tuple[Verdict, ...]
+    """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
+    unreadable: Mapping[str, ApiError]
+    """By table id."""
+
+
+def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
+    """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
+    manifests = load_manifests([Path(path) for path in manifest_paths(settings, named)])
+    return Wanted(
+        manifests=select(manifests, include, exclude),
+        digest=digest([manifest.content() for manifest in manifests]),
+        include=tuple(include),
+        exclude=tuple(exclude),
+    )
+
+
+def look(wanted: Wanted, tables: Collection[str], reader: Reader, ledger: Ledger, settings: Settings) -> Look:
+    """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError."""
+    recalled = ledger.recall(tables)
+    answers = reader.read_tables({table: _digests_wanted(table, wanted, recalled[table]) for table in tables})
+    snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+    histories: dict[str, TableHistory] = {}
+    verdicts: list[Verdict] = []
+    for table, snapshot in snapshots.items():
+        histories[table], found = judge(recalled[table], snapshot, settings.project.api.spend.quiet_seconds)
+        verdicts += found
+    unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
+    return Look(snapshots, histories, tuple(verdicts), unreadable)
+
+
+def plan(wanted: Wanted, seen: Look, settings: Settings, within: Approval | None = None) -> Plan:
+    """Make the plan from one look."""
+    spend = settings.project.api
+    return make_plan(
+        wanted.manifests,
+        seen.snapshots,
+        seen.histories,
+        Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
+        _diagnostics(wanted.manifests, seen.unreadable),
+        within=within,
+        manifest_digest=wanted.digest,
+        include=wanted.include,
+        exclude=wanted.exclude,
+    )
+
+
+def _digests_wanted(table: str, wanted: Wanted, history: TableHistory) -> frozenset[str] | None:
+    """Columns whose values leave a trace that planning or judging needs: those of `all`, and of calls not settled."""
+    names: set[str] = set()
+    for manifest in wanted.manifests:
+        if manifest.table_id == table:
+            for run in manifest.runs:
+                if run.mode is Mode.ALL and run.columns is None:
+                    return None
+                if run.mode is Mode.ALL:
+                    names.update(named.text for named in run.columns or ())
+    for call in history.calls:
+        if call.mode is Mode.ALL and not call.settled:
+            names.update(column for block in call.covered for column in block.columns)
+    return frozenset(names)
+
+
+def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Problem]:
+    return [
+        Problem(manifest.table_place, error.message, error.hint)
+        for manifest in manifests
+        if (error := unreadable.get(manifest.table_id)) is not None
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """What an apply tells while it works; all are called from the thread that applies."""
+
+    on_result: Callable[[CallResult], None]
+    on_poll: Callable[[Mapping[str, TableStatus]], None]
+    on_unrecorded: Callable[[Call, Ticket, Ending], None]
+    """The ledger did not keep an ending: a person must."""
+    on_trouble: Callable[[str], None]
+    """Something went wrong that does not change what was spent."""
+
+
+class Interrupt:
+    """Set by a signal handler; read wherever an apply may stop."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask for the end; the call in flight is finished and recorded first."""
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not beyond the interrupt."""
+        self._event.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an apply works with."""
+
+    settings: Settings
+    reader: Reader
+    runner: Runner
+    ledger: Ledger
+    actor: Actor
+    watcher: Watcher
+    interrupt: Interrupt
+    lease_timeout_seconds: float = 0.0
+
+
+@contextmanager
+def apply(
+    wanted: Wanted, tools: Tools, approve: Callable[[Plan], str], within: Approval | None = None
+) -> Iterator[Report]:
+    """Plan, have the plan approved, and send it; gives the report once everything is sent, while the leases are held.
+
+    `approve` returns the plan's id or raises. Raises PlanError for a plan with errors or over a limit, Leased, ApiError
+    and LedgerError, all before anything was sent; what goes wrong later is in the report.
+    """
+    looked_at = time.monotonic()
+    seen = look(wanted, wanted.tables, tools.reader, tools.ledger, tools.settings)
+    proposed = plan(wanted, seen, tools.settings, within)
+    _refuse(proposed, tools.settings.limits)
+    plan_id = approve(proposed)
+    tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
+    if not tables:
+        yield Report(plan_id, in_doubt=proposed.in_doubt)
+        return
+    seconds = tools.settings.project.api.spend.lease_seconds
+    with Leases(
+        tools.ledger, tables, tools.actor, seconds,
+        wait_seconds=tools.lease_timeout_seconds, sleep=tools.interrupt.sleep, on_wait=tools.watcher.on_trouble,
+    ) as leases:
+        final = proposed
+        versions = {table: history.version for table, history in seen.histories.items()}
+        is_old = time.monotonic() - looked_at > LOOK_AGAIN_AFTER_SECONDS
+        if is_old or any(leases.of(table).table_version != versions[table] for table in tables):
+            approved = Approval.of_calls(proposed.calls)
+            seen = look(wanted, tables, tools.reader, tools.ledger, tools.settings)
+            final = _refuse(plan(wanted, seen, tools.settings, approved), tools.settings.limits)
+        _record(seen.verdicts, leases, tools)
+        yield _send(final, proposed, plan_id, leases, tools)
+
+
+def _refuse(proposed: Plan, limits: Limits) -> Plan:
+    """Return the plan, or raise PlanError where it must not be sent."""
+    if proposed.errored:
+        raise ErroredPlan(proposed.diagnostics)
+    violated = violations(proposed, limits)
+    if violated:
+        places = "\n".join(f"set in {violation.set_at}" for violation in violated)
+        message = "; ".join(violation.message for violation in violated)
+        raise LimitExceeded(f"refused before anything was sent: {message}", hint=f"{places}\n{NARROW}")
+    return proposed
+
+
+def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
+    """Write what the live tables proved about calls in doubt, before anything is sent on the strength of it."""
+    quiet = tools.settings.project.api.spend.quiet_seconds
+    for verdict in verdicts:
+        tools.ledger.resolve(
+            verdict.call.id,
+            verdict.call.attempt,
+            landed=verdict.landed,
+            reason="the live table shows it",
+            actor=tools.actor,
+            evidence=verdict.evidence,
+            min_age_seconds=0.0 if verdict.landed else quiet,
+            lease=leases.of(verdict.call.table_id),
+        )
+
+
+def _send(final: Plan, proposed: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
+    unrecorded: list[str] = []
+
+    def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
+        unrecorded.append(call.id)
+        tools.watcher.on_unrecorded(call, ticket, ending)
+
+    def pause(attempt: int) -> None:
+        tools.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
+
+    pace = Pace(tools.settings.project.api.spend.send_within_seconds, time.monotonic, pause)
+    work = Apply(
+        final, tools.runner, leases, pace,
+        plan_id=plan_id, actor=tools.actor, on_unrecorded=lost, interrupted=lambda: bool(tools.interrupt),
+    )
+    results = []
+    for result in work.run():
+        results.append(result)
+        tools.watcher.on_result(result)
+    looked_again = {table.table_id for table in final.tables}
+    elsewhere = tuple(call for call in proposed.in_doubt if call.table_id not in looked_again)
+    return Report(plan_id, tuple(results), work.stopped, (*elsewhere, *final.in_doubt), tuple(unrecorded))
+
+
+def wait(report: Report, tools: Tools, timeout_seconds: float | None) -> Report:
+    """Wait until the tables of accepted calls are idle, read their cells once more, and settle the calls.
+
+    Raises nothing: whatever goes wrong now does not change what was spent, and the report must come out.
+    """
+    tables = {result.call.table_id for result in report.in_state(CallState.ACCEPTED)}
+
+    def status(table: str) -> TableStatus | None:
+        try:
+            return tools.reader.read_status(table)
+        except ApiError as error:
+            tools.watcher.on_trouble(error.message)
+            return None
+
+    interrupt = tools.interrupt
+    patience = Patience(time.monotonic, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
+    running = wait_until_idle(tables, status, patience, tools.watcher.on_poll)
+    results = report.results
+    try:
+        answers = tools.reader.read_tables(dict.fromkeys(tables.difference(running), frozenset()))
+        snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+        results = settle(results, snapshots)
+        for result in results:
+            if result.settlement is not None:
+                tools.ledger.settle(result.call.id, result.settlement)
+    except (ApiError, LedgerError) as error:
+        tools.watcher.on_trouble(error.message)
+    stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
+    return replace(report, results=results, waited=True, still_running=running, stop=stop)

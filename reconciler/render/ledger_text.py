@@ -1,0 +1,132 @@
+"""The ledger's memory as a person reads it: lists, one call in full, sums of what was spent."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from reconciler.amounts import amount, counted, duration
+from reconciler.clean import clean
+from reconciler.ledger.records import CallRecord, EventRecord, Lease, SpendLine
+
+
+def moment(seconds: float) -> str:
+    """Return a time of the store's clock, UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
+    """Return rows as aligned columns, the first row being the heads; those in `right` are aligned to the right."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def price(credits_: Decimal | None) -> str:
+    """Return credits, or that they are unknown."""
+    return "unknown" if credits_ is None else amount(credits_)
+
+
+def calls_text(calls: Sequence[CallRecord]) -> str:
+    """Return calls, one a line."""
+    if not calls:
+        return "No calls."
+    rows = [("CALL", "BEGUN (UTC)", "STATE", "ADDRESS", "CELLS", "CREDITS", "BY")]
+    rows += [
+        (
+            call.id[:8],
+            moment(call.begun_at),
+            _state(call),
+            clean(call.address),
+            f"{call.cells:,}",
+            price(call.credits),
+            clean(call.actor.name),
+        )
+        for call in calls
+    ]
+    return columns(rows, right=frozenset({4, 5}))
+
+
+def _state(call: CallRecord) -> str:
+    return "settled" if call.settled_at is not None else call.state.value.replace("_", " ")
+
+
+def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
+    """Return one call with everything that happened to it."""
+    requested = "" if call.requested_cells is None else f", {call.requested_cells:,} requested"
+    fields = [
+        ("call", call.id),
+        ("address", clean(call.address)),
+        ("table", call.table_id),
+        ("mode", f"{call.mode}, revision {clean(call.revision)}" if call.revision else str(call.mode)),
+        ("columns", ", ".join(clean(key) for key in call.column_keys)),
+        ("rows", f"{call.row_count:,}"),
+        ("cells", f"{call.cells:,} planned{requested}"),
+        ("credits", price(call.credits)),
+        ("state", f"{_state(call)}, attempt {call.attempt}"),
+        ("begun", f"{moment(call.begun_at)} UTC, {duration(call.age_seconds)} ago"),
+        ("by", clean(call.actor.name) + (f" ({clean(call.actor.ci_run)})" if call.actor.ci_run else "")),
+        ("commit", clean(call.actor.git_sha or "none")),
+        ("plan", call.plan_id),
+        ("API run", clean(call.run_id or "none")),
+    ]
+    if call.settlement is not None:
+        found = call.settlement
+        fields.append(("found", f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"))
+    lines = [f"{name:<8} {value}" for name, value in fields]
+    lines += ["", *(_event(event) for event in events)]
+    return "\n".join(lines)
+
+
+def _event(event: EventRecord) -> str:
+    detail = {key: value for key, value in event.detail.items() if value not in (None, "")}
+    text = clean(json.dumps(detail, ensure_ascii=False), 300)
+    attempt = "" if event.attempt is None else f"attempt {event.attempt}"
+    return f"{moment(event.at)}  {event.kind.value:<10}  {attempt:<10}  {text}"
+
+
+def spend_text(lines: Sequence[SpendLine], by: str) -> str:
+    """Return what was spent, a line per group and the sum below."""
+    if not lines:
+        return "Nothing was spent."
+    rows = [(by.upper(), "CALLS", "CELLS", "CREDITS", "IN DOUBT")]
+    rows += [
+        (clean(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line)) for line in lines
+    ]
+    return columns(rows, right=frozenset({1, 2, 3}))
+
+
+def _spent(line: SpendLine) -> str:
+    known = amount(line.credits)
+    return f"{known} + {counted(line.unpriced_cells, 'cell')} of unknown price" if line.unpriced_calls else known
+
+
+def _doubt(line: SpendLine) -> str:
+    if not line.in_doubt_calls:
+        return "-"
+    cells = counted(line.in_doubt_cells, "cell")
+    unknown = " and unknown" if line.in_doubt_unpriced_calls else ""
+    return f"{counted(line.in_doubt_calls, 'call')}, {cells}, {amount(line.in_doubt_credits)}{unknown} credits"
+
+
+def leases_text(leases: Sequence[Lease]) -> str:
+    """Return who holds which table, and until when."""
+    if not leases:
+        return "No leases are held."
+    rows = [("TABLE", "HELD BY", "CI RUN", "SINCE (UTC)", "UNTIL")]
+    rows += [
+        (
+            lease.table_id,
+            clean(lease.actor.name),
+            clean(lease.actor.ci_run or "-"),
+            moment(lease.acquired_at),
+            f"{lease.remaining_seconds:.0f} s from now" if lease.remaining_seconds > 0 else "expired",
+        )
+        for lease in leases
+    ]
+    return columns(rows)

@@ -1,0 +1,90 @@
+"""An apply's report as a person reads it: each call's outcome, what is open, the sums last."""
+
+from collections.abc import Sequence
+
+from reconciler.amounts import amount, counted
+from reconciler.clean import clean
+from reconciler.history import CallState
+from reconciler.outcome import CallResult
+from reconciler.plan import OpenCall
+from reconciler.render.paint import Colour, Paint
+from reconciler.render.plan_text import in_doubt_text
+from reconciler.report import Report, bought_cells, sum_cells, sum_credits
+
+WORDS = {
+    CallState.ACCEPTED: ("accepted", Colour.GOOD),
+    CallState.REFUSED: ("refused", Colour.BAD),
+    CallState.NOT_SENT: ("not sent", Colour.BAD),
+    CallState.IN_DOUBT: ("in doubt", Colour.DOUBT),
+}
+
+
+def result_text(result: CallResult, width: int, paint: Paint) -> str:
+    """Return one call's line, its address padded to `width`."""
+    address = result.call.address.ljust(width)
+    ending = result.ending
+    if ending is None:
+        return f"{address}  {paint('not tried', Colour.QUIET):<9}  {counted(result.call.cells, 'cell')}   {clean(result.reason)}"
+    word, colour = WORDS[ending.state]
+    if ending.receipt is not None:
+        run = f"   run {clean(ending.receipt.run_id)[:8]}" if ending.receipt.run_id else ""
+        cells = f"{bought_cells(result):,} of {counted(result.call.cells, 'cell')}{run}"
+    else:
+        cells = f"{counted(result.call.cells, 'cell')}   {clean(ending.detail)}"
+    return f"{address}  {paint(f'{word:<9}', colour)}  {cells}"
+
+
+def report_text(report: Report, paint: Paint) -> str:
+    """Return the report's end: what waiting found, what is in doubt, and the sums. The calls' own lines stand above."""
+    parts = [*_settled(report, paint)]
+    if report.stop is not None:
+        hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
+        parts.append(paint(f"Stopped: {clean(report.stop.message)}{hint}", Colour.BAD))
+    open_calls = [*report.in_doubt, *(_open(result) for result in report.in_state(CallState.IN_DOUBT))]
+    if open_calls:
+        parts.append(in_doubt_text(open_calls, paint))
+    if report.still_running:
+        tables = counted(len(report.still_running), "table")
+        parts.append(f"{tables} still running when waiting ended; `reconciler plan` shows them later.")
+    parts.append(_sums(report))
+    return "\n\n".join(parts)
+
+
+def _settled(report: Report, paint: Paint) -> list[str]:
+    settled = [result for result in report.results if result.settlement is not None]
+    if not settled:
+        return []
+    width = max(len(result.call.address) for result in settled)
+    lines = []
+    for result in settled:
+        found = result.settlement
+        assert found is not None
+        text = f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"
+        colour = Colour.BAD if found.failed else Colour.GOOD
+        lines.append(f"{result.call.address.ljust(width)}  {paint(text, colour)}")
+    return ["\n".join(lines)]
+
+
+def _open(result: CallResult) -> OpenCall:
+    call = result.call
+    return OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, 0.0)
+
+
+def _sums(report: Report) -> str:
+    accepted = report.in_state(CallState.ACCEPTED)
+    if not report.results:
+        return "Applied: nothing was due, nothing was sent."
+    cells = counted(sum(bought_cells(result) for result in accepted), "cell")
+    parts = [f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}."]
+    for state, word in ((CallState.REFUSED, "refused"), (CallState.NOT_SENT, "not sent"), (CallState.IN_DOUBT, "in doubt")):
+        found = report.in_state(state)
+        if found:
+            parts.append(f"{len(found):,} {word} ({counted(sum_cells(found), 'cell')}).")
+    if report.not_attempted:
+        parts.append(f"{len(report.not_attempted):,} not tried ({counted(sum_cells(report.not_attempted), 'cell')}).")
+    return " ".join(parts)
+
+
+def _price(results: Sequence[CallResult]) -> str:
+    credits_ = sum_credits(results)
+    return "credits unknown" if credits_ is None else f"{amount(credits_)} credits"

@@ -1,0 +1,92 @@
+"""What an apply came to, counted from outcomes and never from intentions, and the exit code it deserves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+
+from reconciler.apply import Stop, StopCause
+from reconciler.history import CallState
+from reconciler.outcome import CallResult
+from reconciler.plan import OpenCall
+
+
+class ExitCode(IntEnum):
+    """The contract's section 7."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    LIMIT = 3
+    STALE = 4
+    LEASED = 5
+    PARTIAL = 6
+    IN_DOUBT = 7
+    USAGE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One apply, after the fact."""
+
+    plan_id: str
+    results: tuple[CallResult, ...] = ()
+    stop: Stop | None = None
+    in_doubt: tuple[OpenCall, ...] = ()
+    """Calls of earlier applies that still are in doubt."""
+    unrecorded: tuple[str, ...] = ()
+    """Ids of calls whose outcome the ledger did not keep."""
+    waited: bool = False
+    still_running: tuple[str, ...] = ()
+    """Ids of tables that were not idle when waiting ended."""
+
+    def in_state(self, state: CallState) -> tuple[CallResult, ...]:
+        """Return the results that ended in `state`."""
+        return tuple(result for result in self.results if result.ending is not None and result.ending.state is state)
+
+    @property
+    def not_attempted(self) -> tuple[CallResult, ...]:
+        """Return the results of calls whose turn never came."""
+        return tuple(result for result in self.results if result.ending is None)
+
+    @property
+    def failed_cells(self) -> int:
+        """Cells that waiting found failed."""
+        return sum(result.settlement.failed for result in self.results if result.settlement is not None)
+
+    def exit_code(self, *, detailed: bool = False) -> ExitCode:
+        """Return the exit code; `detailed` tells *some calls were sent* from *nothing to do*, and changes no refusal."""
+        accepted = self.in_state(CallState.ACCEPTED)
+        if self.in_doubt or self.unrecorded or self.in_state(CallState.IN_DOUBT):
+            return ExitCode.IN_DOUBT
+        attempted = len(self.results) > len(self.not_attempted)
+        if self.stop is not None and not attempted:
+            return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
+                self.stop.cause, ExitCode.PARTIAL
+            )
+        if self.stop is not None or len(accepted) < len(self.results) or self.failed_cells:
+            return ExitCode.PARTIAL
+        return ExitCode.CHANGES if detailed and accepted else ExitCode.OK
+
+
+def bought_cells(result: CallResult) -> int:
+    """Cells an accepted call was charged for: what the API said, or what was planned where it did not say."""
+    receipt = result.ending.receipt if result.ending else None
+    if receipt is None or receipt.requested_cells is None:
+        return result.call.cells
+    return receipt.requested_cells
+
+
+def sum_cells(results: Iterable[CallResult]) -> int:
+    """Add up the planned cells."""
+    return sum(result.call.cells for result in results)
+
+
+def sum_credits(results: Iterable[CallResult]) -> Decimal | None:
+    """Add up the planned credits; None where any is unknown."""
+    total = Decimal(0)
+    for result in results:
+        if result.call.credits is None:
+            return None
+        total += result.call.credits
+    return total

@@ -1,0 +1,71 @@
+"""Report → JSON, versioned (`schemas/report.v1.json`)."""
+
+from typing import Any
+
+from reconciler.amounts import json_number
+from reconciler.history import CallState
+from reconciler.outcome import CallResult
+from reconciler.report import Report, bought_cells, sum_cells, sum_credits
+
+FORMAT_VERSION = "1.0"
+
+
+def document(report: Report, exit_code: int) -> dict[str, Any]:
+    """Return the report's JSON content. Cells and credits are counted from outcomes."""
+    accepted = report.in_state(CallState.ACCEPTED)
+    return {
+        "format_version": FORMAT_VERSION,
+        "plan_id": report.plan_id,
+        "exit_code": exit_code,
+        "stopped": None
+        if report.stop is None
+        else {"cause": report.stop.cause.value, "message": report.stop.message, "hint": report.stop.hint},
+        "calls": [_result(result) for result in report.results],
+        "in_doubt_before": [
+            {
+                "id": call.id,
+                "address": call.address,
+                "table_id": call.table_id,
+                "cells": call.cells,
+                "credits": json_number(call.credits),
+            }
+            for call in report.in_doubt
+        ],
+        "unrecorded": list(report.unrecorded),
+        "waited": report.waited,
+        "still_running": list(report.still_running),
+        "totals": {
+            "calls": len(report.results),
+            "accepted": len(accepted),
+            "refused": len(report.in_state(CallState.REFUSED)),
+            "not_sent": len(report.in_state(CallState.NOT_SENT)),
+            "in_doubt": len(report.in_state(CallState.IN_DOUBT)),
+            "not_attempted": len(report.not_attempted),
+            "cells_planned": sum_cells(report.results),
+            "cells_accepted": sum(bought_cells(result) for result in accepted),
+            "credits_accepted": json_number(sum_credits(accepted)),
+            "cells_failed": report.failed_cells,
+        },
+    }
+
+
+def _result(result: CallResult) -> dict[str, Any]:
+    ending, settled = result.ending, result.settlement
+    receipt = ending.receipt if ending else None
+    return {
+        "id": result.call.id,
+        "address": result.call.address,
+        "table_id": result.call.table_id,
+        "mode": result.call.mode.value,
+        "revision": result.call.revision,
+        "cells": result.call.cells,
+        "credits": json_number(result.call.credits),
+        "state": "not_attempted" if ending is None else ending.state.value,
+        "detail": result.reason if ending is None else ending.detail,
+        "status": ending.status if ending else None,
+        "run_id": receipt.run_id if receipt else None,
+        "requested_cells": receipt.requested_cells if receipt else None,
+        "settled": None
+        if settled is None
+        else {"done": settled.done, "failed": settled.failed, "not_started": settled.not_started},
+    }

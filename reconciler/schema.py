@@ -1,0 +1,199 @@
+"""The JSON Schemas: where they are, and everything that is wrong with a value by one of them, in plain words.
+
+The schemas are draft-07, the newest that editors' YAML support reads. jsonschema finds the faults; its messages are written
+for programmers, so each is said anew here. A schema may say more itself: `patternErrorMessage` (which editors know too)
+follows the path of a text that does not match, and `errorMessage`, with `errorHint` and `errorKey`, replaces the message of
+whatever fails beside it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from reconciler.clean import clean
+from reconciler.errors import SettingsError
+from reconciler.wording import close_to, did_you_mean, kind_of, one_of, path_text, quote
+
+MAX_PROBLEMS = 100
+"""Problems reported for one value; a hostile one could hold a hundred thousand."""
+
+# In a wheel the schemas are inside the package; in a checkout, also an editable install, beside it.
+_FOLDERS = (Path(__file__).parent / "schemas", Path(__file__).parent.parent / "schemas")
+_SUFFIX = ".v1.json"
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaProblem:
+    """One thing that is wrong with a value."""
+
+    at: tuple[str | int, ...]
+    """The keys and positions that lead to it."""
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    """The key itself is to be pointed at, not its value."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the schemas there are."""
+    return tuple(sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob("*" + _SUFFIX)))
+
+
+def text(name: str) -> str:
+    """Return a schema as it stands in its file; a SettingsError if there is none of that name."""
+    if name not in names():
+        raise SettingsError(f"there is no schema {quote(name)}{did_you_mean(name, names())}")
+    return (_folder() / (name + _SUFFIX)).read_text(encoding="utf-8")
+
+
+def problems(name: str, value: object) -> list[SchemaProblem]:
+    """Return everything that is wrong with `value` by the schema `name`, or the first hundred of it; [] if it fits."""
+    validator = _validator(name)
+    root = str(validator.schema.get("title", "the document"))
+    errors = validator.iter_errors(value)
+    found = [_say(error, root) for error in islice(errors, MAX_PROBLEMS)]
+    if len(found) == MAX_PROBLEMS:
+        found.append(SchemaProblem((), f"{MAX_PROBLEMS} problems are listed; there may be more here"))
+    return found
+
+
+@cache
+def _folder() -> Path:
+    return next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0])
+
+
+def _required(validator: Any, required: list[str], value: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
+    """Name each missing key in its own error, except one that is there with a spelling mistake."""
+    if validator.is_type(value, "object"):
+        known = schema.get("properties", {})
+        unknown = [key for key in islice(value, MAX_PROBLEMS) if key not in known]
+        missing = [key for key in required if key not in value]
+        meant = {close_to(key, known) for key in unknown} if missing and known else set()
+        yield from (ValidationError(key) for key in missing if key not in meant)
+
+
+def _additional(validator: Any, allowed: Any, value: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
+    """Give each unknown key its own error."""
+    if allowed is not False:
+        yield from Draft7Validator.VALIDATORS["additionalProperties"](validator, allowed, value, schema)
+    elif validator.is_type(value, "object"):
+        known = schema.get("properties", {})
+        yield from (ValidationError(key, path=[key]) for key in value if key not in known)
+
+
+def _unique(validator: Any, unique: bool, value: Any, _: dict[str, Any]) -> Iterator[ValidationError]:
+    """Give each repeated item its own error, in linear time: the library compares all pairs where it cannot sort."""
+    if unique and validator.is_type(value, "array"):
+        seen: set[str] = set()
+        for index, item in enumerate(value):
+            spelled = json.dumps(item, sort_keys=True)
+            if spelled in seen:
+                yield ValidationError("listed twice", path=[index])
+            seen.add(spelled)
+
+
+_Validator = extend(
+    Draft7Validator, {"required": _required, "additionalProperties": _additional, "uniqueItems": _unique}
+)
+
+
+@cache
+def _validator(name: str) -> Any:
+    return _Validator(json.loads(text(name)))
+
+
+def _say(error: ValidationError, root: str) -> SchemaProblem:
+    """Say in plain words what one error of jsonschema means."""
+    at = tuple(error.absolute_path)
+    rule, limit, value = error.validator, error.validator_value, error.instance
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    if "errorMessage" in schema:
+        key = schema.get("errorKey")
+        place = (*at, key) if key else at
+        return SchemaProblem(place, schema["errorMessage"], schema.get("errorHint", ""), at_key=True)
+    if rule == "additionalProperties" and at and isinstance(at[-1], str):
+        guess = did_you_mean(at[-1], schema.get("properties", {}))
+        inside = path_text(at[:-1], root)
+        return SchemaProblem(at, f"unknown key {quote(at[-1])} in {inside}{guess}", at_key=True)
+    if rule == "uniqueItems" and at:
+        return SchemaProblem(at, f"{_shown(value[at[-1]])} is listed twice in {path_text(at[:-1], root)}")
+    if "propertyNames" in error.absolute_schema_path:
+        subject = f"the key {quote(str(value))} in {path_text(at, root)}"
+        return SchemaProblem((*at, str(value)), f"{subject} {_fault(error, schema)}", at_key=True)
+    subject = path_text(at, root)
+    if rule == "required":
+        choices = schema.get("properties", {}).get(error.message, {}).get("enum", [])
+        return SchemaProblem(
+            at, f"{subject} needs {quote(error.message)}" + (f": {one_of(choices)}" if choices else "")
+        )
+    if rule == "type":
+        wanted = " or ".join(_TYPES[kind] for kind in ([limit] if isinstance(limit, str) else limit))
+        if value is None:
+            return SchemaProblem(at, f"{subject} is empty; it must be {wanted}", at_key=True)
+        if "string" in limit and isinstance(value, int | float):
+            hint = "Put it in quotes."
+            return SchemaProblem(at, f"{subject} must be text, but YAML reads this as {kind_of(value)}", hint)
+        return SchemaProblem(at, f"{subject} must be {wanted}, but it is {_shown_kind(value)}")
+    return SchemaProblem(at, f"{subject} {_fault(error, schema)}")
+
+
+def _fault(error: ValidationError, schema: dict[str, Any]) -> str:
+    """Return the predicate of a sentence whose subject is the value (or key) that failed."""
+    rule, limit, value = error.validator, error.validator_value, error.instance
+    if rule in ("enum", "const"):
+        choices = [str(choice) for choice in (limit if rule == "enum" else [limit])]
+        guess = close_to(str(value), choices)
+        return f"is {_shown(value)}; " + (f"did you mean {quote(guess)}?" if guess else f"it must be {one_of(choices)}")
+    if rule == "pattern":
+        return f"{schema.get('patternErrorMessage', f'must match {quote(limit)}')}; it is {_shown(value)}"
+    if rule == "maxLength":
+        return f"may have {limit} characters, but it has {len(value)}"
+    if rule in ("minLength", "minItems", "minProperties"):
+        return "is empty" if not value else f"must have at least {limit} {_parts(value)}, but it has {len(value)}"
+    if rule in ("maxItems", "maxProperties"):
+        return f"may have {limit} {_parts(value)}, but it has {len(value)}"
+    if rule in _BOUNDS:
+        return f"must be {_BOUNDS[rule]} {limit}, but it is {_shown(value)}"
+    return clean(error.message)
+
+
+_BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+    "multipleOf": "a multiple of",
+}
+
+
+def _parts(value: object) -> str:
+    return {str: "characters", list: "entries", dict: "keys"}.get(type(value), "parts")
+
+
+def _shown(value: object) -> str:
+    """Return a short value itself, of a long one its kind."""
+    if isinstance(value, str):
+        return quote(value)
+    return f"`{value}`" if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)
+
+
+def _shown_kind(value: object) -> str:
+    """Return what a value of the wrong kind is: a number that is not whole is shown itself."""
+    return f"`{value}`" if isinstance(value, float) else kind_of(value)

@@ -1,0 +1,116 @@
+"""Flags, environment, project file, defaults → Settings, strongest first. The token is read here and kept nowhere."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from reconciler.budget import Limit, Limits
+from reconciler.errors import SettingsError
+from reconciler.project import DEFAULT_PROJECT, Project, load_project
+
+PROJECT_FILE = "reconciler.yaml"
+DEFAULT_URL = "https://api.extruct.ai"
+DEFAULT_LEDGER = ".reconciler/ledger.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line said; None where it said nothing."""
+
+    project: str | None = None
+    api_url: str | None = None
+    ledger: str | None = None
+    max_credits: str | None = None
+    max_cells: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a command needs to know about its surroundings, but for the token."""
+
+    project: Project
+    root: Path
+    """The folder that relative paths of the project file start from."""
+    api_url: str
+    ledger: str
+    """A path or URL; may hold a password, so it is never printed."""
+    limits: Limits
+
+
+def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
+    """Find the project file and settle every setting. Raises SettingsError, or ManifestError for the project file."""
+    path = _project_path(flags, environment)
+    project = DEFAULT_PROJECT if path is None else load_project(path)
+    root = Path() if path is None else path.parent
+    ledger = flags.ledger or environment.get("RECONCILER_LEDGER") or project.ledger
+    limits = project.limits
+    if flags.max_credits is not None:
+        limits = replace(limits, max_credits=_limit("--max-credits", flags.max_credits))
+    if flags.max_cells is not None:
+        limits = replace(limits, max_cells=_limit("--max-cells", flags.max_cells))
+    return Settings(
+        project=project,
+        root=root,
+        api_url=flags.api_url or environment.get("EXTRUCT_API_URL") or project.api.url,
+        ledger=_rooted(ledger, root) if ledger == project.ledger and ledger else ledger or str(root / DEFAULT_LEDGER),
+        limits=limits,
+    )
+
+
+def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
+    """Return where manifests are: as named, else as the project file says, else `manifests/`, else the root folder."""
+    if named:
+        return [Path(name) for name in named]
+    if settings.project.manifests:
+        return [settings.root / name for name in settings.project.manifests]
+    folder = settings.root / "manifests"
+    return [folder if folder.is_dir() else settings.root]
+
+
+def read_token(environment: Mapping[str, str]) -> str:
+    """Return the token from `EXTRUCT_API_TOKEN`, or from the file that `EXTRUCT_API_TOKEN_FILE` names."""
+    token = environment.get("EXTRUCT_API_TOKEN", "").strip()
+    if token:
+        return token
+    file = environment.get("EXTRUCT_API_TOKEN_FILE", "")
+    if not file:
+        raise SettingsError("there is no API token", hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file.")
+    try:
+        token = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(f"the token file cannot be read: {reason}", hint="See EXTRUCT_API_TOKEN_FILE.") from None
+    if not token:
+        raise SettingsError("the token file is empty", hint="See EXTRUCT_API_TOKEN_FILE.")
+    return token
+
+
+def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
+    named = flags.project or environment.get("RECONCILER_PROJECT")
+    if named:
+        path = Path(named)
+        if path.is_dir():
+            path /= PROJECT_FILE
+        if not path.is_file():
+            source = "--project" if flags.project else "RECONCILER_PROJECT"
+            raise SettingsError(f"there is no project file at {os.fspath(path)!r}", hint=f"See {source}.")
+        return path
+    path = Path(PROJECT_FILE)
+    return path if path.is_file() else None
+
+
+def _rooted(ledger: str, root: Path) -> str:
+    """A relative ledger path in a project file starts at the project file's folder."""
+    return ledger if "://" in ledger else os.fspath(root / ledger)
+
+
+def _limit(flag: str, text: str) -> Limit:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise SettingsError(f"{flag} must be a number, 0 or more")
+    return Limit(value, flag)

@@ -1,0 +1,229 @@
+"""One simulator: a world, the faults set on it, and everything it was asked. Its answers are steps that a server or a
+transport carries out."""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+
+from reconciler.simulator.api import Api
+from reconciler.simulator.clock import Clock
+from reconciler.simulator.control import Control
+from reconciler.simulator.faults import NOTHING, Fault, FaultBook, Met
+from reconciler.simulator.openapi import document
+from reconciler.simulator.table import State
+from reconciler.simulator.wire import JSON, Request, Response, Router, message
+from reconciler.simulator.workspace import Workspace
+from reconciler.simulator.world import World
+
+REMEMBERED = 200_000
+"""Requests kept for the oracle; older ones are only counted."""
+_DETAILS = {401: "Not authenticated", 402: {"error": "insufficient_credits", "message": "No credits left."}}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request that came."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    """Without the token."""
+    body: Any
+    """Decoded JSON; text where it is none; None where there is no body or it was never read."""
+    at: float
+    """Simulated time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Say nothing for real seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End the connection."""
+
+    how: Literal["close", "reset", "half", "garbage"]
+    response: Response | None = None
+    """Of which half is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Send an answer, whole."""
+
+    response: Response
+    bytes_per_second: int | None = None
+
+
+Step = Wait | Cut | Reply
+
+
+class Simulator:
+    """A world that answers requests."""
+
+    def __init__(self, workspace: Workspace, seed: int, clock: Clock) -> None:
+        self.workspace = workspace
+        self.seed = seed
+        self.clock = clock
+        self._counting = threading.Lock()
+        self._document = Response(200, msgspec.json.encode(document()), (JSON,))
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again: the workspace as it was described, its own faults, nothing seen."""
+        self.world: World = self.workspace.build(self.seed, self.clock)
+        self.faults = FaultBook(self.seed, self.workspace.faults)
+        self.seen: deque[Seen] = deque(maxlen=REMEMBERED)
+        self.asked = 0
+        self.open = 0
+        self.highest = 0
+        self._bearer = f"Bearer {self.workspace.token}"
+        self._api = Router(Api(self.world).routes())
+        self._control = Router(Control(self).routes())
+
+    def advance(self, seconds: float) -> None:
+        """Move time forward and let everything happen that became due."""
+        self.clock.advance(seconds)
+        with self.world.lock:
+            self.world.settle()
+
+    def finish(self) -> None:
+        """Move time forward until nothing is under way."""
+        while True:
+            with self.world.lock:
+                self.world.settle()
+                following = self.world.next_event()
+            if following is None:
+                return
+            self.clock.advance(max(0.0, following - self.clock.now()))
+
+    def enter(self) -> None:
+        """Count a request that came in."""
+        with self._counting:
+            self.open += 1
+            self.highest = max(self.highest, self.open)
+
+    def leave(self) -> None:
+        """Count a request that ended, well or badly."""
+        with self._counting:
+            self.open -= 1
+
+    def meet(self, request: Request) -> Met:
+        """Return what goes wrong with a request; nothing does with the simulator's own endpoints."""
+        if not request.path.startswith("/v1/"):
+            return NOTHING
+        return self.faults.meet(request.method, request.path, self.clock.wall())
+
+    def remember(self, request: Request) -> None:
+        """Keep a request for the oracle."""
+        if request.path.startswith("/__simulator") or request.path == "/openapi.json":
+            return
+        headers = {name: value for name, value in request.headers.items() if name != "authorization"}
+        body: Any = None
+        if request.body:
+            try:
+                body = msgspec.json.decode(request.body)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                body = request.body.decode(errors="replace")
+        self.asked += 1
+        self.seen.append(Seen(request.method, request.path, request.query, headers, body, self.clock.now()))
+
+    def steps(self, request: Request, met: Met) -> Iterator[Step]:
+        """Yield what happens to a request that was read; the work is done between two of the steps."""
+        ending = met.ending
+        kind = ending.kind if ending is not None else None
+        before = ending is not None and ending.when == "before"
+        if met.latency:
+            yield Wait(met.latency)
+        if ending is not None and kind == "hang" and before:
+            yield Wait(ending.seconds)
+        if kind == "reset" and before:
+            yield Cut("reset")
+            return
+        if met.refused_for is not None:
+            seconds = str(max(1, math.ceil(met.refused_for)))
+            yield Reply(message(429, "Too many requests", [("retry-after", seconds)]), met.trickle)
+            return
+        if ending is not None and kind == "status" and before:
+            yield Reply(_spoken(ending), met.trickle)
+            return
+        response = self.respond(request, met)
+        if ending is not None and kind == "hang" and not before:
+            yield Wait(ending.seconds)
+        yield self._last(response, met)
+        for move in met.moves:
+            self._move_rows(request, move)
+
+    def respond(self, request: Request, met: Met = NOTHING) -> Response:
+        """Do the work of a request and return its answer, as if nothing went wrong."""
+        path = request.path
+        if path.startswith("/__simulator"):
+            return self._control(request)
+        if path == "/openapi.json":
+            return self._document if request.method == "GET" else message(405, "Method Not Allowed", [("allow", "GET")])
+        if (
+            request.headers.get("authorization") != self._bearer
+            and path.startswith("/v1/")
+            and path != "/v1/healthcheck"
+        ):
+            return message(401, "Not authenticated", [("www-authenticate", "Bearer")])
+        with self.world.lock:
+            if met.balance is not None:
+                self.world.billing.credits = met.balance
+            self.world.settle()
+            return self._api(request if met.shuffle is None else replace(request, shuffle=met.shuffle))
+
+    def _last(self, response: Response, met: Met) -> Step:
+        ending = met.ending
+        match ending.kind if ending is not None else None:
+            case "close_after":
+                return Cut("close")
+            case "reset":
+                return Cut("reset")
+            case "half":
+                return Cut("half", response)
+            case "garbage":
+                return Cut("garbage")
+            case "garbled":
+                return Reply(Response(200, b'{"id":"\xff\xfe", "rows":[{]', (JSON,)), met.trickle)
+            case "status" if ending is not None:
+                return Reply(_spoken(ending), met.trickle)
+            case _:
+                return Reply(response, met.trickle)
+
+    def _move_rows(self, request: Request, move: Fault) -> None:
+        parts = request.path.split("/")
+        with self.world.lock:
+            table = self.world.tables.get(parts[3].lower() if len(parts) > 3 else "")
+            if table is None:
+                return
+            if move.kind == "rows_removed":
+                table.remove_rows(table.order[: move.rows] if move.where == "first" else table.order[-move.rows :])
+                return
+            for slot in self.world.add_rows(table, move.rows, first=move.where == "first"):
+                for column in table.columns:
+                    if column.is_input:
+                        column.move(slot, State.DONE)
+                self.world.fill_built_in(table, slot)
+
+
+def _spoken(fault: Fault) -> Response:
+    """Return the answer that a `status` fault gives."""
+    headers = tuple((name.lower(), value) for name, value in fault.headers.items())
+    if isinstance(fault.body, str):
+        own = any(name == "content-type" for name, _ in headers)
+        return Response(
+            fault.status, fault.body.encode(), headers if own else (("content-type", "text/plain"), *headers)
+        )
+    if fault.body is not msgspec.UNSET:
+        return Response(fault.status, msgspec.json.encode(fault.body), (JSON, *headers))
+    return message(fault.status, _DETAILS.get(fault.status, f"Simulated {fault.status}"), headers)

@@ -1,0 +1,242 @@
+"""What goes wrong, when and how often: a fault names requests, and a book decides which fault meets a request."""
+
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from reconciler.simulator.chance import share
+
+Kind = Literal[
+    "close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status",
+    "latency", "trickle", "rate_limit", "credits", "reorder", "rows_added", "rows_removed",
+]  # fmt: skip
+ENDS = frozenset({"close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status"})
+"""Kinds that decide how the answer ends; at most one of them meets a request, the first in the book."""
+
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing that goes wrong. Seconds here are real ones: clients wait in real time."""
+
+    kind: Kind
+    """close_before: the connection closes before the request is read, nothing is done.
+    close_after: the work is done, then the connection closes without an answer.
+    reset: the connection is reset (RST), before or after the work.
+    hang: nothing is said for `seconds`, before or after the work; then the answer comes as if nothing had been.
+    half: the headers and half of the body come, then the connection closes; the work is done.
+    garbage: bytes that are not HTTP come; the work is done.
+    garbled: a 200 with JSON's content type and a body that is not JSON comes; the work is done.
+    status: another status comes, before or after the work.
+    latency: the answer comes later, by a distribution.
+    trickle: the answer comes at `bytes_per_second`.
+    rate_limit: more than `rate` requests in `per_seconds` get 429 with `Retry-After`.
+    credits: the balance is set to `balance`, once, when a request matches.
+    reorder: the rows of a page of data come in another order.
+    rows_added, rows_removed: after a page of data was answered, `rows` rows come or go."""
+    method: str = "*"
+    path: str = "*"
+    """A pattern over the path without its query, e.g. `/v1/tables/*/run`: `*` stays within one part, a last `**` is
+    any rest."""
+    times: Annotated[int, Meta(ge=1)] | None = None
+    """How many matching requests it meets; None: all of them."""
+    skip: Annotated[int, Meta(ge=0)] = 0
+    """How many matching requests go free before it begins."""
+    probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """How likely it meets a matching request; drawn from the seed."""
+    when: Literal["before", "after"] = "before"
+    """For reset, hang and status: before or after the work is done."""
+    seconds: Seconds = 0.0
+    """For hang; for latency the fixed time, the mean or the median."""
+    distribution: Literal["fixed", "uniform", "exponential", "lognormal"] = "fixed"
+    """For latency: `fixed` at seconds; `uniform` from 0 to twice of it; `exponential` with that mean;
+    `lognormal` with that median and `sigma`."""
+    sigma: Seconds = 0.5
+    status: Annotated[int, Meta(ge=200, le=599)] = 500
+    headers: dict[str, str] = {}
+    body: Any | UnsetType = UNSET
+    """Any JSON value; a string is sent as it is. Without it, a `detail` in the API's form."""
+    bytes_per_second: Annotated[int, Meta(ge=1)] = 1000
+    rate: Annotated[int, Meta(ge=1)] = 10
+    per_seconds: Annotated[float, Meta(gt=0)] = 1.0
+    balance: Annotated[int, Meta(ge=0)] = 0
+    rows: Annotated[int, Meta(ge=1)] = 1
+    where: Literal["first", "last"] = "last"
+    """For rows_added and rows_removed: at which end of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """The faults that one request meets."""
+
+    ending: Fault | None = None
+    latency: float = 0.0
+    trickle: int | None = None
+    refused_for: float | None = None
+    """Seconds to wait, where the rate is exceeded."""
+    balance: int | None = None
+    shuffle: int | None = None
+    """A number to shuffle a page by."""
+    moves: tuple[Fault, ...] = ()
+    """Rows to add or remove after the answer."""
+
+
+NOTHING = Met()
+
+
+@dataclass(slots=True)
+class _Entry:
+    id: int
+    fault: Fault
+    matched: int = 0
+    met: int = 0
+    window: list[float] = field(default_factory=list)
+
+
+class FaultBook:
+    """The faults that are set, with their counters."""
+
+    def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
+        self._seed = seed
+        self._entries: list[_Entry] = []
+        self._made = 0
+        self._lock = threading.Lock()
+        for fault in faults:
+            self.add(fault)
+
+    def add(self, fault: Fault) -> int:
+        """Set a fault; return its number."""
+        with self._lock:
+            self._made += 1
+            self._entries.append(_Entry(self._made, fault))
+            return self._made
+
+    def remove(self, number: int) -> bool:
+        """Lift one fault; say whether it was set."""
+        with self._lock:
+            before = len(self._entries)
+            self._entries = [entry for entry in self._entries if entry.id != number]
+            return len(self._entries) < before
+
+    def clear(self) -> None:
+        """Lift every fault."""
+        with self._lock:
+            self._entries.clear()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return every fault that was set, how many requests matched it, and how many it met."""
+        with self._lock:
+            return [
+                {"id": entry.id, "matched": entry.matched, "met": entry.met, "fault": entry.fault}
+                for entry in self._entries
+            ]
+
+    def meet(self, method: str, path: str, wall: float) -> Met:
+        """Return what this request meets; counts it."""
+        if not self._entries:
+            return NOTHING
+        ending: Fault | None = None
+        latency, trickle, refused, balance, shuffle = 0.0, None, None, None, None
+        moves: list[Fault] = []
+        with self._lock:
+            for entry in self._entries:
+                fault = entry.fault
+                if ending is not None and fault.kind in ENDS:
+                    continue
+                if not self._strikes(entry, method, path):
+                    continue
+                match fault.kind:
+                    case "latency":
+                        latency += self._latency(entry)
+                    case "trickle":
+                        trickle = fault.bytes_per_second
+                    case "rate_limit":
+                        refused = _over_rate(entry, wall) if refused is None else refused
+                    case "credits":
+                        balance = fault.balance if entry.met == 1 else balance
+                    case "reorder":
+                        shuffle = entry.met
+                    case "rows_added" | "rows_removed":
+                        moves.append(fault)
+                    case _:
+                        ending = fault
+        return Met(ending, latency, trickle, refused, balance, shuffle, tuple(moves))
+
+    def _strikes(self, entry: _Entry, method: str, path: str) -> bool:
+        fault = entry.fault
+        if fault.method not in ("*", method) or not path_matches(path, fault.path):
+            return False
+        entry.matched += 1
+        if entry.matched <= fault.skip or (fault.times is not None and entry.met >= fault.times):
+            return False
+        if fault.probability < 1 and share(self._seed, "fault", entry.id, entry.matched) >= fault.probability:
+            return False
+        entry.met += 1
+        return True
+
+    def _latency(self, entry: _Entry) -> float:
+        fault = entry.fault
+        luck = share(self._seed, "latency", entry.id, entry.met)
+        match fault.distribution:
+            case "uniform":
+                return 2 * fault.seconds * luck
+            case "exponential":
+                return -fault.seconds * math.log(1 - luck)
+            case "lognormal":
+                # Box-Muller: two draws make one normal number.
+                turn = share(self._seed, "latency turn", entry.id, entry.met)
+                normal = math.sqrt(-2 * math.log(1 - luck)) * math.cos(2 * math.pi * turn)
+                return fault.seconds * math.exp(fault.sigma * normal)
+            case _:
+                return fault.seconds
+
+
+def parse_fault(text: str) -> Fault:
+    """Return a fault from one line: its kind, then fields as `name=value`, e.g. `status method=POST status=500`.
+
+    A header is `headers.Retry-After=3`; a body is JSON or any text without spaces. A ValueError says what is wrong.
+    """
+    kind, *fields = text.split()
+    given: dict[str, Any] = {"kind": kind}
+    for each in fields:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise ValueError(f"`{each}` is not name=value")
+        if name.startswith("headers."):
+            given.setdefault("headers", {})[name.removeprefix("headers.")] = value
+        elif name == "body":
+            try:
+                given["body"] = msgspec.json.decode(value)
+            except msgspec.DecodeError:
+                given["body"] = value
+        else:
+            given[name] = value
+    return msgspec.convert(given, Fault, strict=False)
+
+
+def path_matches(path: str, pattern: str) -> bool:
+    """Say whether a path fits a pattern, part by part; the pattern `*` fits every path."""
+    if pattern in ("*", "**"):
+        return True
+    parts, wanted = path.split("/"), pattern.split("/")
+    if wanted[-1] == "**":
+        wanted.pop()
+        parts = parts[: len(wanted)]
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def _over_rate(entry: _Entry, wall: float) -> float | None:
+    """Return how long to wait when the window is full, else take a place in it."""
+    window, fault = entry.window, entry.fault
+    while window and window[0] <= wall - fault.per_seconds:
+        window.pop(0)
+    if len(window) >= fault.rate:
+        return window[0] + fault.per_seconds - wall
+    window.append(wall)
+    return None

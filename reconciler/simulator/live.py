@@ -1,0 +1,86 @@
+"""A simulator in use: what a test asks it, moves and breaks, whatever way requests reach it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from reconciler.simulator.application import Seen, Simulator
+from reconciler.simulator.clock import Clock, RunningClock
+from reconciler.simulator.faults import Fault
+from reconciler.simulator.workspace import Workspace
+from reconciler.simulator.world import World
+
+
+class LiveSimulator:
+    """A simulator that answers at a URL."""
+
+    def __init__(self, simulator: Simulator, url: str) -> None:
+        self._simulator = simulator
+        self.url = url
+        """Where it answers, without a slash at the end."""
+
+    @property
+    def token(self) -> str:
+        """The one token it accepts."""
+        return self._simulator.workspace.token
+
+    @property
+    def state(self) -> World:
+        """The world as it is now; hold `state.lock` while looking at more than one thing."""
+        return self._simulator.world
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point a client at it."""
+        return {"EXTRUCT_API_URL": self.url, "EXTRUCT_API_TOKEN": self.token}
+
+    def charges(self) -> dict[tuple[str, str, str], int]:
+        """Return how often each cell was paid for, by (table id, column id, row id); unpaid cells are left out."""
+        with self.state.lock:
+            return self.state.charges()
+
+    def requests(self) -> list[tuple[str, str, Any]]:
+        """Return method, path without query, and decoded body of everything that was asked, oldest first."""
+        return [(seen.method, seen.path, seen.body) for seen in self.seen()]
+
+    def seen(self) -> list[Seen]:
+        """Return the same with query, headers and time."""
+        return list(self._simulator.seen)
+
+    @property
+    def highest_concurrency(self) -> int:
+        """How many requests were under way at once, at most."""
+        return self._simulator.highest
+
+    def advance(self, seconds: float) -> None:
+        """Move simulated time forward."""
+        self._simulator.advance(seconds)
+
+    def finish(self) -> None:
+        """Move simulated time forward until no cell is on its way."""
+        self._simulator.finish()
+
+    def fault(self, kind: str, method: str = "*", path: str = "*", **settings: Any) -> int:
+        """Set a fault, with the fields of `faults.Fault`; return its number."""
+        given = {"kind": kind, "method": method, "path": path, **settings}
+        return self._simulator.faults.add(msgspec.convert(given, Fault))
+
+    def clear_faults(self) -> None:
+        """Lift every fault."""
+        self._simulator.faults.clear()
+
+    def reset(self) -> None:
+        """Begin again as the workspace says."""
+        self._simulator.reset()
+
+
+def make(
+    workspace: Workspace | Mapping[str, Any] | None = None,
+    *,
+    seed: int = 7,
+    clock: Clock | None = None,
+    speed: float = 1.0,
+) -> Simulator:
+    """Return a simulator that is not connected to anything yet; a dictionary that makes no sense is a ValueError."""
+    described = workspace if isinstance(workspace, Workspace) else Workspace.parse(workspace or {})
+    return Simulator(described, seed, clock or RunningClock(speed))

@@ -1,0 +1,125 @@
+"""The simulator on a socket: uvicorn in a thread for tests, or in the foreground for a person. Loopback only."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from reconciler.simulator.application import Simulator
+from reconciler.simulator.asgi import EXTENSION, Application
+from reconciler.simulator.clock import Clock
+from reconciler.simulator.live import LiveSimulator, make
+from reconciler.simulator.workspace import Workspace
+
+LOOPBACK: Final = "127.0.0.1"
+_STARTS_WITHIN = 30.0
+
+
+class NotLoopbackError(ValueError):
+    """Somebody asked for an address that other machines could reach."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection, handing its transport to the application, so that faults happen to the real socket."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept a connection."""
+        # asyncio does this only for sockets that name their protocol. Without it, an answer's head and its body,
+        # written one after the other, wait 40 ms for each other.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: self.transport}  # type: ignore[dict-item]
+
+
+@contextmanager
+def serve(
+    workspace: Workspace | Mapping[str, Any] | None = None,
+    *,
+    seed: int = 7,
+    clock: Clock | None = None,
+    speed: float = 1.0,
+    port: int = 0,
+) -> Iterator[LiveSimulator]:
+    """Run a simulator on loopback in a thread for the length of a `with` block; port 0 is any free one."""
+    simulator = make(workspace, seed=seed, clock=clock, speed=speed)
+    application = Application(simulator)
+    listening = _listen(LOOPBACK, port)
+    server = uvicorn.Server(_config(application))
+    thread = threading.Thread(target=_run, args=(server, listening, application), name="simulator", daemon=True)
+    with listening:
+        thread.start()
+        try:
+            # The socket listens already: a request that comes before the loop runs waits for it.
+            yield LiveSimulator(simulator, f"http://{LOOPBACK}:{listening.getsockname()[1]}")
+        finally:
+            server.should_exit = True
+            thread.join(_STARTS_WITHIN)
+
+
+def serve_forever(simulator: Simulator, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Run a simulator in the foreground until it is interrupted; `ready` gets the URL."""
+    if not _is_loopback(host):
+        raise NotLoopbackError(host)
+    with _listen(host, port) as listening:
+        application = Application(simulator)
+        bound = listening.getsockname()
+        name = f"[{bound[0]}]" if listening.family == socket.AF_INET6 else bound[0]
+        ready(f"http://{name}:{bound[1]}")
+        _run(uvicorn.Server(_config(application)), listening, application)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((LOOPBACK if host == "localhost" else host, port), family=family, backlog=2048)
+
+
+def _config(application: Application) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    return uvicorn.Config(
+        application,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+    )
+
+
+def _run(server: uvicorn.Server, listening: socket.socket, application: Application) -> None:
+    async def serving() -> None:
+        watching = asyncio.create_task(_watch(server, application))
+        await server.serve([listening])
+        await watching
+
+    asyncio.run(serving())
+
+
+async def _watch(server: uvicorn.Server, application: Application) -> None:
+    """Free the requests that wait, as soon as the server is told to end; uvicorn would wait for them."""
+    while not server.should_exit:
+        await asyncio.sleep(0.05)
+    application.close()

@@ -1,0 +1,269 @@
+"""What requests and answers look like: requests are decoded into these types, and OpenAPI is made from all of them."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+KEY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+NO_CONTROLS = r"^[^\x00-\x1f]*$"
+
+Id = Annotated[str, Meta(pattern=UUID_PATTERN, extra_json_schema={"format": "uuid"})]
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Count = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
+TableKind = Literal["generic", "company", "people"]
+TableScope = Literal["personal", "organization"]
+ColumnKind = Literal[
+    "input", "agent", "company_people_finder", "email_finder", "phone_finder", "reverse_email_lookup", "linkedin"
+]
+Mode = Literal["new", "all", "failed"]
+
+
+class ColumnConfig(Struct, omit_defaults=True):
+    """What a column computes."""
+
+    kind: ColumnKind
+    name: Name
+    key: Key
+    value: dict[str, Any] | None = None
+    email_column_key: str | None = None
+
+
+class ColumnPatch(Struct):
+    """The parts of a column's configuration to replace."""
+
+    kind: ColumnKind | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    key: Key | UnsetType = UNSET
+    value: dict[str, Any] | UnsetType | None = UNSET
+    email_column_key: str | UnsetType | None = UNSET
+
+
+class NewColumns(Struct):
+    """The body of `POST …/columns`."""
+
+    column_configs: Annotated[list[ColumnConfig], Meta(min_length=1)]
+
+
+class NewTable(Struct):
+    """The body of `POST /v1/tables`."""
+
+    name: Name
+    kind: TableKind = "generic"
+    description: str | None = None
+    tags: list[str] = []
+    settings: dict[str, Any] = {}
+    scope: TableScope = "personal"
+    column_configs: list[ColumnConfig] = []
+
+
+class TablePatch(Struct):
+    """The body of `PATCH /v1/tables/{id}`."""
+
+    name: Name | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    tags: list[str] | UnsetType = UNSET
+    settings: dict[str, Any] | UnsetType = UNSET
+
+
+class NewRow(Struct):
+    """One row to create."""
+
+    data: dict[str, Any]
+
+
+class NewRows(Struct):
+    """The body of `POST …/rows`."""
+
+    rows: list[NewRow]
+    run: bool = False
+
+
+class ChangedRow(Struct):
+    """One row to update."""
+
+    id: Id
+    data: dict[str, Any]
+
+
+class ChangedRows(Struct):
+    """The body of `PATCH …/rows`."""
+
+    rows: list[ChangedRow]
+    run: bool = False
+
+
+class DeletedRows(Struct):
+    """The body of `DELETE …/rows`."""
+
+    rows: list[Id]
+
+
+class RunRequest(Struct):
+    """The body of `POST …/run`."""
+
+    mode: Mode = "new"
+    rows: list[Id] | None = None
+    columns: list[Id] | None = None
+
+
+class Owner(Struct):
+    """Who owns a table."""
+
+    id: Id
+    email: str
+
+
+class Relationship(Struct):
+    """A link between a company table and its people."""
+
+    table_id: Id
+    relationship_type: Literal["company_people"]
+
+
+class Status(Struct):
+    """How far a table is."""
+
+    num_rows: Count
+    num_columns: Count
+    num_output_columns: Count
+    num_input_columns: Count
+    num_cells_completed: Count
+    num_cells_in_progress: Count
+    run_status: Literal["idle", "running"]
+
+
+class Column(Struct):
+    """A column of a table."""
+
+    id: Id
+    created_at: Moment
+    config: ColumnConfig
+
+
+class TableHeader(Struct):
+    """A table without its rows."""
+
+    id: Id
+    created_at: Moment
+    updated_at: Moment
+    name: str
+    description: str | None
+    tags: list[str]
+    kind: TableKind
+    settings: dict[str, Any]
+    scope: TableScope
+    columns: list[Column]
+    owner: Owner
+    child_relationships: list[Relationship]
+    parent_relationships: list[Relationship]
+    status: Status
+
+
+class Row(Struct):
+    """A row with its cells by column key."""
+
+    id: Id
+    created_at: Moment
+    parent_row_id: Id | None
+    is_missing_inputs: bool
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+    parent_data: dict[str, Any]
+
+
+class TableData(TableHeader):
+    """A table with rows."""
+
+    rows: list[Row]
+
+
+class TableSummary(Struct):
+    """A table as the list shows it."""
+
+    id: Id
+    created_at: Moment
+    updated_at: Moment
+    name: str
+    description: str | None
+    tags: list[str]
+    kind: TableKind
+    settings: dict[str, Any]
+    scope: TableScope
+    owner: Owner
+    num_rows: Count
+
+
+class Identified(Struct):
+    """The id of what was deleted."""
+
+    id: Id
+
+
+class RunReceipt(Struct):
+    """The answer to `POST …/run`."""
+
+    id: Id
+    created_at: Moment
+    status: Literal["created", "in_progress", "done", "failed"]
+    rows: list[Id] | None
+    columns: list[Id] | None
+    num_requested_cells: Count
+    mode: Mode
+
+
+class User(Struct):
+    """Who is asking."""
+
+    id: Id
+    email: str
+    organization_id: Id
+    organization_is_active: bool
+
+
+class Billing(Struct):
+    """The answer to `GET /v1/billing`."""
+
+    user: User
+    subscription: dict[str, Any]
+
+
+class Health(Struct):
+    """The answer to `GET /v1/healthcheck`."""
+
+    status: Literal["ok"]
+
+
+class Message(Struct):
+    """An error said in words."""
+
+    detail: str
+
+
+class InvalidItem(Struct):
+    """One thing wrong with a request."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Invalid(Struct):
+    """The answer to a request that makes no sense."""
+
+    detail: list[InvalidItem]
+
+
+class PaymentProblem(Struct):
+    """Why nothing may be spent."""
+
+    error: Literal["plan_required", "payment_failed", "insufficient_credits"]
+    message: str
+
+
+class PaymentRequired(Struct):
+    """The answer to a run that cannot be paid for."""
+
+    detail: PaymentProblem

