@@ -190,7 +190,7 @@ class Apply:
             return Ending(CallState.REFUSED, error.message, error.status)
         except InDoubt as error:
             return Ending(CallState.IN_DOUBT, error.message, error.status)
-        except Exception as error:  # noqa: BLE001 - an exception that no one listed is in doubt
+        except Exception as error:  # an exception that no one listed is in doubt
             return Ending(CallState.IN_DOUBT, f"unexpected {type(error).__name__} while sending")
         except BaseException:
             self._record(call, ticket, Ending(CallState.IN_DOUBT, "interrupted while sending"))

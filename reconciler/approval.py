@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler import masks
+from reconciler.history import Block
 from reconciler.manifest import Mode
 from reconciler.plan import Call
 
@@ -20,11 +21,17 @@ class Approval:
     @classmethod
     def of_calls(cls, calls: Iterable[Call]) -> "Approval":
         """Approve the due cells of `calls`; a cell that a rectangle only covered in passing was not approved."""
+        return cls.of_blocks(
+            (call.table_id, call.mode, call.revision, block) for call in calls for block in call.covered
+        )
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[tuple[str, Mode, str | None, Block]]) -> "Approval":
+        """Approve blocks of cells, each with its table id, mode and revision."""
         rows: dict[Key, set[str]] = {}
-        for call in calls:
-            for block in call.covered:
-                for column in block.columns:
-                    rows.setdefault((call.table_id, call.mode, call.revision, column), set()).update(block.rows)
+        for table_id, mode, revision, block in blocks:
+            for column in block.columns:
+                rows.setdefault((table_id, mode, revision, column), set()).update(block.rows)
         return cls({key: frozenset(found) for key, found in rows.items()})
 
     def mask(self, key: Key, row_index: Mapping[str, int]) -> int:

@@ -19,6 +19,9 @@ SPENT = 1 << 6
 AWAITED = 1 << 7
 
 
+_STATES = {state.value: state for state in CellState}
+
+
 class Verdict(IntEnum):
     """What becomes of a cell in this plan; 0 is kept for cells out of scope."""
 
@@ -59,7 +62,7 @@ class CellFacts:
         """Read the facts back from their byte."""
         state = byte & STATE_BITS
         return cls(
-            state=CellState(state) if state in CellState else CellState.UNKNOWN,
+            state=_STATES.get(state, CellState.UNKNOWN),
             missing_inputs=bool(byte & MISSING_INPUTS),
             in_doubt=bool(byte & IN_DOUBT),
             blocked=bool(byte & BLOCKED),
@@ -130,5 +133,5 @@ VERDICTS: dict[Mode, bytes] = {mode: bytes(decide(mode, facts) for facts in _EVE
 LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
 """Mode → translation table from a facts byte to 1 where a call may cover the cell in passing."""
 
-DONE_STATES = bytes(state in CellState and is_done(CellState(state)) for state in range(256))
+DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
 """Translation table from a state byte to 1 where the cell is done."""

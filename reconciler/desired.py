@@ -101,9 +101,7 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
     return masks.of_indexes(known, len(snapshot.row_ids))
 
 
-def _claims(
-    manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]
-) -> Iterable[Problem]:
+def _claims(manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]) -> Iterable[Problem]:
     """Two documents over one column, one naming it by key and one by id, show only against the live table."""
     for column in columns:
         owner = claimed.setdefault(column.id, manifest)

@@ -30,6 +30,6 @@ def _passed(rule: str, unit: str, due: Decimal, limit: Limit) -> Violation:
 
 def _unknown(cells: int, limit: Limit) -> Violation:
     message = (
-        f"the price of {amount(cells)} cells is unknown, so the limit of {amount(limit.value)} credits cannot be checked"
+        f"{amount(cells)} cells have no known price, so the limit of {amount(limit.value)} credits cannot be checked"
     )
     return Violation("max_credits", message, limit.set_at)

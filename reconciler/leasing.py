@@ -1,4 +1,4 @@
-"""Hold the leases of an apply's tables: taken together, renewed in the background, lost at once, given back at the end."""
+"""Hold the leases of an apply's tables: taken together, renewed in the background, given back at the end."""
 
 import threading
 import uuid
@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.ledger import Ledger, Lease
+from reconciler.ledger import Lease, Ledger
 from reconciler.outcome import Actor, Ending, Ticket
 from reconciler.plan import Call
 
@@ -28,8 +28,8 @@ class Leases:
         seconds: float,
         *,
         wait_seconds: float = 0.0,
-        sleep: Callable[[float], None] = threading.Event().wait,
-        on_wait: Callable[[str], None] = lambda message: None,
+        sleep: Callable[[float], object],
+        on_wait: Callable[[str], None],
     ) -> None:
         """`wait_seconds` bounds how long `__enter__` waits for leases that others hold."""
         self._ledger = ledger
@@ -78,9 +78,7 @@ class Leases:
         """Why the leases are gone, or empty while they are held."""
         return self._lost
 
-    def begin(
-        self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int
-    ) -> Ticket:
+    def begin(self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int) -> Ticket:
         """Record an intent under the table's lease. Raises Leased once a lease is lost, LedgerError."""
         if self._lost:
             raise Leased(self._lost, hint="Another apply may be at work: plan again.")

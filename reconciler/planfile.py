@@ -93,6 +93,7 @@ def _call(call: Call) -> dict[str, Any]:
         "revision": call.revision,
         "columns": list(call.columns),
         "column_keys": list(call.column_keys),
+        "column_digests": [call.configs[column] for column in call.columns],
         "rows": list(call.rows),
         "cells": call.cells,
         "credits": json_number(call.credits),

@@ -331,7 +331,7 @@ def _counts(columns: Iterable[bytes]) -> CellCounts:
 
 def _depths(columns: Sequence[Column]) -> dict[str, int]:
     """How many output columns stand in a row above each column; a cycle counts as deep as it is long."""
-    upstream = {column.id: [other for other in column.upstream] for column in columns if not column.is_input}
+    upstream = {column.id: list(column.upstream) for column in columns if not column.is_input}
     depths = dict.fromkeys(upstream, 0)
     for _ in upstream:
         deeper = {

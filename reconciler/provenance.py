@@ -25,8 +25,8 @@ def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
     sha = git.sha if git else None
     if environment.get("GITHUB_ACTIONS") == "true":
         server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
-        run = f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '')}"
-        return Actor(environment.get("GITHUB_ACTOR", "github"), run, sha)
+        url = f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '')}"
+        return Actor(environment.get("GITHUB_ACTOR", "github"), url, sha)
     if environment.get("GITLAB_CI") == "true":
         return Actor(environment.get("GITLAB_USER_LOGIN", "gitlab"), environment.get("CI_JOB_URL"), sha)
     if environment.get("CI"):

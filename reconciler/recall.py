@@ -58,8 +58,10 @@ class Memory:
     def _remember(self, call: PastCall) -> None:
         if call.mode is Mode.ALL and call.revision is not None:
             for block in call.covered:
-                flags = [self._at_revision.setdefault((column, call.revision), bytearray(self._rows))
-                         for column in block.columns]
+                flags = [
+                    self._at_revision.setdefault((column, call.revision), bytearray(self._rows))
+                    for column in block.columns
+                ]
                 for index in self._indexes(block.rows):
                     for flag in flags:
                         flag[index] = 1
@@ -94,9 +96,7 @@ class Memory:
         return 0 if flags is None else masks.from_flags(flags)
 
 
-def _is_awaited(
-    call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
-) -> bool:
+def _is_awaited(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float) -> bool:
     """An accepted call may take a moment to show: planning its cells again within that moment would buy them twice."""
     if call.settled or call.age_seconds >= quiet_seconds:
         return False

@@ -1,4 +1,4 @@
-"""The story: load, observe, recall, judge, plan; guard, lease, plan again within what was approved, apply, wait, settle.
+"""The story: load, recall, observe, judge, plan; guard, lease, plan again within what was approved, apply, wait.
 
 Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
 """
@@ -31,6 +31,7 @@ from reconciler.plan import Call, Plan
 from reconciler.planner import Rules, make_plan
 from reconciler.recovery import Verdict, judge
 from reconciler.report import Report
+from reconciler.saved import SavedPlan
 from reconciler.settings import Settings, manifest_paths
 from reconciler.waiting import Patience, settle, wait_until_idle
 
@@ -180,17 +181,20 @@ class Tools:
 
 @contextmanager
 def apply(
-    wanted: Wanted, tools: Tools, approve: Callable[[Plan], str], within: Approval | None = None
+    wanted: Wanted, tools: Tools, approve: Callable[[Plan], str], saved: SavedPlan | None = None
 ) -> Iterator[Report]:
     """Plan, have the plan approved, and send it; gives the report once everything is sent, while the leases are held.
 
-    `approve` returns the plan's id or raises. Raises PlanError for a plan with errors or over a limit, Leased, ApiError
-    and LedgerError, all before anything was sent; what goes wrong later is in the report.
+    `approve` returns the plan's id or raises; a `saved` plan bounds what is proposed. Raises PlanError for a plan that
+    is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all before anything was sent; what goes
+    wrong later is in the report.
     """
     looked_at = time.monotonic()
     seen = look(wanted, wanted.tables, tools.reader, tools.ledger, tools.settings)
-    proposed = plan(wanted, seen, tools.settings, within)
-    _refuse(proposed, tools.settings.limits)
+    if saved is not None:
+        saved.check_tables(seen.snapshots, tools.settings.project.prices)
+    within = None if saved is None else saved.approval()
+    proposed = _refuse(plan(wanted, seen, tools.settings, within), tools.settings.limits)
     plan_id = approve(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
     if not tables:
@@ -198,8 +202,13 @@ def apply(
         return
     seconds = tools.settings.project.api.spend.lease_seconds
     with Leases(
-        tools.ledger, tables, tools.actor, seconds,
-        wait_seconds=tools.lease_timeout_seconds, sleep=tools.interrupt.sleep, on_wait=tools.watcher.on_trouble,
+        tools.ledger,
+        tables,
+        tools.actor,
+        seconds,
+        wait_seconds=tools.lease_timeout_seconds,
+        sleep=tools.interrupt.sleep,
+        on_wait=tools.watcher.on_trouble,
     ) as leases:
         final = proposed
         versions = {table: history.version for table, history in seen.histories.items()}
@@ -252,8 +261,14 @@ def _send(final: Plan, proposed: Plan, plan_id: str, leases: Leases, tools: Tool
 
     pace = Pace(tools.settings.project.api.spend.send_within_seconds, time.monotonic, pause)
     work = Apply(
-        final, tools.runner, leases, pace,
-        plan_id=plan_id, actor=tools.actor, on_unrecorded=lost, interrupted=lambda: bool(tools.interrupt),
+        final,
+        tools.runner,
+        leases,
+        pace,
+        plan_id=plan_id,
+        actor=tools.actor,
+        on_unrecorded=lost,
+        interrupted=lambda: bool(tools.interrupt),
     )
     results = []
     for result in work.run():

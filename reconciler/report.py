@@ -55,7 +55,7 @@ class Report:
         return sum(result.settlement.failed for result in self.results if result.settlement is not None)
 
     def exit_code(self, *, detailed: bool = False) -> ExitCode:
-        """Return the exit code; `detailed` tells *some calls were sent* from *nothing to do*, and changes no refusal."""
+        """Return the exit code; `detailed` tells *calls were sent* from *nothing to do*, and changes no refusal."""
         accepted = self.in_state(CallState.ACCEPTED)
         if self.in_doubt or self.unrecorded or self.in_state(CallState.IN_DOUBT):
             return ExitCode.IN_DOUBT

@@ -1,9 +1,9 @@
 """The JSON Schemas: where they are, and everything that is wrong with a value by one of them, in plain words.
 
-The schemas are draft-07, the newest that editors' YAML support reads. jsonschema finds the faults; its messages are written
-for programmers, so each is said anew here. A schema may say more itself: `patternErrorMessage` (which editors know too)
-follows the path of a text that does not match, and `errorMessage`, with `errorHint` and `errorKey`, replaces the message of
-whatever fails beside it.
+The schemas are draft-07, the newest that editors' YAML support reads. jsonschema finds the faults; its messages are
+written for programmers, so each is said anew here. A schema may say more itself: `patternErrorMessage` (which editors
+know too) follows the path of a text that does not match, `errorHint` says what to do about whatever fails beside it,
+and `errorMessage` replaces the message, `errorKey` naming the key to point at.
 """
 
 import json
@@ -14,9 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from reconciler.clean import clean
 from reconciler.errors import SettingsError
@@ -68,9 +67,9 @@ def problems(name: str, value: object) -> list[SchemaProblem]:
     validator = _validator(name)
     root = str(validator.schema.get("title", "the document"))
     errors = validator.iter_errors(value)
-    found = [_say(error, root) for error in islice(errors, MAX_PROBLEMS)]
-    if len(found) == MAX_PROBLEMS:
-        found.append(SchemaProblem((), f"{MAX_PROBLEMS} problems are listed; there may be more here"))
+    found = [_say(error, root) for error in _worth_saying(list(islice(errors, MAX_PROBLEMS)))]
+    if next(errors, None):
+        found.append(SchemaProblem((), f"these are the first problems of {root}; there are more"))
     return found
 
 
@@ -82,10 +81,11 @@ def _folder() -> Path:
 def _required(validator: Any, required: list[str], value: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
     """Name each missing key in its own error, except one that is there with a spelling mistake."""
     if validator.is_type(value, "object"):
-        known = schema.get("properties", {})
-        unknown = [key for key in islice(value, MAX_PROBLEMS) if key not in known]
         missing = [key for key in required if key not in value]
-        meant = {close_to(key, known) for key in unknown} if missing and known else set()
+        meant: set[str | None] = set()
+        if missing and schema.get("additionalProperties") is False:
+            known = schema.get("properties", {})
+            meant = {close_to(key, known) for key in islice(value, MAX_PROBLEMS) if key not in known}
         yield from (ValidationError(key) for key in missing if key not in meant)
 
 
@@ -109,8 +109,16 @@ def _unique(validator: Any, unique: bool, value: Any, _: dict[str, Any]) -> Iter
             seen.add(spelled)
 
 
-_Validator = extend(
-    Draft7Validator, {"required": _required, "additionalProperties": _additional, "uniqueItems": _unique}
+def _is_integer(_: object, value: object) -> bool:
+    """Draft-07 takes 3.0 for an integer; nobody who writes it into a manifest means one."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_extend: Any = validators.extend
+_Validator = _extend(
+    Draft7Validator,
+    {"required": _required, "additionalProperties": _additional, "uniqueItems": _unique},
+    type_checker=Draft7Validator.TYPE_CHECKER.redefine("integer", _is_integer),
 )
 
 
@@ -119,61 +127,86 @@ def _validator(name: str) -> Any:
     return _Validator(json.loads(text(name)))
 
 
+def _worth_saying(errors: list[ValidationError]) -> list[ValidationError]:
+    """Keep of the errors at one place those that say most: its own message, else the wrong type, else all."""
+
+    def weight(error: ValidationError) -> int:
+        return 2 if isinstance(error.schema, dict) and "errorMessage" in error.schema else error.validator == "type"
+
+    heaviest: dict[tuple[str | int, ...], int] = {}
+    for error in errors:
+        at = tuple(error.absolute_path)
+        heaviest[at] = max(weight(error), heaviest.get(at, 0))
+    return [error for error in errors if weight(error) == heaviest[tuple(error.absolute_path)]]
+
+
 def _say(error: ValidationError, root: str) -> SchemaProblem:
     """Say in plain words what one error of jsonschema means."""
     at = tuple(error.absolute_path)
-    rule, limit, value = error.validator, error.validator_value, error.instance
-    schema = error.schema if isinstance(error.schema, dict) else {}
+    rule: Any = error.validator
+    limit: Any = error.validator_value
+    value: Any = error.instance
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    hint = schema.get("errorHint", "")
+    subject = path_text(at, root)
     if "errorMessage" in schema:
         key = schema.get("errorKey")
-        place = (*at, key) if key else at
-        return SchemaProblem(place, schema["errorMessage"], schema.get("errorHint", ""), at_key=True)
+        return SchemaProblem((*at, key) if key else at, schema["errorMessage"], hint, at_key=True)
     if rule == "additionalProperties" and at and isinstance(at[-1], str):
         guess = did_you_mean(at[-1], schema.get("properties", {}))
         inside = path_text(at[:-1], root)
         return SchemaProblem(at, f"unknown key {quote(at[-1])} in {inside}{guess}", at_key=True)
     if rule == "uniqueItems" and at:
         return SchemaProblem(at, f"{_shown(value[at[-1]])} is listed twice in {path_text(at[:-1], root)}")
-    if "propertyNames" in error.absolute_schema_path:
-        subject = f"the key {quote(str(value))} in {path_text(at, root)}"
-        return SchemaProblem((*at, str(value)), f"{subject} {_fault(error, schema)}", at_key=True)
-    subject = path_text(at, root)
     if rule == "required":
         choices = schema.get("properties", {}).get(error.message, {}).get("enum", [])
-        return SchemaProblem(
-            at, f"{subject} needs {quote(error.message)}" + (f": {one_of(choices)}" if choices else "")
-        )
+        needs = f"{subject} needs {quote(error.message)}"
+        return SchemaProblem(at, f"{needs}: {one_of(choices)}" if choices else needs, hint)
+    fault = _fault(rule, limit, value, schema) or clean(error.message)
+    if "propertyNames" in error.absolute_schema_path:
+        return SchemaProblem((*at, value), f"the key {quote(value)} in {subject} {fault}", hint, at_key=True)
+    if rule == "type" and "string" in limit and isinstance(value, int | float):
+        hint = "Put it in quotes."
+    return SchemaProblem(at, f"{subject} {fault}", hint, at_key=value is None)
+
+
+def _fault(rule: str, limit: Any, value: Any, schema: dict[str, Any]) -> str:
+    """Return the predicate of a sentence whose subject is the value (or key) that failed; empty for a rare rule."""
     if rule == "type":
-        wanted = " or ".join(_TYPES[kind] for kind in ([limit] if isinstance(limit, str) else limit))
-        if value is None:
-            return SchemaProblem(at, f"{subject} is empty; it must be {wanted}", at_key=True)
-        if "string" in limit and isinstance(value, int | float):
-            hint = "Put it in quotes."
-            return SchemaProblem(at, f"{subject} must be text, but YAML reads this as {kind_of(value)}", hint)
-        return SchemaProblem(at, f"{subject} must be {wanted}, but it is {_shown_kind(value)}")
-    return SchemaProblem(at, f"{subject} {_fault(error, schema)}")
-
-
-def _fault(error: ValidationError, schema: dict[str, Any]) -> str:
-    """Return the predicate of a sentence whose subject is the value (or key) that failed."""
-    rule, limit, value = error.validator, error.validator_value, error.instance
+        return _wrong_type([limit] if isinstance(limit, str) else limit, value)
     if rule in ("enum", "const"):
         choices = [str(choice) for choice in (limit if rule == "enum" else [limit])]
-        guess = close_to(str(value), choices)
+        guess = close_to(str(value), choices) if len(choices) > 1 else None
         return f"is {_shown(value)}; " + (f"did you mean {quote(guess)}?" if guess else f"it must be {one_of(choices)}")
     if rule == "pattern":
         return f"{schema.get('patternErrorMessage', f'must match {quote(limit)}')}; it is {_shown(value)}"
-    if rule == "maxLength":
-        return f"may have {limit} characters, but it has {len(value)}"
-    if rule in ("minLength", "minItems", "minProperties"):
-        return "is empty" if not value else f"must have at least {limit} {_parts(value)}, but it has {len(value)}"
-    if rule in ("maxItems", "maxProperties"):
-        return f"may have {limit} {_parts(value)}, but it has {len(value)}"
+    if rule in ("minLength", "minItems", "minProperties") and not value:
+        return "is an empty list" if isinstance(value, list) else "is empty"
+    if rule in _SIZES:
+        parts = "characters" if isinstance(value, str) else "entries" if isinstance(value, list) else "keys"
+        return f"must have {_SIZES[rule]} {limit} {parts}, but it has {len(value)}"
     if rule in _BOUNDS:
         return f"must be {_BOUNDS[rule]} {limit}, but it is {_shown(value)}"
-    return clean(error.message)
+    return ""
 
 
+def _wrong_type(wanted: list[str], value: object) -> str:
+    kinds = " or ".join(_TYPES[kind] for kind in wanted)
+    if value is None:
+        return f"is empty; it must be {kinds}"
+    if "string" in wanted and isinstance(value, int | float):
+        return f"must be {kinds}, but YAML reads this as {kind_of(value)}"
+    return f"must be {kinds}, but it is {_shown(value) if isinstance(value, float) else kind_of(value)}"
+
+
+_SIZES = {
+    "minLength": "at least",
+    "minItems": "at least",
+    "minProperties": "at least",
+    "maxLength": "at most",
+    "maxItems": "at most",
+    "maxProperties": "at most",
+}
 _BOUNDS = {
     "minimum": "at least",
     "maximum": "at most",
@@ -183,17 +216,8 @@ _BOUNDS = {
 }
 
 
-def _parts(value: object) -> str:
-    return {str: "characters", list: "entries", dict: "keys"}.get(type(value), "parts")
-
-
 def _shown(value: object) -> str:
     """Return a short value itself, of a long one its kind."""
     if isinstance(value, str):
         return quote(value)
     return f"`{value}`" if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)
-
-
-def _shown_kind(value: object) -> str:
-    """Return what a value of the wrong kind is: a number that is not whole is shown itself."""
-    return f"`{value}`" if isinstance(value, float) else kind_of(value)

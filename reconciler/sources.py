@@ -139,7 +139,7 @@ def _mark_of(marks: Marks) -> Mark:
     return marks[0] if isinstance(marks, tuple) else marks
 
 
-class _StopReading(Exception):  # noqa: N818 - not an error: the problem is reported already
+class _StopReading(Exception):
     """The file is refused here; nothing after it is read."""
 
 

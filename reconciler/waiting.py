@@ -70,7 +70,7 @@ def wait_until_idle(
 
 
 def settle(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]) -> tuple[CallResult, ...]:
-    """Count the cells of each accepted call in the table as it is now; calls whose table was not read stay as they are."""
+    """Count the cells of each accepted call in its table as it is now; a table that was not read changes nothing."""
     return tuple(_settle(result, snapshots.get(result.call.table_id)) for result in results)
 
 

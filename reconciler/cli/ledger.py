@@ -85,7 +85,9 @@ def show(context: click.Context, /, call: str, form: str) -> int:
 @command.command("report")
 @click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
 @click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
-@click.option("--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun on this day or later, UTC.")
+@click.option(
+    "--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun on this day or later, UTC."
+)
 @click.option("--until", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun before this day, UTC.")
 @form_option
 @click.pass_context

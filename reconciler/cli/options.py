@@ -1,11 +1,27 @@
 """Options that several commands share."""
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
 Decorated = Callable[..., Any]
+
+
+class Duration(click.ParamType[float]):
+    """A length of time as people write it: `90s`, `15m`, `24h`, `7d`; a bare number is seconds."""
+
+    name = "duration"
+    _SECONDS: ClassVar[dict[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a length of time; write e.g. 90s, 15m, 24h or 7d", param, ctx)
+        return float(int(match[1]) * self._SECONDS[match[2]])
+
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
 
@@ -27,5 +43,7 @@ def limits(command: Decorated) -> Decorated:
 
 
 detailed_exitcode = click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit 2 instead of 0 where there are calls (plan) or some were sent (apply)."
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit 2 instead of 0 where there are calls (plan) or some were sent (apply).",
 )

@@ -3,8 +3,8 @@
 import click
 
 from reconciler import schema
-from reconciler.report import ExitCode
 from reconciler.cli.console import Console, exits
+from reconciler.report import ExitCode
 
 
 @click.command("schema")

@@ -132,17 +132,16 @@ class Dispatch:
         tries = 0
         no_connection = False
 
-        def attempt() -> bytearray:
+        def attempt() -> Any:
             nonlocal tries
             if self._stop.is_set():
                 raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
             tries += 1
-            return connection.get(request.path, request.query)
+            return connection.get(request.path, request.query, partial(_decoded, request))
 
         answer: Any
         try:
-            body = self._retries.run(attempt)
-            answer = _decoded(request, body)
+            answer = self._retries.run(attempt)
         except TransientError as failure:
             no_connection = failure.no_connection
             answer = _afresh(failure.error, after=f" ({tries} of {ATTEMPTS} tries)")

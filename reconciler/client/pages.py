@@ -253,7 +253,7 @@ def _header(
 
 
 def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
-    name, kind = shown.get("name") or "", shown.get("kind") or ""
+    name, kind = ("" if shown.get(field) is None else shown[field] for field in ("name", "kind"))
     if not isinstance(name, str) or not isinstance(kind, str):
         raise BadResponse("the table's name or kind is not a text")
     return _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,7 +121,8 @@ class SpendClient:
             exchange.failure = error
         finally:
             if exchange.stream is not None:
-                await exchange.stream.aclose()
+                with suppress(Exception):
+                    await exchange.stream.aclose()
 
     async def _exchange(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
         client = httpx.AsyncClient(

@@ -2,9 +2,11 @@
 
 import os
 import ssl
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 
@@ -15,12 +17,17 @@ from reconciler.errors import ApiError, BadResponse
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
+LARGE = 1024 * 1024
+"""Bytes; of bodies beyond this only `LARGE_AT_ONCE` are in memory, however many workers there are."""
+LARGE_AT_ONCE = 4
 LARGEST_REFUSAL = 64 * 1024
 """Bytes read of an error's body."""
 LONGEST_ANSWER = 10
 """An answer may take this many times `timeout_seconds`, so that one that trickles comes to an end."""
 USER_AGENT = f"extruct-reconciler/{__version__}"
 _NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+
+T = TypeVar("T")
 
 
 class TransientError(Exception):
@@ -78,8 +85,11 @@ class Connection:
     A client per worker, because httpx's pool gets slower the more connections share it (`performance.md`).
     """
 
-    def __init__(self, options: ApiOptions, context: ssl.SSLContext) -> None:
+    def __init__(self, options: ApiOptions, context: ssl.SSLContext, large: threading.Semaphore) -> None:
+        """`large` is shared by all workers: the right to hold one body of more than `LARGE` bytes."""
         self._options = options
+        self._large = large
+        self._holds_large = False
         self._client = httpx.Client(
             headers={**headers(options), "Accept-Encoding": "gzip"},
             verify=context,
@@ -89,8 +99,19 @@ class Connection:
             trust_env=False,
         )
 
-    def get(self, path: str, query: Mapping[str, int]) -> bytearray:
-        """Return the body of a 200. Raises TransientError for what a retry may mend, else Refused or BadResponse."""
+    def get(self, path: str, query: Mapping[str, int], decode: Callable[[bytearray], T]) -> T:
+        """Return what `decode` makes of the body of a 200; the body itself does not outlive this.
+
+        Raises TransientError for what a retry may mend, else Refused or BadResponse, and what `decode` raises.
+        """
+        try:
+            return decode(self._body_of_200(path, query))
+        finally:
+            if self._holds_large:
+                self._holds_large = False
+                self._large.release()
+
+    def _body_of_200(self, path: str, query: Mapping[str, int]) -> bytearray:
         where = f"GET {path}"
         answer = self._ask(where, checked_url(self._options, path, query))
         if answer.status == 200:
@@ -126,13 +147,20 @@ class Connection:
             failure = self._transient(where, error)
         except Exception as error:  # a library's own must not cross the door
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # else it, its traceback and this frame with the body hold on to each other
 
     def _body(self, where: str, response: httpx.Response, most: int) -> bytearray:
         body = bytearray()
         until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
         for chunk in response.iter_bytes():
             body += chunk
+            if len(body) > LARGE and not self._holds_large:
+                # Others decode theirs first; meanwhile this one waits in the kernel, not in our memory.
+                self._large.acquire()
+                self._holds_large = True
             if len(body) > most:
                 if response.status_code != 200:
                     break

@@ -26,7 +26,7 @@ def encode(value: Any) -> str:
 
 def clean(text: str) -> str:
     """Return text that both stores take: U+FFFD for what PostgreSQL or UTF-8 cannot hold."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def clean_or_none(text: str | None) -> str | None:

@@ -96,7 +96,8 @@ def spend_text(lines: Sequence[SpendLine], by: str) -> str:
         return "Nothing was spent."
     rows = [(by.upper(), "CALLS", "CELLS", "CREDITS", "IN DOUBT")]
     rows += [
-        (clean(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line)) for line in lines
+        (clean(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line))
+        for line in lines
     ]
     return columns(rows, right=frozenset({1, 2, 3}))
 

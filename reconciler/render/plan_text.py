@@ -53,9 +53,7 @@ def plan_text(
 
 def _is_settled(plan: Plan) -> bool:
     quiet = {SkipReason.DONE, SkipReason.SATISFIED}
-    return not (plan.calls or plan.in_doubt or plan.diagnostics) and all(
-        skip.reason in quiet for skip in plan.skipped
-    )
+    return not (plan.calls or plan.in_doubt or plan.diagnostics) and all(skip.reason in quiet for skip in plan.skipped)
 
 
 def _by_address(items: Sequence[Addressed]) -> dict[str, list[Addressed]]:
@@ -130,8 +128,10 @@ def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     """Return what is in doubt, and how it ends."""
     verb = "is" if len(calls) == 1 else "are"
     head = f"{DOUBT} {counted(len(calls), 'call')} {verb} in doubt: "
-    head += "it may have been paid for, so it will not be sent again." if len(calls) == 1 else (
-        "they may have been paid for, so they will not be sent again."
+    head += (
+        "it may have been paid for, so it will not be sent again."
+        if len(calls) == 1
+        else ("they may have been paid for, so they will not be sent again.")
     )
     lines = [paint(head, Colour.DOUBT)]
     for call in calls:
@@ -139,7 +139,9 @@ def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
         by = f" by {clean(call.actor)}" if call.actor else ""
         sent = f"sent {duration(call.age_seconds)} ago{by}"
         lines.append(f"  {clean(call.address)} · {counted(call.cells, 'cell')} · {price} · {sent}")
-    lines.append("  It settles by itself once the table shows that it ran. Otherwise look at the table, then say which:")
+    lines.append(
+        "  It settles by itself once the table shows that it ran. Otherwise look at the table, then say which:"
+    )
     for call in calls:
         lines.append(f'    reconciler ledger resolve {call.id[:8]} --landed      --reason "…"')
         lines.append(f'    reconciler ledger resolve {call.id[:8]} --not-landed  --reason "…"')
@@ -172,8 +174,7 @@ def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_
     if not is_preview:
         return f"Plan: {', '.join(sizes)}{limit}."
     lines = [f"Plan: {', '.join(sizes)}{limit}. Nothing was sent."]
-    for violation in violations:
-        lines.append(f"An apply would be refused: {violation.message}\n  set in {violation.set_at}")
+    lines += [f"An apply would be refused: {each.message}\n  set in {each.set_at}" for each in violations]
     if not violations:
         lines.append("Apply it with `reconciler apply`, or save it with `--out plan.json`.")
     return "\n".join(lines)

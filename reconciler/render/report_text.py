@@ -24,7 +24,8 @@ def result_text(result: CallResult, width: int, paint: Paint) -> str:
     address = result.call.address.ljust(width)
     ending = result.ending
     if ending is None:
-        return f"{address}  {paint('not tried', Colour.QUIET):<9}  {counted(result.call.cells, 'cell')}   {clean(result.reason)}"
+        cells = counted(result.call.cells, "cell")
+        return f"{address}  {paint('not tried', Colour.QUIET)}  {cells}   {clean(result.reason)}"
     word, colour = WORDS[ending.state]
     if ending.receipt is not None:
         run = f"   run {clean(ending.receipt.run_id)[:8]}" if ending.receipt.run_id else ""
@@ -76,7 +77,11 @@ def _sums(report: Report) -> str:
         return "Applied: nothing was due, nothing was sent."
     cells = counted(sum(bought_cells(result) for result in accepted), "cell")
     parts = [f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}."]
-    for state, word in ((CallState.REFUSED, "refused"), (CallState.NOT_SENT, "not sent"), (CallState.IN_DOUBT, "in doubt")):
+    for state, word in (
+        (CallState.REFUSED, "refused"),
+        (CallState.NOT_SENT, "not sent"),
+        (CallState.IN_DOUBT, "in doubt"),
+    ):
         found = report.in_state(state)
         if found:
             parts.append(f"{len(found):,} {word} ({counted(sum_cells(found), 'cell')}).")

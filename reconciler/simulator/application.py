@@ -202,8 +202,10 @@ class Simulator:
 
     def _move_rows(self, request: Request, move: Fault) -> None:
         parts = request.path.split("/")
+        if len(parts) != 5 or parts[4] != "data":
+            return
         with self.world.lock:
-            table = self.world.tables.get(parts[3].lower() if len(parts) > 3 else "")
+            table = self.world.tables.get(parts[3].lower())
             if table is None:
                 return
             if move.kind == "rows_removed":

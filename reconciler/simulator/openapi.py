@@ -175,4 +175,21 @@ def _paths() -> dict[str, _Schema]:
             "delete": _operation("delete_column", "Delete a column.", _reference("Column")),
         },
     }
+    made = {
+        name: {"operationId": name, "parameters": {"table_id": "$response.body#/id"}}
+        for name in ("get_table", "get_data", "clone_table", "run_table", "create_rows", "add_columns", "delete_table")
+    }
+    one_row = {"table_id": "$request.path.table_id", "row_id": "$response.body#/0/id"}
+    one_column = {"table_id": "$request.path.table_id", "column_id": "$response.body#/0/id"}
+    _link(paths["/v1/tables"]["post"], made)
+    _link(paths[f"{one}/rows"]["post"], {"get_row": {"operationId": "get_row", "parameters": one_row}})
+    _link(
+        paths[f"{one}/columns"]["post"],
+        {name: {"operationId": name, "parameters": one_column} for name in ("update_column", "delete_column")},
+    )
     return paths
+
+
+def _link(operation: _Schema, links: _Schema) -> None:
+    """Say which operations take what this one gives."""
+    operation["responses"]["200"]["links"] = links

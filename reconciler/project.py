@@ -1,0 +1,161 @@
+"""The project file: settings that a project's manifests share, checked and with every default in place."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from reconciler import schema
+from reconciler.budget import Limit, Limits, Prices
+from reconciler.errors import ManifestError
+from reconciler.place import Place, Problem
+from reconciler.sources import Document, read_documents
+from reconciler.wording import path_text, quote
+
+PROJECT_KIND = "Project"
+DECIMAL_PLACES = 6
+"""Of a price or limit at most, so that sums stay exact and short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """The timing of run calls; the letters are those of `spend.md`."""
+
+    send_within_seconds: float = 2.0
+    """D: a call is sent only if less than this has passed since before its intent was recorded."""
+    call_seconds: float = 30.0
+    """T: how long a whole run call may take."""
+    quiet_seconds: float = 180.0
+    """Q: how long a call in doubt rests before the live table may prove that it never landed; more than D + T."""
+    lease_seconds: float = 60.0
+    """How long a table stays reserved for an apply that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """How the API is called."""
+
+    url: str = "https://api.extruct.ai"
+    concurrency: int = 16
+    """Requests at once, 1 to 32."""
+    timeout_seconds: float = 30.0
+    """For one read."""
+    page_rows: int = 500
+    """Rows read with one request."""
+    max_cells_per_call: int = 1000
+    """Bounds what one unclear answer can put in doubt."""
+    spend: Spend = field(default_factory=Spend)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the project file says, or the defaults where it says nothing."""
+
+    manifests: tuple[str, ...] = ()
+    """Files and folders, relative to the project file; empty: it names none."""
+    ledger: str | None = None
+    """A URL or a path, relative to the project file; None: it names none."""
+    api: ApiSettings = field(default_factory=ApiSettings)
+    prices: Prices = field(default_factory=Prices)
+    limits: Limits = field(default_factory=Limits)
+
+
+DEFAULT_PROJECT = Project()
+"""Where there is no project file."""
+
+
+def load_project(path: Path) -> Project:
+    """Return the project file's settings; a ManifestError carries everything that is wrong with the file."""
+    documents = read_documents(path)
+    if not documents:
+        message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
+        raise ManifestError([Problem(Place(path.as_posix(), 1, 1), message)])
+    first, *others = documents
+    problems = [Problem(other.place(()), "a project file holds one document") for other in others]
+    problems += _faults(first)
+    if problems:
+        raise ManifestError(problems)
+    value: Any = first.value
+    spec = value.get("spec", {})
+    api = spec.get("api", {})
+    prices = spec.get("prices", {})
+    return Project(
+        manifests=tuple(spec.get("manifests", ())),
+        ledger=spec.get("ledger"),
+        api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
+        prices=Prices(
+            default=_exact(prices["default"]) if "default" in prices else None,
+            kinds=_exact_each(prices.get("kinds", {})),
+            columns=_exact_each(prices.get("columns", {})),
+        ),
+        limits=Limits(_limit(first, "max_credits"), _limit(first, "max_cells")),
+    )
+
+
+def _faults(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with the document, by its schema and by the rules that no schema can say."""
+    value = document.value
+    found = schema.problems("project", value)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind != PROJECT_KIND:
+        message = f"a project file is of kind `Project`, but this document is of kind {quote(kind)}"
+        yield Problem(document.place(("kind",)), message)
+        return
+    for each in found:
+        yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
+    if found:
+        return
+    yield from _short_quiet_period(document)
+    for at, amount in _amounts(document):
+        if -int(_exact(amount).as_tuple().exponent) > DECIMAL_PLACES:
+            yield Problem(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+
+
+def _short_quiet_period(document: Document) -> Iterator[Problem]:
+    """R4 of `spend.md`: a call that may still be on its way must not be judged."""
+    at = ("spec", "api", "spend")
+    given = _inside(document.value, at)
+    spend = Spend(**given)
+    longest = _exact(spend.send_within_seconds) + _exact(spend.call_seconds)
+    if _exact(spend.quiet_seconds) <= longest:
+        key = next((key for key in ("quiet_seconds", "call_seconds", "send_within_seconds") if key in given), "")
+        message = (
+            f"{'.'.join(at)}.quiet_seconds must exceed send_within_seconds + call_seconds: "
+            f"{_exact(spend.quiet_seconds):f} is not more than {longest:f}"
+        )
+        hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
+        yield Problem(document.place((*at, key)), message, hint)
+
+
+def _amounts(document: Document) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Yield the path and the value of every price and limit."""
+    for at in (("spec", "prices"), ("spec", "prices", "kinds"), ("spec", "prices", "columns"), ("spec", "limits")):
+        for key, value in _inside(document.value, at).items():
+            if isinstance(value, int | float):
+                yield (*at, key), value
+
+
+def _inside(value: Any, at: tuple[str, ...]) -> dict[str, Any]:
+    """Return the mapping at a path, empty where there is none."""
+    for key in at:
+        value = value.get(key, {})
+    return dict(value)
+
+
+def _exact(value: float) -> Decimal:
+    """Return a number as it is written in decimals, not as binary holds it: 0.1, not 0.1000000000000000055."""
+    return Decimal(repr(value))
+
+
+def _exact_each(values: Mapping[str, float]) -> dict[str, Decimal]:
+    return {key: _exact(value) for key, value in values.items()}
+
+
+def _limit(document: Document, name: str) -> Limit | None:
+    at = ("spec", "limits", name)
+    value = _inside(document.value, at[:2]).get(name)
+    if value is None:
+        return None
+    place = document.place(at, key=True)
+    return Limit(_exact(value), f"{place.path}:{place.line} ({'.'.join(at)})")

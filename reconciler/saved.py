@@ -1,0 +1,151 @@
+"""A plan file taken back: checked, then an approval. Approval only ever shrinks; whatever else changed refuses it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from reconciler.amounts import amount, duration
+from reconciler.approval import Approval
+from reconciler.budget import Prices
+from reconciler.clean import clean
+from reconciler.errors import StalePlan
+from reconciler.history import Block
+from reconciler.manifest import Mode
+from reconciler.observed import Column, TableSnapshot
+from reconciler.planfile import plan_id
+
+AGAIN = "Make a new plan and have that one approved."
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCall:
+    """A call of a plan file."""
+
+    address: str
+    table_id: str
+    mode: Mode
+    revision: str | None
+    due: tuple[Block, ...]
+    configs: Mapping[str, str]
+    """Column id → `config_digest` when the plan was made."""
+    credits: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan file whose content is what it says it is."""
+
+    plan_id: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    manifest_digest: str
+    base_url: str
+    calls: tuple[SavedCall, ...]
+
+    def approval(self) -> Approval:
+        """Return the cells that the file approves."""
+        return Approval.of_blocks(
+            (call.table_id, call.mode, call.revision, block) for call in self.calls for block in call.due
+        )
+
+    def check_manifests(self, digest: str) -> None:
+        """Raise StalePlan unless the manifests are those the plan was made from: modes, revisions, rows, labels."""
+        if digest != self.manifest_digest:
+            raise StalePlan("the manifests changed since the plan was made; nothing was sent", hint=AGAIN)
+
+    def check_origin(self, base_url: str) -> None:
+        """Raise StalePlan unless the plan was made against this API."""
+        if base_url.rstrip("/") != self.base_url.rstrip("/"):
+            theirs, ours = clean(self.base_url), clean(base_url)
+            raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
+
+    def check_tables(self, snapshots: Mapping[str, TableSnapshot], prices: Prices) -> None:
+        """Raise StalePlan where a column's configuration or price is not what was approved."""
+        for call in self.calls:
+            snapshot = snapshots.get(call.table_id)
+            if snapshot is not None:
+                columns = {column.id: column for column in snapshot.columns}
+                _check_columns(call, columns)
+                _check_price(call, columns, prices)
+
+
+def _check_columns(call: SavedCall, columns: Mapping[str, Column]) -> None:
+    for column, config in call.configs.items():
+        found = columns.get(column)
+        where = f"of {clean(call.address)} (table {call.table_id})"
+        if found is None:
+            raise StalePlan(f"column {column} {where} is gone since the plan was made; nothing was sent", hint=AGAIN)
+        if found.config_digest != config:
+            name = clean(found.key)
+            message = f"the configuration of column `{name}` {where} changed since the plan was made; nothing was sent"
+            raise StalePlan(message, hint=AGAIN)
+
+
+def _check_price(call: SavedCall, columns: Mapping[str, Column], prices: Prices) -> None:
+    total: Decimal | None = Decimal(0)
+    for block in call.due:
+        for column in block.columns:
+            price = prices.of(columns[column].kind, columns[column].key, column)
+            total = None if price is None or total is None else total + price * len(block.rows)
+    if total != call.credits:
+        was, now = ("unknown" if value is None else amount(value) for value in (call.credits, total))
+        message = f"the price of {clean(call.address)} changed from {was} to {now} credits since the plan was made"
+        raise StalePlan(f"{message}; nothing was sent", hint=AGAIN)
+
+
+def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
+    """Return the plan that a plan file's JSON holds; the caller has checked it against `schemas/plan.v1.json`.
+
+    Raises StalePlan for a file that was edited, is errored, or is older than `max_age_seconds` at `now`.
+    """
+    if content["plan_id"] != plan_id(content):
+        raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
+    if content["errored"]:
+        raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
+    _check_age(content["created_at"], now, max_age_seconds)
+    return SavedPlan(
+        plan_id=content["plan_id"],
+        include=tuple(content["targeted"]["include"]),
+        exclude=tuple(content["targeted"]["exclude"]),
+        manifest_digest=content["manifest_digest"],
+        base_url=content["api"]["base_url"],
+        calls=tuple(_call(call) for call in content["calls"]),
+    )
+
+
+def _check_age(created_at: str, now: datetime, max_age_seconds: float) -> None:
+    try:
+        age = (now - datetime.fromisoformat(created_at)).total_seconds()
+    except (ValueError, TypeError):
+        raise StalePlan("the plan file does not say when it was made", hint=AGAIN) from None
+    if age > max_age_seconds:
+        message = f"the plan is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
+        raise StalePlan(f"{message}; nothing was sent", hint="Plan again, or raise --plan-max-age.")
+
+
+def _call(content: Mapping[str, Any]) -> SavedCall:
+    whole: Sequence[Mapping[str, Any]] = [{"columns": content["columns"], "rows": content["rows"]}]
+    columns, digests = content["columns"], content["column_digests"]
+    due = content.get("due", whole)
+    if len(columns) != len(digests) or any(not set(block["columns"]) <= set(columns) for block in due):
+        raise StalePlan(f"the plan file is not understood: its call {content['id']} contradicts itself", hint=AGAIN)
+    return SavedCall(
+        address=content["address"],
+        table_id=content["table_id"],
+        mode=Mode(content["mode"]),
+        revision=content["revision"],
+        due=tuple(Block(tuple(block["columns"]), tuple(block["rows"])) for block in due),
+        configs=dict(zip(columns, digests, strict=True)),
+        credits=None if content["credits"] is None else Decimal(str(content["credits"])),
+    )
+
+
+def parse(text: str) -> Any:
+    """Return a plan file's JSON. Raises StalePlan for what is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise StalePlan("the plan file is not understood: it is not JSON", hint=AGAIN) from None

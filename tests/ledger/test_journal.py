@@ -1,0 +1,177 @@
+"""An intent is a compare-and-set, an ending is kept, and a call is sent again only after it was proven unpaid."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from reconciler.errors import Leased, LedgerError
+from reconciler.history import Block, CallState
+from reconciler.ledger import EventKind, Ledger
+from reconciler.outcome import Ending, Receipt, Settlement, Ticket
+from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, kinds, state_of
+
+UNPAID = [CallState.NOT_SENT, CallState.REFUSED]
+
+
+def test_an_intent_gives_a_ticket_and_advances_the_table(ledger: Ledger) -> None:
+    """The first intent is attempt 1 and moves the table from version 0 to 1."""
+    assert begin(ledger, a_call(), version=0) == Ticket(a_call().id, 1, 1)
+    assert ledger.recall([TABLE])[TABLE].version == 1
+
+
+def test_versions_belong_to_tables(ledger: Ledger) -> None:
+    """An intent for one table does not disturb a plan for another."""
+    begin(ledger, a_call(1), version=0)
+    assert begin(ledger, a_call(2, table=OTHER_TABLE), version=0).table_version == 1
+
+
+@pytest.mark.parametrize("version", [0, 2, 99, -1])
+def test_an_intent_on_another_version_is_refused(ledger: Ledger, other: Ledger, version: int) -> None:
+    """Whoever planned before another apply began a call must plan again, and leaves no trace."""
+    begin(other, a_call(1), version=0)
+    with pytest.raises(Leased, match="another apply has begun calls"):
+        begin(ledger, a_call(2), version=version)
+    assert [record.id for record in ledger.calls()] == [a_call(1).id]
+    assert ledger.recall([TABLE])[TABLE].version == 1
+
+
+def test_an_accepted_ending_is_kept_with_its_receipt(ledger: Ledger, other: Ledger, clock: Clock) -> None:
+    """Another process reads the outcome: run id, requested cells, times."""
+    ticket = begin(ledger, a_call())
+    clock.now += 2
+    ledger.end(ticket, accepted("run-9", 4))
+    record = other.find(a_call().id)
+    assert (record.state, record.run_id, record.requested_cells) == (CallState.ACCEPTED, "run-9", 4)
+    assert (record.begun_at, record.ended_at, record.payments) == (clock.now - 2, clock.now, 1)
+    assert kinds(other, a_call()) == [("intent", 1), ("accepted", 1)]
+
+
+@pytest.mark.parametrize("state", [CallState.REFUSED, CallState.NOT_SENT, CallState.IN_DOUBT])
+def test_other_endings_are_kept(ledger: Ledger, other: Ledger, state: CallState) -> None:
+    """The wire's word is in the event, for people."""
+    ledger.end(begin(ledger, a_call()), Ending(state, "as the wire said", 422))
+    assert state_of(other, a_call()) == (state, 1)
+    assert other.events(a_call().id)[-1].detail == {"status": 422, "text": "as the wire said"}
+
+
+@pytest.mark.parametrize("state", UNPAID)
+def test_an_unpaid_call_may_be_attempted_again(ledger: Ledger, state: CallState) -> None:
+    """Not sent or refused: the same id begins attempt 2, with the newest facts and no ending yet."""
+    ledger.end(begin(ledger, a_call()), ended(state))
+    retry = replace(a_call(), credits=Decimal("7.5"), before={"c1": ("9", "9", "9")})
+    assert begin(ledger, retry, actor=ROBOT) == Ticket(retry.id, 2, 2)
+    record = ledger.find(retry.id)
+    assert (record.state, record.attempt, record.actor, record.credits) == (CallState.INTENT, 2, ROBOT, Decimal("7.5"))
+    assert record.ended_at is None
+    assert ledger.past(retry.id).before == {"c1": ("9", "9", "9")}
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        (CallState.INTENT, Leased, "has not said how it ended"),
+        (CallState.IN_DOUBT, LedgerError, "in doubt"),
+        (CallState.ACCEPTED, LedgerError, "already paid for"),
+    ],
+)
+def test_a_call_that_may_be_paid_for_is_never_begun_again(
+    ledger: Ledger, other: Ledger, state: CallState, error: type[LedgerError], words: str
+) -> None:
+    """Not even with the right version."""
+    ticket = begin(ledger, a_call())
+    if state is not CallState.INTENT:
+        ledger.end(ticket, ended(state))
+    with pytest.raises(error, match=words):
+        begin(other, a_call())
+    assert state_of(ledger, a_call()) == (state, 1)
+    assert ledger.recall([TABLE])[TABLE].version == 1
+
+
+def test_a_call_that_does_not_say_what_it_covers_is_refused(ledger: Ledger) -> None:
+    """An accepted call that covers nothing would be bought again."""
+    with pytest.raises(LedgerError, match="does not say which cells"):
+        begin(ledger, replace(a_call(), covered=()))
+    with pytest.raises(LedgerError, match="does not say which cells"):
+        begin(ledger, replace(a_call(), covered=(Block(("c1",), ("r1",)),)))
+
+
+def test_one_id_is_not_used_for_two_tables(ledger: Ledger) -> None:
+    """A collision of ids is an error, not an overwritten record."""
+    ledger.end(begin(ledger, a_call()), ended(CallState.REFUSED))
+    with pytest.raises(LedgerError, match="for another table"):
+        begin(ledger, a_call(table=OTHER_TABLE))
+
+
+def test_the_same_ending_again_changes_nothing(ledger: Ledger, other: Ledger) -> None:
+    """A sender whose connection broke after the commit may say it again."""
+    ticket = begin(ledger, a_call())
+    ledger.end(ticket, accepted())
+    before = list(ledger.export())[1:]
+    other.end(ticket, accepted())
+    assert list(ledger.export())[1:] == before
+
+
+def test_an_ending_without_an_intent_is_an_error(ledger: Ledger) -> None:
+    """A ticket that the ledger never gave is not believed."""
+    with pytest.raises(LedgerError, match="no call"):
+        ledger.end(Ticket("f" * 32, 1, 1), accepted())
+    begin(ledger, a_call())
+    with pytest.raises(LedgerError, match="never begun"):
+        ledger.end(Ticket(a_call().id, 2, 2), accepted())
+
+
+def test_what_the_api_says_cannot_break_the_record(ledger: Ledger, other: Ledger) -> None:
+    """A NUL, half a surrogate pair and an absurd number are no reason to lose an acceptance."""
+    ticket = begin(ledger, a_call(), labels={"te\0am": "\ud800"}, plan_id="p\0\ud800")
+    ledger.end(ticket, Ending(CallState.ACCEPTED, "\0\ud800", 200, Receipt("run\0\ud800", 10**40)))
+    record = other.find(a_call().id)
+    assert (record.state, record.run_id, record.requested_cells) == (CallState.ACCEPTED, "run\ufffd\ufffd", 2**63 - 1)
+    assert record.labels == {"te\0am": "\ud800"}
+    assert other.events(a_call().id)[-1].detail["requested_cells"] == 10**40
+
+
+def test_a_settlement_is_kept(ledger: Ledger, other: Ledger, clock: Clock) -> None:
+    """What the cells came to, and when; the newer count stands, the same one again is no event."""
+    ledger.end(begin(ledger, a_call()), accepted())
+    assert not other.recall([TABLE])[TABLE].calls[0].settled
+    clock.now += 60
+    ledger.settle(a_call().id, Settlement(1, 0, 2))
+    ledger.settle(a_call().id, Settlement(2, 1, 0))
+    ledger.settle(a_call().id, Settlement(2, 1, 0))
+    record = other.find(a_call().id)
+    assert (record.settlement, record.settled_at) == (Settlement(2, 1, 0), clock.now)
+    assert other.recall([TABLE])[TABLE].calls[0].settled
+    assert kinds(other, a_call()) == [("intent", 1), ("accepted", 1), ("settled", 1), ("settled", 1)]
+
+
+@pytest.mark.parametrize("state", [CallState.INTENT, CallState.REFUSED, CallState.NOT_SENT, CallState.IN_DOUBT])
+def test_only_accepted_calls_settle(ledger: Ledger, state: CallState) -> None:
+    """A call that may not have landed has no cells to count."""
+    ticket = begin(ledger, a_call())
+    if state is not CallState.INTENT:
+        ledger.end(ticket, ended(state))
+    with pytest.raises(LedgerError, match="not accepted"):
+        ledger.settle(a_call().id, Settlement(3, 0, 0))
+
+
+def test_the_audit_trail_says_who_did_what_when(ledger: Ledger, clock: Clock) -> None:
+    """Every event has its number, attempt, time and detail."""
+    ledger.end(begin(ledger, a_call(), actor=ROBOT), ended(CallState.NOT_SENT, "connection refused"))
+    clock.now += 5
+    begin(ledger, a_call(), actor=ALICE)
+    first, second, third = ledger.events(a_call().id)
+    assert [event.seq for event in (first, second, third)] == [1, 2, 3]
+    assert [event.kind for event in (first, second, third)] == [EventKind.INTENT, EventKind.NOT_SENT, EventKind.INTENT]
+    assert (first.at, third.at) == (clock.now - 5, clock.now)
+    assert first.detail == {
+        "address": "accounts/fill",
+        "plan_id": "sha256:plan",
+        "who": "ci",
+        "ci_run": "https://ci.example/runs/7",
+        "git_sha": "def5678",
+        "cells": 3,
+        "credits": "3",
+        "table_version": 1,
+    }
+    assert (third.attempt, third.detail["who"]) == (2, "alice@laptop")

@@ -1,0 +1,191 @@
+"""The contract's sections 2, 3 and 5 cell by cell, as plainly as they can be said: what the planner is compared with.
+
+Nothing of the planner's own machinery is used here: no masks, no tables of bytes, no order of columns.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from reconciler.history import CallState, PastCall, TableHistory
+from reconciler.manifest import Manifest, Mode, Run
+from reconciler.observed import CellState, Column, TableSnapshot
+
+Cell = tuple[str, str]
+"""Column id, row id."""
+DONE = (CellState.DONE, CellState.DONE_WITHOUT_VALUE)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A run, and the cells it is about."""
+
+    address: str
+    run: Run
+    cells: frozenset[Cell]
+
+
+@dataclass
+class Oracle:
+    """What ought to be planned for one table."""
+
+    table: TableSnapshot
+    history: TableHistory
+    manifests: Iterable[Manifest]
+    quiet_seconds: float
+    approved: Collection[tuple[Mode, str | None, Cell]] | None = None
+    """None: whatever is due."""
+    wishes: list[Wish] = field(init=False)
+    """`all` first, for it takes precedence; else manifests by name, runs as they stand in them."""
+    taken: dict[Cell, str] = field(init=False)
+    """Due cell → address of the run that takes it."""
+
+    def __post_init__(self) -> None:
+        self._columns = {column.id: column for column in self.table.columns}
+        self._row = {row: number for number, row in enumerate(self.table.row_ids)}
+        wishes = [
+            Wish(f"{manifest.name}/{run.name}", run, frozenset(self._scope(run)))
+            for manifest in sorted(self.manifests, key=lambda manifest: manifest.name)
+            for run in manifest.runs
+        ]
+        self.wishes = sorted(wishes, key=lambda wish: wish.run.mode is not Mode.ALL)
+        self.taken = {}
+        while True:  # what is due upstream unblocks what is downstream, until nothing more falls due
+            taken = self._take()
+            if taken == self.taken:
+                break
+            self.taken = taken
+
+    def _scope(self, run: Run) -> Iterable[Cell]:
+        named = None if run.columns is None else {name.text for name in run.columns}
+        rows = self.table.row_ids if run.rows is None else {name.text for name in run.rows}
+        for column in self.table.columns:
+            if not column.is_input and (named is None or column.id in named or column.key in named):
+                yield from ((column.id, row) for row in rows)
+
+    def _take(self) -> dict[Cell, str]:
+        taken: dict[Cell, str] = {}
+        for wish in self.wishes:
+            for cell in wish.cells:
+                is_approved = self.approved is None or (wish.run.mode, wish.run.revision, cell) in self.approved
+                if cell not in taken and is_approved and self.reason(wish.run, cell) == "due":
+                    taken[cell] = wish.address
+        return taken
+
+    def state(self, cell: Cell) -> CellState:
+        """Return what the cell shows."""
+        return CellState(self.table.states[cell[0]][self._row[cell[1]]])
+
+    def reason(self, run: Run, cell: Cell) -> str:
+        """Say why the cell is not due in `run`, or `due`."""
+        state = self.state(cell)
+        # Where it is already what the run wants, nothing else matters.
+        if run.mode is Mode.ALL and self._was_run_at(cell, run.revision):
+            return "satisfied"
+        if run.mode is not Mode.ALL and state in DONE:
+            return "done"
+        if run.mode is Mode.FAILED and state is CellState.EMPTY:
+            return "satisfied"
+        # What may be happening to it right now.
+        if self.is_in_doubt(cell):
+            return "in_doubt"
+        if state is CellState.IN_PROGRESS or self._is_awaited(cell):
+            return "in_progress"
+        if state is CellState.UNKNOWN:
+            return "unknown_status"
+        # What the run may do about it.
+        if run.mode is Mode.NEW and state is CellState.FAILED:
+            return "failed"
+        if run.mode is Mode.FAILED and self._reruns(cell) >= run.max_attempts:
+            return "attempts_exhausted"
+        # What the API could do about it.
+        if self.misses_inputs(cell):
+            return "missing_inputs"
+        if self.is_blocked(cell):
+            return "blocked"
+        return "due"
+
+    def misses_inputs(self, cell: Cell) -> bool:
+        """Say whether the row lacks inputs."""
+        return bool(self.table.missing_inputs[self._row[cell[1]]])
+
+    def is_blocked(self, cell: Cell) -> bool:
+        """Say whether an upstream cell is neither done nor part of the plan."""
+        column, row = cell
+        return any(
+            upstream in self.table.states
+            and self.state((upstream, row)) not in DONE
+            and (upstream, row) not in self.taken
+            for upstream in self._columns[column].upstream
+        )
+
+    def is_in_doubt(self, cell: Cell) -> bool:
+        """Say whether a call that covered the cell may have been paid for and nobody knows."""
+        return any(
+            call.state in (CallState.INTENT, CallState.IN_DOUBT) and cell in _cells(call) for call in self.history.calls
+        )
+
+    def _accepted(self, cell: Cell) -> list[PastCall]:
+        return [call for call in self.history.calls if call.state is CallState.ACCEPTED and cell in _cells(call)]
+
+    def _was_run_at(self, cell: Cell, revision: str | None) -> bool:
+        return any(call.mode is Mode.ALL and call.revision == revision for call in self._accepted(cell))
+
+    def _reruns(self, cell: Cell) -> int:
+        present = self._columns[cell[0]].config_digest
+        return sum(
+            call.mode is Mode.FAILED and call.configs.get(cell[0]) == present for call in self._accepted(cell)
+        )
+
+    def _is_awaited(self, cell: Cell) -> bool:
+        return any(
+            not call.settled and call.age_seconds < self.quiet_seconds and not self.has_moved(call)
+            for call in self._accepted(cell)
+        )
+
+    def has_moved(self, call: PastCall) -> bool:
+        """Say whether any cell of the call is in progress, or holds another status or value than before it."""
+        for block in call.covered:
+            for column in block.columns:
+                for row, before in zip(block.rows, call.before[column], strict=True):
+                    if column not in self.table.states or row not in self._row:
+                        continue
+                    state_before, _, value_before = before.partition(":")
+                    state = self.state((column, row))
+                    if state is CellState.IN_PROGRESS or state != int(state_before):
+                        return True
+                    values = self.table.digests.get(column)
+                    if value_before and values is not None and values[self._row[row]] != value_before:
+                        return True
+        return False
+
+    def skips(self) -> Counter[tuple[str, str]]:
+        """Return how many cells of each run no run takes, by address and reason."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for wish in self.wishes:
+            for cell in wish.cells:
+                reason = self.reason(wish.run, cell)
+                if not self.table.is_finished:
+                    counts[wish.address, "in_progress" if reason == "due" else reason] += 1
+                elif cell not in self.taken and reason != "due":  # due and not taken: it was not approved
+                    counts[wish.address, reason] += 1
+        return counts
+
+    def may_be_covered(self, run: Run, cell: Cell) -> bool:
+        """Say whether a call may cover a cell that is not due in it: harmless under every reading of the API."""
+        if cell in self.taken or self.is_in_doubt(cell) or self._is_awaited(cell):
+            return False
+        state = self.state(cell)
+        if state is CellState.DONE:
+            return run.mode in (Mode.NEW, Mode.FAILED)
+        if state is CellState.EMPTY and run.mode is Mode.FAILED:
+            return not self.misses_inputs(cell) and not self.is_blocked(cell)
+        return False
+
+    def column(self, column: str) -> Column:
+        """Return the column of that id."""
+        return self._columns[column]
+
+
+def _cells(call: PastCall) -> set[Cell]:
+    return {(column, row) for block in call.covered for column in block.columns for row in block.rows}
