@@ -121,7 +121,7 @@ def leaves_alone(mode: Mode, cell: CellFacts) -> bool:
         return cell.state is CellState.DONE
     if mode is Mode.FAILED:
         never_run = cell.state is CellState.EMPTY and not cell.missing_inputs and not cell.blocked
-        return is_done(cell.state) or never_run
+        return cell.state is CellState.DONE or never_run
     return False
 
 

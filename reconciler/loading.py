@@ -148,8 +148,11 @@ def _explain(document: Document) -> Iterator[Problem]:
     found = schema.problems("manifest", value)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(value, dict) and not _KEYS & value.keys():
+        hint = (
+            "Every YAML file in a folder that is searched must be one; name the folder more closely, or move the file."
+        )
         message = "this is not a manifest: it has neither an `apiVersion` nor a `kind`"
-        yield Problem(document.place(()), message, "In the folders that are searched every YAML file is a manifest.")
+        yield Problem(document.place(()), message, hint)
         return
     if isinstance(kind, str) and kind != MANIFEST_KIND:
         guess = did_you_mean(kind, [MANIFEST_KIND, PROJECT_KIND])

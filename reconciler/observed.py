@@ -7,6 +7,9 @@ from enum import IntEnum
 INPUT_KIND = "input"
 IDLE = "idle"
 
+SHOWS_WITHIN_SECONDS = 5.0
+"""How soon an accepted run shows in its table, as `running` or in a cell [A]."""
+
 
 class CellState(IntEnum):
     """What is known of one cell; the number is the byte kept for it."""

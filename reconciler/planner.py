@@ -7,6 +7,7 @@ cover what is due with rectangles, and count the rest by reason.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from reconciler import evidence, masks
 from reconciler.approval import Approval
@@ -95,6 +96,10 @@ class _Part:
     diagnostics: list[Problem] = field(default_factory=list)
 
 
+_Decided: TypeAlias = tuple[Scope, int, int, dict[Verdict, int]]
+"""Of one column in one scope: the rows due, the rows harmless to cover, and the cells that no scope takes by verdict."""
+
+
 class _TablePlanner:
     """Plans one table for all the manifests that name it."""
 
@@ -133,10 +138,9 @@ class _TablePlanner:
             return part
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
         skipped: dict[tuple[str, Verdict], int] = {}
-        for column in self._upstream_order():
-            verdicts = self._decide_column(column, [scope for scope in found if column in scope.columns])
+        for column, verdicts in self._decide(found):
             for scope, due, harmless, others in verdicts:
-                cells[scope.address][column.id] = ColumnCells(column.id, due, harmless & ~self._due[column.id])
+                cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.skipped = _skips(found, skipped)
@@ -145,18 +149,25 @@ class _TablePlanner:
             part.calls.sort(key=self._upstream_first)
         return part
 
-    def _upstream_order(self) -> list[Column]:
-        """Output columns, each after those it depends on, so that what is due upstream is known by its turn.
+    def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
+        """Decide every output column, each after those it depends on, so that what is due upstream is known by its turn.
 
-        In a cycle it is not, and a cell there is blocked unless its upstream is done: the cheap side.
+        A cycle has no such order: there it takes rounds, for as long as what fell due in one unblocks more in the next.
         """
         outputs = (column for column in self._snapshot.columns if not column.is_input)
-        return sorted(outputs, key=lambda column: self._depths[column.id])
+        order = sorted(outputs, key=lambda column: self._depths[column.id])
+        has_cycle = any(depth >= len(order) for depth in self._depths.values())
+        while True:
+            due = dict(self._due)
+            decided = [
+                (column.id, list(self._decide_column(column, [scope for scope in found if column in scope.columns])))
+                for column in order
+            ]
+            if self._due == due or not has_cycle:
+                return decided
 
-    def _decide_column(
-        self, column: Column, wanting: Sequence[Scope]
-    ) -> Iterator[tuple[Scope, int, int, dict[Verdict, int]]]:
-        """Yield per scope the rows due in it, the rows harmless to it, and its cells due in no scope, by verdict."""
+    def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[_Decided]:
+        """Decide a column for every scope that wants it."""
         taken = 0
         decided: list[tuple[Scope, int, int, bytes]] = []
         for scope in wanting:

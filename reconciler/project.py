@@ -104,8 +104,6 @@ def _faults(document: Document) -> Iterator[Problem]:
         return
     for each in found:
         yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
-    if found:
-        return
     yield from _short_quiet_period(document)
     for at, amount in _amounts(document):
         if -int(_exact(amount).as_tuple().exponent) > DECIMAL_PLACES:
@@ -115,14 +113,14 @@ def _faults(document: Document) -> Iterator[Problem]:
 def _short_quiet_period(document: Document) -> Iterator[Problem]:
     """R4 of `spend.md`: a call that may still be on its way must not be judged."""
     at = ("spec", "api", "spend")
-    given = _inside(document.value, at)
+    given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
     spend = Spend(**given)
     longest = _exact(spend.send_within_seconds) + _exact(spend.call_seconds)
     if _exact(spend.quiet_seconds) <= longest:
         key = next((key for key in ("quiet_seconds", "call_seconds", "send_within_seconds") if key in given), "")
         message = (
             f"{'.'.join(at)}.quiet_seconds must exceed send_within_seconds + call_seconds: "
-            f"{_exact(spend.quiet_seconds):f} is not more than {longest:f}"
+            f"{spend.quiet_seconds:g} is not more than {float(longest):g}"
         )
         hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
         yield Problem(document.place((*at, key)), message, hint)
@@ -131,16 +129,17 @@ def _short_quiet_period(document: Document) -> Iterator[Problem]:
 def _amounts(document: Document) -> Iterator[tuple[tuple[str, ...], float]]:
     """Yield the path and the value of every price and limit."""
     for at in (("spec", "prices"), ("spec", "prices", "kinds"), ("spec", "prices", "columns"), ("spec", "limits")):
-        for key, value in _inside(document.value, at).items():
-            if isinstance(value, int | float):
-                yield (*at, key), value
+        for key, value in _numbers(document.value, at):
+            yield (*at, key), value
 
 
-def _inside(value: Any, at: tuple[str, ...]) -> dict[str, Any]:
-    """Return the mapping at a path, empty where there is none."""
+def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """Yield the keys and values of the mapping at a path, as far as there is one and they are numbers."""
     for key in at:
-        value = value.get(key, {})
-    return dict(value)
+        value = value.get(key) if isinstance(value, dict) else None
+    for key, number in value.items() if isinstance(value, dict) else ():
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            yield key, number
 
 
 def _exact(value: float) -> Decimal:
@@ -154,7 +153,7 @@ def _exact_each(values: Mapping[str, float]) -> dict[str, Decimal]:
 
 def _limit(document: Document, name: str) -> Limit | None:
     at = ("spec", "limits", name)
-    value = _inside(document.value, at[:2]).get(name)
+    value = dict(_numbers(document.value, at[:2])).get(name)
     if value is None:
         return None
     place = document.place(at, key=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from reconciler import evidence, masks
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import Mode
-from reconciler.observed import Column, TableSnapshot
+from reconciler.observed import SHOWS_WITHIN_SECONDS, Column, TableSnapshot
 
 
 class Memory:
@@ -97,7 +97,12 @@ class Memory:
 
 
 def _is_awaited(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float) -> bool:
-    """An accepted call may take a moment to show: planning its cells again within that moment would buy them twice."""
-    if call.settled or call.age_seconds >= quiet_seconds:
+    """An accepted call may take a moment to show: planning its cells again within that moment would buy them twice.
+
+    A `failed` call whose cells failed again looks exactly like one that has not begun, so it is awaited only as long
+    as a run takes to show. Cells of the other modes come out changed, and are awaited for the whole quiet period.
+    """
+    longest = SHOWS_WITHIN_SECONDS if call.mode is Mode.FAILED else quiet_seconds
+    if call.settled or call.age_seconds >= longest:
         return False
     return not evidence.movement(call, snapshot, row_index)

@@ -3,7 +3,7 @@
 The schemas are draft-07, the newest that editors' YAML support reads. jsonschema finds the faults; its messages are
 written for programmers, so each is said anew here. A schema may say more itself: `patternErrorMessage` (which editors
 know too) follows the path of a text that does not match, `errorHint` says what to do about whatever fails beside it,
-and `errorMessage` replaces the message, `errorKey` naming the key to point at.
+`errorMessage` replaces the message, `errorKey` names the key to point at, and a `writeOnly` text is never shown.
 """
 
 import json
@@ -165,6 +165,8 @@ def _say(error: ValidationError, root: str) -> SchemaProblem:
     fault = _fault(rule, limit, value, schema) or clean(error.message)
     if "propertyNames" in error.absolute_schema_path:
         return SchemaProblem((*at, value), f"the key {quote(value)} in {subject} {fault}", hint, at_key=True)
+    if rule == "pattern" and not schema.get("writeOnly"):
+        fault += f"; it is {_shown(value)}"
     if rule == "type" and "string" in limit and isinstance(value, int | float):
         hint = "Put it in quotes."
     return SchemaProblem(at, f"{subject} {fault}", hint, at_key=value is None)
@@ -173,13 +175,13 @@ def _say(error: ValidationError, root: str) -> SchemaProblem:
 def _fault(rule: str, limit: Any, value: Any, schema: dict[str, Any]) -> str:
     """Return the predicate of a sentence whose subject is the value (or key) that failed; empty for a rare rule."""
     if rule == "type":
-        return _wrong_type([limit] if isinstance(limit, str) else limit, value)
+        return _wrong_type([limit] if isinstance(limit, str) else limit, value, schema)
     if rule in ("enum", "const"):
         choices = [str(choice) for choice in (limit if rule == "enum" else [limit])]
         guess = close_to(str(value), choices) if len(choices) > 1 else None
         return f"is {_shown(value)}; " + (f"did you mean {quote(guess)}?" if guess else f"it must be {one_of(choices)}")
     if rule == "pattern":
-        return f"{schema.get('patternErrorMessage', f'must match {quote(limit)}')}; it is {_shown(value)}"
+        return str(schema.get("patternErrorMessage", f"must match {quote(limit)}"))
     if rule in ("minLength", "minItems", "minProperties") and not value:
         return "is an empty list" if isinstance(value, list) else "is empty"
     if rule in _SIZES:
@@ -190,10 +192,10 @@ def _fault(rule: str, limit: Any, value: Any, schema: dict[str, Any]) -> str:
     return ""
 
 
-def _wrong_type(wanted: list[str], value: object) -> str:
+def _wrong_type(wanted: list[str], value: object, schema: dict[str, Any]) -> str:
     kinds = " or ".join(_TYPES[kind] for kind in wanted)
     if value is None:
-        return f"is empty; it must be {kinds}"
+        return f"is empty; it must be {one_of(schema['enum']) if 'enum' in schema else kinds}"
     if "string" in wanted and isinstance(value, int | float):
         return f"must be {kinds}, but YAML reads this as {kind_of(value)}"
     return f"must be {kinds}, but it is {_shown(value) if isinstance(value, float) else kind_of(value)}"

@@ -96,7 +96,7 @@ def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
 def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]:
     """Return the documents in the bytes of the file named `path`, as `read_documents` does."""
     if len(data) > MAX_BYTES:
-        message = f"the file is larger than {MAX_BYTES // 1024:,} KiB; split it"
+        message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; split it"
         raise ManifestError([Problem(Place(path, 1, 1), message)])
     try:
         text = data.decode("utf-8-sig")

@@ -4,13 +4,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.history import CallState
-from reconciler.observed import CellState, TableSnapshot, TableStatus
+from reconciler.observed import SHOWS_WITHIN_SECONDS, CellState, TableSnapshot, TableStatus
 from reconciler.outcome import CallResult, Settlement
 
 FIRST_POLL_SECONDS = 0.2
 LONGEST_POLL_SECONDS = 10.0
-IDLE_GRACE_SECONDS = 3.0
-"""A table that was never seen running counts as finished only after this long: it may not have started yet [A]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,11 @@ def wait_until_idle(
                 seen_running.add(table)
         pending -= unreadable
         elapsed = patience.clock() - began
+        # A table that was never seen running may not have started yet.
         pending = {
             table
             for table in pending
-            if not latest[table].is_finished or (table not in seen_running and elapsed < IDLE_GRACE_SECONDS)
+            if not latest[table].is_finished or (table not in seen_running and elapsed < SHOWS_WITHIN_SECONDS)
         }
         on_poll(latest)
         if not pending:

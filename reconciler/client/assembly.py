@@ -54,7 +54,7 @@ class Request:
         """Return the query parameters [D]."""
         return {} if self.page is None else {"offset": self.page.offset, "limit": self.page.limit}
 
-    def decode(self, body: bytearray) -> Header | Page:
+    def decode(self, body: memoryview) -> Header | Page:
         """Reduce the body to what is kept of it. Raises BadResponse."""
         return read_header(body, self.table_id) if self.page is None else read_page(body, self.page.layout)
 

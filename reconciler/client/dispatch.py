@@ -32,7 +32,7 @@ class Request(Protocol):
     def query(self) -> Mapping[str, int]:
         """The query parameters."""
 
-    def decode(self, body: bytearray) -> Any:
+    def decode(self, body: memoryview) -> Any:
         """Reduce the body, in a worker. Raises BadResponse."""
 
 
@@ -152,7 +152,7 @@ class Dispatch:
         replies.put(_Reply(reading, request, answer, tries, no_connection))
 
 
-def _decoded(request: Request, body: bytearray) -> Any:
+def _decoded(request: Request, body: memoryview) -> Any:
     try:
         return request.decode(body)
     except BadResponse as failure:

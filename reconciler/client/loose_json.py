@@ -14,24 +14,24 @@ import msgspec
 from reconciler.errors import BadResponse
 
 DIGEST_CHARACTERS = 16
-_SLICE = 1 << 20
+_SLICE = 1 << 16
 _LONGEST_NUMBER = 4300  # Python refuses to turn longer texts into integers (CVE-2020-10735)
+Buffer = bytes | bytearray | memoryview
 _any = msgspec.json.Decoder()
 _deterministic = msgspec.json.Encoder(order="deterministic")
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-def check_utf8(body: bytes | bytearray) -> None:
+def check_utf8(body: Buffer) -> None:
     """Raise BadResponse where `body` is not UTF-8: msgspec skips over values without looking at their characters.
 
     In slices, so that a large page never stands in memory a second time as text.
     """
-    if body.isascii():
-        return
     decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(body)
     try:
-        for start in range(0, len(body), _SLICE):
-            decoder.decode(body[start : start + _SLICE])
+        for start in range(0, len(view), _SLICE):
+            decoder.decode(view[start : start + _SLICE])
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         pass
@@ -54,7 +54,7 @@ def loads(text: str) -> Any:
     raise BadResponse(reason)
 
 
-def parse(raw: bytes | bytearray | msgspec.Raw) -> Any:
+def parse(raw: Buffer | msgspec.Raw) -> Any:
     """Parse any JSON into plain Python values, fast where it can be. Raises BadResponse."""
     try:
         return _any.decode(raw)

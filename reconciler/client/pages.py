@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_code, slow_code, value_of
 from reconciler.client.columns import plain_text, read_columns
-from reconciler.client.loose_json import check_utf8, is_plain, loads, parse, too_deep, value_digest
+from reconciler.client.loose_json import Buffer, check_utf8, is_plain, loads, parse, too_deep, value_digest
 from reconciler.client.paths import as_uuid
 from reconciler.errors import BadResponse
 from reconciler.observed import IDLE, Column
@@ -139,7 +139,7 @@ def layout(header: Header, wanted: frozenset[str] | None) -> Layout:
     return Layout(header, tuple(column.key for column in outputs), digested)
 
 
-def read_header(body: bytes | bytearray, table_id: str) -> Header:
+def read_header(body: Buffer, table_id: str) -> Header:
     """Decode a table's header. Raises BadResponse."""
     check_utf8(body)
     try:
@@ -152,7 +152,7 @@ def read_header(body: bytes | bytearray, table_id: str) -> Header:
     return _header(shown.id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status), table_id)
 
 
-def read_counters(body: bytes | bytearray, table_id: str) -> Counters:
+def read_counters(body: Buffer, table_id: str) -> Counters:
     """Decode a table's header for its `status` alone. Raises BadResponse."""
     check_utf8(body)
     try:
@@ -167,7 +167,7 @@ def read_counters(body: bytes | bytearray, table_id: str) -> Counters:
     return _fast_counters(shown.status)
 
 
-def read_page(body: bytes | bytearray, plan: Layout) -> Page:
+def read_page(body: Buffer, plan: Layout) -> Page:
     """Decode a data page. Raises BadResponse."""
     check_utf8(body)
     try:
@@ -179,7 +179,7 @@ def read_page(body: bytes | bytearray, plan: Layout) -> Page:
     return _slow_page(str(body, "utf-8"), plan)
 
 
-def _light_page(body: bytes | bytearray, plan: Layout) -> Page:
+def _light_page(body: Buffer, plan: Layout) -> Page:
     shown = _pages.decode(body)
     rows = shown.rows
     codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
@@ -188,7 +188,7 @@ def _light_page(body: bytes | bytearray, plan: Layout) -> Page:
                  _fast_counters(shown.status), same, plan)  # fmt: skip
 
 
-def _raw_page(body: bytes | bytearray, plan: Layout) -> Page:
+def _raw_page(body: Buffer, plan: Layout) -> Page:
     shown = _raw_pages.decode(body)
     rows = shown.rows
     codes: list[bytes] = []

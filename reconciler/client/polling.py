@@ -41,7 +41,7 @@ class StatusRequest:
         """Return no parameters."""
         return {}
 
-    def decode(self, body: bytearray) -> Counters:
+    def decode(self, body: memoryview) -> Counters:
         """Reduce the header to its counters. Raises BadResponse."""
         return read_counters(body, self.table_id)
 

@@ -1,18 +1,18 @@
 """Reads tables and their status: nothing but GET, many at once."""
 
 import random as chance
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.client.assembly import Assembly
+from reconciler.client.bodies import Buffers
 from reconciler.client.dispatch import Dispatch
 from reconciler.client.options import ApiOptions
 from reconciler.client.paths import as_uuid, not_a_table_id
 from reconciler.client.polling import Poll, TableStatus
-from reconciler.client.wire import LARGE_AT_ONCE, Connection, tls_context
+from reconciler.client.wire import Connection, tls_context
 from reconciler.errors import ApiError
 from reconciler.observed import TableSnapshot
 
@@ -49,11 +49,11 @@ class Reader:
     ) -> None:
         """`sleep` takes seconds, `random` gives 0 ≤ x < 1; `on_progress` is called by the thread that reads."""
         context = tls_context(options)
-        large = threading.Semaphore(LARGE_AT_ONCE)
+        buffers = Buffers()
         self._page_rows = options.page_rows
         self._on_progress = on_progress
         self._dispatch = Dispatch(
-            options.concurrency, lambda: Connection(options, context, large), random=random, sleep=sleep
+            options.concurrency, lambda: Connection(options, context, buffers), random=random, sleep=sleep
         )
 
     def __enter__(self) -> Self:

@@ -174,7 +174,7 @@ class SpendClient:
 class _Lookups(ThreadPoolExecutor):
     """Looks names up. Closing the event loop waits for it without a deadline, so it does not wait for its threads."""
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=True)
 
 

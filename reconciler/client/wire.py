@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from typing import TypeVar
 import httpx
 
 from reconciler import __version__
+from reconciler.client.bodies import Body, Buffers
 from reconciler.client.options import ApiOptions, Token
 from reconciler.client.words import refusal, spoken
 from reconciler.errors import ApiError, BadResponse
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
-LARGE = 1024 * 1024
-"""Bytes; of bodies beyond this only `LARGE_AT_ONCE` are in memory, however many workers there are."""
-LARGE_AT_ONCE = 4
 LARGEST_REFUSAL = 64 * 1024
 """Bytes read of an error's body."""
 LONGEST_ANSWER = 10
@@ -46,7 +43,6 @@ class TransientError(Exception):
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
-    body: bytearray
     retry_after: str | None
 
 
@@ -85,11 +81,10 @@ class Connection:
     A client per worker, because httpx's pool gets slower the more connections share it (`performance.md`).
     """
 
-    def __init__(self, options: ApiOptions, context: ssl.SSLContext, large: threading.Semaphore) -> None:
-        """`large` is shared by all workers: the right to hold one body of more than `LARGE` bytes."""
+    def __init__(self, options: ApiOptions, context: ssl.SSLContext, buffers: Buffers) -> None:
+        """`buffers` are shared by all workers."""
         self._options = options
-        self._large = large
-        self._holds_large = False
+        self._buffers = buffers
         self._client = httpx.Client(
             headers={**headers(options), "Accept-Encoding": "gzip"},
             verify=context,
@@ -99,29 +94,26 @@ class Connection:
             trust_env=False,
         )
 
-    def get(self, path: str, query: Mapping[str, int], decode: Callable[[bytearray], T]) -> T:
+    def get(self, path: str, query: Mapping[str, int], decode: Callable[[memoryview], T]) -> T:
         """Return what `decode` makes of the body of a 200; the body itself does not outlive this.
 
         Raises TransientError for what a retry may mend, else Refused or BadResponse, and what `decode` raises.
         """
-        try:
-            return decode(self._body_of_200(path, query))
-        finally:
-            if self._holds_large:
-                self._holds_large = False
-                self._large.release()
+        with Body(self._buffers) as body:
+            self._fill(body, path, query)
+            return decode(body.view())
 
-    def _body_of_200(self, path: str, query: Mapping[str, int]) -> bytearray:
+    def _fill(self, body: Body, path: str, query: Mapping[str, int]) -> None:
         where = f"GET {path}"
-        answer = self._ask(where, checked_url(self._options, path, query))
+        answer = self._ask(where, checked_url(self._options, path, query), body)
         if answer.status == 200:
-            return answer.body
+            return
         token = self._options.token
-        if answer.status == 429:
-            error: ApiError = refusal(429, bytes(answer.body), where=where, token=token)
-            raise TransientError(error, retry_after=answer.retry_after)
         if 400 <= answer.status < 500:
-            raise refusal(answer.status, bytes(answer.body), where=where, token=token)
+            refused = refusal(answer.status, bytes(body.view()), where=where, token=token)
+            if answer.status != 429:
+                raise refused
+            raise TransientError(refused, retry_after=answer.retry_after)
         error = BadResponse(f"{where}: {answer.status} instead of an answer", status=answer.status)
         if answer.status >= 500:
             raise TransientError(error, retry_after=answer.retry_after)
@@ -132,15 +124,14 @@ class Connection:
         """Close the connection."""
         self._client.close()
 
-    def _ask(self, where: str, url: httpx.URL) -> _Answer:
+    def _ask(self, where: str, url: httpx.URL, body: Body) -> _Answer:
         # The failure is raised after the `except` blocks are left: chained to httpx's, it would carry the request and
         # with it the Authorization header into every traceback.
         failure: Exception
         try:
             with self._client.stream("GET", url) as response:
-                status = response.status_code
-                body = self._body(where, response, LARGEST_ANSWER if status == 200 else LARGEST_REFUSAL)
-                return _Answer(status, body, response.headers.get("Retry-After"))
+                self._stream(where, response, body)
+                return _Answer(response.status_code, response.headers.get("Retry-After"))
         except ApiError as error:
             failure = error
         except _NETWORK as error:
@@ -150,24 +141,19 @@ class Connection:
         try:
             raise failure
         finally:
-            del failure  # else it, its traceback and this frame with the body hold on to each other
+            del failure  # else it, its traceback and this frame hold on to each other
 
-    def _body(self, where: str, response: httpx.Response, most: int) -> bytearray:
-        body = bytearray()
+    def _stream(self, where: str, response: httpx.Response, body: Body) -> None:
+        most = LARGEST_ANSWER if response.status_code == 200 else LARGEST_REFUSAL
         until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
         for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > LARGE and not self._holds_large:
-                # Others decode theirs first; meanwhile this one waits in the kernel, not in our memory.
-                self._large.acquire()
-                self._holds_large = True
-            if len(body) > most:
+            if body.size + len(chunk) > most:
                 if response.status_code != 200:
                     break
                 raise BadResponse(f"{where}: the answer is larger than {most:,} bytes", hint="Lower api.page_rows.")
+            body.add(chunk)
             if time.monotonic() > until:
                 raise BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
-        return body
 
     def _transient(self, where: str, error: httpx.HTTPError) -> Exception:
         said = failure_words(error, self._options.token)

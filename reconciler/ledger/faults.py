@@ -4,7 +4,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconciler.errors import Corrupt, LedgerError, SettingsError, Unwritable
+from reconciler.errors import Corrupt, LedgerError, Unwritable
 from reconciler.ledger.location import Location
 
 _SQLITE_WRITING = {
@@ -23,10 +23,8 @@ _SQLITE_WRITING = {
     sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", "Check that its folder exists and is writable."),
 }
 
-_NEXT = "Nothing is sent that cannot be recorded first."
 
-
-def translate(error: SQLAlchemyError, location: Location, *, writing: bool) -> LedgerError | SettingsError:
+def translate(error: SQLAlchemyError, location: Location, *, writing: bool) -> LedgerError:
     """Return the reconciler's own error for a library's; the text holds no password and no bound value."""
     original = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(original, sqlite3.Error):
@@ -45,31 +43,24 @@ def _sqlite(error: sqlite3.Error, location: Location, *, writing: bool) -> Ledge
             hint="Name another file with --ledger, or bring it back from a backup; it knows what was paid for.",
         )
     if writing or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        why, hint = _SQLITE_WRITING.get(code, (str(error), _NEXT))
+        why, hint = _SQLITE_WRITING.get(code, (str(error), "Nothing is sent that cannot be recorded first."))
         return Unwritable(f"the ledger {location.shown} cannot be written: {why}", hint=hint)
     return LedgerError(f"the ledger {location.shown} cannot be read: {error}")
 
 
-def _postgres(state: str | None, text: str, location: Location, *, writing: bool) -> LedgerError | SettingsError:
-    if state is not None and state.startswith("28"):
-        return SettingsError(
-            f"the ledger {location.shown} refused the login: {text}", hint="Check user and password in its URL."
-        )
-    if state == "3D000":
-        return SettingsError(
-            f"the ledger's database does not exist: {text}", hint="Create it, then run `reconciler ledger init`."
-        )
-    if state == "42501":
-        return Unwritable(
-            f"the ledger {location.shown} does not allow it: {text}", hint="Grant the role the rights it lacks."
-        )
-    if state is not None and state.startswith("XX"):
+def _postgres(state: str | None, text: str, location: Location, *, writing: bool) -> LedgerError:
+    if state is None:
+        # No answer from a server has a state: it could not be reached, did not let us in, or went away.
+        hint = "Check that the server can be reached, and user, password and database in the ledger's URL."
+    elif state == "42501":
+        hint = "Grant the role the rights it lacks."
+    elif state.startswith("XX"):
         return Corrupt(f"the ledger {location.shown} is damaged: {text}", hint="Look at the server's log.")
+    else:
+        hint = "Look at the server's log."
     if writing:
-        return Unwritable(f"the ledger {location.shown} cannot be written: {text}", hint=_NEXT)
-    return LedgerError(
-        f"the ledger {location.shown} cannot be read: {text}", hint="Check that the server can be reached."
-    )
+        return Unwritable(f"the ledger {location.shown} cannot be written: {text}", hint=hint)
+    return LedgerError(f"the ledger {location.shown} cannot be read: {text}", hint=hint)
 
 
 def _first_line(text: str) -> str:

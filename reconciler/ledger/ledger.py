@@ -31,8 +31,7 @@ class Ledger:
     """The memory of what was paid for. Usable from several threads; implements `apply.Journal`.
 
     An SQLite ledger that does not exist reads as empty and is created by the first write; a PostgreSQL one is created
-    by `initialise`. Every method may raise a LedgerError (Corrupt, TooNew, Unwritable where a write failed) and
-    SettingsError where the server refuses the login.
+    by `initialise`. Every method may raise a LedgerError: Corrupt, TooNew, Unwritable where a write failed.
     """
 
     def __init__(self, store: Store) -> None:

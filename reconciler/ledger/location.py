@@ -77,14 +77,18 @@ def _file(text: str, shown: str) -> Location:
 
 
 def _server(text: str) -> Location:
+    unreadable = SettingsError(
+        "the ledger's PostgreSQL URL cannot be read",
+        hint="Write postgresql://user:password@host:5432/database; escape special characters (@ is %40).",
+    )
     try:
         url = make_url(text).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         # The library's message may quote the part of the URL that it could not read, which may be the password.
-        raise SettingsError(
-            "the ledger's PostgreSQL URL cannot be read",
-            hint="Write postgresql://user:password@host:5432/database; escape special characters (@ is %40).",
-        ) from None
+        raise unreadable from None
+    # A password with a bare @ or ? ends up in other parts of the URL, which are shown.
+    if "@" in f"{url.host}{url.database}{''.join(url.query)}" or ("?" in text and not url.query):
+        raise unreadable
     hidden = {name: "***" for name in _SECRETS if name in url.query}
     shown = url.update_query_dict(hidden) if hidden else url
     return Location(shown=shown.set(drivername="postgresql").render_as_string(hide_password=True), url=url)

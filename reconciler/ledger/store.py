@@ -324,7 +324,7 @@ def _make_folder(path: Path, shown: str) -> None:
     """Create an SQLite ledger's folder and an empty file, both there after a power cut too."""
     folder = path.parent
     if not folder.is_dir():
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _sync(folder.parent)
     ignore = folder / ".gitignore"
     if folder.name == ".reconciler" and not ignore.exists():

@@ -5,6 +5,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -74,7 +75,8 @@ class Simulator:
         self.workspace = workspace
         self.seed = seed
         self.clock = clock
-        self._counting = threading.Lock()
+        self._counting = threading.Condition()
+        self.open = 0
         self._document = Response(200, msgspec.json.encode(document()), (JSON,))
         self.reset()
 
@@ -84,8 +86,7 @@ class Simulator:
         self.faults = FaultBook(self.seed, self.workspace.faults)
         self.seen: deque[Seen] = deque(maxlen=REMEMBERED)
         self.asked = 0
-        self.open = 0
-        self.highest = 0
+        self.highest = self.open
         self._bearer = f"Bearer {self.workspace.token}"
         self._api = Router(Api(self.world).routes())
         self._control = Router(Control(self).routes())
@@ -106,16 +107,26 @@ class Simulator:
                 return
             self.clock.advance(max(0.0, following - self.clock.now()))
 
-    def enter(self) -> None:
-        """Count a request that came in."""
-        with self._counting:
-            self.open += 1
-            self.highest = max(self.highest, self.open)
+    @contextmanager
+    def under_way(self, path: str) -> Iterator[None]:
+        """Count a request while it is under way; the simulator's own endpoints do not count."""
+        counts = not path.startswith("/__simulator")
+        if counts:
+            with self._counting:
+                self.open += 1
+                self.highest = max(self.highest, self.open)
+        try:
+            yield
+        finally:
+            if counts:
+                with self._counting:
+                    self.open -= 1
+                    self._counting.notify_all()
 
-    def leave(self) -> None:
-        """Count a request that ended, well or badly."""
+    def drain(self, seconds: float) -> bool:
+        """Wait in real time until no request is under way; say whether that came true."""
         with self._counting:
-            self.open -= 1
+            return self._counting.wait_for(lambda: self.open == 0, seconds)
 
     def meet(self, request: Request) -> Met:
         """Return what goes wrong with a request; nothing does with the simulator's own endpoints."""
@@ -139,6 +150,8 @@ class Simulator:
 
     def steps(self, request: Request, met: Met) -> Iterator[Step]:
         """Yield what happens to a request that was read; the work is done between two of the steps."""
+        # A reset in the meantime must not let a late request act on the new world.
+        api, world = self._api, self.world
         ending = met.ending
         kind = ending.kind if ending is not None else None
         before = ending is not None and ending.when == "before"
@@ -156,14 +169,14 @@ class Simulator:
         if ending is not None and kind == "status" and before:
             yield Reply(_spoken(ending), met.trickle)
             return
-        response = self.respond(request, met)
+        response = self._respond(request, met, api, world)
         if ending is not None and kind == "hang" and not before:
             yield Wait(ending.seconds)
         yield self._last(response, met)
         for move in met.moves:
-            self._move_rows(request, move)
+            _move_rows(request, move, world)
 
-    def respond(self, request: Request, met: Met = NOTHING) -> Response:
+    def _respond(self, request: Request, met: Met, api: Router, world: World) -> Response:
         """Do the work of a request and return its answer, as if nothing went wrong."""
         path = request.path
         if path.startswith("/__simulator"):
@@ -176,11 +189,11 @@ class Simulator:
             and path != "/v1/healthcheck"
         ):
             return message(401, "Not authenticated", [("www-authenticate", "Bearer")])
-        with self.world.lock:
+        with world.lock:
             if met.balance is not None:
-                self.world.billing.credits = met.balance
-            self.world.settle()
-            return self._api(request if met.shuffle is None else replace(request, shuffle=met.shuffle))
+                world.billing.credits = met.balance
+            world.settle()
+            return api(request if met.shuffle is None else replace(request, shuffle=met.shuffle))
 
     def _last(self, response: Response, met: Met) -> Step:
         ending = met.ending
@@ -200,23 +213,6 @@ class Simulator:
             case _:
                 return Reply(response, met.trickle)
 
-    def _move_rows(self, request: Request, move: Fault) -> None:
-        parts = request.path.split("/")
-        if len(parts) != 5 or parts[4] != "data":
-            return
-        with self.world.lock:
-            table = self.world.tables.get(parts[3].lower())
-            if table is None:
-                return
-            if move.kind == "rows_removed":
-                table.remove_rows(table.order[: move.rows] if move.where == "first" else table.order[-move.rows :])
-                return
-            for slot in self.world.add_rows(table, move.rows, first=move.where == "first"):
-                for column in table.columns:
-                    if column.is_input:
-                        column.move(slot, State.DONE)
-                self.world.fill_built_in(table, slot)
-
 
 def _spoken(fault: Fault) -> Response:
     """Return the answer that a `status` fault gives."""
@@ -229,3 +225,21 @@ def _spoken(fault: Fault) -> Response:
     if fault.body is not msgspec.UNSET:
         return Response(fault.status, msgspec.json.encode(fault.body), (JSON, *headers))
     return message(fault.status, _DETAILS.get(fault.status, f"Simulated {fault.status}"), headers)
+
+
+def _move_rows(request: Request, move: Fault, world: World) -> None:
+    parts = request.path.split("/")
+    if len(parts) != 5 or parts[4] != "data":
+        return
+    with world.lock:
+        table = world.tables.get(parts[3].lower())
+        if table is None:
+            return
+        if move.kind == "rows_removed":
+            table.remove_rows(table.order[: move.rows] if move.where == "first" else table.order[-move.rows :])
+            return
+        for slot in world.add_rows(table, move.rows, first=move.where == "first"):
+            for column in table.columns:
+                if column.is_input:
+                    column.move(slot, State.DONE)
+            world.fill_built_in(table, slot)

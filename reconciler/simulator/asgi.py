@@ -37,15 +37,8 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
-        if path.startswith("/__simulator"):
+        with self._simulator.under_way(scope["path"]):
             await self._exchange(scope, receive, send)
-            return
-        self._simulator.enter()
-        try:
-            await self._exchange(scope, receive, send)
-        finally:
-            self._simulator.leave()
 
     async def _exchange(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         simulator = self._simulator

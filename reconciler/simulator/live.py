@@ -60,6 +60,13 @@ class LiveSimulator:
         """Move simulated time forward until no cell is on its way."""
         self._simulator.finish()
 
+    def drain(self, seconds: float = 10.0) -> bool:
+        """Wait in real time until no request is under way; say whether that came true.
+
+        A client that gave up on an answer does not stop the work: read charges after this.
+        """
+        return self._simulator.drain(seconds)
+
     def fault(self, kind: str, method: str = "*", path: str = "*", **settings: Any) -> int:
         """Set a fault, with the fields of `faults.Fault`; return its number."""
         given = {"kind": kind, "method": method, "path": path, **settings}

@@ -56,8 +56,7 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         query = request.url.query.decode("ascii")
         asked = Request(request.method, request.url.path, query, headers)
         met = simulator.meet(asked)
-        simulator.enter()
-        try:
+        with simulator.under_way(asked.path):
             if met.ending is not None and met.ending.kind == "close_before":
                 simulator.remember(asked)
                 raise httpx.RemoteProtocolError(_CLOSED, request=request)
@@ -81,8 +80,6 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 return result
             assert result is not None, "the last step is an answer or an end"
             raise result
-        finally:
-            simulator.leave()
 
 
 def _chunks(response: Response) -> Iterator[bytes]:

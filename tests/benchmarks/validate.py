@@ -78,9 +78,7 @@ def main(count: int = 10_000, rounds: int = 5) -> float:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_manifests(folder, count)
-        pairs = [
-            (cpu_seconds(parse_bare, folder, count), cpu_seconds(validate, folder, count)) for _ in range(rounds)
-        ]
+        pairs = [(cpu_seconds(parse_bare, folder, count), cpu_seconds(validate, folder, count)) for _ in range(rounds)]
     bare, ours = (median(pair[side] for pair in pairs) for side in (0, 1))
     ratio = median(ours / bare for bare, ours in pairs)
     print(f"{count:,} manifests, {rounds} rounds: CSafeLoader {bare:.3f} s, validate {ours:.3f} s, {ratio:.2f} ×")  # noqa: T201

@@ -44,14 +44,16 @@ def call(*, rows: tuple[str, ...] = (uid(1),), table: str = TABLE, identity: str
 
 
 def outcome(url: str, *, seconds: float = 5, sent: Call | None = None) -> Receipt | ApiError:
+    found: Receipt | ApiError
     try:
-        return SpendClient(options(url, call_seconds=seconds)).send(sent or call())
+        found = SpendClient(options(url, call_seconds=seconds)).send(sent or call())
     except ApiError as error:
-        shown = "".join(traceback.format_exception(error)) + repr(error) + error.hint + error.message
-        assert SECRET not in shown
-        assert error.__context__ is None
-        assert error.__cause__ is None
-        return error
+        found = error
+    if isinstance(found, ApiError):
+        assert SECRET not in "".join(traceback.format_exception(found)) + repr(found) + found.hint + found.message
+        assert found.__context__ is None
+        assert found.__cause__ is None
+    return found
 
 
 def answering(status: int, body: object = b"") -> Callable[[Exchange], None]:

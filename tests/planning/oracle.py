@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode, Run
-from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.observed import SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
 
 Cell = tuple[str, str]
 """Column id, row id."""
@@ -139,9 +139,13 @@ class Oracle:
 
     def _is_awaited(self, cell: Cell) -> bool:
         return any(
-            not call.settled and call.age_seconds < self.quiet_seconds and not self.has_moved(call)
+            not call.settled and call.age_seconds < self._longest(call) and not self.has_moved(call)
             for call in self._accepted(cell)
         )
+
+    def _longest(self, call: PastCall) -> float:
+        """How long a call may have left no trace although it runs; a cell that failed again leaves none for ever."""
+        return SHOWS_WITHIN_SECONDS if call.mode is Mode.FAILED else self.quiet_seconds
 
     def has_moved(self, call: PastCall) -> bool:
         """Say whether any cell of the call is in progress, or holds another status or value than before it."""

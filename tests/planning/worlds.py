@@ -1,21 +1,30 @@
-"""Random tables, manifests and ledgers, as strange as the API and people allow."""
+"""Random tables, manifests and ledgers, as strange as the API and people allow.
 
+All of a world is told by one byte string, a byte a choice and 0 the simplest: one draw is ten times as fast as two
+hundred, and hypothesis shrinks it as well.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
 from reconciler.budget import Prices
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode, Run
-from reconciler.observed import INPUT_KIND, CellState, Column, TableSnapshot
+from reconciler.observed import SHOWS_WITHIN_SECONDS, INPUT_KIND, CellState, Column, TableSnapshot
 from reconciler.planner import Rules
 from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
+
+Item = TypeVar("Item")
 
 STATES = [CellState.EMPTY] * 6 + [CellState.DONE] * 5 + [CellState.FAILED] * 4
 STATES += [CellState.IN_PROGRESS, CellState.UNKNOWN, CellState.DONE_WITHOUT_VALUE]
 KINDS = ["agent", "company_people_finder", "email_finder"]
-AGES = [0.0, QUIET - 1, QUIET, QUIET + 1000]
+PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
+AGES = [0.0, SHOWS_WITHIN_SECONDS, QUIET - 1, QUIET, QUIET + 1000]
 GONE = 90
 """Number of a column and of a row that were deleted after a call had covered them."""
 
@@ -30,147 +39,151 @@ class World:
     rules: Rules
 
 
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Draw a table, manifests for it, a ledger and a project's rules."""
-    table = draw(_tables())
-    return World(table, draw(_manifests(table)), draw(_histories(table)), draw(_rules()))
+class Choices:
+    """Makes choices by the bytes it was given; afterwards always the first one."""
+
+    def __init__(self, told: bytes) -> None:
+        self._told = iter(told)
+
+    def number(self, low: int, high: int) -> int:
+        """Choose from `low` to `high`, both included."""
+        return low + next(self._told, 0) % (high - low + 1)
+
+    def one_of(self, items: Sequence[Item]) -> Item:
+        """Choose an item."""
+        return items[self.number(0, len(items) - 1)]
+
+    def perhaps(self, times: int = 1, of: int = 2) -> bool:
+        """Say yes that often."""
+        return self.number(1, of) > of - times
+
+    def some_of(self, items: Sequence[Item]) -> list[Item]:
+        """Choose one item or more, in any order."""
+        left = list(items)
+        return [left.pop(self.number(0, len(left) - 1)) for _ in range(self.number(1, len(items)))]
+
+    def shuffled(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items in any order."""
+        left = list(items)
+        return [left.pop(self.number(0, len(left) - 1)) for _ in items]
 
 
-@st.composite
-def _tables(draw: st.DrawFn) -> TableSnapshot:
-    rows = draw(st.integers(0, 5))
-    outputs = draw(st.integers(1, 5))
-    inputs = draw(st.integers(0, 2))
-    # Mostly downwards, so that most graphs have no cycle; a column may wait for itself or for one that is gone.
-    links = draw(st.lists(st.tuples(st.integers(0, outputs - 1), st.integers(0, outputs + inputs)), max_size=6))
-    turned = draw(st.booleans())
-    order = draw(st.permutations(range(outputs + inputs)))
-    upstream: dict[int, list[str]] = {}
-    for column, other in links:
-        if other >= column and not turned and other < outputs:
-            column, other = (other, column) if other != column else (column, GONE)
-        upstream.setdefault(column, []).append(column_id(other))
-    columns = [
-        Column(
-            column_id(number),
-            f"key_{number}",
-            f"Column {number}",
-            INPUT_KIND if number >= outputs else draw(st.sampled_from(KINDS)),
-            tuple(dict.fromkeys(upstream.get(number, ()))),
-            config("now"),
-        )
-        for number in order
-    ]
-    cells = draw(st.binary(min_size=rows * outputs, max_size=rows * outputs))
-    with_digests = draw(st.integers(0, outputs))
+worlds = st.binary(min_size=256, max_size=256).map(lambda told: a_world(Choices(told)))
+
+
+def a_world(choose: Choices) -> World:
+    """Make up a table, manifests for it, a ledger and a project's rules."""
+    table = _table(choose)
+    return World(table, _manifests(choose, table), _history(choose, table), _rules(choose))
+
+
+def _table(choose: Choices) -> TableSnapshot:
+    rows = choose.number(0, 5)
+    outputs = choose.number(1, 5)
+    numbers = range(outputs + choose.number(0, 2))
+    with_cycles = choose.perhaps(1, 3)
+    columns = [_column(choose, number, outputs, numbers if with_cycles else range(number)) for number in numbers]
+    read = choose.number(0, outputs)
     return TableSnapshot(
         id=TABLE,
         name="Target Accounts",
         kind="company",
-        run_status=draw(st.sampled_from(["idle"] * 6 + ["running", "paused"])),
-        header_in_progress=draw(st.sampled_from([0] * 6 + [2])),
-        columns=tuple(columns),
+        run_status=choose.one_of(["idle"] * 8 + ["running", "paused"]),
+        header_in_progress=choose.one_of([0] * 8 + [2]),
+        columns=tuple(choose.shuffled(columns)),
         row_ids=tuple(row_id(number) for number in range(rows)),
-        missing_inputs=bytes(draw(st.sampled_from([0, 0, 0, 1])) for _ in range(rows)),
-        states={
-            column_id(number): bytes(STATES[byte % len(STATES)] for byte in cells[number * rows : number * rows + rows])
-            for number in range(outputs)
-        },
-        digests={column_id(number): tuple(f"v{row % 2}" for row in range(rows)) for number in range(with_digests)},
+        missing_inputs=bytes(choose.perhaps(1, 5) for _ in range(rows)),
+        states={column_id(number): bytes(choose.one_of(STATES) for _ in range(rows)) for number in range(outputs)},
+        digests={column_id(number): tuple(f"v{row % 2}" for row in range(rows)) for number in range(read)},
     )
 
 
-@st.composite
-def _manifests(draw: st.DrawFn, table: TableSnapshot) -> tuple[Manifest, ...]:
+def _column(choose: Choices, number: int, outputs: int, others: Sequence[int]) -> Column:
+    possible = [column_id(other) for other in (*others, outputs, GONE)]
+    return Column(
+        id=column_id(number),
+        key=f"key_{number}",
+        name=f"Column {number}",
+        kind=choose.one_of(KINDS) if number < outputs else INPUT_KIND,
+        upstream=tuple(dict.fromkeys(choose.one_of(possible) for _ in range(choose.number(0, 2)))),
+        config_digest=config("now"),
+    )
+
+
+def _manifests(choose: Choices, table: TableSnapshot) -> tuple[Manifest, ...]:
     outputs = [column for column in table.columns if not column.is_input]
-    if len(outputs) == 1 or draw(st.booleans()):
-        return (draw(_manifest("accounts", table, outputs, may_want_all=True)),)
-    half = draw(st.integers(1, len(outputs) - 1))
+    if len(outputs) == 1 or choose.perhaps():
+        return (_manifest(choose, "accounts", table, outputs, may_want_every=True),)
+    half = choose.number(1, len(outputs) - 1)
     return (
-        draw(_manifest("partners", table, outputs[:half], may_want_all=False)),
-        draw(_manifest("accounts", table, outputs[half:], may_want_all=False)),
+        _manifest(choose, "partners", table, outputs[:half], may_want_every=False),
+        _manifest(choose, "accounts", table, outputs[half:], may_want_every=False),
     )
 
 
-@st.composite
 def _manifest(
-    draw: st.DrawFn, name: str, table: TableSnapshot, columns: list[Column], *, may_want_all: bool
+    choose: Choices, name: str, table: TableSnapshot, columns: list[Column], *, may_want_every: bool
 ) -> Manifest:
-    runs = [
-        draw(_run(f"run-{number}", table, columns, may_want_all=may_want_all))
-        for number in range(draw(st.integers(1, 3)))
-    ]
-    return a_manifest(*runs, name=name)
+    count = choose.number(1, 3)
+    return a_manifest(
+        *(_run(choose, f"run-{number}", table, columns, may_want_every=may_want_every) for number in range(count)),
+        name=name,
+    )
 
 
-@st.composite
-def _run(draw: st.DrawFn, name: str, table: TableSnapshot, columns: list[Column], *, may_want_all: bool) -> Run:
-    mode = draw(st.sampled_from(Mode))
+def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column], *, may_want_every: bool) -> Run:
+    mode = choose.one_of(list(Mode))
     names = None
-    if not may_want_all or draw(st.booleans()):
-        chosen = draw(st.lists(st.sampled_from(columns), min_size=1, unique=True))
-        names = [column.id if draw(st.booleans()) else column.key for column in chosen]
-    rows = None
-    if table.row_ids and draw(st.integers(0, 3)) == 0:
-        rows = draw(st.lists(st.sampled_from(table.row_ids), min_size=1, unique=True))
-    revision = draw(st.sampled_from(["r1", "r2"])) if mode is Mode.ALL else None
-    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=draw(st.integers(1, 2)))
+    if not (may_want_every and choose.perhaps()):
+        names = [column.id if choose.perhaps() else column.key for column in choose.some_of(columns)]
+    rows = choose.some_of(table.row_ids) if table.row_ids and choose.perhaps(1, 4) else None
+    revision = choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None
+    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=choose.number(1, 2))
 
 
-@st.composite
-def _histories(draw: st.DrawFn, table: TableSnapshot) -> TableHistory:
-    calls = tuple(draw(_past_call(number, table)) for number in range(draw(st.integers(0, 4))))
+def _history(choose: Choices, table: TableSnapshot) -> TableHistory:
+    calls = tuple(_past_call(choose, number, table) for number in range(choose.number(0, 3)))
     return TableHistory(TABLE, len(calls), calls)
 
 
-@st.composite
-def _past_call(draw: st.DrawFn, number: int, table: TableSnapshot) -> PastCall:
-    mode = draw(st.sampled_from(Mode))
-    columns = draw(st.lists(st.sampled_from([*table.states, column_id(GONE)]), min_size=1, unique=True))
-    blocks = []
-    for part in (columns[:2], columns[2:]):
-        if part:
-            rows = draw(st.lists(st.sampled_from([*table.row_ids, row_id(GONE)]), min_size=1, unique=True))
-            blocks.append(Block(tuple(part), tuple(rows)))
-    still = draw(st.booleans())
-    """The call left no trace: each mark is what the table shows now."""
-    before = {
-        column: tuple(draw(_mark(table, column, row, still=still)) for row in block.rows)
-        for block in blocks
-        for column in block.columns
-    }
+def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
+    mode = choose.one_of(list(Mode))
+    columns = choose.some_of([*table.states, column_id(GONE)])
+    blocks = [
+        Block(tuple(part), tuple(choose.some_of([*table.row_ids, row_id(GONE)])))
+        for part in (columns[:2], columns[2:])
+        if part
+    ]
+    left_no_trace = choose.perhaps(2, 3)
     return PastCall(
         id=f"past-{number}",
         table_id=TABLE,
         mode=mode,
-        revision=draw(st.sampled_from(["r1", "r2"])) if mode is Mode.ALL else None,
-        state=draw(st.sampled_from([CallState.ACCEPTED] * 4 + [CallState.INTENT, CallState.IN_DOUBT])),
+        revision=choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None,
+        state=choose.one_of([CallState.ACCEPTED] * 4 + [CallState.INTENT, CallState.IN_DOUBT]),
         attempt=1,
-        settled=draw(st.booleans()),
+        settled=choose.perhaps(1, 3),
         covered=tuple(blocks),
-        configs={column: config(draw(st.sampled_from(["now", "now", "before"]))) for column in columns},
-        before=before,
-        age_seconds=draw(st.sampled_from(AGES)),
+        configs={column: config(choose.one_of(["now", "now", "before"])) for column in columns},
+        before={
+            column: tuple(_mark(choose, table, column, row, as_now=left_no_trace) for row in block.rows)
+            for block in blocks
+            for column in block.columns
+        },
+        age_seconds=choose.one_of(AGES),
     )
 
 
-@st.composite
-def _mark(draw: st.DrawFn, table: TableSnapshot, column: str, row: str, *, still: bool) -> str:
-    known = column in table.states and row in table.row_ids
-    if not (still and known):
-        return f"{draw(st.integers(0, 5))}{draw(st.sampled_from(['', ':v0', ':v1']))}"
+def _mark(choose: Choices, table: TableSnapshot, column: str, row: str, *, as_now: bool) -> str:
+    if not as_now or column not in table.states or row not in table.row_ids:
+        return choose.one_of(["0", "1", "2", "5", "1:v0", "1:v1", "2:v0"])
     index = table.row_ids.index(row)
-    value = f":{table.digests[column][index]}" if column in table.digests else draw(st.sampled_from(["", ":v9"]))
-    return f"{table.states[column][index]}{value}"
+    value = table.digests[column][index] if column in table.digests else "v9"
+    return f"{table.states[column][index]}:{value}" if choose.perhaps() else f"{table.states[column][index]}"
 
 
-@st.composite
-def _rules(draw: st.DrawFn) -> Rules:
-    price = st.sampled_from([Decimal(0), Decimal(1), Decimal("0.3"), Decimal(7)])
-    prices = Prices(
-        default=draw(st.none() | price),
-        kinds=draw(st.dictionaries(st.sampled_from(KINDS), price, max_size=2)),
-        columns=draw(st.dictionaries(st.sampled_from(["key_0", "key_1", column_id(0)]), price, max_size=2)),
-    )
-    return Rules(prices, draw(st.sampled_from([1, 2, 3, 5, 1000])), QUIET)
+def _rules(choose: Choices) -> Rules:
+    default = choose.one_of([*PRICES, None])
+    kinds = {kind: choose.one_of(PRICES) for kind in KINDS if choose.perhaps(1, 4)}
+    columns = {name: choose.one_of(PRICES) for name in ("key_0", "key_1", column_id(0)) if choose.perhaps(1, 4)}
+    return Rules(Prices(default, kinds, columns), choose.one_of([1, 2, 3, 5, 1000]), QUIET)

@@ -65,8 +65,8 @@ def speak(url: str, method: str, path: str, token: str, body: Any = None) -> Hea
     head += ["Content-Type: application/json", f"Content-Length: {len(content)}"] if content else []
     heard = Heard()
     with socket.create_connection((str(place.hostname), int(place.port or 0)), PATIENCE) as connection:
-        connection.sendall("\r\n".join([*head, "", ""]).encode() + content)
         began = time.monotonic()
+        connection.sendall("\r\n".join([*head, "", ""]).encode() + content)
         try:
             while piece := connection.recv(65536):
                 heard.pieces.append((time.monotonic() - began, len(piece)))

@@ -1,0 +1,377 @@
+"""What must be true of a store before it is used, and what its failures look like."""
+
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event
+
+from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
+from reconciler.ledger import Ledger, migrate, open_ledger
+from reconciler.ledger.tables import SCHEMA_VERSION, metadata
+from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin
+from tests.postgres import fresh_database
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where an SQLite ledger would be."""
+    return tmp_path / ".reconciler" / "ledger.db"
+
+
+@pytest.fixture
+def written(path: Path) -> Path:
+    """A ledger that holds a call."""
+    with open_ledger(str(path)) as ledger:
+        begin(ledger, a_call())
+    return path
+
+
+@pytest.fixture
+def empty_database(postgres_server: str) -> Iterator[str]:
+    """A database that is not a ledger."""
+    return iter([fresh_database(postgres_server)]).__next__()  # type: ignore[return-value]
+
+
+def test_reading_creates_nothing(path: Path) -> None:
+    """Plan writes nothing anywhere: not the file, not its folder."""
+    with open_ledger(str(path)) as ledger:
+        assert ledger.recall([TABLE])[TABLE].version == 0
+        assert (ledger.calls(), ledger.leases(), ledger.report("table"), ledger.events("x")) == ([], [], [], [])
+        with pytest.raises(LedgerError, match="no call's id"):
+            ledger.find("abcd")
+    assert not path.parent.exists()
+
+
+def test_reading_leaves_the_file_as_it_was(written: Path) -> None:
+    """No journal stays behind, and not a byte changes."""
+    before = written.read_bytes()
+    with open_ledger(str(written)) as ledger:
+        assert len(ledger.recall([TABLE])[TABLE].calls) == 1
+    assert written.read_bytes() == before
+    assert sorted(entry.name for entry in written.parent.iterdir()) == [".gitignore", "ledger.db"]
+
+
+def test_a_ledger_that_appears_later_is_seen(path: Path) -> None:
+    """A handle that read an empty ledger reads the real one once another process has made it."""
+    with open_ledger(str(path)) as early, open_ledger(str(path)) as late:
+        assert early.calls() == []
+        begin(late, a_call())
+        assert len(early.calls()) == 1
+
+
+def test_the_first_write_creates_an_ignored_folder(written: Path) -> None:
+    """Git never sees the ledger."""
+    assert (written.parent / ".gitignore").read_text(encoding="utf-8").splitlines()[-1] == "*"
+
+
+def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
+    """Only `.reconciler` gets a `.gitignore`."""
+    with open_ledger(str(tmp_path / "mine" / "ledger.db")) as ledger:
+        begin(ledger, a_call())
+    assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["ledger.db"]
+
+
+def test_commits_wait_for_the_disk(written: Path) -> None:
+    """WAL, fully synchronous, foreign keys: on every connection."""
+    with open_ledger(str(written)) as ledger:
+        begin(ledger, a_call(2))
+        connection = ledger._store._engine.raw_connection()
+        values = [
+            connection.cursor().execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys", "fullfsync")
+        ]
+        connection.close()
+    assert values == ["wal", 2, 1, 1]
+
+
+def test_garbage_is_not_a_ledger(path: Path) -> None:
+    """Neither for reading nor for writing, and it is not touched."""
+    path.parent.mkdir()
+    path.write_bytes(b"not a database " * 100)
+    with open_ledger(str(path)) as ledger:
+        with pytest.raises(Corrupt, match="not a ledger"):
+            ledger.recall([TABLE])
+        with pytest.raises(Corrupt):
+            begin(ledger, a_call(), version=0)
+    assert path.read_bytes() == b"not a database " * 100
+
+
+def test_another_programs_database_is_not_a_ledger(path: Path) -> None:
+    """It is refused by the table that it holds."""
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    connection.close()
+    with open_ledger(str(path)) as ledger, pytest.raises(Corrupt, match="bookmarks"):
+        begin(ledger, a_call(), version=0)
+
+
+def test_a_damaged_ledger_says_so(written: Path) -> None:
+    """Pages overwritten in the middle of the file."""
+    content = bytearray(written.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    written.write_bytes(content)
+    with open_ledger(str(written)) as ledger, pytest.raises(Corrupt):
+        ledger.recall([TABLE])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("state", "accepted"), ("covered", "{"), ("covered", '[{"rows":[]}]'), ("mode", "some"), ("credits", "much")],
+)
+def test_a_record_that_cannot_be_is_corrupt(written: Path, column: str, value: str) -> None:
+    """An edited row stops the plan with the call's id, except where it still makes sense."""
+    with sqlite3.connect(written) as connection:
+        connection.execute(f"UPDATE calls SET {column} = ?", [value])
+    connection.close()
+    with open_ledger(str(written)) as ledger:
+        if value == "accepted":
+            assert len(ledger.recall([TABLE])[TABLE].calls) == 1
+            return
+        with pytest.raises(Corrupt, match=a_call().id):
+            ledger.recall([TABLE])
+
+
+@pytest.mark.parametrize("version", ["2", "99"])
+def test_a_newer_ledger_is_refused(written: Path, version: str) -> None:
+    """With what to do; neither read nor written."""
+    with sqlite3.connect(written) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [version])
+    connection.close()
+    with open_ledger(str(written)) as ledger:
+        for attempt in (lambda: ledger.recall([TABLE]), lambda: begin(ledger, a_call(2), version=1), ledger.initialise):
+            with pytest.raises(TooNew, match=f"schema {version}") as caught:
+                attempt()
+            assert "pip install --upgrade" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", ["", "one", "0.5"])
+def test_a_ledger_without_a_version_is_corrupt(written: Path, value: str) -> None:
+    """Nobody knows how to read it."""
+    with sqlite3.connect(written) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [value])
+    connection.close()
+    with open_ledger(str(written)) as ledger, pytest.raises(Corrupt, match="which version"):
+        ledger.recall([TABLE])
+
+
+def test_an_older_ledger_asks_for_its_migration(written: Path) -> None:
+    """Nothing migrates behind a person's back."""
+    with sqlite3.connect(written) as connection:
+        connection.execute("UPDATE meta SET value = '0' WHERE key = 'schema'")
+    connection.close()
+    with open_ledger(str(written)) as ledger, pytest.raises(LedgerError, match="older version") as caught:
+        begin(ledger, a_call(2), version=1)
+    assert "ledger init" in caught.value.hint
+
+
+def test_initialising_twice_changes_nothing(ledger: Ledger) -> None:
+    """Also not a ledger that holds calls."""
+    begin(ledger, a_call())
+    before = list(ledger.export())[1:]
+    ledger.initialise()
+    assert list(ledger.export())[1:] == before
+
+
+def test_a_server_without_a_ledger_asks_for_init(empty_database: str) -> None:
+    """A shared database is never written to before somebody said so."""
+    with open_ledger(empty_database) as ledger:
+        for attempt in (lambda: ledger.recall([TABLE]), lambda: begin(ledger, a_call(), version=0)):
+            with pytest.raises(LedgerError, match="no ledger yet") as caught:
+                attempt()
+            assert "ledger init" in caught.value.hint
+        ledger.initialise()
+        begin(ledger, a_call())
+
+
+def test_a_shared_database_keeps_its_own_tables(empty_database: str) -> None:
+    """The ledger's stand in a schema of their own."""
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("CREATE TABLE public.calls (x int)")
+        connection.execute("CREATE TABLE public.meta (x int)")
+    with open_ledger(empty_database) as ledger:
+        ledger.initialise()
+        begin(ledger, a_call())
+    with psycopg.connect(empty_database) as connection:
+        found = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_schema IN ('public', 'reconciler') ORDER BY 1, 2"
+        ).fetchall()
+    ours = ["alembic_version", "calls", "events", "meta", "tables"]
+    assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
+
+
+@pytest.mark.parametrize("wrong", ["user", "database"])
+def test_a_wrong_login_says_so(postgres_server: str, wrong: str) -> None:
+    """In the server's words, with what to check, and without the password."""
+    addresses = {
+        "user": postgres_server.replace("postgres:@", "nobody:s3cret@"),
+        "database": postgres_server.replace("postgres:@/postgres?", "postgres:s3cret@/none?"),
+    }
+    with open_ledger(addresses[wrong]) as ledger, pytest.raises(LedgerError, match="does not exist") as caught:
+        ledger.recall([TABLE])
+    assert "s3cret" not in str(caught.value)
+    assert "user, password and database" in caught.value.hint
+
+
+def test_nothing_of_a_session_stays_on_the_server(url: str) -> None:
+    """No prepared statement, session setting, cursor or advisory lock: a proxy may take the connection."""
+    if url.startswith("sqlite"):
+        return
+    residues: list[object] = []
+    query = (
+        "SELECT 'prepared', name FROM pg_prepared_statements UNION ALL "
+        "SELECT 'cursor', name FROM pg_cursors WHERE name <> '' UNION ALL "
+        "SELECT 'setting', name FROM pg_settings WHERE source = 'session' AND name NOT LIKE 'transaction_%' UNION ALL "
+        "SELECT 'lock', locktype FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    )
+    with open_ledger(url) as ledger:
+
+        @event.listens_for(ledger._store._engine, "checkin")
+        def _look(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:
+            residues.extend(connection.execute(query).fetchall())
+            connection.rollback()
+
+        ledger.initialise()
+        leases = ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)
+        version = 0
+        for number in range(10):
+            ticket = ledger.begin(a_call(number), plan_id="p", actor=ALICE, labels={}, version=version, lease=leases[0])
+            version = ticket.table_version
+            ledger.end(ticket, accepted())
+            ledger.recall([TABLE])
+        list(ledger.export())
+        ledger.release(leases)
+    assert residues == []
+
+
+def test_a_server_that_does_not_wait_for_its_disk_is_told_to(empty_database: str) -> None:
+    """`synchronous_commit = off` as a default loses the newest intents in a crash; ours are written with it on."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(
+            "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET synchronous_commit = off'; END $$"
+        )
+    seen = []
+    with open_ledger(empty_database) as ledger:
+        ledger.initialise()
+
+        @event.listens_for(ledger._store._engine, "commit")
+        def _look(connection: object) -> None:
+            seen.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())  # type: ignore[attr-defined]
+
+        begin(ledger, a_call(), version=0)
+    assert seen[-1] == "on"
+
+
+def test_a_locked_ledger_is_unwritable(written: Path) -> None:
+    """Another process keeps the file locked longer than the busy timeout: nothing is sent."""
+    blocker = sqlite3.connect(written, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    with open_ledger(str(written), busy_seconds=0.05) as ledger:
+        with pytest.raises(Unwritable, match="locked"):
+            begin(ledger, a_call(2), version=1)
+        assert len(ledger.recall([TABLE])[TABLE].calls) == 1
+    blocker.close()
+
+
+def test_a_locked_row_is_unwritable(postgres_ledger: str) -> None:
+    """The same on a server."""
+    with open_ledger(postgres_ledger, busy_seconds=0.05) as ledger:
+        leases = ledger.acquire(["locked"], owner="one", actor=ALICE, seconds=60)
+        with psycopg.connect(postgres_ledger) as blocker:
+            blocker.execute("SELECT * FROM reconciler.tables WHERE table_id = 'locked' FOR UPDATE")
+            with pytest.raises(Unwritable, match="lock timeout"):
+                ledger.renew(leases, seconds=60)
+        ledger.release(leases)
+
+
+def test_a_folder_that_cannot_be_made_is_unwritable(tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "blocked").write_text("")
+    with open_ledger(str(tmp_path / "blocked" / "ledger.db")) as ledger, pytest.raises(Unwritable, match="cannot be"):
+        begin(ledger, a_call(), version=0)
+
+
+def test_a_removed_ledger_is_unwritable(written: Path) -> None:
+    """`git clean` during an apply: a record in a deleted file would be lost with it."""
+    with open_ledger(str(written)) as ledger:
+        begin(ledger, a_call(2), version=1)
+        written.unlink()
+        with pytest.raises(Unwritable, match="removed or replaced"):
+            begin(ledger, a_call(3), version=2)
+
+
+def test_a_replaced_ledger_is_unwritable(written: Path) -> None:
+    """The same when another file took its name."""
+    with open_ledger(str(written)) as ledger:
+        begin(ledger, a_call(2), version=1)
+        copy = written.with_name("copy.db")
+        copy.write_bytes(written.read_bytes())
+        copy.replace(written)
+        with pytest.raises(Unwritable, match="removed or replaced"):
+            begin(ledger, a_call(3), version=2)
+
+
+FULL_DISK = """
+import sys
+from reconciler.errors import Unwritable
+from reconciler.ledger import open_ledger
+from tests.ledger.makers import a_call, begin
+with open_ledger(sys.argv[1]) as ledger:
+    try:
+        for number in range(2, 2000):
+            begin(ledger, a_call(number, rows=[f"row-{n}" for n in range(500)]), version=number - 1)
+    except Unwritable as error:
+        print(number, error.message)
+"""
+
+
+def test_a_full_disk_is_unwritable_and_loses_nothing(written: Path) -> None:
+    """Every intent that returned is there, the one that failed is not."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(written)],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=limit,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    failed = int(run.stdout.split()[0])
+    assert "cannot be written" in run.stdout
+    with open_ledger(str(written)) as ledger:
+        assert len(ledger.recall([TABLE])[TABLE].calls) == failed - 1
+
+
+def test_the_migrations_make_exactly_the_tables(tmp_path: Path, postgres_ledger: str) -> None:
+    """On both stores; and the newest migration's number is SCHEMA_VERSION."""
+    file = tmp_path / "ledger.db"
+    with open_ledger(str(file)) as ledger:
+        ledger.initialise()
+    for address in (f"sqlite:///{file}", postgres_ledger.replace("postgresql:", "postgresql+psycopg:")):
+        engine = create_engine(address)
+        with engine.connect() as connection:
+            if not address.startswith("sqlite"):
+                connection.exec_driver_sql("SET search_path = reconciler")
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        engine.dispose()
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == f"{SCHEMA_VERSION:04}"

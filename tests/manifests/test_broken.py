@@ -1,0 +1,60 @@
+"""Broken files, each named for its fault, and everything that is said about it.
+
+`RECONCILER_REWRITE=1 pytest tests/manifests` writes the expected outputs anew; the review reads the diff.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import ManifestError
+from reconciler.loading import load_manifests
+from reconciler.place import Problem
+from reconciler.project import load_project
+from reconciler.sources import FAST, PURE, Loader, parse
+
+BROKEN = Path(__file__).parent / "broken"
+FAULTS = sorted(path.stem for path in BROKEN.glob("*.yaml"))
+
+
+def said(problem: Problem) -> str:
+    """Return a problem as the command line prints it."""
+    return f"{problem.place}: {problem.message}\n" + (f"  {problem.hint}\n" if problem.hint else "")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_problem_of_a_broken_file_is_said_with_its_place(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each broken file yields exactly the lines beside it."""
+    monkeypatch.chdir(BROKEN)
+    file = Path(f"{fault}.yaml")
+    with pytest.raises(ManifestError) as caught:
+        load_project(file) if fault.startswith("project-") else load_manifests([file])
+    text = "".join(said(problem) for problem in caught.value.problems)
+    expected = Path(f"{fault}.txt")
+    if os.environ.get("RECONCILER_REWRITE"):
+        expected.write_text(text, encoding="utf-8")
+    assert text == expected.read_text(encoding="utf-8")
+
+
+def problems(data: bytes, loader: Loader) -> tuple[Problem, ...]:
+    """Return what one of the two parsers finds."""
+    try:
+        parse(data, "file.yaml", loader)
+    except ManifestError as error:
+        return error.problems
+    return ()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_both_parsers_say_the_same(fault: str) -> None:
+    """Where PyYAML was built without libyaml, a broken file gets the same messages at the same places."""
+    data = (BROKEN / f"{fault}.yaml").read_bytes()
+    pure, fast = problems(data, PURE), problems(data, FAST)
+    assert pure == (fast[:1] if fault == "tab-between-values" else fast)  # the pure parser stops at the first tab
+
+
+def test_there_are_enough_faults() -> None:
+    """Every broken file has its expected output, and nothing expected lacks its file."""
+    assert len(FAULTS) >= 25
+    assert sorted(path.stem for path in BROKEN.glob("*.txt")) == FAULTS

@@ -1,0 +1,59 @@
+"""Texts from outside cannot move the cursor, end a line or turn it around."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.clean import LIMIT, clean
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("\x1b]8;;http://evil\x1b\\link", "\\x1b]8;;http://evil\\x1b\\link"),
+        ("a\nb\r\nc\td", r"a\x0ab\x0d\x0ac\x09d"),
+        ("\x00\x7f\x85\x9b", r"\x00\x7f\x85\x9b"),
+        ("\u202eevil\u202c \u2066x\u2069 \u200e\u200f\u061c", r"\u202eevil\u202c \u2066x\u2069 \u200e\u200f\u061c"),
+        ("a\u200bb\u200dc\ufeff", r"a\u200bb\u200dc\ufeff"),
+        ("a\u2028b\u2029", r"a\u2028b\u2029"),
+        ("\ud800 \udcff", r"\ud800 \udcff"),
+        ("\U000e0041", r"\U000e0041"),
+        ("Zürich · 東京 · Москва · القاهرة · हिन्दी · 🚀", "Zürich · 東京 · Москва · القاهرة · हिन्दी · 🚀"),
+        ("", ""),
+    ],
+)
+def test_unsafe_characters_are_spelled_out_and_letters_stay(text: str, shown: str) -> None:
+    """Escapes, breaks, bidirectional and zero-width characters become visible; every script's letters stay."""
+    assert clean(text) == shown
+
+
+def test_long_texts_are_cut() -> None:
+    """A text of a megabyte takes a line, and one at the limit is whole."""
+    assert clean("x" * LIMIT) == "x" * LIMIT
+    assert clean("x" * 1_000_000) == "x" * LIMIT + "…"
+    assert clean("\x1b" * 1_000_000, limit=2) == r"\x1b\x1b…"
+
+
+@given(st.text(st.characters()))
+def test_nothing_unsafe_is_left(text: str) -> None:
+    """Whatever comes in, what comes out can be printed and holds no control, format or separator character."""
+    shown = clean(text)
+    shown.encode("utf-8")
+    unsafe = {"Cc", "Zl", "Zp", "Cs"}
+    assert not [character for character in shown if unicodedata.category(character) in unsafe]
+    assert len(shown.splitlines()) <= 1
+    assert unicodedata.bidirectional("\u202e") == "RLO"
+    assert not {unicodedata.bidirectional(c) for c in shown} & {
+        "RLO",
+        "LRO",
+        "RLE",
+        "LRE",
+        "PDF",
+        "RLI",
+        "LRI",
+        "FSI",
+        "PDI",
+    }
