@@ -1,3 +1,22 @@
-"""Declarative, reviewed, at-most-once runs of Extruct AI tables."""
+"""Declarative, reviewed, at-most-once runs of Extruct AI tables. The map of the house, from the street inwards:
+
+cli/            one module per command: parse, call, print, exit code
+reconcile.py    the story of plan and apply, told in the words of the modules below
+  edges: all reading and writing
+client/         the API over HTTP          ledger/        the memory of what was paid for
+leasing.py      one apply per table        sources.py     YAML with places (loading.py: manifests, project.py)
+settings.py     flags, environment, file   provenance.py  git and CI
+  pure: values to text
+render/         for people                 planfile.py, reportfile.py, saved.py   as JSON
+  pure: the decisions
+planner.py      (desired, observed, history) → Plan; decide.py holds the decision about one cell
+apply.py        the spend protocol         recovery.py    what became of a call in doubt
+guard.py        limits                     waiting.py     until tables are idle
+  nouns
+manifest.py  observed.py  history.py  plan.py  outcome.py  report.py  budget.py
+  ground
+errors.py  place.py  clean.py  fingerprint.py  masks.py  amounts.py
+simulator/      a stand-in of the API; only its commands import it
+"""
 
 __version__ = "0.1.0"

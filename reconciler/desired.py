@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from reconciler import masks
 from reconciler.clean import clean
@@ -10,6 +9,7 @@ from reconciler.errors import SettingsError
 from reconciler.manifest import Manifest, Mode, Named, Run
 from reconciler.observed import Column, TableSnapshot
 from reconciler.place import Place, Problem
+from reconciler.wording import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,8 @@ class _Columns:
     def __init__(self, snapshot: TableSnapshot) -> None:
         self._outputs = tuple(column for column in snapshot.columns if not column.is_input)
         self._order = {column.id: index for index, column in enumerate(snapshot.columns)}
-        # An id wins over a key: a key that looks like another column's id must not catch its calls.
-        self._by_name = {column.key: column for column in snapshot.columns}
-        self._by_name |= {column.id: column for column in snapshot.columns}
+        self._by_id = {column.id: column for column in snapshot.columns}
+        self._by_key = {column.key: column for column in snapshot.columns}
 
     def resolve(self, run: Run, problems: list[Problem]) -> tuple[Column, ...]:
         """Return the run's columns, adding a problem for each name that is not an output column."""
@@ -67,7 +66,8 @@ class _Columns:
             return self._outputs
         chosen: dict[str, Column] = {}
         for named in run.columns:
-            column = self._by_name.get(named.text) or self._by_name.get(named.text.lower())
+            # An id wins over a key: a key that looks like another column's id must not catch its calls.
+            column = self._by_id.get(named.text.lower()) or self._by_key.get(named.text)
             if column is None:
                 problems.append(self._unknown(named))
             elif column.is_input:
@@ -80,10 +80,10 @@ class _Columns:
         return tuple(sorted(chosen.values(), key=lambda column: self._order[column.id]))
 
     def _unknown(self, named: Named) -> Problem:
-        close = get_close_matches(named.text, [column.key for column in self._outputs], 1)
         message = f"the table has no column {_quoted(named.text)}"
-        if close:
-            return Problem(named.place, f"{message}; did you mean {_quoted(close[0])}?")
+        guess = did_you_mean(named.text, [column.key for column in self._outputs])
+        if guess:
+            return Problem(named.place, message + guess)
         keys = ", ".join(_quoted(column.key) for column in self._outputs[:10])
         return Problem(named.place, message, f"Its output columns are {keys or 'none'}.")
 

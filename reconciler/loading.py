@@ -6,6 +6,7 @@ document still takes part in the rules across documents, so that one look shows 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -181,13 +182,12 @@ def _run_names(document: Document, runs: Iterable[tuple[int, _Run]], problems: s
             problems.add(Problem(document.place(("spec", "runs", index, "name")), message))
         names[index] = run.name
         taken.setdefault(run.name, index)
+    numbers = {mode: count(1) for mode in Mode}
     for index, run in runs:
         if index not in names:
-            mode, number = _MODES[type(run)].value, 1
-            while (name := mode if number == 1 else f"{mode}-{number}") in taken:
-                number += 1
-            names[index] = name
-            taken[name] = index
+            mode = _MODES[type(run)]
+            candidates = (mode.value if number == 1 else f"{mode.value}-{number}" for number in numbers[mode])
+            names[index] = next(name for name in candidates if name not in taken)
     return names
 
 

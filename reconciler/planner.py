@@ -97,7 +97,7 @@ class _Part:
 
 
 _Decided: TypeAlias = tuple[Scope, int, int, dict[Verdict, int]]
-"""Of one column in one scope: the rows due, the rows harmless to cover, and the cells that no scope takes by verdict."""
+"""A column in a scope: the rows due, the rows harmless to cover, and the cells that no scope takes, by verdict."""
 
 
 class _TablePlanner:
@@ -150,9 +150,9 @@ class _TablePlanner:
         return part
 
     def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
-        """Decide every output column, each after those it depends on, so that what is due upstream is known by its turn.
+        """Decide every output column after those it depends on, so that what is due upstream is known by its turn.
 
-        A cycle has no such order: there it takes rounds, for as long as what fell due in one unblocks more in the next.
+        A cycle has no such order: it takes rounds, for as long as what fell due in one unblocks more in the next.
         """
         outputs = (column for column in self._snapshot.columns if not column.is_input)
         order = sorted(outputs, key=lambda column: self._depths[column.id])

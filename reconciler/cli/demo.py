@@ -10,10 +10,17 @@ import click
 
 from reconciler.cli.console import Console, exits
 from reconciler.cli.group import run
+from reconciler.errors import SettingsError
 from reconciler.render.paint import Colour
 from reconciler.report import ExitCode
 from reconciler.simulator.sample import sample
-from reconciler.simulator.server import serve
+
+try:
+    from reconciler.simulator.server import serve
+
+    INSTALLED = True
+except ModuleNotFoundError:
+    INSTALLED = False
 
 SPEED = 60.0
 """Simulated seconds a second: the cells take about a minute of simulated time."""
@@ -78,6 +85,8 @@ def command(context: click.Context, /) -> int:
     Starts the simulator, writes two manifests into a temporary folder, validates, plans, applies, waits, plans again
     and reports what was spent. Leaves nothing behind.
     """
+    if not INSTALLED:
+        raise SettingsError("the simulator is not installed", hint="pip install 'extruct-reconciler[simulator]'")
     console = Console(context.obj)
     with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, serve(sample(), speed=SPEED) as simulator:
         root = Path(folder)

@@ -85,7 +85,7 @@ def _prepare(table: Table, column: Column, controls: bool) -> bytes:
     name = column.config["name"].replace("%", "%%").replace(_MARK, "")
     padding = "The sources agree on this point. " * 64
     value = {
-        "answer": f"{name} {_MARK} of company-{_MARK}",
+        "answer": f"{name} {_MARK} of {'company-' if table.kind == 'company' else 'row '}{_MARK}",
         "explanation": f"Found on the company's own pages.{_MARK}",
         "sources": [f"https://company-{_MARK}.example/about"],
     }

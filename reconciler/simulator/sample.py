@@ -1,4 +1,4 @@
-"""A small world for a first look: one table of companies, some of its cells done, some failed, some never run."""
+"""A small world for a first look: companies whose cells are partly done, failed or never run, and partners, all done."""
 
 from reconciler.simulator.workspace import ColumnSpec, Shares, TableSpec, Workspace
 
@@ -9,7 +9,7 @@ def _column(key: str, prompt: str, agent_type: str = "research_pro", fails: floa
 
 
 def sample() -> Workspace:
-    """Return it; the table's id never changes."""
+    """Return it; the tables' ids never change."""
     accounts = TableSpec(
         id="0a1a669a-9a40-497c-bb00-d49dd8ee5b74",
         name="Target Accounts",
@@ -23,4 +23,12 @@ def sample() -> Workspace:
         shares=Shares(done=0.5, failed=0.1),
         missing_inputs=0.05,
     )
-    return Workspace(tables=[accounts])
+    partners = TableSpec(
+        id="5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50",
+        name="Partners",
+        kind="company",
+        columns=[_column("recent_news", "Find this quarter's news.")],
+        rows=12,
+        shares=Shares(done=1.0),
+    )
+    return Workspace(tables=[accounts, partners])

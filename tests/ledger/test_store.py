@@ -6,22 +6,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine
 
 from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
 from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.tables import SCHEMA_VERSION, metadata
-from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin
-from tests.postgres import fresh_database
+from tests.ledger.makers import TABLE, a_call, begin
 
 
 @pytest.fixture
@@ -36,12 +33,6 @@ def written(path: Path) -> Path:
     with open_ledger(str(path)) as ledger:
         begin(ledger, a_call())
     return path
-
-
-@pytest.fixture
-def empty_database(postgres_server: str) -> Iterator[str]:
-    """A database that is not a ledger."""
-    return iter([fresh_database(postgres_server)]).__next__()  # type: ignore[return-value]
 
 
 def test_reading_creates_nothing(path: Path) -> None:
@@ -185,96 +176,6 @@ def test_initialising_twice_changes_nothing(ledger: Ledger) -> None:
     assert list(ledger.export())[1:] == before
 
 
-def test_a_server_without_a_ledger_asks_for_init(empty_database: str) -> None:
-    """A shared database is never written to before somebody said so."""
-    with open_ledger(empty_database) as ledger:
-        for attempt in (lambda: ledger.recall([TABLE]), lambda: begin(ledger, a_call(), version=0)):
-            with pytest.raises(LedgerError, match="no ledger yet") as caught:
-                attempt()
-            assert "ledger init" in caught.value.hint
-        ledger.initialise()
-        begin(ledger, a_call())
-
-
-def test_a_shared_database_keeps_its_own_tables(empty_database: str) -> None:
-    """The ledger's stand in a schema of their own."""
-    with psycopg.connect(empty_database) as connection:
-        connection.execute("CREATE TABLE public.calls (x int)")
-        connection.execute("CREATE TABLE public.meta (x int)")
-    with open_ledger(empty_database) as ledger:
-        ledger.initialise()
-        begin(ledger, a_call())
-    with psycopg.connect(empty_database) as connection:
-        found = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_schema IN ('public', 'reconciler') ORDER BY 1, 2"
-        ).fetchall()
-    ours = ["alembic_version", "calls", "events", "meta", "tables"]
-    assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
-
-
-@pytest.mark.parametrize("wrong", ["user", "database"])
-def test_a_wrong_login_says_so(postgres_server: str, wrong: str) -> None:
-    """In the server's words, with what to check, and without the password."""
-    addresses = {
-        "user": postgres_server.replace("postgres:@", "nobody:s3cret@"),
-        "database": postgres_server.replace("postgres:@/postgres?", "postgres:s3cret@/none?"),
-    }
-    with open_ledger(addresses[wrong]) as ledger, pytest.raises(LedgerError, match="does not exist") as caught:
-        ledger.recall([TABLE])
-    assert "s3cret" not in str(caught.value)
-    assert "user, password and database" in caught.value.hint
-
-
-def test_nothing_of_a_session_stays_on_the_server(url: str) -> None:
-    """No prepared statement, session setting, cursor or advisory lock: a proxy may take the connection."""
-    if url.startswith("sqlite"):
-        return
-    residues: list[object] = []
-    query = (
-        "SELECT 'prepared', name FROM pg_prepared_statements UNION ALL "
-        "SELECT 'cursor', name FROM pg_cursors WHERE name <> '' UNION ALL "
-        "SELECT 'setting', name FROM pg_settings WHERE source = 'session' AND name NOT LIKE 'transaction_%' UNION ALL "
-        "SELECT 'lock', locktype FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-    )
-    with open_ledger(url) as ledger:
-
-        @event.listens_for(ledger._store._engine, "checkin")
-        def _look(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:
-            residues.extend(connection.execute(query).fetchall())
-            connection.rollback()
-
-        ledger.initialise()
-        leases = ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)
-        version = 0
-        for number in range(10):
-            ticket = ledger.begin(a_call(number), plan_id="p", actor=ALICE, labels={}, version=version, lease=leases[0])
-            version = ticket.table_version
-            ledger.end(ticket, accepted())
-            ledger.recall([TABLE])
-        list(ledger.export())
-        ledger.release(leases)
-    assert residues == []
-
-
-def test_a_server_that_does_not_wait_for_its_disk_is_told_to(empty_database: str) -> None:
-    """`synchronous_commit = off` as a default loses the newest intents in a crash; ours are written with it on."""
-    with psycopg.connect(empty_database, autocommit=True) as connection:
-        connection.execute(
-            "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET synchronous_commit = off'; END $$"
-        )
-    seen = []
-    with open_ledger(empty_database) as ledger:
-        ledger.initialise()
-
-        @event.listens_for(ledger._store._engine, "commit")
-        def _look(connection: object) -> None:
-            seen.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())  # type: ignore[attr-defined]
-
-        begin(ledger, a_call(), version=0)
-    assert seen[-1] == "on"
-
-
 def test_a_locked_ledger_is_unwritable(written: Path) -> None:
     """Another process keeps the file locked longer than the busy timeout: nothing is sent."""
     blocker = sqlite3.connect(written, isolation_level=None)
@@ -284,17 +185,6 @@ def test_a_locked_ledger_is_unwritable(written: Path) -> None:
             begin(ledger, a_call(2), version=1)
         assert len(ledger.recall([TABLE])[TABLE].calls) == 1
     blocker.close()
-
-
-def test_a_locked_row_is_unwritable(postgres_ledger: str) -> None:
-    """The same on a server."""
-    with open_ledger(postgres_ledger, busy_seconds=0.05) as ledger:
-        leases = ledger.acquire(["locked"], owner="one", actor=ALICE, seconds=60)
-        with psycopg.connect(postgres_ledger) as blocker:
-            blocker.execute("SELECT * FROM reconciler.tables WHERE table_id = 'locked' FOR UPDATE")
-            with pytest.raises(Unwritable, match="lock timeout"):
-                ledger.renew(leases, seconds=60)
-        ledger.release(leases)
 
 
 def test_a_folder_that_cannot_be_made_is_unwritable(tmp_path: Path) -> None:

@@ -133,9 +133,7 @@ class Oracle:
 
     def _reruns(self, cell: Cell) -> int:
         present = self._columns[cell[0]].config_digest
-        return sum(
-            call.mode is Mode.FAILED and call.configs.get(cell[0]) == present for call in self._accepted(cell)
-        )
+        return sum(call.mode is Mode.FAILED and call.configs.get(cell[0]) == present for call in self._accepted(cell))
 
     def _is_awaited(self, cell: Cell) -> bool:
         return any(

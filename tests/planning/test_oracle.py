@@ -52,7 +52,7 @@ def price_of(world: World, oracle: Oracle, cells: Iterable[Cell]) -> Decimal | N
 
 
 @thorough
-@given(worlds)
+@given(worlds())
 def test_the_calls_hold_exactly_the_due_cells_each_once_and_the_rest_is_counted_by_reason(world: World) -> None:
     """Every due cell is in one call of the run that takes it; every other one is counted under its reason."""
     plan = plan_of(world)
@@ -66,9 +66,9 @@ def test_the_calls_hold_exactly_the_due_cells_each_once_and_the_rest_is_counted_
 
 
 @thorough
-@given(worlds)
+@given(worlds())
 def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World) -> None:
-    """A rectangle stays in its run's scope, covers in passing only what is harmless, and is counted and priced right."""
+    """A rectangle stays in its scope, covers in passing only what is harmless, and is counted and priced right."""
     plan = plan_of(world)
     oracle = Oracle(world.table, world.history, world.manifests, QUIET)
     wishes = {wish.address: wish for wish in oracle.wishes}
@@ -94,7 +94,7 @@ def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World
 
 
 @brief
-@given(worlds)
+@given(worlds())
 def test_what_a_call_records_before_it_is_sent_shows_no_movement(world: World) -> None:
     """Recalled over the very table it was planned from, a call shows no sign of having landed."""
     oracle = Oracle(world.table, world.history, world.manifests, QUIET)
@@ -103,7 +103,7 @@ def test_what_a_call_records_before_it_is_sent_shows_no_movement(world: World) -
 
 
 @brief
-@given(worlds)
+@given(worlds())
 def test_equal_inputs_give_equal_plans_and_equal_bytes(world: World) -> None:
     """The order in which manifests were found changes nothing, not one byte of the plan file."""
     plan = plan_of(world)
@@ -113,7 +113,7 @@ def test_equal_inputs_give_equal_plans_and_equal_bytes(world: World) -> None:
 
 
 @brief
-@given(worlds)
+@given(worlds())
 def test_no_two_calls_share_an_id_and_none_is_used_again_after_a_purchase(world: World) -> None:
     """Work that was bought once and is honestly due again is another call."""
     plan = plan_of(world)
@@ -124,7 +124,7 @@ def test_no_two_calls_share_an_id_and_none_is_used_again_after_a_purchase(world:
 
 
 @brief
-@given(worlds)
+@given(worlds())
 def test_a_plan_that_was_just_sent_is_empty_until_the_table_moves(world: World) -> None:
     """Applying twice buys nothing the second time, even while the table still shows what it showed before."""
     plan = plan_of(world)
@@ -133,7 +133,7 @@ def test_a_plan_that_was_just_sent_is_empty_until_the_table_moves(world: World) 
 
 
 @brief
-@given(worlds, st.integers(0, 255))
+@given(worlds(), st.integers(0, 255))
 def test_an_approved_plan_only_ever_shrinks(world: World, chosen: int) -> None:
     """Within an approval the plan is what is due and approved; with all of it approved, it is the same plan."""
     plan = plan_of(world)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler.budget import Prices
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode, Run
-from reconciler.observed import SHOWS_WITHIN_SECONDS, INPUT_KIND, CellState, Column, TableSnapshot
+from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
 from reconciler.planner import Rules
 from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
 
@@ -68,11 +68,10 @@ class Choices:
         return [left.pop(self.number(0, len(left) - 1)) for _ in items]
 
 
-worlds = st.binary(min_size=256, max_size=256).map(lambda told: a_world(Choices(told)))
-
-
-def a_world(choose: Choices) -> World:
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
     """Make up a table, manifests for it, a ledger and a project's rules."""
+    choose = Choices(draw(st.binary(min_size=256, max_size=256)))
     table = _table(choose)
     return World(table, _manifests(choose, table), _history(choose, table), _rules(choose))
 

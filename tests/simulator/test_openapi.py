@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 from reconciler.simulator.api import Api
 from reconciler.simulator.testing import serve
@@ -14,13 +13,12 @@ from tests.simulator.worlds import WORKSPACE, World
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("empty", ["absent", "pending"])
-def test_schemathesis_runs_clean(tmp_path: Path, empty: str) -> None:
+def test_schemathesis_runs_clean(tmp_path: Path) -> None:
     """Generated requests, good and bad, get answers of the documented statuses and shapes."""
-    with serve({**WORKSPACE, "assumptions": {"empty_cells": empty}}, speed=60) as live:
+    with serve(WORKSPACE, speed=60) as live:
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run"]
         command += [f"{live.url}/openapi.json", "-H", f"Authorization: Bearer {live.token}", "--no-color"]
-        command += ["--phases", "coverage,fuzzing,stateful", "--max-examples", "10", "--seed", "7"]
+        command += ["--phases", "coverage,fuzzing,stateful", "--max-examples", "8", "--seed", "7"]
         command += ["--generation-database", "none"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

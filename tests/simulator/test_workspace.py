@@ -14,16 +14,21 @@ from reconciler.simulator.workspace import Workspace
 from reconciler.simulator.workspace_file import load
 from tests.simulator.worlds import GENERIC, World, agent, row_id
 
+CIRCLE = """tables:
+- name: T
+  columns:
+  - {key: a, value: {prompt: '{b}'}}
+  - {key: b, value: {prompt: '{a}'}}
+"""
 BROKEN: list[tuple[str, str, str]] = [
-    ("unknown key", "tables: [{name: T, colums: []}]", "1:19: unknown key `colums` in tables[0]; did you mean `columns`?"),
+    ("unknown key", "tables: [{name: T, colums: []}]", "1:20: unknown key `colums` in tables[0]"),
     ("wrong type", "tables:\n  - name: T\n    rows: many\n", "3:11: "),
     ("not a uuid", "tables:\n  - name: T\n    id: nope\n", "3:9: tables[0].id must be a lower-case UUID"),
     ("id twice", f"tables:\n- {{name: A, id: {GENERIC}}}\n- {{name: B, id: {GENERIC}}}\n", "3:17: the id"),
     ("key twice", "tables:\n- name: T\n  columns:\n  - {key: a}\n  - {key: a}\n", "5:11: the key `a` is given twice"),
-    ("circle", "tables:\n- name: T\n  columns:\n  - {key: a, value: {prompt: '{b}'}}\n"
-     "  - {key: b, value: {prompt: '{a}'}}\n", "4:3: columns wait for each other: a → b → a"),
+    ("circle", CIRCLE, "4:3: columns wait for each other: a → b → a"),
     ("no such input", "tables:\n- name: T\n  rows:\n  - data: {topic: x}\n", "4:19: no input column `topic`"),
-    ("no such column", "tables:\n- name: T\n  rows:\n  - cells: {fact: done}\n", "4:20: no column `fact`"),
+    ("no such column", "tables:\n- name: T\n  rows:\n  - cells: {fact: done}\n", "4:19: no column `fact`"),
     ("shares", "tables:\n- name: T\n  shares: {done: 0.7, failed: 0.7}\n", "3:11: the shares are more than 1"),
     ("pace", "pace: {fastest: 20}\n", "1:7: less than `fastest`"),
     ("fault", "faults: [{kind: explode}]\n", "1:17: faults[0].kind is `explode`"),

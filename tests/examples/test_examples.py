@@ -1,0 +1,42 @@
+"""Every example is planned and applied against the simulator; a second apply sends nothing."""
+
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.group import run
+from reconciler.simulator.clock import ManualClock
+from reconciler.simulator.server import serve
+from reconciler.simulator.workspace_file import load
+from tests.journey.desk import environment
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_plans_applies_and_is_settled(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its plan has calls; applied, each cell was charged once; applied again at once, nothing is sent."""
+    ledger = str(tmp_path / "ledger.db")
+    with (
+        serve(load(EXAMPLES / "workspace.yaml"), clock=ManualClock()) as simulator,
+        chdir(EXAMPLES / name),
+        environment(simulator.environment() | {"RECONCILER_LEDGER": ledger}),
+    ):
+        assert run(["validate"]) == 0
+        assert run(["plan", "--detailed-exitcode"]) == 2
+        assert run(["apply", "--yes", "--detailed-exitcode"]) == 2
+        assert set(simulator.charges().values()) == {1}
+        assert run(["apply", "--yes", "--detailed-exitcode"]) == 0
+        assert set(simulator.charges().values()) == {1}
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_every_example_tells_editors_its_schema(path: Path) -> None:
+    """The first line is the modeline, and the schema it names exists."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    prefix = "# yaml-language-server: $schema="
+    assert first.startswith(prefix)
+    assert (path.parent / first.removeprefix(prefix)).is_file()

@@ -1,0 +1,192 @@
+"""What only a server does: drop connections, stand behind a pooling proxy, forget that a commit should wait."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, event
+
+from reconciler.errors import LedgerError, Unwritable
+from reconciler.history import CallState
+from reconciler.ledger import Ledger, open_ledger
+from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin, state_of
+from tests.ledger.pooling_proxy import PoolingProxy
+from tests.postgres import fresh_database
+
+OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+def server(postgres_server: str) -> str:
+    """The URL of a ledger in a database of the test's own."""
+    url = fresh_database(postgres_server)
+    with open_ledger(url) as ledger:
+        ledger.initialise()
+    return url
+
+
+@pytest.fixture
+def served(server: str) -> Iterator[Ledger]:
+    """A handle on it."""
+    with open_ledger(server) as ledger:
+        yield ledger
+
+
+def _drop_connections(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(OTHERS.encode())
+
+
+def _drop_once(ledger: Ledger, url: str) -> None:
+    """Drop the connection of the ledger's next transaction in its middle."""
+    done: list[bool] = []
+
+    def drop(connection: Connection, *_: Any) -> None:
+        if not done:
+            done.append(True)
+            _drop_connections(url)
+
+    event.listen(ledger._store._engine, "begin", drop)
+
+
+def test_an_outcome_survives_a_server_that_closed_its_idle_connections(server: str, served: Ledger) -> None:
+    """Between the intent and the ending lies a whole call, and a proxy that closes what is idle."""
+    ticket = begin(served, a_call())
+    _drop_connections(server)
+    served.end(ticket, accepted())
+    assert state_of(served, a_call()) == (CallState.ACCEPTED, 1)
+
+
+def test_an_outcome_survives_a_connection_that_breaks(server: str, served: Ledger) -> None:
+    """An ending may be said twice, so it is."""
+    ticket = begin(served, a_call())
+    _drop_once(served, server)
+    served.end(ticket, accepted())
+    assert state_of(served, a_call()) == (CallState.ACCEPTED, 1)
+
+
+def test_an_intent_whose_connection_breaks_is_not_begun(server: str, served: Ledger) -> None:
+    """Nobody knows whether it was recorded, so nothing is sent on the strength of it."""
+    begin(served, a_call())
+    _drop_once(served, server)
+    with pytest.raises(Unwritable):
+        begin(served, a_call(2), version=1)
+    assert len(served.calls()) == 1
+
+
+def test_a_server_without_a_ledger_asks_for_init(postgres_server: str) -> None:
+    """A shared database is never written to before somebody said so."""
+    with open_ledger(fresh_database(postgres_server)) as ledger:
+        for attempt in (lambda: ledger.recall([TABLE]), lambda: begin(ledger, a_call(), version=0)):
+            with pytest.raises(LedgerError, match="no ledger yet") as caught:
+                attempt()
+            assert "ledger init" in caught.value.hint
+        ledger.initialise()
+        begin(ledger, a_call())
+
+
+def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
+    """The ledger's stand in a schema of their own."""
+    url = fresh_database(postgres_server)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE public.calls (x int)")
+        connection.execute("CREATE TABLE public.meta (x int)")
+    with open_ledger(url) as ledger:
+        ledger.initialise()
+        begin(ledger, a_call())
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_schema IN ('public', 'reconciler') ORDER BY 1, 2"
+        ).fetchall()
+    ours = ["alembic_version", "calls", "events", "meta", "tables"]
+    assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
+
+
+@pytest.mark.parametrize("wrong", ["user", "database"])
+def test_a_wrong_login_says_so(postgres_server: str, wrong: str) -> None:
+    """In the server's words, with what to check, and without the password."""
+    addresses = {
+        "user": postgres_server.replace("postgres:@", "nobody:s3cret@"),
+        "database": postgres_server.replace("postgres:@/postgres?", "postgres:s3cret@/none?"),
+    }
+    with open_ledger(addresses[wrong]) as ledger, pytest.raises(LedgerError, match="does not exist") as caught:
+        ledger.recall([TABLE])
+    assert "s3cret" not in str(caught.value)
+    assert "user, password and database" in caught.value.hint
+
+
+def _work(ledger: Ledger, table: str) -> int:
+    (lease,) = ledger.acquire([table], owner=f"apply-{table}", actor=ALICE, seconds=60)
+    version = ledger.recall([table])[table].version
+    for turn in range(20):
+        call = a_call(int(table) * 100 + turn, table=table)
+        ticket = ledger.begin(call, plan_id="p", actor=ALICE, labels={}, version=version, lease=lease)
+        ledger.end(ticket, accepted())
+        version = ticket.table_version
+        ledger.renew([lease], seconds=60)
+    ledger.release([lease])
+    return len(ledger.recall([table])[table].calls)
+
+
+def test_a_pooling_proxy_makes_no_difference(server: str) -> None:
+    """Six handles over three sessions, each transaction on another one: a whole ledger's life, then an export."""
+    with PoolingProxy(server) as proxy:
+        handles = [open_ledger(proxy.address) for _ in range(6)]
+        handles[0].initialise()
+        with ThreadPoolExecutor(6) as pool:
+            counts = list(pool.map(_work, handles, [str(number) for number in range(6)]))
+        assert counts == [20] * 6
+        assert sum('"type":"call"' in line for line in handles[0].export()) == 120
+        for handle in handles:
+            handle.close()
+        assert proxy.transactions > 6 * 20 * 3
+
+
+def test_nothing_of_a_session_stays_on_the_server(server: str, served: Ledger) -> None:
+    """No prepared statement, session setting, cursor or advisory lock: a proxy may take the connection."""
+    residues: list[object] = []
+    query = (
+        "SELECT 'prepared', name FROM pg_prepared_statements UNION ALL "
+        "SELECT 'cursor', name FROM pg_cursors WHERE name <> '' UNION ALL "
+        "SELECT 'setting', name FROM pg_settings WHERE source = 'session' AND name NOT LIKE 'transaction_%' UNION ALL "
+        "SELECT 'lock', locktype FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    )
+
+    @event.listens_for(served._store._engine, "checkin")
+    def _look(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:
+        residues.extend(connection.execute(query).fetchall())
+        connection.rollback()
+
+    served.initialise()
+    assert _work(served, "7") == 20
+    list(served.export())
+    assert residues == []
+
+
+def test_a_server_that_does_not_wait_for_its_disk_is_told_to(server: str) -> None:
+    """`synchronous_commit = off` as a default loses the newest intents in a crash; ours are written with it on."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
+    seen: list[object] = []
+    with open_ledger(server) as ledger:
+
+        @event.listens_for(ledger._store._engine, "commit")
+        def _look(connection: Connection) -> None:
+            seen.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar())
+
+        begin(ledger, a_call(), version=0)
+    assert seen[-1] == "on"
+
+
+def test_a_locked_row_is_unwritable(server: str) -> None:
+    """Another session keeps a table's row longer than the busy timeout: nothing is sent."""
+    with open_ledger(server, busy_seconds=0.05) as ledger:
+        leases = ledger.acquire(["locked"], owner="one", actor=ALICE, seconds=60)
+        with psycopg.connect(server) as blocker:
+            blocker.execute("SELECT * FROM reconciler.tables WHERE table_id = 'locked' FOR UPDATE")
+            with pytest.raises(Unwritable, match="lock timeout"):
+                ledger.renew(leases, seconds=60)

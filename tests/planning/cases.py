@@ -1,0 +1,172 @@
+"""The scenarios in `tests/cases`: files that people read, turned into what a plan is made from.
+
+A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user writes. `tables.json` holds live tables:
+
+    {"tables": [{"columns": {"input": "input", "news": {"kind": "agent", "after": ["input"]}},
+                 "rows": ["done empty", "3 x failed empty", "missing: empty empty"]}]}
+
+`columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
+its inputs are. `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
+go by number from 1. `flags.json` holds `--target` and `--exclude`.
+"""
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from reconciler.budget import Limits
+from reconciler.desired import select
+from reconciler.fingerprint import digest
+from reconciler.guard import violations
+from reconciler.history import Block, CallState, PastCall, TableHistory
+from reconciler.loading import load_manifests
+from reconciler.manifest import Manifest, Mode
+from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.place import Problem
+from reconciler.plan import Plan, Violation
+from reconciler.planner import Rules, make_plan
+from reconciler.project import DEFAULT_PROJECT, load_project
+from reconciler.recovery import judge
+from tests.planning.makers import TABLE, column_id, config, row_id
+
+CASES = Path(__file__).parent.parent / "cases"
+BEFORE = {Mode.NEW: "empty", Mode.FAILED: "failed", Mode.ALL: "done"}
+"""What a call's cells showed before it, unless its scenario says otherwise."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario, read."""
+
+    plan: Plan
+    limits: Limits
+    violations: tuple[Violation, ...]
+
+
+@dataclass
+class _Live:
+    """The live side of a scenario."""
+
+    snapshots: dict[str, TableSnapshot] = field(default_factory=dict)
+    unreadable: dict[str, Any] = field(default_factory=dict)
+
+
+def read_case(folder: Path) -> Case:
+    """Plan a scenario; the working directory is its folder, so that places name its files as a user would."""
+    project = load_project(Path("project.yaml")) if (folder / "project.yaml").exists() else DEFAULT_PROJECT
+    manifests = load_manifests([Path("manifest.yaml")])
+    flags = _json(folder / "flags.json", {})
+    include, exclude = tuple(flags.get("target", ())), tuple(flags.get("exclude", ()))
+    selected = select(manifests, include, exclude)
+    live = _live(_json(folder / "tables.json", {}))
+    quiet = project.api.spend.quiet_seconds
+    histories = {
+        table: judge(history, live.snapshots[table], quiet)[0]
+        for table, history in _histories(_json(folder / "ledger.json", []), live).items()
+    }
+    plan = make_plan(
+        selected,
+        live.snapshots,
+        histories,
+        Rules(project.prices, project.api.max_cells_per_call, quiet),
+        _diagnostics(selected, live),
+        manifest_digest=digest([manifest.content() for manifest in manifests]),
+        include=include,
+        exclude=exclude,
+    )
+    return Case(plan, project.limits, violations(plan, project.limits))
+
+
+def _json(path: Path, default: Any) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default
+
+
+def _live(described: Any) -> _Live:
+    tables = [_table(table) for table in described["tables"]]
+    return _Live({table.id: table for table in tables}, described.get("unreadable", {}))
+
+
+def _diagnostics(manifests: tuple[Manifest, ...], live: _Live) -> list[Problem]:
+    return [
+        Problem(manifest.table_place, said["message"], said.get("hint", ""))
+        for manifest in manifests
+        if (said := live.unreadable.get(manifest.table_id)) is not None
+    ]
+
+
+def _table(described: Any) -> TableSnapshot:
+    columns = _columns(described["columns"])
+    outputs = [column for column in columns if not column.is_input]
+    missing: list[bool] = []
+    cells: list[list[CellState]] = []
+    for row in described["rows"]:
+        times, _, words = row.rpartition(" x ")
+        lacks, _, states = words.rpartition(": ")
+        for _ in range(int(times or 1)):
+            missing.append(lacks == "missing")
+            cells.append([CellState[state.upper().replace("-", "_")] for state in states.split()])
+    states = {
+        column.id: bytes(column_cells) for column, column_cells in zip(outputs, zip(*cells, strict=True), strict=True)
+    }
+    return TableSnapshot(
+        id=described.get("id", TABLE),
+        name=described.get("name", "Target Accounts"),
+        kind="company",
+        run_status=described.get("run_status", "idle"),
+        header_in_progress=described.get("cells_in_progress", 0),
+        columns=columns,
+        row_ids=tuple(row_id(number) for number in range(1, len(cells) + 1)),
+        missing_inputs=bytes(missing),
+        states=states,
+    )
+
+
+def _columns(described: dict[str, Any]) -> tuple[Column, ...]:
+    told = {key: {"kind": column} if isinstance(column, str) else column for key, column in described.items()}
+    ids = {key: column_id(number) for number, key in enumerate(told, 1)}
+    return tuple(
+        Column(
+            id=ids[key],
+            key=key,
+            name=key.replace("_", " ").title(),
+            kind=column.get("kind", "agent"),
+            upstream=tuple(ids[other] for other in column.get("after", ())),
+            config_digest=config(column.get("config", "1")),
+        )
+        for key, column in told.items()
+    )
+
+
+def _histories(described: list[Any], live: _Live) -> dict[str, TableHistory]:
+    calls: dict[str, list[PastCall]] = {}
+    for number, call in enumerate(described, 1):
+        table = live.snapshots[call.get("table", TABLE)]
+        calls.setdefault(table.id, []).append(_past_call(call, table, number))
+    return {table: TableHistory(table, len(found), tuple(found)) for table, found in calls.items()}
+
+
+def _past_call(described: Any, table: TableSnapshot, number: int) -> PastCall:
+    mode = Mode(described["mode"])
+    by_key = {column.key: column for column in table.columns}
+    chosen = [by_key[key].id if key in by_key else column_id(key) for key in described["columns"]]
+    first, _, last = str(described["rows"]).partition("-")
+    rows = tuple(row_id(row) for row in range(int(first), int(last or first) + 1))
+    before = str(CellState[described.get("before", BEFORE[mode]).upper()].value)
+    return PastCall(
+        id=f"{number:032x}",
+        table_id=table.id,
+        mode=mode,
+        revision=described.get("revision"),
+        state=CallState(described["state"]),
+        attempt=1,
+        settled=described.get("settled", described["state"] == "accepted"),
+        covered=(Block(tuple(chosen), rows),),
+        configs=dict.fromkeys(chosen, config(described.get("config", "1"))),
+        before=dict.fromkeys(chosen, (before,) * len(rows)),
+        age_seconds=described.get("age_seconds", 86400.0),
+        address=described.get("address", "target-accounts/fill"),
+        credits=Decimal(len(chosen) * len(rows)),
+        actor=described.get("actor", ""),
+    )

@@ -1,0 +1,99 @@
+"""What the README says of the simulator is true: its session, its workspace and its tests are run as they stand."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from reconciler.simulator.faults import Kind
+from reconciler.simulator.sample import sample
+from reconciler.simulator.testing import ManualClock, serve
+from reconciler.simulator.workspace_file import load
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (ROOT / "README.md", ROOT / ".scratch-readme-simulator.md")
+MARK = "<!-- simulator {} -->"
+
+
+def readme() -> str:
+    """Return the text that speaks of the simulator."""
+    texts = [path.read_text("utf-8") for path in SOURCES if path.exists()]
+    return next(text for text in texts if MARK.format("session") in text)
+
+
+def block(name: str) -> str:
+    """Return the code block of the README after a mark."""
+    match = re.match(r"\s*```\w+\n(.*?)```", readme().split(MARK.format(name))[1], re.DOTALL)
+    assert match is not None
+    return match[1]
+
+
+def _commands(text: str) -> list[tuple[str, str]]:
+    """Return each command of a console session with the output that is shown for it."""
+    commands: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            commands.append((line[2:], ""))
+        elif line.startswith("> "):
+            commands[-1] = (f"{commands[-1][0]}\n{line[2:]}", "")
+        else:
+            commands[-1] = (commands[-1][0], f"{commands[-1][1]}{line}\n")
+    return commands
+
+
+@pytest.mark.parametrize("tool", ["curl", "jq", "bash"])
+def test_the_tools_of_the_session_are_here(tool: str) -> None:
+    """The session is run with the tools that it names."""
+    assert shutil.which(tool)
+
+
+def test_the_session_goes_as_it_is_shown(tmp_path: Path) -> None:
+    """Every command of the session prints what is shown; `…` stands for anything."""
+    commands = _commands(block("session"))
+    script = "".join(f"{command}\necho; echo '@@'\n" for command, _ in commands)
+    with serve(sample(), clock=ManualClock()) as live:
+        environment = {**os.environ, **live.environment()}
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    told = done.stdout.split("@@\n")
+    assert len(commands) == 11
+    for (command, expected), output in zip(commands, told, strict=False):
+        pattern = re.escape(expected.strip()).replace("…", ".*")
+        assert re.fullmatch(pattern, output.strip()), f"{command}\n{output}"
+
+
+def test_the_workspace_can_be_loaded_and_served(tmp_path: Path) -> None:
+    """The workspace that is shown is one."""
+    path = tmp_path / "workspace.yaml"
+    path.write_text(block("workspace"), encoding="utf-8")
+    workspace = load(path)
+    assert [table.name for table in workspace.tables] == ["Target Accounts", "Large"]
+    assert workspace.faults[0].when == "after"
+    workspace.tables.pop()
+    assert workspace.build(7, ManualClock()).find("Target Accounts").column("pitch").outcome.fail_first == 1
+
+
+def test_the_tests_pass_in_a_project_of_their_own(tmp_path: Path) -> None:
+    """The tests that are shown pass with one line of plugin."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["reconciler.simulator.testing"]\n')
+    (tmp_path / "test_accounts.py").write_text(block("tests"))
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:schemathesis", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_every_kind_of_fault_is_named() -> None:
+    """The table of faults has all of them."""
+    assert [kind for kind in get_args(Kind) if f"`{kind}`" not in readme()] == []
