@@ -13,7 +13,7 @@ planner.py      (desired, observed, history) → Plan; decide.py holds the decis
 apply.py        the spend protocol         recovery.py    what became of a call in doubt
 guard.py        limits                     waiting.py     until tables are idle
   nouns
-manifest.py  observed.py  history.py  plan.py  outcome.py  report.py  budget.py
+manifest.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground
 errors.py  place.py  clean.py  fingerprint.py  masks.py  amounts.py
 simulator/      a stand-in of the API; only its commands import it

@@ -1,9 +1,11 @@
-"""What cells cost and how much may be spent: prices and limits, exact."""
+"""What cells cost and what may be spent on them: prices and limits, exact, each limit with who set it where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
+
+from reconciler.manifest import Mode
 
 BUILT_IN_PRICES: Mapping[str, Decimal] = MappingProxyType({"agent": Decimal(1), "company_people_finder": Decimal(2)})
 """Credits for one cell by column kind, where they are documented (`extruct-api.md`, Run [V])."""
@@ -39,13 +41,74 @@ class Limit:
 
     value: Decimal
     set_at: str
-    """Where, for messages: `reconciler.yaml:9 (spec.limits.max_credits)`, or a flag."""
+    """Where, for messages: `reconciler.yaml:9 (spec.limits.max_credits)`, a variable or a flag."""
+    contact: str = ""
+    """Who may raise it, as the `contact` beside it says; empty where nobody wrote one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one plan may cost at most; None: no limit."""
+class Cap:
+    """What one apply may do at most to one table, or to all tables of one label; None: no limit."""
 
     max_credits: Limit | None = None
     max_cells: Limit | None = None
     """Its value is whole."""
+    max_rerun_share: Limit | None = None
+    """Of a table's output cells, 0 to 1: how much of the table one apply may run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something that is allowed to some and refused to all others."""
+
+    allowed: tuple[str, ...]
+    """Labels (`team=gtm`), any of which allows it; none: nobody may."""
+    set_at: str
+    contact: str = ""
+
+
+NO_CAP = Cap()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one apply may spend at most, and on what; None and empty: no limit."""
+
+    max_credits: Limit | None = None
+    max_cells: Limit | None = None
+    """Its value is whole."""
+    per_table: Cap = NO_CAP
+    """For each table by itself."""
+    tables: Mapping[str, Cap] = field(default_factory=dict)
+    """Table id → what holds for this table instead of `per_table`, key by key."""
+    per_label: Mapping[str, Cap] = field(default_factory=dict)
+    """`key=value` → what all tables with that label may cost together; no share."""
+    modes: Mapping[Mode, Rule] = field(default_factory=dict)
+    """Modes that not every manifest may use."""
+    protected: Mapping[str, Rule] = field(default_factory=dict)
+    """Column id or key → the rule that no cell of it which ran before is run again."""
+
+    def of_table(self, table_id: str) -> Cap:
+        """Return what holds for one table."""
+        return _over(self.tables.get(table_id, NO_CAP), self.per_table)
+
+    def over(self, weaker: "Limits") -> "Limits":
+        """Return these limits and, where they say nothing, `weaker`; a protected column stays protected."""
+        return Limits(
+            max_credits=self.max_credits or weaker.max_credits,
+            max_cells=self.max_cells or weaker.max_cells,
+            per_table=_over(self.per_table, weaker.per_table),
+            tables=_over_each(self.tables, weaker.tables),
+            per_label=_over_each(self.per_label, weaker.per_label),
+            modes={**weaker.modes, **self.modes},
+            protected={**weaker.protected, **self.protected},
+        )
+
+
+def _over(stronger: Cap, weaker: Cap) -> Cap:
+    given = {each.name: getattr(stronger, each.name) for each in fields(stronger)}
+    return replace(weaker, **{name: limit for name, limit in given.items() if limit is not None})
+
+
+def _over_each(stronger: Mapping[str, Cap], weaker: Mapping[str, Cap]) -> dict[str, Cap]:
+    return {**weaker, **{name: _over(cap, weaker.get(name, NO_CAP)) for name, cap in stronger.items()}}

@@ -9,7 +9,7 @@ from reconciler.manifest import Mode
 
 
 class CallState(StrEnum):
-    """How far a call came. Only INTENT → one of the others, and IN_DOUBT → ACCEPTED or NOT_SENT, happen."""
+    """How far a call came. What may follow what is in `ledger/transitions.py`; no way leads out of ACCEPTED."""
 
     INTENT = "intent"
     """Recorded before the POST; found later without an ending it is as good as in doubt."""

@@ -128,7 +128,7 @@ class _TablePlanner:
         """Return the table's share of the plan; a name the table does not have leaves it without calls."""
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = _Part(diagnostics=problems)
-        part.tables = [self._line(manifest, found) for manifest in self._manifests]
+        part.tables = [self._line(manifest, [] if problems else found) for manifest in self._manifests]
         part.in_doubt = [
             OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor)
             for call in self._history.calls

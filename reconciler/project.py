@@ -1,21 +1,20 @@
 """The project file: settings that a project's manifests share, checked and with every default in place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from reconciler import schema
-from reconciler.budget import Limit, Limits, Prices
+from reconciler.budget import Limits, Prices
 from reconciler.errors import ManifestError
+from reconciler.limiting import exact, limits_of, too_fine
 from reconciler.place import Place, Problem
 from reconciler.sources import Document, read_documents
-from reconciler.wording import path_text, quote
+from reconciler.wording import quote
 
 PROJECT_KIND = "Project"
-DECIMAL_PLACES = 6
-"""Of a price or limit at most, so that sums stay exact and short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,14 @@ DEFAULT_PROJECT = Project()
 
 def load_project(path: Path) -> Project:
     """Return the project file's settings; a ManifestError carries everything that is wrong with the file."""
-    documents = read_documents(path)
+    return project_of(read_documents(path), path.as_posix())
+
+
+def project_of(documents: Sequence[Document], path: str) -> Project:
+    """Return the settings in the documents of the project file named `path`, as `load_project` does."""
     if not documents:
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
-        raise ManifestError([Problem(Place(path.as_posix(), 1, 1), message)])
+        raise ManifestError([Problem(Place(path, 1, 1), message)])
     first, *others = documents
     problems = [Problem(other.place(()), "a project file holds one document") for other in others]
     problems += _faults(first)
@@ -85,11 +88,11 @@ def load_project(path: Path) -> Project:
         ledger=spec.get("ledger"),
         api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
         prices=Prices(
-            default=_exact(prices["default"]) if "default" in prices else None,
+            default=exact(prices["default"]) if "default" in prices else None,
             kinds=_exact_each(prices.get("kinds", {})),
             columns=_exact_each(prices.get("columns", {})),
         ),
-        limits=Limits(_limit(first, "max_credits"), _limit(first, "max_cells")),
+        limits=limits_of(first, ("spec", "limits")),
     )
 
 
@@ -105,9 +108,8 @@ def _faults(document: Document) -> Iterator[Problem]:
     for each in found:
         yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
     yield from _short_quiet_period(document)
-    for at, amount in _amounts(document):
-        if -int(_exact(amount).as_tuple().exponent) > DECIMAL_PLACES:
-            yield Problem(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+    for key in ("prices", "limits"):
+        yield from too_fine(document, ("spec", key))
 
 
 def _short_quiet_period(document: Document) -> Iterator[Problem]:
@@ -115,8 +117,8 @@ def _short_quiet_period(document: Document) -> Iterator[Problem]:
     at = ("spec", "api", "spend")
     given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
     spend = Spend(**given)
-    longest = _exact(spend.send_within_seconds) + _exact(spend.call_seconds)
-    if _exact(spend.quiet_seconds) <= longest:
+    longest = exact(spend.send_within_seconds) + exact(spend.call_seconds)
+    if exact(spend.quiet_seconds) <= longest:
         key = next((key for key in ("quiet_seconds", "call_seconds", "send_within_seconds") if key in given), "")
         message = (
             f"{'.'.join(at)}.quiet_seconds must exceed send_within_seconds + call_seconds: "
@@ -124,13 +126,6 @@ def _short_quiet_period(document: Document) -> Iterator[Problem]:
         )
         hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
         yield Problem(document.place((*at, key)), message, hint)
-
-
-def _amounts(document: Document) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Yield the path and the value of every price and limit."""
-    for at in (("spec", "prices"), ("spec", "prices", "kinds"), ("spec", "prices", "columns"), ("spec", "limits")):
-        for key, value in _numbers(document.value, at):
-            yield (*at, key), value
 
 
 def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
@@ -142,19 +137,5 @@ def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
             yield key, number
 
 
-def _exact(value: float) -> Decimal:
-    """Return a number as it is written in decimals, not as binary holds it: 0.1, not 0.1000000000000000055."""
-    return Decimal(repr(value))
-
-
 def _exact_each(values: Mapping[str, float]) -> dict[str, Decimal]:
-    return {key: _exact(value) for key, value in values.items()}
-
-
-def _limit(document: Document, name: str) -> Limit | None:
-    at = ("spec", "limits", name)
-    value = dict(_numbers(document.value, at[:2])).get(name)
-    if value is None:
-        return None
-    place = document.place(at, key=True)
-    return Limit(_exact(value), f"{place.path}:{place.line} ({'.'.join(at)})")
+    return {key: exact(value) for key, value in values.items()}

@@ -67,7 +67,7 @@ def explain(complaint: Complaint) -> Explanation:
         return Explanation("the quotes that open here are not closed before the next document", at_context=True)
     if "invalid Unicode character escape" in said:
         return Explanation(NO_CHARACTER, at_context=True)
-    if "escape" in said:
+    if "escape" in said or "hexdecimal" in said or "hexadecimal" in said:
         return Explanation(
             "this quoted text holds an unknown `\\` escape; write `\\\\` or use single quotes", at_context=True
         )
@@ -79,6 +79,8 @@ def explain(complaint: Complaint) -> Explanation:
         if complaint.character == "\t":
             return Explanation(TAB)
         return Explanation(f"a value cannot begin with `{clean(complaint.character)}`; put it in quotes")
+    if "node content" in said and not complaint.character:
+        return Explanation("the file ends here in the middle of a list or mapping")
     for words, message in _BY_PROBLEM:
         if all(word in said for word in words):
             return Explanation(message)

@@ -20,7 +20,7 @@ from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Waiting
 from reconciler.client import Reader, SpendClient
-from reconciler.errors import SettingsError, StalePlan
+from reconciler.errors import PlanError, SettingsError, StalePlan
 from reconciler.ledger import open_ledger
 from reconciler.observed import TableStatus
 from reconciler.outcome import CallResult, Ending, Ticket
@@ -138,7 +138,7 @@ class _Screen:
         self._bar: Waiting | None = None
 
     def approve(self, plan: Plan) -> str:
-        """Show the plan and have it approved; return its id. Raises SettingsError or click.Abort."""
+        """Show the plan and have it approved; return its id. Raises PlanError, SettingsError or click.Abort."""
         self._width = max((len(call.address) for call in plan.calls), default=0)
         text = plan_text(plan, self._settings.limits, (), self._console.paint, is_preview=False)
         if self._as_text:
@@ -150,7 +150,8 @@ class _Screen:
                 raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
             if not self._as_text:
                 click.echo(text + "\n", err=True)
-            click.confirm("Send these calls?", abort=True, err=True)
+            if not click.confirm("Send these calls?", err=True):
+                raise PlanError("the plan was not approved; nothing was sent")
         plan_id: str = planfile.document(plan, origin(self._settings))["plan_id"]
         return plan_id
 

@@ -56,11 +56,11 @@ class _Exchange:
     may_have_sent: bool = False
     """True from the first step that httpcore announces and that is not connecting."""
     status: int | None = None
-    body: bytearray = field(default_factory=bytearray)
+    body: bytearray = field(default_factory=bytearray, repr=False)
     is_complete: bool = False
-    failure: Exception | None = None
+    failure: Exception | None = field(default=None, repr=False)
     is_late: bool = False
-    stream: Any = None
+    stream: Any = field(default=None, repr=False)
     """The TCP connection. httpcore forgets it when the deadline falls into the TLS handshake."""
 
     async def witness(self, step: str, details: Mapping[str, Any]) -> None:

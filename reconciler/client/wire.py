@@ -13,7 +13,7 @@ from reconciler import __version__
 from reconciler.client.bodies import Body, Buffers
 from reconciler.client.options import ApiOptions, Token
 from reconciler.client.words import refusal, spoken
-from reconciler.errors import ApiError, BadResponse
+from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
@@ -66,12 +66,12 @@ def headers(options: ApiOptions) -> dict[str, str]:
 
 
 def checked_url(options: ApiOptions, path: str, query: Mapping[str, int] | None = None) -> httpx.URL:
-    """Return the full URL. Raises BadResponse if the library understands it as another place than the base URL's."""
+    """Return the full URL. Raises Refused if the library reads it as another place than the base URL's."""
     base = httpx.URL(options.base_url)
     url = httpx.URL(options.base_url + path, params=query or None)
     same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
     if not same or url.userinfo or url.path != base.path.rstrip("/") + path:
-        raise BadResponse(f"{path} leads away from the API, so nothing was sent")
+        raise Refused("the path leads away from the API, so nothing was sent", hint="Report this as a bug.")
     return url
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import Row
 
 from reconciler.errors import Corrupt
 from reconciler.history import Block, CallState, PastCall
-from reconciler.ledger.records import CallRecord, EventKind, EventRecord, Lease
 from reconciler.manifest import Mode
 from reconciler.outcome import Actor, Settlement
 from reconciler.plan import Call, Reason
+from reconciler.records import CallRecord, EventKind, EventRecord, Lease
 
 Values: TypeAlias = dict[str, Any]
 _LARGEST = 2**63 - 1

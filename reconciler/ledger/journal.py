@@ -12,12 +12,12 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from reconciler.errors import Leased, LedgerError
 from reconciler.history import CallState
 from reconciler.ledger import codec, events, leases, transitions
-from reconciler.ledger.records import EventKind, EventRecord, Lease
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
 from reconciler.ledger.transitions import Move, Standing
 from reconciler.outcome import Actor, Ending, Settlement, Ticket
 from reconciler.plan import Call
+from reconciler.records import EventKind, EventRecord, Lease
 
 _STATE = (
     *(calls.c.table_id, calls.c.state, calls.c.attempt, calls.c.payments, calls.c.begun_at, calls.c.address),

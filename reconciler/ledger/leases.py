@@ -13,10 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from reconciler.errors import Leased
 from reconciler.ledger import codec
 from reconciler.ledger.events import append
-from reconciler.ledger.records import EventKind, Lease
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEASE_COLUMNS, tables
 from reconciler.outcome import Actor
+from reconciler.records import EventKind, Lease
 
 _FREE: dict[str, None] = dict.fromkeys(LEASE_COLUMNS)
 _BATCH = 500

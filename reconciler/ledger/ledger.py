@@ -7,10 +7,10 @@ from typing import Self
 from reconciler.errors import LedgerError
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import events, journal, leases, location, reading, spending, transfer
-from reconciler.ledger.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
 from reconciler.ledger.store import Store, Transaction
 from reconciler.outcome import Actor, Ending, Settlement, Ticket
 from reconciler.plan import Call
+from reconciler.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
 
 BUSY_SECONDS = 10.0
 """How long a write waits for other processes' writes."""

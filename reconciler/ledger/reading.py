@@ -7,9 +7,9 @@ from sqlalchemy import Select, select
 from reconciler.errors import LedgerError
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import codec
-from reconciler.ledger.records import CallRecord
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
+from reconciler.records import CallRecord
 
 SHORTEST_PREFIX = 4
 _BATCH = 500
@@ -41,7 +41,7 @@ def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistor
             .where(calls.c.table_id.in_(batch), calls.c.state.in_(_BOUGHT))
             .order_by(calls.c.table_id, calls.c.table_version)
         )
-        for row in tx.connection.execution_options(yield_per=_STREAMED).execute(query):
+        for row in tx.stream(query, _STREAMED):
             found.setdefault(row.table_id, []).append(codec.past_call(row, now, known))
     return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ()))) for id_ in wanted}
 
@@ -121,6 +121,6 @@ def has_label(record: CallRecord, label: str) -> bool:
 
 def _records(tx: Transaction, query: Select[tuple[object, ...]]) -> Iterator[CallRecord]:
     now = tx.now()
-    with tx.connection.execution_options(yield_per=1000).execute(query) as result:
+    with tx.stream(query, 1000) as result:
         for row in result:
             yield codec.call_record(row, now)

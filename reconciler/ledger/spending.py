@@ -9,8 +9,8 @@ from decimal import Decimal
 from reconciler.errors import SettingsError
 from reconciler.history import CallState
 from reconciler.ledger.reading import has_label, listed
-from reconciler.ledger.records import CallRecord, Grouping, SpendLine
 from reconciler.ledger.store import Transaction
+from reconciler.records import CallRecord, Grouping, SpendLine
 
 _COUNTED = (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT)
 

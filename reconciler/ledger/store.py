@@ -40,9 +40,9 @@ _WRITES = "reconciler_writes"
 _POSTGRES_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
 # One round trip at the start of a write. `true` makes each setting local to the transaction. A server that was told not
 # to wait for its disk or its standbys' disks is told to wait; `remote_apply` is stronger and stays.
-# A writer that was stopped in the middle of a transaction must not keep its locks for ever.
+# A writer that is stopped within a transaction loses it, and its locks, before those who wait for them give up.
 _POSTGRES_WRITE = text(
-    "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', '60s', true), "
+    "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true), "
     "CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
     "THEN set_config('synchronous_commit', 'on', true) END"
 )
@@ -71,6 +71,10 @@ class Transaction:
         """Run one statement."""
         return self.connection.execute(statement, values)
 
+    def stream(self, statement: Executable, rows: int) -> CursorResult[Any]:
+        """Run a query whose answer may be larger than memory should hold: `rows` rows of it at a time."""
+        return self.connection.execute(statement, execution_options={"yield_per": rows})
+
 
 class Store:
     """A SQLite file or a PostgreSQL database. Usable from several threads."""
@@ -78,7 +82,8 @@ class Store:
     def __init__(self, location: Location, *, clock: Callable[[], float] | None, busy_seconds: float) -> None:
         self.location = location
         self._clock = clock
-        self._busy_seconds = busy_seconds
+        milliseconds = int(busy_seconds * 1000)
+        self._patience = {"busy": f"{milliseconds}ms", "idle": f"{max(1000, milliseconds // 2)}ms"}
         self._engine = _engine(location, busy_seconds)
         self._is_sqlite = location.path is not None
         options = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -134,6 +139,7 @@ class Store:
                 _make_folder(self.location.path, self.location.shown)
             with self._writer.begin() as connection:
                 if not self._is_sqlite:
+                    connection.execute(_POSTGRES_WRITE, self._patience)
                     connection.execute(_POSTGRES_INITIALISE_LOCK)
                     if connection.execute(_SCHEMA_EXISTS, {"name": POSTGRES_SCHEMA}).first() is None:
                         connection.exec_driver_sql(f"CREATE SCHEMA {POSTGRES_SCHEMA}")
@@ -151,7 +157,7 @@ class Store:
     def _write(self, work: Callable[[Transaction], Result]) -> Result:
         if not self._is_sqlite:
             with self._writer.begin() as connection:
-                connection.execute(_POSTGRES_WRITE, {"busy": f"{int(self._busy_seconds * 1000)}ms"})
+                connection.execute(_POSTGRES_WRITE, self._patience)
                 return work(Transaction(connection, self._clock))
         with self._turn:
             self._refuse_replaced_file()

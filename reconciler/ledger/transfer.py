@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from reconciler.errors import Corrupt, LedgerError, TooNew
 from reconciler.history import CallState
 from reconciler.ledger import codec
-from reconciler.ledger.records import EventKind, Loaded
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEASE_COLUMNS, SCHEMA_VERSION, calls, events, tables
 from reconciler.manifest import Mode
 from reconciler.plan import Reason
+from reconciler.records import EventKind, Loaded
 
 FORMAT = "reconciler-ledger"
 _BATCH = 200
@@ -44,9 +44,7 @@ def export(tx: Transaction) -> Iterator[str]:
     counts = {}
     for kind, table in _ORDER:
         columns = [column for column in table.c if column.name not in LEASE_COLUMNS or table is not tables]
-        rows = tx.connection.execution_options(yield_per=_BATCH).execute(
-            select(*columns).order_by(*table.primary_key.columns)
-        )
+        rows = tx.stream(select(*columns).order_by(*table.primary_key.columns), _BATCH)
         counts[kind] = 0
         for row in rows:
             counts[kind] += 1

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from reconciler.amounts import amount, counted, duration
 from reconciler.clean import clean
-from reconciler.ledger.records import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.records import CallRecord, EventRecord, Lease, SpendLine
 
 
 def moment(seconds: float) -> str:

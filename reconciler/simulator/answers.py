@@ -68,8 +68,16 @@ def _answer(column: Column, slot: int, attempt: int) -> Any:
             return {name: f"{name} {attempt}" for name in names} if isinstance(names, dict) else {"answer": attempt}
 
 
-def _is_plain(column: Column) -> bool:
-    return (column.config.get("value") or {}).get("output_format", "text") == "text" and column.child_table is None
+def is_plain(column: Column) -> bool:
+    """Say whether generated cells of the column differ in nothing but numbers."""
+    text = (column.config.get("value") or {}).get("output_format", "text") == "text"
+    return text and column.kind in ("agent", "linkedin", "reverse_email_lookup")
+
+
+def plain_template(table: Table, column: Column, *, controls: bool) -> bytes:
+    """Return a done cell's JSON with places for the attempt and twice the row."""
+    column.template = column.template or _prepare(table, column, controls)
+    return column.template
 
 
 def _people_answer(column: Column, table: Table, slot: int) -> str:
@@ -103,9 +111,8 @@ def done_cell(table: Table, column: Column, slot: int, *, controls: bool) -> byt
     attempt = column.tries[slot]
     if column.is_input:
         return _encode({"status": "done", "value": {"answer": generated_input(table, column, slot)}})
-    if _is_plain(column) and column.kind in ("agent", "linkedin", "reverse_email_lookup"):
-        column.template = column.template or _prepare(table, column, controls)
-        return column.template % (attempt, slot, slot)
+    if is_plain(column):
+        return plain_template(table, column, controls=controls) % (attempt, slot, slot)
     answer: Any
     if column.child_table is not None:
         answer = {"num_people": people_found(column, slot), "table_id": column.child_table}

@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -235,8 +235,8 @@ class Api:
             }
         )
 
-    def _rows(self, table: Table, slots: Iterable[int]) -> Response:
-        rows = [encode.row(table, slot, self._world.assumptions) for slot in slots]
+    def _rows(self, table: Table, slots: Sequence[int]) -> Response:
+        rows = encode.rows(table, slots, self._world.assumptions)
         return Response(200, b"[" + b",".join(rows) + b"]", (JSON,))
 
     def create_rows(self, request: Request, table_id: str, _two: str) -> Response:
@@ -288,7 +288,7 @@ class Api:
         slot = table.slots.get(path_id("row_id", row_id))
         if slot is None:
             raise RejectedError(message(404, "Row not found"))
-        return Response(200, encode.row(table, slot, self._world.assumptions), (JSON,))
+        return Response(200, encode.rows(table, [slot], self._world.assumptions)[0], (JSON,))
 
     def add_columns(self, request: Request, table_id: str, _two: str) -> Response:
         """Add columns; answers with them."""

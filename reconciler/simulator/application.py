@@ -21,7 +21,7 @@ from reconciler.simulator.wire import JSON, Request, Response, Router, message
 from reconciler.simulator.workspace import Workspace
 from reconciler.simulator.world import World
 
-REMEMBERED = 200_000
+REMEMBERED = 50_000
 """Requests kept for the oracle; older ones are only counted."""
 _DETAILS = {401: "Not authenticated", 402: {"error": "insufficient_credits", "message": "No credits left."}}
 
@@ -35,10 +35,20 @@ class Seen:
     query: str
     headers: dict[str, str]
     """Without the token."""
-    body: Any
-    """Decoded JSON; text where it is none; None where there is no body or it was never read."""
+    content: bytes
+    """The body as it came; empty where it was never read."""
     at: float
     """Simulated time."""
+
+    @property
+    def body(self) -> Any:
+        """Return the decoded JSON; text where it is none; None where there is no body."""
+        if not self.content:
+            return None
+        try:
+            return msgspec.json.decode(self.content)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self.content.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +149,8 @@ class Simulator:
         if request.path.startswith("/__simulator") or request.path == "/openapi.json":
             return
         headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-        body: Any = None
-        if request.body:
-            try:
-                body = msgspec.json.decode(request.body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                body = request.body.decode(errors="replace")
         self.asked += 1
-        self.seen.append(Seen(request.method, request.path, request.query, headers, body, self.clock.now()))
+        self.seen.append(Seen(request.method, request.path, request.query, headers, request.body, self.clock.now()))
 
     def steps(self, request: Request, met: Met) -> Iterator[Step]:
         """Yield what happens to a request that was read; the work is done between two of the steps."""
@@ -217,6 +221,8 @@ class Simulator:
 def _spoken(fault: Fault) -> Response:
     """Return the answer that a `status` fault gives."""
     headers = tuple((name.lower(), value) for name, value in fault.headers.items())
+    if fault.status in (204, 304):
+        return Response(fault.status, b"", headers)
     if isinstance(fault.body, str):
         own = any(name == "content-type" for name, _ in headers)
         return Response(

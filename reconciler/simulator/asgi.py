@@ -111,7 +111,7 @@ class Application:
 def encoded_headers(response: Response) -> list[tuple[bytes, bytes]]:
     """Return the headers as bytes, with the length where it is known."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    if isinstance(response.body, bytes):
+    if isinstance(response.body, bytes) and response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(response.body)))
     return headers
 

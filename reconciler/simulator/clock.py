@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -74,6 +75,7 @@ class RunningClock:
             self._start += seconds
 
 
+@lru_cache(maxsize=1024)
 def stamp(seconds: float) -> str:
     """Return a moment as the API writes it: ISO 8601 in UTC with microseconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -101,7 +101,19 @@ class Control:
 
     def requests(self, _request: Request, _one: str, _two: str) -> Response:
         """Say what was asked, oldest first."""
-        return answer([{**msgspec.to_builtins(seen), "at": stamp(seen.at)} for seen in list(self._watched.seen)])
+        return answer(
+            [
+                {
+                    "method": seen.method,
+                    "path": seen.path,
+                    "query": seen.query,
+                    "headers": seen.headers,
+                    "body": seen.body,
+                    "at": stamp(seen.at),
+                }
+                for seen in list(self._watched.seen)
+            ]
+        )
 
     def status(self, _request: Request, _one: str, _two: str) -> Response:
         """Say the time, the balance, the runs, and how many requests there were at once."""

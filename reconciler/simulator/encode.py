@@ -1,12 +1,12 @@
 """Tables and rows as JSON bytes, a chunk at a time, so that a large table is never in memory as text."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import msgspec
 
-from reconciler.simulator.answers import done_cell, generated_input
+from reconciler.simulator.answers import done_cell, generated_input, is_plain, plain_template
 from reconciler.simulator.clock import stamp
 from reconciler.simulator.table import Column, State, Table
 
@@ -17,6 +17,7 @@ _ROW = (
     b'{"id":"%b","created_at":"%b","parent_row_id":%b,"is_missing_inputs":%b,'
     b'"data":{%b},"metadata":{},"parent_data":%b}'
 )
+_EMPTY: Mapping[str, bytes | None] = {"absent": None, "null": b"null", "pending": _PENDING}
 _WORDS: Mapping[int, bytes] = {
     State.FAILED: b'{"status":"failed","value":null}',
     State.QUEUED: _PENDING,
@@ -92,7 +93,9 @@ def header(table: Table, owner: Mapping[str, str], assumptions: Assumptions) -> 
     """Return a table without rows."""
     shown = summary(table, owner)
     del shown["num_rows"]
-    shown["columns"] = [column_json(column) for column in table.columns]
+    if not table.columns_json:
+        table.columns_json = _encode([column_json(column) for column in table.columns])
+    shown["columns"] = msgspec.Raw(table.columns_json)
     shown["child_relationships"] = [_link(child) for child in table.children]
     shown["parent_relationships"] = [_link(table.parent_table)] if table.parent_table else []
     shown["status"] = status(table, assumptions)
@@ -110,7 +113,7 @@ def cell(table: Table, column: Column, slot: int, assumptions: Assumptions) -> b
             return _encode({"status": "done", "value": {"answer": given} if column.is_input else given})
         return done_cell(table, column, slot, controls=assumptions.control_characters)
     if state == State.EMPTY:
-        return {"absent": None, "null": b"null", "pending": _PENDING}[assumptions.empty_cells]
+        return _EMPTY[assumptions.empty_cells]
     if state == State.ODD:
         return _encode({"status": column.odd.get(slot), "value": column.values.get(slot)})
     if column.values and slot in column.values:
@@ -126,22 +129,39 @@ def input_value(table: Table, column: Column, slot: int) -> Any:
     return column.values[slot] if slot in column.values else generated_input(table, column, slot)
 
 
-def row(table: Table, slot: int, assumptions: Assumptions) -> bytes:
-    """Return a row's JSON."""
-    parent = table.parents.get(slot)
-    cells = []
-    for column in table.columns:
-        shown = cell(table, column, slot, assumptions)
-        if shown is not None:
-            cells.append(b'"%b":%b' % (column.key.encode(), shown))
-    return _ROW % (
-        table.row_ids[slot].encode(),
-        stamp(table.row_times[slot]).encode(),
-        b'"%b"' % parent.row_id.encode() if parent else b"null",
-        b"true" if table.is_missing_inputs(slot) else b"false",
-        b",".join(cells),
-        _encode(parent.data) if parent else b"{}",
-    )  # fmt: skip
+def _column_cells(table: Table, column: Column, slots: Sequence[int], assumptions: Assumptions) -> list[bytes]:
+    """Return `"key":cell` for each row; nothing where the key is absent."""
+    key = b'"%b":' % column.key.encode()
+    controls = assumptions.control_characters
+    if column.values or column.odd or not is_plain(column):
+        shown = [cell(table, column, slot, assumptions) for slot in slots]
+        return [b"" if each is None else key + each for each in shown]
+    template = key + plain_template(table, column, controls=controls)
+    words = {int(state): key + word for state, word in _WORDS.items()}
+    never = _EMPTY[assumptions.empty_cells]
+    words[State.EMPTY] = b"" if never is None else key + never
+    states, tries, done = column.states, column.tries, int(State.DONE)
+    return [template % (tries[slot], slot, slot) if states[slot] == done else words[states[slot]] for slot in slots]
+
+
+def rows(table: Table, slots: Sequence[int], assumptions: Assumptions) -> list[bytes]:
+    """Return the JSON of rows."""
+    found = []
+    columns = [_column_cells(table, column, slots, assumptions) for column in table.columns]
+    for slot, cells in zip(slots, zip(*columns, strict=True) if columns else [()] * len(slots), strict=True):
+        parent = table.parents.get(slot)
+        found.append(
+            _ROW
+            % (
+                table.row_ids[slot].encode(),
+                stamp(table.row_times[slot]).encode(),
+                b'"%b"' % parent.row_id.encode() if parent else b"null",
+                b"true" if table.is_missing_inputs(slot) else b"false",
+                b",".join(filter(None, cells)),
+                _encode(parent.data) if parent else b"{}",
+            )
+        )
+    return found
 
 
 def data(
@@ -157,8 +177,8 @@ def data(
     for start in range(0, len(slots), ROWS_A_CHUNK):
         with reading():
             live = [slot for slot in slots[start : start + ROWS_A_CHUNK] if table.is_live(slot)]
-            rows = b",".join([row(table, slot, assumptions) for slot in live])
-        if rows:
-            yield rows if first else b"," + rows
+            chunk = b",".join(rows(table, live, assumptions))
+        if chunk:
+            yield chunk if first else b"," + chunk
             first = False
     yield b"]}"

@@ -1,6 +1,7 @@
 """What goes wrong, when and how often: a fault names requests, and a book decides which fault meets a request."""
 
 import math
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ Kind = Literal[
 ENDS = frozenset({"close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status"})
 """Kinds that decide how the answer ends; at most one of them meets a request, the first in the book."""
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 Seconds = Annotated[float, Meta(ge=0)]
 
 
@@ -69,6 +72,12 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
     rows: Annotated[int, Meta(ge=1)] = 1
     where: Literal["first", "last"] = "last"
     """For rows_added and rows_removed: at which end of the table."""
+
+    def __post_init__(self) -> None:
+        """Refuse headers that no HTTP message can carry."""
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"`{name}: {value}` is not a header")
 
 
 @dataclass(frozen=True, slots=True)

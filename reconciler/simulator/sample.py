@@ -1,4 +1,4 @@
-"""A small world for a first look: companies whose cells are partly done, failed or never run, and partners, all done."""
+"""A small world for a first look: companies whose cells are partly done or failed, and partners, all done."""
 
 from reconciler.simulator.workspace import ColumnSpec, Shares, TableSpec, Workspace
 

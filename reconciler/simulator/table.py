@@ -151,6 +151,8 @@ class Table:
         """Parent rows whose people came already."""
         self.claims: dict[int, bool] = {}
         """Slots whose `is_missing_inputs` was given rather than worked out."""
+        self.columns_json = b""
+        """The columns as the header shows them, once somebody looked."""
         self.children: list[str] = []
         self.parent_table: str | None = None
         self._required: tuple[Column, ...] = ()
@@ -196,6 +198,7 @@ class Table:
 
     def connect(self) -> None:
         """Work out which columns wait for which, after any of them changed."""
+        self.columns_json = b""
         by_key = {column.key: column for column in self.columns}
         required: set[int] = set()
         for column in self.columns:

@@ -327,6 +327,24 @@ def test_numbers_too_long_for_python_are_only_values(wanted: frozenset[str] | No
     assert page.codes[0] == bytes([CellState.DONE])
 
 
+@pytest.mark.parametrize("nothing", [b"[ ]", b"{ }", b"[\n]", b"null", b'""'])
+@pytest.mark.parametrize("wanted", [None, frozenset()])
+def test_an_empty_answer_is_empty_however_it_is_spaced(nothing: bytes, wanted: frozenset[str] | None) -> None:
+    """`new` might take such a cell again, so it is done without value."""
+    body = encoded(small(a={"status": "done", "value": {"answer": 12345}}).page(0, 1)).replace(b"12345", nothing)
+    assert read_page(body, layout(header_of(small()), wanted)).codes[0] == bytes([CellState.DONE_WITHOUT_VALUE])
+
+
+@pytest.mark.parametrize("path", ["fast", "slow"])
+def test_a_status_of_another_table_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache in between must not make a table look finished."""
+    if path == "slow":
+        slow(monkeypatch)
+    assert read_counters(encoded(small().header()), TABLE).rows == 1
+    with pytest.raises(BadResponse):
+        read_counters(encoded(small().header()), uid(77))
+
+
 def test_the_last_of_duplicate_keys_counts() -> None:
     """As everywhere in JSON; both parsers agree."""
     body = encoded(small(a=None).page(0, 1)).replace(b'"a": null', b'"a": null, "a": "text"')

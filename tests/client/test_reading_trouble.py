@@ -217,6 +217,7 @@ def test_a_wrong_token_wakes_those_who_wait() -> None:
         sent = len(server.requests)
     assert time.monotonic() - began < 5
     assert len(server.requests) == sent == 2
+    assert not any(thread.name == "reconciler-read" for thread in threading.enumerate())
 
 
 def test_leaving_does_not_wait_for_slow_answers() -> None:

@@ -1,8 +1,11 @@
 """Calls, actors and endings as the tests of the ledger need them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, event
 
 from reconciler.history import Block, CallState
 from reconciler.ledger import Lease, Ledger
@@ -102,3 +105,15 @@ def state_of(ledger: Ledger, call: Call) -> tuple[CallState, int]:
 def kinds(ledger: Ledger, call: Call) -> list[tuple[str, int | None]]:
     """Return what happened to a call: kind and attempt, oldest first."""
     return [(event.kind.value, event.attempt) for event in ledger.events(call.id)]
+
+
+def before_statement(ledger: Ledger, statement: str, then: Callable[[], object]) -> None:
+    """Run `then` once, between two statements of one of the ledger's transactions: before the one that begins so."""
+    done: list[bool] = []
+
+    def listener(connection: Connection, cursor: object, text: str, *_: Any) -> None:
+        if text.startswith(statement) and not done:
+            done.append(True)
+            then()
+
+    event.listen(ledger._store._engine, "before_cursor_execute", listener)

@@ -1,7 +1,7 @@
 """A transaction-pooling proxy for PostgreSQL, as small as one can be: a client has a server only within a transaction.
 
-Like pgbouncer in its `transaction` mode. Consecutive transactions of one client go to different servers, so that whatever a
-client leaves behind in a session is missing in its next transaction, or is in somebody else's way.
+Like pgbouncer in its `transaction` mode. Consecutive transactions of one client go to different servers, so that
+whatever a client leaves behind in a session is missing in its next transaction, or is in somebody else's way.
 """
 
 import queue
@@ -80,6 +80,7 @@ class PoolingProxy:
 
     def _serve(self, client: socket.socket) -> None:
         with client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 self._greet(client)
                 while True:
@@ -115,10 +116,12 @@ class PoolingProxy:
         self._idle.put(server)
 
     def _answers(self, server: _Server, client: socket.socket) -> bytes:
+        answers = b""
         while True:
             kind, message = _message(server.stream)
-            client.sendall(message)
+            answers += message
             if kind == b"Z":
+                client.sendall(answers)
                 return message[-1:]
 
 

@@ -10,7 +10,7 @@ import pytest
 from reconciler.errors import Leased, LedgerError
 from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
-from tests.ledger.makers import ALICE, TABLE, Clock, a_call, accepted, begin, ended, state_of
+from tests.ledger.makers import ALICE, TABLE, Clock, a_call, accepted, before_statement, begin, ended, state_of
 
 RACERS = 6
 
@@ -116,3 +116,14 @@ def test_many_processes_may_create_one_ledger(tmp_path: Path, clock: Clock) -> N
 def test_many_may_initialise_one_server(handles: list[Ledger]) -> None:
     """`ledger init` from six runners at once."""
     assert _race(lambda number: handles[number].initialise()) == [None] * RACERS
+
+
+def test_a_history_is_of_one_moment(ledger: Ledger, other: Ledger) -> None:
+    """A call begun while the history is read is either in it, with its version, or not at all."""
+    begin(ledger, a_call(1))
+    name = "reconciler.calls" if "postgresql" in ledger.location else "calls"
+    ledger.recall([TABLE])
+    before_statement(ledger, f"SELECT {name}.id", lambda: begin(other, a_call(2), version=1))
+    history = ledger.recall([TABLE])[TABLE]
+    assert (history.version, len(history.calls)) == (1, 1)
+    assert ledger.recall([TABLE])[TABLE].version == 2

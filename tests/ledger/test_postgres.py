@@ -1,6 +1,6 @@
 """What only a server does: drop connections, stand behind a pooling proxy, forget that a commit should wait."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,12 +10,16 @@ from sqlalchemy import Connection, event
 
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.history import CallState
-from reconciler.ledger import Ledger, open_ledger
-from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin, state_of
+from reconciler.ledger import Lease, Ledger, open_ledger
+from reconciler.outcome import Ticket
+from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
 from tests.ledger.pooling_proxy import PoolingProxy
 from tests.postgres import fresh_database
 
-OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 @pytest.fixture
@@ -190,3 +194,61 @@ def test_a_locked_row_is_unwritable(server: str) -> None:
             blocker.execute("SELECT * FROM reconciler.tables WHERE table_id = 'locked' FOR UPDATE")
             with pytest.raises(Unwritable, match="lock timeout"):
                 ledger.renew(leases, seconds=60)
+
+
+def test_a_stopped_writer_does_not_keep_others_out(server: str) -> None:
+    """Its transaction is ended before those who wait for its locks give up, and it has begun nothing."""
+    with open_ledger(server, busy_seconds=3) as stopped, open_ledger(server, busy_seconds=3) as other:
+        other.release(other.acquire([TABLE], owner="one", actor=ALICE, seconds=60))
+        before_statement(stopped, "INSERT INTO reconciler.calls", lambda: begin(other, a_call(2), version=0))
+        with pytest.raises(Unwritable):
+            begin(stopped, a_call(1), version=0)
+        assert [record.id for record in other.calls()] == [a_call(2).id]
+
+
+OPERATIONS: dict[str, tuple[str, Callable[[Ledger, Lease], object]]] = {
+    "acquire": ("UPDATE", lambda ledger, lease: ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)),
+    "renew": ("UPDATE", lambda ledger, lease: ledger.renew([lease], seconds=60)),
+    "release": ("UPDATE", lambda ledger, lease: ledger.release([lease])),
+    "begin": ("INSERT INTO reconciler.calls", lambda ledger, lease: begin(ledger, a_call(9), lease=lease)),
+    "end": ("UPDATE", lambda ledger, lease: ledger.end(Ticket(a_call().id, 1, 1), accepted())),
+    "resolve": (
+        "UPDATE",
+        lambda ledger, lease: ledger.resolve(a_call().id, 1, landed=True, reason="r", actor=ALICE),
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nobody_gets_between_reading_and_writing(server: str, operation: str) -> None:
+    """A writer stopped after it looked and before it wrote keeps out every other writer of the table."""
+    statement, work = OPERATIONS[operation]
+    refused: list[BaseException] = []
+    with open_ledger(server) as ledger, open_ledger(server, busy_seconds=0.02) as other:
+        begin(ledger, a_call())
+        (lease,) = ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)
+
+        def intrude() -> None:
+            for _, intrusion in OPERATIONS.values():
+                with pytest.raises(Unwritable, match="lock timeout") as caught:
+                    intrusion(other, lease)
+                refused.append(caught.value)
+
+        before_statement(ledger, statement, intrude)
+        work(ledger, lease)
+    assert len(refused) == len(OPERATIONS)
+
+
+def test_one_of_many_initialises(postgres_server: str) -> None:
+    """A second `ledger init` waits for the first, which is stopped here between looking and creating."""
+    url = fresh_database(postgres_server)
+    with open_ledger(url) as ledger, open_ledger(url, busy_seconds=0.02) as other:
+
+        def intrude() -> None:
+            with pytest.raises(Unwritable, match="lock timeout"):
+                other.initialise()
+
+        before_statement(ledger, "CREATE SCHEMA", intrude)
+        ledger.initialise()
+        other.initialise()
+        assert other.calls() == []

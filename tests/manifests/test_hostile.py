@@ -1,4 +1,4 @@
-"""Hostile files cost what a manifest costs: bounded by events read and values built, not by what they pretend to hold."""
+"""Hostile files cost what a manifest costs: bounded by what is read, not by what they pretend."""
 
 import resource
 import time
@@ -127,16 +127,23 @@ HOSTILE = {
 }
 
 
+def said(file: Path) -> list[str]:
+    """Return the problems of a file, a line each."""
+    try:
+        load_manifests([file])
+    except ManifestError as error:
+        return str(error).splitlines()
+    return []
+
+
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_hostile_manifests_are_refused_within_bounds(attack: str, tmp_path: Path) -> None:
     """Past the YAML, the rules stay linear too: bounded CPU, memory and lines, whatever a mebibyte can hold."""
     file = tmp_path / "f.yaml"
     file.write_text(HOSTILE[attack])
     memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    try:
-        load_manifests([file])
-    except ManifestError as error:
-        assert max(len(line) for line in str(error).splitlines()) < 1000
-        assert len(error.problems) < 20_000
+    lines = said(file)
+    assert len(lines) < 20_000
+    assert max(map(len, lines), default=0) < 1000
     assert time.process_time() - start < CPU_SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < MEMORY_KIB

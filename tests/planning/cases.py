@@ -7,7 +7,7 @@ A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user write
 
 `columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
 its inputs are. `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
-go by number from 1. `flags.json` holds `--target` and `--exclude`.
+go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 
 from reconciler.budget import Limits
 from reconciler.desired import select
-from reconciler.fingerprint import digest
+from reconciler.fingerprint import digest, short_digest
 from reconciler.guard import violations
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.loading import load_manifests
@@ -107,9 +107,7 @@ def _table(described: Any) -> TableSnapshot:
         for _ in range(int(times or 1)):
             missing.append(lacks == "missing")
             cells.append([CellState[state.upper().replace("-", "_")] for state in states.split()])
-    states = {
-        column.id: bytes(column_cells) for column, column_cells in zip(outputs, zip(*cells, strict=True), strict=True)
-    }
+    states = {column.id: bytes(row[index] for row in cells) for index, column in enumerate(outputs)}
     return TableSnapshot(
         id=described.get("id", TABLE),
         name=described.get("name", "Target Accounts"),
@@ -150,12 +148,12 @@ def _histories(described: list[Any], live: _Live) -> dict[str, TableHistory]:
 def _past_call(described: Any, table: TableSnapshot, number: int) -> PastCall:
     mode = Mode(described["mode"])
     by_key = {column.key: column for column in table.columns}
-    chosen = [by_key[key].id if key in by_key else column_id(key) for key in described["columns"]]
+    chosen = [by_key[key].id if key in by_key else column_id(int(key)) for key in described["columns"]]
     first, _, last = str(described["rows"]).partition("-")
     rows = tuple(row_id(row) for row in range(int(first), int(last or first) + 1))
     before = str(CellState[described.get("before", BEFORE[mode]).upper()].value)
     return PastCall(
-        id=f"{number:032x}",
+        id=short_digest(number),
         table_id=table.id,
         mode=mode,
         revision=described.get("revision"),

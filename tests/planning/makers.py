@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from reconciler.budget import Prices
+from reconciler.fingerprint import digest
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Run
 from reconciler.observed import CellState, Column, TableSnapshot
@@ -31,7 +32,7 @@ def column_id(number: int) -> str:
 
 def config(version: str) -> str:
     """Return a digest of a column's configuration."""
-    return f"sha256:{version}"
+    return digest(version)
 
 
 def a_column(number: int, *upstream: int, kind: str = "agent", key: str = "") -> Column:

@@ -88,7 +88,9 @@ def test_a_fault_is_one_line_on_the_command_line() -> None:
     assert parse_fault("latency seconds=0.25 distribution=uniform").seconds == 0.25
 
 
-@pytest.mark.parametrize("text", ["explode", "status status=99", "reset whenever", "hang second=3", "reset times=0"])
+@pytest.mark.parametrize(
+    "text", ["explode", "status status=99", "reset whenever", "hang second=3", "reset times=0", "status headers.a:b=1"]
+)
 def test_a_fault_that_makes_no_sense_is_refused(text: str) -> None:
     """Unknown kinds, fields and values out of bounds are a ValueError."""
     with pytest.raises((ValueError, msgspec.ValidationError)):

@@ -68,7 +68,7 @@ def test_the_session_goes_as_it_is_shown(tmp_path: Path) -> None:
             check=True,
         )
     told = done.stdout.split("@@\n")
-    assert len(commands) == 11
+    assert len(commands) == 10
     for (command, expected), output in zip(commands, told, strict=False):
         pattern = re.escape(expected.strip()).replace("…", ".*")
         assert re.fullmatch(pattern, output.strip()), f"{command}\n{output}"

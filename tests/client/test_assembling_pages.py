@@ -1,0 +1,112 @@
+"""Pages put together in whatever order they come: no order hides that a table moved."""
+
+import itertools
+import json
+
+import pytest
+
+from reconciler.client.assembly import Assembly, Request
+from reconciler.errors import BadResponse
+from reconciler.observed import TableSnapshot
+from tests.client.tables import TABLE, LiveTable, column, uid
+
+
+def table(rows: int) -> LiveTable:
+    return LiveTable([column(2, "a")]).add_rows([{"a": None}] * rows)
+
+
+def body(shown: object) -> memoryview:
+    return memoryview(json.dumps(shown).encode())
+
+
+def begin(assembly: Assembly, live: LiveTable) -> list[Request]:
+    """Answer the header and return the requests for pages."""
+    header = assembly.next_request()
+    assert header is not None
+    assert assembly.next_request() is None
+    assembly.take(header, header.decode(body(live.header())))
+    return list(iter(assembly.next_request, None))
+
+
+def give(assembly: Assembly, request: Request, live: LiveTable) -> None:
+    assembly.take(request, request.decode(body(live.page(**request.query))))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_pages_may_come_in_any_order(order: tuple[int, ...]) -> None:
+    """The rows stand in the table's order all the same."""
+    live = table(7)
+    assembly = Assembly(TABLE, None, page_rows=3)
+    requests = begin(assembly, live)
+    for number in order:
+        assert not assembly.is_done
+        give(assembly, requests[number], live)
+    snapshot = assembly.result()
+    assert isinstance(snapshot, TableSnapshot)
+    assert snapshot.row_ids == tuple(uid(1000 + number) for number in range(7))
+    assert assembly.rows_read == 7
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("shown_moved", [{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}])
+def test_a_shift_is_seen_in_any_order(order: tuple[int, ...], shown_moved: set[int]) -> None:
+    """Some pages show the table as it was, some as it is after a row went in front and one came at the end."""
+    was, now = table(7), table(7)
+    del now.rows[0]
+    now.rows.append({"id": uid(5000), "data": {}})
+    assembly = Assembly(TABLE, None, page_rows=3)
+    requests = begin(assembly, was)
+    for number in order:
+        give(assembly, requests[number], now if number in shown_moved else was)
+    assert not assembly.is_done
+    assert assembly.read == 2
+    assert assembly.moved == "its rows shifted between two pages"
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_short_page_is_seen(number: int) -> None:
+    """The server left rows out that went away while it answered, but its counter is of the moment before."""
+    live = table(7)
+    assembly = Assembly(TABLE, None, page_rows=3)
+    request = begin(assembly, live)[number]
+    page = live.page(**request.query)
+    page["rows"].pop()
+    assembly.take(request, request.decode(body(page)))
+    assert assembly.read == 2
+    assert assembly.moved == "a page held 2 rows instead of 3"
+
+
+def test_answers_to_an_earlier_read_are_dropped() -> None:
+    """They are of a table that is no more."""
+    live = table(7)
+    assembly = Assembly(TABLE, None, page_rows=3)
+    old = begin(assembly, live)
+    live.rows.pop()
+    give(assembly, old[0], live)
+    assert assembly.read == 2
+    new = begin(assembly, live)
+    give(assembly, old[1], table(7))
+    assembly.take(old[2], BadResponse("too late"))
+    assert not assembly.is_done
+    for request in new:
+        give(assembly, request, live)
+    snapshot = assembly.result()
+    assert isinstance(snapshot, TableSnapshot)
+    assert len(snapshot.row_ids) == 6
+
+
+def test_an_error_ends_the_reading() -> None:
+    """No further page is asked for, and later answers change nothing."""
+    live = table(7)
+    assembly = Assembly(TABLE, None, page_rows=3)
+    header = assembly.next_request()
+    assert header is not None
+    assembly.take(header, header.decode(body(live.header())))
+    first, second = assembly.next_request(), assembly.next_request()
+    assert first is not None
+    assert second is not None
+    error = BadResponse("broken")
+    assembly.take(first, error)
+    assert assembly.next_request() is None
+    give(assembly, second, live)
+    assert assembly.result() is error

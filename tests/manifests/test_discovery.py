@@ -1,0 +1,82 @@
+"""Which files are taken for manifests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.discovery import find_files
+from reconciler.errors import ManifestError, SettingsError
+from reconciler.loading import load_manifests
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with manifests and other things, and stand in it."""
+    for name in (
+        "b.yaml",
+        "a.yml",
+        "deep/er/c.yaml",
+        "deep/notes.txt",
+        "deep/x.YAML.bak",
+        ".hidden/d.yaml",
+        "deep/.git/e.yaml",
+        ".f.yaml",
+        "folder.yaml/g.yaml",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(*paths: str) -> list[str]:
+    """Return what is found at the paths."""
+    return [path.as_posix() for path in find_files([Path(path) for path in paths])]
+
+
+def test_a_folder_is_searched_to_any_depth_but_not_its_hidden_parts(tree: Path) -> None:
+    """YAML files of both endings, sorted; hidden files and folders are left alone."""
+    assert found(".") == ["a.yml", "b.yaml", "deep/er/c.yaml", "folder.yaml/g.yaml"]
+
+
+def test_a_named_file_is_taken_whatever_it_is_called(tree: Path) -> None:
+    """Who names a file means it: hidden, or of another ending."""
+    assert found("deep/notes.txt", ".hidden", ".f.yaml") == [".f.yaml", ".hidden/d.yaml", "deep/notes.txt"]
+
+
+def test_what_two_paths_lead_to_is_taken_once(tree: Path) -> None:
+    """A file named twice, in its folder and through a link, is one file and no clash of names."""
+    (tree / "link").symlink_to(tree / "deep")
+    (tree / "link.yaml").symlink_to(tree / "b.yaml")
+    assert found("deep", "deep/er/c.yaml", "link", "./deep/er") == ["deep/er/c.yaml"]
+    assert len(found(".")) == 4
+
+
+def test_a_loop_of_links_ends(tree: Path) -> None:
+    """A folder that links to its parent is entered once."""
+    (tree / "deep" / "up").symlink_to(tree)
+    (tree / "deep" / "self").symlink_to(tree / "deep" / "self")
+    assert len(found(".")) == 4
+
+
+def test_a_broken_link_is_a_missing_manifest(tree: Path) -> None:
+    """A link whose file is gone is said, not passed over: somebody misses what it named."""
+    (tree / "gone.yaml").symlink_to(tree / "nowhere")
+    with pytest.raises(ManifestError, match=r"gone\.yaml:1:1: the file cannot be read: No such file"):
+        load_manifests([tree])
+
+
+def test_a_pipe_in_a_folder_is_left_alone(tree: Path) -> None:
+    """Reading a named pipe would wait for ever."""
+    os.mkfifo(tree / "pipe.yaml")
+    assert len(found(".")) == 4
+
+
+@pytest.mark.parametrize("path", ["missing", "b.yaml/x", "missing\x1b[2J\n", "a\0b", "x" * 5000])
+def test_a_path_that_is_not_there_is_said(path: str, tree: Path) -> None:
+    """A wrong path is a wrong setting, in one safe line."""
+    with pytest.raises(SettingsError) as caught:
+        find_files([Path(), Path(path)])
+    assert len(str(caught.value).splitlines()) == 1
+    assert "\x1b" not in str(caught.value)

@@ -1,0 +1,100 @@
+"""The decision about one cell, for every cell there can be: a plainly written table beside the code."""
+
+import pytest
+
+from reconciler.decide import (
+    AWAITED,
+    BLOCKED,
+    DONE_STATES,
+    IN_DOUBT,
+    LEFT_ALONE,
+    MISSING_INPUTS,
+    SPENT,
+    VERDICTS,
+    Verdict,
+)
+from reconciler.manifest import Mode
+from reconciler.observed import CellState
+from reconciler.plan import SkipReason
+
+FLAGS = {"doubt": IN_DOUBT, "awaited": AWAITED, "spent": SPENT, "missing": MISSING_INPUTS, "blocked": BLOCKED}
+
+SHORT = {"no_inputs": "missing_inputs", "exhausted": "attempts_exhausted"}
+
+# For a mode and a state: what decides, in this order; after the last arrow what holds where none of it does.
+DECISIONS = """
+new    empty        doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+new    done         >done
+new    done-n       >done
+new    failed       doubt>in_doubt awaited>in_progress >failed
+new    in_progress  doubt>in_doubt >in_progress
+new    unknown      doubt>in_doubt awaited>in_progress >unknown_status
+
+failed empty        >satisfied
+failed done         >done
+failed done-n       >done
+failed failed       doubt>in_doubt awaited>in_progress spent>exhausted missing>no_inputs blocked>blocked >due
+failed in_progress  doubt>in_doubt >in_progress
+failed unknown      doubt>in_doubt awaited>in_progress >unknown_status
+
+all    empty        spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+all    done         spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+all    done-n       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+all    failed       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+all    in_progress  spent>satisfied doubt>in_doubt >in_progress
+all    unknown      spent>satisfied doubt>in_doubt awaited>in_progress >unknown_status
+"""
+
+# For a mode and a state: what forbids that a call covers such a cell that is not due; without a line, it always is.
+COVERED_IN_PASSING = """
+new    done   doubt awaited
+failed done   doubt awaited
+failed empty  doubt awaited missing blocked
+"""
+
+LINES = [line.split() for line in DECISIONS.splitlines() if line]
+STATES = {state.name.lower().replace("done_without_value", "done-n"): state for state in CellState}
+
+
+def every_byte(state: CellState) -> list[tuple[int, set[str]]]:
+    """Return each byte of facts about a cell in `state`, and the names of its flags."""
+    bytes_ = [byte for byte in range(256) if byte & 0b111 == state]
+    return [(byte, {name for name, flag in FLAGS.items() if byte & flag}) for byte in bytes_]
+
+
+def test_the_table_has_a_line_for_every_mode_and_state() -> None:
+    """Three modes, six states."""
+    assert sorted((line[0], line[1]) for line in LINES) == sorted((mode, state) for mode in Mode for state in STATES)
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line[0]}-{line[1]}")
+def test_a_cell_is_decided_as_the_table_says(line: list[str]) -> None:
+    """Each of the 32 combinations of flags, for this mode and state."""
+    mode, state, *rules = line
+    for byte, flags in every_byte(STATES[state]):
+        expected = next(said for flag, _, said in (rule.partition(">") for rule in rules) if not flag or flag in flags)
+        assert Verdict(VERDICTS[Mode(mode)][byte]).name.lower() == SHORT.get(expected, expected), f"{sorted(flags)}"
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_call_covers_in_passing_only_what_the_table_allows(mode: Mode) -> None:
+    """Each of the 256 bytes."""
+    allowed = {line[1]: set(line[2:]) for line in map(str.split, COVERED_IN_PASSING.splitlines()) if line[:1] == [mode]}
+    for name, state in STATES.items():
+        for byte, flags in every_byte(state):
+            assert bool(LEFT_ALONE[mode][byte]) == (name in allowed and not flags & allowed[name]), f"{name} {flags}"
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_state_that_no_byte_should_hold_is_an_unknown_one(mode: Mode) -> None:
+    """6 and 7 stand for nothing: never due, never covered, never done."""
+    for byte in (byte for byte in range(256) if byte & 0b111 > max(CellState)):
+        assert VERDICTS[mode][byte] == VERDICTS[mode][byte & ~0b111 | CellState.UNKNOWN]
+        assert VERDICTS[mode][byte] != Verdict.DUE
+        assert not LEFT_ALONE[mode][byte]
+    assert [byte for byte in range(256) if DONE_STATES[byte]] == [CellState.DONE, CellState.DONE_WITHOUT_VALUE]
+
+
+def test_every_reason_to_skip_a_cell_has_its_verdict() -> None:
+    """And every verdict but DUE its reason."""
+    assert {verdict.skip_reason for verdict in Verdict if verdict is not Verdict.DUE} == set(SkipReason)

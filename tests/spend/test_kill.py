@@ -1,0 +1,157 @@
+"""SIGKILL at every named point of apply: real processes, real HTTP, both stores, four server delays."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count, product
+from pathlib import Path
+
+import pytest
+
+from reconciler.simulator.live import LiveSimulator
+from reconciler.simulator.server import serve
+from tests.spend.driver import Point, points
+from tests.spend.ground import COLUMNS, SPEED, Project, Stores, recover, table, table_id, workspace
+from tests.spend.processes import Driver
+
+DELAYS = (0.0, 0.05, 0.3, 1.2)
+"""Seconds between a run call's arrival and its work: a killed client's call still lands, the last one after T."""
+AT_ONCE = 10
+"""Projects under way together; each of them mostly waits."""
+TABLES = 1300
+SAMPLE = 46
+"""Points of the short run; it kills at each on both stores."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kill."""
+
+    point: Point
+    nth: int
+    delay: int
+    store: str
+
+    def __str__(self) -> str:
+        return f"{self.point} for the {self.nth}. time, {DELAYS[self.delay]} s, {self.store}"
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What one kill led to."""
+
+    case: Case
+    was_killed: bool
+    calls: int
+    duplicates: int
+    lost: int
+    in_doubt: int
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[LiveSimulator]:
+    """Serve more tables than there are cases; a table's family says how late its run calls are worked on."""
+    families = range(len(DELAYS))
+    tables = [table(table_id(number, family)) for family, number in product(families, range(TABLES))]
+    with serve(workspace(tables), speed=SPEED) as simulator:
+        for family, delay in enumerate(DELAYS):
+            if delay:
+                simulator.fault("latency", "POST", f"/v1/tables/{family}*/run", seconds=delay)
+        yield simulator
+
+
+NUMBERS = count()
+
+
+def project_for(case: Case | str, tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> Project:
+    """Make a project with a table that no other project has."""
+    number = next(NUMBERS)
+    store, family = (case, 0) if isinstance(case, str) else (case.store, case.delay)
+    folder = tmp / str(number)
+    return Project.make(
+        folder, simulator, driver, [table_id(number % TABLES, family)], stores.url(store, folder)
+    )
+
+
+def reached(tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> dict[str, dict[Point, int]]:
+    """Return how often an apply that nobody disturbs gets to each point, by store."""
+    found = {}
+    for store in ("sqlite", "postgres"):
+        project = project_for(store, tmp, simulator, driver, stores)
+        counts = tmp / f"{store}.json"
+        done = project.apply(count_to=counts)
+        assert done.code == 0, done.err
+        found[store] = {Point.parse(name): times for name, times in json.loads(counts.read_text()).items()}
+    return found
+
+
+def cases(counts: dict[str, dict[Point, int]], *, is_long: bool) -> list[Case]:
+    """Choose where to kill: everywhere with every delay on both stores, or an even sample over both stores."""
+    named = [point for point in points() if all(point in counts[store] for store in counts)]
+    assert len(named) >= 40
+    if is_long:
+        return [
+            Case(point, 1 + (index + delay) % min(3, counts[store][point]), delay, store)
+            for (index, point), delay, store in product(enumerate(named), range(len(DELAYS)), counts)
+        ]
+    some = named[:: max(1, len(named) // SAMPLE)][:SAMPLE]
+    return [
+        Case(point, 1 + index % min(3, counts[store][point]), (index + turn) % 3, store)
+        for index, point in enumerate(some)
+        for turn, store in enumerate(counts)
+    ]
+
+
+def kill(case: Case, tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> Aftermath:
+    """Kill an apply at a point, bring its project to rest, and count what was paid for."""
+    project = project_for(case, tmp, simulator, driver, stores)
+    killed = project.apply(at=(case.point, case.nth))
+    recovery = recover(project)
+    charges = project.charges()
+    with project.ledger() as ledger:
+        calls = [call for call in ledger.calls() if call.table_id in project.tables]
+    assert all(call.payments == 1 for call in calls if call.state == "accepted"), case
+    return Aftermath(
+        case,
+        killed.code == -9,
+        sum(call.attempt for call in calls),
+        sum(times - 1 for times in charges.values() if times > 1),
+        len(project.every_cell() - charges.keys()),
+        recovery.in_doubt,
+    )
+
+
+def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
+    tmp_path: Path,
+    simulator: LiveSimulator,
+    driver: Driver,
+    stores: Stores,
+    is_long: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever apply dies, the applies after it buy every due cell once, and a doubt is said before it is ended."""
+    stores.url("postgres", tmp_path)
+    began = time.monotonic()
+    planned = cases(reached(tmp_path, simulator, driver, stores), is_long=is_long)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ends = list(pool.map(lambda case: kill(case, tmp_path, simulator, driver, stores), planned))
+    kills = sum(end.was_killed for end in ends)
+    figures = Counter(
+        points=len({end.case.point for end in ends}),
+        kills=kills,
+        calls=sum(end.calls for end in ends),
+        duplicates=sum(end.duplicates for end in ends),
+        lost_cells=sum(end.lost for end in ends),
+        ended_by_a_person=sum(end.in_doubt for end in ends),
+        seconds=round(time.monotonic() - began),
+    )
+    if is_long:
+        with capsys.disabled():
+            print("\nkilled:", ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items()))  # noqa: T201
+    assert [str(end.case) for end in ends if end.duplicates or end.lost] == []
+    assert [str(end.case) for end in ends if not end.was_killed] == []
+    assert figures["points"] >= 40
+    assert figures["calls"] >= len(COLUMNS) * len(ends)

@@ -1,0 +1,84 @@
+"""A pause at every named point between intent and answer, long enough for others to recover the call (R1, R3, R6)."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count, product
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+
+from reconciler.simulator.live import LiveSimulator
+from reconciler.simulator.server import serve
+from tests.spend.driver import Point, points
+from tests.spend.ground import SPEED, Project, Stores, recover, table, table_id, workspace
+from tests.spend.processes import Driver, Process
+
+AT_ONCE = 12
+TABLES = 700
+SAMPLE = 20
+BETWEEN = ("Apply._attempt", "Apply._post", "Leases.begin")
+"""Not within a transaction: one that stops there keeps the store locked, and the others say so and send nothing."""
+SENDING = ("SpendClient.send", "SpendClient._request", "SpendClient._post", "SpendClient._exchange", "_Exchange.witness")
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[LiveSimulator]:
+    """Serve a table for each case."""
+    with serve(workspace(table(table_id(number)) for number in range(TABLES)), speed=SPEED) as simulator:
+        yield simulator
+
+
+def has_stopped(process: Process) -> bool:
+    """Wait until a process has stopped itself or ended, and say which."""
+    while not process.has_ended:
+        with suppress(FileNotFoundError):
+            state = Path(f"/proc/{process.pid or "none"}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+            if process.pid and state == "T":
+                return True
+        time.sleep(0.02)
+    return False
+
+
+def pause(point: Point, nth: int, store: str, project: Project) -> tuple[str, bool, list[object]]:
+    """Stop an apply at a point until others have done all the work; return whether that happened and what is wrong."""
+    name = f"{point} for the {nth}. time, {store}"
+    process = project.start("apply", "--yes", at=(point, nth), blow=SIGSTOP)
+    paused = has_stopped(process)
+    try:
+        recover(project)
+    finally:
+        process.signal(SIGCONT)
+    process.wait()
+    recover(project)
+    charges = project.charges()
+    wrong: list[object] = [(cell, times) for cell, times in charges.items() if times != 1]
+    return name, paused, wrong + sorted(project.every_cell() - charges.keys())
+
+
+def test_a_pause_anywhere_before_the_answer_buys_nothing_twice(
+    tmp_path: Path, simulator: LiveSimulator, driver: Driver, stores: Stores, is_long: bool
+) -> None:
+    """An apply that wakes up after others have recovered its call sends nothing, wherever it had stopped."""
+    stores.url("postgres", tmp_path)
+    named = [point for point in points() if point.function in (*BETWEEN, *SENDING)]
+    if not is_long:
+        named = named[:: len(named) // SAMPLE]
+
+    def run(case: tuple[Point, int, str]) -> tuple[str, bool, list[object]]:
+        point, nth, store = case
+        number = next(NUMBERS)
+        folder = tmp_path / str(number)
+        project = Project.make(folder, simulator, driver, [table_id(number)], stores.url(store, folder))
+        return pause(point, nth, store, project)
+
+    chosen = list(product(named, (1, 3), ("sqlite", "postgres")))
+    if not is_long:
+        chosen = [(point, 1 + index % 3, ("sqlite", "postgres")[index % 2]) for index, point in enumerate(named)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ends = list(pool.map(run, chosen))
+    assert [(name, wrong) for name, _, wrong in ends if wrong] == []
+    assert sum(paused for _, paused, _ in ends) >= len(ends) // 2
