@@ -1,35 +1,225 @@
-"""Limits × Plan → Violations: what somebody decided must not be spent in one apply."""
+"""Limits × Plan → Violations: what somebody decided must not be spent in one apply.
 
+Each check is asked of a whole plan, just before it is shown and again just before it is sent. A limit that cannot be
+evaluated is violated, never passed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciler.amounts import amount
-from reconciler.budget import Limit, Limits
-from reconciler.plan import Plan, Violation
+from reconciler.budget import Limit, Limits, Prices, Rule
+from reconciler.clean import clean
+from reconciler.observed import CellState
+from reconciler.plan import Call, Plan, PlannedTable, Violation, sums
 
 NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
-
-def violations(plan: Plan, limits: Limits) -> tuple[Violation, ...]:
-    """Compare the plan's totals with the limits. A limit that cannot be evaluated is violated, never passed."""
-    totals = plan.totals()
-    found = []
-    if limits.max_cells is not None and totals.cells > limits.max_cells.value:
-        found.append(_passed("max_cells", "cells", Decimal(totals.cells), limits.max_cells))
-    if limits.max_credits is not None:
-        if totals.known_credits > limits.max_credits.value:
-            found.append(_passed("max_credits", "credits", totals.known_credits, limits.max_credits))
-        elif totals.credits is None:
-            found.append(_unknown(totals.unpriced_cells, limits.max_credits))
-    return tuple(found)
+_EMPTY = str(CellState.EMPTY.value)
+"""How the mark begins that a cell which never ran leaves in a call (`evidence.marks`)."""
 
 
-def _passed(rule: str, unit: str, due: Decimal, limit: Limit) -> Violation:
-    message = f"{amount(due)} {unit} are due and the limit is {amount(limit.value)}"
-    return Violation(rule, message, limit.set_at)
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels that limits go by: those the manifests carry, and what a base says about them."""
+
+    carried: Mapping[str, frozenset[str]]
+    """Manifest → its labels as `key=value`: what it spends counts against the limit of each."""
+    granted: Mapping[str, frozenset[str]]
+    """Manifest → the labels that allow it something."""
+    unknown: str = ""
+    """Why nobody can tell; empty where one can."""
 
 
-def _unknown(cells: int, limit: Limit) -> Violation:
-    message = (
-        f"{amount(cells)} cells have no known price, so the limit of {amount(limit.value)} credits cannot be checked"
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The limits of a base that a change is held to whatever it says itself (`--limits-from`)."""
+
+    limits: Limits
+    prices: Sequence[Prices]
+    """The price lists, the base's and the present one: a cell counts with the highest of its prices."""
+    labels: Callable[[Plan], Labels]
+    """The labels that count for a plan's manifests."""
+
+
+def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, ...]:
+    """Compare a plan with the limits here and, where there is a floor, with those of the base.
+
+    At the base's limits a cell costs the higher of the two prices, and one that has none in either has none: a change
+    can neither raise its own limit nor lower its own price.
+    """
+    found = violations(plan, limits)
+    if floor is None:
+        return found
+    calls = tuple(replace(call, credits=_dearest(call, floor.prices)) for call in plan.calls)
+    held = violations(replace(plan, calls=calls), floor.limits, floor.labels(plan))
+    said = {(each.rule, each.message) for each in held}
+    return (*held, *(each for each in found if (each.rule, each.message) not in said))
+
+
+def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tuple[Violation, ...]:
+    """Return what of the plan is not within the limits; `labels` are the manifests' own unless given."""
+    labels = labels or own_labels(plan)
+    return (
+        *_sum("", limits.max_cells, limits.max_credits, "", plan.calls),
+        *_tables(plan, limits),
+        *_labels(plan, limits, labels),
+        *_modes(plan, limits, labels),
+        *_protected(plan, limits.protected),
     )
-    return Violation("max_credits", message, limit.set_at)
+
+
+def own_labels(plan: Plan) -> Labels:
+    """Return the labels that the plan's manifests carry."""
+    carried = {table.manifest: as_words(table.labels) for table in plan.tables}
+    return Labels(carried, carried)
+
+
+def as_words(labels: Mapping[str, str]) -> frozenset[str]:
+    """Return labels as limits name them: `key=value`."""
+    return frozenset(f"{key}={value}" for key, value in labels.items())
+
+
+def whence(violation: Violation) -> str:
+    """Say which rule it is, where it was set and who can raise it."""
+    return f"{violation.rule}, set in {violation.set_at}; to be raised by {violation.raised_by}"
+
+
+def _sum(
+    scope: str, max_cells: Limit | None, max_credits: Limit | None, of: str, calls: Iterable[Call]
+) -> Iterator[Violation]:
+    """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant."""
+    totals = sums(0, tuple(calls))
+    if max_cells is not None and totals.cells > max_cells.value:
+        yield _passed(f"{scope}max_cells", of, "cells", Decimal(totals.cells), max_cells)
+    if max_credits is not None:
+        if totals.known_credits > max_credits.value:
+            yield _passed(f"{scope}max_credits", of, "credits", totals.known_credits, max_credits)
+        elif totals.credits is None:
+            yield _unknown(f"{scope}max_credits", of, totals.unpriced_cells, max_credits)
+
+
+def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit) -> Violation:
+    message = f"{of}{amount(due)} {unit} are due and the limit is {amount(limit.value)}"
+    return Violation(rule, message, limit.set_at, due, limit.value, _raised_by(limit))
+
+
+def _unknown(rule: str, of: str, cells: int, limit: Limit) -> Violation:
+    allowed = f"the limit of {amount(limit.value)} credits"
+    message = f"{of}{amount(cells)} cells have no known price, so {allowed} cannot be checked"
+    return Violation(rule, message, limit.set_at, None, limit.value, _raised_by(limit))
+
+
+def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
+    cells = {table.table_id: _cells(table) for table in plan.tables}
+    for table, calls in _grouped((call.table_id, call) for call in plan.calls).items():
+        cap = limits.of_table(table)
+        manifests = ", ".join(f"`{name}`" for name in sorted({call.manifest for call in calls}))
+        of = f"table {table} ({manifests}): "
+        yield from _sum("per_table.", cap.max_cells, cap.max_credits, of, calls)
+        if cap.max_rerun_share is not None:
+            yield from _share(of, cap.max_rerun_share, calls, cells.get(table, 0))
+
+
+def _cells(table: PlannedTable) -> int:
+    counts = table.cells
+    return counts.done + counts.failed + counts.empty + counts.in_progress + counts.unknown
+
+
+def _share(of: str, limit: Limit, calls: Sequence[Call], cells: int) -> Iterator[Violation]:
+    again = sum(sum(reruns(call).values()) for call in calls)
+    if again > limit.value * cells:
+        share = Decimal(again) / cells if cells else Decimal(1)
+        message = (
+            f"{of}{amount(again)} of its {amount(cells)} cells ({_percent(share)}) would be run again and the limit is "
+            f"{_percent(limit.value)}"
+        )
+        number = share.quantize(Decimal("0.000001"))
+        yield Violation("max_rerun_share", message, limit.set_at, number, limit.value, _raised_by(limit))
+
+
+def _percent(share: Decimal) -> str:
+    return f"{amount((share * 100).quantize(Decimal('0.01')))} %"
+
+
+def reruns(call: Call) -> dict[str, int]:
+    """Return how many of the call's due cells ran before, by column id."""
+    return {column: sum(mark.partition(":")[0] != _EMPTY for mark in marks) for column, marks in call.before.items()}
+
+
+def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
+    for label, cap in limits.per_label.items():
+        given = [limit for limit in (cap.max_cells, cap.max_credits) if limit is not None]
+        if labels.unknown and given and plan.calls:
+            yield _unreadable("per_label", label, given[0], labels.unknown)
+            continue
+        calls = [call for call in plan.calls if label in labels.carried.get(call.manifest, ())]
+        yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{clean(label)}: ", calls)
+
+
+def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Violation:
+    message = f"{clean(subject)}: {why}, so this limit cannot be checked"
+    return Violation(rule, message, limit.set_at, None, None, _raised_by(limit))
+
+
+def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
+    for mode, rule in limits.modes.items():
+        for address, calls in _grouped((call.address, call) for call in plan.calls if call.mode is mode).items():
+            if labels.unknown and rule.allowed:
+                yield _unreadable("modes", address, rule, labels.unknown)
+            elif not labels.granted.get(calls[0].manifest, frozenset()).intersection(rule.allowed):
+                cells = sum(call.cells for call in calls)
+                message = f"`{address}` runs {amount(cells)} cells with mode `{mode}`, which is allowed {_to(rule)}"
+                yield Violation("modes", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
+
+
+def _to(rule: Rule) -> str:
+    if not rule.allowed:
+        return "to nobody"
+    return f"only to manifests labelled {' or '.join(clean(label) for label in rule.allowed)}"
+
+
+def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]:
+    again: dict[tuple[str, str], int] = {}
+    for call in plan.calls:
+        counts = reruns(call)
+        for column, key in zip(call.columns, call.column_keys, strict=True):
+            name = next((name for name in (column, key) if name in protected), None)
+            if name is not None and counts.get(column):
+                again[name, call.address] = again.get((name, call.address), 0) + counts[column]
+    for (name, address), cells in sorted(again.items()):
+        message = f"column `{clean(name)}` is protected, and `{address}` would run {amount(cells)} of its cells again"
+        rule = protected[name]
+        yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
+
+
+def _raised_by(limit: Limit | Rule) -> str:
+    if limit.contact:
+        return clean(limit.contact)
+    if limit.set_at.startswith("--"):
+        return "whoever runs this command"
+    if limit.set_at.startswith("RECONCILER_"):
+        return "whoever sets that variable"
+    return "whoever may change that file"
+
+
+def _dearest(call: Call, lists: Sequence[Prices]) -> Decimal | None:
+    """Return what a call costs where each cell has the highest of its prices; None where one of them is unknown."""
+    keys = dict(zip(call.columns, call.column_keys, strict=True))
+    total = Decimal(0)
+    for block in call.covered:
+        for column in block.columns:
+            found = [prices.of(call.kinds.get(column, ""), keys[column], column) for prices in lists]
+            known = [price for price in found if price is not None]
+            if len(known) < len(found):
+                return None
+            total += max(known) * len(block.rows)
+    return total
+
+
+def _grouped(pairs: Iterable[tuple[str, Call]]) -> dict[str, list[Call]]:
+    grouped: dict[str, list[Call]] = {}
+    for key, call in pairs:
+        grouped.setdefault(key, []).append(call)
+    return grouped

@@ -32,7 +32,11 @@ def too_fine(document: Document, at: Path) -> Iterator[Problem]:
     if isinstance(value, dict):
         for key in value:
             yield from too_fine(document, (*at, key))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and -int(exact(value).as_tuple().exponent) > DECIMAL_PLACES:
+    elif (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -int(exact(value).as_tuple().exponent) > DECIMAL_PLACES
+    ):
         yield Problem(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
 
 
@@ -53,15 +57,17 @@ def limits_in(text: str, source: str) -> Limits:
     at: Path = ("spec", "limits")
     whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
     found = [each for each in schema.problems("project", whole) if each.at[:2] == at]
-    problems = [
-        Problem(document.place(each.at[2:], key=each.at_key), each.message.replace("spec.limits", "the limits"))
-        for each in found
-    ]
+    problems = [Problem(document.place(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
     problems += [Problem(other.place(()), f"{source} holds one mapping") for other in documents[1:]]
     problems += too_fine(document, ())
     if problems:
         raise ManifestError(problems)
     return _Reader(document, (), source).limits()
+
+
+def _shorter(message: str) -> str:
+    """Without the path to the limits, of which the variable and the flag hold nothing."""
+    return message.replace("spec.limits.", "").replace("spec.limits", "the limits")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The plan as inert data: what would be sent, what would not and why. `planner.py` makes it; nothing here decides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -37,6 +37,13 @@ class SkipReason(StrEnum):
     UNKNOWN_STATUS = "unknown_status"
 
 
+class Cause(StrEnum):
+    """Whether a change of the manifests makes a call's cells due, or they were due without it."""
+
+    CHANGE = "change"
+    DUE = "due"
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One POST to the run endpoint: a rectangle of cells and what is known about it."""
@@ -66,6 +73,10 @@ class Call:
     """Column id → a mark of what each row of its block showed (`evidence.py`). Not in the plan file."""
     configs: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column id → `config_digest`. Not in the plan file."""
+    kinds: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Column id → the column's kind, which its price may go by. Not in the plan file."""
+    cause: Cause | None = None
+    """None where no manifests were given to compare with."""
 
     @property
     def manifest(self) -> str:
@@ -150,6 +161,12 @@ class Violation:
     message: str
     set_at: str
     """Where the limit was set: `reconciler.yaml:9 (spec.limits.max_credits)`, `--max-credits`."""
+    number: Decimal | None = None
+    """What the plan comes to, in the limit's unit; None where nobody can tell."""
+    limit: Decimal | None = None
+    """None for a rule without a number."""
+    raised_by: str = ""
+    """Who can raise it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +182,20 @@ class Totals:
     """Cells whose price is unknown."""
     known_credits: Decimal
     """The sum over the calls whose price is known."""
+
+
+def sums(tables: int, calls: Sequence[Call]) -> Totals:
+    """Add up calls."""
+    unpriced = sum(call.cells for call in calls if call.credits is None)
+    known = sum((call.credits for call in calls if call.credits is not None), Decimal(0))
+    return Totals(
+        tables=tables,
+        calls=len(calls),
+        cells=sum(call.cells for call in calls),
+        credits=None if unpriced else known,
+        unpriced_cells=unpriced,
+        known_credits=known,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +221,4 @@ class Plan:
 
     def totals(self) -> Totals:
         """Add up the calls."""
-        unpriced = sum(call.cells for call in self.calls if call.credits is None)
-        known = sum((call.credits for call in self.calls if call.credits is not None), Decimal(0))
-        return Totals(
-            tables=len(self.tables),
-            calls=len(self.calls),
-            cells=sum(call.cells for call in self.calls),
-            credits=None if unpriced else known,
-            unpriced_cells=unpriced,
-            known_credits=known,
-        )
+        return sums(len(self.tables), self.calls)

@@ -5,7 +5,7 @@ cover what is due with rectangles, and count the rest by reason.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -30,7 +30,7 @@ from reconciler.history import Block, TableHistory
 from reconciler.manifest import Manifest, Mode
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Problem
-from reconciler.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip
+from reconciler.plan import Call, Cause, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip
 from reconciler.recall import Memory
 
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
@@ -54,6 +54,7 @@ def make_plan(
     unreadable: Sequence[Problem] = (),
     *,
     within: Approval | None = None,
+    anyway: Approval | None = None,
     manifest_digest: str = "",
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
@@ -61,14 +62,17 @@ def make_plan(
     """Compare what the manifests want with what the tables show and the ledger remembers.
 
     `manifests` are those selected, `snapshots` and `histories` are by table id; a table without a snapshot has its
-    problem in `unreadable`. `within` shrinks the plan to cells that were approved. `manifest_digest` is of all
-    manifests, selected or not.
+    problem in `unreadable`. `within` shrinks the plan to cells that were approved. `anyway` holds cells that are due
+    without a change that is looked at: no call then mixes them with others, and each says its cause.
+    `manifest_digest` is of all manifests, selected or not.
     """
     by_table: dict[str, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda manifest: manifest.name):
         by_table.setdefault(manifest.table_id, []).append(manifest)
     parts = [
-        _TablePlanner(owners, snapshots[table], histories.get(table) or TableHistory(table), rules, within).plan()
+        _TablePlanner(
+            owners, snapshots[table], histories.get(table) or TableHistory(table), rules, within, anyway
+        ).plan()
         for table, owners in by_table.items()
         if table in snapshots
     ]
@@ -110,12 +114,14 @@ class _TablePlanner:
         history: TableHistory,
         rules: Rules,
         within: Approval | None,
+        anyway: Approval | None,
     ) -> None:
         self._manifests = manifests
         self._snapshot = snapshot
         self._history = history
         self._rules = rules
         self._within = within
+        self._anyway = anyway
         self._rows = len(snapshot.row_ids)
         self._row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
         self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
@@ -174,7 +180,8 @@ class _TablePlanner:
             facts = self._facts(column, scope)
             verdicts = facts.translate(VERDICTS[scope.run.mode])
             due = masks.from_flags(verdicts.translate(_IS_DUE)) & scope.rows & ~taken
-            due &= self._approved(column, scope)
+            if self._within is not None:
+                due &= self._listed(self._within, column, scope)
             harmless = masks.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
             taken |= due
             decided.append((scope, due, harmless, verdicts))
@@ -182,11 +189,9 @@ class _TablePlanner:
         for scope, due, harmless, verdicts in decided:
             yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
 
-    def _approved(self, column: Column, scope: Scope) -> int:
-        if self._within is None:
-            return masks.every_row(self._rows)
+    def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
-        return self._within.mask(key, self._row_index)
+        return approval.mask(key, self._row_index)
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
@@ -228,10 +233,22 @@ class _TablePlanner:
 
     def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells]) -> Iterator[Call]:
         columns = [cells[column.id] for column in scope.columns]
-        for rectangle in cover(columns, self._rows, self._rules.max_cells_per_call):
-            yield self._call(scope, rectangle)
+        for cause, of_cause in self._by_cause(scope, columns):
+            for rectangle in cover(of_cause, self._rows, self._rules.max_cells_per_call):
+                yield self._call(scope, rectangle, cause)
 
-    def _call(self, scope: Scope, rectangle: Rectangle) -> Call:
+    def _by_cause(
+        self, scope: Scope, columns: Sequence[ColumnCells]
+    ) -> Iterator[tuple[Cause | None, Sequence[ColumnCells]]]:
+        """Part what is due by its cause; what one part covers in passing is never due in the other."""
+        if self._anyway is None:
+            yield None, columns
+            return
+        listed = [self._listed(self._anyway, column, scope) for column in scope.columns]
+        yield Cause.DUE, [replace(cells, due=cells.due & rows) for cells, rows in zip(columns, listed, strict=True)]
+        yield Cause.CHANGE, [replace(cells, due=cells.due & ~rows) for cells, rows in zip(columns, listed, strict=True)]
+
+    def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None) -> Call:
         columns = {column.id: column for column in scope.columns}
         ids = tuple(part.column for part in rectangle.parts)
         rows = masks.pick(self._snapshot.row_ids, rectangle.rows)
@@ -261,6 +278,8 @@ class _TablePlanner:
             covered=covered,
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: columns[column].config_digest for column in ids},
+            kinds={column: columns[column].kind for column in ids},
+            cause=cause,
         )
 
     def _blocks(self, rectangle: Rectangle) -> tuple[Block, ...]:

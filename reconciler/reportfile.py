@@ -1,10 +1,12 @@
 """Report → JSON, versioned (`schemas/report.v1.json`)."""
 
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from reconciler.amounts import json_number
 from reconciler.history import CallState
-from reconciler.outcome import CallResult
+from reconciler.outcome import CallResult, Settlement
 from reconciler.report import Report, bought_cells, sum_cells, sum_credits
 
 FORMAT_VERSION = "1.0"
@@ -21,6 +23,7 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
         if report.stop is None
         else {"cause": report.stop.cause.value, "message": report.stop.message, "hint": report.stop.hint},
         "calls": [_result(result) for result in report.results],
+        "by_manifest": _by_manifest(report.results),
         "in_doubt_before": [
             {
                 "id": call.id,
@@ -69,3 +72,37 @@ def _result(result: CallResult) -> dict[str, Any]:
         if settled is None
         else {"done": settled.done, "failed": settled.failed, "not_started": settled.not_started},
     }
+
+
+def _by_manifest(results: Sequence[CallResult]) -> list[dict[str, Any]]:
+    """Return the receipt: what was planned and what became of it, a line per manifest, by name."""
+    grouped: dict[str, list[CallResult]] = {}
+    for result in results:
+        grouped.setdefault(result.call.manifest, []).append(result)
+    return [{"manifest": manifest, **_receipt(grouped[manifest])} for manifest in sorted(grouped)]
+
+
+def _receipt(results: Sequence[CallResult]) -> dict[str, Any]:
+    ended: dict[CallState | None, list[CallResult]] = {}
+    for result in results:
+        ended.setdefault(None if result.ending is None else result.ending.state, []).append(result)
+    accepted = ended.get(CallState.ACCEPTED, [])
+    settled = [result.settlement for result in accepted if result.settlement is not None]
+    return {
+        "calls": len(results),
+        "cells_planned": sum_cells(results),
+        "cells_requested": sum(bought_cells(result) for result in accepted),
+        "cells_refused": sum_cells(ended.get(CallState.REFUSED, [])),
+        "cells_not_sent": sum_cells([*ended.get(CallState.NOT_SENT, []), *ended.get(None, [])]),
+        "cells_in_doubt": sum_cells(ended.get(CallState.IN_DOUBT, [])),
+        "cells_done": _settled(settled, lambda found: found.done),
+        "cells_failed": _settled(settled, lambda found: found.failed),
+        "cells_not_started": _settled(settled, lambda found: found.not_started),
+        "credits_planned": json_number(sum_credits(results)),
+        "credits": json_number(sum_credits(accepted) if accepted else Decimal(0)),
+    }
+
+
+def _settled(found: Sequence[Settlement], count: Callable[[Settlement], int]) -> int | None:
+    """Add up what waiting found; None where nobody waited."""
+    return sum(count(each) for each in found) if found else None

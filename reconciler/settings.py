@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from reconciler.budget import Limit, Limits
 from reconciler.errors import SettingsError
+from reconciler.guard import Floor
+from reconciler.limiting import limits_in
 from reconciler.project import DEFAULT_PROJECT, Project, load_project
 
 PROJECT_FILE = "reconciler.yaml"
 DEFAULT_URL = "https://api.extruct.ai"
 DEFAULT_LEDGER = ".reconciler/ledger.db"
+LIMIT_VARIABLES = ("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER_LIMITS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Flags:
     ledger: str | None = None
     max_credits: str | None = None
     max_cells: str | None = None
+    limits: str | None = None
+    """More limits, as `spec.limits` of the project file would hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,10 @@ class Settings:
     ledger: str
     """A path or URL; may hold a password, so it is never printed."""
     limits: Limits
+    project_file: Path | None = None
+    """None where there is none."""
+    floor: Floor | None = None
+    """Limits of a base that hold besides (`--limits-from`)."""
 
 
 def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
@@ -45,17 +54,30 @@ def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
     project = DEFAULT_PROJECT if path is None else load_project(path)
     root = Path() if path is None else path.parent
     ledger = flags.ledger or environment.get("RECONCILER_LEDGER") or project.ledger
-    limits = project.limits
-    if flags.max_credits is not None:
-        limits = replace(limits, max_credits=_limit("--max-credits", flags.max_credits))
-    if flags.max_cells is not None:
-        limits = replace(limits, max_cells=_limit("--max-cells", flags.max_cells))
     return Settings(
         project=project,
         root=root,
         api_url=flags.api_url or environment.get("EXTRUCT_API_URL") or project.api.url,
         ledger=_rooted(ledger, root) if ledger == project.ledger and ledger else ledger or str(root / DEFAULT_LEDGER),
-        limits=limits,
+        limits=_limits(flags, environment).over(project.limits),
+        project_file=path,
+    )
+
+
+def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
+    """Return the limits that flags and variables set, flags stronger."""
+    flagged = Limits(
+        max_credits=_limit("--max-credits", flags.max_credits), max_cells=_limit("--max-cells", flags.max_cells)
+    )
+    variables = {name: environment.get(name) or None for name in LIMIT_VARIABLES}
+    set_in_variables = Limits(
+        max_credits=_limit("RECONCILER_MAX_CREDITS", variables["RECONCILER_MAX_CREDITS"]),
+        max_cells=_limit("RECONCILER_MAX_CELLS", variables["RECONCILER_MAX_CELLS"]),
+    )
+    return (
+        flagged.over(limits_in(flags.limits or "", "--limits"))
+        .over(set_in_variables)
+        .over(limits_in(variables["RECONCILER_LIMITS"] or "", "RECONCILER_LIMITS"))
     )
 
 
@@ -106,11 +128,13 @@ def _rooted(ledger: str, root: Path) -> str:
     return ledger if "://" in ledger else os.fspath(root / ledger)
 
 
-def _limit(flag: str, text: str) -> Limit:
+def _limit(source: str, text: str | None) -> Limit | None:
+    if text is None:
+        return None
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value < 0:
-        raise SettingsError(f"{flag} must be a number, 0 or more")
-    return Limit(value, flag)
+        raise SettingsError(f"{source} must be a number, 0 or more")
+    return Limit(value, source)

@@ -19,6 +19,8 @@ from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Waiting
+from reconciler.cli.review import APPLY_FORMATS, answer_report
+from reconciler.cli.writing import write_whole
 from reconciler.client import Reader, SpendClient
 from reconciler.errors import PlanError, SettingsError, StalePlan
 from reconciler.ledger import open_ledger
@@ -56,7 +58,8 @@ from reconciler.settings import Settings
     default=0.0,
     help="Wait this long for another apply to finish with a table. Default: not at all.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON.")
+@click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
 @options.targets
 @options.limits
 @options.detailed_exitcode
@@ -72,6 +75,7 @@ def command(
     wait: bool | None,
     timeout: float | None,
     lease_timeout: float,
+    out: str | None,
     form: str,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -104,8 +108,14 @@ def command(
             if wait if wait is not None else console.is_terminal:
                 report = screen.wait(report, tools, timeout)
     code = report.exit_code(detailed=detailed_exitcode)
+    content = reportfile.document(report, code)
+    saved_as = json.dumps(content, indent=2, ensure_ascii=True)
+    if out is not None:
+        write_whole(Path(out), saved_as + "\n")
     if form == "json":
-        console.answer(json.dumps(reportfile.document(report, code), indent=2, ensure_ascii=True))
+        console.answer(saved_as)
+    elif form == "markdown":
+        answer_report(console, content)
     else:
         console.answer(report_text(report, console.paint))
     return code

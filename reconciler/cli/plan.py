@@ -10,7 +10,9 @@ from reconciler import planfile, reconcile
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
+from reconciler.cli.review import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.client import Reader
+from reconciler.errors import ManifestError
 from reconciler.guard import violations
 from reconciler.ledger import open_ledger
 from reconciler.render.plan_text import plan_text
@@ -20,7 +22,7 @@ from reconciler.report import ExitCode
 @click.command("plan")
 @options.paths
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the plan as JSON.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
+@click.option("--format", "form", type=click.Choice(PLAN_FORMATS), default="text", help="How stdout is written.")
 @options.targets
 @options.limits
 @options.detailed_exitcode
@@ -44,7 +46,12 @@ def command(
     """
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells)
-    wanted = reconcile.load(settings, paths, target, exclude)
+    try:
+        wanted = reconcile.load(settings, paths, target, exclude)
+    except ManifestError as error:
+        if answer_problems(console, form, error.problems):
+            return ExitCode.ERROR
+        raise
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
         seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings)
     plan = reconcile.plan(wanted, seen, settings)
@@ -55,7 +62,7 @@ def command(
         console.info(f"The plan is saved in {out}.")
     if form == "json":
         console.answer(json.dumps(content, indent=2, ensure_ascii=True))
-    else:
+    elif not answer_plan(console, form, content, out):
         console.answer(plan_text(plan, settings.limits, violated, console.paint))
     if plan.errored:
         return ExitCode.ERROR

@@ -5,6 +5,9 @@ import click
 from reconciler.amounts import counted
 from reconciler.cli import options
 from reconciler.cli.console import Console, exits
+from reconciler.cli.review import VALIDATE_FORMATS, answer_problems, answer_valid
+from reconciler.discovery import find_files
+from reconciler.errors import ManifestError
 from reconciler.loading import load_manifests
 from reconciler.report import ExitCode
 from reconciler.settings import manifest_paths
@@ -12,16 +15,32 @@ from reconciler.settings import manifest_paths
 
 @click.command("validate")
 @options.paths
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(VALIDATE_FORMATS),
+    default="text",
+    help="How stdout is written: for people, as annotations, or as a report for a CI's pages.",
+)
 @click.pass_context
 @exits
-def command(context: click.Context, /, paths: tuple[str, ...]) -> int:
+def command(context: click.Context, /, paths: tuple[str, ...], form: str) -> int:
     """Check manifests and the project file, offline.
 
     Needs no token and no network. Every problem of every file is reported at once, with its place.
     """
     console = Console(context.obj)
-    settings = console.settings()
-    manifests = load_manifests(manifest_paths(settings, paths))
+    files: list[str] = []
+    try:
+        folders = manifest_paths(console.settings(), paths)
+        files = [path.as_posix() for path in find_files(folders)]
+        manifests = load_manifests(folders)
+    except ManifestError as error:
+        if answer_problems(console, form, error.problems, files):
+            return ExitCode.ERROR
+        raise
     runs = sum(len(manifest.runs) for manifest in manifests)
-    console.answer(f"Valid: {counted(len(manifests), 'manifest')}, {counted(runs, 'run')}.")
+    summary = f"Valid: {counted(len(manifests), 'manifest')}, {counted(runs, 'run')}."
+    if not answer_valid(console, form, summary, files):
+        console.answer(summary)
     return ExitCode.OK

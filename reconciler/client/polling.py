@@ -6,23 +6,7 @@ from dataclasses import dataclass
 from reconciler.client.pages import Counters, read_counters
 from reconciler.client.paths import table_path
 from reconciler.errors import ApiError
-from reconciler.observed import IDLE
-
-
-@dataclass(frozen=True, slots=True)
-class TableStatus:
-    """How far a table is [D]."""
-
-    run_status: str
-    """`idle` or `running` [D]; anything else is taken as not idle."""
-    cells_in_progress: int
-    cells_completed: int
-    """Whether failed cells count among them is not documented."""
-
-    @property
-    def is_finished(self) -> bool:
-        """Idle, and no cell in progress [V]."""
-        return self.run_status == IDLE and self.cells_in_progress == 0
+from reconciler.observed import TableStatus
 
 
 @dataclass(frozen=True, slots=True)

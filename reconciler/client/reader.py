@@ -11,10 +11,10 @@ from reconciler.client.bodies import Buffers
 from reconciler.client.dispatch import Dispatch
 from reconciler.client.options import ApiOptions
 from reconciler.client.paths import as_uuid, not_a_table_id
-from reconciler.client.polling import Poll, TableStatus
+from reconciler.client.polling import Poll
 from reconciler.client.wire import Connection, tls_context
 from reconciler.errors import ApiError
-from reconciler.observed import TableSnapshot
+from reconciler.observed import TableSnapshot, TableStatus
 
 T = TypeVar("T")
 

@@ -28,7 +28,10 @@ class LiveSimulator:
     @property
     def state(self) -> World:
         """The world as it is now; hold `state.lock` while looking at more than one thing."""
-        return self._simulator.world
+        world = self._simulator.world
+        with world.lock:
+            world.settle()
+        return world
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point a client at it."""

@@ -3,11 +3,10 @@
 import copy
 import pickle
 import traceback
-from dataclasses import replace
 
 import pytest
 
-from reconciler.client import ApiOptions, Token
+from reconciler.client import Token
 from reconciler.client.wire import checked_url
 from reconciler.errors import Refused, SettingsError
 from tests.client.tables import SECRET, TABLE, options
@@ -128,4 +127,4 @@ def test_a_path_that_leads_away_is_not_requested() -> None:
 def test_a_number_that_makes_no_sense_is_refused(change: dict[str, float]) -> None:
     """Before anything is sent."""
     with pytest.raises(SettingsError):
-        replace(ApiOptions(base_url="https://api.extruct.ai", token=Token(SECRET)), **change)  # type: ignore[arg-type]
+        options("https://api.extruct.ai", **change)

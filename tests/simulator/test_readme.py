@@ -94,6 +94,17 @@ def test_the_tests_pass_in_a_project_of_their_own(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_the_command_prints_what_is_shown() -> None:
+    """The first lines of `reconciler simulator` are those of the README, but for the port."""
+    shown = readme().split("$ reconciler simulator\n")[1].split("```")[0]
+    command = [sys.executable, "-m", "reconciler", "simulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = "".join(process.stdout.readline() for _ in shown.splitlines())
+        process.kill()
+    assert re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8420", told) == shown
+
+
 def test_every_kind_of_fault_is_named() -> None:
     """The table of faults has all of them."""
     assert [kind for kind in get_args(Kind) if f"`{kind}`" not in readme()] == []

@@ -36,7 +36,7 @@ def has_stopped(process: Process) -> bool:
     """Wait until a process has stopped itself or ended, and say which."""
     while not process.has_ended:
         with suppress(FileNotFoundError):
-            state = Path(f"/proc/{process.pid or "none"}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+            state = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
             if process.pid and state == "T":
                 return True
         time.sleep(0.02)

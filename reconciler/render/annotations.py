@@ -1,0 +1,116 @@
+"""Problems as GitHub's workflow commands: marks beside the lines of a pull request.
+
+GitHub shows ten of a kind for each step and drops the rest without a word, so the rest is counted here. Every line begins
+with a command of ours, so that nothing in a message can be a command of its own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from reconciler.amounts import counted
+from reconciler.clean import clean
+from reconciler.place import Place, Problem
+
+MOST = 10
+"""Of one kind; GitHub's own limit for a step."""
+
+_MESSAGE_LENGTH = 2000
+_PATH_LENGTH = 1000
+_SET_AT = re.compile(r"(?P<path>[^()]+):(?P<line>[1-9][0-9]{0,8})(?: \(.*\))?")
+
+
+class Level(StrEnum):
+    """How bad; the worst stands first."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A message and the line it is about."""
+
+    level: Level
+    title: str
+    message: str
+    place: Place | None = None
+
+
+def of_problems(problems: Sequence[Problem], title: str = "Problem in a manifest") -> list[Annotation]:
+    """Return an error for each problem."""
+    return [
+        Annotation(Level.ERROR, title, " ".join(part for part in (each.message, each.hint) if part), each.place)
+        for each in problems
+    ]
+
+
+def of_plan(content: Mapping[str, Any], headline: str) -> list[Annotation]:
+    """Return what a plan file's content has to say beside lines of files; `headline` sums the plan up."""
+    found = of_problems(problems_of(content), "The plan cannot be made")
+    for each in content["violations"]:
+        message = f"{each['message']}; set in {each['set_at']}"
+        if each.get("raised_by"):
+            message += f"; to be raised by {each['raised_by']}"
+        found.append(Annotation(Level.ERROR, f"Limit {each['rule']}", message, _set_at(each["set_at"])))
+    for call in content["in_doubt"]:
+        message = f"{call['address']}: call {call['id'][:8]} may have been paid for; end it with `ledger resolve`"
+        found.append(Annotation(Level.WARNING, "Call in doubt", message))
+    return [*found, Annotation(Level.NOTICE, "Plan", headline)]
+
+
+def problems_of(content: Mapping[str, Any]) -> list[Problem]:
+    """Return a plan file's diagnostics."""
+    return [
+        Problem(Place(each["path"], each["line"], each["column"]), each["message"], each["hint"])
+        for each in content["diagnostics"]
+    ]
+
+
+def _set_at(text: str) -> Place | None:
+    match = _SET_AT.fullmatch(text)
+    return None if match is None else Place(match["path"], int(match["line"]), 1)
+
+
+def workflow_commands(annotations: Sequence[Annotation]) -> str:
+    """Return the lines to print, errors first, at most `MOST` of a kind, the rest counted."""
+    shown: list[Annotation] = []
+    rest: list[Annotation] = []
+    for level in (Level.ERROR, Level.WARNING):
+        found = [each for each in annotations if each.level is level]
+        shown += found[:MOST]
+        if found[MOST:]:
+            text = f"{counted(len(found) - MOST, f'more {level.value}')} not shown here"
+            rest.append(Annotation(Level.NOTICE, "Not everything is shown", text))
+    notices = [each for each in annotations if each.level is Level.NOTICE]
+    return "\n".join(_command(each) for each in [*shown, *(notices + rest)[-MOST:]])
+
+
+def relocated(annotations: Sequence[Annotation], prefix: str) -> list[Annotation]:
+    """Return annotations whose paths begin at the repository's root: `prefix` is where the program ran, from there."""
+    return [each if each.place is None else replace(each, place=moved(each.place, prefix)) for each in annotations]
+
+
+def moved(place: Place, prefix: str) -> Place:
+    """Return a place whose relative path begins `prefix` further up."""
+    return place if not prefix or place.path.startswith("/") else replace(place, path=f"{prefix}/{place.path}")
+
+
+def _command(of: Annotation) -> str:
+    fields = []
+    if of.place is not None:
+        path = clean(of.place.path, _PATH_LENGTH)
+        fields += [f"file={_property(path)}", f"line={of.place.line}", f"col={of.place.column}"]
+    fields.append(f"title={_property(clean(of.title))}")
+    return f"::{of.level.value} {','.join(fields)}::{_data(clean(of.message, _MESSAGE_LENGTH))}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,95 @@
+"""Problems in the formats that other tools read: GitLab's code quality, SARIF 2.1.0 and JUnit's XML."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape, quoteattr
+
+from reconciler import __version__
+from reconciler.amounts import counted
+from reconciler.clean import clean
+from reconciler.fingerprint import digest
+from reconciler.place import Problem
+
+RULE = "reconciler-validate"
+_LENGTH = 2000
+_NOT_XML = re.compile("[\ufffe\uffff]")
+"""What `clean` lets pass and XML does not know."""
+
+
+def code_quality(problems: Sequence[Problem]) -> str:
+    """Return GitLab's code-quality report: an array with a fingerprint for each problem that moving lines keep."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for problem in problems:
+        key = (problem.place.path, problem.message)
+        seen[key] += 1
+        found.append(
+            {
+                "description": _words(problem),
+                "check_name": RULE,
+                "fingerprint": digest([*key, seen[key]]).removeprefix("sha256:"),
+                "severity": "major",
+                "location": {"path": clean(problem.place.path, _LENGTH), "lines": {"begin": problem.place.line}},
+            }
+        )
+    return json.dumps(found, indent=2, ensure_ascii=True)
+
+
+def sarif(problems: Sequence[Problem]) -> str:
+    """Return a SARIF 2.1.0 log with one run."""
+    rule = {"id": RULE, "shortDescription": {"text": "A manifest or the project file is wrong"}}
+    driver = {"name": "reconciler", "version": __version__, "rules": [rule]}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": [_result(each) for each in problems]}
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=True)
+
+
+def _result(problem: Problem) -> Mapping[str, Any]:
+    region = {"startLine": problem.place.line, "startColumn": problem.place.column}
+    location = {"artifactLocation": {"uri": quote(clean(problem.place.path, _LENGTH))}, "region": region}
+    return {
+        "ruleId": RULE,
+        "level": "error",
+        # `[text](target)` in a SARIF message is a link; a space in between makes it two words.
+        "message": {"text": _words(problem).replace("](", "] (")},
+        "locations": [{"physicalLocation": location}],
+    }
+
+
+def junit(problems: Sequence[Problem], files: Sequence[str]) -> str:
+    """Return JUnit's XML: a test case for each of `files`, which fails with the problems of that file."""
+    by_file: dict[str, list[Problem]] = {file: [] for file in files}
+    for problem in problems:
+        by_file.setdefault(problem.place.path, []).append(problem)
+    failures = sum(map(bool, by_file.values()))
+    sizes = f'tests="{len(by_file)}" failures="{failures}" errors="0"'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {sizes}>"]
+    lines.append(f'<testsuite name="reconciler validate" {sizes}>')
+    for file, found in by_file.items():
+        lines += _case(file, found)
+    return "\n".join([*lines, "</testsuite>", "</testsuites>"])
+
+
+def _case(file: str, problems: Sequence[Problem]) -> list[str]:
+    name = quoteattr(_xml(clean(file, _LENGTH)))
+    if not problems:
+        return [f'<testcase classname="manifests" name={name}/>']
+    text = "\n".join(f"{clean(str(each.place), _LENGTH)}: {_words(each)}" for each in problems)
+    first = quoteattr(_xml(counted(len(problems), "problem") + f": {_words(problems[0])}"))
+    return [
+        f'<testcase classname="manifests" name={name}>',
+        f'<failure type="problem" message={first}>{escape(_xml(text))}</failure>',
+        "</testcase>",
+    ]
+
+
+def _words(problem: Problem) -> str:
+    return clean(" ".join(part for part in (problem.message, problem.hint) if part), _LENGTH)
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,227 @@
+"""A plan file as a reviewer reads it: the sums first, what this change causes, then a table per manifest.
+
+Rendered from the document that `planfile.py` makes and `schemas/plan.v1.json` describes, because a comment is written
+from a file that another job made: all of its texts are text from outside.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from reconciler.amounts import counted
+from reconciler.clean import clean
+from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
+from reconciler.render.plan_text import SKIPPED
+
+Document = Mapping[str, Any]
+
+POINTER = "The plan file has all of it."
+_RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
+_QUIET = {"done": "done", "satisfied": "where their run wants them"}
+_REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
+_CAUSES = {"change": "this change", "due": "due anyway"}
+_NAMED_COLUMNS = 3
+
+
+def plan_markdown(content: Document, title: str = "Plan", pointer: str = POINTER, limit: int = LIMIT) -> str:
+    """Return a plan file's content as Markdown of at most `limit` bytes, without a newline at its end.
+
+    `title` and `pointer` are Markdown of the caller's own making.
+    """
+    parts = (f"### {plan_headline(content, title)}", _verdict(content), _split(content))
+    head = "\n\n".join(part for part in parts if part)
+    return fit(head, _sections(content), _foot(content), pointer, limit)
+
+
+def plan_headline(content: Document, title: str = "Plan") -> str:
+    """Return the sums on one line; nothing but numbers in it comes from outside."""
+    sums = content["totals"]
+    if content["errored"]:
+        return f"{title}: {counted(len(content['diagnostics']), 'error')}, cannot be applied"
+    if not content["calls"]:
+        skipped = sum(skip["cells"] for skip in content["skipped"] if skip["reason"] not in _QUIET)
+        left = f", {number(skipped)} cells skipped" if skipped or content["in_doubt"] else ""
+        return f"{title}: nothing to do in {_count(sums['tables'], 'table')}{left}"
+    sizes = [_count(sums[f"{noun}s"], noun) for noun in ("table", "call", "cell")]
+    return f"{title}: {', '.join(sizes)}, {_price(content)}{_against_limits(content)}"
+
+
+def _price(content: Document) -> str:
+    sums = content["totals"]
+    if sums["credits"] is not None:
+        return f"{number(sums['credits'])} credits"
+    known = sum(call["credits"] for call in content["calls"] if call["credits"] is not None)
+    return f"{number(known)} credits and {_count(sums['unpriced_cells'], 'cell')} of unknown price"
+
+
+def _against_limits(content: Document) -> str:
+    limits = content.get("limits") or {}
+    found = [
+        f"{number(limits[name])} {noun}"
+        for name, noun in (("max_credits", "credits"), ("max_cells", "cells"))
+        if limits.get(name) is not None
+    ]
+    return f" (limit {', '.join(found)})" if found else ""
+
+
+def _verdict(content: Document) -> str:
+    lines = []
+    if content["errored"]:
+        lines.append("**The plan has errors and cannot be applied.**")
+    if content["violations"]:
+        lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} passed.")
+    if content["in_doubt"]:
+        lines.append(f"**In doubt:** {counted(len(content['in_doubt']), 'call')} of an earlier apply.")
+    snapshot = content.get("live_snapshot")
+    if snapshot:
+        lines.append(f"Planned from a snapshot of the live tables, taken {code(str(snapshot.get('taken_at', '')))}.")
+    selected = [*content["targeted"]["include"], *content["targeted"]["exclude"]]
+    if selected:
+        lines.append(f"Narrowed by {counted(len(selected), 'selector')}: not every run is in it.")
+    return "\\\n".join(lines)
+
+
+def _split(content: Document) -> str:
+    """Answer the reviewer's question: what does this change cost?"""
+    if "against" not in content:
+        return ""
+    caused = [call for call in content["calls"] if call.get("cause") == "change"]
+    anyway = [call for call in content["calls"] if call.get("cause") != "change"]
+    ours = f"**This change causes {_sums(caused)}.**" if caused else "**This change causes no call.**"
+    return f"{ours} Due anyway: {_sums(anyway)}." if anyway else ours
+
+
+def _sums(calls: Sequence[Document]) -> str:
+    cells = sum(call["cells"] for call in calls)
+    return f"{counted(len(calls), 'call')}, {_count(cells, 'cell')}, {_credits(calls)} credits"
+
+
+def _sections(content: Document) -> Iterator[Section]:
+    if content["diagnostics"]:
+        yield Section("problem", [_problem(each) for each in content["diagnostics"]], "#### Problems\n")
+    if content["violations"]:
+        yield Section("limit", [_violation(each) for each in content["violations"]], "#### Limits\n")
+    if content["in_doubt"]:
+        yield Section("call in doubt", [_open_call(each) for each in content["in_doubt"]], "#### In doubt\n", _RESOLVE)
+    against = content.get("against")
+    if against and against["changes"]:
+        head = f"#### What changes against {code(against['ref'])}\n"
+        yield Section("change", [_change(each) for each in against["changes"]], head)
+    yield from _manifests(content)
+    if content["calls"]:
+        titles = rows_head("call", "run", "columns", "rows:", "cells:", "credits:", "wave:")
+        yield folded("Calls", "call", titles, [_call(call) for call in content["calls"]])
+
+
+def _problem(problem: Document) -> str:
+    hint = f" {code(problem['hint'], 400)}" if problem["hint"] else ""
+    return f"- {_place(problem)} {code(problem['message'], 400)}{hint}"
+
+
+def _violation(violation: Document) -> str:
+    who = f"; to be raised by {code(violation['raised_by'])}" if violation.get("raised_by") else ""
+    return f"- {code(violation['rule'])} {code(violation['message'], 400)}, set in {code(violation['set_at'], 200)}{who}"
+
+
+_RESOLVE = """
+Each may have been paid for, so it is not sent again. It settles by itself once the table shows that it ran. Otherwise \
+look at the table, then say which: `reconciler ledger resolve CALL --landed` or `--not-landed`, with `--reason`."""
+
+
+def _open_call(call: Document) -> str:
+    return f"- {code(call['id'])} {code(call['address'])}, {_count(call['cells'], 'cell')}, {_credits([call])} credits"
+
+
+def _change(change: Document) -> str:
+    address = f"{code(change['address'])} " if change.get("address") else ""
+    place = f" ({_place(change)})" if change.get("path") else ""
+    return f"- {address}{code(change['text'], 400)}{place}"
+
+
+def _place(of: Document) -> str:
+    return code(f"{of['path']}:{of['line']}:{of['column']}", 400)
+
+
+def _manifests(content: Document) -> Iterator[Section]:
+    """Yield a section for each manifest with calls, then one for those without."""
+    calls: dict[str, list[Document]] = {}
+    for call in content["calls"]:
+        calls.setdefault(call["address"], []).append(call)
+    skips: dict[str, list[Document]] = {}
+    for skip in content["skipped"]:
+        skips.setdefault(skip["address"], []).append(skip)
+    is_split = "against" in content
+    quiet = []
+    for table in content["tables"]:
+        if any(run["address"] in calls for run in table["runs"]):
+            yield _manifest(table, calls, skips, is_split=is_split)
+        else:
+            skipped = [skip for run in table["runs"] for skip in skips.get(run["address"], [])]
+            quiet.append(row(cell(table["manifest"]), cell(table["run_status"]), _skipped(skipped) or "nothing in scope"))
+    if quiet:
+        yield folded("Nothing due", "manifest", rows_head("manifest", "table is", "cells"), quiet)
+
+
+def _manifest(
+    table: Document, calls: Mapping[str, Sequence[Document]], skips: Mapping[str, Sequence[Document]], *, is_split: bool
+) -> Section:
+    rows = []
+    for run in table["runs"]:
+        due = calls.get(run["address"], [])
+        causes = [cause for cause in _CAUSES if any(call.get("cause", "due") == cause for call in due)]
+        for cause in causes if is_split else [None] if due else []:
+            rows.append(_run(run, [call for call in due if cause in (None, call.get("cause", "due"))], cause))
+        if not due:
+            rows.append(row(*_run_name(run), "", "", "0", "0", "nothing due", *([""] if is_split else [])))
+    title = f"#### {code(table['manifest'])}: {code(table['name'])}, {_count(table['rows'], 'row')}"
+    titles = rows_head(*_RUN_TITLES, "because of") if is_split else rows_head(*_RUN_TITLES)
+    skipped = _skipped([skip for run in table["runs"] for skip in skips.get(run["address"], [])])
+    return Section("run", rows, f"{title}, {code(table['run_status'])}\n\n{titles}", skipped and f"\nSkipped: {skipped}")
+
+
+def _run(run: Document, due: Sequence[Document], cause: str | None) -> str:
+    keys = list(dict.fromkeys(key for call in due for key in call["column_keys"]))
+    named = ", ".join(cell(key, 40) for key in keys[:_NAMED_COLUMNS])
+    more = f" and {len(keys) - _NAMED_COLUMNS:,} more" if len(keys) > _NAMED_COLUMNS else ""
+    rows = len({id_ for call in due for id_ in call["rows"]})
+    reason = due[0]["reason"]
+    words = _REASONS.get(reason) or f"revision {cell(run['revision'] or '')} not run"
+    split = f", {len(due):,} calls" if len(due) > 1 else ""
+    fields = [*_run_name(run), named + more, f"{rows:,}", number(sum(call["cells"] for call in due)), _credits(due)]
+    return row(*fields, words + split, *([_CAUSES[cause]] if cause else []))
+
+
+def _run_name(run: Document) -> tuple[str, str]:
+    return cell(run["address"].partition("/")[2]), cell(run["mode"])
+
+
+def _skipped(skips: Sequence[Document]) -> str:
+    """Return how many cells are skipped for which reason; those that are as they should be last."""
+    by_reason: Counter[str] = Counter()
+    for skip in skips:
+        by_reason[skip["reason"]] += skip["cells"]
+    words = {**SKIPPED, **_QUIET}
+    return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
+
+
+def _call(call: Document) -> str:
+    columns = ", ".join(cell(key, 40) for key in call["column_keys"][:20])
+    more = f" and {len(call['column_keys']) - 20:,} more" if len(call["column_keys"]) > 20 else ""
+    sizes = [f"{len(call['rows']):,}", number(call["cells"]), _credits([call]), number(call["wave"])]
+    return row(cell(call["id"][:8]), cell(call["address"]), columns + more, *sizes)
+
+
+def _credits(calls: Sequence[Document]) -> str:
+    known = [call["credits"] for call in calls if call["credits"] is not None]
+    return number(sum(known)) if len(known) == len(calls) else "unknown"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
+def _foot(content: Document) -> str:
+    git = content["git"]
+    commit = f" of commit {code(git['sha'][:12])}" + (" with changes" if git["dirty"] else "") if git else ""
+    made = clean(content["created_at"], 40)
+    return f"Nothing was sent. Plan {code(content['plan_id'][:19])}{commit}, made {code(made)}."

@@ -1,0 +1,20 @@
+"""Problems of manifests as Markdown, for a CI job's summary."""
+
+from collections.abc import Sequence
+
+from reconciler.amounts import counted
+from reconciler.place import Problem
+from reconciler.render.markdown import LIMIT, Section, code, fit
+
+POINTER = "`reconciler validate` prints all of them."
+
+
+def problems_markdown(problems: Sequence[Problem], limit: int = LIMIT) -> str:
+    """Return a heading that counts, then each problem with its place."""
+    files = len({problem.place.path for problem in problems})
+    head = f"### Validate: {counted(len(problems), 'problem')} in {counted(files, 'file')}"
+    rows = [
+        f"- {code(str(each.place), 400)} {code(each.message, 400)}" + (f" {code(each.hint, 400)}" if each.hint else "")
+        for each in problems
+    ]
+    return fit(head, [Section("problem", rows)] if rows else [], "", POINTER, limit)

@@ -1,0 +1,91 @@
+"""A report file as a receipt: what was bought, by manifest; what is open; each call folded up below."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.amounts import counted
+from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
+
+Document = Mapping[str, Any]
+
+POINTER = "The report file has all of it."
+_STATES = {"refused": "refused", "not_sent": "not sent", "in_doubt": "in doubt", "not_attempted": "not tried"}
+_TITLES = (
+    "manifest", "planned:", "requested:", "refused:", "in doubt:", "not sent:", "done:", "failed:", "not started:", "credits:",
+)  # fmt: skip
+_COLUMNS = ("cells_planned", "cells_requested", "cells_refused", "cells_in_doubt", "cells_not_sent")
+_WAITED = ("cells_done", "cells_failed", "cells_not_started")
+_RESOLVE = """
+It may have been paid for, so it is not sent again. It settles by itself once the table shows that it ran. Otherwise look \
+at the table, then say which: `reconciler ledger resolve CALL --landed` or `--not-landed`, with `--reason`."""
+
+
+def report_markdown(content: Document, title: str = "Applied", pointer: str = POINTER, limit: int = LIMIT) -> str:
+    """Return a report file's content as Markdown of at most `limit` bytes, without a newline at its end.
+
+    `title` and `pointer` are Markdown of the caller's own making.
+    """
+    head = "\n\n".join(part for part in (_headline(content, title), _verdict(content)) if part)
+    foot = f"Plan {code(content['plan_id'][:19])}, exit code {number(content['exit_code'])}."
+    return fit(head, _sections(content), foot, pointer, limit)
+
+
+def _headline(content: Document, title: str) -> str:
+    sums = content["totals"]
+    if not content["calls"]:
+        return f"### {title}: nothing was due, nothing was sent"
+    accepted = f"{_count(sums['accepted'], 'call')} accepted, {_count(sums['cells_accepted'], 'cell')}"
+    parts = [f"### {title}: {accepted}, {number(sums['credits_accepted'])} credits"]
+    parts += [f"{number(sums[state])} {word}" for state, word in _STATES.items() if sums[state]]
+    return ", ".join(parts)
+
+
+def _verdict(content: Document) -> str:
+    lines = []
+    if content["stopped"]:
+        stopped = content["stopped"]
+        hint = f" {code(stopped['hint'], 400)}" if stopped["hint"] else ""
+        lines.append(f"**Stopped:** {code(stopped['message'], 400)}{hint}")
+    open_calls = len(content["in_doubt_before"]) + content["totals"]["in_doubt"]
+    if open_calls:
+        lines.append(f"**In doubt:** {_count(open_calls, 'call')} may have been paid for, and nobody knows.")
+    if content["unrecorded"]:
+        lines.append(f"**Not in the ledger:** the outcome of {counted(len(content['unrecorded']), 'call')}.")
+    if content["still_running"]:
+        lines.append(f"{counted(len(content['still_running']), 'table')} still running when waiting ended.")
+    if content["totals"]["cells_failed"]:
+        lines.append(f"{_count(content['totals']['cells_failed'], 'cell')} failed after they were bought.")
+    return "\\\n".join(lines)
+
+
+def _sections(content: Document) -> Iterator[Section]:
+    doubtful = [*content["in_doubt_before"], *(call for call in content["calls"] if call["state"] == "in_doubt")]
+    if doubtful:
+        rows = [
+            f"- {code(call['id'])} {code(call['address'])}, {_count(call['cells'], 'cell')}, "
+            f"{number(call['credits'])} credits"
+            for call in doubtful
+        ]
+        yield Section("call in doubt", rows, "#### In doubt\n", _RESOLVE)
+    if content["by_manifest"]:
+        yield Section("manifest", [_manifest(line) for line in content["by_manifest"]], rows_head(*_TITLES))
+    if content["calls"]:
+        titles = rows_head("call", "run", "mode", "cells:", "requested:", "credits:", "outcome", "detail")
+        yield folded("Calls", "call", titles, [_call(call) for call in content["calls"]])
+
+
+def _manifest(line: Document) -> str:
+    waited = [number(line[key]) if line[key] is not None else "" for key in _WAITED]
+    return row(cell(line["manifest"]), *(number(line[key]) for key in _COLUMNS), *waited, number(line["credits"]))
+
+
+def _call(call: Document) -> str:
+    requested = "" if call["requested_cells"] is None else number(call["requested_cells"])
+    state = _STATES.get(call["state"], call["state"])
+    detail = cell(call["detail"], 200) if call["detail"] else ""
+    sizes = [number(call["cells"]), requested, number(call["credits"])]
+    return row(cell(call["id"][:8]), cell(call["address"]), cell(call["mode"]), *sizes, cell(state), detail)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"

@@ -1,0 +1,90 @@
+"""The plan file: an identity that only its content changes, and orders that only its content decides."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler import planfile
+from reconciler.manifest import Mode
+from reconciler.observed import TableSnapshot
+from reconciler.plan import Plan
+from reconciler.planner import make_plan
+from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
+
+ORIGIN = planfile.Origin(
+    "2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai", planfile.GitState("abc", dirty=False)
+)
+SIMPLE = a_table([a_column(1), a_column(2)], ["..d", ".dd"])
+
+
+def plan_of(table: TableSnapshot = SIMPLE) -> Plan:
+    """Plan every empty cell of a table."""
+    return make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules())
+
+
+def test_a_plan_keeps_its_id_whenever_it_is_made() -> None:
+    """The time stands in the file and is no part of it."""
+    early, late = (
+        planfile.document(plan_of(), ORIGIN),
+        planfile.document(plan_of(), replace(ORIGIN, created_at="later")),
+    )
+    assert early["plan_id"] == late["plan_id"]
+    assert early["created_at"] != late["created_at"]
+    assert early["plan_id"] == planfile.plan_id(early)
+
+
+def every_leaf(value: Any) -> list[tuple[Any, Any]]:
+    """Return the container and key of every value that holds no other."""
+    if not isinstance(value, dict | list):
+        return []
+    found = []
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        found += every_leaf(inner) if isinstance(inner, dict | list) and inner else [(value, key)]
+    return found
+
+
+def test_an_edited_file_no_longer_matches_its_id() -> None:
+    """Whatever was edited, but for the time and the id itself."""
+    content = planfile.document(plan_of(), ORIGIN)
+    for container, key in every_leaf(content):
+        if container is content and key in ("plan_id", "created_at"):
+            continue
+        before = container[key]
+        container[key] = "edited"
+        assert planfile.plan_id(content) != content["plan_id"], key
+        container[key] = before
+    assert planfile.plan_id(content) == content["plan_id"]
+
+
+def test_a_rectangle_that_covers_more_lists_what_is_due_in_it() -> None:
+    """Approval is for the due cells alone; an exact rectangle needs no list."""
+    (call,) = planfile.document(plan_of(), ORIGIN)["calls"]
+    rows = SIMPLE.row_ids
+    assert (call["columns"], call["rows"]) == ([column_id(1), column_id(2)], list(rows[:2]))
+    assert call["due"] == [
+        {"columns": [column_id(1)], "rows": list(rows[:2])},
+        {"columns": [column_id(2)], "rows": [rows[0]]},
+    ]
+    (call,) = planfile.document(plan_of(a_table([a_column(1)], [".."])), ORIGIN)["calls"]
+    assert "due" not in call
+
+
+def test_within_a_manifest_what_others_wait_for_is_sent_first() -> None:
+    """However the table and the manifest order the columns."""
+    # Each column has a row in which it alone is failed, so that no two share a rectangle.
+    columns = [a_column(1, 2), a_column(2, 3), a_column(3), a_column(4, 1)]
+    table = a_table(columns, ["f...", ".f..", "..f.", "...f"])
+    keys = [call.column_keys for call in plan_of(table).calls]
+    assert [key for (key,) in keys] == ["key_3", "key_2", "key_1", "key_4"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_manifests_that_claim_one_column_are_told_so_in_one_way(order: int) -> None:
+    """Whichever was read first."""
+    manifests = [a_manifest(a_run(Mode.NEW), name=name) for name in ("a", "b")]
+    plan = make_plan(manifests[::order], {TABLE: SIMPLE}, {}, rules())
+    assert plan == make_plan(manifests, {TABLE: SIMPLE}, {}, rules())
+    assert plan.errored
+    assert plan.calls == ()
+    assert all("`a`" in problem.message for problem in plan.diagnostics)
