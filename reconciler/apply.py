@@ -5,10 +5,13 @@ R2: the intent is durable before a byte is sent. R3: the POST starts only within
 R4 and R5 stand in `recovery.py`. R6: the journal gives a ticket by compare-and-set, and only its holder sends.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+from queue import SimpleQueue
 from typing import Protocol
 
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
@@ -98,10 +101,12 @@ class Apply:
         actor: Actor,
         on_unrecorded: Callable[[Call, Ticket, Ending], None],
         interrupted: Callable[[], bool] = lambda: False,
+        concurrency: int = 1,
     ) -> None:
         """`on_unrecorded` is told of an ending that the journal could not keep, so that a person can.
 
-        Once `interrupted` says True, the call in flight is finished and recorded, and nothing more is sent.
+        Once `interrupted` says True, the calls in flight are finished and recorded, and nothing more is sent. Calls of
+        `concurrency` tables are in flight at once, those of one table one after the other.
         """
         self._plan = plan
         self._runner = runner
@@ -111,15 +116,17 @@ class Apply:
         self._actor = actor
         self._on_unrecorded = on_unrecorded
         self._interrupted = interrupted
+        self._concurrency = concurrency
+        self._lock = threading.Lock()
         self._labels = {table.manifest: table.labels for table in plan.tables}
         self._versions = {table.table_id: table.ledger_version for table in plan.tables}
         self._troubles = 0
         self.stopped: Stop | None = None
 
     def stop(self, stop: Stop) -> None:
-        """Send nothing more once the call in flight has ended; the first reason stays."""
-        if self.stopped is None:
-            self.stopped = stop
+        """Send nothing more once the calls in flight have ended; the first reason stays."""
+        with self._lock:
+            self.stopped = self.stopped or stop
 
     def _may_send(self) -> bool:
         if self._interrupted():
@@ -127,10 +134,33 @@ class Apply:
         return self.stopped is None
 
     def run(self) -> Iterator[CallResult]:
-        """Send the plan's calls, table by table, and yield each call's result as it is known."""
+        """Send the plan's calls and yield each call's result as it is known."""
         calls = sorted(self._plan.calls, key=lambda call: call.table_id)
-        for _, of_table in groupby(calls, key=lambda call: call.table_id):
-            yield from self._run_table(list(of_table))
+        tables = [list(of_table) for _, of_table in groupby(calls, key=lambda call: call.table_id)]
+        if self._concurrency == 1:
+            for of_table in tables:
+                yield from self._run_table(of_table)
+            return
+        known: SimpleQueue[CallResult | None] = SimpleQueue()
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="apply") as pool:
+            lanes = [pool.submit(self._run_lane, of_table, known) for of_table in tables]
+            try:
+                for _ in lanes:
+                    # A lane ends with None, also where it failed.
+                    yield from iter(known.get, None)
+            except BaseException:
+                # Leaving the pool waits for its lanes; without a stop they would go on sending meanwhile.
+                self.stop(Stop(StopCause.INTERRUPTED, "interrupted"))
+                raise
+        for lane in lanes:
+            lane.result()
+
+    def _run_lane(self, calls: Sequence[Call], known: "SimpleQueue[CallResult | None]") -> None:
+        try:
+            for result in self._run_table(calls):
+                known.put(result)
+        finally:
+            known.put(None)
 
     def _run_table(self, calls: Sequence[Call]) -> Iterator[CallResult]:
         given_up = ""
@@ -210,20 +240,26 @@ class Apply:
         if ending is None:
             return result.reason
         if ending.state is CallState.ACCEPTED:
-            self._troubles = 0
+            self._count_trouble(0)
             self._check_amount(result.call, ending.receipt)
             return ""
         if ending.state is CallState.REFUSED:
-            self._troubles = 0
+            self._count_trouble(0)
             if ending.status in STOPS_ALL_SPENDING:
                 self.stop(Stop(StopCause.REFUSED, f"the API refused a call: {ending.detail}"))
             return f"call {result.call.id[:8]} for the same table was refused"
-        self._troubles += 1
-        if self._troubles >= MOST_TROUBLES:
-            message = f"{self._troubles} calls in a row got no clear answer"
+        troubles = self._count_trouble(1)
+        if troubles >= MOST_TROUBLES:
+            message = f"{troubles} calls in a row got no clear answer"
             self.stop(Stop(StopCause.TROUBLE, message, "Look at the API's state before you apply again."))
         word = "is in doubt" if ending.state is CallState.IN_DOUBT else "could not be sent"
         return f"call {result.call.id[:8]} for the same table {word}"
+
+    def _count_trouble(self, more: int) -> int:
+        """Return how many calls in a row have had no clear answer; 0 more begins anew."""
+        with self._lock:
+            self._troubles = self._troubles + more if more else 0
+            return self._troubles
 
     def _check_amount(self, call: Call, receipt: Receipt | None) -> None:
         requested = receipt.requested_cells if receipt else None

@@ -28,24 +28,20 @@ class _Table:
     every: _Claim | None = None
     columns: dict[str, _Claim] = field(default_factory=dict)
     first: _Claim | None = None
-    second: _Claim | None = None
-    """Of another manifest than `first`."""
+    """Manifests come one after the other, so if this is the asking one's own, there is no other."""
 
     def earlier(self, claim: _Claim) -> _Claim | None:
         """Return a claim of another manifest that covers part of this one."""
-        candidates = [self.every, self.columns.get(claim.column)] if claim.column else [self.first, self.second]
+        candidates = [self.every, self.columns.get(claim.column)] if claim.column else [self.first]
         return next((other for other in candidates if other and other.manifest is not claim.manifest), None)
 
     def add(self, claim: _Claim) -> None:
         """Remember a claim."""
-        if self.first is None:
-            self.first = claim
-        elif self.second is None and self.first.manifest is not claim.manifest:
-            self.second = claim
-        if claim.column is not None:
+        self.first = self.first or claim
+        if claim.column is None:
+            self.every = self.every or claim
+        else:
             self.columns.setdefault(claim.column, claim)
-        elif self.every is None:
-            self.every = claim
 
 
 def overlapping_claims(manifests: Iterable[Manifest]) -> list[Problem]:

@@ -38,6 +38,8 @@ class ApiSettings:
     url: str = "https://api.extruct.ai"
     concurrency: int = 16
     """Requests at once, 1 to 32."""
+    run_concurrency: int = 4
+    """Run calls at once, of as many tables; those of one table go one after the other."""
     timeout_seconds: float = 30.0
     """For one read."""
     page_rows: int = 500

@@ -137,12 +137,12 @@ def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiErro
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """What an apply tells while it works; all are called from the thread that applies."""
+    """What an apply tells while it works."""
 
     on_result: Callable[[CallResult], None]
     on_poll: Callable[[Mapping[str, TableStatus]], None]
     on_unrecorded: Callable[[Call, Ticket, Ending], None]
-    """The ledger did not keep an ending: a person must."""
+    """The ledger did not keep an ending: a person must. Called from the thread that sent the call."""
     on_trouble: Callable[[str], None]
     """Something went wrong that does not change what was spent."""
 
@@ -269,6 +269,7 @@ def _send(final: Plan, proposed: Plan, plan_id: str, leases: Leases, tools: Tool
         actor=tools.actor,
         on_unrecorded=lost,
         interrupted=lambda: bool(tools.interrupt),
+        concurrency=tools.settings.project.api.run_concurrency,
     )
     results = []
     for result in work.run():
@@ -276,6 +277,8 @@ def _send(final: Plan, proposed: Plan, plan_id: str, leases: Leases, tools: Tool
         tools.watcher.on_result(result)
     looked_again = {table.table_id for table in final.tables}
     elsewhere = tuple(call for call in proposed.in_doubt if call.table_id not in looked_again)
+    order = {call.id: index for index, call in enumerate(final.calls)}
+    results.sort(key=lambda result: order[result.call.id])
     return Report(plan_id, tuple(results), work.stopped, (*elsewhere, *final.in_doubt), tuple(unrecorded))
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "validate": "Check manifests and the project file, offline.",
     "plan": "Show which run calls are due, and send nothing.",
     "apply": "Send the run calls that are due, each at most once.",
+    "comment": "Post a plan or a receipt where the change is reviewed.",
     "ledger": "Look at what was spent, when and by whom.",
     "schema": "Print a JSON Schema.",
     "simulator": "Serve a local stand-in of the API.",

@@ -1,7 +1,6 @@
 """`reconciler plan`."""
 
 import json
-import os
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
 from reconciler.cli.review import PLAN_FORMATS, answer_plan, answer_problems
+from reconciler.cli.writing import write_whole
 from reconciler.client import Reader
 from reconciler.errors import ManifestError
 from reconciler.guard import violations
@@ -69,13 +69,3 @@ def command(
     if violated:
         return ExitCode.LIMIT
     return ExitCode.CHANGES if detailed_exitcode and plan.calls else ExitCode.OK
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)

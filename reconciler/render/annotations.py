@@ -1,7 +1,7 @@
 """Problems as GitHub's workflow commands: marks beside the lines of a pull request.
 
-GitHub shows ten of a kind for each step and drops the rest without a word, so the rest is counted here. Every line begins
-with a command of ours, so that nothing in a message can be a command of its own.
+GitHub shows ten of a kind for each step and drops the rest without a word, so the rest is counted here. Every line
+begins with a command of ours, so that nothing in a message can be a command of its own.
 """
 
 import re

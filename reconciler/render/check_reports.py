@@ -43,7 +43,11 @@ def sarif(problems: Sequence[Problem]) -> str:
     """Return a SARIF 2.1.0 log with one run."""
     rule = {"id": RULE, "shortDescription": {"text": "A manifest or the project file is wrong"}}
     driver = {"name": "reconciler", "version": __version__, "rules": [rule]}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": [_result(each) for each in problems]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(each) for each in problems],
+    }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=True)
 

@@ -120,7 +120,9 @@ def _problem(problem: Document) -> str:
 
 def _violation(violation: Document) -> str:
     who = f"; to be raised by {code(violation['raised_by'])}" if violation.get("raised_by") else ""
-    return f"- {code(violation['rule'])} {code(violation['message'], 400)}, set in {code(violation['set_at'], 200)}{who}"
+    return (
+        f"- {code(violation['rule'])} {code(violation['message'], 400)}, set in {code(violation['set_at'], 200)}{who}"
+    )
 
 
 _RESOLVE = """
@@ -157,7 +159,9 @@ def _manifests(content: Document) -> Iterator[Section]:
             yield _manifest(table, calls, skips, is_split=is_split)
         else:
             skipped = [skip for run in table["runs"] for skip in skips.get(run["address"], [])]
-            quiet.append(row(cell(table["manifest"]), cell(table["run_status"]), _skipped(skipped) or "nothing in scope"))
+            quiet.append(
+                row(cell(table["manifest"]), cell(table["run_status"]), _skipped(skipped) or "nothing in scope")
+            )
     if quiet:
         yield folded("Nothing due", "manifest", rows_head("manifest", "table is", "cells"), quiet)
 
@@ -165,18 +169,23 @@ def _manifests(content: Document) -> Iterator[Section]:
 def _manifest(
     table: Document, calls: Mapping[str, Sequence[Document]], skips: Mapping[str, Sequence[Document]], *, is_split: bool
 ) -> Section:
-    rows = []
-    for run in table["runs"]:
-        due = calls.get(run["address"], [])
-        causes = [cause for cause in _CAUSES if any(call.get("cause", "due") == cause for call in due)]
-        for cause in causes if is_split else [None] if due else []:
-            rows.append(_run(run, [call for call in due if cause in (None, call.get("cause", "due"))], cause))
-        if not due:
-            rows.append(row(*_run_name(run), "", "", "0", "0", "nothing due", *([""] if is_split else [])))
+    rows = [line for run in table["runs"] for line in _run_rows(run, calls.get(run["address"], []), is_split=is_split)]
     title = f"#### {code(table['manifest'])}: {code(table['name'])}, {_count(table['rows'], 'row')}"
     titles = rows_head(*_RUN_TITLES, "because of") if is_split else rows_head(*_RUN_TITLES)
     skipped = _skipped([skip for run in table["runs"] for skip in skips.get(run["address"], [])])
-    return Section("run", rows, f"{title}, {code(table['run_status'])}\n\n{titles}", skipped and f"\nSkipped: {skipped}")
+    return Section(
+        "run", rows, f"{title}, {code(table['run_status'])}\n\n{titles}", skipped and f"\nSkipped: {skipped}"
+    )
+
+
+def _run_rows(run: Document, due: Sequence[Document], *, is_split: bool) -> list[str]:
+    """Return a line for the run, or one for each cause its calls have."""
+    if not due:
+        return [row(*_run_name(run), "", "", "0", "0", "nothing due", *([""] if is_split else []))]
+    if not is_split:
+        return [_run(run, due, None)]
+    by_cause = {cause: [call for call in due if call.get("cause", "due") == cause] for cause in _CAUSES}
+    return [_run(run, found, cause) for cause, found in by_cause.items() if found]
 
 
 def _run(run: Document, due: Sequence[Document], cause: str | None) -> str:
@@ -200,7 +209,7 @@ def _skipped(skips: Sequence[Document]) -> str:
     by_reason: Counter[str] = Counter()
     for skip in skips:
         by_reason[skip["reason"]] += skip["cells"]
-    words = {**SKIPPED, **_QUIET}
+    words = {**{reason.value: text for reason, text in SKIPPED.items()}, **_QUIET}
     return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
 
 

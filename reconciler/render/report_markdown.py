@@ -11,13 +11,22 @@ Document = Mapping[str, Any]
 POINTER = "The report file has all of it."
 _STATES = {"refused": "refused", "not_sent": "not sent", "in_doubt": "in doubt", "not_attempted": "not tried"}
 _TITLES = (
-    "manifest", "planned:", "requested:", "refused:", "in doubt:", "not sent:", "done:", "failed:", "not started:", "credits:",
-)  # fmt: skip
+    "manifest",
+    "planned:",
+    "requested:",
+    "refused:",
+    "in doubt:",
+    "not sent:",
+    "done:",
+    "failed:",
+    "not started:",
+    "credits:",
+)
 _COLUMNS = ("cells_planned", "cells_requested", "cells_refused", "cells_in_doubt", "cells_not_sent")
 _WAITED = ("cells_done", "cells_failed", "cells_not_started")
 _RESOLVE = """
-It may have been paid for, so it is not sent again. It settles by itself once the table shows that it ran. Otherwise look \
-at the table, then say which: `reconciler ledger resolve CALL --landed` or `--not-landed`, with `--reason`."""
+It may have been paid for, so it is not sent again. It settles by itself once the table shows that it ran. Otherwise \
+look at the table, then say which: `reconciler ledger resolve CALL --landed` or `--not-landed`, with `--reason`."""
 
 
 def report_markdown(content: Document, title: str = "Applied", pointer: str = POINTER, limit: int = LIMIT) -> str:
@@ -81,7 +90,7 @@ def _manifest(line: Document) -> str:
 
 def _call(call: Document) -> str:
     requested = "" if call["requested_cells"] is None else number(call["requested_cells"])
-    state = _STATES.get(call["state"], call["state"])
+    state = _STATES.get(call["state"], str(call["state"]))
     detail = cell(call["detail"], 200) if call["detail"] else ""
     sizes = [number(call["cells"]), requested, number(call["credits"])]
     return row(cell(call["id"][:8]), cell(call["address"]), cell(call["mode"]), *sizes, cell(state), detail)

@@ -41,7 +41,14 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert load(tmp_path, CONTRACT) == Project(
         manifests=("manifests/",),
         ledger="postgresql://ledger.internal/reconciler",
-        api=ApiSettings("http://127.0.0.1:8080/base", 32, 2.5, 100, 10, Spend(0.1, 0.2, 0.31, 1)),
+        api=ApiSettings(
+            url="http://127.0.0.1:8080/base",
+            concurrency=32,
+            timeout_seconds=2.5,
+            page_rows=100,
+            max_cells_per_call=10,
+            spend=Spend(send_within_seconds=0.1, call_seconds=0.2, quiet_seconds=0.31, lease_seconds=1),
+        ),
         prices=Prices(Decimal(1), {"company_people_finder": Decimal(2), "agent": Decimal("0.1")}, {"a": Decimal(0)}),
         limits=Limits(
             Limit(Decimal("500.5"), f"{place}:15 (spec.limits.max_credits)"),

@@ -38,7 +38,7 @@ def every_leaf(value: Any) -> list[tuple[Any, Any]]:
     """Return the container and key of every value that holds no other."""
     if not isinstance(value, dict | list):
         return []
-    found = []
+    found: list[tuple[Any, Any]] = []
     for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
         found += every_leaf(inner) if isinstance(inner, dict | list) and inner else [(value, key)]
     return found
@@ -72,10 +72,10 @@ def test_a_rectangle_that_covers_more_lists_what_is_due_in_it() -> None:
 
 def test_within_a_manifest_what_others_wait_for_is_sent_first() -> None:
     """However the table and the manifest order the columns."""
-    # Each column has a row in which it alone is failed, so that no two share a rectangle.
     columns = [a_column(1, 2), a_column(2, 3), a_column(3), a_column(4, 1)]
-    table = a_table(columns, ["f...", ".f..", "..f.", "...f"])
-    keys = [call.column_keys for call in plan_of(table).calls]
+    table = a_table(columns, ["."] * 4)
+    plan = make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules(max_cells_per_call=1))
+    keys = [call.column_keys for call in plan.calls]
     assert [key for (key,) in keys] == ["key_3", "key_2", "key_1", "key_4"]
 
 

@@ -1,0 +1,7 @@
+"""Where changes are reviewed: a project's comment on a pull or merge request, found again and updated in place."""
+
+from reconciler.forge.comments import Comment, Comments, Posted, post
+from reconciler.forge.github import GitHub
+from reconciler.forge.gitlab import GitLab
+
+__all__ = ["Comment", "Comments", "GitHub", "GitLab", "Posted", "post"]

@@ -1,0 +1,38 @@
+"""Notes of a GitLab merge request."""
+
+from collections.abc import Iterator
+
+from reconciler.client.forge import ForgeClient
+from reconciler.errors import BadResponse, SettingsError
+from reconciler.forge.comments import Comment, comment_of, pages
+
+
+class GitLab:
+    """`Comments` over GitLab's REST API."""
+
+    def __init__(self, client: ForgeClient, project: str, number: int) -> None:
+        """Take the project's number and the merge request's number in it. Raises SettingsError."""
+        if not (project.isascii() and project.isdigit()):
+            raise SettingsError("the project must be its number", hint="CI_PROJECT_ID holds it, or --repository.")
+        self._client = client
+        self._list = f"/projects/{project}/merge_requests/{number}/notes"
+
+    def mine(self) -> str:
+        """Return the number of the user that the token belongs to."""
+        user = self._client.get("/user").content
+        if not isinstance(user, dict) or "id" not in user:
+            raise BadResponse("GET /user: answered in a shape we do not know")
+        return str(user["id"])
+
+    def read(self) -> Iterator[Comment]:
+        """Yield the notes."""
+        for item in pages(self._client, self._list):
+            yield comment_of(item, self._list, "author", "id")
+
+    def create(self, body: str) -> None:
+        """Write a new one."""
+        self._client.write("POST", self._list, {"body": body})
+
+    def update(self, id_: int, body: str) -> None:
+        """Replace the body of one."""
+        self._client.write("PUT", f"{self._list}/{id_}", {"body": body})
