@@ -3,9 +3,9 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reconciler.clean import clean
 from reconciler.discovery import SUFFIXES
@@ -14,12 +14,13 @@ from reconciler.sources import MAX_BYTES
 
 GIT_SECONDS = 60.0
 MAX_FILES = 100_000
-"""YAML files taken from one commit at most."""
+"""Files taken from one commit at most."""
 
-_SHA = re.compile(rb"([0-9a-f]{40}([0-9a-f]{24})?)\n?")
+_SHA = re.compile(rb"([0-9a-f]{40}([0-9a-f]{24})?)\n")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _ENTRY = re.compile(rb"([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)", re.DOTALL)
-_LINK, _FILES = "120000", ("100644", "100755", "100664")
+_LINK, _MODULE = "120000", "160000"
+_ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,16 @@ class Blob:
     """A file of a commit."""
 
     path: str
-    """From the top of the repository."""
+    """From the top of the repository, with slashes."""
     mode: str
+    """As git writes it: `100644`, `120000` for a link."""
     id: str
     size: int
+
+    @property
+    def is_link(self) -> bool:
+        """A symbolic link; what it leads to may lie anywhere, so it is never followed."""
+        return self.mode == _LINK
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +45,86 @@ class Commit:
     """A commit of the repository that holds a folder."""
 
     id: str
-    top: str
+    top: Path
     """The folder of the work tree."""
     blobs: Mapping[str, Blob]
     """All its files and links, by path."""
 
     def below(self, paths: Iterable[str]) -> list[Blob]:
-        """Return the YAML files and links at and below `paths`, and the files at them whatever their name.
-
-        Where a link leads inside the repository, what it leads to comes too.
-        """
-        found: dict[str, Blob] = {}
-        waiting = [os.path.normpath(path) for path in paths]
-        seen = set(waiting)
-        while waiting:
-            wanted = waiting.pop()
-            prefix = "" if wanted == "." else f"{wanted}/"
-            for path, blob in self.blobs.items():
-                if path == wanted or (path.startswith(prefix) and (path.endswith(SUFFIXES) or blob.mode == _LINK)):
-                    found[path] = blob
-                    target = self.target(blob) if blob.mode == _LINK else None
-                    if target is not None and target not in seen:
-                        seen.add(target)
-                        waiting.append(target)
+        """Return the YAML files at and below `paths`, and what stands exactly at them; links that may lead to some."""
+        wanted = {os.path.normpath(path) for path in paths}
+        found = []
+        for path, blob in self.blobs.items():
+            pure = PurePosixPath(path)
+            is_named = path in wanted
+            is_below = "." in wanted or any(str(parent) in wanted for parent in pure.parents)
+            if is_named or (is_below and (pure.suffix in SUFFIXES or (blob.is_link and not pure.suffix))):
+                found.append(blob)
         if len(found) > MAX_FILES:
-            raise SettingsError(f"commit {self.id[:12]} holds more than {MAX_FILES:,} YAML files below the manifests")
-        return list(found.values())
+            raise SettingsError(f"commit {self.id[:12]} holds more than {MAX_FILES:,} files where manifests are")
+        return found
 
-    def target(self, link: Blob) -> str | None:
-        """Return the path that a link leads to; None where it leaves the repository."""
-        text = os.fsdecode(self.read([link])[link.id])
-        path = os.path.normpath(os.path.join(os.path.dirname(link.path), text))  # noqa: PTH118, PTH120 - a git path
-        return None if text.startswith("/") or path.startswith("..") else path
+    def read(self, blobs: Sequence[Blob]) -> dict[str, bytes]:
+        """Return what files hold, by path; of one that is too large for any reader just enough to tell."""
+        wanted = [blob for blob in blobs if blob.size <= MAX_BYTES]
+        said = _git(self.top, "cat-file", "--batch", given="".join(f"{blob.id}\n" for blob in wanted).encode())
+        contents = {blob.path: b" " * (MAX_BYTES + 1) for blob in blobs if blob.size > MAX_BYTES}
+        at = 0
+        for blob in wanted:
+            header = said.index(b"\n", at)
+            if said[at:header] != f"{blob.id} blob {blob.size}".encode():
+                raise SettingsError(f"git gave something else for {clean(blob.path)} at {self.id[:12]}")
+            contents[blob.path] = said[header + 1 : header + 1 + blob.size]
+            at = header + blob.size + 2
+        return contents
+
+
+def find_commit(ref: str, folder: Path) -> Commit | None:
+    """Return the commit that `ref` names in the repository that holds `folder`; None where git knows none.
+
+    Raises SettingsError for a ref that could be taken for an option or for two commits, and where git fails.
+    """
+    if not ref or ref.startswith("-") or _UNSAFE.search(ref):
+        raise SettingsError(f"`{clean(ref)}` cannot be the name of a commit", hint="Name a branch, a tag or a commit.")
+    top = _try(folder, "rev-parse", "--show-toplevel")
+    said = _try(
+        folder, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
+    )
+    if top is None or said is None or said.returncode or top.returncode:
+        return None
+    if b"ambiguous" in said.stderr:
+        raise SettingsError(f"`{clean(ref)}` names more than one commit", hint="Write refs/heads/… or the commit's id.")
+    sha = _SHA.fullmatch(said.stdout)
+    if sha is None:
+        return None
+    commit = sha[1].decode()
+    blobs = {}
+    for entry in _git(folder, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+        match = _ENTRY.fullmatch(entry)
+        if match is not None and match[1].decode() != _MODULE:
+            path = os.fsdecode(match[4])
+            blobs[path] = Blob(path, match[1].decode(), match[2].decode(), int(match[3]))
+    return Commit(commit, Path(os.fsdecode(top.stdout.rstrip(b"\n"))), blobs)
+
+
+def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
+    done = _try(folder, *arguments, given=given)
+    if done is None or done.returncode:
+        said = "it cannot be run" if done is None else clean(done.stderr.decode("utf-8", "replace").strip())
+        raise SettingsError(f"git could not read the commit: {said}")
+    return done.stdout
+
+
+def _try(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
+    """Run git; None where there is no git or it does not answer."""
+    try:
+        return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
+            ["git", "-C", os.fspath(folder), "--no-replace-objects", *arguments],  # noqa: S607 - the user's git
+            input=given,
+            capture_output=True,
+            timeout=GIT_SECONDS,
+            check=False,
+            env={**os.environ, **_ENVIRONMENT},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None

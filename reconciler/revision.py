@@ -1,18 +1,13 @@
-"""The project as it is elsewhere: at a git commit, or in a folder. The user's own files are only ever read.
-
-A commit's files come as raw blobs (`git ls-tree`, `git cat-file`) into a folder that is gone afterwards: no checkout,
-no filter, no attribute of the tree and no hook has a say in what they hold.
-"""
+"""The project as it is elsewhere: at a git commit, or in a folder. The user's own files are only ever read."""
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.clean import clean
-from reconciler.commit import Commit, find_commit
+from reconciler.commit import Blob, Commit, find_commit
 from reconciler.discovery import find_files
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.loading import load_manifests
@@ -20,7 +15,8 @@ from reconciler.manifest import Manifest, Named, Run
 from reconciler.place import Place, Problem
 from reconciler.project import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings import PROJECT_FILE, Settings, manifest_paths
-from reconciler.sources import MAX_BYTES, parse
+from reconciler.sources import parse
+from reconciler.wording import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +46,150 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
     `named` are the paths of the command line. Raises SettingsError for what is neither a ref nor a folder, and
     ManifestError for a project file that is wrong; manifests that are wrong are told in the result.
     """
-    with _open(where, settings, named) as tree:
-        project, value = _project(tree)
-        there = replace(settings, project=project or DEFAULT_PROJECT, root=tree.root)
-        problems = [*tree.fetch(manifest_paths(there, tree.named))]
-        manifests: tuple[Manifest, ...] = ()
-        try:
-            files = find_files([path for path in manifest_paths(there, tree.named) if path.exists()])
-            manifests = load_manifests(files) if any(map(_may_be_manifest, files)) else ()
-        except ManifestError as error:
-            problems += [tree.renamed(problem) for problem in error.problems]
-        except SettingsError as error:
-            if files_missing := error.hint.startswith("`reconciler init`"):
-                pass
-            else:
-                problems.append(Problem(Place(clean(where), 1, 1), error.message))
-            del files_missing
-        if problems:
-            return Revision(clean(where), project, value, (), tuple(problems))
-        return Revision(clean(where), project, value, tuple(tree.manifest(each) for each in manifests))
+    if Path(where).is_dir():
+        if not where.startswith((".", "/")) and find_commit(where, settings.root) is not None:
+            hint = f"Write `./{clean(where)}` for the folder, or `refs/heads/{clean(where)}` for the branch."
+            raise SettingsError(f"{quote(where)} is both a folder and a commit", hint=hint)
+        return _read(clean(where), _folder(Path(where), settings, named), settings)
+    commit = find_commit(where, settings.root)
+    if commit is None:
+        hint = "In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id."
+        raise SettingsError(f"{quote(where)} is neither a folder nor a commit that git knows here", hint=hint)
+    with tempfile.TemporaryDirectory(prefix="reconciler-") as scratch:
+        return _read(clean(where), _checkout(commit, Path(scratch), settings, named, clean(where)), settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The files of a revision, in a folder."""
+
+    root: Path
+    """The folder that stands for the project's."""
+    project_file: Path
+    shown_project: str
+    """The project file as messages name it."""
+    named: tuple[str, ...]
+    """The paths of the command line, there."""
+    rename: Callable[[str], str]
+    """A file there, or a message that names one → as one would name it here."""
+    fetch: Callable[[Sequence[Path]], list[Problem]]
+    """Bring the manifests at these paths into the folder; gives what stands in the way."""
+
+    def place(self, place: Place) -> Place:
+        """Return the place as it would be named here."""
+        return replace(place, path=self.rename(place.path))
+
+    def problem(self, problem: Problem) -> Problem:
+        """Return a problem as it would be told here."""
+        return replace(problem, place=self.place(problem.place), message=self.rename(problem.message))
+
+    def manifest(self, manifest: Manifest) -> Manifest:
+        """Return a manifest with all its places renamed."""
+        return replace(
+            manifest,
+            runs=tuple(self._run(run) for run in manifest.runs),
+            place=self.place(manifest.place),
+            table_place=self.place(manifest.table_place),
+        )
+
+    def _run(self, run: Run) -> Run:
+        return replace(run, columns=self._named(run.columns), rows=self._named(run.rows), place=self.place(run.place))
+
+    def _named(self, named: tuple[Named, ...] | None) -> tuple[Named, ...] | None:
+        return None if named is None else tuple(replace(each, place=self.place(each.place)) for each in named)
+
+
+def _read(name: str, tree: _Tree, settings: Settings) -> Revision:
+    project, value = None, None
+    if tree.project_file.is_file():
+        documents = parse(tree.project_file.read_bytes(), tree.shown_project)
+        project, value = project_of(documents, tree.shown_project), documents[0].value
+    paths = manifest_paths(replace(settings, project=project or DEFAULT_PROJECT, root=tree.root), tree.named)
+    problems = tree.fetch(paths)
+    manifests: tuple[Manifest, ...] = ()
+    try:
+        if not problems:
+            manifests = _manifests([path for path in paths if path.exists()])
+    except ManifestError as error:
+        problems = [tree.problem(problem) for problem in error.problems]
+    except SettingsError as error:
+        problems = [Problem(Place(name, 1, 1), error.message)]
+    return Revision(name, project, value, tuple(map(tree.manifest, manifests)), tuple(problems))
+
+
+def _manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
+    """Return the manifests at paths that exist; none where there are none, which here is no mistake."""
+    files = find_files(paths)
+    try:
+        return load_manifests(files)
+    except SettingsError:  # no file, or nothing but project files
+        return ()
+
+
+def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Tree:
+    """A folder laid out like the project's: the paths of the command line are looked for at the same place in it."""
+    file = settings.project_file or settings.root / PROJECT_FILE
+    return _Tree(
+        root=folder,
+        project_file=folder / file.name,
+        shown_project=clean((folder / file.name).as_posix()),
+        named=tuple(os.fspath(folder / os.path.relpath(path, settings.root)) for path in named),
+        rename=lambda text: text,
+        fetch=lambda _: [],
+    )
+
+
+def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence[str], name: str) -> _Tree:
+    """A commit's files in a scratch folder, each where it stands in the repository."""
+    scratch = scratch.resolve()
+    here = os.path.relpath(Path.cwd().resolve(), commit.top)
+    file = settings.project_file or settings.root / PROJECT_FILE
+
+    def there(path: Path) -> Path:
+        """Where a path of this machine stands in the scratch folder; above it if it is outside the repository."""
+        return Path(os.path.normpath(scratch / os.path.relpath(path.parent.resolve() / path.name, commit.top)))
+
+    def rename(text: str) -> str:
+        """Name the scratch folder's files as from the working directory."""
+        if not text.startswith(f"{scratch}/"):
+            return text.replace(f"{scratch}/", "")
+        return os.path.relpath(text.removeprefix(f"{scratch}/"), here)
+
+    def fetch(paths: Sequence[Path]) -> list[Problem]:
+        wanted = [os.path.relpath(path, scratch) for path in paths]
+        for path in wanted:
+            if path.startswith(".."):
+                message = "this is outside the repository, so nobody can tell what it was"
+                return [Problem(Place(clean(path), 1, 1), message)]
+        return _write(commit, commit.below(wanted), scratch, rename)
+
+    root = there(settings.root)
+    root.mkdir(parents=True, exist_ok=True)
+    problems = fetch([there(file)])
+    if problems:
+        raise ManifestError(problems)
+    return _Tree(
+        root=root,
+        project_file=there(file),
+        shown_project=clean(f"{name}:{os.path.relpath(there(file), scratch)}"),
+        named=tuple(os.fspath(there(Path(path))) for path in named),
+        rename=rename,
+        fetch=fetch,
+    )
+
+
+def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callable[[str], str]) -> list[Problem]:
+    """Write files into the scratch folder; a link, and a path that no honest commit holds, is a problem."""
+    problems = []
+    for blob in blobs:
+        steps = blob.path.split("/")
+        if blob.is_link or any(step in ("", ".", "..") or "\\" in step for step in steps):
+            what = "a link, which is not followed in a commit" if blob.is_link else "not a path"
+            place = Place(clean(rename(f"{scratch}/{blob.path}")), 1, 1)
+            problems.append(Problem(place, f"this is {what}, so nobody can tell what it says"))
+    if not problems:
+        for path, content in commit.read(blobs).items():
+            target = scratch / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    return problems

@@ -26,7 +26,7 @@ entry        __main__
 commands     cli
 simulator    simulator
 story        reconcile leasing
-edges        revision forge client ledger settings loading project limiting discovery provenance commit sources schema
+edges        revision forge client ledger settings loading project limiting provenance commit discovery sources schema
 texts        render reportfile saved planfile
 apply        report apply waiting
 decisions    planner guard recovery approval desired claims cover recall decide evidence masks
@@ -35,9 +35,7 @@ ground       errors wording syntax amounts clean fingerprint place __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
 
-SIDEWAYS = {
-    ("render", "ledger"): "ledger/records.py holds nouns; it will move down to them",
-}
+SIDEWAYS: dict[tuple[str, str], str] = {}
 """Imports against the order that are known, and why they are there."""
 
 INTO_THE_SIMULATOR = {"cli.simulator", "cli.demo"}
@@ -105,7 +103,7 @@ MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3, "pragma: no cover": 0, "skip or xfail": 0},
-    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 0},
+    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 1},
 }
 """How often each escape may stand in the code at most."""
 

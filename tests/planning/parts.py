@@ -34,10 +34,13 @@ class Wire:
 
     log: Log
     answers: dict[str, list[Answer]] = field(default_factory=dict)
+    meeting: Callable[[Call], object] = lambda call: None
+    """What happens while a call is on its way."""
 
     def send(self, call: Call) -> Receipt:
         """Answer a call; one that it was told nothing about is accepted."""
         self.log.events.append(f"send {short(call)}")
+        self.meeting(call)
         told = self.answers.get(call.id, [])
         answer = (told.pop(0) if len(told) > 1 else told[0]) if told else Receipt("run", call.cells)
         if isinstance(answer, BaseException):
@@ -99,7 +102,9 @@ class Bench:
         log = Log()
         return cls(log, Wire(log), Book(log))
 
-    def apply(self, calls: Sequence[Call], *, interrupted: Callable[[], bool] = lambda: False) -> Apply:
+    def apply(
+        self, calls: Sequence[Call], *, interrupted: Callable[[], bool] = lambda: False, concurrency: int = 1
+    ) -> Apply:
         """Return an apply of `calls`, not begun."""
         return Apply(
             a_plan(calls),
@@ -110,6 +115,7 @@ class Bench:
             actor=ACTOR,
             on_unrecorded=lambda *told: self.unrecorded.append(told),
             interrupted=interrupted,
+            concurrency=concurrency,
         )
 
     def run(self, *calls: Call) -> tuple[Apply, list[CallResult]]:

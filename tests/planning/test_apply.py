@@ -1,5 +1,8 @@
 """The apply loop: the order of each call, and what every outcome leads to (the contract's section 4)."""
 
+from collections.abc import Generator
+from threading import Barrier, Event, Lock
+
 import pytest
 
 from reconciler.apply import MOST_ATTEMPTS, MOST_TROUBLES, Stop, StopCause
@@ -226,3 +229,101 @@ def test_a_plan_without_calls_does_nothing() -> None:
     bench = Bench.new()
     assert states(bench) == ([], None, ExitCode.OK)
     assert bench.log.events == []
+
+
+PATIENCE = 30.0
+"""Seconds after which a thread that is waited for will not come any more."""
+
+
+def test_calls_of_several_tables_are_in_flight_at_once_and_those_of_one_table_never() -> None:
+    """Three tables with two calls each: the first calls meet, then the second ones."""
+    bench, meeting = Bench.new(), Barrier(3, timeout=PATIENCE)
+    bench.wire.meeting = lambda call: meeting.wait()
+    calls = [a_call(number, table=table) for number, table in enumerate("aabbcc", 1)]
+    results = list(bench.apply(calls, concurrency=3).run())
+    assert {result.call.id for result in results} == {call.id for call in calls}
+    sent = [event.split()[1] for event in bench.log.events if event.startswith("send")]
+    assert (set(sent[:3]), set(sent[3:])) == ({"1", "3", "5"}, {"2", "4", "6"})
+
+
+def test_no_more_tables_than_allowed_are_in_flight() -> None:
+    """Counted while each call is on its way."""
+    bench, lock = Bench.new(), Lock()
+    in_flight, most = 0, 0
+    pairs = Barrier(2, timeout=PATIENCE)
+
+    def meet(call: Call) -> None:
+        nonlocal in_flight, most
+        with lock:
+            in_flight += 1
+            most = max(most, in_flight)
+        pairs.wait()
+        with lock:
+            in_flight -= 1
+        pairs.wait()
+
+    bench.wire.meeting = meet
+    results = list(bench.apply([a_call(n, table=f"{n}") for n in range(1, 9)], concurrency=2).run())
+    assert (len(results), most) == (8, 2)
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_every_outcome_leads_to_the_same_when_tables_run_side_by_side(name: str) -> None:
+    """Within its table; what stops all spending lets the other table's call in flight end."""
+    answer, ended, cause, code = OUTCOMES[name]
+    bench, meeting = Bench.new(), Barrier(2, timeout=PATIENCE)
+    bench.wire.answers[ONE.id] = [answer]
+    bench.wire.meeting = lambda call: meeting.wait() if bench.count("send") <= 2 else None
+    apply = bench.apply([ONE, TWO, THREE], concurrency=2)
+    results = sorted(apply.run(), key=lambda result: result.call.id)
+    found = [result.ending.state.value if result.ending else "not tried" for result in results]
+    assert found == [*ended[:2], "accepted"]
+    assert (apply.stopped.cause if apply.stopped else None) == cause
+    assert Report("p", tuple(results), apply.stopped).exit_code() == code
+
+
+def test_a_stop_in_one_table_reaches_the_others() -> None:
+    """The calls in flight end and are recorded; nothing more is sent for any table."""
+    bench, meeting = Bench.new(), Barrier(2, timeout=PATIENCE)
+    bench.wire.answers[ONE.id] = [Refused("no credits", status=402)]
+    ended = Event()
+
+    def meet(call: Call) -> None:
+        meeting.wait()
+        if call is not ONE:
+            assert ended.wait(PATIENCE)
+
+    bench.wire.meeting = meet
+    apply = bench.apply([ONE, THREE, a_call(4, table="b")], concurrency=2)
+    states_by_call = {}
+    for result in apply.run():
+        states_by_call[int(result.call.id, 16)] = result.ending.state.value if result.ending else "not tried"
+        if result.call is ONE:
+            ended.set()
+    assert states_by_call == {1: "refused", 3: "accepted", 4: "not tried"}
+
+
+def test_whoever_stops_listening_stops_the_sending() -> None:
+    """The results are a generator; closed early, it leaves no thread that goes on spending."""
+    bench = Bench.new()
+    calls = [a_call(number, table=table) for number, table in enumerate("aaabbb", 1)]
+    gate = Event()
+    bench.wire.meeting = lambda call: gate.wait(PATIENCE) if bench.count("send") > 1 else None
+    apply = bench.apply(calls, concurrency=2)
+    results = apply.run()
+    next(results)
+    apply.stop(Stop(StopCause.INTERRUPTED, "closed"))
+    gate.set()
+    assert isinstance(results, Generator)
+    results.close()
+    assert bench.count("send") <= 3
+    assert bench.count("send") == bench.count("end")
+
+
+def test_a_fault_in_one_table_is_raised_once_the_others_have_ended() -> None:
+    """A journal that fails in an unknown way is no outcome of a call."""
+    bench = Bench.new()
+    bench.book.begins = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        list(bench.apply([ONE, THREE], concurrency=2).run())
+    assert bench.count("send") <= 1

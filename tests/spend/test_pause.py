@@ -35,7 +35,7 @@ def simulator() -> Iterator[LiveSimulator]:
 def has_stopped(process: Process) -> bool:
     """Wait until a process has stopped itself or ended, and say which."""
     while not process.has_ended:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ProcessLookupError):
             state = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
             if process.pid and state == "T":
                 return True
