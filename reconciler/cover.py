@@ -27,6 +27,10 @@ class Rectangle:
     """Its columns, in the table's order."""
     rows: int
     """Row mask: every row in which at least one of its columns is due."""
+    start: int
+    """Row that its masks begin with."""
+    length: int
+    """Rows that its masks are made for."""
 
     def due(self, part: ColumnCells) -> int:
         """Return the rows of the rectangle in which the column is due."""
@@ -49,7 +53,7 @@ def cover(columns: Sequence[ColumnCells], rows: int, most_cells: int) -> Iterato
         union = 0
         for part in parts:
             union |= part.due
-        yield from _split(Rectangle(tuple(parts), union), rows, most_cells)
+        yield from _split(Rectangle(tuple(parts), union, 0, rows), most_cells)
 
 
 def _grouped(columns: Sequence[ColumnCells], most_columns: int) -> list[list[ColumnCells]]:
@@ -73,23 +77,38 @@ def _grouped(columns: Sequence[ColumnCells], most_columns: int) -> list[list[Col
     return sorted(groups, key=lambda group: position[group[0].column])
 
 
-def _split(rectangle: Rectangle, rows: int, most_cells: int) -> Iterator[Rectangle]:
-    """Cut a rectangle by rows so that no piece has more than `most_cells` due cells."""
+def _split(rectangle: Rectangle, most_cells: int) -> Iterator[Rectangle]:
+    """Cut a rectangle by rows so that no piece has more than `most_cells` due cells.
+
+    The masks of a piece reach over its own rows alone: thousands of pieces must not each look at every row.
+    """
     if rectangle.cells <= most_cells:
         yield rectangle
         return
-    due_in_row = masks.to_flags(sum(rectangle.due(part) for part in rectangle.parts), rows)
-    piece: list[int] = []
-    cells = 0
-    for index in masks.indexes(rectangle.rows, rows):
+    length = rectangle.length
+    due_in_row = masks.to_flags(sum(rectangle.due(part) for part in rectangle.parts), length)
+    columns = [
+        (part.column, masks.to_flags(part.due, length), masks.to_flags(part.harmless, length))
+        for part in rectangle.parts
+    ]
+    wanted = masks.to_flags(rectangle.rows, length)
+    start = stop = cells = 0
+    for index in masks.indexes(rectangle.rows, length):
         if cells + due_in_row[index] > most_cells:
-            yield _piece(rectangle, masks.of_indexes(piece, rows))
-            piece, cells = [], 0
-        piece.append(index)
+            yield _piece(columns, wanted, start, stop)
+            start, cells = index, 0
+        elif not cells:
+            start = index
+        stop = index + 1
         cells += due_in_row[index]
-    yield _piece(rectangle, masks.of_indexes(piece, rows))
+    yield _piece(columns, wanted, start, stop)
 
 
-def _piece(rectangle: Rectangle, rows: int) -> Rectangle:
-    """The part of a rectangle in `rows`, without the columns that have nothing due there."""
-    return Rectangle(tuple(part for part in rectangle.parts if part.due & rows), rows)
+def _piece(columns: Sequence[tuple[str, bytes, bytes]], wanted: bytes, start: int, stop: int) -> Rectangle:
+    """The part of a rectangle from row `start` to before `stop`, without the columns that have nothing due there."""
+    parts = (
+        ColumnCells(column, masks.from_flags(due[start:stop]), masks.from_flags(harmless[start:stop]))
+        for column, due, harmless in columns
+    )
+    rows = masks.from_flags(wanted[start:stop])
+    return Rectangle(tuple(part for part in parts if part.due & rows), rows, start, stop - start)

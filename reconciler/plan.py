@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from reconciler.history import Block
 from reconciler.manifest import Mode
-from reconciler.place import Problem
+from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
 
@@ -18,6 +18,8 @@ class Reason(StrEnum):
     CELLS_EMPTY = "cells_empty"
     CELLS_FAILED = "cells_failed"
     REVISION_CHANGED = "revision_changed"
+    ADOPTED = "adopted"
+    """Never of a plan's call: the ledger's record of cells that were done before it knew them (`adoption.py`)."""
 
 
 class SkipReason(StrEnum):
@@ -35,6 +37,8 @@ class SkipReason(StrEnum):
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     IN_DOUBT = "in_doubt"
     UNKNOWN_STATUS = "unknown_status"
+    NOT_DUE = "not_due"
+    """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
 
 
 class Cause(StrEnum):
@@ -69,7 +73,7 @@ class Call:
     wave: int = 1
     covered: tuple[Block, ...] = field(default=(), repr=False)
     """The due cells exactly. Not in the plan file; the ledger keeps it."""
-    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    before: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     """Column id → a mark of what each row of its block showed (`evidence.py`). Not in the plan file."""
     configs: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column id → `config_digest`. Not in the plan file."""
@@ -116,6 +120,8 @@ class RunLine:
     """Output columns in its scope."""
     cells: int
     """Cells in its scope."""
+    states: CellCounts | None = None
+    """Those cells by what they show; None where rows were left unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +136,14 @@ class PlannedTable:
     rows: int
     columns_digest: str
     """Digest of the output columns' configurations."""
-    cells: CellCounts
+    cells: CellCounts | None
+    """None where rows were left unread (`shortcut.py`)."""
     runs: tuple[RunLine, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     ledger_version: int = 0
     """`TableHistory.version` that this plan was made from; an intent is a compare-and-set on it."""
+    output_cells: int = 0
+    """Rows × output columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,8 @@ class OpenCall:
     """Since its last attempt began."""
     actor: str = ""
     """Who applied it."""
+    quiet_for_seconds: float | None = None
+    """After this long, cells still empty on an idle table prove that it did not land; None: nothing proves that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +210,33 @@ def sums(tables: int, calls: Sequence[Call]) -> Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One difference, as a reviewer would say it."""
+
+    address: str | None
+    """`manifest` or `manifest/run`; None: the project as a whole."""
+    text: str
+    """One line, safe to print."""
+    place: Place
+    """Where it stands here; where it stood, of what is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What a change of the project does to its plan."""
+
+    ref: str
+    """What was compared with, as the user named it."""
+    changes: tuple[Change, ...]
+    caused: Totals
+    """Calls that the change causes."""
+    anyway: Totals
+    """Calls that were due without it."""
+    dropped: Totals
+    """Calls that would be due without it and are not with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one look at manifests, live tables and ledger leads to. Sorted; equal inputs give equal plans."""
 
@@ -221,4 +259,4 @@ class Plan:
 
     def totals(self) -> Totals:
         """Add up the calls."""
-        return sums(len(self.tables), self.calls)
+        return sums(len({table.table_id for table in self.tables}), self.calls)

@@ -1,13 +1,18 @@
 """Plan → JSON, versioned (`schemas/plan.v1.json`): what CI keeps, a reviewer approves and `apply --plan` takes back."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from reconciler.amounts import json_number
-from reconciler.fingerprint import digest
+from reconciler.budget import Limits
+from reconciler.fingerprint import digest_of_parts
 from reconciler.place import Problem
-from reconciler.plan import FORMAT_VERSION, Call, OpenCall, Plan, PlannedTable, Totals, Violation
+from reconciler.plan import FORMAT_VERSION, Against, Call, OpenCall, Plan, PlannedTable, Totals, Violation
+
+PIECES_AT_ONCE = 10_000
+_ENCODER = json.JSONEncoder(indent=2, ensure_ascii=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,30 @@ class Origin:
     """None outside a git work tree."""
 
 
-def document(plan: Plan, origin: Origin, violations: Sequence[Violation] = ()) -> dict[str, Any]:
-    """Return the plan file's content. Its `plan_id` is the digest of all of it but `plan_id` and `created_at`."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Where a plan that was not made from the live tables has them from: `plan --live-snapshot`."""
+
+    taken_at: str
+    """RFC 3339, UTC."""
+    age_seconds: int
+    """When the plan was made."""
+    digest: str
+    """Of the snapshot, `sha256:…`."""
+    verified: bool
+    """The signature was checked with the key and is right."""
+
+
+def document(
+    plan: Plan,
+    origin: Origin,
+    violations: Sequence[Violation] = (),
+    *,
+    limits: Limits | None = None,
+    against: Against | None = None,
+    taken: Taken | None = None,
+) -> dict[str, Any]:
+    """Return the plan file's content. Its `plan_id` is the digest of all of it but the times it was made at."""
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "tool_version": origin.tool_version,
@@ -47,18 +74,66 @@ def document(plan: Plan, origin: Origin, violations: Sequence[Violation] = ()) -
         ],
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "totals": totals(plan.totals()),
-        "violations": [
-            {"rule": violation.rule, "message": violation.message, "set_at": violation.set_at}
-            for violation in violations
-        ],
+        "violations": [_violation(violation) for violation in violations],
         "diagnostics": [problem(each) for each in plan.diagnostics],
     }
+    allowed = {} if limits is None else {"max_credits": limits.max_credits, "max_cells": limits.max_cells}
+    if any(allowed.values()):
+        content["limits"] = {name: json_number(limit.value) if limit else None for name, limit in allowed.items()}
+    if against is not None:
+        content["against"] = _against(against)
+    if taken is not None:
+        content["live"] = {"source": "snapshot", **asdict(taken)}
     return {"plan_id": plan_id(content), "created_at": origin.created_at, **content}
 
 
 def plan_id(content: Mapping[str, Any]) -> str:
-    """Return the digest of a plan file's content; `plan_id` and `created_at` themselves do not count."""
-    return digest({key: value for key, value in content.items() if key not in ("plan_id", "created_at")})
+    """Return the digest of a plan file's content; `plan_id`, `created_at` and a snapshot's age do not count."""
+    counted = {key: value for key, value in content.items() if key not in ("plan_id", "created_at")}
+    if isinstance(counted.get("live"), dict):
+        counted["live"] = {key: value for key, value in counted["live"].items() if key != "age_seconds"}
+    return digest_of_parts(counted)
+
+
+def _violation(violation: Violation) -> dict[str, Any]:
+    return {
+        "rule": violation.rule,
+        "message": violation.message,
+        "set_at": violation.set_at,
+        "number": json_number(violation.number),
+        "limit": json_number(violation.limit),
+        "contact": violation.raised_by,
+    }
+
+
+def _against(against: Against) -> dict[str, Any]:
+    return {
+        "ref": against.ref,
+        "changes": [
+            {
+                "address": change.address,
+                "text": change.text,
+                "path": change.place.path,
+                "line": change.place.line,
+                "column": change.place.column,
+            }
+            for change in against.changes
+        ],
+        "caused": totals(against.caused),
+        "due_anyway": totals(against.anyway),
+        "no_longer_due": totals(against.dropped),
+    }
+
+
+def spelled(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the file's text piece by piece, so that a large plan never stands in memory as one."""
+    pieces: list[str] = []
+    for piece in _ENCODER.iterencode(content):
+        pieces.append(piece)
+        if len(pieces) == PIECES_AT_ONCE:
+            yield "".join(pieces)
+            pieces.clear()
+    yield "".join(pieces) + "\n"
 
 
 def _table(table: PlannedTable) -> dict[str, Any]:
@@ -70,7 +145,7 @@ def _table(table: PlannedTable) -> dict[str, Any]:
         "run_status": table.run_status,
         "rows": table.rows,
         "columns_digest": table.columns_digest,
-        "cells": asdict(table.cells),
+        "cells": None if table.cells is None else asdict(table.cells),
         "runs": [
             {
                 "address": run.address,
@@ -100,6 +175,8 @@ def _call(call: Call) -> dict[str, Any]:
         "reason": call.reason.value,
         "wave": call.wave,
     }
+    if call.cause is not None:
+        content["cause"] = call.cause.value
     if call.cells < len(call.columns) * len(call.rows):
         # The rectangle covers cells that its mode leaves alone; approval is for the others only.
         content["due"] = [{"columns": list(block.columns), "rows": list(block.rows)} for block in call.covered]

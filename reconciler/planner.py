@@ -7,6 +7,7 @@ cover what is due with rectangles, and count the rest by reason.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import compress
 from typing import TypeAlias
 
 from reconciler import evidence, masks
@@ -26,12 +27,14 @@ from reconciler.decide import (
 )
 from reconciler.desired import Scope, scopes
 from reconciler.fingerprint import digest, short_digest
-from reconciler.history import Block, TableHistory
+from reconciler.history import Block, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode
-from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.observed import CellState, Column, TableSnapshot, depths
+from reconciler.packed import RowIndex
 from reconciler.place import Problem
-from reconciler.plan import Call, Cause, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip
+from reconciler.plan import Call, Cause, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason
 from reconciler.recall import Memory
+from reconciler.shortcut import narrowed, shortcut, suffices
 
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
 
@@ -79,8 +82,8 @@ def make_plan(
     return Plan(
         manifest_digest=manifest_digest,
         tables=tuple(sorted((t for part in parts for t in part.tables), key=lambda table: table.manifest)),
-        # A stable sort: within a manifest the calls stay upstream columns first.
-        calls=tuple(sorted((call for part in parts for call in part.calls), key=lambda call: call.manifest)),
+        # Table by table, so that upstream columns stay first also where two manifests share a table.
+        calls=tuple(call for part in parts for call in part.calls),
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=lambda skip: skip.address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
@@ -116,17 +119,19 @@ class _TablePlanner:
         within: Approval | None,
         anyway: Approval | None,
     ) -> None:
+        assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
         self._manifests = manifests
-        self._snapshot = snapshot
+        self._whole = snapshot
+        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.quiet_seconds))
         self._history = history
         self._rules = rules
         self._within = within
         self._anyway = anyway
         self._rows = len(snapshot.row_ids)
-        self._row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
+        self._row_index = RowIndex(snapshot.row_ids)
         self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
         self._missing = masks.from_flags(snapshot.missing_inputs)
-        self._depths = _depths(snapshot.columns)
+        self._depths = depths(snapshot.columns)
         self._due: dict[str, int] = {}
         """Column id → rows due in any scope."""
 
@@ -135,11 +140,7 @@ class _TablePlanner:
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = _Part(diagnostics=problems)
         part.tables = [self._line(manifest, [] if problems else found) for manifest in self._manifests]
-        part.in_doubt = [
-            OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor)
-            for call in self._history.calls
-            if call.is_open
-        ]
+        part.in_doubt = [_open_call(call, self._rules.quiet_seconds) for call in self._history.calls if call.is_open]
         if problems:
             return part
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
@@ -150,6 +151,8 @@ class _TablePlanner:
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.skipped = _skips(found, skipped)
+        if self._whole.unread_rows and not self._rows:
+            part.skipped = [Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope)) for scope in found]
         if self._snapshot.is_finished:
             part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address])]
             part.calls.sort(key=self._upstream_first)
@@ -251,9 +254,13 @@ class _TablePlanner:
     def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None) -> Call:
         columns = {column.id: column for column in scope.columns}
         ids = tuple(part.column for part in rectangle.parts)
-        rows = masks.pick(self._snapshot.row_ids, rectangle.rows)
-        due = {part.column: masks.indexes(rectangle.due(part), self._rows) for part in rectangle.parts}
-        covered = self._blocks(rectangle)
+        start, length = rectangle.start, rectangle.length
+        names = {at: self._snapshot.row_ids[start + at] for at in masks.indexes(rectangle.rows, length)}
+        rows = tuple(names.values())
+        due = {
+            part.column: [start + at for at in masks.indexes(rectangle.due(part), length)] for part in rectangle.parts
+        }
+        covered = _blocks(rectangle, names)
         work = {
             "table": self._snapshot.id,
             "mode": scope.run.mode.value,
@@ -282,15 +289,6 @@ class _TablePlanner:
             cause=cause,
         )
 
-    def _blocks(self, rectangle: Rectangle) -> tuple[Block, ...]:
-        """The due cells of a rectangle, columns with equal rows together."""
-        by_rows: dict[int, list[str]] = {}
-        for part in rectangle.parts:
-            by_rows.setdefault(rectangle.due(part), []).append(part.column)
-        return tuple(
-            Block(tuple(columns), masks.pick(self._snapshot.row_ids, rows)) for rows, columns in by_rows.items()
-        )
-
     def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
         total = Decimal(0)
         for column, count in cells:
@@ -304,6 +302,19 @@ class _TablePlanner:
         """The depth of the call's first column: what others wait for is sent before them."""
         return min(self._depths[column] for column in call.columns)
 
+    def _shown(self, scope: Scope) -> CellCounts | None:
+        """Count the cells of a scope by what they show; None where they were left unread."""
+        if self._whole.unread_rows and scope.run.rows is None:
+            return None
+        flags = masks.to_flags(scope.rows, self._rows)
+        states = (self._snapshot.states[column.id] for column in scope.columns)
+        return _counts(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
+
+    def _cells(self, scope: Scope) -> int:
+        """How many cells a scope holds, read or not."""
+        unread = self._whole.unread_rows if scope.run.rows is None else 0
+        return len(scope.columns) * (masks.count(scope.rows) + unread)
+
     def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
         outputs = [column for column in self._snapshot.columns if not column.is_input]
         return PlannedTable(
@@ -312,9 +323,10 @@ class _TablePlanner:
             name=self._snapshot.name,
             run_status=self._snapshot.run_status,
             is_finished=self._snapshot.is_finished,
-            rows=self._rows,
+            rows=self._whole.num_rows,
             columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
-            cells=_counts(self._snapshot.states.values()),
+            cells=None if self._whole.unread_rows else _counts(self._whole.states.values()),
+            output_cells=self._whole.num_rows * len(outputs),
             runs=tuple(
                 RunLine(
                     scope.address,
@@ -322,7 +334,8 @@ class _TablePlanner:
                     scope.run.revision,
                     scope.run.max_attempts,
                     len(scope.columns),
-                    len(scope.columns) * masks.count(scope.rows),
+                    self._cells(scope),
+                    self._shown(scope),
                 )
                 for run in manifest.runs
                 for scope in found
@@ -331,6 +344,24 @@ class _TablePlanner:
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
         )
+
+
+def _open_call(call: PastCall, quiet_seconds: float) -> OpenCall:
+    quiet_for = max(0.0, quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+    return OpenCall(
+        call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor, quiet_for
+    )
+
+
+def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]:
+    """The due cells of a rectangle, columns with equal rows together; `names` holds the ids of its rows."""
+    by_rows: dict[int, list[str]] = {}
+    for part in rectangle.parts:
+        by_rows.setdefault(rectangle.due(part), []).append(part.column)
+    return tuple(
+        Block(tuple(columns), tuple(names[at] for at in masks.indexes(rows, rectangle.length)))
+        for rows, columns in by_rows.items()
+    )
 
 
 _IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
@@ -357,18 +388,3 @@ def _counts(columns: Iterable[bytes]) -> CellCounts:
         in_progress=of[CellState.IN_PROGRESS],
         unknown=of[CellState.UNKNOWN],
     )
-
-
-def _depths(columns: Sequence[Column]) -> dict[str, int]:
-    """How many output columns stand in a row above each column; a cycle counts as deep as it is long."""
-    upstream = {column.id: list(column.upstream) for column in columns if not column.is_input}
-    depths = dict.fromkeys(upstream, 0)
-    for _ in upstream:
-        deeper = {
-            column: max((depths[other] + 1 for other in others if other in depths), default=0)
-            for column, others in upstream.items()
-        }
-        if deeper == depths:
-            break
-        depths = deeper
-    return depths

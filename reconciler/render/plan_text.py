@@ -1,20 +1,22 @@
 """A plan as a person reads it: per table what is due and why, what is not and why, the sums last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
 from reconciler.amounts import amount, counted, duration
 from reconciler.budget import Limits
 from reconciler.clean import clean
-from reconciler.guard import NARROW
+from reconciler.guard import NARROW, whence
 from reconciler.manifest import Mode
 from reconciler.place import Problem
-from reconciler.plan import Call, OpenCall, Plan, Reason, RunLine, Skip, SkipReason, Violation
+from reconciler.plan import Call, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason, Violation
 from reconciler.render.paint import Colour, Paint
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
+MOST_TABLES = 20
+"""Manifests with a line of their own; of more, the largest."""
 NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
 
 SKIPPED = {
@@ -25,6 +27,7 @@ SKIPPED = {
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
     SkipReason.IN_DOUBT: "in doubt",
     SkipReason.UNKNOWN_STATUS: "of unknown status",
+    SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
 
@@ -36,8 +39,12 @@ def plan_text(
     if _is_settled(plan):
         runs = sum(len(table.runs) for table in plan.tables)
         sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
+        if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
+            return f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read."
         return f"Nothing to do: {sizes}, every cell in scope is where the manifests want it."
     parts: list[str] = []
+    if len(plan.tables) > MOST_TABLES and plan.calls:
+        parts.append(_sums(plan, limits))
     if plan.tables:
         parts.append(_tables(plan, paint))
     if plan.in_doubt:
@@ -49,7 +56,7 @@ def plan_text(
 
 
 def _is_settled(plan: Plan) -> bool:
-    quiet = {SkipReason.DONE, SkipReason.SATISFIED}
+    quiet = {SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE}
     return not (plan.calls or plan.in_doubt or plan.diagnostics) and all(skip.reason in quiet for skip in plan.skipped)
 
 
@@ -60,14 +67,37 @@ def _by_address(items: Sequence[Addressed]) -> dict[str, list[Addressed]]:
     return grouped
 
 
+def _largest(
+    tables: Sequence[PlannedTable], calls: Mapping[str, Sequence[Call]]
+) -> tuple[Sequence[PlannedTable], Sequence[PlannedTable]]:
+    """Part tables into those with the most due cells, or with an error, in their order, and the rest."""
+    if len(tables) <= MOST_TABLES:
+        return tables, ()
+
+    def weight(position: int) -> tuple[bool, int, int]:
+        runs = tables[position].runs
+        return bool(runs), -sum(call.cells for run in runs for call in calls.get(run.address, ())), position
+
+    order = sorted(range(len(tables)), key=weight)
+    shown, left_out = sorted(order[:MOST_TABLES]), order[MOST_TABLES:]
+    return [tables[position] for position in shown], [tables[position] for position in left_out]
+
+
+def _left_out(tables: Sequence[PlannedTable], calls: Mapping[str, Sequence[Call]]) -> str:
+    found = [call for table in tables for run in table.runs for call in calls.get(run.address, ())]
+    cells = counted(sum(call.cells for call in found), "cell")
+    return f"… and {counted(len(tables), 'more table')}: {counted(len(found), 'call')}, {cells}, {_credits(found)}"
+
+
 def _tables(plan: Plan, paint: Paint) -> str:
     calls, skips = _by_address(plan.calls), _by_address(plan.skipped)
     names = max((len(_run_name(run)) for table in plan.tables for run in table.runs), default=0)
     sizes = {address: _sizes(of_run) for address, of_run in calls.items()}
     widths = [max(map(len, column)) for column in zip(*sizes.values(), strict=True)]
-    manifests = max(len(table.manifest) for table in plan.tables)
+    shown, left_out = _largest(plan.tables, calls)
+    manifests = max(len(table.manifest) for table in shown)
     lines = []
-    for table in plan.tables:
+    for table in shown:
         title = f"{clean(table.name)} · {counted(table.rows, 'row')} · {clean(table.run_status)}"
         lines.append(f"{paint(table.manifest.ljust(manifests), Colour.STRONG)}   {title}")
         if not table.runs:
@@ -87,6 +117,8 @@ def _tables(plan: Plan, paint: Paint) -> str:
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
             else:
                 lines += _run_without_calls(name, worth, paint, is_running=not table.is_finished)
+    if left_out:
+        lines.append(_left_out(left_out, calls))
     return "\n".join(lines)
 
 
@@ -150,12 +182,19 @@ def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
         by = f" by {clean(call.actor)}" if call.actor else ""
         sent = f"sent {duration(call.age_seconds)} ago{by}"
         lines.append(f"  {clean(call.address)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
-    settle = "It settles by itself" if len(calls) == 1 else "They settle by themselves"
-    lines.append(f"  {settle} once the table shows that {they} ran. Otherwise look at the table, then say which:")
+        lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
+    lines.append("  Otherwise look at the table, then say which:")
     for call in calls:
         lines.append(f'    reconciler ledger resolve {call.id[:8]} --landed      --reason "…"')
         lines.append(f'    reconciler ledger resolve {call.id[:8]} --not-landed  --reason "…"')
     return "\n".join(lines)
+
+
+def _or_that_it_did_not(call: OpenCall) -> str:
+    if call.quiet_for_seconds is None:
+        return "."
+    when = f"in {duration(call.quiet_for_seconds)}" if call.quiet_for_seconds else "by now, on an idle table"
+    return f", or did not: that is proven if its cells are still empty {when}."
 
 
 def problems_text(problems: Sequence[Problem]) -> str:
@@ -169,26 +208,30 @@ def problems_text(problems: Sequence[Problem]) -> str:
 
 
 def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_preview: bool) -> str:
-    totals = plan.totals()
     if plan.errored:
         return f"The plan has {counted(len(plan.diagnostics), 'error')} and cannot be applied. Nothing was sent."
     if not plan.calls:
-        return f"Nothing to do now: {counted(totals.tables, 'table')}, no call is due. Nothing was sent."
+        return f"Nothing to do now: {counted(len(plan.tables), 'table')}, no call is due. Nothing was sent."
+    line = _sums(plan, limits)
+    if not is_preview:
+        return line
+    return f"{line} Nothing was sent.\n{_next_step(violations)}"
+
+
+def _sums(plan: Plan, limits: Limits) -> str:
+    totals = plan.totals()
     limit = f" (limit {amount(limits.max_credits.value)})" if limits.max_credits is not None else ""
     price = _price(totals.credits)
     if totals.credits is None and totals.known_credits:
         unpriced = f"{counted(totals.unpriced_cells, 'cell')} of unknown price"
         price = f"{_price(totals.known_credits)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
-    line = f"Plan: {', '.join(sizes)}{limit}."
-    if not is_preview:
-        return line
-    return f"{line} Nothing was sent.\n{_next_step(violations)}"
+    return f"Plan: {', '.join(sizes)}{limit}."
 
 
 def _next_step(violations: Sequence[Violation]) -> str:
     if not violations:
         return "Apply it with `reconciler apply`, or save it with `--out plan.json`."
     lines = ["An apply would be refused before anything is sent:"]
-    lines += [f"  {violation.message}\n    set in {violation.set_at}" for violation in violations]
+    lines += [f"  {violation.message}\n    {whence(violation)}" for violation in violations]
     return "\n".join([*lines, NARROW])

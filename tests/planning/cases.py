@@ -106,7 +106,7 @@ def _table(described: Any) -> TableSnapshot:
         lacks, _, states = words.rpartition(": ")
         for _ in range(int(times or 1)):
             missing.append(lacks == "missing")
-            cells.append([CellState[state.upper().replace("-", "_")] for state in states.split()])
+            cells.append([_state(state, described) for state in states.split()])
     states = {column.id: bytes(row[index] for row in cells) for index, column in enumerate(outputs)}
     return TableSnapshot(
         id=described.get("id", TABLE),
@@ -119,6 +119,13 @@ def _table(described: Any) -> TableSnapshot:
         missing_inputs=bytes(missing),
         states=states,
     )
+
+
+def _state(word: str, table: Any) -> CellState:
+    """A word is a state's name; `pending` is what the reader makes of it (`observed.py`)."""
+    if table.get("run_status", "idle") == "idle" and word.startswith("pending"):
+        return CellState.UNKNOWN if word == "pending-with-value" else CellState.EMPTY
+    return CellState.IN_PROGRESS if word.startswith("pending") else CellState[word.upper().replace("-", "_")]
 
 
 def _columns(described: dict[str, Any]) -> tuple[Column, ...]:

@@ -18,9 +18,14 @@ def column(name: str, cells: str) -> ColumnCells:
     )
 
 
-def shape(rectangle: Rectangle, rows: int) -> tuple[str, list[int]]:
+def shape(rectangle: Rectangle) -> tuple[str, list[int]]:
     """Return a rectangle's column names as one text, and its row numbers."""
-    return "".join(part.column for part in rectangle.parts), masks.indexes(rectangle.rows, rows)
+    return "".join(part.column for part in rectangle.parts), rows_of(rectangle)
+
+
+def rows_of(rectangle: Rectangle) -> list[int]:
+    """Return a rectangle's row numbers in its table."""
+    return [rectangle.start + row for row in masks.indexes(rectangle.rows, rectangle.length)]
 
 
 grids = st.integers(1, 7).flatmap(
@@ -37,12 +42,12 @@ def test_rectangles_hold_every_due_cell_once_and_nothing_harmful(grid: list[str]
     for rectangle in cover([column(str(index), cells) for index, cells in enumerate(grid)], rows, most):
         due_rows: set[int] = set()
         for part in rectangle.parts:
-            due = masks.indexes(rectangle.due(part), rows)
+            due = [rectangle.start + row for row in masks.indexes(rectangle.due(part), rectangle.length)]
             assert due
-            assert all(grid[int(part.column)][row] in "Do" for row in masks.indexes(rectangle.rows, rows))
+            assert all(grid[int(part.column)][row] in "Do" for row in rows_of(rectangle))
             found.update((part.column, row) for row in due)
             due_rows.update(due)
-        assert due_rows == set(masks.indexes(rectangle.rows, rows))
+        assert due_rows == set(rows_of(rectangle))
         assert 0 < rectangle.cells <= most
         assert [part.column for part in rectangle.parts] == sorted(part.column for part in rectangle.parts)
     expected = {(str(index), row) for index, cells in enumerate(grid) for row, cell in enumerate(cells) if cell == "D"}
@@ -73,7 +78,7 @@ def test_a_rectangle_takes_in_another_column_where_that_is_harmless(
 ) -> None:
     """Small examples, as a person would draw them."""
     columns = [column(name, letters) for name, letters in zip("ab", cells, strict=False)]
-    assert [shape(rectangle, 3) for rectangle in cover(columns, 3, 1000)] == expected
+    assert [shape(rectangle) for rectangle in cover(columns, 3, 1000)] == expected
 
 
 @pytest.mark.parametrize("most", [1, 249, 250, 251, 1000, 10**9])
@@ -82,7 +87,10 @@ def test_a_very_wide_table_is_covered_exactly(most: int) -> None:
     columns = [column(str(index), "DDD") for index in range(2 * MOST_COLUMNS + 100)]
     rectangles = list(cover(columns, 3, most))
     cells = [
-        (part.column, row) for each in rectangles for part in each.parts for row in masks.indexes(each.due(part), 3)
+        (part.column, each.start + row)
+        for each in rectangles
+        for part in each.parts
+        for row in masks.indexes(each.due(part), each.length)
     ]
     assert len(cells) == len(set(cells)) == 3 * len(columns)
     assert max(each.cells for each in rectangles) <= most

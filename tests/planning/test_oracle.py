@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler import planfile
 from reconciler.approval import Approval
 from reconciler.history import TableHistory
-from reconciler.plan import Call, Plan
+from reconciler.plan import Call, Cause, Plan
 from reconciler.planner import make_plan
 from tests.planning.makers import QUIET, TABLE, bought
 from tests.planning.oracle import Cell, Oracle
@@ -146,3 +146,28 @@ def test_an_approved_plan_only_ever_shrinks(world: World, chosen: int) -> None:
     assert sorted(due_cells(shrunk)) == sorted((address, cell) for cell, address in expected.items())
     assert {cell for _, cell in due_cells(shrunk)} <= {cell for _, cell in due_cells(plan)}
     assert Counter({(s.address, s.reason.value): s.cells for s in shrunk.skipped}) == oracle.skips()
+
+
+@brief
+@given(worlds(), st.integers(0, 255))
+def test_what_a_change_caused_is_never_in_one_call_with_what_was_due_anyway(world: World, chosen: int) -> None:
+    """The same cells are due, each in a call that says why; and neither kind is covered by a call of the other."""
+    plan = plan_of(world)
+    before = [call for number, call in enumerate(plan.calls) if chosen >> number % 8 & 1]
+    known = {(call.mode, call.revision, cell) for call in before for cell in due_in(call)}
+    parted = make_plan(
+        world.manifests,
+        {TABLE: world.table},
+        {TABLE: world.history},
+        world.rules,
+        anyway=Approval.of_calls(before),
+    )
+    assert sorted(due_cells(parted)) == sorted(due_cells(plan))
+    assert parted.skipped == plan.skipped
+    all_due = {cell for _, cell in due_cells(plan)}
+    for call in parted.calls:
+        causes = {(call.mode, call.revision, cell) in known for cell in due_in(call)}
+        assert causes == {call.cause is Cause.DUE}
+        rectangle = {(column, row) for column in call.columns for row in call.rows}
+        assert not (rectangle - set(due_in(call))) & all_due
+    assert all(call.cause is None for call in plan.calls)

@@ -1,6 +1,6 @@
 """Waiting for tables, by a clock that the test holds, and what it finds then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -9,7 +9,14 @@ import pytest
 from reconciler.history import Block, CallState
 from reconciler.observed import SHOWS_WITHIN_SECONDS, TableStatus
 from reconciler.outcome import CallResult, Ending, Receipt, Settlement
-from reconciler.waiting import FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS, Patience, settle, wait_until_idle
+from reconciler.waiting import (
+    FIRST_POLL_SECONDS,
+    LONGEST_POLL_SECONDS,
+    MOST_POLLS_PER_SECOND,
+    Patience,
+    settle,
+    wait_until_idle,
+)
 from tests.planning.makers import TABLE, a_call, a_column, a_table, column_id, row_id
 
 IDLE = TableStatus("idle", 0, 9)
@@ -28,10 +35,11 @@ class Watch:
     asked: list[tuple[float, str]] = field(default_factory=list)
     seen: list[dict[str, TableStatus]] = field(default_factory=list)
 
-    def status(self, table: str) -> TableStatus | None:
-        """Say what the table shows now."""
-        self.asked.append((self.now, table))
-        return [shown for since, shown in self.script[table] if since <= self.now][-1]
+    def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
+        """Say what the tables show now, as far as they can be read."""
+        self.asked += [(self.now, table) for table in tables]
+        found = {table: [shown for since, shown in self.script[table] if since <= self.now][-1] for table in tables}
+        return {table: shown for table, shown in found.items() if shown is not None}
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -41,7 +49,7 @@ class Watch:
     def wait(self, timeout: float | None = None) -> tuple[str, ...]:
         """Wait for all tables of the script."""
         patience = Patience(lambda: self.now, self.sleep, timeout, lambda: self.now >= self.stops_at)
-        return wait_until_idle(self.script, self.status, patience, lambda seen: self.seen.append(dict(seen)))
+        return wait_until_idle(self.script, self.statuses, patience, lambda seen: self.seen.append(dict(seen)))
 
 
 def test_it_waits_until_every_table_is_idle() -> None:
@@ -81,6 +89,14 @@ def test_it_polls_slower_and_slower_up_to_a_bound() -> None:
     assert gaps[0] == pytest.approx(FIRST_POLL_SECONDS)
     assert gaps == sorted(gaps)
     assert gaps[-1] == pytest.approx(LONGEST_POLL_SECONDS)
+
+
+def test_many_tables_are_asked_for_at_a_bounded_rate() -> None:
+    """A thousand of them wait longer for each other than one does for itself."""
+    watch = Watch({str(number): [(0, RUNNING), (100, IDLE)] for number in range(1000)})
+    assert watch.wait() == ()
+    moments = sorted({moment for moment, _ in watch.asked})
+    assert all(later - earlier >= 1000 / MOST_POLLS_PER_SECOND - 1e-6 for earlier, later in pairwise(moments))
 
 
 def test_a_timeout_names_what_still_runs() -> None:

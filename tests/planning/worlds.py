@@ -20,8 +20,14 @@ from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, co
 
 Item = TypeVar("Item")
 
-STATES = [CellState.EMPTY] * 6 + [CellState.DONE] * 5 + [CellState.FAILED] * 4
-STATES += [CellState.IN_PROGRESS, CellState.UNKNOWN, CellState.DONE_WITHOUT_VALUE]
+PALETTES = [
+    [CellState.EMPTY, CellState.EMPTY, CellState.DONE],
+    [CellState.FAILED, CellState.FAILED, CellState.DONE, CellState.EMPTY],
+    [CellState.EMPTY, CellState.FAILED, CellState.DONE, CellState.DONE_WITHOUT_VALUE],
+    [*CellState, CellState.EMPTY, CellState.DONE, CellState.FAILED],
+]
+"""What the cells of one table may be; in many shapes of few states rectangles merge more often."""
+MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL]
 KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
 AGES = [0.0, SHOWS_WITHIN_SECONDS, QUIET - 1, QUIET, QUIET + 1000]
@@ -77,22 +83,23 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def _table(choose: Choices) -> TableSnapshot:
-    rows = choose.number(0, 5)
+    rows = choose.one_of([1, 2, 3, 4, 5, 6, 0])
     outputs = choose.number(1, 5)
     numbers = range(outputs + choose.number(0, 2))
     with_cycles = choose.perhaps(1, 3)
     columns = [_column(choose, number, outputs, numbers if with_cycles else range(number)) for number in numbers]
     read = choose.number(0, outputs)
+    palette = choose.one_of(PALETTES)
     return TableSnapshot(
         id=TABLE,
         name="Target Accounts",
         kind="company",
-        run_status=choose.one_of(["idle"] * 8 + ["running", "paused"]),
-        header_in_progress=choose.one_of([0] * 8 + [2]),
+        run_status=choose.one_of(["idle"] * 16 + ["running", "paused"]),
+        header_in_progress=choose.one_of([0] * 16 + [2]),
         columns=tuple(choose.shuffled(columns)),
         row_ids=tuple(row_id(number) for number in range(rows)),
-        missing_inputs=bytes(choose.perhaps(1, 5) for _ in range(rows)),
-        states={column_id(number): bytes(choose.one_of(STATES) for _ in range(rows)) for number in range(outputs)},
+        missing_inputs=bytes(choose.perhaps(1, 8) for _ in range(rows)),
+        states={column_id(number): bytes(choose.one_of(palette) for _ in range(rows)) for number in range(outputs)},
         digests={column_id(number): tuple(f"v{row % 2}" for row in range(rows)) for number in range(read)},
     )
 
@@ -104,7 +111,7 @@ def _column(choose: Choices, number: int, outputs: int, others: Sequence[int]) -
         key=f"key_{number}",
         name=f"Column {number}",
         kind=choose.one_of(KINDS) if number < outputs else INPUT_KIND,
-        upstream=tuple(dict.fromkeys(choose.one_of(possible) for _ in range(choose.number(0, 2)))),
+        upstream=tuple(dict.fromkeys(choose.one_of(possible) for _ in range(choose.one_of([0, 0, 1, 2])))),
         config_digest=config("now"),
     )
 
@@ -131,7 +138,7 @@ def _manifest(
 
 
 def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column], *, may_want_every: bool) -> Run:
-    mode = choose.one_of(list(Mode))
+    mode = choose.one_of(MODES)
     names = None
     if not (may_want_every and choose.perhaps()):
         names = [column.id if choose.perhaps() else column.key for column in choose.some_of(columns)]
@@ -146,7 +153,7 @@ def _history(choose: Choices, table: TableSnapshot) -> TableHistory:
 
 
 def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
-    mode = choose.one_of(list(Mode))
+    mode = choose.one_of(MODES)
     columns = choose.some_of([*table.states, column_id(GONE)])
     blocks = [
         Block(tuple(part), tuple(choose.some_of([*table.row_ids, row_id(GONE)])))
@@ -159,9 +166,9 @@ def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
         table_id=TABLE,
         mode=mode,
         revision=choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None,
-        state=choose.one_of([CallState.ACCEPTED] * 4 + [CallState.INTENT, CallState.IN_DOUBT]),
+        state=choose.one_of([CallState.ACCEPTED] * 9 + [CallState.INTENT, CallState.IN_DOUBT]),
         attempt=1,
-        settled=choose.perhaps(1, 3),
+        settled=choose.perhaps(2, 3),
         covered=tuple(blocks),
         configs={column: config(choose.one_of(["now", "now", "before"])) for column in columns},
         before={
@@ -185,4 +192,4 @@ def _rules(choose: Choices) -> Rules:
     default = choose.one_of([*PRICES, None])
     kinds = {kind: choose.one_of(PRICES) for kind in KINDS if choose.perhaps(1, 4)}
     columns = {name: choose.one_of(PRICES) for name in ("key_0", "key_1", column_id(0)) if choose.perhaps(1, 4)}
-    return Rules(Prices(default, kinds, columns), choose.one_of([1, 2, 3, 5, 1000]), QUIET)
+    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET)
