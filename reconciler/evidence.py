@@ -1,18 +1,17 @@
 """What a cell showed before a call, and whether the table has moved since: the only proof that a call landed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reconciler.history import Block, PastCall
 from reconciler.observed import CellState, TableSnapshot
+from reconciler.packed import Marks, picked
 
 
-def marks(snapshot: TableSnapshot, column: str, rows: list[int]) -> tuple[str, ...]:
+def marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> Marks:
     """Return a mark a row of what `column` shows: `state`, or `state:digest` where the value's digest was read."""
-    states = snapshot.states[column]
     digests = snapshot.digests.get(column)
-    if digests is None:
-        return tuple(str(states[row]) for row in rows)
-    return tuple(f"{states[row]}:{digests[row]}" for row in rows)
+    shown = bytes(map(snapshot.states[column].__getitem__, rows))
+    return Marks(shown, None if digests is None else picked(digests, rows))
 
 
 def movement(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 PREFIX = "sha256:"
@@ -17,6 +18,22 @@ def canonical_json(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """Return `sha256:<64 hex digits>` of the canonical JSON of `value`."""
     return PREFIX + hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def digest_of_parts(value: Mapping[str, Any]) -> str:
+    """Return `digest(value)`, with the items of its lists spelled one by one: a large plan is never one text."""
+    hashed = hashlib.sha256()
+    for index, key in enumerate(sorted(value)):
+        hashed.update((b"," if index else b"{") + canonical_json(key) + b":")
+        part = value[key]
+        if isinstance(part, list) and part:
+            for position, item in enumerate(part):
+                hashed.update((b"," if position else b"[") + canonical_json(item))
+            hashed.update(b"]")
+        else:
+            hashed.update(canonical_json(part))
+    hashed.update(b"}" if value else b"{}")
+    return PREFIX + hashed.hexdigest()
 
 
 def short_digest(value: Any, characters: int = 32) -> str:

@@ -1,6 +1,6 @@
 """What the API shows: a table reduced to what planning needs, one byte a cell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -64,6 +64,27 @@ class TableStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedTable:
+    """A root table as the list of a workspace's tables shows it."""
+
+    id: str
+    """A lower-case UUID."""
+    name: str
+    kind: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableHeader:
+    """A table without its rows."""
+
+    id: str
+    name: str
+    kind: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TableSnapshot:
     """One table at one moment. Cells are kept by column, one byte a row, in the table's own row order."""
 
@@ -75,16 +96,38 @@ class TableSnapshot:
     header_in_progress: int
     """`num_cells_in_progress` of the header."""
     columns: tuple[Column, ...]
-    row_ids: tuple[str, ...]
-    """Lower-case UUIDs."""
+    row_ids: Sequence[str]
+    """Lower-case UUIDs, of the rows that were read."""
     missing_inputs: bytes
     """One byte a row: 1 where `is_missing_inputs`."""
     states: Mapping[str, bytes]
     """Output column id → one `CellState` byte a row."""
-    digests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Output column id → one short digest of the cell's value a row; only for the columns that were asked for."""
+    unread_rows: int = 0
+    """Rows that were not read, because no plan that was asked for needs them (`shortcut.py`)."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table, read or not."""
+        return len(self.row_ids) + self.unread_rows
 
     @property
     def is_finished(self) -> bool:
         """As `TableStatus.is_finished`."""
         return self.run_status == IDLE and self.header_in_progress == 0
+
+
+def depths(columns: Sequence[Column]) -> dict[str, int]:
+    """Return how many output columns stand in a row above each column; a cycle counts as deep as it is long."""
+    upstream = {column.id: list(column.upstream) for column in columns if not column.is_input}
+    found = dict.fromkeys(upstream, 0)
+    for _ in upstream:
+        deeper = {
+            column: max((found[other] + 1 for other in others if other in found), default=0)
+            for column, others in upstream.items()
+        }
+        if deeper == found:
+            break
+        found = deeper
+    return found

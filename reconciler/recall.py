@@ -51,7 +51,7 @@ class Memory:
         return masks.from_flags(bytes(count >= max_attempts for count in reruns))
 
     def times_bought(self, column: str, rows: list[int]) -> int:
-        """How many accepted calls covered the cells, added up: it grows whenever one of them is bought."""
+        """How many accepted calls covered the cells, added up: it grows whenever one is bought (or was adopted)."""
         bought = self._bought.get(column)
         return sum(bought[row] for row in rows) if bought is not None else 0
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from reconciler.history import CallState
 from reconciler.observed import SHOWS_WITHIN_SECONDS, CellState, TableSnapshot, TableStatus
 from reconciler.outcome import CallResult, Settlement
+from reconciler.packed import RowIndex
 
 FIRST_POLL_SECONDS = 0.2
 LONGEST_POLL_SECONDS = 10.0
+MOST_POLLS_PER_SECOND = 50.0
+"""Tables asked for in a second, on average: the API has no way to ask for many at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,14 @@ class Patience:
 
 def wait_until_idle(
     tables: Collection[str],
-    status: Callable[[str], TableStatus | None],
+    statuses: Callable[[Collection[str]], Mapping[str, TableStatus]],
     patience: Patience,
     on_poll: Callable[[Mapping[str, TableStatus]], None],
 ) -> tuple[str, ...]:
     """Poll until every table is finished, and return the ids of those that were not when the time ran out.
 
-    `status` returns None for a table that cannot be read: it counts as not finished and is not asked again.
+    `statuses` is asked for all tables that are still waited for at once. It leaves out those that cannot be read: such
+    a table counts as not finished and is not asked again.
     """
     began = patience.clock()
     pending = set(tables)
@@ -41,15 +45,11 @@ def wait_until_idle(
     latest: dict[str, TableStatus] = {}
     interval = FIRST_POLL_SECONDS
     while pending and not patience.stopped():
-        for table in sorted(pending):
-            answer = status(table)
-            if answer is None:
-                unreadable.add(table)
-                continue
-            latest[table] = answer
-            if not answer.is_finished:
-                seen_running.add(table)
+        answers = statuses(sorted(pending))
+        unreadable |= pending - answers.keys()
         pending -= unreadable
+        latest.update(answers)
+        seen_running |= {table for table in pending if not latest[table].is_finished}
         elapsed = patience.clock() - began
         # A table that was never seen running may not have started yet.
         pending = {
@@ -63,7 +63,8 @@ def wait_until_idle(
         left = None if patience.timeout_seconds is None else patience.timeout_seconds - elapsed
         if left is not None and left <= 0:
             break
-        patience.sleep(interval if left is None else min(interval, left))
+        pause = max(interval, len(pending) / MOST_POLLS_PER_SECOND)
+        patience.sleep(pause if left is None else min(pause, left))
         interval = min(interval * 1.5, LONGEST_POLL_SECONDS)
     return tuple(sorted(pending | unreadable))
 
@@ -76,7 +77,7 @@ def settle(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]
 def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
-    index = {row: position for position, row in enumerate(snapshot.row_ids)}
+    index = RowIndex(snapshot.row_ids)
     counts = dict.fromkeys(CellState, 0)
     total = 0
     for block in result.call.covered:

@@ -9,7 +9,7 @@ from queue import LifoQueue
 from types import TracebackType
 from typing import Self
 
-LARGE = 1024 * 1024
+LARGE = 256 * 1024
 """Bytes; a body beyond this needs a shared buffer."""
 LARGE_AT_ONCE = 4
 LARGEST_KEPT = 32 * 1024 * 1024

@@ -4,7 +4,7 @@ A page's bytes and its decoded rows die with `read_page`; what it returns holds 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from reconciler.client.loose_json import Buffer, check_utf8, is_plain, loads, pa
 from reconciler.client.paths import as_uuid
 from reconciler.errors import BadResponse
 from reconciler.observed import IDLE, Column
+from reconciler.packed import PackedDigests, PackedIds
 
 MOST_ROWS = 5_000_000
 """More rows than this in one table are refused: a server that counts on for ever must not be followed."""
@@ -71,6 +72,8 @@ _status_only = msgspec.json.Decoder(_StatusOnly)
 _headers = msgspec.json.Decoder(_Header)
 _pages = msgspec.json.Decoder(_Page)
 _raw_pages = msgspec.json.Decoder(_RawPage)
+_single = msgspec.json.Decoder(_Row)
+_raw_single = msgspec.json.Decoder(_RawRow)
 _cells: msgspec.json.Decoder[Cell] = msgspec.json.Decoder(Cell)
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError, UnclearError)
 
@@ -118,15 +121,18 @@ class Layout:
 class Page:
     """One data page [D], reduced."""
 
-    row_ids: tuple[str, ...]
+    row_ids: PackedIds
     missing_inputs: bytes
     codes: tuple[bytes, ...]
     """For each key of the layout one code (`cells.py`) a row."""
-    digests: tuple[tuple[str, ...], ...]
+    digests: tuple[PackedDigests, ...]
     """For each digested key one digest a row."""
     counters: Counters
+    """Of the header, for a single row: it comes without."""
     same_columns: bool
     """False where the columns are no longer those of the header."""
+    size: int = field(compare=False)
+    """Bytes of the answer."""
 
 
 def layout(header: Header, wanted: frozenset[str] | None) -> Layout:
@@ -171,28 +177,54 @@ def read_page(body: Buffer, plan: Layout) -> Page:
     """Decode a data page. Raises BadResponse."""
     check_utf8(body)
     try:
-        return _raw_page(body, plan) if plan.digested else _light_page(body, plan)
+        if plan.digested:
+            raw = _raw_pages.decode(body)
+            _check_table(raw.id, plan.header.table_id)
+            same = _same_columns(raw.columns, plan)
+            return _raw_page(raw.rows, _fast_counters(raw.status), same, len(body), plan)
+        light = _pages.decode(body)
+        _check_table(light.id, plan.header.table_id)
+        same = _same_columns(light.columns, plan)
+        return _light_page(light.rows, _fast_counters(light.status), same, len(body), plan)
     except _FAST_REFUSES:
         pass
     except RecursionError:
         too_deep()
-    return _slow_page(str(body, "utf-8"), plan)
+    whole = _object(loads(str(body, "utf-8")))
+    _check_table(whole.get("id"), plan.header.table_id)
+    rows = whole.get("rows")
+    if not isinstance(rows, list):
+        raise BadResponse("`rows` is not a list")
+    return _slow_page(rows, _slow_counters(whole), _columns_of(whole) == plan.header.columns, len(body), plan)
 
 
-def _light_page(body: Buffer, plan: Layout) -> Page:
-    shown = _pages.decode(body)
-    rows = shown.rows
+def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
+    """Decode a single row [V], into a page of its own. Raises BadResponse, also for another row than `row_id`."""
+    check_utf8(body)
+    counters, size = plan.header.counters, len(body)
+    try:
+        if plan.digested:
+            page = _raw_page([_raw_single.decode(body)], counters, True, size, plan)
+        else:
+            page = _light_page([_single.decode(body)], counters, True, size, plan)
+    except _FAST_REFUSES:
+        page = _slow_page([_object(loads(str(body, "utf-8")))], counters, True, size, plan)
+    except RecursionError:
+        too_deep()
+    if page.row_ids != (row_id,):
+        raise BadResponse("the answer is about another row than the one asked for")
+    return page
+
+
+def _light_page(rows: Sequence[_Row], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
-    same = _same_columns(shown.columns, plan)
-    return _page(shown.id, [row.id for row in rows], [row.is_missing_inputs for row in rows], codes, (),
-                 _fast_counters(shown.status), same, plan)  # fmt: skip
+    ids = _row_ids([row.id for row in rows])
+    return Page(ids, _flags([row.is_missing_inputs for row in rows]), codes, (), counters, same_columns, size)
 
 
-def _raw_page(body: Buffer, plan: Layout) -> Page:
-    shown = _raw_pages.decode(body)
-    rows = shown.rows
+def _raw_page(rows: Sequence[_RawRow], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes: list[bytes] = []
-    digests: list[tuple[str, ...]] = []
+    digests: list[PackedDigests] = []
     for index, key in enumerate(plan.keys):
         found = [row.data.get(key) for row in rows]
         if index in plan.digested:
@@ -201,16 +233,11 @@ def _raw_page(body: Buffer, plan: Layout) -> Page:
             digests.append(_digests(values))
         else:
             codes.append(bytes([EMPTY if cell is None else fast_code(_cells.decode(cell)) for cell in found]))
-    same = _same_columns(shown.columns, plan)
-    return _page(shown.id, [row.id for row in rows], [row.is_missing_inputs for row in rows], tuple(codes),
-                 tuple(digests), _fast_counters(shown.status), same, plan)  # fmt: skip
+    ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
+    return Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size)
 
 
-def _slow_page(text: str, plan: Layout) -> Page:
-    shown = _object(loads(text))
-    rows = shown.get("rows")
-    if not isinstance(rows, list):
-        raise BadResponse("`rows` is not a list")
+def _slow_page(rows: Sequence[Any], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     data: list[Mapping[str, Any]] = []
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get("data"), dict):
@@ -218,29 +245,24 @@ def _slow_page(text: str, plan: Layout) -> Page:
         data.append(row["data"])
     codes = tuple(bytes([slow_code(cells.get(key)) for cells in data]) for key in plan.keys)
     digests = tuple(_digests(cells.get(plan.keys[index]) for cells in data) for index in plan.digested)
-    same = _columns_of(shown) == plan.header.columns
-    return _page(shown.get("id"), [row.get("id") for row in rows], [row.get("is_missing_inputs") for row in rows],
-                 codes, digests, _slow_counters(shown), same, plan)  # fmt: skip
+    ids = _row_ids([row.get("id") for row in rows])
+    return Page(
+        ids, _flags([row.get("is_missing_inputs") for row in rows]), codes, digests, counters, same_columns, size
+    )
 
 
-def _page(
-    table_id: object,
-    row_ids: Sequence[object],
-    missing: Sequence[object],
-    codes: tuple[bytes, ...],
-    digests: tuple[tuple[str, ...], ...],
-    counters: Counters,
-    same_columns: bool,
-    plan: Layout,
-) -> Page:
-    _check_table(table_id, plan.header.table_id)
-    ids = [as_uuid(row_id) for row_id in row_ids]
-    checked = tuple(row_id for row_id in ids if row_id is not None)
+def _row_ids(shown: Sequence[object]) -> PackedIds:
+    ids = [as_uuid(row_id) for row_id in shown]
+    checked = [row_id for row_id in ids if row_id is not None]
     if len(checked) != len(ids):
         raise BadResponse("a row's id is not a UUID")
+    return PackedIds.of(checked)
+
+
+def _flags(missing: Sequence[object]) -> bytes:
     if not all(flag is None or isinstance(flag, bool) for flag in missing):
         raise BadResponse("a row's `is_missing_inputs` is neither true nor false")
-    return Page(checked, bytes(map(bool, missing)), codes, digests, counters, same_columns)
+    return bytes(map(bool, missing))
 
 
 def _header(
@@ -298,8 +320,8 @@ def _counters(rows: int, in_progress: int, completed: int, status: Mapping[str, 
     return Counters(rows, in_progress, completed, plain_text(status, "run_status", "the table's `status`"))
 
 
-def _digests(cells: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(value_digest(value_of(cell)) for cell in cells)
+def _digests(cells: Iterable[Any]) -> PackedDigests:
+    return PackedDigests.of(value_digest(value_of(cell)) for cell in cells)
 
 
 def _object(shown: Any) -> dict[str, Any]:

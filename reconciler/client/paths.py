@@ -31,6 +31,14 @@ def data_path(table_id: str) -> str:
     return f"{table_path(table_id)}/data"
 
 
+def row_path(table_id: str, row_id: str) -> str:
+    """Return the path of one row [V]. Raises Refused as `table_path` does, and for what is not a row id."""
+    checked = as_uuid(row_id)
+    if checked is None:
+        raise Refused("this is not a row id, so nothing was asked of the API", hint="A row id is a UUID.")
+    return f"{table_path(table_id)}/rows/{quote(checked, safe='')}"
+
+
 def run_path(table_id: str) -> str:
     """Return the path that starts a run [D]. Raises Refused as `table_path` does."""
     return f"{table_path(table_id)}/run"

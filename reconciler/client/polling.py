@@ -25,6 +25,11 @@ class StatusRequest:
         """Return no parameters."""
         return {}
 
+    @property
+    def is_large(self) -> bool:
+        """Return False: a header is small."""
+        return False
+
     def decode(self, body: memoryview) -> Counters:
         """Reduce the header to its counters. Raises BadResponse."""
         return read_counters(body, self.table_id)
@@ -48,7 +53,7 @@ class Poll:
         assert self.outcome is not None
         return self.outcome
 
-    def next_request(self) -> StatusRequest | None:
+    def next_request(self, *, large: bool = True) -> StatusRequest | None:
         """Return the one GET, once."""
         if self._asked:
             return None

@@ -1,7 +1,8 @@
 """Reads tables and their status: nothing but GET, many at once."""
 
 import random as chance
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
@@ -9,12 +10,14 @@ from typing import Self, TypeVar
 from reconciler.client.assembly import Assembly
 from reconciler.client.bodies import Buffers
 from reconciler.client.dispatch import Dispatch
+from reconciler.client.listing import Listing, Peek
 from reconciler.client.options import ApiOptions
 from reconciler.client.paths import as_uuid, not_a_table_id
 from reconciler.client.polling import Poll
 from reconciler.client.wire import Connection, tls_context
 from reconciler.errors import ApiError
-from reconciler.observed import TableSnapshot, TableStatus
+from reconciler.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
+from reconciler.shortcut import WHOLE, Shortcut
 
 T = TypeVar("T")
 
@@ -29,6 +32,26 @@ class ReadProgress:
     """Of the tables done and under way; goes back when a table has to be read again."""
     requests: int
     """GETs sent and answered or given up, retries included."""
+    rows_known: int = 0
+    """Rows of the tables whose header has come."""
+    tables_known: int = 0
+    """Tables whose header has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCost:
+    """Where a reader's time went; seconds are added up over its connections."""
+
+    connections: int = 0
+    requests: int = 0
+    """GETs sent, retries included."""
+    received_bytes: int = 0
+    """After decompression."""
+    waiting_seconds: float = 0.0
+    """From sending a request to the last byte of its answer."""
+    decoding_seconds: float = 0.0
+    held_seconds: float = 0.0
+    """Kept from sending because the API asked for less."""
 
 
 class Reader:
@@ -45,15 +68,19 @@ class Reader:
         *,
         sleep: Callable[[float], None] | None = None,
         random: Callable[[], float] = chance.random,
+        clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[ReadProgress], None] | None = None,
     ) -> None:
-        """`sleep` takes seconds, `random` gives 0 ≤ x < 1; `on_progress` is called by the thread that reads."""
+        """`sleep` takes seconds, which `clock` counts; `random` gives 0 ≤ x < 1.
+
+        `on_progress` is called by the thread that reads.
+        """
         context = tls_context(options)
         buffers = Buffers()
         self._page_rows = options.page_rows
         self._on_progress = on_progress
         self._dispatch = Dispatch(
-            options.concurrency, lambda: Connection(options, context, buffers), random=random, sleep=sleep
+            options.concurrency, lambda: Connection(options, context, buffers), random=random, sleep=sleep, clock=clock
         )
 
     def __enter__(self) -> Self:
@@ -68,14 +95,18 @@ class Reader:
         """Close every connection; what is still under way is abandoned."""
         self._dispatch.close()
 
-    def read_tables(self, wanted: Mapping[str, frozenset[str] | None]) -> dict[str, TableSnapshot | ApiError]:
-        """Read whole tables and return each, or what went wrong with it, in the order asked for.
+    def read_tables(
+        self, wanted: Mapping[str, frozenset[str] | None], shortcuts: Mapping[str, Shortcut] | None = None
+    ) -> dict[str, TableSnapshot | ApiError]:
+        """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
-        column; empty: none). Raises Refused on 401 and 403.
+        column; empty: none). Tables are read whole, but for those of `shortcuts`. Raises Refused on 401 and 403.
         """
+        allowed = shortcuts or {}
         readings = {
-            table: Assembly(as_uuid(table) or "", columns, self._page_rows) for table, columns in wanted.items()
+            table: Assembly(as_uuid(table) or "", columns, self._page_rows, allowed.get(table, WHOLE))
+            for table, columns in wanted.items()
         }
         tally = _Tally(len(readings), self._dispatch.requests)
         for reading in readings.values():
@@ -95,6 +126,24 @@ class Reader:
         """Read one table; `digests` as in `read_tables`. Raises Refused and BadResponse."""
         return _raised(self.read_tables({table_id: digests})[table_id])
 
+    def list_tables(self, search: str = "", tags: Sequence[str] = ()) -> tuple[ListedTable, ...]:
+        """List the workspace's root tables, oldest first, page by page.
+
+        `search` is for the API to understand; of `tags` a table carries one at least. Raises Refused and BadResponse.
+        """
+        listing = Listing(search, tuple(tags))
+        self._dispatch.run([listing], _ignore)
+        return _raised(listing.result())
+
+    def read_headers(self, table_ids: Iterable[str]) -> dict[str, TableHeader | ApiError]:
+        """Read many tables without their rows, one GET each. Raises Refused on 401 and 403."""
+        peeks = {table: Peek(as_uuid(table) or "") for table in table_ids}
+        for peek in peeks.values():
+            if not peek.table_id:
+                peek.outcome = not_a_table_id()
+        self._dispatch.run([peek for peek in peeks.values() if not peek.is_done], _ignore)
+        return {table: peek.result() for table, peek in peeks.items()}
+
     def read_statuses(self, table_ids: Iterable[str]) -> dict[str, TableStatus | ApiError]:
         """Look at the status of many tables, one GET each; return it or what went wrong. Raises Refused on 401, 403."""
         polls = {table: Poll(as_uuid(table) or "") for table in table_ids}
@@ -103,6 +152,18 @@ class Reader:
                 poll.outcome = not_a_table_id()
         self._dispatch.run([poll for poll in polls.values() if not poll.is_done], _ignore)
         return {table: poll.result() for table, poll in polls.items()}
+
+    def cost(self) -> ReadCost:
+        """Return where the time went so far."""
+        spent = self._dispatch.spent()
+        return ReadCost(
+            connections=len(spent),
+            requests=sum(each.requests for each in spent),
+            received_bytes=sum(each.received_bytes for each in spent),
+            waiting_seconds=sum(each.waiting_seconds for each in spent),
+            decoding_seconds=sum(each.decoding_seconds for each in spent),
+            held_seconds=self._dispatch.held_seconds,
+        )
 
     def read_status(self, table_id: str) -> TableStatus:
         """Look at one table's status. Raises Refused and BadResponse."""
@@ -118,19 +179,24 @@ class _Tally:
         self._requests_before = requests_before
         self._rows = 0
         self._rows_of: dict[str, int] = {}
+        self._known: dict[str, int] = {}
+        self._rows_known = 0
         self._done: set[str] = set()
 
     def count(self, reading: Assembly) -> None:
         """Take in what one answer changed."""
         self._rows += reading.rows_read - self._rows_of.get(reading.table_id, 0)
         self._rows_of[reading.table_id] = reading.rows_read
+        self._rows_known += reading.rows - self._known.get(reading.table_id, 0)
+        self._known[reading.table_id] = reading.rows
         if reading.is_done and reading.table_id not in self._done:
             self._done.add(reading.table_id)
             self.tables_done += 1
 
     def progress(self, requests: int) -> ReadProgress:
         """Return it as people see it."""
-        return ReadProgress(self.tables_done, self._tables, self._rows, requests - self._requests_before)
+        sent = requests - self._requests_before
+        return ReadProgress(self.tables_done, self._tables, self._rows, sent, self._rows_known, len(self._known))
 
 
 def _raised(outcome: T | ApiError) -> T:

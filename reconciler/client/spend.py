@@ -8,6 +8,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -52,6 +53,8 @@ _DOUBT_HINT = "It is never sent again. The next plan looks at the table for sign
 class _Exchange:
     """What is known of one POST while it happens; read after the deadline cut it off."""
 
+    until: float
+    """By `time.monotonic`; after it no further byte of the request is sent."""
     steps: int = 0
     may_have_sent: bool = False
     """True from the first step that httpcore announces and that is not connecting."""
@@ -64,9 +67,15 @@ class _Exchange:
     """The TCP connection. httpcore forgets it when the deadline falls into the TLS handshake."""
 
     async def witness(self, step: str, details: Mapping[str, Any]) -> None:
-        """Take note of a step; httpcore calls this before it takes it, and waits."""
+        """Take note of a step; httpcore calls this before it takes it, and waits.
+
+        A process that was stopped on the way wakes up between two steps, where the deadline's timer has no say yet: a
+        request that left then could arrive after others have taken it for one that never will.
+        """
         self.steps += 1
         if not step.startswith(_BEFORE_SENDING):
+            if time.monotonic() > self.until:
+                raise TimeoutError
             self.may_have_sent = True
         if step == _CONNECTED:
             self.stream = details.get("return_value")
@@ -96,8 +105,8 @@ class SpendClient:
         A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
         API, none would mean all.
         """
+        exchange = _Exchange(until=time.monotonic() + self._options.call_seconds)
         where, url, body = self._request(call)
-        exchange = _Exchange()
         asyncio.run(self._post(url, body, call.id, exchange))
         return self._judged(where, exchange)
 

@@ -1,17 +1,20 @@
 """One GET over httpx: bytes out, every way to fail sorted. The reading half of the door to httpx."""
 
 import os
+import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
 from reconciler import __version__
 from reconciler.client.bodies import Body, Buffers
 from reconciler.client.options import ApiOptions, Token
+from reconciler.client.unpack import UnpackingError, unpacked
 from reconciler.client.words import refusal, spoken
 from reconciler.errors import ApiError, BadResponse, Refused
 
@@ -25,6 +28,8 @@ USER_AGENT = f"extruct-reconciler/{__version__}"
 _NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
 T = TypeVar("T")
+Query: TypeAlias = Mapping[str, int | str | Sequence[str]]
+"""Query parameters; one with several values is repeated."""
 
 
 class TransientError(Exception):
@@ -46,6 +51,18 @@ class _Answer:
     retry_after: str | None
 
 
+@dataclass(slots=True)
+class Spent:
+    """What one connection did with its time; added up over connections, seconds may exceed those that passed."""
+
+    requests: int = 0
+    received_bytes: int = 0
+    """After decompression."""
+    waiting_seconds: float = 0.0
+    """From sending a request to the last byte of its answer."""
+    decoding_seconds: float = 0.0
+
+
 def tls_context(options: ApiOptions) -> ssl.SSLContext:
     """Return the TLS settings that all connections share: loading the CA bundle takes tens of milliseconds.
 
@@ -65,10 +82,10 @@ def headers(options: ApiOptions) -> dict[str, str]:
     }
 
 
-def checked_url(options: ApiOptions, path: str, query: Mapping[str, int] | None = None) -> httpx.URL:
+def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> httpx.URL:
     """Return the full URL. Raises Refused if the library reads it as another place than the base URL's."""
     base = httpx.URL(options.base_url)
-    url = httpx.URL(options.base_url + path, params=query or None)
+    url = httpx.URL(options.base_url + path, params=dict(query) if query else None)
     same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
     if not same or url.userinfo or url.path != base.path.rstrip("/") + path:
         raise Refused("the path leads away from the API, so nothing was sent", hint="Report this as a bug.")
@@ -85,6 +102,12 @@ class Connection:
         """`buffers` are shared by all workers."""
         self._options = options
         self._buffers = buffers
+        self._stream: Any = None
+        """The TCP connection, from when it stands."""
+        self._until = float("inf")
+        """The end of patience with the answer that is under way."""
+        self._is_late = False
+        self.spent = Spent()
         self._client = httpx.Client(
             headers={**headers(options), "Accept-Encoding": "gzip"},
             verify=context,
@@ -94,16 +117,37 @@ class Connection:
             trust_env=False,
         )
 
-    def get(self, path: str, query: Mapping[str, int], decode: Callable[[memoryview], T]) -> T:
+    def get(self, path: str, query: Query, decode: Callable[[memoryview], T]) -> T:
         """Return what `decode` makes of the body of a 200; the body itself does not outlive this.
 
         Raises TransientError for what a retry may mend, else Refused or BadResponse, and what `decode` raises.
         """
+        began = time.perf_counter()
         with Body(self._buffers) as body:
-            self._fill(body, path, query)
-            return decode(body.view())
+            try:
+                self._fill(body, path, query)
+            finally:
+                received = time.perf_counter()
+                self.spent.requests += 1
+                self.spent.received_bytes += body.size
+                self.spent.waiting_seconds += received - began
+            try:
+                return decode(body.view())
+            finally:
+                self.spent.decoding_seconds += time.perf_counter() - received
 
-    def _fill(self, body: Body, path: str, query: Mapping[str, int]) -> None:
+    def cut_if_late(self) -> None:
+        """Shut the connection from another thread where its answer takes far too long, headers included.
+
+        httpx bounds each wait for more bytes; headers that come a byte at a time would never end.
+        """
+        stream = self._stream
+        if stream is not None and time.monotonic() > self._until:
+            self._is_late = True
+            with suppress(OSError):
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    def _fill(self, body: Body, path: str, query: Query) -> None:
         where = f"GET {path}"
         answer = self._ask(where, checked_url(self._options, path, query), body)
         if answer.status == 200:
@@ -128,32 +172,54 @@ class Connection:
         # The failure is raised after the `except` blocks are left: chained to httpx's, it would carry the request and
         # with it the Authorization header into every traceback.
         failure: Exception
+        self._until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
         try:
-            with self._client.stream("GET", url) as response:
-                self._stream(where, response, body)
+            # A trace costs a tenth of the request: it is asked for only where a new connection comes about.
+            trace = None if self._is_connected else {"trace": self._witness}
+            with self._client.stream("GET", url, extensions=trace) as response:
+                self._stream = response.extensions.get("network_stream")
+                self._receive(where, response, body)
                 return _Answer(response.status_code, response.headers.get("Retry-After"))
         except ApiError as error:
             failure = error
         except _NETWORK as error:
-            failure = self._transient(where, error)
+            failure = self._late(where) if self._is_late else self._transient(where, error)
+        except UnpackingError as error:
+            failure = BadResponse(f"{where}: {error}")
         except Exception as error:  # a library's own must not cross the door
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
+        finally:
+            self._until, self._is_late = float("inf"), False
         try:
             raise failure
         finally:
             del failure  # else it, its traceback and this frame hold on to each other
 
-    def _stream(self, where: str, response: httpx.Response, body: Body) -> None:
+    @property
+    def _is_connected(self) -> bool:
+        """True where the request goes out on the connection we know; one that is readable was closed by the server."""
+        stream = self._stream
+        if stream is None or stream.get_extra_info("socket").fileno() < 0:
+            return False
+        return not stream.get_extra_info("is_readable")
+
+    def _witness(self, step: str, details: Mapping[str, Any]) -> None:
+        if step == "connection.connect_tcp.complete":
+            self._stream = details["return_value"]
+
+    def _receive(self, where: str, response: httpx.Response, body: Body) -> None:
         most = LARGEST_ANSWER if response.status_code == 200 else LARGEST_REFUSAL
-        until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
-        for chunk in response.iter_bytes():
+        for chunk in unpacked(response.iter_raw(), response.headers.get("Content-Encoding")):
             if body.size + len(chunk) > most:
                 if response.status_code != 200:
                     break
                 raise BadResponse(f"{where}: the answer is larger than {most:,} bytes", hint="Lower api.page_rows.")
             body.add(chunk)
-            if time.monotonic() > until:
-                raise BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
+            if time.monotonic() > self._until:
+                raise self._late(where)
+
+    def _late(self, where: str) -> BadResponse:
+        return BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
 
     def _transient(self, where: str, error: httpx.HTTPError) -> Exception:
         said = failure_words(error, self._options.token)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from reconciler.client.wire import Connection
+from reconciler.client.wire import Connection, Spent
 
 LONGEST_GOODBYE = 1.0
 """Seconds that closing waits, all threads together, for answers that nobody needs any more."""
@@ -25,6 +25,7 @@ class Workers:
         self._connect = connect
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._connections: list[Connection] = []
         self._lock = threading.Lock()
         self._unfinished = 0
 
@@ -38,6 +39,15 @@ class Workers:
                 thread.start()
         self._jobs.put(job)
 
+    def cut_late(self) -> None:
+        """Give up on answers that take far too long."""
+        for connection in list(self._connections):
+            connection.cut_if_late()
+
+    def spent(self) -> list[Spent]:
+        """Return what each connection did with its time."""
+        return [connection.spent for connection in self._connections]
+
     def close(self) -> None:
         """Let the threads close their connections and end; one that still waits for an answer is left behind."""
         for _thread in self._threads:
@@ -48,6 +58,7 @@ class Workers:
 
     def _work(self) -> None:
         connection = self._connect()
+        self._connections.append(connection)
         try:
             while (job := self._jobs.get()) is not None:
                 job(connection)

@@ -95,6 +95,30 @@ def test_answers_to_an_earlier_read_are_dropped() -> None:
     assert len(snapshot.row_ids) == 6
 
 
+def test_a_page_is_large_by_what_it_will_hold() -> None:
+    """Three rows are small however many were asked for; hundreds of wide ones go out alone first, to be measured."""
+    small = Assembly(TABLE, None, page_rows=500)
+    assert [request.is_large for request in begin(small, table(3))] == [False]
+    wide = LiveTable([column(number, f"c{number}") for number in range(2, 22)]).add_rows([{}] * 2000)
+    assembly = Assembly(TABLE, None, page_rows=500)
+    first = begin(assembly, wide)
+    assert [(request.is_large, request.query["limit"] < 500) for request in first] == [(True, True)]
+    give(assembly, first[0], wide)
+    rest = list(iter(assembly.next_request, None))
+    assert {(request.is_large, request.query["limit"]) for request in rest} == {(False, 500)}
+
+
+def test_a_large_page_waits_for_its_turn() -> None:
+    """Small ones go before it."""
+    wide = LiveTable([column(number, f"c{number}") for number in range(2, 22)]).add_rows([{}] * 2000)
+    assembly = Assembly(TABLE, None, page_rows=500)
+    header = assembly.next_request(large=False)
+    assert header is not None
+    assembly.take(header, header.decode(body(wide.header())))
+    assert assembly.next_request(large=False) is None
+    assert assembly.next_request(large=True) is not None
+
+
 def test_an_error_ends_the_reading() -> None:
     """No further page is asked for, and later answers change nothing."""
     live = table(7)

@@ -334,7 +334,7 @@ def test_progress_counts_tables_rows_and_requests() -> None:
         Reader(options(server.url, page_rows=3), on_progress=told.append) as reader,
     ):
         reader.read_tables({TABLE: frozenset(), uid(1): None})
-    assert told[-1] == ReadProgress(tables_done=2, tables=2, rows=9, requests=6)
+    assert told[-1] == ReadProgress(tables_done=2, tables=2, rows=9, requests=6, rows_known=9, tables_known=2)
     assert len(told) == 6
 
 

@@ -29,7 +29,7 @@ def table(rows: int = 2) -> LiveTable:
 
 def read(url: str, waits: list[float], *, chance: float = 0.5, **changes: float) -> TableSnapshot | ApiError:
     """Read one table with time and chance in hand: `waits` takes down each wait instead of waiting."""
-    with Reader(options(url, **changes), sleep=waits.append, random=lambda: chance) as reader:
+    with Reader(options(url, **changes), sleep=waits.append, random=lambda: chance, clock=lambda: sum(waits)) as reader:
         found = reader.read_tables({TABLE: frozenset()})[TABLE]
     if isinstance(found, ApiError):
         assert SECRET not in "".join(traceback.format_exception(found)) + found.message + found.hint
@@ -200,13 +200,15 @@ def test_a_wrong_token_stops_all_reading(status: int) -> None:
 
 def test_a_wrong_token_wakes_those_who_wait() -> None:
     """A worker in the middle of a minute's `Retry-After` gives up, and sends nothing more."""
-    waiting = threading.Event()
+    waiting, other = threading.Event(), threading.Event()
 
     def behave(exchange: Exchange) -> None:
         if exchange.request.path.endswith(uid(1)):
+            other.wait(5)  # else a `Retry-After` would hold that one back
             exchange.answer(429, b"", {"Retry-After": "60"})
             waiting.set()
         else:
+            other.set()
             waiting.wait(5)
             exchange.answer(401)
 
@@ -303,6 +305,25 @@ def test_an_answer_that_trickles_comes_to_an_end(monkeypatch: pytest.MonkeyPatch
         found = read(server.url, [], timeout_seconds=0.3)
     assert isinstance(found, BadResponse)
     assert "still not complete" in found.message
+
+
+def test_headers_that_trickle_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wait is long, and no header is the last; on a connection that was used before too."""
+    monkeypatch.setattr(wire, "LONGEST_ANSWER", 1)
+    api = Api(table())
+
+    def behave(exchange: Exchange) -> None:
+        if exchange.request.query:
+            exchange.trickle(b"HTTP/1.1 200 OK\r\n" + b"X-More: yes\r\n" * 10_000, 0.02)
+        else:
+            api(exchange)
+
+    for behaviour, asked in ((behave, 2), (lambda exchange: exchange.trickle(b"HTTP/1.1 200 OK\r\n" * 9999, 0.02), 1)):
+        with WireServer(behaviour) as server:
+            found = read(server.url, [], timeout_seconds=0.3)
+            assert len(server.requests) == asked
+        assert isinstance(found, BadResponse)
+        assert "still not complete" in found.message
 
 
 def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:

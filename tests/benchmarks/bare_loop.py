@@ -1,0 +1,51 @@
+"""The least that reads a table: httpx, the same decoder, one mask a column, page after page. Prints the seconds.
+
+python -m tests.benchmarks.bare_loop URL ROWS
+"""
+
+import sys
+import time
+
+import httpx
+import msgspec
+
+from reconciler.client.cells import CellShape
+from tests.benchmarks.server import table_id
+
+PAGE_ROWS = 140
+
+
+class Row(msgspec.Struct):
+    """A row, its cells decoded as the reconciler does."""
+
+    id: str
+    data: dict[str, CellShape]
+
+
+class Page(msgspec.Struct):
+    """A page."""
+
+    rows: list[Row]
+
+
+def main(url: str, rows: int) -> float:
+    """Read the table once."""
+    decoder = msgspec.json.Decoder(Page)
+    masks: dict[str, bytearray] = {}
+    began = time.perf_counter()
+    with httpx.Client(timeout=60) as client:
+        for offset in range(0, rows, PAGE_ROWS):
+            body = bytearray()
+            path = f"{url}/v1/tables/{table_id(0)}/data"
+            with client.stream("GET", path, params={"offset": offset, "limit": PAGE_ROWS}) as response:
+                for chunk in response.iter_bytes():
+                    body += chunk
+            for row in decoder.decode(body).rows:
+                for key, cell in row.data.items():
+                    masks.setdefault(key, bytearray()).append(cell.status == "done")
+    assert all(len(mask) == rows for mask in masks.values())
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1], int(sys.argv[2])))  # noqa: T201

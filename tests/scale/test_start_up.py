@@ -1,0 +1,51 @@
+"""What a command imports, and what it must not: nobody waits for a library that is not used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ["click", "httpx", "sqlalchemy", "alembic", "jsonschema", "msgspec", "yaml", "deepdiff", "tenacity", "asyncio"]
+SCRIPT = f"""
+import sys
+from reconciler.cli import main
+sys.argv = ["reconciler", *sys.argv[1:]]
+try:
+    code = main()
+except SystemExit as stop:
+    code = stop.code
+print("loaded", code, *[name for name in {HEAVY!r} if name in sys.modules])
+"""
+MANIFEST = """\
+apiVersion: reconciler/v1
+kind: TableRun
+metadata: {name: accounts}
+spec: {table: 0a1a669a-9a40-497c-bb00-d49dd8ee5b74, runs: [{mode: new}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [
+        (["--version"], {"click"}),
+        (["--help"], {"click"}),
+        (["validate"], {"click", "yaml", "msgspec", "jsonschema"}),
+        (["schema", "plan"], {"click", "yaml", "msgspec", "jsonschema"}),
+    ],
+)
+def test_a_command_imports_what_it_uses(tmp_path: Path, arguments: list[str], most: set[str]) -> None:
+    """The network, the ledger and the diff stay where they are until they are needed."""
+    (tmp_path / "accounts.yaml").write_text(MANIFEST, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, code, *loaded = done.stdout.splitlines()[-1].split()
+    assert code == "0", done.stderr
+    assert set(loaded) <= most

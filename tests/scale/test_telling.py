@@ -1,0 +1,187 @@
+"""What a person is told of large work: progress while it is read, a profile afterwards, a text that stays short."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler import planfile
+from reconciler.budget import Limits
+from reconciler.cli.console import Console
+from reconciler.cli.progress import Reading
+from reconciler.client import ReadCost, ReadProgress
+from reconciler.fingerprint import digest, digest_of_parts
+from reconciler.manifest import Mode
+from reconciler.plan import CellCounts, Plan, PlannedTable, RunLine, Skip, SkipReason
+from reconciler.profiling import Phase, Profile
+from reconciler.render.paint import plain
+from reconciler.render.plan_text import plan_text
+from tests.journey.desk import FILL, Desk, accounts
+from tests.planning.makers import a_call
+from tests.planning.test_planfile import ORIGIN, plan_of
+
+QUIET_FLAGS = {"quiet": False, "verbose": False, "log_format": "text", "no_color": True}
+
+
+def told(
+    capsys: pytest.CaptureFixture[str], steps: list[tuple[float, ReadProgress]], **flags: Any
+) -> tuple[str, list[str]]:
+    """Feed a reading with what it showed at each moment; return its last words on stderr and all lines."""
+    now = 0.0
+    with Reading(Console({**QUIET_FLAGS, **flags}), lambda: now) as reading:
+        for moment, progress in steps:
+            now = moment
+            reading.take(progress)
+    lines = capsys.readouterr().err.splitlines()
+    return (lines[-1] if lines else ""), lines
+
+
+LONG = [(moment / 2, ReadProgress(moment // 4, 20, moment * 100, moment * 10, 8000, 20)) for moment in range(80)]
+
+
+def test_where_nobody_watches_a_line_comes_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    """With tables, rows, requests a second and the time that is left."""
+    _, lines = told(capsys, LONG)
+    assert len(lines) == 3
+    assert lines[0] == "Reading: 5 of 20 tables, 2,000 rows, 20 requests/s, about 30 s left."
+
+
+def test_a_short_reading_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither does a quiet program."""
+    assert told(capsys, LONG[:20])[1] == []
+    assert told(capsys, LONG, quiet=True)[1] == []
+
+
+def test_a_log_in_json_gets_events(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same figures by name."""
+    last, lines = told(capsys, LONG, log_format="json")
+    assert len(lines) == 3
+    event = json.loads(last)
+    assert (event["event"], event["tables_done"], event["tables"], event["rows"]) == ("reading", 15, 20, 6000)
+    assert (event["requests"], event["requests_per_second"], event["seconds_left"]) == (600, 20.0, 10.0)
+
+
+def test_a_terminal_gets_a_bar_that_goes_away(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is drawn over itself, and nothing of it is left at the end."""
+    monkeypatch.setattr(Console, "is_terminal", True)
+    now = 0.0
+    with Reading(Console(QUIET_FLAGS), lambda: now) as reading:
+        for moment, progress in [*LONG, (41.0, ReadProgress(20, 20, 8000, 900, 8000, 20))]:
+            now = moment
+            reading.take(progress)
+    drawn = capsys.readouterr().err.split("\r")
+    assert "Reading [######------------------] 5 of 20 tables" in "".join(drawn)
+    assert "\n" not in "".join(drawn)
+    assert drawn[-1] == ""
+    assert drawn[-2].strip() == ""
+
+
+def test_a_profile_says_where_the_time_went(make_desk: Any) -> None:
+    """Its keys are fixed; the phases are those that there are; no id stands in it."""
+    desk: Desk = make_desk(accounts())
+    desk.write(FILL)
+    for command in (["plan"], ["apply", "--yes"]):
+        assert desk.run(*command, "--profile", "profile.json").code == 0
+        text = (desk.folder / "profile.json").read_text(encoding="utf-8")
+        found = json.loads(text)
+        assert list(found) == [
+            "format_version", "tool_version", "python", "command", "seconds", "phases", "reading", "sizes",
+        ]  # fmt: skip
+        assert list(found["phases"]) == [phase.value for phase in Phase]
+        assert found["command"] == command[0]
+        assert found["reading"]["requests"] == 2
+        assert found["phases"]["reading"] > 0
+        assert (found["phases"]["sending"] > 0) == (command[0] == "apply")
+        assert "0a1a669a" not in text
+
+
+def test_a_profile_adds_up_by_phase() -> None:
+    """By the clock it is given."""
+    now = [0.0]
+    profile = Profile(lambda: now[0])
+    for seconds in (2.0, 3.0):
+        with profile.phase(Phase.PLANNING):
+            now[0] += seconds
+    found = profile.document("plan", ReadCost(), {})
+    assert (found["seconds"], found["phases"]["planning"], found["phases"]["reading"]) == (5.0, 5.0, 0.0)
+
+
+def large_plan(tables: int) -> Plan:
+    """Return a plan of many tables; the higher its number, the more a table has due."""
+    calls = [
+        a_call(number, rows=[f"row-{row}" for row in range(number)], address=f"t{number:04}/new", table=str(number))
+        for number in range(1, tables)
+    ]
+    run = RunLine("", Mode.NEW, None, 3, 1, 9)
+    return Plan(
+        "",
+        tables=tuple(
+            PlannedTable(f"t{number:04}", str(number), "T", "idle", True, 9, "", CellCounts(),
+                         (replace(run, address=f"t{number:04}/new"),))
+            for number in range(tables)
+        ),
+        calls=tuple(calls),
+    )  # fmt: skip
+
+
+def test_a_large_plan_is_told_shortly() -> None:
+    """The sums first and last, the twenty largest tables in their order, the rest in a line."""
+    text = plan_text(large_plan(1000), Limits(), (), plain)
+    lines = text.splitlines()
+    assert lines[0] == "Plan: 1,000 tables, 999 calls, 499,500 cells, 499,500 credits."
+    assert [line[:5] for line in lines if line.startswith("t0")] == [f"t{number:04}" for number in range(980, 1000)]
+    assert "… and 980 more tables: 979 calls, 479,710 cells, 479,710 credits" in lines
+    assert f"{lines[0]} Nothing was sent." in lines
+    assert len(lines) < 50
+
+
+def test_a_plan_of_twenty_tables_is_told_whole() -> None:
+    """Nothing is left out before it has to be."""
+    text = plan_text(large_plan(20), Limits(), (), plain)
+    assert "more table" not in text
+    assert text.count("Plan:") == 1
+
+
+def test_an_unread_table_among_others_says_what_is_known() -> None:
+    """Done or failed: nobody looked which."""
+    plan = replace(large_plan(3), skipped=(Skip("t0000/new", SkipReason.NOT_DUE, 9),))
+    text = plan_text(plan, Limits(), (), plain)
+    assert "nothing due · 9 cells done or failed, by the table's header; its rows were not read" in text
+
+
+def test_the_streamed_file_is_the_file() -> None:
+    """Byte for byte what `json.dumps` would have made of it, in pieces."""
+    content = planfile.document(plan_of(), ORIGIN)
+    assert "".join(planfile.spelled(content)) == json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    large = {"calls": [{"rows": ["x" * 36] * 100}] * 200}
+    pieces = list(planfile.spelled(large))
+    assert len(pieces) > 2
+    assert "".join(pieces) == json.dumps(large, indent=2) + "\n"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.decimals(0, 9, places=1).map(float),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), values, max_size=5))
+def test_the_digest_by_parts_is_the_digest(content: dict[str, Any]) -> None:
+    """A plan keeps the identity it always had."""
+    assert digest_of_parts(content) == digest(content)
+
+
+def test_the_price_of_what_is_left_out_is_unknown_where_one_is() -> None:
+    """Never too low."""
+    plan = large_plan(50)
+    calls = (replace(plan.calls[0], credits=None), *plan.calls[1:])
+    text = plan_text(replace(plan, calls=calls), Limits(), (), plain)
+    assert "… and 30 more tables: 29 calls, 435 cells, credits unknown" in text
+    assert Decimal(435) == sum(range(30))
