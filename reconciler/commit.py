@@ -86,8 +86,8 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
     """
     if not ref or ref.startswith("-") or _UNSAFE.search(ref):
         raise SettingsError(f"`{clean(ref)}` cannot be the name of a commit", hint="Name a branch, a tag or a commit.")
-    top = _try(folder, "rev-parse", "--show-toplevel")
-    said = _try(
+    top = run_git(folder, "rev-parse", "--show-toplevel")
+    said = run_git(
         folder, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
     )
     if top is None or said is None or said.returncode or top.returncode:
@@ -108,15 +108,15 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
 
 
 def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
-    done = _try(folder, *arguments, given=given)
+    done = run_git(folder, *arguments, given=given)
     if done is None or done.returncode:
         said = "it cannot be run" if done is None else clean(done.stderr.decode("utf-8", "replace").strip())
         raise SettingsError(f"git could not read the commit: {said}")
     return done.stdout
 
 
-def _try(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
-    """Run git; None where there is no git or it does not answer."""
+def run_git(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
+    """Run git in a folder, and wait for it; None where there is no git or it does not answer."""
     try:
         return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
             ["git", "-C", os.fspath(folder), "--no-replace-objects", *arguments],  # noqa: S607 - the user's git

@@ -6,7 +6,6 @@ as much of them as anybody would read. Rows are counted, never listed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from deepdiff import DeepDiff
@@ -15,7 +14,7 @@ from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.manifest import Manifest, Mode, Named, Run
 from reconciler.place import Place, Problem
-from reconciler.plan import Call, Cause, Totals, sums
+from reconciler.plan import Against, Call, Cause, Change, Totals, sums
 from reconciler.sources import Document
 from reconciler.wording import path_text, quote
 
@@ -25,34 +24,7 @@ MOST_PARTS = 20_000
 """Names, columns and labels given to deepdiff in all: about three seconds' worth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference, as a reviewer would say it."""
-
-    address: str | None
-    """`manifest` or `manifest/run`; None: the project as a whole."""
-    text: str
-    """One line, safe to print."""
-    place: Place
-    """Where it stands here; where it stood, of what is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Against:
-    """What a change of the project does to its plan."""
-
-    ref: str
-    """What was compared with, as the user named it."""
-    changes: tuple[Change, ...]
-    caused: Totals
-    """Calls that the change causes."""
-    anyway: Totals
-    """Calls that were due without it."""
-    dropped: Totals
-    """Calls that would be due without it and are not with it."""
-
-
-def against(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> Against:
+def add_up(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> Against:
     """Add up a plan's calls by their cause."""
     caused = [call for call in calls if call.cause is Cause.CHANGE]
     anyway = [call for call in calls if call.cause is not Cause.CHANGE]
@@ -128,8 +100,8 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
     before = {run.name: run for run in old.runs}
     after = {run.name: run for run in new.runs}
     renamed = _renamed(before, after)
-    for name, was in renamed.items():
-        text = f"run {quote(was)} renamed to {quote(name)}, which causes no call"
+    for name, old_name in renamed.items():
+        text = f"run {quote(old_name)} renamed to {quote(name)}, which causes no call"
         yield Change(f"{new.name}/{name}", text, after[name].place)
     passed_over = {*renamed, *renamed.values()}
     for at, was, now in _differences(_tree(old, passed_over), _tree(new, passed_over)):
@@ -271,7 +243,7 @@ def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
         name, entry = path_text(at), at[-1]
         if at == ("spec", "ledger"):
             text = f"{name} changed"  # it may hold more than it should
-        elif True in (was, now) and isinstance(entry, str):
+        elif any(each is True for each in (was, now)) and isinstance(entry, str):
             text = f"{path_text(at[:-1])}: {quote(entry)} {'added' if was is None else 'removed'}"
         else:
             text = _said(name, was, now)

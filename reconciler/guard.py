@@ -4,13 +4,14 @@ Each check is asked of a whole plan, just before it is shown and again just befo
 evaluated is violated, never passed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconciler.amounts import amount
+from reconciler.amounts import amount, counted
 from reconciler.budget import Limit, Limits, Prices, Rule
 from reconciler.clean import clean
+from reconciler.manifest import Manifest
 from reconciler.observed import CellState
 from reconciler.plan import Call, Plan, PlannedTable, Violation, sums
 
@@ -39,8 +40,10 @@ class Floor:
     limits: Limits
     prices: Sequence[Prices]
     """The price lists, the base's and the present one: a cell counts with the highest of its prices."""
-    labels: Callable[[Plan], Labels]
-    """The labels that count for a plan's manifests."""
+    manifests: Sequence[Manifest] = ()
+    """The base's: a change can neither drop a label that is limited nor give itself one that allows something."""
+    unknown: str = ""
+    """Why nobody can tell the base's manifests; empty where one can."""
 
 
 def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, ...]:
@@ -53,9 +56,24 @@ def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, .
     if floor is None:
         return found
     calls = tuple(replace(call, credits=_dearest(call, floor.prices)) for call in plan.calls)
-    held = violations(replace(plan, calls=calls), floor.limits, floor.labels(plan))
+    held = violations(replace(plan, calls=calls), floor.limits, held_labels(plan, floor))
     said = {(each.rule, each.message) for each in held}
     return (*held, *(each for each in found if (each.rule, each.message) not in said))
+
+
+def tightest(limits: Limits, floor: Floor | None) -> Limits:
+    """Return the limits on the whole plan that hold in the end: what a person is shown beside its sums."""
+    if floor is None:
+        return limits
+
+    def lower(one: Limit | None, other: Limit | None) -> Limit | None:
+        return min(filter(None, (one, other)), key=lambda limit: limit.value, default=None)
+
+    return replace(
+        limits,
+        max_credits=lower(limits.max_credits, floor.limits.max_credits),
+        max_cells=lower(limits.max_cells, floor.limits.max_cells),
+    )
 
 
 def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tuple[Violation, ...]:
@@ -74,6 +92,23 @@ def own_labels(plan: Plan) -> Labels:
     """Return the labels that the plan's manifests carry."""
     carried = {table.manifest: as_words(table.labels) for table in plan.tables}
     return Labels(carried, carried)
+
+
+def held_labels(plan: Plan, floor: Floor) -> Labels:
+    """Return the labels that count at a base's limits.
+
+    A manifest carries its own and all that the base gives to its name or its table. It is granted those that it has
+    both here and at the base; a table that the base does not name is granted none.
+    """
+    carried, granted = {}, {}
+    for table in plan.tables:
+        here = as_words(table.labels)
+        of_table = [manifest for manifest in floor.manifests if manifest.table_id == table.table_id]
+        of_name = [manifest for manifest in floor.manifests if manifest.name == table.manifest]
+        carried[table.manifest] = here.union(*(as_words(manifest.labels) for manifest in (*of_table, *of_name)))
+        same = [manifest for manifest in of_table if manifest.name == table.manifest] or of_table
+        granted[table.manifest] = here.intersection(*(as_words(each.labels) for each in same)) if same else frozenset()
+    return Labels(carried, granted, floor.unknown)
 
 
 def as_words(labels: Mapping[str, str]) -> frozenset[str]:
@@ -124,6 +159,8 @@ def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
 
 def _cells(table: PlannedTable) -> int:
     counts = table.cells
+    if counts is None:
+        return table.output_cells
     return counts.done + counts.failed + counts.empty + counts.in_progress + counts.unknown
 
 
@@ -170,7 +207,7 @@ def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
                 yield _unreadable("modes", address, rule, labels.unknown)
             elif not labels.granted.get(calls[0].manifest, frozenset()).intersection(rule.allowed):
                 cells = sum(call.cells for call in calls)
-                message = f"`{address}` runs {amount(cells)} cells with mode `{mode}`, which is allowed {_to(rule)}"
+                message = f"`{address}` runs {counted(cells, 'cell')} with mode `{mode}`, which is allowed {_to(rule)}"
                 yield Violation("modes", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
 
 
@@ -189,7 +226,7 @@ def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]
             if name is not None and counts.get(column):
                 again[name, call.address] = again.get((name, call.address), 0) + counts[column]
     for (name, address), cells in sorted(again.items()):
-        message = f"column `{clean(name)}` is protected, and `{address}` would run {amount(cells)} of its cells again"
+        message = f"column `{clean(name)}` is protected, and `{address}` would run {counted(cells, 'cell')} of it again"
         rule = protected[name]
         yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
 

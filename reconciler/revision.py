@@ -9,7 +9,8 @@ from pathlib import Path
 from reconciler.clean import clean
 from reconciler.commit import Blob, Commit, find_commit
 from reconciler.discovery import find_files
-from reconciler.errors import ManifestError, SettingsError
+from reconciler.errors import LimitExceeded, ManifestError, SettingsError
+from reconciler.guard import Floor
 from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest, Named, Run
 from reconciler.place import Place, Problem
@@ -57,6 +58,25 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
         raise SettingsError(f"{quote(where)} is neither a folder nor a commit that git knows here", hint=hint)
     with tempfile.TemporaryDirectory(prefix="reconciler-") as scratch:
         return _read(clean(where), _checkout(commit, Path(scratch), settings, named, clean(where)), settings)
+
+
+def held_to(where: str | None, settings: Settings, named: Sequence[str]) -> Settings:
+    """Return settings that hold a plan to the limits at a git ref or in a folder besides its own; None: to no other.
+
+    Raises as `read_revision`, and LimitExceeded where there is no project file to hold limits.
+    """
+    if where is None:
+        return settings
+    found = read_revision(where, settings, named)
+    if found.project is None:
+        message = (
+            f"refused before anything was sent: there is no project file at {found.name}, so no limit can be checked"
+        )
+        hint = "Merge a project file with the limits first, or plan without --limits-from."
+        raise LimitExceeded(message, hint=hint)
+    unknown = f"the manifests at {found.name} are not valid" if found.problems else ""
+    prices = (found.project.prices, settings.project.prices)
+    return replace(settings, floor=Floor(found.project.limits, prices, found.manifests, unknown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,63 @@
+"""What a reviewer is told before the plan: how old what it was made from is, what changed, and what that causes."""
+
+from decimal import Decimal
+
+from reconciler.amounts import amount, counted, duration
+from reconciler.clean import clean
+from reconciler.plan import Against, Totals
+from reconciler.planfile import Taken
+from reconciler.render.paint import Colour, Paint
+
+MOST_CHANGES = 100
+"""Changes listed; a plan file has all."""
+
+
+def review_text(against: Against | None, taken: Taken | None, paint: Paint) -> str:
+    """Return the lines that stand above a plan, with the empty line between; nothing where there is nothing to say."""
+    parts = []
+    if taken is not None:
+        parts.append(_taken(taken))
+    if against is not None:
+        parts += [_changes(against, paint), _causes(against)]
+    return "".join(f"{part}\n\n" for part in parts)
+
+
+def _taken(taken: Taken) -> str:
+    age = f"taken {duration(taken.age_seconds)} ago ({clean(taken.taken_at)})"
+    signature = "its signature is right" if taken.verified else "its signature was not checked: there is no key here"
+    return f"From a snapshot of the live tables, {age}; {signature}.\nAn apply reads the live tables again."
+
+
+def _changes(against: Against, paint: Paint) -> str:
+    if not against.changes:
+        return f"Nothing changed since {against.ref}."
+    lines = [f"Changed since {against.ref}:"]
+    address: str | None = ""
+    for change in against.changes[:MOST_CHANGES]:
+        if change.address != address:
+            address = change.address
+            lines.append(paint(f"  {clean(address or 'project file')}", Colour.STRONG))
+        lines.append(f"    {change.text}")
+    left = len(against.changes) - MOST_CHANGES
+    return "\n".join([*lines, *([f"  and {counted(left, 'more change')}"] if left > 0 else [])])
+
+
+def _causes(against: Against) -> str:
+    lines = [f"This change causes  {_sums(against.caused)}", f"Due anyway          {_sums(against.anyway)}"]
+    if against.dropped.calls:
+        lines.append(f"No longer due       {_sums(against.dropped)}")
+    return "\n".join(lines)
+
+
+def _sums(totals: Totals) -> str:
+    if not totals.calls:
+        return "no call"
+    return f"{counted(totals.calls, 'call')}, {counted(totals.cells, 'cell')}, {_price(totals)}"
+
+
+def _price(totals: Totals) -> str:
+    known: Decimal = totals.known_credits
+    if totals.credits is not None or known:
+        text = f"{amount(known)} {'credit' if known == 1 else 'credits'}"
+        return text if totals.credits is not None else f"{text} and {counted(totals.unpriced_cells, 'cell')} unpriced"
+    return "credits unknown"

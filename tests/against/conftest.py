@@ -1,0 +1,5 @@
+"""The journey's desk, in a repository."""
+
+from tests.policy.conftest import MakeDesk, desk, make_desk, repository
+
+__all__ = ["MakeDesk", "desk", "make_desk", "repository"]
