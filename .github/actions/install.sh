@@ -10,7 +10,7 @@ if [[ -f ${RECONCILER_REQUIREMENTS:-} ]]; then
   "$target/bin/pip" install --quiet --disable-pip-version-check --requirement "$RECONCILER_REQUIREMENTS"
 elif [[ -f $repository/reconciler/planner.py && -f $repository/pyproject.toml ]]; then
   # The action is used where it was written: the program beside it is the one it belongs to.
-  "$target/bin/pip" install --quiet --disable-pip-version-check "$repository[postgres]"
+  "$target/bin/pip" install --quiet --disable-pip-version-check "${repository}[postgres]"
 else
   echo "::error title=There is no reconciler to install::Name it, with its version, in a requirements file."
   exit 1

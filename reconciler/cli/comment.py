@@ -24,6 +24,7 @@ from reconciler.report import ExitCode
 from reconciler.saved import parse
 
 LARGEST_FILE = 256 * 1024 * 1024
+_LONGEST_LINK = 2000
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(merge|head)")
 _WHY: Mapping[int, str] = {
@@ -144,7 +145,7 @@ def _body(given: Mapping[str, Any], link: str | None) -> tuple[str, str]:
 
 
 def _pointer(what: str, link: str | None) -> str:
-    if link is None or not _URL.fullmatch(link):
+    if link is None or len(link) > _LONGEST_LINK or not _URL.fullmatch(link):
         return f"The {what} file has all of it."
     return f"The {what} file has all of it: [see the run]({link})."
 

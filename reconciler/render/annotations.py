@@ -53,8 +53,8 @@ def of_plan(content: Mapping[str, Any], headline: str) -> list[Annotation]:
     found = of_problems(problems_of(content), "The plan cannot be made")
     for each in content["violations"]:
         message = f"{each['message']}; set in {each['set_at']}"
-        if each.get("raised_by"):
-            message += f"; to be raised by {each['raised_by']}"
+        if each.get("contact"):
+            message += f"; to be raised by {each['contact']}"
         found.append(Annotation(Level.ERROR, f"Limit {each['rule']}", message, _set_at(each["set_at"])))
     for call in content["in_doubt"]:
         message = f"{call['address']}: call {call['id'][:8]} may have been paid for; end it with `ledger resolve`"

@@ -53,6 +53,8 @@ def calls_text(calls: Sequence[CallRecord]) -> str:
 
 
 def _state(call: CallRecord) -> str:
+    if call.is_adopted:
+        return "adopted"
     return "settled" if call.settled_at is not None else call.state.value.replace("_", " ")
 
 
@@ -68,7 +70,7 @@ def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
         ("rows", f"{call.row_count:,}"),
         ("cells", f"{call.cells:,} planned{requested}"),
         ("credits", price(call.credits)),
-        ("state", f"{_state(call)}, attempt {call.attempt}"),
+        ("state", _state(call) if call.is_adopted else f"{_state(call)}, attempt {call.attempt}"),
         ("begun", f"{moment(call.begun_at)} UTC, {duration(call.age_seconds)} ago"),
         ("by", clean(call.actor.name) + (f" ({clean(call.actor.ci_run)})" if call.actor.ci_run else "")),
         ("commit", clean(call.actor.git_sha or "none")),

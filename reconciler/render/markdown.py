@@ -20,13 +20,13 @@ LIMIT = 60_000
 _NAME_LENGTH = 80
 _BEFORE_A_BAR = re.compile(r"\\+(?=\|)")
 _LARGEST = 10**15
-_NOTICE_ROOM = 600
-"""Bytes kept free for saying what was left out."""
+_NOTICE_ROOM = 500
+"""Bytes kept free for saying what was left out, besides the pointer."""
 
 
 def code(text: str, limit: int = _NAME_LENGTH) -> str:
     """Return `text` as a code span, outside a table; cut after `limit` characters."""
-    return _span(clean(text, limit))
+    return _span(_inert(text, limit))
 
 
 def cell(text: str, limit: int = _NAME_LENGTH) -> str:
@@ -34,8 +34,13 @@ def cell(text: str, limit: int = _NAME_LENGTH) -> str:
 
     Readers differ about a backslash before an escaped bar, so such a backslash is spelled out.
     """
-    inert = _BEFORE_A_BAR.sub(lambda found: r"\x5c" * len(found.group()), clean(text, limit))
+    inert = _BEFORE_A_BAR.sub(lambda found: r"\x5c" * len(found.group()), _inert(text, limit))
     return _span(inert.replace("|", r"\|"))
+
+
+def _inert(text: str, limit: int) -> str:
+    """Return clean text that is no command of a CI's log either, where `##[` is one anywhere in a line."""
+    return clean(text, limit).replace("##[", r"##\x5b")
 
 
 def _span(text: str) -> str:
@@ -97,7 +102,7 @@ def fit(head: str, sections: Iterable[Section], foot: str, pointer: str, limit: 
 
     `head` and `foot` stay as they are. `pointer` says where everything is, in words of our own.
     """
-    room = limit - _size(head) - _size(foot) - _NOTICE_ROOM
+    room = limit - _size(head) - _size(foot) - _size(pointer) - _NOTICE_ROOM
     kept: list[str] = [head]
     missing: Counter[str] = Counter()
     cut = 0

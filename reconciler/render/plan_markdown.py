@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reconciler.amounts import counted
+from reconciler.amounts import counted, duration
 from reconciler.clean import clean
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
 from reconciler.render.plan_text import SKIPPED
@@ -17,10 +17,12 @@ Document = Mapping[str, Any]
 
 POINTER = "The plan file has all of it."
 _RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
-_QUIET = {"done": "done", "satisfied": "where their run wants them"}
+_QUIET = {"done": "done", "satisfied": "where their run wants them", "not_due": "done or failed"}
 _REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
 _CAUSES = {"change": "this change", "due": "due anyway"}
 _NAMED_COLUMNS = 3
+_OLDEST = 10**10
+"""Seconds; a file may claim any age."""
 
 
 def plan_markdown(content: Document, title: str = "Plan", pointer: str = POINTER, limit: int = LIMIT) -> str:
@@ -72,9 +74,12 @@ def _verdict(content: Document) -> str:
         lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} passed.")
     if content["in_doubt"]:
         lines.append(f"**In doubt:** {counted(len(content['in_doubt']), 'call')} of an earlier apply.")
-    snapshot = content.get("live_snapshot")
-    if snapshot:
-        lines.append(f"Planned from a snapshot of the live tables, taken {code(str(snapshot.get('taken_at', '')))}.")
+    live = content.get("live")
+    if live:
+        checked = "its signature is right" if live["verified"] else "its signature was not checked"
+        lines.append(
+            f"Planned from a snapshot of the live tables, {duration(min(live['age_seconds'], _OLDEST))} old; {checked}."
+        )
     selected = [*content["targeted"]["include"], *content["targeted"]["exclude"]]
     if selected:
         lines.append(f"Narrowed by {counted(len(selected), 'selector')}: not every run is in it.")
@@ -88,7 +93,12 @@ def _split(content: Document) -> str:
     caused = [call for call in content["calls"] if call.get("cause") == "change"]
     anyway = [call for call in content["calls"] if call.get("cause") != "change"]
     ours = f"**This change causes {_sums(caused)}.**" if caused else "**This change causes no call.**"
-    return f"{ours} Due anyway: {_sums(anyway)}." if anyway else ours
+    parts = [ours, f"Due anyway: {_sums(anyway)}." if anyway else ""]
+    dropped = content["against"].get("no_longer_due")
+    if dropped and dropped["calls"]:
+        sizes = [_count(dropped[f"{noun}s"], noun) for noun in ("call", "cell")]
+        parts.append(f"No longer due: {', '.join(sizes)}, {number(dropped['credits'])} credits.")
+    return " ".join(part for part in parts if part)
 
 
 def _sums(calls: Sequence[Document]) -> str:
@@ -119,7 +129,7 @@ def _problem(problem: Document) -> str:
 
 
 def _violation(violation: Document) -> str:
-    who = f"; to be raised by {code(violation['raised_by'])}" if violation.get("raised_by") else ""
+    who = f"; to be raised by {code(violation['contact'])}" if violation.get("contact") else ""
     return (
         f"- {code(violation['rule'])} {code(violation['message'], 400)}, set in {code(violation['set_at'], 200)}{who}"
     )

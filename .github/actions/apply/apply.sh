@@ -11,17 +11,16 @@ trap 'rm -f "$log" "$receipt"' EXIT
 rm -f "${RECONCILER_REPORT:?}"
 code=4 # there is no plan, which is as good as a stale one
 if [[ -s ${RECONCILER_PLAN:?} ]]; then
-  code=0
   reconciler apply --plan "$RECONCILER_PLAN" --plan-max-age "${RECONCILER_PLAN_MAX_AGE:-24h}" --yes \
     --wait --timeout "${RECONCILER_WAIT_SECONDS:-3600}" --lease-timeout "${RECONCILER_WAIT_SECONDS:-3600}" \
     --detailed-exitcode --out "$RECONCILER_REPORT" --format markdown > "$receipt" 2> "$log" &
   child=$!
   # A cancelled job tells only its own shell: passed on, the apply ends the call in flight and writes it down.
   trap 'kill -TERM "$child" 2> /dev/null || true' INT TERM
-  wait "$child" || code=$?
-  while kill -0 "$child" 2> /dev/null; do
+  while true; do
     code=0
     wait "$child" || code=$?
+    kill -0 "$child" 2> /dev/null || break # a signal ends the waiting, not the apply
   done
   bash "$here/../say.sh" "$log" "$receipt"
 fi

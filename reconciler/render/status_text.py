@@ -1,0 +1,128 @@
+"""Where things stand, as a person reads it on one screen, and what is due as a cron mail reads best: a line a cause."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from reconciler.amounts import amount, counted, duration
+from reconciler.clean import clean
+from reconciler.plan import OpenCall, Plan, Reason
+from reconciler.render.paint import Colour, Paint
+from reconciler.render.plan_text import in_doubt_text, problems_text
+from reconciler.standing import Drift, RunStanding, Standing, TableStanding, drifts, total
+
+Number: TypeAlias = Callable[[RunStanding], int | None]
+
+
+def _showing(state: str) -> Number:
+    """Return what counts a run's cells that show `state`; None where they were not read."""
+    return lambda run: None if run.shown is None else int(getattr(run.shown, state))
+
+
+_ALWAYS: tuple[tuple[str, Number], ...] = (
+    ("DONE", _showing("done")),
+    ("FAILED", _showing("failed")),
+    ("EMPTY", _showing("empty")),
+)
+_WHERE_THERE_ARE_ANY: tuple[tuple[str, Number], ...] = (
+    ("RUNNING", _showing("in_progress")),
+    ("UNKNOWN", _showing("unknown")),
+    ("BLOCKED", lambda run: run.blocked),
+    ("NO INPUT", lambda run: run.missing_inputs),
+    ("IN DOUBT", lambda run: run.in_doubt),
+    ("NO ATTEMPT LEFT", lambda run: run.exhausted),
+)
+_LAST: tuple[tuple[str, Number], ...] = (("DUE", lambda run: run.due),)
+NOTHING, NOT_READ = "·", "-"
+
+
+def status_text(of: Standing, paint: Paint) -> str:
+    """Return the whole status, without a newline at its end."""
+    parts = [_tables(of.tables, paint)] if of.tables else []
+    if of.in_doubt:
+        parts.append(in_doubt_text(of.in_doubt, paint))
+    if of.diagnostics:
+        parts.append(problems_text(of.diagnostics))
+    parts.append(_summary(of))
+    return "\n\n".join(parts)
+
+
+def _tables(tables: Sequence[TableStanding], paint: Paint) -> str:
+    """Return the tables with their runs; the numbers of all runs stand below one head."""
+    runs = [run for table in tables for run in table.runs]
+    columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
+    numbers = {run.address: [_number(number(run)) for _, number in columns] for run in runs}
+    widths = [
+        max([len(head), *(len(each[index]) for each in numbers.values())]) for index, (head, _) in enumerate(columns)
+    ]
+    name_width = max((len(_name(run)) for run in runs), default=0)
+    head = "  ".join(["  " + "RUN".ljust(name_width), "MODE  ", *_right([name for name, _ in columns], widths)])
+    lines = [paint(head, Colour.QUIET)] if runs else []
+    for table in tables:
+        title = [clean(table.name), counted(table.rows, "row"), clean(table.run_status)]
+        if table.cells is not None and table.cells.in_progress:
+            title.append(f"{counted(table.cells.in_progress, 'cell')} in progress")
+        lines.append(f"{paint(table.manifest, Colour.STRONG)}   {' · '.join(title)}")
+        if not table.runs:
+            lines.append(paint("  not looked at: see the errors below", Colour.BAD))
+        for run in table.runs:
+            cells = _right(numbers[run.address], widths)
+            line = "  ".join([f"  {_name(run).ljust(name_width)}", f"{run.mode:<6}", *cells])
+            lines.append(paint(line, Colour.CHANGE) if run.due else line)
+    return "\n".join(lines)
+
+
+def _number(number: int | None) -> str:
+    if number is None:
+        return NOT_READ
+    return f"{number:,}" if number else NOTHING
+
+
+def _right(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [text.rjust(width) for text, width in zip(texts, widths, strict=True)]
+
+
+def _name(run: RunStanding) -> str:
+    return run.address.partition("/")[2]
+
+
+def _summary(of: Standing) -> str:
+    runs = [run for table in of.tables for run in table.runs]
+    sizes = f"{counted(len(of.tables), 'table')}, {counted(len(runs), 'run')}"
+    due = sum(run.due for run in runs)
+    if of.diagnostics:
+        return f"{sizes}; {counted(len(of.diagnostics), 'error')}. Nothing was sent."
+    if due:
+        price = total([run.credits for run in runs])
+        cost = "credits unknown" if price is None else counted_credits(amount(price))
+        return f"{sizes}: {counted(due, 'cell')} due, {cost}. `reconciler plan` shows the calls."
+    running = sum(not table.is_finished for table in of.tables)
+    if running:
+        return f"{sizes}: nothing due while {counted(running, 'table')} {'is' if running == 1 else 'are'} running."
+    return f"{sizes}: nothing due."
+
+
+def counted_credits(number: str) -> str:
+    """Return `1 credit`, `1,240 credits`."""
+    return f"{number} credit" if number == "1" else f"{number} credits"
+
+
+def drift_text(plan: Plan) -> str:
+    """Return one line for each cause, the cause of doubt last; empty where there is none."""
+    return "\n".join([*map(_drift, drifts(plan)), *map(_doubt, plan.in_doubt)])
+
+
+def _drift(drift: Drift) -> str:
+    cells = counted(drift.cells, "cell")
+    have, were, are = ("has", "was", "is") if drift.cells == 1 else ("have", "were", "are")
+    words = {
+        Reason.CELLS_EMPTY: f"{cells} {have} no value",
+        Reason.CELLS_FAILED: f"{cells} {are} failed",
+        Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {clean(drift.revision or '')}",
+    }
+    return f"{clean(drift.address)}: {words.get(drift.reason, f'{cells} {are} due')}"
+
+
+def _doubt(call: OpenCall) -> str:
+    cells = counted(call.cells, "cell")
+    age = duration(call.age_seconds)
+    return f"{clean(call.address)}: in doubt: {cells} of call {call.id[:8]}, sent {age} ago, may have been paid for"

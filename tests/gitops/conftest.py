@@ -1,0 +1,37 @@
+"""A repository made with the README's commands, a simulator, a forge, and the tools of a job's machine."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.simulator.clock import ManualClock
+from reconciler.simulator.server import serve
+from reconciler.simulator.workspace_file import load
+from tests.gitops.fake_gh import Store
+from tests.gitops.hosted import ROOT, SETUP, Hosted
+from tests.review.forge_server import serve_forge
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """Return a folder with `gh` and `reconciler` in it."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name, command in (("reconciler", "-m reconciler"), ("gh", f'"{Path(__file__).parent}/fake_gh.py"')):
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
+    """Return a repository made with the README's own commands."""
+    with serve(load(ROOT / "examples/workspace.yaml"), clock=ManualClock()) as simulator, serve_forge() as forge:
+        hosted = Hosted(
+            tmp_path, simulator, forge, Store(tmp_path / "github"), tools, str(tmp_path / "ledger.db"), simulator.token
+        )
+        hosted.shell(SETUP, reconciler=str(ROOT))
+        hosted.folder = tmp_path / "tables"
+        yield hosted

@@ -1,0 +1,170 @@
+"""The files for GitHub, GitLab, pre-commit and editors, checked by the tools that know them and by rules of our own."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.cli import group as cli
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
+SCRIPTS = sorted([*(ROOT / ".github/actions").rglob("*.sh"), *(ROOT / ".gitlab").glob("*.sh")])
+SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+MODELINE = "# yaml-language-server: $schema="
+
+
+def run(tool: str, *arguments: str) -> str:
+    """Run a linter that a package put beside this Python, and return what it says; assert that it finds nothing."""
+    found = shutil.which(tool, path=str(Path(sys.executable).parent)) or shutil.which(tool)
+    assert found is not None, f"{tool} is missing; it comes with the dev extra"
+    done = subprocess.run([found, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def load(path: Path) -> Any:
+    """Read YAML."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every step of every workflow and action, with its file's name."""
+    for path in WORKFLOWS:
+        for job in load(path)["jobs"].values():
+            yield from ((path.name, step) for step in job["steps"])
+    for path in ACTIONS:
+        yield from ((path.parent.name, step) for step in load(path)["runs"]["steps"])
+
+
+@pytest.mark.parametrize("persona", ["regular", "pedantic", "auditor"])
+def test_zizmor_finds_nothing(persona: str) -> None:
+    """Offline, over workflows and actions, also with its strictest eyes."""
+    said = run("zizmor", "--offline", "--quiet", "--no-ignores", "--format", "json", "--persona", persona, ".github")
+    assert json.loads(said) == []
+
+
+def test_actionlint_finds_nothing() -> None:
+    """With shellcheck over the scripts in the steps, where that is installed."""
+    assert run("actionlint", *map(str, WORKFLOWS)) == ""
+
+
+def test_shellcheck_finds_nothing() -> None:
+    """In the scripts behind the actions and the jobs."""
+    assert run("shellcheck", *map(str, SCRIPTS)) == ""
+
+
+def test_the_files_fit_the_schemas_of_their_hosts() -> None:
+    """GitHub's workflows and actions, GitLab's jobs."""
+    run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
+    run("check-jsonschema", "--builtin-schema", "vendor.github-actions", *map(str, ACTIONS))
+    jobs = str(ROOT / ".gitlab/reconciler.yml")
+    run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", jobs)
+
+
+def test_the_schemas_are_valid_for_draft_07_tools() -> None:
+    """Each says which draft it is written in, and is valid by it."""
+    for path in SCHEMAS:
+        assert json.loads(path.read_text())["$schema"] == "http://json-schema.org/draft-07/schema#"
+    run("check-jsonschema", "--check-metaschema", *map(str, SCHEMAS))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_example_fits_the_schema_in_its_modeline(path: Path, tmp_path: Path) -> None:
+    """By another program than ours, as an editor shows it: each document of the file."""
+    text = path.read_text(encoding="utf-8")
+    first = text.splitlines()[0]
+    assert first.startswith(MODELINE)
+    documents = [tmp_path / f"{number}.yaml" for number, _ in enumerate(yaml.safe_load_all(text))]
+    for document, content in zip(documents, re.split("^---$", text, flags=re.MULTILINE), strict=True):
+        document.write_text(content, encoding="utf-8")
+    run("check-jsonschema", "--schemafile", str(path.parent / first.removeprefix(MODELINE)), *map(str, documents))
+
+
+def test_actions_are_pinned_by_hash_with_their_version() -> None:
+    """All others; our own are taken from the commit of the workflow that names them."""
+    for path in [*WORKFLOWS, *ACTIONS]:
+        for used in re.findall(r"uses: (.*)", path.read_text()):
+            assert re.fullmatch(
+                r"[a-z]+/[a-z-]+@[0-9a-f]{40} # v[0-9]+\.[0-9]+\.[0-9]+|\$/\.github/actions/[a-z]+", used
+            )
+
+
+def test_no_expression_stands_in_a_script() -> None:
+    """Values come through the environment: text in a script would be run."""
+    for name, step in steps():
+        assert "${{" not in step.get("run", ""), name
+    for path in SCRIPTS:
+        assert "${{" not in path.read_text()
+
+
+def test_permissions_are_the_least() -> None:
+    """None by default; a job lists what it needs, and only comments are written."""
+    for path in WORKFLOWS:
+        workflow = load(path)
+        assert workflow["permissions"] == {}
+        for job in workflow["jobs"].values():
+            assert {name for name, level in job["permissions"].items() if level == "write"} <= {"pull-requests"}
+            assert job["timeout-minutes"] <= 150
+
+
+def test_a_checkout_leaves_no_credentials() -> None:
+    """The token would stay in the work tree's configuration."""
+    checkouts = [step for _, step in steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == 3
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_an_apply_is_protected_and_never_cancelled() -> None:
+    """Its environment has the secrets; its concurrency group is the commit's own."""
+    workflow = load(ROOT / ".github/workflows/apply.yml")
+    assert workflow["jobs"]["apply"]["environment"] == "reconciler"
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    assert "github.sha" in workflow["concurrency"]["group"]
+    jobs = load(ROOT / ".gitlab/reconciler.yml")
+    assert jobs["reconciler-apply"]["resource_group"]
+    assert jobs["reconciler-apply"]["interruptible"] is False
+
+
+def test_a_pull_request_runs_without_its_base_s_rights() -> None:
+    """Never `pull_request_target`, which would give a fork's code the secrets."""
+    for path in WORKFLOWS:
+        assert not {"pull_request_target", "workflow_run"} & set(load(path)[True])  # YAML 1.1 reads `on` as true
+
+
+def test_the_outputs_that_were_promised() -> None:
+    """Of the action, and of the workflow that calls it."""
+    promised = {"has-changes", "calls", "cells", "credits", "plan-id", "exit-code"}
+    assert set(load(ROOT / ".github/actions/plan/action.yml")["outputs"]) == promised
+    workflow = load(ROOT / ".github/workflows/plan.yml")
+    assert set(workflow[True]["workflow_call"]["outputs"]) == promised
+    assert set(workflow["jobs"]["plan"]["outputs"]) == promised
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_a_workflow_gives_its_action_what_it_asks_for(name: str) -> None:
+    """No input that is not there, none missing that must be there."""
+    inputs = load(ROOT / f".github/actions/{name}/action.yml")["inputs"]
+    (step,) = [
+        step for job in load(ROOT / f".github/workflows/{name}.yml")["jobs"].values() for step in job["steps"][1:]
+    ]
+    assert set(step["with"]) <= set(inputs)
+    assert {key for key, described in inputs.items() if described.get("required")} <= set(step["with"])
+
+
+def test_the_hook_runs_a_command_that_there_is() -> None:
+    """Over all files at once: two can contradict each other."""
+    (hook,) = load(ROOT / ".pre-commit-hooks.yaml")
+    assert hook["id"] == "reconciler-validate"
+    program, command = hook["entry"].split()
+    assert (program, hook["language"], hook["pass_filenames"]) == ("reconciler", "python", False)
+    assert command in cli.COMMANDS

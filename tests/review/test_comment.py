@@ -1,0 +1,309 @@
+"""The sticky comment: one for each project, found again, updated in place, never somebody else's."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.client import ApiOptions, Token
+from reconciler.client.forge import ForgeClient
+from reconciler.client.retrying import Patience
+from reconciler.errors import BadResponse, Refused, SettingsError
+from reconciler.forge import GitHub, GitLab
+from reconciler.forge.comments import Kind, marker
+from tests.journey.desk import Desk, Said
+from tests.review.documents import call, line, plan, report, result, run, table
+from tests.review.forge_server import MINE, TOKEN, Forge
+
+Comment = Callable[..., Said]
+FORGES = ["github", "gitlab"]
+
+
+def small(cells: int = 3) -> dict[str, Any]:
+    """Return a plan of one call."""
+    return plan(tables=[table("a", "A", "idle", run("a/x"))], calls=[call("a/x", ["news"], cells=cells)])
+
+
+def large() -> dict[str, Any]:
+    """Return a plan whose Markdown must be shortened."""
+    runs = [run(f"a/{n}") for n in range(3000)]
+    return plan(tables=[table("a", "A", "idle", *runs)], calls=[call("a/0", ["news"])])
+
+
+@pytest.fixture(params=FORGES)
+def comment(request: pytest.FixtureRequest, desk: Desk, forge: Forge) -> Comment:
+    """Return a function that posts a document as a comment, on either forge."""
+    desk.extra = {
+        "GITHUB_TOKEN": TOKEN,
+        "GITHUB_API_URL": forge.url,
+        "GITHUB_REPOSITORY": "acme/data",
+        "GITHUB_REF": "refs/pull/7/merge",
+        "GITHUB_SERVER_URL": "https://forge.example",
+        "GITHUB_RUN_ID": "99",
+        "GITLAB_TOKEN": TOKEN,
+        "CI_API_V4_URL": forge.url,
+        "CI_PROJECT_ID": "42",
+        "CI_MERGE_REQUEST_IID": "7",
+        "CI_JOB_URL": "https://forge.example/jobs/99",
+    }
+    forge.knows_user = request.param == "gitlab"
+
+    def post(content: dict[str, Any] | None = None, kind: str = "plan", *more: str) -> Said:
+        arguments = ["comment", request.param, *more]
+        if content is not None:
+            desk.write(json.dumps(content), f"{kind}.json")
+            arguments += [f"--{kind}", f"{kind}.json"]
+        return desk.run(*arguments)
+
+    return post
+
+
+def test_the_first_plan_makes_a_comment(comment: Comment, forge: Forge) -> None:
+    """Which begins with the marker and ends with where the file is."""
+    said = comment(small())
+    assert (said.code, said.out, said.err) == (0, "", "The comment is created.\n")
+    (found,) = forge.comments
+    assert found["body"].startswith(
+        "<!-- extruct-reconciler plan default -->\n### Plan `default`: 1 table, 1 call, 3 cells"
+    )
+
+
+def test_the_next_plan_updates_it(comment: Comment, forge: Forge) -> None:
+    """In place; the same plan again writes nothing."""
+    comment(small())
+    assert comment(small(4)).err == "The comment is updated.\n"
+    assert comment(small(4)).err == "The comment is unchanged.\n"
+    (found,) = forge.comments
+    assert "4 cells" in found["body"]
+    assert [method for method in forge.methods() if method != "GET"][:1] == ["POST"]
+    assert len([method for method in forge.methods() if method in ("PATCH", "PUT")]) == 1
+
+
+def test_projects_have_a_comment_each(comment: Comment, forge: Forge) -> None:
+    """The marker carries the project's name."""
+    for name in ("gtm", "research", "gtm"):
+        assert comment(small(), "plan", "--name", name).code == 0
+    assert [each["body"].split("\n")[0] for each in forge.comments] == [
+        "<!-- extruct-reconciler plan gtm -->",
+        "<!-- extruct-reconciler plan research -->",
+    ]
+
+
+def test_it_is_found_on_a_later_page(comment: Comment, forge: Forge) -> None:
+    """Behind three hundred others; the link to another origin is not followed."""
+    for number in range(300):
+        forge.add(f"comment {number}", "somebody")
+    mine = forge.add("<!-- extruct-reconciler plan default -->\nold")
+    assert comment(small()).err == "The comment is updated.\n"
+    assert len(forge.comments) == 301
+    assert "3 cells" in next(each["body"] for each in forge.comments if each["id"] == mine)
+    assert [
+        path.rsplit("page=", 1)[1] for method, path in forge.requests if method == "GET" and "page" in path
+    ] == list("1234")
+
+
+def test_somebody_elses_marker_is_left_alone(comment: Comment, forge: Forge) -> None:
+    """Its author could change the numbers under our text."""
+    forge.add("<!-- extruct-reconciler plan default -->\nspoofed", "mallory")
+    assert comment(small()).err == "The comment is created.\n"
+    assert forge.comments[0]["body"].endswith("spoofed")
+    assert len(forge.comments) == 2
+
+
+def test_a_marker_further_down_is_a_quotation(comment: Comment, forge: Forge) -> None:
+    """Only the first line counts."""
+    forge.add("> look\n<!-- extruct-reconciler plan default -->\nquoted")
+    assert comment(small()).err == "The comment is created.\n"
+
+
+def test_a_comment_that_may_not_be_edited_is_followed_by_a_new_one(comment: Comment, forge: Forge) -> None:
+    """403 to the update."""
+    forge.forbidden.add(forge.add("<!-- extruct-reconciler plan default -->\nold"))
+    assert comment(small()).err == "The comment is created.\n"
+    assert len(forge.comments) == 2
+
+
+def test_line_ends_that_the_forge_changed_do_not_hide_it(comment: Comment, forge: Forge) -> None:
+    """Forges store what was edited in their page with CRLF."""
+    comment(small())
+    forge.comments[0]["body"] = forge.comments[0]["body"].replace("\n", "\r\n")
+    assert comment(small()).err == "The comment is unchanged.\n"
+
+
+def test_a_large_plan_fits(comment: Comment, forge: Forge) -> None:
+    """The marker counts, and the text points to the run."""
+    assert comment(large(), "plan", "--name", "n" * 100).code == 0
+    (found,) = forge.comments
+    assert 50_000 < len(found["body"].encode()) <= 60_000
+    assert "The plan file has all of it: [see the run](https://forge.example/" in found["body"]
+
+
+def test_a_link_of_any_length(comment: Comment, forge: Forge) -> None:
+    """Counts too, and one that is no plain URL is left out: it could be more than a link."""
+    for link in (
+        "https://forge.example/" + "a" * 1900,
+        "https://forge.example/" + "a" * 9000,
+        "https://e.example/) @you",
+    ):
+        assert comment(large(), "plan", "--link", link).code == 0
+        body = forge.comments[0]["body"]
+        assert len(body.encode()) <= 60_000
+        assert (link in body) == (len(link) < 2000 and " " not in link)
+
+
+def test_a_receipt_is_not_replaced_by_another(comment: Comment, forge: Forge) -> None:
+    """The same one is found again."""
+    first = report(calls=[result("a/x")], by_manifest=[line("a")])
+    second = report(calls=[result("a/y")], by_manifest=[line("a")])
+    assert [comment(each, "report").err.split()[-1] for each in (first, second, first)] == [
+        "created.",
+        "created.",
+        "unchanged.",
+    ]
+    assert "### Applied `default`: 1 call accepted, 3 cells, 3 credits" in forge.comments[0]["body"]
+
+
+@pytest.mark.parametrize(("flag", "kind"), [("--no-plan", "plan"), ("--no-report", "report")])
+def test_that_there_is_nothing_is_said(comment: Comment, forge: Forge, flag: str, kind: str) -> None:
+    """An old plan must not stand there as if it were this commit's."""
+    comment(small())
+    assert comment(None, kind, flag, "4").code == 0
+    assert "Exit code 4: the plan that was approved is missing" in forge.comments[-1]["body"]
+    assert len(forge.comments) == (1 if kind == "plan" else 2)
+
+
+def test_reads_are_tried_again(comment: Comment, forge: Forge) -> None:
+    """After a 502 with a short Retry-After."""
+    forge.failures["GET"] = [502]
+    assert comment(small()).code == 0
+    assert len(forge.comments) == 1
+
+
+def test_writes_are_not_tried_again(comment: Comment, forge: Forge) -> None:
+    """A second POST would be a second comment."""
+    forge.failures["POST"] = [502, 502]
+    said = comment(small())
+    assert said.code == 1
+    assert forge.methods().count("POST") == 1
+    assert "502" in said.err
+
+
+def test_the_token_is_never_said(comment: Comment, forge: Forge, desk: Desk) -> None:
+    """Also where the server repeats it."""
+    forge.failures["POST"] = [422]
+    said = comment(small())
+    assert said.code == 1
+    assert "[token]" in said.err
+    assert TOKEN not in said.out + said.err
+    desk.extra |= {"GITHUB_TOKEN": "wrong", "GITLAB_TOKEN": "wrong"}
+    said = comment(small())
+    assert said.code == 1
+    assert "401" in said.err
+    assert "wrong" not in said.err
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{}", b"nonsense", b"[1]", b'[{"id": "x", "user": 1, "author": 1}]', b"[" * 100_000]
+)
+def test_an_answer_of_another_shape_ends_it(comment: Comment, forge: Forge, answer: bytes) -> None:
+    """With one line, before anything is written."""
+    forge.answer = answer
+    said = comment(small())
+    assert said.code == 1
+    assert said.err.startswith("reconciler: GET /")
+    assert forge.comments == []
+
+
+def test_a_deleted_account_is_nobody(comment: Comment, forge: Forge) -> None:
+    """GitHub answers null for its user."""
+    forge.add("hello", "gone")
+    forge.comments[0] |= {"user": None, "author": None}
+    assert comment(small()).code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"GITHUB_TOKEN": "", "GITLAB_TOKEN": ""}, "there is no token"),
+        ({"GITHUB_REF": "refs/heads/main", "CI_MERGE_REQUEST_IID": ""}, "there is no "),
+        ({"GITHUB_REPOSITORY": "../admin", "CI_PROJECT_ID": "../admin"}, "must be"),
+        ({"GITHUB_API_URL": "http://forge.example", "CI_API_V4_URL": "http://forge.example"}, "loopback"),
+        ({"GITHUB_API_URL": "file:///etc", "CI_API_V4_URL": "file:///etc"}, "not usable"),
+    ],
+)
+def test_wrong_surroundings(comment: Comment, desk: Desk, forge: Forge, change: dict[str, str], words: str) -> None:
+    """Say what is wrong, and send nothing."""
+    desk.extra |= change
+    said = comment(small())
+    assert said.code == 1
+    assert words in said.err
+    assert [path for _, path in forge.requests] == []
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-->", "x" * 101, "a\nb", "--", "é"])
+def test_a_name_that_cannot_stand_in_a_marker(comment: Comment, forge: Forge, name: str) -> None:
+    """Is refused before anything is sent."""
+    assert comment(small(), "plan", "--name", name).code == 1
+    assert forge.requests == []
+
+
+def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, forge: Forge) -> None:
+    """An edited plan, a report in its place, no JSON, no file, two files."""
+    edited = {**small(), "skipped": [{"address": "a/x", "reason": "done", "cells": 1}]}
+    assert (comment(edited).code, comment(report()).code) == (4, 1)
+    desk.write("nonsense", "x.json")
+    for arguments in (["--plan", "x.json"], ["--report", "x.json"], ["--plan", "missing.json"]):
+        assert comment(None, "plan", *arguments).code in (1, 4)
+    assert comment(small(), "plan", "--no-plan", "1").code == 64
+    assert comment().code == 64
+    assert forge.requests == []
+
+
+def client(forge: Forge, waits: list[float]) -> ForgeClient:
+    """Return a client that does not really wait."""
+    options = ApiOptions(forge.url, Token(TOKEN))
+    return ForgeClient(options, Patience(waits.append, lambda: 1.0))
+
+
+def test_patience_ends(forge: Forge) -> None:
+    """After five tries, each wait longer than the one before."""
+    forge.failures["GET"] = [503] * 9
+    waits: list[float] = []
+    with client(forge, waits) as sender, pytest.raises(BadResponse, match="503"):
+        list(GitHub(sender, "acme/data", 7).read())
+    assert waits == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_refusal_is_not_tried_again(forge: Forge) -> None:
+    """A 404 stays one."""
+    waits: list[float] = []
+    with client(forge, waits) as sender, pytest.raises(Refused, match="404"):
+        list(GitLab(sender, "42", 8).read())
+    assert waits == []
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    """A connection that does not come about is said in words."""
+    with ForgeClient(ApiOptions("http://127.0.0.1:9", Token(TOKEN)), Patience(lambda _: None, lambda: 0.0)) as sender:
+        with pytest.raises(BadResponse, match="refused") as caught:
+            sender.get("/user")
+        with pytest.raises(BadResponse, match="refused"):
+            sender.write("POST", "/x", {})
+    assert caught.value.__context__ is None or TOKEN not in repr(caught.value.__context__)
+
+
+def test_who_the_token_is(forge: Forge) -> None:
+    """A person's token says so; a job's own is GitHub's bot."""
+    with client(forge, []) as sender:
+        assert GitHub(sender, "acme/data", 7).mine() == MINE
+        forge.knows_user = True
+        assert GitLab(sender, "42", 7).mine() == "77"
+
+
+def test_a_marker_is_a_comment_of_html() -> None:
+    """On one line, closed, with the kind and the name."""
+    assert marker(Kind.REPORT, "a/b.c", "00ff") == "<!-- extruct-reconciler report a/b.c 00ff -->"
+    with pytest.raises(SettingsError, match="name in a comment"):
+        marker(Kind.PLAN, "a>b")
