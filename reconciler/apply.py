@@ -159,6 +159,9 @@ class Apply:
         try:
             for result in self._run_table(calls):
                 known.put(result)
+        except BaseException:
+            self.stop(Stop(StopCause.TROUBLE, "an unexpected failure while sending"))
+            raise
         finally:
             known.put(None)
 
@@ -188,7 +191,8 @@ class Apply:
                 return CallResult(call, None, f"nothing was sent: {error.message}")
             if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
                 break
-            self._pace.pause(attempt)
+            if self._may_send():
+                self._pace.pause(attempt)
             if not self._may_send():
                 break
         return CallResult(call, ending)

@@ -8,17 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
 from reconciler.approval import Approval
-from reconciler.budget import Limits
 from reconciler.client import Reader
 from reconciler.desired import select
-from reconciler.errors import ApiError, ErroredPlan, LedgerError, LimitExceeded
+from reconciler.errors import ApiError, BadResponse, ErroredPlan, LedgerError, LimitExceeded
 from reconciler.fingerprint import digest
-from reconciler.guard import NARROW, violations
+from reconciler.guard import NARROW, check, whence
 from reconciler.history import CallState, TableHistory
 from reconciler.leasing import Leases
 from reconciler.ledger import Ledger
@@ -29,10 +28,13 @@ from reconciler.outcome import Actor, CallResult, Ending, Ticket
 from reconciler.place import Problem
 from reconciler.plan import Call, Plan
 from reconciler.planner import Rules, make_plan
+from reconciler.profiling import Phase, Profile, TimedJournal, TimedRunner
 from reconciler.recovery import Verdict, judge
 from reconciler.report import Report
 from reconciler.saved import SavedPlan
 from reconciler.settings import Settings, manifest_paths
+from reconciler.shortcut import Shortcut, shortcut
+from reconciler.snapshotfile import LiveSnapshot, reduced
 from reconciler.waiting import Patience, settle, wait_until_idle
 
 LONGEST_BACKOFF_SECONDS = 8.0
@@ -50,6 +52,8 @@ class Wanted:
     """Of all manifests, selected or not: what a saved plan pins."""
     include: tuple[str, ...]
     exclude: tuple[str, ...]
+    every: tuple[Manifest, ...] = ()
+    """All manifests, selected or not."""
 
     @property
     def tables(self) -> frozenset[str]:
@@ -78,25 +82,80 @@ def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclu
         digest=digest([manifest.content() for manifest in manifests]),
         include=tuple(include),
         exclude=tuple(exclude),
+        every=manifests,
     )
 
 
-def look(wanted: Wanted, tables: Collection[str], reader: Reader, ledger: Ledger, settings: Settings) -> Look:
-    """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError."""
-    recalled = ledger.recall(tables)
-    answers = reader.read_tables({table: _digests_wanted(table, wanted, recalled[table]) for table in tables})
+def look(
+    wanted: Wanted,
+    tables: Collection[str],
+    reader: Reader,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    whole: bool = True,
+    profile: Profile | None = None,
+) -> Look:
+    """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
+
+    Unless `whole`, what a plan of the wanted manifests does not need is left unread (`shortcut.py`); the look then
+    serves for nothing else.
+    """
+    profile = profile or Profile()
+    with profile.phase(Phase.LEDGER):
+        recalled = ledger.recall(tables)
+    quiet = settings.project.api.spend.quiet_seconds
+    of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
+    for manifest in wanted.manifests:
+        if manifest.table_id in of_table:
+            of_table[manifest.table_id].append(manifest)
+    shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], quiet) for table in tables}
+    with profile.phase(Phase.READING):
+        digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
+        answers = reader.read_tables(digests, shortcuts)
     snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
     histories: dict[str, TableHistory] = {}
     verdicts: list[Verdict] = []
-    for table, snapshot in snapshots.items():
-        histories[table], found = judge(recalled[table], snapshot, settings.project.api.spend.quiet_seconds)
-        verdicts += found
+    with profile.phase(Phase.PLANNING):
+        for table, snapshot in snapshots.items():
+            histories[table], found = judge(recalled[table], snapshot, quiet)
+            verdicts += found
     unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
     return Look(snapshots, histories, tuple(verdicts), unreadable)
 
 
-def plan(wanted: Wanted, seen: Look, settings: Settings, within: Approval | None = None) -> Plan:
-    """Make the plan from one look."""
+def keep(seen: Look, taken_at: str, tool_version: str, base_url: str) -> LiveSnapshot:
+    """Reduce a look to what a plan can be made from elsewhere (`snapshotfile.py`)."""
+    pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
+    return LiveSnapshot(
+        taken_at=taken_at,
+        tool_version=tool_version,
+        base_url=base_url,
+        snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
+        histories={table: history for table, (_, history) in pairs.items()},
+        unreadable={table: (error.message, error.hint) for table, error in seen.unreadable.items()},
+    )
+
+
+def look_back(kept: LiveSnapshot, tables: Collection[str]) -> Look:
+    """Return the look that a snapshot holds, at `tables`; one that it does not hold counts as unreadable."""
+    absent = (
+        "the snapshot of the live tables does not hold this one",
+        "It holds what manifests named when it was taken.",
+    )
+    unreadable = {table: kept.unreadable.get(table, absent) for table in tables if table not in kept.snapshots}
+    return Look(
+        snapshots={table: kept.snapshots[table] for table in tables if table in kept.snapshots},
+        histories={table: kept.histories[table] for table in tables if table in kept.histories},
+        verdicts=(),
+        unreadable={table: BadResponse(message, hint=hint) for table, (message, hint) in unreadable.items()},
+    )
+
+
+def plan(
+    wanted: Wanted, seen: Look, settings: Settings, within: Approval | None = None, anyway: Approval | None = None
+) -> Plan:
+    """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
     spend = settings.project.api
     return make_plan(
         wanted.manifests,
@@ -105,22 +164,22 @@ def plan(wanted: Wanted, seen: Look, settings: Settings, within: Approval | None
         Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
         _diagnostics(wanted.manifests, seen.unreadable),
         within=within,
+        anyway=anyway,
         manifest_digest=wanted.digest,
         include=wanted.include,
         exclude=wanted.exclude,
     )
 
 
-def _digests_wanted(table: str, wanted: Wanted, history: TableHistory) -> frozenset[str] | None:
+def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
     """Columns whose values leave a trace that planning or judging needs: those of `all`, and of calls not settled."""
     names: set[str] = set()
-    for manifest in wanted.manifests:
-        if manifest.table_id == table:
-            for run in manifest.runs:
-                if run.mode is Mode.ALL and run.columns is None:
-                    return None
-                if run.mode is Mode.ALL:
-                    names.update(named.text for named in run.columns or ())
+    for manifest in manifests:
+        for run in manifest.runs:
+            if run.mode is Mode.ALL and run.columns is None:
+                return None
+            if run.mode is Mode.ALL:
+                names.update(named.text for named in run.columns or ())
     for call in history.calls:
         if call.mode is Mode.ALL and not call.settled:
             names.update(column for block in call.covered for column in block.columns)
@@ -177,6 +236,7 @@ class Tools:
     watcher: Watcher
     interrupt: Interrupt
     lease_timeout_seconds: float = 0.0
+    profile: Profile = field(default_factory=Profile)
 
 
 @contextmanager
@@ -190,11 +250,12 @@ def apply(
     wrong later is in the report.
     """
     looked_at = time.monotonic()
-    seen = look(wanted, wanted.tables, tools.reader, tools.ledger, tools.settings)
+    seen = _look_for_apply(wanted, wanted.tables, tools)
     if saved is not None:
         saved.check_tables(seen.snapshots, tools.settings.project.prices)
     within = None if saved is None else saved.approval()
-    proposed = _refuse(plan(wanted, seen, tools.settings, within), tools.settings.limits)
+    with tools.profile.phase(Phase.PLANNING):
+        proposed = _refuse(plan(wanted, seen, tools.settings, within), tools.settings)
     plan_id = approve(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
     if not tables:
@@ -213,21 +274,29 @@ def apply(
         final = proposed
         versions = {table: history.version for table, history in seen.histories.items()}
         is_old = time.monotonic() - looked_at > LOOK_AGAIN_AFTER_SECONDS
-        if is_old or any(leases.of(table).table_version != versions[table] for table in tables):
+        # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
+        if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
             approved = Approval.of_calls(proposed.calls)
-            seen = look(wanted, tables, tools.reader, tools.ledger, tools.settings)
-            final = _refuse(plan(wanted, seen, tools.settings, approved), tools.settings.limits)
+            seen = _look_for_apply(wanted, tables, tools)
+            if saved is not None:
+                saved.check_tables(seen.snapshots, tools.settings.project.prices)
+            with tools.profile.phase(Phase.PLANNING):
+                final = _refuse(plan(wanted, seen, tools.settings, approved), tools.settings)
         _record(seen.verdicts, leases, tools)
         yield _send(final, proposed, plan_id, leases, tools)
 
 
-def _refuse(proposed: Plan, limits: Limits) -> Plan:
+def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:
+    return look(wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile)
+
+
+def _refuse(proposed: Plan, settings: Settings) -> Plan:
     """Return the plan, or raise PlanError where it must not be sent."""
     if proposed.errored:
         raise ErroredPlan(proposed.diagnostics)
-    violated = violations(proposed, limits)
+    violated = check(proposed, settings.limits, settings.floor)
     if violated:
-        places = "\n".join(f"set in {violation.set_at}" for violation in violated)
+        places = "\n".join(whence(violation) for violation in violated)
         message = "; ".join(violation.message for violation in violated)
         raise LimitExceeded(f"refused before anything was sent: {message}", hint=f"{places}\n{NARROW}")
     return proposed
@@ -262,8 +331,8 @@ def _send(final: Plan, proposed: Plan, plan_id: str, leases: Leases, tools: Tool
     pace = Pace(tools.settings.project.api.spend.send_within_seconds, time.monotonic, pause)
     work = Apply(
         final,
-        tools.runner,
-        leases,
+        TimedRunner(tools.runner, tools.profile),
+        TimedJournal(leases, tools.profile),
         pace,
         plan_id=plan_id,
         actor=tools.actor,
@@ -289,19 +358,30 @@ def wait(report: Report, tools: Tools, timeout_seconds: float | None) -> Report:
     """
     tables = {result.call.table_id for result in report.in_state(CallState.ACCEPTED)}
 
-    def status(table: str) -> TableStatus | None:
+    def statuses(pending: Collection[str]) -> dict[str, TableStatus]:
         try:
-            return tools.reader.read_status(table)
+            answers = tools.reader.read_statuses(pending)
         except ApiError as error:
             tools.watcher.on_trouble(error.message)
-            return None
+            return {}
+        for message in sorted({answer.message for answer in answers.values() if isinstance(answer, ApiError)}):
+            tools.watcher.on_trouble(message)
+        return {table: answer for table, answer in answers.items() if isinstance(answer, TableStatus)}
 
     interrupt = tools.interrupt
     patience = Patience(time.monotonic, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
-    running = wait_until_idle(tables, status, patience, tools.watcher.on_poll)
+    with tools.profile.phase(Phase.WAITING):
+        running = wait_until_idle(tables, statuses, patience, tools.watcher.on_poll)
     results = report.results
+    bought: dict[str, set[str]] = {}
+    for result in report.in_state(CallState.ACCEPTED):
+        bought.setdefault(result.call.table_id, set()).update(result.call.rows)
     try:
-        answers = tools.reader.read_tables(dict.fromkeys(tables.difference(running), frozenset()))
+        with tools.profile.phase(Phase.WAITING):
+            answers = tools.reader.read_tables(
+                dict.fromkeys(tables.difference(running), frozenset()),
+                {table: Shortcut(rows=frozenset(rows)) for table, rows in bought.items()},
+            )
         snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
         results = settle(results, snapshots)
         for result in results:

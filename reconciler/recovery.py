@@ -11,6 +11,7 @@ from reconciler import evidence
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import Mode
 from reconciler.observed import CellState, TableSnapshot
+from reconciler.packed import RowIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def judge(
     """
     if not any(call.is_open for call in history.calls):
         return history, ()
-    row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
+    row_index = RowIndex(snapshot.row_ids)
     verdicts = []
     calls = []
     for call in history.calls:

@@ -4,6 +4,7 @@ The long part: `pytest tests/spend --soak SECONDS --kills all`.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.spend.processes import Driver
 
 __all__ = ["MakeDesk", "make_desk", "postgres_server"]
 
-SHORT_SOAK = 15.0
+SHORT_SOAK = 8.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,15 +45,6 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         yield driver
 
 
-@pytest.fixture(scope="session")
-def shared_ledger(postgres_server: str) -> str:
-    """The URL of a ledger in PostgreSQL that several tests share; each has its own tables in it."""
-    url = fresh_database(postgres_server)
-    with open_ledger(url) as ledger:
-        ledger.initialise()
-    return url
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest) -> str:
     """The name of a store."""
@@ -61,5 +53,13 @@ def store(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def stores(request: pytest.FixtureRequest) -> Stores:
-    """Where ledgers are, by the name of their store."""
-    return Stores(lambda: request.getfixturevalue("shared_ledger"))
+    """Where ledgers are, by the name of their store; the PostgreSQL one is this test's own, made when it is needed."""
+
+    @cache
+    def postgres() -> str:
+        url = fresh_database(request.getfixturevalue("postgres_server"))
+        with open_ledger(url) as ledger:
+            ledger.initialise()
+        return url
+
+    return Stores(postgres)

@@ -13,6 +13,7 @@ import random
 import selectors
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ def _watch(codes: set[CodeType], reached: Callable[[Point], None], names: dict[C
             reached(Point(*names[code], 0))
         return inside
 
+    threading.settrace(enter)
     sys.settrace(enter)
 
 

@@ -1,4 +1,4 @@
-"""Projects to apply: tables that count their charges, a manifest that wants every mode, times short enough to wait for."""
+"""Projects to apply: tables that count their charges, manifests that want every mode, times short enough to wait."""
 
 import json
 import time
@@ -31,7 +31,7 @@ class Stores:
     """Both stores a ledger can be kept in."""
 
     postgres: Callable[[], str]
-    """Gives the URL of a ledger that many projects share."""
+    """Gives the URL of a ledger that all projects of a test share."""
 
     def url(self, name: str, folder: Path) -> str:
         """Return where a project keeps its ledger."""
@@ -151,6 +151,12 @@ class Project:
         found = self.simulator.charges()
         return Counter({(column, row): times for (owner, column, row), times in found.items() if owner in self.tables})
 
+    def is_at_rest(self) -> bool:
+        """Whether a plan finds nothing due, and nothing that may fall due when a table has stopped running."""
+        plan = self.run("plan", "--format", "json").json
+        waiting = {"in_progress", "in_doubt", "blocked"}
+        return not plan["calls"] and not waiting & {skip["reason"] for skip in plan["skipped"]}
+
     def is_still(self) -> bool:
         """Whether no cell of its tables is on its way."""
         with self.simulator.state.lock:
@@ -184,6 +190,10 @@ class Project:
         }
 
 
+class LockedError(Exception):
+    """Somebody was stopped in the middle of a transaction: nobody can write, so nobody sends."""
+
+
 @dataclass
 class Recovery:
     """How a project came to rest after something was done to it."""
@@ -202,7 +212,7 @@ def recover(project: Project, patience: float = 30.0) -> Recovery:
         done = project.apply()
         recovery.applies += 1
         recovery.codes.append(done.wait())
-        if done.code == 0 and not done.json["calls"] and project.is_still():
+        if done.code == 0 and not done.json["calls"] and project.is_at_rest():
             return recovery
         if done.code == 7 and not done.json["calls"]:
             with project.ledger() as ledger:
@@ -215,6 +225,8 @@ def recover(project: Project, patience: float = 30.0) -> Recovery:
             time.sleep(0.3)
         elif done.code in (0, 6, 7):
             time.sleep(0.15)
+        elif done.code == 1 and "locked" in done.err:
+            raise LockedError
         else:
             raise AssertionError(f"exit {done.code}: {done.out} {done.err}")
     raise AssertionError(f"not at rest after {patience} s: exits {recovery.codes}, {done.out} {done.err}")

@@ -1,4 +1,4 @@
-"""Desks for the tests that run the command line in this process: two tables, short settings, and time for the ledger."""
+"""Desks for tests that run the command line in this process: two tables, short settings, and time for the ledger."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
 
-TIMES = {"send_within_seconds": 1.0, "call_seconds": 1.0, "quiet_seconds": 180, "lease_seconds": 60}
+TIMES = {"send_within_seconds": 1.0, "call_seconds": 0.6, "quiet_seconds": 180, "lease_seconds": 60}
 CELLS = 3
 """Rows, and so cells, of each column."""
 
@@ -46,11 +46,10 @@ spec:
 
 
 def settings(**spend: float) -> str:
-    """Return a project file with one connection and short times."""
-    api = {"spend": {**TIMES, **spend}, "concurrency": 1}
-    return json.dumps(
-        {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"api": api, "prices": {"default": 1}}}
-    )
+    """Return a project file with one connection, one run call at once, and short times."""
+    api = {"spend": {**TIMES, **spend}, "concurrency": 1, "run_concurrency": 1}
+    spec = {"api": api, "prices": {"kinds": {"agent": 1}}}
+    return json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": spec})
 
 
 def two_tables(desk: Desk, run: str = "mode: new") -> Desk:

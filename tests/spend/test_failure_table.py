@@ -45,13 +45,13 @@ class Trouble:
 PAID = [
     Trouble("reads, works, closes", "close_after"),
     Trouble("reads, works, resets", "reset", {"when": "after"}),
-    Trouble("reads, works, hangs", "hang", {"when": "after", "seconds": 1.6}),
-    Trouble("hangs, works later", "hang", {"when": "before", "seconds": 1.3}),
+    Trouble("reads, works, hangs", "hang", {"when": "after", "seconds": 0.9}),
+    Trouble("hangs, works later", "hang", {"when": "before", "seconds": 0.8}),
     Trouble("half an answer", "half"),
     Trouble("garbage", "garbage"),
     Trouble("a 200 that is not JSON", "garbled"),
     Trouble("works, then 502", "status", {"when": "after", "status": 502}),
-    Trouble("trickles beyond T", "trickle", {"bytes_per_second": 100}),
+    Trouble("trickles beyond T", "trickle", {"bytes_per_second": 150}),
 ]
 UNPAID = [
     Trouble("closes before reading", "close_before"),

@@ -1,0 +1,153 @@
+"""Applies that meet: each with its own handle on one ledger, at one simulator, under one clock that a test moves."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconciler import reconcile
+from reconciler.client import ApiOptions, Reader, SpendClient, Token
+from reconciler.errors import Leased, ReconcilerError
+from reconciler.history import CallState
+from reconciler.ledger import Ledger, open_ledger
+from reconciler.outcome import Actor, Receipt
+from reconciler.plan import Call, Plan
+from reconciler.reconcile import Interrupt, Tools, Wanted, Watcher
+from reconciler.report import Report
+from reconciler.settings import Flags, Settings, load_settings
+from reconciler.simulator.live import LiveSimulator
+from tests.journey.desk import ACCOUNTS
+from tests.spend.offices import TIMES, fill, settings
+
+Q, D, LEASE = TIMES["quiet_seconds"], TIMES["send_within_seconds"], TIMES["lease_seconds"]
+ALL = "mode: all, revision: r1"
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches it, and nothing it had is of use any more."""
+
+
+@dataclass
+class StoreClock:
+    """The ledger's clock."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        """Return seconds since the epoch."""
+        return self.now
+
+
+@dataclass
+class Patient(Interrupt):
+    """Never interrupted, and never asleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def sleep(self, seconds: float) -> None:
+        """Return at once."""
+
+
+@dataclass
+class Wrapped:
+    """A runner that does something else before, after or instead of a real run call."""
+
+    client: SpendClient
+    around: Callable[[Callable[[], Receipt], Call], Receipt]
+
+    def send(self, call: Call) -> Receipt:
+        """Send it, in the way the test wants."""
+        return self.around(lambda: self.client.send(call), call)
+
+
+@dataclass
+class Party:
+    """Somebody who applies."""
+
+    wanted: Wanted
+    settings: Settings
+    options: ApiOptions
+    ledger: Ledger
+    around: Callable[[Callable[[], Receipt], Call], Receipt] | None = None
+    """Stands around every run call."""
+    complaints: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def tools(self) -> Iterator[Tools]:
+        """Open what an apply works with."""
+        client = SpendClient(self.options)
+        runner = client if self.around is None else Wrapped(client, self.around)
+        watcher = Watcher(
+            lambda _result: None,
+            lambda _statuses: None,
+            lambda call, _ticket, _ending: self.complaints.append(call.id),
+            self.complaints.append,
+        )
+        with Reader(self.options, sleep=lambda _seconds: None) as reader:
+            yield Tools(self.settings, reader, runner, self.ledger, Actor("party"), watcher, Patient())
+
+    def apply(self, approve: Callable[[Plan], str] = lambda _plan: "sha256:plan", **more: Any) -> Report:
+        """Apply from the first look to the report. Raises what an apply raises."""
+        with self.tools() as tools, reconcile.apply(self.wanted, tools, approve, **more) as report:
+            return report
+
+    def plan(self) -> Plan:
+        """Plan, and nothing else."""
+        with self.tools() as tools:
+            seen = reconcile.look(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
+            return reconcile.plan(self.wanted, seen, self.settings)
+
+    def open_calls(self) -> list[str]:
+        """Return the ids of the calls in doubt."""
+        return [call.id for call in self.ledger.calls(states=[CallState.INTENT, CallState.IN_DOUBT])]
+
+
+def outcome(party: Party, **more: Any) -> int:
+    """Apply and return the exit code, as the command line would."""
+    try:
+        return int(party.apply(**more).exit_code())
+    except Leased:
+        return 5
+    except ReconcilerError:
+        return 1
+
+
+@dataclass
+class Stage:
+    """Where the parties meet."""
+
+    folder: Path
+    simulator: LiveSimulator
+    clock: StoreClock
+    handles: list[Ledger] = field(default_factory=list)
+
+    def party(
+        self, run: str = "mode: new", keys: tuple[str, ...] = ("news",), manifest: str | None = None, **api: Any
+    ) -> Party:
+        """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says."""
+        folder = self.folder / f"party-{len(self.handles)}"
+        folder.mkdir()
+        text = manifest or fill(ACCOUNTS, "accounts", run, keys)
+        (folder / "accounts.yaml").write_text(text, encoding="utf-8")
+        project = folder / "reconciler.yaml"
+        project.write_text(settings(), encoding="utf-8")
+        chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
+        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock)
+        self.handles.append(ledger)
+        wanted = reconcile.load(chosen, [str(folder / "accounts.yaml")], (), ())
+        options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})
+        return Party(wanted, chosen, options, ledger)
+
+    def posts(self) -> int:
+        """Return how many run calls came."""
+        return sum(method == "POST" for method, _, _ in self.simulator.requests())
+
+    def charged(self) -> set[int]:
+        """Return how often cells were paid for; {1} is what everything here is about."""
+        return set(self.simulator.charges().values())
+
+    def payments(self) -> int:
+        """Return how many calls the ledger counts as paid for."""
+        return sum(call.payments for call in self.handles[0].calls())

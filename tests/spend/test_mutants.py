@@ -1,0 +1,273 @@
+"""Each rule taken out of a copy of the program: its interleaving in `test_rules.py` must turn red, every time."""
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.spend.processes import ROOT
+
+COPIED = ("reconciler", "schemas", "pyproject.toml", "tests/conftest.py", "tests/spend", "tests/journey")
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A rule taken out."""
+
+    name: str
+    test: str
+    """Which test of `test_rules.py` must turn red."""
+    edits: tuple[tuple[str, str, str], ...]
+    """Module, what stands there exactly once, what stands there without the rule."""
+
+
+BEGIN = """\
+        ticket = self._journal.begin(  # R2, R6
+            call,
+            plan_id=self._plan_id,
+            actor=self._actor,
+            labels=self._labels[call.manifest],
+            version=self._versions[call.table_id],
+        )
+        self._versions[call.table_id] = ticket.table_version
+"""
+POST = """\
+        if waited < self._pace.send_within_seconds:  # R3
+            ending = self._post(call, ticket)
+        else:
+            ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
+"""
+STARTED = "        started = self._pace.clock()  # R1\n"
+JUDGED = """\
+    if call.mode is not Mode.NEW or call.age_seconds < quiet_seconds or not snapshot.is_finished:
+        return None
+    if not _is_untouched(call, snapshot, row_index):
+        return None
+"""
+ACCEPTANCE = """\
+    if ending is CallState.ACCEPTED:
+        return _accept(standing, attempt, counted=counted)
+"""
+LATE_IS_LATE = """\
+    if standing.state is not CallState.INTENT:
+        return Move(standing, late=True)
+"""
+VERSION_SET = 'tables.c.version == bindparam("found")'
+LOOK_AGAIN = "if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):"
+
+MUTANTS = [
+    Mutant(
+        "R1: the clock starts after the intent",
+        "test_r1_the_clock_starts_before_the_intent",
+        (("apply", STARTED, ""), ("apply", BEGIN, BEGIN + STARTED)),
+    ),
+    Mutant(
+        "R2: the call is sent before its intent is recorded",
+        "test_r2_the_intent_is_durable_before_a_byte_is_sent",
+        (
+            ("apply", BEGIN, "        ending = self._post(call, Ticket(call.id, 1, 1))\n" + BEGIN),
+            ("apply", POST, ""),
+        ),
+    ),
+    Mutant(
+        "R3: the call is sent however late it is",
+        "test_r3_the_post_starts_within_d",
+        (("apply", "if waited < self._pace.send_within_seconds:  # R3", "if True:"),),
+    ),
+    Mutant(
+        "R3: each read is bounded, the whole call is not",
+        "test_r3_the_whole_call_is_bounded_by_t",
+        (("client/spend", "asyncio.timeout(self._options.call_seconds)", "asyncio.timeout(None)"),),
+    ),
+    Mutant(
+        "R3: what time was lost on the way to the wire is forgotten",
+        "test_r3_time_lost_on_the_way_to_the_wire_counts",
+        (("client/spend", "if time.monotonic() > self.until:", "if False:"),),
+    ),
+    Mutant(
+        "R4: no quiet period",
+        "test_r4_a_call_in_doubt_rests_before_it_is_judged",
+        (
+            ("recovery", "call.age_seconds < quiet_seconds or ", ""),
+            ("reconcile", "min_age_seconds=0.0 if verdict.landed else quiet", "min_age_seconds=0.0"),
+        ),
+    ),
+    Mutant(
+        "R5: no sign of movement is looked for",
+        "test_r5_a_table_that_moved_means_landed",
+        (
+            ("recovery", "moved = evidence.movement(call, snapshot, row_index)", 'moved = ""'),
+            ("recovery", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),
+        ),
+    ),
+    Mutant(
+        "R5: no movement counts as proof, whatever the mode",
+        "test_r5_a_table_that_shows_nothing_proves_nothing",
+        (("recovery", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),),
+    ),
+    Mutant(
+        "R5: everything in doubt counts as landed",
+        "test_r5_an_untouched_table_means_not_landed",
+        (
+            (
+                "recovery",
+                "moved = evidence.movement(call, snapshot, row_index)",
+                'moved = evidence.movement(call, snapshot, row_index) or "it must have"',
+            ),
+        ),
+    ),
+    Mutant(
+        "R6: a plan is sent whatever happened since it was made",
+        "test_r6_a_plan_made_before_another_ones_calls_is_not_sent",
+        (
+            ("reconcile", LOOK_AGAIN, "if is_old:"),
+            ("ledger/journal", "if table.version != version:", "if False:"),
+            ("ledger/journal", VERSION_SET, VERSION_SET.replace("==", ">=")),
+        ),
+    ),
+    Mutant(
+        "R6: an intent does not compare the table's version",
+        "test_r6_an_intent_is_a_compare_and_set_on_the_tables_version",
+        (
+            ("ledger/journal", "if table.version != version:", "if False:"),
+            ("ledger/journal", VERSION_SET, VERSION_SET.replace("==", ">=")),
+        ),
+    ),
+    Mutant(
+        "R6: a verdict does not compare the attempt",
+        "test_r6_of_two_recoverers_one_begins_the_next_attempt",
+        (("ledger/journal", "if standing.attempt != attempt:", "if False:"),),
+    ),
+    Mutant(
+        "R6: an ending does not compare the attempt",
+        "test_r6_a_late_ending_of_an_old_attempt_does_not_settle_the_new_one",
+        (("ledger/transitions", "    if attempt != standing.attempt:\n", "    if False:\n"),),
+    ),
+    Mutant(
+        "a late acceptance is forgotten",
+        "test_a_late_acceptance_is_never_lost",
+        (
+            (
+                "ledger/transitions",
+                ACCEPTANCE,
+                LATE_IS_LATE + ACCEPTANCE,
+            ),
+        ),
+    ),
+    Mutant(
+        "a lease's fence and owner are not checked",
+        "test_a_lease_that_was_taken_away_begins_nothing",
+        (
+            (
+                "ledger/leases",
+                "if row.owner == lease.owner and row.fence == lease.fence and is_live(row, now):",
+                "if is_live(row, now):",
+            ),
+        ),
+    ),
+    Mutant(
+        "approval does not shrink the plan",
+        "test_only_what_was_approved_is_sent",
+        (
+            (
+                "planner",
+                "            if self._within is not None:\n                due &=",
+                "            if False:\n                due &=",
+            ),
+        ),
+    ),
+    Mutant(
+        "more cells than planned are taken as they come",
+        "test_more_cells_accepted_than_planned_stop_everything",
+        (("apply", "if requested is not None and requested > call.cells:", "if False:"),),
+    ),
+]
+RULES = ("R1", "R2", "R3", "R4", "R5", "R6")
+
+
+def copy_of_the_program(folder: Path) -> Path:
+    """Copy the program and the tests it is tried with."""
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    # The fixtures there need a PostgreSQL; the interleavings do not.
+    (folder / "tests" / "spend" / "conftest.py").unlink()
+    return folder
+
+
+def apply(mutant: Mutant, folder: Path) -> None:
+    """Take the rule out; every snippet must stand there exactly once, or the list of mutants has rotted."""
+    for module, rule, without in mutant.edits:
+        path = folder / "reconciler" / f"{module}.py"
+        source = path.read_text(encoding="utf-8")
+        assert source.count(rule) == 1, f"{mutant.name}: {source.count(rule)} times in {module}.py: {rule}"
+        path.write_text(source.replace(rule, without), encoding="utf-8")
+
+
+def run_rules(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of `test_rules.py` against a copy; the program there must be the one that is imported."""
+    where = subprocess.run(
+        [sys.executable, "-c", "import reconciler; print(reconciler.__file__)"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(where.stdout.strip()).is_relative_to(folder)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *(f"tests/spend/test_rules.py::{name}" for name in names)]
+        if names
+        else [sys.executable, "-m", "pytest", "tests/spend/test_rules.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_rules_hold_in_a_copy_of_the_program(tmp_path: Path) -> None:
+    """The copy as it is turns nothing red; otherwise a mutant's red would mean nothing."""
+    done = run_rules(copy_of_the_program(tmp_path))
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_rule_has_a_mutant() -> None:
+    """Six of six."""
+    assert {mutant.name[:2] for mutant in MUTANTS} >= set(RULES)
+
+
+def test_the_suite_turns_red_without_any_of_the_rules(tmp_path: Path) -> None:
+    """Every mutant is caught by its own test, with a failed assertion and not with a broken import."""
+
+    def try_out(numbered: tuple[int, Mutant]) -> str:
+        number, mutant = numbered
+        folder = copy_of_the_program(tmp_path / str(number))
+        apply(mutant, folder)
+        done = run_rules(folder, mutant.test)
+        if done.returncode == 1 and "1 failed" in done.stdout and "ImportError" not in done.stdout:
+            return ""
+        return f"{mutant.name}: {done.stdout[-400:]}{done.stderr[-400:]}"
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        survivors = [name for name in pool.map(try_out, enumerate(MUTANTS)) if name]
+    assert survivors == []
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_mutants_fit_the_program(mutant: Mutant, tmp_path: Path) -> None:
+    """Each snippet stands in the program exactly once, so that the list cannot rot unseen."""
+    shutil.copytree(ROOT / "reconciler", tmp_path / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))
+    apply(mutant, tmp_path)

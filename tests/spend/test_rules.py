@@ -1,0 +1,429 @@
+"""The six rules, each with an interleaving that buys twice, or loses a purchase, where the rule is missing.
+
+`test_mutants.py` takes each rule out of a copy of the program and sees its test here turn red.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from reconciler.apply import Apply, Pace
+from reconciler.client import SpendClient
+from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
+from reconciler.history import CallState
+from reconciler.ledger import Lease, Ledger
+from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
+from reconciler.plan import Call, Plan
+from reconciler.simulator.clock import ManualClock
+from reconciler.simulator.server import serve
+from tests.journey.desk import ACCOUNTS
+from tests.spend.driver import code_of
+from tests.spend.offices import CELLS, fill, small_table
+from tests.spend.parties import ALL, LEASE, D, Killed, Party, Q, Stage, StoreClock, outcome
+
+WHO = Actor("party")
+RUN = f"/v1/tables/{ACCOUNTS}/run"
+ONE_CALL = fill(ACCOUNTS, "accounts", ALL, ("news",)).replace("[news]", "[news, notes]")
+"""Wants two columns with one call, whose name is not that of the call for either column."""
+
+
+@pytest.fixture
+def set_stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Return a function that serves the accounts table with every cell in one state."""
+    stages: list[Stage] = []
+
+    def make(state: str, fails: float = 0.0, **assumptions: str) -> Stage:
+        table = small_table(ACCOUNTS, 10, state=state)
+        for column in table["columns"][1:]:
+            column["fails"] = fails
+        server = serve({"tables": [table], "assumptions": assumptions}, clock=ManualClock())
+        stages.append(Stage(tmp_path, server.__enter__(), StoreClock()))
+        servers.append(server)
+        return stages[-1]
+
+    servers: list[object] = []
+    yield make
+    for stage in stages:
+        for handle in stage.handles:
+            handle.close()
+    for server in servers:
+        server.__exit__(None, None, None)  # type: ignore[attr-defined]
+
+
+class Stalling:
+    """A journal of a process that is stopped once, in `begin`, right after the intent has become durable."""
+
+    def __init__(self, ledger: Ledger, lease: Lease, meanwhile: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._meanwhile = meanwhile
+
+    def begin(self, call: Call, **more: object) -> Ticket:
+        """Record the intent; then the world goes on without this process."""
+        ticket = self._ledger.begin(call, lease=self._lease, **more)  # type: ignore[arg-type]
+        self._meanwhile()
+        return ticket
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Record the ending."""
+        self._ledger.end(ticket, ending)
+
+
+def drive(
+    party: Party, plan: Plan, stage: Stage, clock: Callable[[], float], meanwhile: Callable[[], None]
+) -> list[CallResult]:
+    """Send a plan's calls as an apply does, by a clock and with a stall of the test's own."""
+    (lease,) = party.ledger.acquire([ACCOUNTS], owner="sleeper", actor=WHO, seconds=LEASE)
+    apply = Apply(
+        plan,
+        SpendClient(party.options),
+        Stalling(party.ledger, lease, meanwhile),
+        Pace(D, clock, lambda _attempt: None),
+        plan_id="sha256:plan",
+        actor=WHO,
+        on_unrecorded=lambda _call, _ticket, _ending: None,
+    )
+    return list(apply.run())
+
+
+def test_r1_the_clock_starts_before_the_intent(set_stage: Callable[..., Stage]) -> None:
+    """A process stopped while the store takes its intent finds its time used up: others have recovered the call."""
+    stage = set_stage("empty")
+    sleeper, other = stage.party(), stage.party()
+    now = [0.0]
+
+    def sleep() -> None:
+        if now[0] == 0:
+            now[0] += Q + LEASE
+            stage.clock.now += Q + LEASE
+            assert outcome(other) == 0
+
+    drive(sleeper, sleeper.plan(), stage, lambda: now[0], sleep)
+    assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+def test_r2_the_intent_is_durable_before_a_byte_is_sent(set_stage: Callable[..., Stage]) -> None:
+    """A process killed while its call is answered has left its intent: the next apply knows of the purchase."""
+    stage = set_stage("done")
+    victim, other = stage.party(ALL), stage.party(ALL)
+
+    def be_killed(send: Callable[[], Receipt], _call: Call) -> Receipt:
+        send()
+        victim.ledger.close()
+        victim.ledger.__class__ = Dead
+        raise Killed
+
+    victim.around = be_killed
+    with pytest.raises(Killed):
+        victim.apply()
+    stage.simulator.finish()
+    stage.clock.now += Q + LEASE
+    assert outcome(other) == 0
+    assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+class Dead(Ledger):
+    """A handle whose process is gone: it writes nothing more, not even on the way out."""
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Do nothing."""
+        raise Killed
+
+    def release(self, held: object) -> None:
+        """Do nothing."""
+        raise Killed
+
+
+def test_r3_the_post_starts_within_d(set_stage: Callable[..., Stage]) -> None:
+    """A process stopped between its intent and its call does not send any more when it wakes up."""
+    stage = set_stage("empty")
+    sleeper, other = stage.party(), stage.party()
+    looks: list[float] = []
+
+    def clock() -> float:
+        # The first look is before the intent. The process is stopped just before the second one.
+        looks.append(0.0 if not looks else Q + LEASE)
+        if len(looks) == 2:
+            stage.clock.now += Q + LEASE
+            assert outcome(other) == 0
+        return looks[-1]
+
+    results = drive(sleeper, sleeper.plan(), stage, clock, lambda: None)
+    assert [result.ending and result.ending.state for result in results] != [CallState.ACCEPTED]
+    assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+def test_r3_the_whole_call_is_bounded_by_t(set_stage: Callable[..., Stage]) -> None:
+    """A server that sends a byte now and then keeps every read happy, and the call ends all the same."""
+    stage = set_stage("empty")
+    party = stage.party(call_seconds=0.5)
+    stage.simulator.fault("trickle", "POST", RUN, bytes_per_second=150)
+    (call,) = party.plan().calls
+    began = time.monotonic()
+    with pytest.raises(InDoubt):
+        SpendClient(party.options).send(call)
+    assert time.monotonic() - began < 1.5
+
+
+def test_r3_time_lost_on_the_way_to_the_wire_counts(set_stage: Callable[..., Stage]) -> None:
+    """A process stopped after its call has begun and before its deadline's timer runs sends not one byte later."""
+    stage = set_stage("empty")
+    party = stage.party(call_seconds=0.3)
+    (call,) = party.plan().calls
+    request = code_of("reconciler.client.spend", "SpendClient._request")
+
+    def stall(frame: FrameType, _event: str, _argument: object) -> None:
+        if frame.f_code is request:
+            time.sleep(0.4)
+
+    sys.settrace(stall)
+    try:
+        with pytest.raises(NotSent):
+            SpendClient(party.options).send(call)
+    finally:
+        sys.settrace(None)
+    assert stage.posts() == 0
+
+
+def test_r4_a_call_in_doubt_rests_before_it_is_judged(set_stage: Callable[..., Stage]) -> None:
+    """A request that sits in a proxy lands after others have looked: they must not have taken it for lost."""
+    stage = set_stage("empty")
+    victim, other = stage.party(), stage.party()
+    in_the_proxy: list[Callable[[], Receipt]] = []
+
+    def be_cut_off(send: Callable[[], Receipt], _call: Call) -> Receipt:
+        in_the_proxy.append(send)
+        raise InDoubt("the connection broke")
+
+    victim.around = be_cut_off
+    assert outcome(victim) == 7
+    stage.clock.now += Q - 1
+    assert outcome(other) == 7
+    assert stage.posts() == 0
+    in_the_proxy[0]()
+    stage.clock.now += 2
+    assert outcome(other) == 0
+    assert (stage.posts(), stage.charged(), stage.payments()) == (1, {1}, 1)
+
+
+def test_r5_a_table_that_moved_means_landed(set_stage: Callable[..., Stage]) -> None:
+    """The answer was lost and the cells are new: the call was paid for, and nothing is sent again."""
+    stage = set_stage("done")
+    party, other = stage.party(ALL), stage.party(ALL)
+    stage.simulator.fault("close_after", "POST", RUN, times=1)
+    assert outcome(party) == 7
+    stage.simulator.finish()
+    stage.clock.now += Q + 1
+    assert outcome(other) == 0
+    assert (stage.posts(), stage.charged(), stage.payments()) == (1, {1}, 1)
+
+
+def test_r5_a_table_that_shows_nothing_proves_nothing(set_stage: Callable[..., Stage]) -> None:
+    """A failed cell that failed again looks as before: the call stays in doubt however long it rests."""
+    stage = set_stage("failed", fails=1.0)
+    party, other = stage.party("mode: failed, max_attempts: 5"), stage.party("mode: failed, max_attempts: 5")
+    stage.simulator.fault("close_after", "POST", RUN, times=1)
+    assert outcome(party) == 7
+    stage.simulator.finish()
+    stage.clock.now += 100 * Q
+    assert outcome(other) == 7
+    assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+def test_r5_an_untouched_table_means_not_landed(set_stage: Callable[..., Stage]) -> None:
+    """Empty cells on an idle table, after Q: the call never landed, is sent again, and is counted as one purchase."""
+    stage = set_stage("empty")
+    party, other = stage.party(), stage.party()
+    stage.simulator.fault("close_before", "POST", RUN, times=1)
+    assert outcome(party) == 7
+    stage.clock.now += Q + 1
+    assert outcome(other) == 0
+    assert (stage.posts(), stage.charged(), stage.payments()) == (2, {1}, 1)
+
+
+@pytest.mark.parametrize(("shown_as", "code"), [("null", 7), ("pending", 0)])
+def test_r5_a_table_that_runs_does_not_prove_that_nothing_landed(
+    set_stage: Callable[..., Stage], shown_as: str, code: int
+) -> None:
+    """Somebody runs another column: the call's cells may be about to show. `pending` there is taken for a sign of it.
+
+    Either way nothing is sent while the table runs, and what turns out not to have been bought is bought later, once.
+    """
+    stage = set_stage("empty", empty_cells=shown_as)
+    party, other = stage.party(), stage.party()
+    stage.simulator.fault("close_before", "POST", RUN, times=1)
+    assert outcome(party) == 7
+    person = stage.party(keys=("notes",))
+    with person.tools() as tools:
+        tools.runner.send(person.plan().calls[0])
+    stage.clock.now += Q + 1
+    assert outcome(other) == code
+    assert stage.posts() == 2
+    stage.simulator.finish()
+    assert outcome(other) == 0
+    assert (stage.charged(), len(stage.simulator.charges())) == ({1}, 2 * CELLS)
+
+
+def test_r6_a_plan_made_before_another_ones_calls_is_not_sent(set_stage: Callable[..., Stage]) -> None:
+    """Two look at the same table; the first buys and goes; the second's call has another name, and is not sent."""
+    stage = set_stage("done")
+    first, second = stage.party(manifest=ONE_CALL), stage.party(ALL, ("news",))
+
+    def approve(_plan: Plan) -> str:
+        assert outcome(first) == 0
+        stage.simulator.finish()
+        return "sha256:plan"
+
+    assert outcome(second, approve=approve) == 0
+    assert stage.charged() == {1}
+    assert len(stage.simulator.charges()) == 2 * CELLS
+
+
+def test_r6_an_intent_is_a_compare_and_set_on_the_tables_version(set_stage: Callable[..., Stage]) -> None:
+    """Two with the same look at one table: only one of them begins, whatever their calls are called."""
+    stage = set_stage("done")
+    first, second = stage.party(manifest=ONE_CALL), stage.party(ALL, ("news",))
+    plans = [first.plan(), second.plan()]
+    begun = []
+    for party, plan in zip((first, second), plans, strict=True):
+        try:
+            version = plan.tables[0].ledger_version
+            party.ledger.begin(plan.calls[0], plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+            begun.append(party)
+        except Leased:
+            continue
+    assert begun == [first]
+
+
+def test_r6_of_two_recoverers_one_begins_the_next_attempt(set_stage: Callable[..., Stage]) -> None:
+    """Both saw the first attempt fail to land. One begins the second; the other's word about the first is too late."""
+    stage = set_stage("empty")
+    victim, first, second = stage.party(), stage.party(), stage.party()
+    plan = victim.plan()
+    (call,) = plan.calls
+
+    def begin(party: Party) -> Ticket:
+        version = party.ledger.recall([ACCOUNTS])[ACCOUNTS].version
+        return party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+
+    lost = begin(victim)
+    stage.clock.now += Q + 1
+    first.ledger.resolve(call.id, lost.attempt, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
+    flying = begin(first)
+    with pytest.raises(LedgerError):
+        second.ledger.resolve(call.id, lost.attempt, landed=False, reason="untouched", actor=WHO)
+    assert (flying.attempt, second.ledger.find(call.id).state) == (2, CallState.INTENT)
+
+
+def test_r6_a_late_ending_of_an_old_attempt_does_not_settle_the_new_one(set_stage: Callable[..., Stage]) -> None:
+    """The sender of attempt 1 wakes up and says that it sent nothing: attempt 2 is still on its way."""
+    stage = set_stage("empty")
+    sleeper, other = stage.party(), stage.party()
+    (call,) = sleeper.plan().calls
+
+    def begin(party: Party) -> Ticket:
+        version = party.ledger.recall([ACCOUNTS])[ACCOUNTS].version
+        return party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+
+    old = begin(sleeper)
+    stage.clock.now += Q + 1
+    other.ledger.resolve(call.id, old.attempt, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
+    begin(other)
+    with pytest.raises(LedgerError):
+        sleeper.ledger.end(old, Ending(CallState.NOT_SENT, "woke up too late"))
+    assert other.ledger.find(call.id).state is CallState.INTENT
+
+
+def test_a_late_acceptance_is_never_lost(set_stage: Callable[..., Stage]) -> None:
+    """Evidence said that nothing had landed, and then the answer comes: it counts, and what was planned since fails."""
+    stage = set_stage("empty")
+    sleeper, other = stage.party(), stage.party()
+    (call,) = sleeper.plan().calls
+    ticket = sleeper.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=0)
+    stage.clock.now += Q + 1
+    other.ledger.resolve(call.id, 1, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
+    planned = other.plan()
+    sleeper.ledger.end(ticket, Ending(CallState.ACCEPTED, receipt=Receipt("run", CELLS)))
+    version = planned.tables[0].ledger_version
+    with pytest.raises(Leased):
+        other.ledger.begin(planned.calls[0], plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+    assert (other.ledger.find(call.id).state, stage.payments()) == (CallState.ACCEPTED, 1)
+
+
+def test_a_lease_that_was_taken_away_begins_nothing(set_stage: Callable[..., Stage]) -> None:
+    """The fence is checked by every intent: a holder who does not know yet that it lost the table cannot send."""
+    stage = set_stage("empty")
+    party, other = stage.party(), stage.party()
+    (call,) = party.plan().calls
+    (lease,) = party.ledger.acquire([ACCOUNTS], owner="first", actor=WHO, seconds=LEASE)
+    other.ledger.force_release(ACCOUNTS, reason="looks dead", actor=WHO)
+    other.ledger.acquire([ACCOUNTS], owner="second", actor=WHO, seconds=LEASE)
+    with pytest.raises(Leased):
+        party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=0, lease=lease)
+
+
+def test_a_store_whose_clock_jumps_ahead_costs_a_lease_and_no_money(set_stage: Callable[..., Stage]) -> None:
+    """A living apply's lease seems to have run out: another one takes over, and the first one sends no more."""
+    stage = set_stage("done")
+    first, second = stage.party(ALL, ("news", "notes")), stage.party(ALL, ("news", "notes"))
+    jumps: list[int] = []
+
+    def jump(send: Callable[[], Receipt], _call: Call) -> Receipt:
+        receipt = send()
+        if not jumps:
+            stage.clock.now += 2 * LEASE
+            jumps.append(outcome(second))
+        return receipt
+
+    first.around = jump
+    code = outcome(first)
+    stage.simulator.finish()
+    stage.clock.now += Q
+    assert outcome(second) == 0
+    assert (stage.charged(), len(stage.simulator.charges())) == ({1}, 2 * CELLS)
+    assert code in (0, 6)
+
+
+def test_a_store_whose_clock_jumps_back_only_waits_longer(set_stage: Callable[..., Stage]) -> None:
+    """A call seems to be from the future: it is not judged before Q has passed since then."""
+    stage = set_stage("empty")
+    party, other = stage.party(), stage.party()
+    stage.simulator.fault("close_before", "POST", RUN, times=1)
+    assert outcome(party) == 7
+    stage.clock.now -= 10 * Q
+    assert outcome(other) == 7
+    stage.clock.now += 10 * Q + Q + 1
+    assert outcome(other) == 0
+    assert stage.charged() == {1}
+
+
+def test_only_what_was_approved_is_sent(set_stage: Callable[..., Stage]) -> None:
+    """A second look under the lease may find more due than was approved; it is not bought."""
+    stage = set_stage("empty")
+    party = stage.party()
+    other = stage.party(keys=("notes",))
+    table = stage.simulator.state.tables[ACCOUNTS]
+
+    def approve(_plan: Plan) -> str:
+        assert outcome(other) == 0  # the table's version grows, so the party looks again
+        stage.simulator.finish()
+        for slot in stage.simulator.state.add_rows(table, 2):
+            stage.simulator.state.write(table, slot, {"site": "new.example"})
+        return "sha256:plan"
+
+    assert outcome(party, approve=approve) == 0
+    assert len(stage.simulator.charges()) == 2 * CELLS
+
+
+def test_more_cells_accepted_than_planned_stop_everything(set_stage: Callable[..., Stage]) -> None:
+    """The first receipt names a cell too many: the second call is not sent."""
+    stage = set_stage("empty")
+    party = stage.party(keys=("news", "notes"))
+    receipt = {"id": "11111111-2222-4333-8444-555555555555", "num_requested_cells": CELLS + 1}
+    stage.simulator.fault("status", "POST", RUN, when="after", status=200, body=receipt, times=1)
+    assert outcome(party) == 6
+    assert stage.posts() == 1

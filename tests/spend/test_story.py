@@ -1,0 +1,385 @@
+"""Any story of applies, crashes, lost answers, people and clocks: never paid twice, nothing lost, doubt always said."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from reconciler.budget import Limit
+from reconciler.errors import LedgerError, LimitExceeded, ReconcilerError
+from reconciler.history import CallState
+from reconciler.ledger import Lease, Ledger
+from reconciler.ledger.location import parse
+from reconciler.ledger.store import Store
+from reconciler.outcome import Actor, Ending, Receipt, Ticket
+from reconciler.plan import Call, Plan, SkipReason
+from reconciler.simulator.clock import ManualClock
+from reconciler.simulator.live import LiveSimulator
+from reconciler.simulator.schedule import cell_of
+from reconciler.simulator.server import serve
+from tests.journey.desk import ACCOUNTS, row_id
+from tests.spend.parties import LEASE, Killed, Party, Q, Stage, StoreClock
+
+RUN = f"/v1/tables/{ACCOUNTS}/run"
+MAX_ATTEMPTS = 2
+COLUMNS = ("news", "notes", "size")
+FAULTS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "dropped before": {"kind": "close_before"},
+    "dropped after": {"kind": "close_after"},
+    "reset before": {"kind": "reset", "when": "before"},
+    "reset after": {"kind": "reset", "when": "after"},
+    "half an answer": {"kind": "half"},
+    "garbage": {"kind": "garbage"},
+    "garbled": {"kind": "garbled"},
+    "500 before": {"kind": "status", "status": 500, "when": "before"},
+    "502 after": {"kind": "status", "status": 502, "when": "after"},
+    "429": {"kind": "status", "status": 429, "when": "before"},
+    "402": {"kind": "status", "status": 402, "when": "before"},
+    "422": {"kind": "status", "status": 422, "when": "before"},
+}
+
+
+def workspace() -> dict[str, Any]:
+    """Return a table with something due in every mode, whose cells sometimes fail."""
+    states = ({"size": "done"}, {"news": "failed", "size": "done"}, {"news": "done", "notes": "failed"})
+    return {
+        "tables": [
+            {
+                "id": ACCOUNTS,
+                "name": "Accounts",
+                "columns": [{"key": "site", "kind": "input"}, *({"key": key, "fails": 0.3} for key in COLUMNS)],
+                "rows": [{"id": row_id(number), "cells": dict(cells)} for number, cells in enumerate(states, 1)],
+            }
+        ]
+    }
+
+
+def manifest(revision: int) -> str:
+    """Return a manifest with a run of every mode."""
+    return f"""\
+apiVersion: reconciler/v1
+kind: TableRun
+metadata: {{name: accounts}}
+spec:
+  table: {ACCOUNTS}
+  runs:
+    - {{mode: new, columns: [news, notes]}}
+    - {{mode: failed, columns: [news, notes], max_attempts: {MAX_ATTEMPTS}}}
+    - {{mode: all, columns: [size], revision: r{revision}}}
+"""
+
+
+class Mortal(Ledger):
+    """A handle of a process that is killed at one of its writes, before or after the store has it."""
+
+    def __init__(self, store: Store, lives: int, after: bool) -> None:
+        super().__init__(store)
+        self._lives = lives
+        self._after = after
+        self._is_dead = False
+
+    def _live(self, write: Callable[[], Any]) -> Any:
+        if self._is_dead:
+            raise Killed
+        self._lives -= 1
+        if self._lives == 0:
+            self._is_dead = True
+            if self._after:
+                write()
+            raise Killed
+        return write()
+
+    def begin(self, call: Call, **more: Any) -> Ticket:
+        """Record an intent, if it lives."""
+        ticket: Ticket = self._live(lambda: super(Mortal, self).begin(call, **more))
+        return ticket
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Record an ending, if it lives."""
+        self._live(lambda: super(Mortal, self).end(ticket, ending))
+
+    def resolve(self, call_id: str, attempt: int, **more: Any) -> CallState:
+        """Record a verdict, if it lives."""
+        state: CallState = self._live(lambda: super(Mortal, self).resolve(call_id, attempt, **more))
+        return state
+
+    def acquire(self, *tables: Any, **more: Any) -> tuple[Lease, ...]:
+        """Take leases, if it lives."""
+        leases: tuple[Lease, ...] = self._live(lambda: super(Mortal, self).acquire(*tables, **more))
+        return leases
+
+    def release(self, held: Any) -> None:
+        """Give leases back, if it lives."""
+        self._live(lambda: super(Mortal, self).release(held))
+
+
+class Story(RuleBasedStateMachine):
+    """One table, one ledger, and everything that can happen to them."""
+
+    simulator: ClassVar[LiveSimulator]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.simulator.clear_faults()
+        self.simulator.reset()
+        self.folder = tempfile.TemporaryDirectory()
+        self.stage = Stage(Path(self.folder.name), self.simulator, StoreClock())
+        self.revision = 1
+        self.landed: list[tuple[Call, int, frozenset[tuple[str, str]]]] = []
+        """Our calls that the simulator charged: the call, the revision wanted then, the cells charged."""
+        self.by_person: set[tuple[str, str]] = set()
+        self.witness = self.stage.party(manifest=manifest(1))
+
+    @initialize()
+    def begin(self) -> None:
+        """Create the ledger."""
+        self.witness.ledger.initialise()
+
+    # What happens.
+
+    @rule(
+        fault=st.sampled_from(sorted(FAULTS)),
+        skip=st.integers(0, 2),
+        lives=st.one_of(st.just(0), st.integers(1, 12)),
+        after=st.booleans(),
+        meanwhile=st.sampled_from(["nothing", "nothing", "apply before", "apply after"]),
+        limit=st.one_of(st.none(), st.integers(1, 6)),
+    )
+    def apply(self, fault: str, skip: int, lives: int, after: bool, meanwhile: str, limit: int | None) -> None:
+        """Somebody applies; the network, the process, another apply and a limit may come in between."""
+        if FAULTS[fault]:
+            self.simulator.fault(method="POST", path=RUN, times=1, skip=skip, **FAULTS[fault])
+        party = self.party(limit)
+        if lives:
+            party.ledger = Mortal(
+                Store(parse(f"sqlite:///{self.folder.name}/ledger.db"), clock=self.stage.clock, busy_seconds=5),
+                lives,
+                after,
+            )
+            self.stage.handles.append(party.ledger)
+        inner = party.around
+        assert inner is not None
+
+        def around(send: Callable[[], Receipt], call: Call) -> Receipt:
+            if meanwhile == "apply before":
+                self.carry_out(self.party())
+            try:
+                return inner(send, call)
+            finally:
+                if meanwhile == "apply after":
+                    self.carry_out(self.party())
+
+        party.around = around
+        self.carry_out(party, limit)
+        self.simulator.clear_faults()
+
+    @rule()
+    def plan(self) -> None:
+        """Somebody plans: nothing is sent and nothing is written."""
+        posts, calls = self.stage.posts(), self.witness.ledger.calls()
+        self.party().plan()
+        after = self.witness.ledger.calls()
+        assert [(c.id, c.state, c.attempt) for c in after] == [(c.id, c.state, c.attempt) for c in calls]
+        assert self.stage.posts() == posts
+
+    @rule(column=st.sampled_from(COLUMNS), mode=st.sampled_from(["new", "failed", "all"]))
+    def a_person_runs_the_table(self, column: str, mode: str) -> None:
+        """Somebody runs a column in the vendor's own page."""
+        before = self.simulator.charges()
+        body = {"mode": mode, "columns": [self.table.column(column).id]}
+        headers = {"Authorization": f"Bearer {self.simulator.token}"}
+        httpx.post(f"{self.simulator.url}{RUN}", json=body, headers=headers, trust_env=False)
+        charged = Counter(self.simulator.charges()) - Counter(before)
+        self.by_person |= {(column_, row) for _, column_, row in charged}
+
+    @rule(seconds=st.sampled_from([1.0, 3.0, 60.0]))
+    def the_api_works(self, seconds: float) -> None:
+        """Cells start and end."""
+        self.simulator.advance(seconds)
+
+    @rule(seconds=st.sampled_from([1.0, LEASE + 1, Q + 1, 100 * Q, -1.0, -Q, -100 * Q]))
+    def the_stores_clock_moves(self, seconds: float) -> None:
+        """Time passes, or somebody sets the clock."""
+        self.stage.clock.now += seconds
+
+    @rule()
+    def a_person_ends_the_doubts(self) -> None:
+        """Somebody looks at the bill and resolves what is in doubt."""
+        for call_id in self.witness.open_calls():
+            self.resolve(call_id)
+
+    @rule()
+    def the_revision_changes(self) -> None:
+        """The manifest asks for everything once more."""
+        self.revision += 1
+
+    @rule()
+    def a_row_is_added(self) -> None:
+        """The table grows."""
+        if len(self.table.order) < 5:
+            with self.simulator.state.lock:
+                for slot in self.simulator.state.add_rows(self.table, 1):
+                    self.simulator.state.write(self.table, slot, {"site": "new.example"})
+
+    # What must be true at any time.
+
+    @invariant()
+    def nothing_is_paid_for_twice(self) -> None:
+        """At most one charge a cell and reason, and never for a cell that was not in the call's plan."""
+        charges: Counter[tuple[str, int, str, str]] = Counter()
+        for call, revision, cells in self.landed:
+            assert cells <= {(column, row) for block in call.covered for column in block.columns for row in block.rows}
+            charges.update((call.mode.value, revision, *cell) for cell in cells)
+        for (mode, _, _, _), times in charges.items():
+            assert mode == "failed" or times == 1
+        reruns = Counter(cell for call, _, cells in self.landed if call.mode.value == "failed" for cell in cells)
+        assert all(times <= MAX_ATTEMPTS for times in reruns.values())
+
+    @invariant()
+    def the_ledger_counts_no_call_twice(self) -> None:
+        """A call is accepted once at most."""
+        assert all(call.payments <= 1 for call in self.witness.ledger.calls())
+
+    def teardown(self) -> None:
+        """Let everything come to rest: every cell in scope is where the manifest wants it, or the plan says why."""
+        self.simulator.clear_faults()
+        try:
+            self.come_to_rest()
+        finally:
+            for handle in self.stage.handles:
+                handle.close()
+            self.folder.cleanup()
+
+    def come_to_rest(self) -> None:
+        """Apply until nothing is due and nothing in doubt."""
+        for _ in range(40):
+            self.simulator.finish()
+            self.stage.clock.now += 300 * Q
+            self.carry_out(self.party())
+            self.simulator.finish()
+            self.stage.clock.now += 300 * Q
+            plan = self.party().plan()
+            for call_id in self.witness.open_calls():
+                self.resolve(call_id)
+            if not plan.calls and not plan.in_doubt:
+                break
+        else:
+            raise AssertionError("something stays due for ever")
+        self.nothing_is_paid_for_twice()
+        reasons = {skip.reason for skip in plan.skipped}
+        assert reasons <= {
+            *(SkipReason.DONE, SkipReason.SATISFIED, SkipReason.FAILED, SkipReason.ATTEMPTS_EXHAUSTED),
+        }
+        size = self.table.column("size").id
+        bought = {cell for call, revision, cells in self.landed if revision == self.revision for cell in cells}
+        for slot in self.table.order:
+            cell = (size, self.table.row_ids[slot])
+            assert cell in bought or cell in self.by_person, f"lost: {cell}"
+
+    # How it is done.
+
+    @property
+    def table(self) -> Any:
+        """The live table."""
+        return self.simulator.state.tables[ACCOUNTS]
+
+    def party(self, limit: int | None = None) -> Party:
+        """Return somebody who wants the present manifest, within a limit."""
+        party = self.stage.party(manifest=manifest(self.revision))
+        if limit is not None:
+            limits = replace(party.settings.limits, max_cells=Limit(Decimal(limit), "--max-cells"))
+            party.settings = replace(party.settings, limits=limits)
+        revision = self.revision
+
+        def note(send: Callable[[], Receipt], call: Call) -> Receipt:
+            runs = len(self.simulator.state.runs)
+            try:
+                return send()
+            finally:
+                self.note_charges(call, revision, runs)
+
+        party.around = note
+        return party
+
+    def note_charges(self, call: Call, revision: int, runs: int) -> None:
+        """Remember what a call was charged for."""
+        with self.simulator.state.lock:
+            for run in self.simulator.state.runs[runs:]:
+                found = [cell_of(run.table, number) for number in run.cells]
+                cells = frozenset((column.id, run.table.row_ids[slot]) for column, slot in found)
+                self.landed.append((call, revision, cells))
+
+    def carry_out(self, party: Party, limit: int | None = None) -> None:
+        """Apply, and check what is said about it."""
+        planned: list[Plan] = []
+
+        def approve(plan: Plan) -> str:
+            planned.append(plan)
+            return "sha256:plan"
+
+        landed = len(self.landed)
+        try:
+            report = party.apply(approve=approve)
+        except (Killed, LedgerError, LimitExceeded):
+            return
+        except ReconcilerError as error:
+            raise AssertionError(error.message) from error
+        if self.witness.open_calls():
+            assert report.exit_code() == 7
+        if limit is not None:
+            assert sum(call.cells for call in planned[0].calls) <= limit
+            assert sum(len(cells) for call, _, cells in self.landed[landed:] if call in planned[0].calls) <= limit
+
+    def resolve(self, call_id: str) -> None:
+        """End a doubt by the truth about the call's last attempt."""
+        record = self.witness.ledger.find(call_id)
+        paid = sum(call.id == call_id for call, _, _ in self.landed) > record.payments
+        self.witness.ledger.resolve(
+            call_id, record.attempt, landed=paid, reason="the bill says so", actor=Actor("somebody")
+        )
+
+
+@contextmanager
+def on_stage() -> Iterator[None]:
+    """Serve the world of all stories."""
+    with serve(workspace(), clock=ManualClock()) as simulator:
+        Story.simulator = simulator
+        yield
+
+
+def test_no_story_buys_twice_or_loses_a_cell(is_long: bool) -> None:
+    """Whatever happens in whatever order; `--kills all` tells more and longer stories."""
+    profile = settings(
+        max_examples=250 if is_long else 12,
+        stateful_step_count=25 if is_long else 12,
+        deadline=None,
+        derandomize=not is_long,
+        # To shorten a story that goes wrong takes minutes; the short run only says that there is one.
+        phases=[Phase.generate, Phase.shrink] if is_long else [Phase.generate],
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    with on_stage():
+        run_state_machine_as_test(Story, settings=profile)
+
+
+@pytest.mark.parametrize("lives", range(1, 9))
+@pytest.mark.parametrize("after", [False, True])
+def test_a_process_that_dies_at_any_write_buys_nothing_twice(lives: int, after: bool) -> None:
+    """The shortest story of each crash: it dies, another one comes to rest."""
+    with on_stage():
+        story = Story()
+        story.begin()
+        story.apply("none", 0, lives, after, "nothing", None)
+        story.teardown()
