@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     """The table was seen idle after the call; the detail counts its cells."""
     RESOLVED = "resolved"
     """Evidence or a person ended a doubt; the detail says which way, why and who."""
+    ADOPTED = "adopted"
+    """Cells that were done already were recorded as satisfied at a revision; nothing was sent or paid for."""
     LEASE_RELEASED = "lease_released"
     """A person took a table's lease away from its holder."""
 
@@ -93,6 +95,11 @@ class CallRecord:
     def manifest(self) -> str:
         """The manifest's name."""
         return self.address.partition("/")[0]
+
+    @property
+    def is_adopted(self) -> bool:
+        """No call at all: cells that were done before the ledger knew them, taken as bought at the revision."""
+        return self.reason is Reason.ADOPTED
 
 
 @dataclass(frozen=True, slots=True)

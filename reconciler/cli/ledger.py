@@ -14,6 +14,7 @@ from reconciler.errors import SettingsError
 from reconciler.history import CallState
 from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine, open_ledger
 from reconciler.outcome import Actor
+from reconciler.plan import Reason
 from reconciler.provenance import actor, git_state
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.report import ExitCode
@@ -22,6 +23,8 @@ from reconciler.settings import Settings
 form_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written."
 )
+ADOPTED = Reason.ADOPTED.value
+"""What `list` calls the state of cells that were taken over: they were neither called nor paid for."""
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger.")
 
 
@@ -41,7 +44,9 @@ def _who(settings: Settings) -> Actor:
 
 
 @command.command("list")
-@click.option("--state", type=click.Choice([state.value for state in CallState]), help="Only calls in this state.")
+@click.option(
+    "--state", type=click.Choice([*(state.value for state in CallState), ADOPTED]), help="Only calls in this state."
+)
 @click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
 @click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest calls only.")
@@ -54,8 +59,9 @@ def list_(
     """List calls, the newest first."""
     console, _, ledger = _open(context)
     with ledger:
-        states = None if state is None else [CallState(state)]
-        calls = ledger.calls(states=states, address=address, label=label, limit=limit)
+        states = None if state in (None, ADOPTED) else [CallState(state)]
+        adopted = None if state is None else state == ADOPTED
+        calls = ledger.calls(states=states, adopted=adopted, address=address, label=label, limit=limit)
     console.answer(_json([_call(call) for call in calls]) if form == "json" else calls_text(calls))
     return ExitCode.OK
 
@@ -228,7 +234,8 @@ def _call(call: CallRecord) -> dict[str, Any]:
         "cells": call.cells,
         "credits": json_number(call.credits),
         "labels": dict(call.labels),
-        "state": call.state.value,
+        "reason": call.reason.value,
+        "state": ADOPTED if call.is_adopted else call.state.value,
         "attempt": call.attempt,
         "begun_at": _time(call.begun_at),
         "ended_at": _time(call.ended_at),

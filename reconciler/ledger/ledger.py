@@ -1,12 +1,12 @@
 """The handle that the rest of the program holds: every question and every record, one method each."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from reconciler.errors import LedgerError
 from reconciler.history import CallState, PastCall, TableHistory
-from reconciler.ledger import events, journal, leases, location, reading, spending, transfer
+from reconciler.ledger import adoption, events, journal, leases, location, reading, spending, transfer
 from reconciler.ledger.store import Store, Transaction
 from reconciler.outcome import Actor, Ending, Settlement, Ticket
 from reconciler.plan import Call
@@ -135,6 +135,14 @@ class Ledger:
             )
         )
 
+    def adopt(self, records: Sequence[Call], *, actor: Actor, reason: str) -> int:
+        """Record cells of one table as satisfied without a call, at no cost; return how many cells were new.
+
+        `records` come from `reconciler.adoption.records`; those the ledger holds already change nothing. Raises Leased
+        while an apply holds the table.
+        """
+        return self._store.write(lambda tx: adoption.adopt(tx, records, actor=actor, reason=reason), repeatable=True)
+
     # What people ask.
 
     def find(self, id_prefix: str) -> CallRecord:
@@ -147,6 +155,7 @@ class Ledger:
         table_id: str | None = None,
         address: str | None = None,
         states: Collection[CallState] | None = None,
+        adopted: bool | None = None,
         label: str | None = None,
         plan_id: str | None = None,
         since: float | None = None,
@@ -155,8 +164,9 @@ class Ledger:
     ) -> list[CallRecord]:
         """Return calls, the newest attempt first.
 
-        `address` is a manifest's name or `manifest/run`; `label` is `key` or `key=value`; `since` and `until`
-        (exclusive) bound when the last attempt began, in seconds since the epoch.
+        `address` is a manifest's name or `manifest/run`; `adopted` chooses, or leaves out, what was adopted; `label` is
+        `key` or `key=value`; `since` and `until` (exclusive) bound when the last attempt began, in seconds since the
+        epoch.
         """
         return self._store.read(
             lambda tx: reading.listed(
@@ -164,6 +174,7 @@ class Ledger:
                 table_id=table_id,
                 address=address,
                 states=states,
+                adopted=adopted,
                 label=label,
                 plan_id=plan_id,
                 since=since,

@@ -9,6 +9,7 @@ from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
+from reconciler.plan import Reason
 from reconciler.records import CallRecord
 
 SHORTEST_PREFIX = 4
@@ -82,6 +83,7 @@ def listed(
     table_id: str | None,
     address: str | None,
     states: Collection[CallState] | None,
+    adopted: bool | None = None,
     label: str | None,
     plan_id: str | None,
     since: float | None,
@@ -96,6 +98,8 @@ def listed(
         query = query.where((calls.c.address == address) | calls.c.address.startswith(f"{address}/", autoescape=True))
     if states is not None:
         query = query.where(calls.c.state.in_([state.value for state in states]))
+    if adopted is not None:
+        query = query.where((calls.c.reason == Reason.ADOPTED.value) == adopted)
     if plan_id is not None:
         query = query.where(calls.c.plan_id == plan_id)
     if since is not None:

@@ -1,0 +1,48 @@
+"""`reconciler drift`."""
+
+import json
+
+import click
+
+from reconciler import reconcile
+from reconciler.cli import options
+from reconciler.cli.connection import api_options, origin
+from reconciler.cli.console import Console, exits
+from reconciler.client import Reader
+from reconciler.errors import ManifestError
+from reconciler.ledger import open_ledger
+from reconciler.render.status_text import drift_text
+from reconciler.report import ExitCode
+from reconciler.standing import drift_document, has_drifted
+
+
+@click.command("drift")
+@options.paths
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
+@options.targets
+@click.pass_context
+@exits
+def command(
+    context: click.Context, /, paths: tuple[str, ...], form: str, target: tuple[str, ...], exclude: tuple[str, ...]
+) -> int:
+    """Say what is due, a line for each cause, and exit 2 where there is any; for cron.
+
+    Sends nothing but GET and writes nothing. Exits 0 where nothing is due or in doubt, 1 where nobody can tell.
+    """
+    console = Console(context.obj)
+    settings = console.settings()
+    wanted = reconcile.load(settings, paths, target, exclude)
+    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+        seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
+    plan = reconcile.plan(wanted, seen, settings)
+    if form == "json":
+        document = drift_document(plan, origin(settings).created_at)
+        console.answer(json.dumps(document, indent=2, ensure_ascii=True))
+    elif has_drifted(plan):
+        console.answer(drift_text(plan))
+    for table in plan.tables:
+        if not table.is_finished:
+            console.info(f"{table.manifest}: its table is running; what is due in it shows once it is idle.")
+    if plan.errored:
+        raise ManifestError(plan.diagnostics)
+    return ExitCode.CHANGES if has_drifted(plan) else ExitCode.OK

@@ -1,0 +1,270 @@
+"""`reconciler import`."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from reconciler import adoption, importing
+from reconciler.amounts import counted
+from reconciler.clean import clean
+from reconciler.cli.connection import api_options
+from reconciler.cli.console import Console, exits
+from reconciler.cli.writing import write_whole
+from reconciler.client import Reader
+from reconciler.discovery import SUFFIXES, find_files
+from reconciler.errors import ApiError, SettingsError
+from reconciler.importing import Fate, Wish
+from reconciler.ledger import Ledger, open_ledger
+from reconciler.loading import load_manifests
+from reconciler.manifest import Manifest
+from reconciler.observed import TableHeader, TableSnapshot
+from reconciler.provenance import actor, git_state
+from reconciler.report import ExitCode
+from reconciler.settings import Settings, manifest_paths
+
+SCHEMA = "schemas/manifest.v1.json"
+Seen: TypeAlias = TableSnapshot | TableHeader | ApiError
+
+
+class TableName(click.ParamType[str]):
+    """A table's id or dashboard URL."""
+
+    name = "table"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id."""
+        found = importing.table_id(value)
+        if found is None:
+            shown = clean(value)
+            self.fail(f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>", param, ctx)
+        return found
+
+
+class Revision(click.ParamType[str]):
+    """A revision as a manifest takes it."""
+
+    name = "revision"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as it is."""
+        if not 1 <= len(value) <= 100 or not all("!" <= character <= "~" for character in value):
+            self.fail(f"{clean(value)!r} is no revision: letters, digits and signs without spaces", param, ctx)
+        return value
+
+
+@click.command("import")
+@click.argument("tables", metavar="[TABLE]...", nargs=-1, type=TableName())
+@click.option("--search", metavar="TEXT", help="Also the tables that the API finds for this text.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Also the tables with this tag; with --search, both.")
+@click.option("--all", "every", is_flag=True, help="Every table of the workspace that is no other's child.")
+@click.option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the manifests. Default: the project's.")  # fmt: skip
+@click.option("--fill", is_flag=True, help="Switch the run on that fills empty cells.")
+@click.option("--force", is_flag=True, help="Write a table's manifest anew where it was changed.")
+@click.option("--adopt", "revision", metavar="REVISION", type=Revision(),
+              help="Record what is done as run at this revision: the first `all` buys none of it.")  # fmt: skip
+@click.pass_context
+@exits
+def command(
+    context: click.Context,
+    /,
+    tables: tuple[str, ...],
+    search: str | None,
+    tags: tuple[str, ...],
+    every: bool,
+    out: Path | None,
+    fill: bool,
+    force: bool,
+    revision: str | None,
+) -> int:
+    """Write a manifest for each live table named, with every output column listed.
+
+    TABLE is an id or a dashboard URL. Nothing is bought or changed in the tables; a file that is there stays as it is
+    without --force, and a table that a manifest of the project claims already gets no second one.
+    """
+    if not (tables or search or tags or every):
+        raise click.UsageError("name tables by id or URL, or choose them with --search, --tag or --all")
+    console = Console(context.obj)
+    settings = console.settings()
+    folder = out or _folder(settings)
+    shelf = _Shelf(folder, _present(settings, folder), Wish(revision, fill), _schema(settings, folder), force=force)
+    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+        chosen = dict.fromkeys([*tables, *_listed(reader, search, tags, every=every)])
+        if not chosen:
+            raise SettingsError("no table was found", hint="Look for another text or tag, or take --all.")
+        if revision is None:
+            headers = reader.read_headers(chosen)
+            return _write(console, shelf, headers, shelf.names(headers.values()), {})
+        tables_ = reader.read_tables(dict.fromkeys(chosen, frozenset()))
+        names = shelf.names(tables_.values())
+        # First the ledger, then the manifest: a revision must never be asked for before what is done counts at it.
+        kept, said = _adopt(settings, ledger, tables_, names, revision)
+        return _write(console, shelf, kept, names, said)
+
+
+def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: bool) -> list[str]:
+    """Return the ids of the tables that the options choose, tag by tag."""
+    if every:
+        return [table.id for table in reader.list_tables()]
+    if tags:
+        return [table.id for tag in tags for table in reader.list_tables(search or "", [tag])]
+    return [table.id for table in reader.list_tables(search)] if search else []
+
+
+def _folder(settings: Settings) -> Path:
+    """Return where the project's manifests are written: its first folder; `manifests/` where it has none yet."""
+    first, *_ = manifest_paths(settings, ())
+    if first.suffix in SUFFIXES:
+        return first.parent
+    is_named = bool(settings.project.manifests)
+    return first if is_named or first != settings.root or _read([first]) else settings.root / "manifests"
+
+
+def _present(settings: Settings, folder: Path) -> tuple[Manifest, ...]:
+    """Return the manifests there are, in the project and in the folder. Raises ManifestError."""
+    return _read([*manifest_paths(settings, ()), folder])
+
+
+def _read(paths: Sequence[Path]) -> tuple[Manifest, ...]:
+    there = [path for path in paths if path.exists()]
+    if not find_files(there):
+        return ()
+    try:
+        return load_manifests(there)
+    except SettingsError:
+        return ()  # files, but no manifest among them
+
+
+def _schema(settings: Settings, folder: Path) -> str | None:
+    """Return the way from a manifest to the schema that `init` wrote, or None where there is none."""
+    path = settings.root / SCHEMA
+    return Path(os.path.relpath(path, folder)).as_posix() if path.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The manifests there are, and how new ones are written."""
+
+    folder: Path
+    present: tuple[Manifest, ...]
+    wish: Wish
+    schema: str | None
+    force: bool
+
+    def claims(self, table: str) -> list[Manifest]:
+        """Return the manifests that name a table."""
+        return [manifest for manifest in self.present if manifest.table_id == table]
+
+    def is_taken(self, name: str) -> bool:
+        """Say whether a new manifest cannot have this name."""
+        return any(manifest.name == name for manifest in self.present) or self.path(name).exists()
+
+    def names(self, seen: Iterable[Seen]) -> dict[str, str]:
+        """Return the name of each table's manifest, by table id: the one it has, else a new one."""
+        headers = [_header(each) for each in seen if not isinstance(each, ApiError)]
+        claimed = {header.id: claims[0].name for header in headers if (claims := self.claims(header.id))}
+        return claimed | importing.names([each for each in headers if each.id not in claimed], self.is_taken)
+
+    def path(self, name: str) -> Path:
+        """Return the file of the manifest of that name."""
+        return self.folder / f"{name}.yaml"
+
+    def lacking(self, table: str) -> str:
+        """Say what manifests that stay as they are lack to make use of an adoption."""
+        runs = [run for manifest in self.claims(table) for run in manifest.runs]
+        if self.wish.revision is None or self.force or not runs or any(r.revision == self.wish.revision for r in runs):
+            return ""
+        return f"add a run with `mode: all` and `revision: {self.wish.revision}` to make use of it"
+
+    def is_alone(self, manifest: Manifest) -> bool:
+        """Say whether its file is the one that import would write, and holds no other manifest."""
+        is_ours = os.path.realpath(self.path(manifest.name)) == os.path.realpath(manifest.place.path)
+        return is_ours and [each.place.path for each in self.present].count(manifest.place.path) == 1
+
+
+def _adopt(
+    settings: Settings,
+    ledger: Ledger,
+    seen: Mapping[str, TableSnapshot | ApiError],
+    names: Mapping[str, str],
+    revision: str,
+) -> tuple[dict[str, TableSnapshot | ApiError], dict[str, str]]:
+    """Record the done cells of every table that is idle; return the tables, and what to say of each.
+
+    A table that is running is an error instead: what is under way in it would be bought a second time.
+    """
+    who = actor(os.environ, git_state(settings.root))
+    histories = ledger.recall(seen)
+    tables: dict[str, TableSnapshot | ApiError] = {}
+    said: dict[str, str] = {}
+    for table, snapshot in seen.items():
+        tables[table] = snapshot
+        if isinstance(snapshot, ApiError):
+            continue
+        if not snapshot.is_finished:
+            tables[table] = ApiError(
+                f"{clean(snapshot.name)}: table {table} is running, so what is done in it cannot be adopted yet",
+                hint="Import it again once it is idle.",
+            )
+            continue
+        address = f"{names[snapshot.id]}/{importing.ADOPTING_RUN}"
+        found = adoption.records(snapshot, histories[table], revision, address)
+        cells = ledger.adopt(found, actor=who, reason=f"imported with --adopt {revision}")
+        adopted = f"{counted(cells, 'cell')} adopted at {revision}" if cells else f"nothing new to adopt at {revision}"
+        said[table] = f"{adopted}, {counted(adoption.left(snapshot), 'cell')} not done"
+    return tables, said
+
+
+def _write(
+    console: Console,
+    shelf: _Shelf,
+    seen: Mapping[str, Seen],
+    names: Mapping[str, str],
+    adopted: Mapping[str, str],
+) -> int:
+    """Write what is to be written, say what became of each table, and return the exit code."""
+    headers = [_header(each) for each in seen.values() if not isinstance(each, ApiError)]
+    written = 0
+    for header in headers:
+        fate, said = _write_one(shelf, header, names[header.id])
+        written += fate is Fate.WRITTEN
+        console.answer(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
+    failures = [each for each in seen.values() if isinstance(each, ApiError)]
+    for failure in failures:
+        console.error(failure.message, failure.hint)
+    if written:
+        console.info(f"{counted(written, 'manifest')} written. Look at `reconciler plan` before anything is applied.")
+    return ExitCode.ERROR if failures else ExitCode.OK
+
+
+def _write_one(shelf: _Shelf, header: TableHeader, name: str) -> tuple[Fate, str]:
+    """Write one table's manifest where it has none; return what became of it, and the words for it."""
+    claims = shelf.claims(header.id)
+    path = shelf.path(name)
+    text = importing.manifest_text(header, name, shelf.wish, shelf.schema)
+    is_elsewhere = bool(claims) and (len(claims) > 1 or not shelf.is_alone(claims[0]))
+    there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
+    fate = importing.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
+    shown = clean(path.as_posix())
+    outputs = sum(not column.is_input for column in header.columns)
+    if fate is Fate.WRITTEN and text is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text)
+    places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in claims)
+    return fate, {
+        Fate.WRITTEN: f"{shown}: written, {counted(outputs, 'column')}",
+        Fate.UNCHANGED: f"{shown}: unchanged",
+        Fate.KEPT: f"{shown}: kept, though import would write it differently; --force does",
+        Fate.CLAIMED: f"{clean(header.name)}: no second manifest, it is claimed by {places}",
+        Fate.EMPTY: f"{clean(header.name)}: no manifest, it has no output column to run",
+    }[fate]
+
+
+def _header(seen: TableSnapshot | TableHeader) -> TableHeader:
+    if isinstance(seen, TableHeader):
+        return seen
+    return TableHeader(seen.id, seen.name, seen.kind, seen.columns)

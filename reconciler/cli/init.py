@@ -1,0 +1,54 @@
+"""`reconciler init`."""
+
+from pathlib import Path
+
+import click
+
+from reconciler import __version__, scaffold, schema
+from reconciler.cli.console import Console, exits
+from reconciler.discovery import SUFFIXES
+from reconciler.report import ExitCode
+
+
+@click.command("init")
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+@exits
+def command(context: click.Context, /, folder: Path) -> int:
+    """Scaffold a project that works at once against the simulator.
+
+    Writes a project file, a manifest, the schemas that editors check them with, a .gitignore and a CI workflow. What
+    is there already stays as it is.
+    """
+    console = Console(context.obj)
+    manifests = folder / "manifests"
+    ground = scaffold.Ground(
+        has_project=(folder / scaffold.PROJECT).exists(),
+        has_manifests=manifests.is_dir() and any(path.suffix in SUFFIXES for path in manifests.rglob("*")),
+    )
+    schemas = {name: schema.text(name) for name in schema.names()}
+    for name, text in scaffold.project_files(ground, __version__, schemas).items():
+        path = folder / name
+        is_new = _write_new(path, text)
+        console.answer(f"{'Wrote' if is_new else 'Kept '} {path.as_posix()}{'' if is_new else ', which was there'}")
+    ignored = (folder / scaffold.IGNORED).read_text(encoding="utf-8", errors="replace")
+    if not scaffold.hides_ledger(ignored):
+        console.info(
+            f"Add `{scaffold.LEDGER_FOLDER}` to {scaffold.IGNORED}: the ledger on this machine is not for git."
+        )
+    console.answer("")
+    if folder.resolve() != Path.cwd():
+        console.answer(f"The project is in {folder.as_posix()}: change to that folder first.")
+    console.answer(scaffold.NEXT_STEPS)
+    return ExitCode.OK
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Write a file unless something of that name is there; say whether it was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True

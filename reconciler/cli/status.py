@@ -1,0 +1,93 @@
+"""`reconciler status`."""
+
+import json
+import time
+
+import click
+
+from reconciler import reconcile
+from reconciler.cli import options
+from reconciler.cli.connection import api_options, origin
+from reconciler.cli.console import Console, exits
+from reconciler.client import Reader
+from reconciler.ledger import Ledger, open_ledger
+from reconciler.reconcile import Wanted
+from reconciler.render.status_text import status_text
+from reconciler.report import ExitCode
+from reconciler.settings import Settings
+from reconciler.standing import standing, status_document
+
+EVERY_SECONDS = 5.0
+FASTEST_SECONDS = 1.0
+"""Nobody who watches without an end asks the API more often than this."""
+
+
+@click.command("status")
+@options.paths
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              help="How stdout is written; JSON with --watch is a line a look.")  # fmt: skip
+@click.option("--watch", metavar="[SECONDS]", type=click.FloatRange(min=0), is_flag=False, flag_value=EVERY_SECONDS,
+              help=f"Look again and again, every {EVERY_SECONDS:g} s or as given, until Ctrl-C.")  # fmt: skip
+@click.option("--count", metavar="N", type=click.IntRange(min=1), help="With --watch: look N times.")
+@options.targets
+@click.pass_context
+@exits
+def command(
+    context: click.Context,
+    /,
+    paths: tuple[str, ...],
+    form: str,
+    watch: float | None,
+    count: int | None,
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> int:
+    """Show where the live tables stand against the manifests.
+
+    For each run: its cells that are done, failed, empty or running, and those that are due, blocked or in doubt. Sends
+    nothing but GET and writes nothing.
+    """
+    if count is not None and watch is None:
+        raise click.UsageError("--count goes with --watch")
+    console = Console(context.obj)
+    settings = console.settings()
+    wanted = reconcile.load(settings, paths, target, exclude)
+    code = ExitCode.OK
+    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+        looks = 1 if watch is None else count
+        try:
+            while True:
+                text, code = _look(console, settings, wanted, reader, ledger, form=form, is_watch=watch is not None)
+                if watch is not None and console.is_terminal and form == "text":
+                    click.clear()
+                console.answer(text)
+                looks = None if looks is None else looks - 1
+                if looks == 0:
+                    return code
+                time.sleep(max(watch or 0.0, FASTEST_SECONDS if looks is None else 0.0))
+        except KeyboardInterrupt:
+            if watch is None:
+                raise
+    return code
+
+
+def _look(
+    console: Console,
+    settings: Settings,
+    wanted: Wanted,
+    reader: Reader,
+    ledger: Ledger,
+    *,
+    form: str,
+    is_watch: bool,
+) -> tuple[str, ExitCode]:
+    """Look once; return what to say, and the exit code."""
+    seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings)
+    found = standing(reconcile.plan(wanted, seen, settings))
+    now = origin(settings).created_at
+    code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
+    if form == "json":
+        document = status_document(found, now)
+        return json.dumps(document, indent=None if is_watch else 2, ensure_ascii=True), code
+    text = status_text(found, console.paint)
+    return (f"{now}\n\n{text}\n" if is_watch else text), code

@@ -1,0 +1,256 @@
+"""Where things stand: a plan read as a status of every run, and as the causes for which something is due.
+
+Nothing here decides anew: what is due, blocked or in doubt is the plan's word, so that `status`, `drift` and `plan` can
+never disagree.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from reconciler.amounts import json_number
+from reconciler.manifest import Mode
+from reconciler.place import Problem
+from reconciler.plan import CellCounts, OpenCall, Plan, PlannedTable, Reason, SkipReason
+
+FORMAT_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStanding:
+    """One run of a manifest."""
+
+    address: str
+    mode: Mode
+    revision: str | None
+    cells: int
+    """In its scope."""
+    shown: CellCounts | None
+    """Those cells by what they show; None where that was not needed to know that nothing is due."""
+    due: int
+    """What a call would buy now; while the table runs, nothing."""
+    credits: Decimal | None
+    """What that would cost; None where a price is unknown."""
+    waiting: int
+    """In progress, or due once the table is idle."""
+    blocked: int
+    """An upstream cell is not done and not due either."""
+    missing_inputs: int
+    in_doubt: int
+    """Covered by a call of which nobody knows whether it was paid for."""
+    exhausted: int
+    """Failed, and rerun as often as the run allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStanding:
+    """A manifest's table."""
+
+    manifest: str
+    table_id: str
+    name: str
+    run_status: str
+    is_finished: bool
+    rows: int
+    cells: CellCounts | None
+    """Of every output column, in a run's scope or not; None where rows were left unread."""
+    runs: tuple[RunStanding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything the manifests name."""
+
+    tables: tuple[TableStanding, ...]
+    calls: int
+    """What an apply would send now."""
+    in_doubt: tuple[OpenCall, ...]
+    diagnostics: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One reason for which cells of one run are due."""
+
+    address: str
+    table_id: str
+    reason: Reason
+    revision: str | None
+    cells: int
+    credits: Decimal | None
+
+
+def standing(plan: Plan) -> Standing:
+    """Read a plan as a status."""
+    skipped: dict[tuple[str, SkipReason], int] = {}
+    for skip in plan.skipped:
+        skipped[skip.address, skip.reason] = skipped.get((skip.address, skip.reason), 0) + skip.cells
+    due = {(each.table_id, each.address): each for each in drifts(plan)}
+    return Standing(
+        tables=tuple(_table(table, skipped, due) for table in plan.tables),
+        calls=len(plan.calls),
+        in_doubt=plan.in_doubt,
+        diagnostics=plan.diagnostics,
+    )
+
+
+def drifts(plan: Plan) -> tuple[Drift, ...]:
+    """Return why cells are due, one entry for each run that has any, in the plan's order."""
+    found: dict[tuple[str, str], Drift] = {}
+    for call in plan.calls:
+        key = (call.table_id, call.address)
+        before = found.get(key)
+        price = call.credits
+        if before is not None:
+            price = None if price is None or before.credits is None else price + before.credits
+        cells = call.cells + (before.cells if before else 0)
+        found[key] = Drift(call.address, call.table_id, call.reason, call.revision, cells, price)
+    return tuple(found.values())
+
+
+def _table(
+    table: PlannedTable, skipped: Mapping[tuple[str, SkipReason], int], due: Mapping[tuple[str, str], Drift]
+) -> TableStanding:
+    def count(address: str, reason: SkipReason) -> int:
+        return skipped.get((address, reason), 0)
+
+    runs = []
+    for run in table.runs:
+        drift = due.get((table.table_id, run.address))
+        runs.append(
+            RunStanding(
+                address=run.address,
+                mode=run.mode,
+                revision=run.revision,
+                cells=run.cells,
+                shown=run.states,
+                due=drift.cells if drift else 0,
+                credits=drift.credits if drift else Decimal(0),
+                waiting=count(run.address, SkipReason.IN_PROGRESS),
+                blocked=count(run.address, SkipReason.BLOCKED),
+                missing_inputs=count(run.address, SkipReason.MISSING_INPUTS),
+                in_doubt=count(run.address, SkipReason.IN_DOUBT),
+                exhausted=count(run.address, SkipReason.ATTEMPTS_EXHAUSTED),
+            )
+        )
+    return TableStanding(
+        table.manifest,
+        table.table_id,
+        table.name,
+        table.run_status,
+        table.is_finished,
+        table.rows,
+        table.cells,
+        tuple(runs),
+    )
+
+
+def status_document(of: Standing, observed_at: str) -> dict[str, Any]:
+    """Return a status as JSON (`schemas/status.v1.json`); `observed_at` is RFC 3339."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "observed_at": observed_at,
+        "errored": bool(of.diagnostics),
+        "tables": [
+            {
+                "manifest": table.manifest,
+                "table_id": table.table_id,
+                "name": table.name,
+                "run_status": table.run_status,
+                "is_finished": table.is_finished,
+                "rows": table.rows,
+                "cells": None if table.cells is None else asdict(table.cells),
+                "runs": [_run(run) for run in table.runs],
+            }
+            for table in of.tables
+        ],
+        "in_doubt": _open_calls(of.in_doubt),
+        "totals": {
+            "tables": len(of.tables),
+            "runs": sum(len(table.runs) for table in of.tables),
+            "calls": of.calls,
+            "due": sum(run.due for table in of.tables for run in table.runs),
+            "credits": json_number(total([run.credits for table in of.tables for run in table.runs])),
+        },
+        "diagnostics": _problems(of.diagnostics),
+    }
+
+
+def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
+    """Return what is due as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
+    causes = [
+        {
+            "address": drift.address,
+            "table_id": drift.table_id,
+            "reason": drift.reason.value,
+            "revision": drift.revision,
+            "cells": drift.cells,
+            "credits": json_number(drift.credits),
+        }
+        for drift in drifts(plan)
+    ]
+    return {
+        "format_version": FORMAT_VERSION,
+        "observed_at": observed_at,
+        "errored": plan.errored,
+        "drifted": has_drifted(plan),
+        "causes": causes,
+        "in_doubt": _open_calls(plan.in_doubt),
+        "diagnostics": _problems(plan.diagnostics),
+    }
+
+
+def has_drifted(plan: Plan) -> bool:
+    """Say whether the tables are elsewhere than the manifests want them: cells are due, or nobody knows of some."""
+    return bool(plan.calls or plan.in_doubt)
+
+
+def total(prices: Sequence[Decimal | None]) -> Decimal | None:
+    """Add up credits; None where any of them is unknown."""
+    known = [price for price in prices if price is not None]
+    return sum(known, Decimal(0)) if len(known) == len(prices) else None
+
+
+def _run(run: RunStanding) -> dict[str, Any]:
+    return {
+        "address": run.address,
+        "mode": run.mode.value,
+        "revision": run.revision,
+        "cells": run.cells,
+        "shown": None if run.shown is None else asdict(run.shown),
+        "due": run.due,
+        "credits": json_number(run.credits),
+        "waiting": run.waiting,
+        "blocked": run.blocked,
+        "missing_inputs": run.missing_inputs,
+        "in_doubt": run.in_doubt,
+        "attempts_exhausted": run.exhausted,
+    }
+
+
+def _open_calls(calls: Sequence[OpenCall]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": call.id,
+            "address": call.address,
+            "table_id": call.table_id,
+            "cells": call.cells,
+            "credits": json_number(call.credits),
+            "age_seconds": round(call.age_seconds),
+        }
+        for call in calls
+    ]
+
+
+def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": each.place.path,
+            "line": each.place.line,
+            "column": each.place.column,
+            "message": each.message,
+            "hint": each.hint,
+        }
+        for each in problems
+    ]

@@ -1,0 +1,171 @@
+"""A table becomes the text of a manifest, whatever it and its columns are called."""
+
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler import importing
+from reconciler.importing import Fate, Wish, fate
+from reconciler.loading import load_manifests
+from reconciler.manifest import Manifest, Mode
+from reconciler.observed import Column, TableHeader
+
+TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
+HOSTILE = st.sampled_from(
+    [
+        *("on", "No", "~", "null", "true", "012", "1e3", "2026-01-01", "12:30:00", "a: b", "#x", "- a", "? a"),
+        *("&a", "*a", "!t", "%x", "@x", "`x`", "{a}", "[a]", "'", '"', "\\", '"\\n', "---", "...", ": ", " #", "|"),
+        *("\t", "a\nb", "\r\n- mode: all", "\x00", "\x1b[2J", "\x85", "\u2028x", "\u202eabc", "\ufeff", "\ufffe"),
+        *("\ud800", "x" * 201, " lead", "trail ", "ключ", "名前", "👍", "\U000e0041", TABLE, TABLE.upper()),
+        "yaml-language-server: $schema=x",
+    ]
+)
+NAMES = HOSTILE | st.text(min_size=1, max_size=30) | st.tuples(HOSTILE, HOSTILE).map("".join)
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> TableHeader:
+    """Return a table with names from the worst of neighbourhoods."""
+    keys = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
+    ids = [str(uuid.UUID(int=number)) for number in range(1, len(keys) + 1)]
+    keys = [draw(st.sampled_from([key, *ids])) for key in keys]
+    columns = [
+        Column(identity, key, draw(NAMES), draw(NAMES | st.just("agent")), (), "sha256:0")
+        for identity, key in zip(ids, keys, strict=True)
+        if key not in keys[: ids.index(identity)]
+    ]
+    return TableHeader(TABLE, draw(NAMES), draw(NAMES), tuple(columns))
+
+
+def loaded(folder: Path, text: str) -> Manifest:
+    """Return the one manifest in a text, by the program's own loader."""
+    path = folder / "manifest.yaml"
+    path.write_text(text, encoding="utf-8")
+    (manifest,) = load_manifests([path])
+    return manifest
+
+
+def named(header: TableHeader, manifest: Manifest, run: str) -> list[str]:
+    """Return the ids of the columns that a run names, as the planner would resolve them."""
+    by_id = {column.id: column.id for column in header.columns}
+    by_key = {column.key: column.id for column in header.columns}
+    columns = next(each for each in manifest.runs if each.name == run).columns or ()
+    return [by_id.get(column.text.lower()) or by_key[column.text] for column in columns]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(headers(), st.booleans(), st.none() | st.sampled_from(["2026-q4", "on", '"', "#", "~", "\\n"]))
+def test_every_table_becomes_a_valid_manifest(
+    tmp_path: Path, header: TableHeader, fill: bool, revision: str | None
+) -> None:
+    """It says of every output column exactly what was meant, and nothing that a name smuggled in."""
+    text = importing.manifest_text(header, importing.slug(header.name), Wish(revision, fill), "../schemas/x.json")
+    outputs = [column.id for column in header.columns if not column.is_input]
+    if text is None:
+        assert outputs == []
+        return
+    manifest = loaded(tmp_path, text)
+    assert manifest.table_id == TABLE
+    expected = (["refresh"] if revision else []) + ["retry"] + (["fill"] if fill or revision else [])
+    assert [run.name for run in manifest.runs] == expected
+    assert all(named(header, manifest, run) == outputs for run in expected)
+    assert [run.revision for run in manifest.runs if run.mode is Mode.ALL] == ([revision] if revision else [])
+    assert sum(line.lstrip().startswith("# yaml-language-server") for line in text.splitlines()) == 1
+    assert all(character == "\n" or character.isprintable() for character in text)
+
+
+@given(headers())
+def test_the_run_that_is_switched_off_is_the_one_that_would_be_on(header: TableHeader) -> None:
+    """Taking the `# ` of its lines away gives the manifest that `--fill` writes, but for what it explains."""
+    off = importing.manifest_text(header, "name", Wish())
+    on = importing.manifest_text(header, "name", Wish(fill=True))
+    if off is None or on is None:
+        return
+    start = off.index("    # - name: fill")
+    uncommented = off[:start] + re.sub(r"(?m)^    # ", "    ", off[start:])
+    tail = "    - name: fill\n"
+    assert uncommented[uncommented.index(tail) :] == on[on.index(tail) :]
+
+
+def test_a_manifest_says_kind_and_name_of_every_column() -> None:
+    """In the table's order, inputs left out."""
+    columns = (
+        Column(str(uuid.UUID(int=1)), "site", "Site", "input", (), ""),
+        Column(str(uuid.UUID(int=2)), "zeta", "Zeta", "agent", (), ""),
+        Column(str(uuid.UUID(int=3)), "on", "on", "email_finder", (), ""),
+        Column(str(uuid.UUID(int=4)), "bad\nkey", "Bad", "agent", (), ""),
+    )
+    text = importing.manifest_text(TableHeader(TABLE, "Näme", "company", columns), "name", Wish()) or ""
+    assert [line for line in text.splitlines() if line.startswith("        - ")] == [
+        '        - zeta  # agent, "Zeta"',
+        '        - "on"  # email_finder',
+        f'        - "{uuid.UUID(int=4)}"  # agent, key "bad\\x0akey", "Bad"',
+    ]
+    assert '# Table "Näme", of kind "company".' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [("Target Accounts", "target-accounts"), ("Série A · 2026", "serie-a-2026"), ("名前", "table"), ("--", "table")],
+)
+def test_a_manifest_is_called_like_its_table(name: str, slug: str) -> None:
+    """As far as a manifest's name allows."""
+    assert importing.slug(name) == slug
+
+
+@given(st.lists(st.text(max_size=80), max_size=8), st.sets(st.integers(0, 7)))
+def test_names_are_valid_unique_and_free_of_order(texts: list[str], taken: set[int]) -> None:
+    """A table's name does not depend on which others are imported before it."""
+    tables = [TableHeader(str(uuid.UUID(int=n + 2**100)), text, "", ()) for n, text in enumerate(texts)]
+    occupied = {importing.slug(texts[n]) for n in taken if n < len(texts)}
+    names = importing.names(tables, occupied.__contains__)
+    assert len(set(names.values())) == len(tables)
+    assert not occupied.intersection(names.values())
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) and len(name) <= 63 for name in names.values())
+    assert importing.names(tables[::-1], occupied.__contains__) == names
+
+
+def test_tables_that_share_a_name_are_told_apart_by_their_ids() -> None:
+    """All of them, so that none is called by the bare name by chance."""
+    tables = [TableHeader(f"{digit * 8}-0000-4000-8000-000000000000", "Leads", "", ()) for digit in "12"]
+    assert list(importing.names(tables, lambda name: False).values()) == ["leads-11111111", "leads-22222222"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (TABLE, True),
+        (TABLE.upper(), True),
+        (f"https://app.extruct.ai/tables/{TABLE}", True),
+        (f"https://app.extruct.ai/tables/{TABLE}/?view=1#a", True),
+        (f"https://evil.example/tables/{TABLE}", False),
+        (f"../{TABLE}", False),
+        ("accounts", False),
+    ],
+)
+def test_a_table_is_named_by_id_or_url(text: str, found: bool) -> None:
+    """Anything else is not guessed at."""
+    assert importing.table_id(text) == (TABLE if found else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "elsewhere", "force", "expected"),
+    [
+        ("new", None, False, False, Fate.WRITTEN),
+        ("new", "new", False, False, Fate.UNCHANGED),
+        ("new", "new", False, True, Fate.UNCHANGED),
+        ("new", "edited", False, False, Fate.KEPT),
+        ("new", "edited", False, True, Fate.WRITTEN),
+        ("new", None, True, True, Fate.CLAIMED),
+        (None, None, False, True, Fate.EMPTY),
+    ],
+)
+def test_what_is_there_is_only_replaced_by_force(
+    text: str | None, there: str | None, elsewhere: bool, force: bool, expected: Fate
+) -> None:
+    """And what others wrote about the table not even then."""
+    assert fate(text, there, is_claimed_elsewhere=elsewhere, force=force) is expected

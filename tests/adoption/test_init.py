@@ -1,0 +1,111 @@
+"""`init` leaves a project that works at once, and never touches what is there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler import __version__, scaffold, schema
+from reconciler.simulator.clock import ManualClock
+from reconciler.simulator.sample import sample
+from reconciler.simulator.server import serve
+from tests.journey.desk import Desk
+
+WRITTEN = {
+    ".github/workflows/reconciler.yml",
+    ".gitignore",
+    "manifests/target-accounts.yaml",
+    "reconciler.yaml",
+    "schemas/manifest.v1.json",
+    "schemas/project.v1.json",
+}
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Return every file below a folder with its text."""
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_project_validates_plans_and_applies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Init into an empty folder, and the simulator's sample is filled within the project's limit."""
+    with serve(sample(), clock=ManualClock()) as simulator:
+        desk = Desk(tmp_path, simulator, capsys)
+        said = desk.run("init")
+        assert said.code == 0
+        assert "reconciler simulator" in said.out
+        assert files(tmp_path).keys() == WRITTEN
+        assert desk.run("validate").code == 0
+        assert desk.run("plan", "--detailed-exitcode").code == 2
+        assert desk.run("apply", "--yes").code == 0
+        assert set(simulator.charges().values()) == {1}
+        simulator.finish()
+        paid = sum(simulator.charges().values())
+        assert desk.run("status").code == 0
+        assert sum(simulator.charges().values()) == paid
+
+
+def test_it_scaffolds_into_a_folder_that_is_named(desk: Desk) -> None:
+    """The folder is made, and the next step says to change to it."""
+    said = desk.run("init", "teams/gtm")
+    assert said.code == 0
+    assert files(desk.folder / "teams" / "gtm").keys() == WRITTEN
+    assert "change to that folder" in said.out
+
+
+def test_nothing_that_is_there_is_overwritten(desk: Desk) -> None:
+    """A second init, and one over files of one's own, changes no byte."""
+    (desk.folder / ".gitignore").write_text("*.log\n")
+    (desk.folder / ".github/workflows").mkdir(parents=True)
+    (desk.folder / ".github/workflows/reconciler.yml").write_text("mine\n")
+    said = desk.run("init")
+    assert (said.code, ".reconciler/" in said.err) == (0, True)
+    before = files(desk.folder)
+    assert (before[".gitignore"], before[".github/workflows/reconciler.yml"]) == ("*.log\n", "mine\n")
+    assert desk.run("init").code == 0
+    assert files(desk.folder) == before
+
+
+def test_a_project_with_manifests_gets_no_sample(desk: Desk) -> None:
+    """The sample's table is not theirs: their next plan would fail on it."""
+    desk.run("init")
+    assert "manifests/target-accounts.yaml" not in files(desk.folder)
+    assert desk.run("validate").code == 0
+
+
+def test_the_sample_manifest_is_for_the_simulators_table() -> None:
+    """Without a workspace of one's own, `reconciler simulator` serves it."""
+    assert scaffold.SAMPLE_TABLE in {table.id for table in sample().tables}
+    assert sample().token == scaffold.SIMULATOR_TOKEN
+
+
+def test_every_file_has_a_modeline_that_leads_to_its_schema(desk: Desk) -> None:
+    """Editors check manifest and project file without the network."""
+    desk.run("init", "new")
+    folder = desk.folder / "new"
+    for name, kind in (("reconciler.yaml", "project"), ("manifests/target-accounts.yaml", "manifest")):
+        first = (folder / name).read_text().splitlines()[0]
+        path = (folder / name).parent / first.removeprefix("# yaml-language-server: $schema=")
+        assert path.read_text() == schema.text(kind)
+
+
+def test_the_workflow_spends_nothing_without_a_shared_ledger() -> None:
+    """It installs this version, pins its actions, and stops before an apply whose memory would be gone with the job."""
+    files_ = scaffold.project_files(scaffold.Ground(False, False), __version__, {"manifest": "", "project": ""})
+    workflow: Any = yaml.safe_load(files_[scaffold.WORKFLOW])
+    assert workflow["env"]["PACKAGE"].endswith(f"=={__version__}")
+    commands = {job: [step.get("run", "") for step in of["steps"]] for job, of in workflow["jobs"].items()}
+    assert [job for job, runs in commands.items() if any("reconciler apply" in run for run in runs)] == ["apply"]
+    assert any("RECONCILER_LEDGER" in run for run in commands["apply"][:-1])
+    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert all(len(name.partition("@")[2]) == 40 for name in used)
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize(
+    ("ignored", "hides"),
+    [(".reconciler/\n", True), ("/.reconciler\n", True), ("a\n .reconciler/ \n", True), ("# .reconciler/\n", False)],
+)
+def test_a_gitignore_hides_the_ledger_or_not(ignored: str, hides: bool) -> None:
+    """However its line is written."""
+    assert scaffold.hides_ledger(ignored) is hides

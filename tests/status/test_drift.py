@@ -1,0 +1,91 @@
+"""`drift` is `plan` for cron: quiet and 0 where nothing is due, a line a cause and 2 where something is."""
+
+from pathlib import Path
+
+from reconciler import schema
+from tests.journey.conftest import MakeDesk
+from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts
+
+
+def test_every_cause_is_a_line(desk: Desk) -> None:
+    """With the run's address and how many cells; the exit code is 2."""
+    said = desk.run("drift")
+    assert said.code == 2
+    assert said.out == "target-accounts/fill: 7 cells have no value\ntarget-accounts/retry: 1 cell is failed\n"
+
+
+def test_a_revision_that_was_not_run_is_named(make_desk: MakeDesk) -> None:
+    """However many calls it takes."""
+    desk = make_desk(accounts())
+    desk.write(REFRESH)
+    desk.write(
+        "apiVersion: reconciler/v1\nkind: Project\nspec: {api: {max_cells_per_call: 2}}\n", name="reconciler.yaml"
+    )
+    said = desk.run("drift")
+    assert (said.code, said.out) == (2, "target-accounts/refresh: 6 cells were not run at revision r1\n")
+
+
+def test_a_settled_project_says_nothing(desk: Desk) -> None:
+    """Cron mails nobody, and the exit code is 0; so it is while the cells are under way, with a word on stderr."""
+    desk.run("apply", "--yes")
+    said = desk.run("drift")
+    assert (said.code, said.out, "is running" in said.err) == (0, "", True)
+    desk.simulator.finish()
+    said = desk.run("drift")
+    assert (said.code, said.out, said.err) == (0, "", "")
+
+
+def test_a_doubt_is_drift(desk: Desk) -> None:
+    """A call of which nobody knows is a cause of its own, until somebody does."""
+    desk.write(REFRESH)
+    desk.simulator.fault("status", status=502, method="POST", path="/v1/tables/*/run", times=1)
+    assert desk.run("apply", "--yes").code == 7
+    said = desk.run("drift")
+    assert said.code == 2
+    assert said.out.startswith("target-accounts/refresh: in doubt: 6 cells of call ")
+    document = desk.run("drift", "--format", "json").json
+    assert (document["drifted"], document["causes"], document["in_doubt"][0]["cells"]) == (True, [], 6)
+    assert schema.problems("drift", document) == []
+
+
+def test_json_holds_the_same(desk: Desk) -> None:
+    """Causes with cells and credits, by a schema."""
+    said = desk.run("drift", "--format", "json")
+    document = said.json
+    assert (said.code, schema.problems("drift", document)) == (2, [])
+    assert [(each["address"], each["reason"], each["cells"], each["credits"]) for each in document["causes"]] == [
+        ("target-accounts/fill", "cells_empty", 7, 7),
+        ("target-accounts/retry", "cells_failed", 1, 1),
+    ]
+
+
+def test_drift_and_plan_agree(desk: Desk) -> None:
+    """Cell for cell."""
+    causes = desk.run("drift", "--format", "json").json["causes"]
+    plan = desk.run("plan", "--format", "json").json
+    assert sum(each["cells"] for each in causes) == plan["totals"]["cells"]
+
+
+def test_an_error_is_an_error_even_where_something_is_due(desk: Desk) -> None:
+    """1 and not 2: nobody can tell how much is due. What is known is said all the same."""
+    desk.write(FILL.replace("target-accounts", "elsewhere").replace(ACCOUNTS, NOWHERE), "manifests/elsewhere.yaml")
+    said = desk.run("drift")
+    assert (said.code, said.out.count("\n")) == (1, 2)
+    assert "manifests/elsewhere.yaml:7:" in said.err
+    assert desk.run("drift", "--format", "json").json["errored"]
+    desk.extra["EXTRUCT_API_TOKEN"] = ""
+    assert desk.run("drift").code == 1
+
+
+def test_drift_reads_only(desk: Desk, tmp_path: Path) -> None:
+    """GET alone, and no file."""
+    before = sorted(tmp_path.rglob("*"))
+    desk.run("drift")
+    assert {method for method, _, _ in desk.simulator.requests()} == {"GET"}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_targets_narrow_it(desk: Desk) -> None:
+    """As they do for `plan`."""
+    assert desk.run("drift", "--target", "target-accounts/retry").out.count("\n") == 1
+    assert desk.run("drift", "--exclude", "team=gtm").code in (0, 1)

@@ -1,0 +1,119 @@
+"""A plan read as a status and as causes: nothing is decided anew, and nothing is lost."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler import standing
+from reconciler.manifest import Mode
+from reconciler.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason
+from reconciler.render.paint import plain
+from reconciler.render.status_text import drift_text, status_text
+
+ADDRESSES = ("a/fill", "a/retry", "b/refresh")
+REASONS = {"a/fill": Reason.CELLS_EMPTY, "a/retry": Reason.CELLS_FAILED, "b/refresh": Reason.REVISION_CHANGED}
+MODES = {"a/fill": Mode.NEW, "a/retry": Mode.FAILED, "b/refresh": Mode.ALL}
+
+
+def a_call(address: str, cells: int, price: Decimal | None) -> Call:
+    """Return a call of that many cells."""
+    revision = "r\x1b1" if address == "b/refresh" else None
+    return Call(
+        "0" * 32, address, address[0], MODES[address], revision, ("c",), ("k",), (), cells, price, REASONS[address]
+    )
+
+
+def a_table(manifest: str, shown: CellCounts | None, *, is_finished: bool = True) -> PlannedTable:
+    """Return a manifest's table with its runs."""
+    runs = tuple(
+        RunLine(address, MODES[address], None, 3, 1, 10, shown) for address in ADDRESSES if address[0] == manifest
+    )
+    return PlannedTable(manifest, manifest, "Näme\n", "idle", is_finished, 10, "", shown, runs)
+
+
+CALLS = st.builds(
+    a_call, st.sampled_from(ADDRESSES), st.integers(1, 10**6), st.none() | st.integers(0, 10**6).map(Decimal)
+)
+SKIPS = st.builds(Skip, st.sampled_from(ADDRESSES), st.sampled_from(list(SkipReason)), st.integers(1, 10**6))
+SHOWN = st.none() | st.builds(CellCounts, *[st.integers(0, 10**6)] * 5)
+PLANS = st.builds(
+    lambda calls, skips, shown: Plan("", (a_table("a", shown), a_table("b", shown)), tuple(calls), tuple(skips)),
+    st.lists(CALLS, max_size=6),
+    st.lists(SKIPS, max_size=6),
+    SHOWN,
+)
+
+
+@given(PLANS)
+def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
+    """Summed over runs and causes they are the plan's; an unknown price stays unknown."""
+    found = standing.standing(plan)
+    runs = {run.address: run for table in found.tables for run in table.runs}
+    assert sum(run.due for run in runs.values()) == plan.totals().cells
+    assert standing.total([run.credits for run in runs.values()]) == plan.totals().credits
+    assert sum(drift.cells for drift in standing.drifts(plan)) == plan.totals().cells
+    for reason, field in (
+        (SkipReason.BLOCKED, "blocked"),
+        (SkipReason.MISSING_INPUTS, "missing_inputs"),
+        (SkipReason.IN_DOUBT, "in_doubt"),
+        (SkipReason.ATTEMPTS_EXHAUSTED, "exhausted"),
+        (SkipReason.IN_PROGRESS, "waiting"),
+    ):
+        for address, run in runs.items():
+            skipped = sum(skip.cells for skip in plan.skipped if (skip.address, skip.reason) == (address, reason))
+            assert getattr(run, field) == skipped
+    assert standing.has_drifted(plan) == bool(plan.calls)
+
+
+@given(PLANS)
+def test_one_line_a_cause(plan: Plan) -> None:
+    """As many lines as there are runs with something due, each beginning with the run; names cannot break it."""
+    lines = drift_text(plan).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [drift.address for drift in standing.drifts(plan)]
+    assert "\x1b" not in drift_text(plan)
+
+
+@given(PLANS)
+def test_the_numbers_stand_below_their_heads(plan: Plan) -> None:
+    """Whatever their size."""
+    lines = status_text(standing.standing(plan), plain).splitlines()
+    ends = len(lines[0])
+    rows = [line for line in lines if line.startswith("  ")]
+    assert {len(line) for line in rows} == {ends}
+
+
+def test_what_was_not_read_is_a_dash_and_null() -> None:
+    """A table whose header proves that nothing is due need not be read, and its cells are then unknown."""
+    plan = Plan("", (a_table("a", None),), (), (Skip("a/fill", SkipReason.NOT_DUE, 10),))
+    found = standing.standing(plan)
+    assert status_text(found, plain) == (
+        "  RUN    MODE    DONE  FAILED  EMPTY  DUE\n"
+        "a   Näme\\x0a · 10 rows · idle\n"
+        "  fill   new        -       -      -    ·\n"
+        "  retry  failed     -       -      -    ·\n"
+        "\n"
+        "1 table, 2 runs: nothing due."
+    )
+    document = standing.status_document(found, "2026-01-01T00:00:00Z")
+    assert (document["tables"][0]["cells"], document["tables"][0]["runs"][0]["shown"]) == (None, None)
+
+
+def test_a_running_table_is_said() -> None:
+    """What is due in it shows once it is idle."""
+    plan = Plan("", (a_table("a", CellCounts(in_progress=3), is_finished=False),))
+    assert status_text(standing.standing(plan), plain).endswith("nothing due while 1 table is running.")
+
+
+def test_a_doubt_is_a_cause_after_the_others() -> None:
+    """With the call's id to resolve it by."""
+    plan = Plan(
+        "",
+        calls=(a_call("a/fill", 1, None), a_call("b/refresh", 2, None)),
+        in_doubt=(OpenCall("f" * 32, "a/retry", "a", 1, None, 7200.0),),
+    )
+    assert drift_text(plan) == (
+        "a/fill: 1 cell has no value\n"
+        "b/refresh: 2 cells were not run at revision r\\x1b1\n"
+        "a/retry: in doubt: 1 cell of call ffffffff, sent 2 h ago, may have been paid for"
+    )
