@@ -12,10 +12,12 @@ render/         for people                 planfile.py, reportfile.py, saved.py 
 planner.py      (desired, observed, history) → Plan; decide.py holds the decision about one cell
 apply.py        the spend protocol         recovery.py    what became of a call in doubt
 guard.py        limits                     waiting.py     until tables are idle
+importing.py    a table as a manifest      adoption.py    what was run by hand
+standing.py     status and drift           shortcut.py    what need not be read, and why
   nouns
 manifest.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground
-errors.py  place.py  clean.py  fingerprint.py  masks.py  amounts.py
+errors.py  place.py  clean.py  fingerprint.py  masks.py  packed.py  amounts.py
 simulator/      a stand-in of the API; only its commands import it
 """
 

@@ -1,6 +1,6 @@
 """What the ledger remembers: calls made before, as far as planning and recovery need them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -55,7 +55,7 @@ class PastCall:
     """Exactly the due cells of the call; a column stands in one block only."""
     configs: Mapping[str, str]
     """Column id → `config_digest` at the time of the call."""
-    before: Mapping[str, tuple[str, ...]]
+    before: Mapping[str, Sequence[str]]
     """Column id → what each row of its block showed when the intent was written (`evidence.mark`)."""
     age_seconds: float
     """Since the last attempt began, by the store's clock."""
@@ -88,5 +88,5 @@ class TableHistory:
     """Open and accepted calls, oldest first; refused and unsent ones bought nothing and are left out."""
 
     def accepted(self) -> Iterable[PastCall]:
-        """Yield the calls that were paid for."""
+        """Yield the calls that were paid for, and what was adopted in their place at no cost."""
         return (call for call in self.calls if call.state is CallState.ACCEPTED)

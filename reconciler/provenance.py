@@ -2,14 +2,12 @@
 
 import getpass
 import socket
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from reconciler.commit import run_git
 from reconciler.outcome import Actor
 from reconciler.planfile import GitState
-
-GIT_SECONDS = 10.0
 
 
 def git_state(folder: Path) -> GitState | None:
@@ -44,14 +42,5 @@ def _user() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed words; the folder is an argument, never a shell's text
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git as the user's PATH has it
-            capture_output=True,
-            text=True,
-            timeout=GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    done = run_git(folder, *arguments)
+    return None if done is None or done.returncode else done.stdout.decode("utf-8", "replace").strip()

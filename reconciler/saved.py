@@ -44,6 +44,8 @@ class SavedPlan:
     manifest_digest: str
     base_url: str
     calls: tuple[SavedCall, ...]
+    taken_at: str | None = None
+    """When the live tables were looked at, where the plan was made from a snapshot of them."""
 
     def approval(self) -> Approval:
         """Return the cells that the file approves."""
@@ -105,7 +107,10 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
     if content["errored"]:
         raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
-    _check_age(content["created_at"], now, max_age_seconds)
+    _check_age("the plan", content["created_at"], now, max_age_seconds)
+    taken_at = content["live"]["taken_at"] if "live" in content else None
+    if taken_at is not None:
+        _check_age("the snapshot that the plan was made from", taken_at, now, max_age_seconds)
     return SavedPlan(
         plan_id=content["plan_id"],
         include=tuple(content["targeted"]["include"]),
@@ -113,16 +118,17 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         manifest_digest=content["manifest_digest"],
         base_url=content["api"]["base_url"],
         calls=tuple(_call(call) for call in content["calls"]),
+        taken_at=taken_at,
     )
 
 
-def _check_age(created_at: str, now: datetime, max_age_seconds: float) -> None:
+def _check_age(what: str, created_at: str, now: datetime, max_age_seconds: float) -> None:
     try:
         age = (now - datetime.fromisoformat(created_at)).total_seconds()
     except (ValueError, TypeError):
         raise StalePlan("the plan file does not say when it was made", hint=AGAIN) from None
     if age > max_age_seconds:
-        message = f"the plan is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
+        message = f"{what} is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
         raise StalePlan(f"{message}; nothing was sent", hint="Plan again, or raise --plan-max-age.")
 
 

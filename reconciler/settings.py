@@ -15,6 +15,7 @@ from reconciler.project import DEFAULT_PROJECT, Project, load_project
 PROJECT_FILE = "reconciler.yaml"
 DEFAULT_URL = "https://api.extruct.ai"
 DEFAULT_LEDGER = ".reconciler/ledger.db"
+SHORTEST_SNAPSHOT_KEY = 32
 LIMIT_VARIABLES = ("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER_LIMITS")
 
 
@@ -107,6 +108,15 @@ def read_token(environment: Mapping[str, str]) -> str:
     if not token:
         raise SettingsError("the token file is empty", hint="See EXTRUCT_API_TOKEN_FILE.")
     return token
+
+
+def read_snapshot_key(environment: Mapping[str, str]) -> bytes | None:
+    """Return the key that snapshots are signed with from `RECONCILER_SNAPSHOT_KEY`; None where it is not set."""
+    key = environment.get("RECONCILER_SNAPSHOT_KEY", "").strip().encode("utf-8", "surrogateescape")
+    if key and len(key) < SHORTEST_SNAPSHOT_KEY:
+        message = f"RECONCILER_SNAPSHOT_KEY is shorter than {SHORTEST_SNAPSHOT_KEY} characters"
+        raise SettingsError(message, hint="Make one with `openssl rand -hex 32`.")
+    return key or None
 
 
 def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:

@@ -15,23 +15,27 @@ import click
 
 from reconciler import planfile, reconcile, reportfile, schema
 from reconciler import saved as saved_plan
+from reconciler.clean import clean
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
-from reconciler.cli.progress import Waiting
+from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.review import APPLY_FORMATS, answer_report
-from reconciler.cli.writing import write_whole
+from reconciler.cli.writing import write_profile, write_whole
 from reconciler.client import Reader, SpendClient
 from reconciler.errors import PlanError, SettingsError, StalePlan
+from reconciler.guard import tightest
 from reconciler.ledger import open_ledger
 from reconciler.observed import TableStatus
 from reconciler.outcome import CallResult, Ending, Ticket
 from reconciler.plan import Call, Plan
+from reconciler.profiling import Phase, Profile
 from reconciler.provenance import actor
 from reconciler.reconcile import Interrupt, Tools, Watcher
 from reconciler.render.plan_text import plan_text
 from reconciler.render.report_text import report_text, result_text
 from reconciler.report import Report, bought_cells
+from reconciler.revision import held_to
 from reconciler.saved import SavedPlan
 from reconciler.settings import Settings
 
@@ -63,6 +67,7 @@ from reconciler.settings import Settings
 @options.targets
 @options.limits
 @options.detailed_exitcode
+@options.profile
 @click.pass_context
 @exits
 def command(
@@ -81,7 +86,10 @@ def command(
     exclude: tuple[str, ...],
     max_credits: str | None,
     max_cells: str | None,
+    limits: str | None,
+    limits_from: str | None,
     detailed_exitcode: bool,
+    profile: str | None,
 ) -> int:
     """Send the run calls that are due, each at most once.
 
@@ -91,22 +99,37 @@ def command(
     if file is not None and (target or exclude):
         raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
     console = Console(context.obj)
-    settings = console.settings(max_credits=max_credits, max_cells=max_cells)
+    settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
+    settings = held_to(limits_from, settings, paths)
     saved = None if file is None else _read_plan(Path(file), plan_max_age)
     if saved is not None:
         target, exclude = saved.include, saved.exclude
         saved.check_origin(settings.api_url)
-    wanted = reconcile.load(settings, paths, target, exclude)
+        if saved.taken_at is not None:
+            console.info(
+                f"The plan was made from a snapshot of {clean(saved.taken_at)}; the live tables are read again."
+            )
+    spent = Profile()
+    with spent.phase(Phase.MANIFESTS):
+        wanted = reconcile.load(settings, paths, target, exclude)
     if saved is not None:
         saved.check_manifests(wanted.digest)
     screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
     api = api_options(settings)
-    with Reader(api) as reader, open_ledger(settings.ledger) as ledger, interruptible() as interrupt:
-        who = actor(os.environ, origin(settings).git)
-        tools = Tools(settings, reader, SpendClient(api), ledger, who, screen.watcher(), interrupt, lease_timeout)
+    with (
+        Reading(console) as reading,
+        Reader(api, on_progress=reading.take) as reader,
+        open_ledger(settings.ledger) as ledger,
+        interruptible() as interrupt,
+    ):
+        who, told = actor(os.environ, origin(settings).git), screen.watcher()
+        tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)
         with reconcile.apply(wanted, tools, screen.approve, saved) as report:
             if wait if wait is not None else console.is_terminal:
                 report = screen.wait(report, tools, timeout)
+        cost = reader.cost()
+    if profile is not None:
+        write_profile(profile, spent.document("apply", cost, {"calls": len(report.results)}))
     code = report.exit_code(detailed=detailed_exitcode)
     content = reportfile.document(report, code)
     saved_as = json.dumps(content, indent=2, ensure_ascii=True)
@@ -150,7 +173,8 @@ class _Screen:
     def approve(self, plan: Plan) -> str:
         """Show the plan and have it approved; return its id. Raises PlanError, SettingsError or click.Abort."""
         self._width = max((len(call.address) for call in plan.calls), default=0)
-        text = plan_text(plan, self._settings.limits, (), self._console.paint, is_preview=False)
+        allowed = tightest(self._settings.limits, self._settings.floor)
+        text = plan_text(plan, allowed, (), self._console.paint, is_preview=False)
         if self._as_text:
             self._console.answer(text + "\n")
         if self._saved is not None:

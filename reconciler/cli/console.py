@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
@@ -50,6 +50,11 @@ class Console:
     def answer(self, text: str) -> None:
         """Write the answer to stdout."""
         click.echo(text)
+
+    def stream(self, pieces: Iterable[str]) -> None:
+        """Write an answer to stdout piece by piece; the last one ends the line."""
+        for piece in pieces:
+            click.echo(piece, nl=False)
 
     def info(self, message: str, **fields: Any) -> None:
         """Say what is going on, unless `--quiet`."""

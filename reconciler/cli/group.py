@@ -4,6 +4,7 @@ Nothing but click is imported here, so that `--version` and completion stay fast
 """
 
 import importlib
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -11,16 +12,21 @@ import click
 from reconciler import __version__
 
 COMMANDS = {
+    "init": "Scaffold a project that works at once against the simulator.",
+    "import": "Write a manifest for each live table named.",
     "validate": "Check manifests and the project file, offline.",
     "plan": "Show which run calls are due, and send nothing.",
     "apply": "Send the run calls that are due, each at most once.",
+    "status": "Show where the live tables stand against the manifests.",
+    "drift": "Say what is due, a line for each cause, and exit 2 where there is any.",
     "comment": "Post a plan or a receipt where the change is reviewed.",
+    "snapshot": "Save what planning needs of the live tables.",
     "ledger": "Look at what was spent, when and by whom.",
     "schema": "Print a JSON Schema.",
     "simulator": "Serve a local stand-in of the API.",
     "demo": "Run the whole loop against the simulator, without an account.",
 }
-"""Command name, which is also its module in this package → its line in the help."""
+"""Command name, which is also its module in this package (`import_` for a word of Python) → its line in the help."""
 
 USAGE_ERROR = 64
 
@@ -36,7 +42,8 @@ class Commands(click.Group):
         """Import and return the command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"reconciler.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"reconciler.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

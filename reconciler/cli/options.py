@@ -37,10 +37,22 @@ def targets(command: Decorated) -> Decorated:
 
 
 def limits(command: Decorated) -> Decorated:
-    """Add `--max-credits` and `--max-cells`."""
+    """Add `--max-credits`, `--max-cells`, `--limits` and `--limits-from`."""
+    command = click.option(
+        "--limits-from",
+        metavar="REF",
+        help="Hold the plan to the limits and prices at a git ref or in a folder too: a change cannot raise its own.",
+    )(command)
+    command = click.option(
+        "--limits", metavar="YAML", help="More limits, written like spec.limits: '{per_label: {team=gtm: 500}}'."
+    )(command)
     command = click.option("--max-cells", metavar="N", help="Refuse a plan of more cells.")(command)
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
+
+profile = click.option(
+    "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write where the time went, as JSON."
+)
 
 detailed_exitcode = click.option(
     "--detailed-exitcode",

@@ -1,31 +1,49 @@
 """`reconciler plan`."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reconciler import planfile, reconcile
+from reconciler.against import plan_against, to_see
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
+from reconciler.cli.progress import Reading
 from reconciler.cli.review import PLAN_FORMATS, answer_plan, answer_problems
-from reconciler.cli.writing import write_whole
-from reconciler.client import Reader
+from reconciler.cli.snapshot import read_snapshot, taken_of
+from reconciler.cli.writing import write_profile, write_whole
+from reconciler.client import ReadCost, Reader
 from reconciler.errors import ManifestError
-from reconciler.guard import violations
+from reconciler.guard import check, tightest
 from reconciler.ledger import open_ledger
+from reconciler.profiling import Phase, Profile, sizes_of
 from reconciler.render.plan_text import plan_text
+from reconciler.render.review_text import review_text
 from reconciler.report import ExitCode
+from reconciler.revision import held_to, read_revision
 
 
 @click.command("plan")
 @options.paths
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the plan as JSON.")
 @click.option("--format", "form", type=click.Choice(PLAN_FORMATS), default="text", help="How stdout is written.")
+@click.option(
+    "--against",
+    metavar="REF",
+    help="Say what changed since a git ref or a folder, and which calls that change causes.",
+)
+@click.option(
+    "--live-snapshot",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Plan from a file of `reconciler snapshot`: no network, no token, no ledger.",
+)
 @options.targets
 @options.limits
 @options.detailed_exitcode
+@options.profile
 @click.pass_context
 @exits
 def command(
@@ -34,36 +52,66 @@ def command(
     paths: tuple[str, ...],
     out: str | None,
     form: str,
+    against: str | None,
+    live_snapshot: str | None,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     max_credits: str | None,
     max_cells: str | None,
+    limits: str | None,
+    limits_from: str | None,
     detailed_exitcode: bool,
+    profile: str | None,
 ) -> int:
     """Show which run calls are due, and send nothing.
 
     Reads the manifests at PATH, the live tables they name and the ledger. Sends nothing but GET.
     """
     console = Console(context.obj)
-    settings = console.settings(max_credits=max_credits, max_cells=max_cells)
+    settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
+    settings = held_to(limits_from, settings, paths)
+    spent = Profile()
     try:
-        wanted = reconcile.load(settings, paths, target, exclude)
+        with spent.phase(Phase.MANIFESTS):
+            wanted = reconcile.load(settings, paths, target, exclude)
     except ManifestError as error:
         if answer_problems(console, form, error.problems):
             return ExitCode.ERROR
         raise
-    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
-        seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings)
-    plan = reconcile.plan(wanted, seen, settings)
-    violated = violations(plan, settings.limits)
-    content = planfile.document(plan, origin(settings), violated)
-    if out is not None:
-        write_whole(Path(out), json.dumps(content, indent=2, ensure_ascii=True) + "\n")
-        console.info(f"The plan is saved in {out}.")
-    if form == "json":
-        console.answer(json.dumps(content, indent=2, ensure_ascii=True))
-    elif not answer_plan(console, form, content, out):
-        console.answer(plan_text(plan, settings.limits, violated, console.paint))
+    base = None if against is None else read_revision(against, settings, paths)
+    scope = wanted if base is None else to_see(wanted, base)
+    made, taken, cost = origin(settings), None, ReadCost()
+    if live_snapshot is not None:
+        kept = read_snapshot(Path(live_snapshot))
+        seen, taken = reconcile.look_back(kept, scope.tables), taken_of(kept, made)
+        made = replace(made, base_url=kept.base_url)
+    else:
+        with (
+            Reading(console) as reading,
+            Reader(api_options(settings), on_progress=reading.take) as reader,
+            open_ledger(settings.ledger) as ledger,
+        ):
+            seen = reconcile.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
+            cost = reader.cost()
+    with spent.phase(Phase.PLANNING):
+        if base is None:
+            plan, compared = reconcile.plan(wanted, seen, settings), None
+        else:
+            plan, compared = plan_against(wanted, base, seen, settings)
+    violated = check(plan, settings.limits, settings.floor)
+    allowed = tightest(settings.limits, settings.floor)
+    with spent.phase(Phase.WRITING):
+        content = planfile.document(plan, made, violated, limits=allowed, against=compared, taken=taken)
+        if out is not None:
+            write_whole(Path(out), planfile.spelled(content))
+            console.info(f"The plan is saved in {out}.")
+        if form == "json":
+            console.stream(planfile.spelled(content))
+        elif not answer_plan(console, form, content, out):
+            head = review_text(compared, taken, console.paint)
+            console.answer(head + plan_text(plan, allowed, violated, console.paint))
+    if profile is not None:
+        write_profile(profile, spent.document("plan", cost, sizes_of(plan)))
     if plan.errored:
         return ExitCode.ERROR
     if violated:

@@ -1,4 +1,4 @@
-"""What a person sees while an apply waits: a bar on a terminal, a plain line now and then elsewhere."""
+"""What a person sees while tables are read or waited for: a bar on a terminal, a plain line now and then elsewhere."""
 
 import sys
 import time
@@ -9,11 +9,16 @@ from typing import Self
 
 import click
 
-from reconciler.amounts import counted
+from reconciler.amounts import counted, duration
 from reconciler.cli.console import Console
+from reconciler.client import ReadProgress
 from reconciler.observed import TableStatus
 
 LINE_EVERY_SECONDS = 10.0
+BAR_AFTER_SECONDS = 1.0
+"""A short reading needs no bar."""
+BAR_EVERY_SECONDS = 0.2
+BAR_WIDTH = 24
 
 
 class Waiting:
@@ -51,3 +56,71 @@ class Waiting:
             text = f"Waiting: {counted(open_cells, 'cell')} in progress in {counted(running, 'table')}."
             self._console.info(text, cells_in_progress=open_cells, tables_running=running)
         self._through = through
+
+
+class Reading:
+    """Shows how far a reading is, where it takes long. Fed with every answer."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._has_bar = console.is_terminal and not console.flags["quiet"] and console.flags["log_format"] == "text"
+        self._began: float | None = None
+        self._next = 0.0
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._draw("")
+
+    def take(self, progress: ReadProgress) -> None:
+        """Take how far the reading is."""
+        now = self._clock()
+        if self._began is None:
+            self._began = now
+            self._next = now + (BAR_AFTER_SECONDS if self._has_bar else LINE_EVERY_SECONDS)
+        if progress.tables_done == progress.tables:
+            self._draw("")
+            self._began = None
+        elif now >= self._next:
+            self._next = now + (BAR_EVERY_SECONDS if self._has_bar else LINE_EVERY_SECONDS)
+            self._tell(progress, now - self._began)
+
+    def _tell(self, progress: ReadProgress, seconds: float) -> None:
+        share = _share(progress)
+        rate = progress.requests / seconds
+        left = seconds / share - seconds if share else None
+        said = f"{progress.tables_done:,} of {counted(progress.tables, 'table')}, {counted(progress.rows, 'row')}, "
+        said += f"{rate:,.0f} requests/s" + ("" if left is None else f", about {duration(left)} left")
+        if self._has_bar:
+            full = int(share * BAR_WIDTH)
+            self._draw(f"Reading [{'#' * full}{'-' * (BAR_WIDTH - full)}] {said}")
+        else:
+            self._console.info(
+                f"Reading: {said}.",
+                event="reading",
+                tables_done=progress.tables_done,
+                tables=progress.tables,
+                rows=progress.rows,
+                requests=progress.requests,
+                requests_per_second=round(rate, 1),
+                seconds_left=None if left is None else round(left, 1),
+            )
+
+    def _draw(self, line: str) -> None:
+        """Put the line where the last one stands."""
+        if self._width or line:
+            click.echo("\r" + line.ljust(self._width) + ("" if line else "\r"), nl=False, err=True)
+        self._width = len(line)
+
+
+def _share(progress: ReadProgress) -> float:
+    """Return how much of the work is done, 0 to 1: by rows, those of unknown tables taken for the average."""
+    if not progress.rows_known:
+        return progress.tables_done / progress.tables
+    expected = progress.rows_known * progress.tables / progress.tables_known
+    return min(1.0, progress.rows / expected)

@@ -53,8 +53,12 @@ def test_every_option_the_readme_names_exists() -> None:
     """In some command."""
     with click.Context(cli.group) as context:
         commands = [cli.group.get_command(context, name) for name in cli.COMMANDS]
-        commands += [each for command in commands if isinstance(command, click.Group) for each in command.commands.values()]
-    options = {name for command in [cli.group, *commands] if command for option in command.params for name in option.opts}
+        commands += [
+            each for command in commands if isinstance(command, click.Group) for each in command.commands.values()
+        ]
+    options = {
+        name for command in [cli.group, *commands] if command for option in command.params for name in option.opts
+    }
     options |= {name for command in commands if command for option in command.params for name in option.secondary_opts}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"\.venv/bin/pip[^&]*|pip install.*", "", README)))
     assert named - options - {"--help", "--version"} == set()

@@ -30,6 +30,7 @@ def agent(key: str, prompt: str = "Find it.", **more: Any) -> dict[str, Any]:
 
 def accounts(**cells: Any) -> dict[str, Any]:
     """Return a table of six rows: `news` and `notes` empty, done, failed by turns."""
+    states: tuple[dict[str, str], ...]
     states = ({"news": "done", "notes": "done"}, {"news": "failed"}, {"notes": "done"}, {}, {"news": "done"}, {})
     return {
         "id": ACCOUNTS,

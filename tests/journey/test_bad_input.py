@@ -1,4 +1,6 @@
-"""Bad input of every kind: a clear error with its place, exit 1 (64 for the command line), no traceback, nothing sent."""
+"""Bad input of every kind: a clear error with its place, exit 1 or 64, no traceback, and nothing sent."""
+
+from itertools import pairwise
 
 import pytest
 
@@ -15,7 +17,7 @@ MANIFESTS = {
     "not-a-uuid": FILL.replace("0a1a669a-9a40", "../../admin/keys"),
     "duplicate-key": FILL.replace("  name: target-accounts", "  name: target-accounts\n  name: again"),
     "tag": FILL.replace("mode: new", "mode: !!python/object:os.system new"),
-    "aliases": "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{b}, *{b}, *{b}]\n" for b, c in zip("abcdefghij", "bcdefghijk")),
+    "aliases": "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{b}, *{b}, *{b}]\n" for b, c in pairwise("abcdefghijk")),
     "escape-sequence": FILL.replace("name: fill", 'name: "\\e[31mfill"'),
 }
 

@@ -138,9 +138,7 @@ def test_a_limit_refuses_before_anything_is_sent(desk: Desk) -> None:
     assert (said.code, desk.posts()) == (3, [])
     assert "8 credits are due and the limit is 7" in said.err
     assert "--max-credits" in said.err
-    desk.write(
-        "apiVersion: reconciler/v1\nkind: Project\nspec:\n  limits:\n    max_cells: 3\n", name="reconciler.yaml"
-    )
+    desk.write("apiVersion: reconciler/v1\nkind: Project\nspec:\n  limits:\n    max_cells: 3\n", name="reconciler.yaml")
     said = desk.run("apply", "--yes")
     assert (said.code, desk.posts()) == (3, [])
     assert "reconciler.yaml:5" in said.err
@@ -205,7 +203,7 @@ def test_without_a_token_nothing_is_asked(desk: Desk, command: list[str]) -> Non
 
 def test_the_token_appears_nowhere(desk: Desk, tmp_path: Path) -> None:
     """Neither in what is said nor in any file."""
-    token = "sekret-0123456789"  # noqa: S105 - made up for this test
+    token = "sekret-0123456789"
     desk.extra["EXTRUCT_API_TOKEN"] = token
     said = [desk.run("-v", "plan", "--out", "plan.json"), desk.run("-v", "apply", "--yes")]
     assert {each.code for each in said} == {1}

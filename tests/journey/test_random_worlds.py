@@ -26,7 +26,12 @@ def table(chance: random.Random, number: int) -> dict[str, Any]:
         }
         for row in range(chance.randint(1, 9))
     ]
-    return {"id": f"0000000{number}-0000-4000-a000-000000000000", "name": f"T{number}", "columns": columns, "rows": rows}
+    return {
+        "id": f"0000000{number}-0000-4000-a000-000000000000",
+        "name": f"T{number}",
+        "columns": columns,
+        "rows": rows,
+    }
 
 
 def manifest(chance: random.Random, of: dict[str, Any]) -> str:
