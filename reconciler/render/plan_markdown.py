@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.amounts import counted, duration
 from reconciler.clean import clean
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_text import SKIPPED
+from reconciler.render.plan_text import MOST_TABLES, SKIPPED
 
 Document = Mapping[str, Any]
 
@@ -118,9 +118,6 @@ def _sections(content: Document) -> Iterator[Section]:
         head = f"#### What changes against {code(against['ref'])}\n"
         yield Section("change", [_change(each) for each in against["changes"]], head)
     yield from _manifests(content)
-    if content["calls"]:
-        titles = rows_head("call", "run", "columns", "rows:", "cells:", "credits:", "wave:")
-        yield folded("Calls", "call", titles, [_call(call) for call in content["calls"]])
 
 
 def _problem(problem: Document) -> str:
@@ -155,25 +152,39 @@ def _place(of: Document) -> str:
 
 
 def _manifests(content: Document) -> Iterator[Section]:
-    """Yield a section for each manifest with calls, then one for those without."""
+    """Yield a section for each manifest with calls, of many for the largest, then one for those without."""
     calls: dict[str, list[Document]] = {}
     for call in content["calls"]:
         calls.setdefault(call["address"], []).append(call)
     skips: dict[str, list[Document]] = {}
     for skip in content["skipped"]:
         skips.setdefault(skip["address"], []).append(skip)
-    is_split = "against" in content
+    due = {
+        index: [call for run in table["runs"] for call in calls.get(run["address"], ())]
+        for index, table in enumerate(content["tables"])
+    }
+    busy = [index for index, found in due.items() if found]
+    largest = set(sorted(busy, key=lambda index: -sum(call["cells"] for call in due[index]))[:MOST_TABLES])
     quiet = []
-    for table in content["tables"]:
-        if any(run["address"] in calls for run in table["runs"]):
-            yield _manifest(table, calls, skips, is_split=is_split)
-        else:
+    for index, table in enumerate(content["tables"]):
+        if index in largest:
+            yield _manifest(table, calls, skips, is_split="against" in content)
+        elif not due[index]:
             skipped = [skip for run in table["runs"] for skip in skips.get(run["address"], [])]
             quiet.append(
                 row(cell(table["manifest"]), cell(table["run_status"]), _skipped(skipped) or "nothing in scope")
             )
+    rest = [index for index in busy if index not in largest]
+    if rest:
+        found = [call for index in rest for call in due[index]]
+        yield Section("line", [f"… and {counted(len(rest), 'smaller manifest')}: {_sums(found)}. {POINTER}"])
     if quiet:
         yield folded("Nothing due", "manifest", rows_head("manifest", "table is", "cells"), quiet)
+    shown = {run["address"] for index in largest for run in content["tables"][index]["runs"]}
+    listed = [call for call in content["calls"] if call["address"] in shown]
+    if listed:
+        titles = rows_head("call", "run", "columns", "rows:", "cells:", "credits:", "wave:")
+        yield folded("Calls", "call", titles, [_call(call) for call in listed])
 
 
 def _manifest(
