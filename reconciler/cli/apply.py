@@ -116,31 +116,32 @@ def command(
         saved.check_manifests(wanted.digest)
     screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
     api = api_options(settings)
-    with (
-        Reading(console) as reading,
-        Reader(api, on_progress=reading.take) as reader,
-        open_ledger(settings.ledger) as ledger,
-        interruptible() as interrupt,
-    ):
-        who, told = actor(os.environ, origin(settings).git), screen.watcher()
-        tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)
-        with reconcile.apply(wanted, tools, screen.approve, saved) as report:
-            if wait if wait is not None else console.is_terminal:
-                report = screen.wait(report, tools, timeout)
-        cost = reader.cost()
-    if profile is not None:
-        write_profile(profile, spent.document("apply", cost, {"calls": len(report.results)}))
-    code = report.exit_code(detailed=detailed_exitcode)
-    content = reportfile.document(report, code)
-    saved_as = json.dumps(content, indent=2, ensure_ascii=True)
-    if out is not None:
-        write_whole(Path(out), saved_as + "\n")
-    if form == "json":
-        console.answer(saved_as)
-    elif form == "markdown":
-        answer_report(console, content)
-    else:
-        console.answer(report_text(report, console.paint))
+    # Until the report is out: a signal that comes late must not cost what the apply has to say.
+    with interruptible() as interrupt:
+        with (
+            Reading(console) as reading,
+            Reader(api, on_progress=reading.take) as reader,
+            open_ledger(settings.ledger) as ledger,
+        ):
+            who, told = actor(os.environ, origin(settings).git), screen.watcher()
+            tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)
+            with reconcile.apply(wanted, tools, screen.approve, saved) as report:
+                if wait if wait is not None else console.is_terminal:
+                    report = screen.wait(report, tools, timeout)
+            cost = reader.cost()
+        if profile is not None:
+            write_profile(profile, spent.document("apply", cost, {"calls": len(report.results)}))
+        code = report.exit_code(detailed=detailed_exitcode)
+        content = reportfile.document(report, code)
+        saved_as = json.dumps(content, indent=2, ensure_ascii=True)
+        if out is not None:
+            write_whole(Path(out), saved_as + "\n")
+        if form == "json":
+            console.answer(saved_as)
+        elif form == "markdown":
+            answer_report(console, content)
+        else:
+            console.answer(report_text(report, console.paint))
     return code
 
 
