@@ -46,7 +46,7 @@ PAID = [
     Trouble("reads, works, closes", "close_after"),
     Trouble("reads, works, resets", "reset", {"when": "after"}),
     Trouble("reads, works, hangs", "hang", {"when": "after", "seconds": 0.9}),
-    Trouble("hangs, works later", "hang", {"when": "before", "seconds": 0.8}),
+    Trouble("hangs, works later", "hang", {"when": "before", "seconds": 2.5}),
     Trouble("half an answer", "half"),
     Trouble("garbage", "garbage"),
     Trouble("a 200 that is not JSON", "garbled"),

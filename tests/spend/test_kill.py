@@ -19,7 +19,7 @@ from tests.spend.processes import Driver
 
 DELAYS = (0.0, 0.05, 0.3, 1.2)
 """Seconds between a run call's arrival and its work: a killed client's call still lands, the last one after T."""
-AT_ONCE = 16
+AT_ONCE = 8
 """Projects under way together; each of them mostly waits."""
 TABLES = 900
 """Of each delay."""

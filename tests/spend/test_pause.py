@@ -17,7 +17,7 @@ from tests.spend.driver import Point, code_of, points
 from tests.spend.ground import SPEED, LockedError, Project, Stores, recover, table, table_id, workspace
 from tests.spend.processes import Driver, Process
 
-AT_ONCE = 12
+AT_ONCE = 6
 TABLES = 700
 SAMPLE = 8
 BETWEEN = ("Apply._attempt", "Apply._post", "Leases.begin")
