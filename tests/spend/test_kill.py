@@ -139,6 +139,10 @@ def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
     planned = cases(reached(tmp_path, simulator, driver, stores), is_long=is_long)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ends = list(pool.map(lambda case: kill(case, tmp_path, simulator, driver, stores), planned))
+    # On a busy machine a call below T may go unanswered, and what follows it is not reached: try those by themselves.
+    missed = [end.case for end in ends if not end.was_killed and DELAYS[end.case.delay] < T]
+    again = [kill(case, tmp_path, simulator, driver, stores) for case in missed]
+    ends += again
     kills = sum(end.was_killed for end in ends)
     figures = Counter(
         points=len({end.case.point for end in ends}),
@@ -153,9 +157,7 @@ def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
         with capsys.disabled():
             print("\nkilled:", ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items()))  # noqa: T201
     assert [(str(end.case), end.duplicates, end.lost) for end in ends if end.duplicates or end.lost] == []
-    # What comes after a clear answer is not reached where none comes within T: beyond it by design, below it now and
-    # then on a busy machine.
-    missed = [str(end.case) for end in ends if not end.was_killed and DELAYS[end.case.delay] < T]
-    assert len(missed) <= len(ends) // 10, missed
+    # What comes after a clear answer is not reached where none comes within T.
+    assert [str(end.case) for end in again if not end.was_killed] == []
     assert figures["points"] >= 40
     assert figures["calls"] >= len(COLUMNS) * len(ends)
