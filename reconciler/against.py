@@ -6,11 +6,11 @@ in the same mode and revision was due anyway; every other is due because of the 
 
 from dataclasses import replace
 
-from reconciler import reconcile
+from reconciler import looking
 from reconciler.approval import Approval
 from reconciler.comparison import add_up, compare, compare_projects, unreadable
+from reconciler.looking import Look, Wanted
 from reconciler.plan import Against, Cause, Plan
-from reconciler.reconcile import Look, Wanted
 from reconciler.revision import Revision
 from reconciler.settings import Settings
 from reconciler.sources import read_documents
@@ -30,15 +30,13 @@ def plan_against(wanted: Wanted, base: Revision, seen: Look, settings: Settings)
     """Make the plan, each call of one cause, and say what changed and what came of it."""
     manifests = tuple(manifest for manifest in base.manifests if manifest.table_id in seen.snapshots)
     before = Wanted(manifests, "", (), ())
-    anyway = Approval.of_calls(reconcile.plan(before, seen, settings).calls)
-    plan = reconcile.plan(wanted, seen, settings, anyway=anyway)
+    anyway = Approval.of_calls(looking.plan(before, seen, settings).calls)
+    plan = looking.plan(wanted, seen, settings, anyway=anyway)
     whole = plan
     if wanted.manifests != wanted.every:
-        whole = reconcile.plan(replace(wanted, manifests=wanted.every), seen, settings)
+        whole = looking.plan(replace(wanted, manifests=wanted.every), seen, settings)
     still = Approval.of_calls(whole.calls)
-    dropped = [
-        call for call in reconcile.plan(before, seen, settings, anyway=still).calls if call.cause is Cause.CHANGE
-    ]
+    dropped = [call for call in looking.plan(before, seen, settings, anyway=still).calls if call.cause is Cause.CHANGE]
     documents = () if settings.project_file is None else read_documents(settings.project_file)
     changes = compare_projects(base.value, documents[0] if documents else None)
     if base.problems:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from reconciler.clean import clean
 from reconciler.manifest import Manifest
 from reconciler.place import Place, Problem
 from reconciler.wording import quote
@@ -47,12 +48,13 @@ class _Table:
 def overlapping_claims(manifests: Iterable[Manifest]) -> list[Problem]:
     """Return a problem for each claim that an earlier manifest has made already, naming both places.
 
-    Columns are compared as written; that a key and an id are one column shows only against the live table.
+    Tables and columns are compared as written; that a key and an id are one column, or a name and an id one table,
+    shows only against the live table.
     """
     tables: dict[str, _Table] = {}
     problems: list[Problem] = []
     for manifest in manifests:
-        table = tables.setdefault(manifest.table_id, _Table())
+        table = tables.setdefault(manifest.table, _Table())
         for claim in _claims(manifest):
             other = table.earlier(claim)
             if other:
@@ -75,7 +77,7 @@ def _overlap(claim: _Claim, other: _Claim) -> Problem:
         return "every column" if column is None else f"column {quote(column)}"
 
     message = (
-        f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of table {claim.manifest.table_id}, but "
+        f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of {clean(claim.manifest.table)}, but "
         f"{quote(other.manifest.name or UNNAMED)} claims {what(other.column)} of it at {other.place}"
     )
     return Problem(claim.place, message, "Keep all runs for one column of a table in one manifest.")

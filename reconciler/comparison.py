@@ -12,6 +12,7 @@ from deepdiff import DeepDiff
 
 from reconciler.amounts import counted
 from reconciler.clean import clean
+from reconciler.fingerprint import canonical_json
 from reconciler.manifest import Manifest, Mode, Named, Run
 from reconciler.place import Place, Problem
 from reconciler.plan import Against, Call, Cause, Change, Totals, sums
@@ -80,10 +81,10 @@ def _come_and_gone(before: Mapping[str, Manifest], now: Mapping[str, Manifest]) 
             del gone[old]
             yield Change(name, f"manifest {quote(old)} renamed to {quote(name)}, which causes no call", manifest.place)
         else:
-            text = f"manifest {quote(name)} added: {_runs(manifest)} of table {manifest.table_id}"
+            text = f"manifest {quote(name)} added: {_runs(manifest)} of {clean(manifest.table)}"
             yield Change(name, text, manifest.place)
     for name, manifest in gone.items():
-        text = f"manifest {quote(name)} removed: {_runs(manifest)} of table {manifest.table_id}"
+        text = f"manifest {quote(name)} removed: {_runs(manifest)} of {clean(manifest.table)}"
         yield Change(name, text, manifest.place)
 
 
@@ -113,6 +114,12 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
             case ("runs", str(name), *rest):
                 text, place = _run_change(after[name], rest, was, now)
                 yield Change(f"{new.name}/{name}", text, place)
+            case ("depends_on", key):
+                yield Change(
+                    new.name, f"{quote(str(key))} {'added to' if was is None else 'removed from'} depends_on", new.place
+                )
+            case ("allow_growth", *rest):
+                yield Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.place)
             case ("labels", key):
                 yield Change(new.name, f"label {_said(clean(str(key)), was, now)}", new.place)
             case _:
@@ -125,11 +132,15 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
 
 def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:
     """A manifest as mappings, lists keyed by what they list."""
-    return {
-        "table": manifest.table_id,
+    tree: dict[str, Any] = {
+        "table": manifest.table_id or clean(manifest.table),
         "labels": dict(manifest.labels),
         "runs": {run.name: _run_tree(run) for run in manifest.runs if run.name not in passed_over},
+        "depends_on": {named.text: True for named in manifest.depends_on},
     }
+    if manifest.growth is not None:
+        tree["allow_growth"] = manifest.growth.content()
+    return tree
 
 
 def _run_tree(run: Run) -> dict[str, Any]:
@@ -140,6 +151,9 @@ def _run_tree(run: Run) -> dict[str, Any]:
         tree["revision"] = run.revision
     if run.columns is not None:
         tree["columns"] = {named.text: True for named in run.columns}
+    for name, part in (("rows", run.selection), ("refresh", run.refresh), ("rollout", run.rollout)):
+        if part is not None:
+            tree[name] = canonical_json(part.content()).decode()
     return tree
 
 
@@ -158,7 +172,9 @@ def _renamed(before: Mapping[str, Run], after: Mapping[str, Run]) -> dict[str, s
 
 
 def _whole(run: Run) -> tuple[object, ...]:
-    return run.mode, run.revision, run.max_attempts, _texts(run.columns), _texts(run.rows)
+    parts = (run.selection, run.refresh, run.rollout)
+    said = tuple(None if part is None else repr(part.content()) for part in parts)
+    return run.mode, run.revision, run.max_attempts, _texts(run.columns), _texts(run.rows), said
 
 
 def _texts(named: tuple[Named, ...] | None) -> frozenset[str] | None:
@@ -183,10 +199,10 @@ def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> 
 def _rows(old: Run, new: Run) -> str:
     """Say how the rows of a run changed, by their number; empty where they did not."""
     before, after = _texts(old.rows), _texts(new.rows)
-    if before == after:
+    if before == after and bool(old.selection) == bool(new.selection):
         return ""
     if before is None or after is None:
-        was, now = ("every row" if rows is None else counted(len(rows), "row") for rows in (before, after))
+        was, now = _row_words(old), _row_words(new)
         return f"{quote(new.name)} takes {now} instead of {was}"
     parts = [(len(after - before), "added to"), (len(before - after), "removed from")]
     return ", ".join(f"{counted(number, 'row')} {verb} {quote(new.name)}" for number, verb in parts if number)
@@ -194,9 +210,14 @@ def _rows(old: Run, new: Run) -> str:
 
 def _scope(run: Run) -> str:
     columns = "every column" if run.columns is None else counted(len(run.columns), "column")
-    rows = "every row" if run.rows is None else counted(len(run.rows), "row")
     revision = "" if run.revision is None else f" at revision {clean(run.revision)}"
-    return f"mode {run.mode}{revision}, {columns}, {rows}"
+    return f"mode {run.mode}{revision}, {columns}, {_row_words(run)}"
+
+
+def _row_words(run: Run) -> str:
+    if run.selection is not None:
+        return "rows by what they hold"
+    return "every row" if run.rows is None else counted(len(run.rows), "row")
 
 
 def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object, object]]:

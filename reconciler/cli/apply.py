@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from reconciler import planfile, reconcile, reportfile, schema
+from reconciler import looking, planfile, reconcile, reportfile, schema
 from reconciler import saved as saved_plan
 from reconciler.clean import clean
 from reconciler.cli import options
@@ -111,7 +111,7 @@ def command(
             )
     spent = Profile()
     with spent.phase(Phase.MANIFESTS):
-        wanted = reconcile.load(settings, paths, target, exclude)
+        wanted = looking.load(settings, paths, target, exclude)
     if saved is not None:
         saved.check_manifests(wanted.digest)
     screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)

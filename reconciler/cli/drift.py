@@ -4,7 +4,7 @@ import json
 
 import click
 
-from reconciler import reconcile
+from reconciler import looking
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
@@ -31,10 +31,10 @@ def command(
     """
     console = Console(context.obj)
     settings = console.settings()
-    wanted = reconcile.load(settings, paths, target, exclude)
+    wanted = looking.load(settings, paths, target, exclude)
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
-        seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
-    plan = reconcile.plan(wanted, seen, settings)
+        seen = looking.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
+    plan = looking.plan(wanted, seen, settings)
     if form == "json":
         document = drift_document(plan, origin(settings).created_at)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from reconciler import planfile, reconcile
+from reconciler import looking, planfile
 from reconciler.against import plan_against, to_see
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
@@ -73,7 +73,7 @@ def command(
     spent = Profile()
     try:
         with spent.phase(Phase.MANIFESTS):
-            wanted = reconcile.load(settings, paths, target, exclude)
+            wanted = looking.load(settings, paths, target, exclude)
     except ManifestError as error:
         if answer_problems(console, form, error.problems):
             return ExitCode.ERROR
@@ -83,7 +83,7 @@ def command(
     made, taken, cost = origin(settings), None, ReadCost()
     if live_snapshot is not None:
         kept = read_snapshot(Path(live_snapshot))
-        seen, taken = reconcile.look_back(kept, scope.tables), taken_of(kept, made)
+        seen, taken = looking.look_back(kept, scope.tables), taken_of(kept, made)
         made = replace(made, base_url=kept.base_url)
     else:
         with (
@@ -91,11 +91,11 @@ def command(
             Reader(api_options(settings), on_progress=reading.take) as reader,
             open_ledger(settings.ledger) as ledger,
         ):
-            seen = reconcile.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
+            seen = looking.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
             cost = reader.cost()
     with spent.phase(Phase.PLANNING):
         if base is None:
-            plan, compared = reconcile.plan(wanted, seen, settings), None
+            plan, compared = looking.plan(wanted, seen, settings), None
         else:
             plan, compared = plan_against(wanted, base, seen, settings)
     violated = check(plan, settings.limits, settings.floor)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler import __version__, reconcile
+from reconciler import __version__, looking
 from reconciler.amounts import counted
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
@@ -39,11 +39,11 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
     if key is None and not unsigned:
         hint = "Set RECONCILER_SNAPSHOT_KEY (`openssl rand -hex 32` makes one), or say --unsigned."
         raise SettingsError("there is no key to sign the snapshot with", hint=hint)
-    wanted = reconcile.load(settings, paths, (), ())
+    wanted = looking.load(settings, paths, (), ())
     made = origin(settings)
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
-        seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings)
-    data = encode(reconcile.keep(seen, made.created_at, __version__, made.base_url), key)
+        seen = looking.look(wanted, wanted.tables, reader, ledger, settings)
+    data = encode(looking.keep(seen, made.created_at, __version__, made.base_url), key)
     write_whole(Path(out), data)
     sizes = f"{counted(len(seen.snapshots), 'table')}, {counted(len(data), 'byte')}"
     console.info(f"The snapshot is saved in {out}: {sizes}, {'not signed' if key is None else 'signed'}.")

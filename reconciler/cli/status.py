@@ -5,13 +5,13 @@ import time
 
 import click
 
-from reconciler import reconcile
+from reconciler import looking
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.reconcile import Wanted
+from reconciler.looking import Wanted
 from reconciler.render.status_text import status_text
 from reconciler.report import ExitCode
 from reconciler.settings import Settings
@@ -51,7 +51,7 @@ def command(
         raise click.UsageError("--count goes with --watch")
     console = Console(context.obj)
     settings = console.settings()
-    wanted = reconcile.load(settings, paths, target, exclude)
+    wanted = looking.load(settings, paths, target, exclude)
     code = ExitCode.OK
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
         looks = 1 if watch is None else count
@@ -82,8 +82,8 @@ def _look(
     is_watch: bool,
 ) -> tuple[str, ExitCode]:
     """Look once; return what to say, and the exit code."""
-    seen = reconcile.look(wanted, wanted.tables, reader, ledger, settings)
-    found = standing(reconcile.plan(wanted, seen, settings))
+    seen = looking.look(wanted, wanted.tables, reader, ledger, settings)
+    found = standing(looking.plan(wanted, seen, settings))
     now = origin(settings).created_at
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
     if form == "json":

@@ -25,14 +25,15 @@ FLOORS = """
 entry        __main__
 commands     cli
 simulator    simulator
-story        against reconcile leasing profiling
-files        comparison revision settings loading project limiting provenance commit discovery
-edges        forge client ledger sources schema
+story        against reconcile looking leasing profiling
+files        comparison revision settings loading runs project limiting provenance commit discovery
+edges        forge client ledger sources schema shapes
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
-decisions    planner guard recovery approval shortcut desired claims cover recall decide evidence masks
-nouns        records outcome plan history observed budget manifest
+planning     planner tableplan guard
+decisions    recovery approval shortcut desired claims ordering cover recall decide evidence masks
+nouns        records outcome plan history observed budget manifest condition
 ground       errors wording syntax amounts clean fingerprint place packed __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
@@ -66,12 +67,14 @@ OTHER_DOORS = {
     ("simulator", "pytest"): "a plugin with fixtures for other people's tests",
     ("cli.simulator", "msgspec"): "reads a fault given on the command line",
     ("snapshotfile", "msgspec"): "a snapshot's content is typed MessagePack: small, and checked while it is decoded",
-    ("loading", "msgspec"): "types decide fast whether a document is sound",
+    ("shapes", "msgspec"): "types decide fast whether a document is sound",
+    ("loading", "msgspec"): "what a document leaves out",
+    ("runs", "msgspec"): "what a document leaves out",
 }
 """Further doors: (module or room, distribution) → why."""
 
 PURE = """
-texts apply takings decisions nouns ground
+texts apply takings planning decisions nouns ground
 """
 """Floors that read no clock, file, socket or environment."""
 

@@ -44,15 +44,51 @@ def keys(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrateg
     return st.integers(0, 14).flatmap(lambda dice: partial if dice == 0 else whole)
 
 
+OPERANDS = mostly(st.sampled_from(["DE", "", 3, 2.5, True]))
+TESTS = keys(
+    {"column": mostly(st.just("a"))},
+    {
+        "equals": OPERANDS,
+        "in": mostly(st.lists(OPERANDS, min_size=1, max_size=2)),
+        "matches": mostly(st.just("^a")),
+        "exists": mostly(st.just(True)),
+        "missing": mostly(st.just(True)),
+        "gt": mostly(st.sampled_from([1, 2.5, "2026-01-01", "2026"])),
+        "lt": mostly(st.sampled_from([1, -2.5, "2026-01-01"])),
+    },
+)
+CONDITIONS: st.SearchStrategy[Any] = st.recursive(
+    TESTS,
+    lambda parts: st.one_of(
+        keys({"all": mostly(st.lists(parts, min_size=1, max_size=2))}, {}),
+        keys({"any": mostly(st.lists(parts, min_size=1, max_size=2))}, {"column": st.just("a")}),
+        keys({"not": mostly(parts)}, {}),
+    ),
+    max_leaves=3,
+)
 NAMES = mostly(st.sampled_from(["a", "a-b", "0", "x" * 63]))
 SHARED = {
     "columns": mostly(st.lists(mostly(st.sampled_from(["a", "b", "é ü", "x" * 200])), min_size=1, max_size=3)),
-    "rows": mostly(st.lists(mostly(st.sampled_from(IDS)), min_size=1, max_size=2)),
+    "rows": mostly(st.lists(mostly(st.sampled_from(IDS)), min_size=1, max_size=2))
+    | keys({}, {"where": mostly(CONDITIONS), "limit": mostly(st.integers(1, 9))}),
+    "rollout": mostly(
+        keys({"first": mostly(st.integers(1, 9)), "max_failed": mostly(st.sampled_from(["0%", "2.5%", "100%"]))}, {})
+    ),
 }
+REFRESH = st.one_of(
+    keys({"every": mostly(st.sampled_from(["90m", "30d"]))}, {}),
+    keys({"at": mostly(st.just("0 6 * * 1"))}, {"timezone": mostly(st.just("UTC"))}),
+    keys({}, {"every": st.just("1d"), "at": st.just("0 6 * * 1"), "timezone": st.just("UTC")}),
+)
+FOUND = st.one_of(
+    keys({"name": mostly(st.just("Target Accounts"))}, {}),
+    keys({"name": st.just("T")}, {"child_of": st.just("b"), "column": st.just("c")}),
+)
 RUNS = st.one_of(
     keys({"mode": mostly(st.just("new"))}, SHARED),
     keys({"mode": mostly(st.just("failed"))}, {"max_attempts": mostly(st.sampled_from([1, 3, 100])), **SHARED}),
     keys({"mode": mostly(st.just("all")), "revision": mostly(st.sampled_from(["r", "2026-q4", "~" * 100]))}, SHARED),
+    keys({"mode": st.just("all"), "refresh": mostly(REFRESH)}, {"revision": st.just("r"), **SHARED}),
     keys({"mode": st.sampled_from(["new", "failed", "all"])}, {"revision": st.just("r"), "max_attempts": st.just(2)}),
 )
 MANIFESTS = keys(
@@ -72,7 +108,17 @@ MANIFESTS = keys(
             )
         ),
         "spec": mostly(
-            keys({"table": mostly(TABLES)}, {}).flatmap(
+            keys(
+                {"table": mostly(TABLES | FOUND)},
+                {
+                    "tables": mostly(keys({"tag": mostly(st.just("priority"))}, {})),
+                    "allow_growth": mostly(
+                        keys(
+                            {"max_cells": mostly(st.integers(0, 9))}, {"max_credits": mostly(st.sampled_from([0, 2.5]))}
+                        )
+                    ),
+                },
+            ).flatmap(
                 lambda spec: st.builds(
                     lambda runs: {**spec, "runs": runs}, mostly(st.lists(mostly(RUNS), min_size=1, max_size=1))
                 )
@@ -104,9 +150,31 @@ SOUND: dict[str, Any] = {
             {"name": "n", "mode": "new", "columns": ["a"], "rows": [IDS[0]]},
             {"name": "f", "mode": "failed", "columns": ["a"], "rows": [IDS[0]], "max_attempts": 3},
             {"name": "r", "mode": "all", "columns": ["a"], "rows": [IDS[0]], "revision": "r"},
+            {"name": "e", "mode": "all", "refresh": {"every": "30d"}, "rollout": {"first": 10, "max_failed": "20%"}},
+            {"name": "c", "mode": "all", "refresh": {"at": "0 6 * * 1", "timezone": "Europe/Berlin"}},
+            {
+                "name": "w",
+                "mode": "new",
+                "rows": {
+                    "where": {
+                        "all": [
+                            {"column": "a", "equals": "x"},
+                            {"any": [{"column": "a", "in": [1, "x"]}, {"column": "b", "gt": 1, "lt": 9}]},
+                            {"not": {"column": "a", "matches": "x"}},
+                            {"column": "a", "exists": True, "missing": True},
+                        ]
+                    },
+                    "limit": 3,
+                },
+            },
         ],
+        "allow_growth": {"max_cells": 9, "max_credits": 2.5},
     },
 }
+NAMED: dict[str, Any] = copy.deepcopy(SOUND)
+NAMED["spec"] = {"table": {"name": "T"}, "runs": [{"mode": "new"}]}
+TAGGED: dict[str, Any] = copy.deepcopy(SOUND)
+TAGGED["spec"] = {"tables": {"tag": "t"}, "runs": [{"mode": "new"}]}
 TEXTS = [
     "",
     "a",
@@ -159,9 +227,9 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at, *(path for key, item in items for path in paths(item, (*at, key)))]
 
 
-def changed(at: tuple[Any, ...], new: Any) -> Any:
-    """Return the sound manifest with one part replaced."""
-    value = copy.deepcopy({"": SOUND})
+def changed(sound: Any, at: tuple[Any, ...], new: Any) -> Any:
+    """Return a sound manifest with one part replaced."""
+    value = copy.deepcopy({"": sound})
     parent: Any = value
     for step in ("", *at)[:-1]:
         parent = parent[step]
@@ -169,13 +237,19 @@ def changed(at: tuple[Any, ...], new: Any) -> Any:
     return value[""]
 
 
-@pytest.mark.parametrize("at", paths(SOUND), ids=lambda at: ".".join(map(str, at)) or "document")
-def test_the_two_agree_on_every_single_change(at: tuple[Any, ...], tmp_path: Path) -> None:
+EVERY_PART = [
+    *((SOUND, at) for at in paths(SOUND)),
+    *((sound, at) for sound in (NAMED, TAGGED) for at in paths(sound) if at[:1] == ("spec",)),
+]
+
+
+@pytest.mark.parametrize(("sound", "at"), EVERY_PART, ids=lambda at: ".".join(map(str, at)) or "document")
+def test_the_two_agree_on_every_single_change(sound: Any, at: tuple[Any, ...], tmp_path: Path) -> None:
     """One part of a sound manifest replaced by each of many odd values, and as a key: both judges say the same."""
     for new in REPLACEMENTS:
-        candidates = [changed(at, new)]
+        candidates = [changed(sound, at, new)]
         if at and isinstance(at[-1], str) and isinstance(new, str):
-            candidates.append(changed((*at[:-1], new), "x"))
+            candidates.append(changed(sound, (*at[:-1], new), "x"))
         for value in candidates:
             assert (said(json.dumps(value), tmp_path) is None) == (not schema.problems("manifest", value)), value
 

@@ -26,9 +26,10 @@ from reconciler.manifest import Manifest, Mode
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Problem
 from reconciler.plan import Plan, Violation
-from reconciler.planner import Rules, make_plan
+from reconciler.planner import make_plan
 from reconciler.project import DEFAULT_PROJECT, load_project
 from reconciler.recovery import judge
+from reconciler.tableplan import Rules
 from tests.planning.makers import TABLE, column_id, config, row_id
 
 CASES = Path(__file__).parent.parent / "cases"

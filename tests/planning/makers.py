@@ -10,7 +10,7 @@ from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Run
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Place
 from reconciler.plan import Call, Reason
-from reconciler.planner import Rules
+from reconciler.tableplan import Rules
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 QUIET = 180.0

@@ -15,7 +15,7 @@ from reconciler.budget import Prices
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode, Run
 from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
-from reconciler.planner import Rules
+from reconciler.tableplan import Rules
 from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
 
 Item = TypeVar("Item")

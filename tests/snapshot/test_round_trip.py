@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, event, given, settings
 
 from reconciler import planfile
 from reconciler.history import Block, CallState, PastCall, TableHistory
+from reconciler.looking import Look, keep, look_back
 from reconciler.manifest import Mode
 from reconciler.observed import TableSnapshot
 from reconciler.plan import Plan
 from reconciler.planner import make_plan
-from reconciler.reconcile import Look, keep, look_back
 from reconciler.recovery import judge
 from reconciler.snapshotfile import LiveSnapshot, decode, encode
 from tests.planning.makers import (

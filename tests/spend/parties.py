@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler import reconcile
+from reconciler import looking, reconcile
 from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import Leased, ReconcilerError
 from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.looking import Wanted
 from reconciler.outcome import Actor, Receipt
 from reconciler.plan import Call, Plan
-from reconciler.reconcile import Interrupt, Tools, Wanted, Watcher
+from reconciler.reconcile import Interrupt, Tools, Watcher
 from reconciler.report import Report
 from reconciler.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
@@ -96,8 +97,8 @@ class Party:
     def plan(self) -> Plan:
         """Plan, and nothing else."""
         with self.tools() as tools:
-            seen = reconcile.look(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
-            return reconcile.plan(self.wanted, seen, self.settings)
+            seen = looking.look(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
+            return looking.plan(self.wanted, seen, self.settings)
 
     def open_calls(self) -> list[str]:
         """Return the ids of the calls in doubt."""
@@ -136,7 +137,7 @@ class Stage:
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
         ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock)
         self.handles.append(ledger)
-        wanted = reconcile.load(chosen, [str(folder / "accounts.yaml")], (), ())
+        wanted = looking.load(chosen, [str(folder / "accounts.yaml")], (), ())
         options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})
         return Party(wanted, chosen, options, ledger)
 

@@ -1,0 +1,180 @@
+"""One look: load, recall, observe, judge, and the plan that is made of it.
+
+Here the reading edges meet the decisions; nothing is sent or written.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.approval import Approval
+from reconciler.client import Reader
+from reconciler.desired import select
+from reconciler.errors import ApiError, BadResponse
+from reconciler.fingerprint import digest
+from reconciler.history import TableHistory
+from reconciler.ledger import Ledger
+from reconciler.loading import load_manifests
+from reconciler.manifest import Manifest, Mode
+from reconciler.observed import TableSnapshot
+from reconciler.place import Problem
+from reconciler.plan import Plan
+from reconciler.planner import make_plan
+from reconciler.profiling import Phase, Profile
+from reconciler.recovery import Verdict, judge
+from reconciler.settings import Settings, manifest_paths
+from reconciler.shortcut import shortcut
+from reconciler.snapshotfile import LiveSnapshot, reduced
+from reconciler.tableplan import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The manifests of one run of the program."""
+
+    manifests: tuple[Manifest, ...]
+    """Those selected, each with its selected runs."""
+    digest: str
+    """Of all manifests, selected or not: what a saved plan pins."""
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    every: tuple[Manifest, ...] = ()
+    """All manifests, selected or not."""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Ids of the tables they name."""
+        return frozenset(manifest.table_id for manifest in self.manifests)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at ledger and API, in that order: a call begun after the recall changes a table's version."""
+
+    snapshots: Mapping[str, TableSnapshot]
+    histories: Mapping[str, TableHistory]
+    """With every provable ending in place."""
+    verdicts: tuple[Verdict, ...]
+    """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
+    unreadable: Mapping[str, ApiError]
+    """By table id."""
+
+
+def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
+    """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
+    manifests = load_manifests([Path(path) for path in manifest_paths(settings, named)])
+    return Wanted(
+        manifests=select(manifests, include, exclude),
+        digest=digest([manifest.content() for manifest in manifests]),
+        include=tuple(include),
+        exclude=tuple(exclude),
+        every=manifests,
+    )
+
+
+def look(
+    wanted: Wanted,
+    tables: Collection[str],
+    reader: Reader,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    whole: bool = True,
+    profile: Profile | None = None,
+) -> Look:
+    """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
+
+    Unless `whole`, what a plan of the wanted manifests does not need is left unread (`shortcut.py`); the look then
+    serves for nothing else.
+    """
+    profile = profile or Profile()
+    with profile.phase(Phase.LEDGER):
+        recalled = ledger.recall(tables)
+    quiet = settings.project.api.spend.quiet_seconds
+    of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
+    for manifest in wanted.manifests:
+        if manifest.table_id in of_table:
+            of_table[manifest.table_id].append(manifest)
+    shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], quiet) for table in tables}
+    with profile.phase(Phase.READING):
+        digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
+        answers = reader.read_tables(digests, shortcuts)
+    snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+    histories: dict[str, TableHistory] = {}
+    verdicts: list[Verdict] = []
+    with profile.phase(Phase.PLANNING):
+        for table, snapshot in snapshots.items():
+            histories[table], found = judge(recalled[table], snapshot, quiet)
+            verdicts += found
+    unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
+    return Look(snapshots, histories, tuple(verdicts), unreadable)
+
+
+def keep(seen: Look, taken_at: str, tool_version: str, base_url: str) -> LiveSnapshot:
+    """Reduce a look to what a plan can be made from elsewhere (`snapshotfile.py`)."""
+    pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
+    return LiveSnapshot(
+        taken_at=taken_at,
+        tool_version=tool_version,
+        base_url=base_url,
+        snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
+        histories={table: history for table, (_, history) in pairs.items()},
+        unreadable={table: (error.message, error.hint) for table, error in seen.unreadable.items()},
+    )
+
+
+def look_back(kept: LiveSnapshot, tables: Collection[str]) -> Look:
+    """Return the look that a snapshot holds, at `tables`; one that it does not hold counts as unreadable."""
+    absent = (
+        "the snapshot of the live tables does not hold this one",
+        "It holds what manifests named when it was taken.",
+    )
+    unreadable = {table: kept.unreadable.get(table, absent) for table in tables if table not in kept.snapshots}
+    return Look(
+        snapshots={table: kept.snapshots[table] for table in tables if table in kept.snapshots},
+        histories={table: kept.histories[table] for table in tables if table in kept.histories},
+        verdicts=(),
+        unreadable={table: BadResponse(message, hint=hint) for table, (message, hint) in unreadable.items()},
+    )
+
+
+def plan(
+    wanted: Wanted, seen: Look, settings: Settings, within: Approval | None = None, anyway: Approval | None = None
+) -> Plan:
+    """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
+    spend = settings.project.api
+    return make_plan(
+        wanted.manifests,
+        seen.snapshots,
+        seen.histories,
+        Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
+        _diagnostics(wanted.manifests, seen.unreadable),
+        within=within,
+        anyway=anyway,
+        manifest_digest=wanted.digest,
+        include=wanted.include,
+        exclude=wanted.exclude,
+    )
+
+
+def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
+    """Columns whose values leave a trace that planning or judging needs: those of `all`, and of calls not settled."""
+    names: set[str] = set()
+    for manifest in manifests:
+        for run in manifest.runs:
+            if run.mode is Mode.ALL and run.columns is None:
+                return None
+            if run.mode is Mode.ALL:
+                names.update(named.text for named in run.columns or ())
+    for call in history.calls:
+        if call.mode is Mode.ALL and not call.settled:
+            names.update(column for block in call.covered for column in block.columns)
+    return frozenset(names)
+
+
+def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Problem]:
+    return [
+        Problem(manifest.table_place, error.message, error.hint)
+        for manifest in manifests
+        if (error := unreadable.get(manifest.table_id)) is not None
+    ]

@@ -1,0 +1,343 @@
+"""One table's share of the plan: scopes resolved, columns decided, what is due covered with rectangles."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import compress
+from typing import TypeAlias
+
+from reconciler import evidence, masks
+from reconciler.approval import Approval
+from reconciler.budget import Prices
+from reconciler.cover import ColumnCells, Rectangle, cover
+from reconciler.decide import (
+    AWAITED,
+    BLOCKED,
+    DONE_STATES,
+    IN_DOUBT,
+    LEFT_ALONE,
+    MISSING_INPUTS,
+    SPENT,
+    VERDICTS,
+    Verdict,
+)
+from reconciler.desired import Scope, scopes
+from reconciler.fingerprint import digest, short_digest
+from reconciler.history import Block, PastCall, TableHistory
+from reconciler.manifest import Manifest, Mode
+from reconciler.observed import CellState, Column, TableSnapshot, depths
+from reconciler.packed import RowIndex
+from reconciler.place import Problem
+from reconciler.plan import Call, Cause, CellCounts, OpenCall, PlannedTable, Reason, RunLine, Skip, SkipReason
+from reconciler.recall import Memory
+from reconciler.shortcut import narrowed, shortcut, suffices
+
+REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The project's settings that planning depends on."""
+
+    prices: Prices
+    max_cells_per_call: int
+    quiet_seconds: float
+    """Q of `spend.md`."""
+
+
+@dataclass(slots=True)
+class Part:
+    """A table's share of the plan."""
+
+    tables: list[PlannedTable] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    in_doubt: list[OpenCall] = field(default_factory=list)
+    diagnostics: list[Problem] = field(default_factory=list)
+
+
+_Decided: TypeAlias = tuple[Scope, int, int, dict[Verdict, int]]
+"""A column in a scope: the rows due, the rows harmless to cover, and the cells that no scope takes, by verdict."""
+
+
+class TablePlanner:
+    """Plans one table for all the manifests that name it."""
+
+    def __init__(
+        self,
+        manifests: Sequence[Manifest],
+        snapshot: TableSnapshot,
+        history: TableHistory,
+        rules: Rules,
+        within: Approval | None,
+        anyway: Approval | None,
+    ) -> None:
+        assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
+        self._manifests = manifests
+        self._whole = snapshot
+        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.quiet_seconds))
+        self._history = history
+        self._rules = rules
+        self._within = within
+        self._anyway = anyway
+        self._rows = len(snapshot.row_ids)
+        self._row_index = RowIndex(snapshot.row_ids)
+        self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
+        self._missing = masks.from_flags(snapshot.missing_inputs)
+        self._depths = depths(snapshot.columns)
+        self._due: dict[str, int] = {}
+        """Column id → rows due in any scope."""
+
+    def plan(self) -> Part:
+        """Return the table's share of the plan; a name the table does not have leaves it without calls."""
+        found, problems = scopes(self._manifests, self._snapshot, self._row_index)
+        part = Part(diagnostics=problems)
+        part.tables = [self._line(manifest, [] if problems else found) for manifest in self._manifests]
+        part.in_doubt = [_open_call(call, self._rules.quiet_seconds) for call in self._history.calls if call.is_open]
+        if problems:
+            return part
+        cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
+        skipped: dict[tuple[str, Verdict], int] = {}
+        for column, verdicts in self._decide(found):
+            for scope, due, harmless, others in verdicts:
+                cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
+                for verdict, count in others.items():
+                    skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
+        part.skipped = _skips(found, skipped)
+        if self._whole.unread_rows and not self._rows:
+            part.skipped = [Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope)) for scope in found]
+        if self._snapshot.is_finished:
+            part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address])]
+            part.calls.sort(key=self._upstream_first)
+        return part
+
+    def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
+        """Decide every output column after those it depends on, so that what is due upstream is known by its turn.
+
+        A cycle has no such order: it takes rounds, for as long as what fell due in one unblocks more in the next.
+        """
+        outputs = (column for column in self._snapshot.columns if not column.is_input)
+        order = sorted(outputs, key=lambda column: self._depths[column.id])
+        has_cycle = any(depth >= len(order) for depth in self._depths.values())
+        while True:
+            due = dict(self._due)
+            decided = [
+                (column.id, list(self._decide_column(column, [scope for scope in found if column in scope.columns])))
+                for column in order
+            ]
+            if self._due == due or not has_cycle:
+                return decided
+
+    def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[_Decided]:
+        """Decide a column for every scope that wants it."""
+        taken = 0
+        decided: list[tuple[Scope, int, int, bytes]] = []
+        for scope in wanting:
+            facts = self._facts(column, scope)
+            verdicts = facts.translate(VERDICTS[scope.run.mode])
+            due = masks.from_flags(verdicts.translate(_IS_DUE)) & scope.rows & ~taken
+            if self._within is not None:
+                due &= self._listed(self._within, column, scope)
+            harmless = masks.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
+            taken |= due
+            decided.append((scope, due, harmless, verdicts))
+        self._due[column.id] = taken
+        for scope, due, harmless, verdicts in decided:
+            yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
+
+    def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
+        key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
+        return approval.mask(key, self._row_index)
+
+    def _facts(self, column: Column, scope: Scope) -> bytes:
+        """Gather one byte of facts a row."""
+        if scope.run.mode is Mode.ALL and scope.run.revision is not None:
+            spent = self._memory.at_revision(column, scope.run.revision)
+        else:
+            spent = self._memory.exhausted(column, scope.run.max_attempts)
+        facts = (
+            masks.from_flags(self._snapshot.states[column.id])
+            | self._missing * MISSING_INPUTS
+            | self._memory.in_doubt(column) * IN_DOUBT
+            | self._blocked(column) * BLOCKED
+            | spent * SPENT
+            | self._memory.awaited(column) * AWAITED
+        )
+        return masks.to_flags(facts, self._rows)
+
+    def _blocked(self, column: Column) -> int:
+        """Rows in which an upstream cell is neither done nor due in this plan. Inputs have a flag of their own."""
+        blocked = 0
+        for upstream in column.upstream:
+            states = self._snapshot.states.get(upstream)
+            if states is not None:
+                ready = masks.from_flags(states.translate(DONE_STATES)) | self._due.get(upstream, 0)
+                blocked |= masks.every_row(self._rows) & ~ready
+        return blocked
+
+    def _count(self, verdicts: bytes, rows: int, due: int) -> dict[Verdict, int]:
+        """Count the verdicts of the cells in scope that no scope takes."""
+        if self._snapshot.is_finished:
+            rows &= ~due
+        left = masks.to_flags(masks.from_flags(verdicts) & rows * 0xFF, self._rows)
+        counts = {verdict: left.count(verdict) for verdict in Verdict}
+        waiting = counts.pop(Verdict.DUE)
+        if not self._snapshot.is_finished:
+            # What is due while the table runs waits for it; on an idle table it only was not approved.
+            counts[Verdict.IN_PROGRESS] += waiting
+        return counts
+
+    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells]) -> Iterator[Call]:
+        columns = [cells[column.id] for column in scope.columns]
+        for cause, of_cause in self._by_cause(scope, columns):
+            for rectangle in cover(of_cause, self._rows, self._rules.max_cells_per_call):
+                yield self._call(scope, rectangle, cause)
+
+    def _by_cause(
+        self, scope: Scope, columns: Sequence[ColumnCells]
+    ) -> Iterator[tuple[Cause | None, Sequence[ColumnCells]]]:
+        """Part what is due by its cause; what one part covers in passing is never due in the other."""
+        if self._anyway is None:
+            yield None, columns
+            return
+        listed = [self._listed(self._anyway, column, scope) for column in scope.columns]
+        yield Cause.DUE, [replace(cells, due=cells.due & rows) for cells, rows in zip(columns, listed, strict=True)]
+        yield Cause.CHANGE, [replace(cells, due=cells.due & ~rows) for cells, rows in zip(columns, listed, strict=True)]
+
+    def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None) -> Call:
+        columns = {column.id: column for column in scope.columns}
+        ids = tuple(part.column for part in rectangle.parts)
+        start, length = rectangle.start, rectangle.length
+        names = {at: self._snapshot.row_ids[start + at] for at in masks.indexes(rectangle.rows, length)}
+        rows = tuple(names.values())
+        due = {
+            part.column: [start + at for at in masks.indexes(rectangle.due(part), length)] for part in rectangle.parts
+        }
+        covered = _blocks(rectangle, names)
+        work = {
+            "table": self._snapshot.id,
+            "mode": scope.run.mode.value,
+            "revision": scope.run.revision,
+            "columns": ids,
+            "rows": rows,
+            "due": [[block.columns, block.rows] for block in covered],
+            "bought_before": sum(self._memory.times_bought(column, indexes) for column, indexes in due.items()),
+        }
+        return Call(
+            id=short_digest(work),
+            address=scope.address,
+            table_id=self._snapshot.id,
+            mode=scope.run.mode,
+            revision=scope.run.revision,
+            columns=ids,
+            column_keys=tuple(columns[column].key for column in ids),
+            rows=rows,
+            cells=rectangle.cells,
+            credits=self._credits((columns[column], len(indexes)) for column, indexes in due.items()),
+            reason=REASONS[scope.run.mode],
+            covered=covered,
+            before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
+            configs={column: columns[column].config_digest for column in ids},
+            kinds={column: columns[column].kind for column in ids},
+            cause=cause,
+        )
+
+    def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
+        total = Decimal(0)
+        for column, count in cells:
+            price = self._rules.prices.of(column.kind, column.key, column.id)
+            if price is None:
+                return None
+            total += price * count
+        return total
+
+    def _upstream_first(self, call: Call) -> int:
+        """The depth of the call's first column: what others wait for is sent before them."""
+        return min(self._depths[column] for column in call.columns)
+
+    def _shown(self, scope: Scope) -> CellCounts | None:
+        """Count the cells of a scope by what they show; None where they were left unread."""
+        if self._whole.unread_rows and scope.run.rows is None:
+            return None
+        flags = masks.to_flags(scope.rows, self._rows)
+        states = (self._snapshot.states[column.id] for column in scope.columns)
+        return _counts(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
+
+    def _cells(self, scope: Scope) -> int:
+        """How many cells a scope holds, read or not."""
+        unread = self._whole.unread_rows if scope.run.rows is None else 0
+        return len(scope.columns) * (masks.count(scope.rows) + unread)
+
+    def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
+        outputs = [column for column in self._snapshot.columns if not column.is_input]
+        return PlannedTable(
+            manifest=manifest.name,
+            table_id=self._snapshot.id,
+            name=self._snapshot.name,
+            run_status=self._snapshot.run_status,
+            is_finished=self._snapshot.is_finished,
+            rows=self._whole.num_rows,
+            columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
+            cells=None if self._whole.unread_rows else _counts(self._whole.states.values()),
+            output_cells=self._whole.num_rows * len(outputs),
+            runs=tuple(
+                RunLine(
+                    scope.address,
+                    scope.run.mode,
+                    scope.run.revision,
+                    scope.run.max_attempts,
+                    len(scope.columns),
+                    self._cells(scope),
+                    self._shown(scope),
+                )
+                for run in manifest.runs
+                for scope in found
+                if scope.manifest is manifest and scope.run is run
+            ),
+            labels=dict(manifest.labels),
+            ledger_version=self._history.version,
+        )
+
+
+def _open_call(call: PastCall, quiet_seconds: float) -> OpenCall:
+    quiet_for = max(0.0, quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+    return OpenCall(
+        call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor, quiet_for
+    )
+
+
+def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]:
+    """The due cells of a rectangle, columns with equal rows together; `names` holds the ids of its rows."""
+    by_rows: dict[int, list[str]] = {}
+    for part in rectangle.parts:
+        by_rows.setdefault(rectangle.due(part), []).append(part.column)
+    return tuple(
+        Block(tuple(columns), tuple(names[at] for at in masks.indexes(rows, rectangle.length)))
+        for rows, columns in by_rows.items()
+    )
+
+
+_IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
+
+
+def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int]) -> list[Skip]:
+    return [
+        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict])
+        for scope in found
+        for verdict in Verdict
+        if counted.get((scope.address, verdict))
+    ]
+
+
+def _counts(columns: Iterable[bytes]) -> CellCounts:
+    of = dict.fromkeys(CellState, 0)
+    for states in columns:
+        for state in CellState:
+            of[state] += states.count(state)
+    return CellCounts(
+        done=of[CellState.DONE] + of[CellState.DONE_WITHOUT_VALUE],
+        failed=of[CellState.FAILED],
+        empty=of[CellState.EMPTY],
+        in_progress=of[CellState.IN_PROGRESS],
+        unknown=of[CellState.UNKNOWN],
+    )
