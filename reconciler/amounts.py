@@ -9,6 +9,11 @@ def amount(value: Decimal | int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent(share: Decimal) -> str:
+    """Return a share of 1 as `20 %`, `2.5 %`."""
+    return f"{amount((share * 100).quantize(Decimal('0.01')))} %"
+
+
 def counted(count: int, noun: str) -> str:
     """Return `1 cell`, `1,240 cells`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -62,6 +62,8 @@ class StopCause(StrEnum):
     """Too many calls in a row without a clear answer."""
     INTERRUPTED = "interrupted"
     LEDGER = "ledger"
+    LOOK = "look"
+    """The tables could not be looked at again between two waves."""
     LEASED = "leased"
     """Another apply is at work on a table."""
 

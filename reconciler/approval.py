@@ -1,7 +1,7 @@
 """What somebody approved: the cells that an apply may send, however much more has fallen due since (shrink-only)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler import masks
 from reconciler.history import Block
@@ -17,6 +17,10 @@ class Approval:
     """Approved rows by table, mode, revision and column."""
 
     rows: Mapping[Key, frozenset[str]]
+    growing: frozenset[str] = frozenset()
+    """Manifests of which more may be sent than is listed: what nobody could list when it was approved."""
+    sent: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Rows by table and column that were sent already: of what grows, too, nothing is sent a second time."""
 
     @classmethod
     def of_calls(cls, calls: Iterable[Call]) -> "Approval":
@@ -34,7 +38,23 @@ class Approval:
                 rows.setdefault((table_id, mode, revision, column), set()).update(block.rows)
         return cls({key: frozenset(found) for key, found in rows.items()})
 
-    def mask(self, key: Key, row_index: Mapping[str, int]) -> int:
-        """Return the approved rows that the table still has."""
-        known = (row_index.get(row) for row in self.rows.get(key, ()))
+    def without(self, calls: Iterable[Call]) -> "Approval":
+        """Return what is left of it once `calls` were sent, however they ended."""
+        gone = Approval.of_calls(calls).rows
+        left = {key: rows - gone.get(key, frozenset()) for key, rows in self.rows.items()}
+        sent = dict(self.sent)
+        for (table, _, _, column), rows in gone.items():
+            sent[table, column] = sent.get((table, column), frozenset()) | rows
+        return Approval({key: rows for key, rows in left.items() if rows}, self.growing, sent)
+
+    def mask(self, key: Key, manifest: str, row_index: Mapping[str, int]) -> int:
+        """Return the rows of a manifest's table that are approved, and that the table still has."""
+        if manifest in self.growing:
+            gone = self.sent.get((key[0], key[3]), frozenset())
+            return masks.every_row(len(row_index)) & ~self._positions(gone, row_index)
+        return self._positions(self.rows.get(key, ()), row_index)
+
+    @staticmethod
+    def _positions(rows: Iterable[str], row_index: Mapping[str, int]) -> int:
+        known = (row_index.get(row) for row in rows)
         return masks.of_indexes((index for index in known if index is not None), len(row_index))

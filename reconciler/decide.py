@@ -23,7 +23,7 @@ _STATES = {state.value: state for state in CellState}
 
 
 class Verdict(IntEnum):
-    """What becomes of a cell in this plan; 0 is kept for cells out of scope."""
+    """What becomes of a cell in this plan; 0 is kept for cells out of scope. The last two are decided of whole runs."""
 
     DUE = 1
     DONE = 2
@@ -35,6 +35,8 @@ class Verdict(IntEnum):
     ATTEMPTS_EXHAUSTED = 8
     IN_DOUBT = 9
     UNKNOWN_STATUS = 10
+    HELD_BACK = 11
+    WAITING = 12
 
     @property
     def skip_reason(self) -> SkipReason:

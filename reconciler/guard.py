@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconciler.amounts import amount, counted
+from reconciler.amounts import amount, counted, percent
 from reconciler.budget import Limit, Limits, Prices, Rule
 from reconciler.clean import clean
 from reconciler.manifest import Manifest
 from reconciler.observed import CellState
-from reconciler.plan import Call, Plan, PlannedTable, Violation, sums
+from reconciler.plan import Call, Growth, Plan, PlannedTable, Violation, sums
 
 NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
@@ -80,7 +80,8 @@ def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tupl
     """Return what of the plan is not within the limits; `labels` are the manifests' own unless given."""
     labels = labels or own_labels(plan)
     return (
-        *_sum("", limits.max_cells, limits.max_credits, "", plan.calls),
+        *_growth(plan.growth),
+        *_sum("", limits.max_cells, limits.max_credits, "", plan.calls, plan.growth),
         *_tables(plan, limits),
         *_labels(plan, limits, labels),
         *_modes(plan, limits, labels),
@@ -90,7 +91,8 @@ def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tupl
 
 def own_labels(plan: Plan) -> Labels:
     """Return the labels that the plan's manifests carry."""
-    carried = {table.manifest: as_words(table.labels) for table in plan.tables}
+    carried = {growth.manifest: as_words(growth.labels) for growth in plan.growth}
+    carried |= {table.manifest: as_words(table.labels) for table in plan.tables}
     return Labels(carried, carried)
 
 
@@ -121,22 +123,47 @@ def whence(violation: Violation) -> str:
     return f"{violation.rule}, set in {violation.set_at}; to be raised by {violation.raised_by}"
 
 
+def _growth(growths: Iterable[Growth]) -> Iterator[Violation]:
+    """Refuse what nobody has limited: cells that fall due while the plan is applied, in a number that nobody knows."""
+    for growth in growths:
+        if growth.max_cells is None:
+            message = (
+                f"`{growth.because}` fills the table of `{growth.manifest}` while this is applied, and how many cells "
+                "fall due there is unknown; say how many may be bought, 0 for none: `allow_growth: {max_cells: …}`"
+            )
+            yield Violation("allow_growth", message, str(growth.place), raised_by="whoever may change that file")
+
+
 def _sum(
-    scope: str, max_cells: Limit | None, max_credits: Limit | None, of: str, calls: Iterable[Call]
+    scope: str,
+    max_cells: Limit | None,
+    max_credits: Limit | None,
+    of: str,
+    calls: Iterable[Call],
+    growths: Sequence[Growth],
 ) -> Iterator[Violation]:
-    """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant."""
+    """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant.
+
+    What may grow counts as if it all did.
+    """
     totals = sums(0, tuple(calls))
-    if max_cells is not None and totals.cells > max_cells.value:
-        yield _passed(f"{scope}max_cells", of, "cells", Decimal(totals.cells), max_cells)
+    growing = [growth for growth in growths if growth.max_cells]
+    grown = sum(growth.max_cells or 0 for growth in growing)
+    cells = totals.cells + grown
+    if max_cells is not None and cells > max_cells.value:
+        yield _passed(f"{scope}max_cells", of, "cells", Decimal(cells), max_cells, grown=bool(grown))
     if max_credits is not None:
-        if totals.known_credits > max_credits.value:
-            yield _passed(f"{scope}max_credits", of, "credits", totals.known_credits, max_credits)
-        elif totals.credits is None:
-            yield _unknown(f"{scope}max_credits", of, totals.unpriced_cells, max_credits)
+        price = totals.known_credits + sum((growth.max_credits or 0 for growth in growing), Decimal(0))
+        unlimited = sum(growth.max_cells or 0 for growth in growing if growth.max_credits is None)
+        if price > max_credits.value:
+            yield _passed(f"{scope}max_credits", of, "credits", price, max_credits, grown=bool(grown))
+        elif totals.credits is None or unlimited:
+            yield _unknown(f"{scope}max_credits", of, totals.unpriced_cells + unlimited, max_credits)
 
 
-def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit) -> Violation:
-    message = f"{of}{amount(due)} {unit} are due and the limit is {amount(limit.value)}"
+def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit, *, grown: bool) -> Violation:
+    verb = "are due, or may fall due by `allow_growth`," if grown else "are due"
+    message = f"{of}{amount(due)} {unit} {verb} and the limit is {amount(limit.value)}"
     return Violation(rule, message, limit.set_at, due, limit.value, _raised_by(limit))
 
 
@@ -152,7 +179,8 @@ def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
         cap = limits.of_table(table)
         manifests = ", ".join(f"`{name}`" for name in sorted({call.manifest for call in calls}))
         of = f"table {table} ({manifests}): "
-        yield from _sum("per_table.", cap.max_cells, cap.max_credits, of, calls)
+        growths = [growth for growth in plan.growth if growth.table_id == table]
+        yield from _sum("per_table.", cap.max_cells, cap.max_credits, of, calls, growths)
         if cap.max_rerun_share is not None:
             yield from _share(of, cap.max_rerun_share, calls, cells.get(table, 0))
 
@@ -169,15 +197,11 @@ def _share(of: str, limit: Limit, calls: Sequence[Call], cells: int) -> Iterator
     if again > limit.value * cells:
         share = Decimal(again) / cells if cells else Decimal(1)
         message = (
-            f"{of}{amount(again)} of its {amount(cells)} cells ({_percent(share)}) would be run again and the limit is "
-            f"{_percent(limit.value)}"
+            f"{of}{amount(again)} of its {amount(cells)} cells ({percent(share)}) would be run again and the limit is "
+            f"{percent(limit.value)}"
         )
         number = share.quantize(Decimal("0.000001"))
         yield Violation("max_rerun_share", message, limit.set_at, number, limit.value, _raised_by(limit))
-
-
-def _percent(share: Decimal) -> str:
-    return f"{amount((share * 100).quantize(Decimal('0.01')))} %"
 
 
 def reruns(call: Call) -> dict[str, int]:
@@ -192,7 +216,8 @@ def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
             yield _unreadable("per_label", label, given[0], labels.unknown)
             continue
         calls = [call for call in plan.calls if label in labels.carried.get(call.manifest, ())]
-        yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{clean(label)}: ", calls)
+        growths = [growth for growth in plan.growth if label in labels.carried.get(growth.manifest, ())]
+        yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{clean(label)}: ", calls, growths)
 
 
 def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Violation:

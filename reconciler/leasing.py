@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -39,6 +39,7 @@ class Leases:
         self._wait_seconds = wait_seconds
         self._sleep = sleep
         self._on_wait = on_wait
+        self._owner = str(uuid.uuid4())
         self._held: dict[str, Lease] = {}
         self._lost = ""
         self._done = threading.Event()
@@ -46,21 +47,29 @@ class Leases:
 
     def __enter__(self) -> Self:
         """Take all leases or none. Raises Leased where others hold one, LedgerError."""
-        owner = str(uuid.uuid4())
+        self._held = self._acquire(self._tables)
+        self._renewer.start()
+        return self
+
+    def take(self, tables: Collection[str]) -> None:
+        """Take the leases of those tables, too, that are not held yet. Raises Leased, LedgerError."""
+        missing = sorted(set(tables).difference(self._held))
+        if missing:
+            # Replaced in one piece: the renewer may be reading it.
+            self._held = self._held | self._acquire(missing)
+
+    def _acquire(self, tables: Sequence[str]) -> dict[str, Lease]:
         left = self._wait_seconds
         while True:
             try:
-                leases = self._ledger.acquire(self._tables, owner=owner, actor=self._actor, seconds=self._seconds)
-                break
+                leases = self._ledger.acquire(tables, owner=self._owner, actor=self._actor, seconds=self._seconds)
+                return {lease.table_id: lease for lease in leases}
             except Leased as error:
                 if left <= 0:
                     raise
                 self._on_wait(error.message)
                 self._sleep(min(RETRY_SECONDS, left))
                 left -= RETRY_SECONDS
-        self._held = {lease.table_id: lease for lease in leases}
-        self._renewer.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -37,6 +37,10 @@ class SkipReason(StrEnum):
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     IN_DOUBT = "in_doubt"
     UNKNOWN_STATUS = "unknown_status"
+    HELD_BACK = "held_back"
+    """Too many cells of its run's first portion failed (`rollout`)."""
+    WAITING = "waiting"
+    """A manifest that comes first is not at rest, and has nothing due in this plan."""
     NOT_DUE = "not_due"
     """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
 
@@ -71,6 +75,7 @@ class Call:
     """None where the price of a column is unknown."""
     reason: Reason
     wave: int = 1
+    """Sent once the waves before it have ended: what it depends on, or a first portion, is in one of them."""
     covered: tuple[Block, ...] = field(default=(), repr=False)
     """The due cells exactly. Not in the plan file; the ledger keeps it."""
     before: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
@@ -109,6 +114,42 @@ class CellCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """How the first portion of a run that has a `rollout` came out so far."""
+
+    first: int
+    """Rows that the portion has, for each column."""
+    max_failed: Decimal
+    """The share of its cells that may fail."""
+    cells: int
+    """Cells of complete portions: of every column that has been tried on `first` rows."""
+    failed: int
+    """Those of them that are failed now."""
+
+    @property
+    def is_breached(self) -> bool:
+        """Too many failed: the rest of the run is held back."""
+        return self.failed > self.max_failed * self.cells
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A manifest whose table is filled while the plan is applied: nobody knows yet how many cells fall due there."""
+
+    manifest: str
+    table_id: str
+    """Empty where even the table is not there yet."""
+    because: str
+    """What fills it: `manifest/column`."""
+    max_cells: int | None
+    """What its `allow_growth` lets one apply buy; None where it has none, and then nothing is applied."""
+    max_credits: Decimal | None
+    place: Place
+    """Where the manifest names its table."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RunLine:
     """A run of a manifest, whether or not it has calls: what a person wants listed."""
 
@@ -122,6 +163,7 @@ class RunLine:
     """Cells in its scope."""
     states: CellCounts | None = None
     """Those cells by what they show; None where rows were left unread."""
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +293,7 @@ class Plan:
     """`--target` selectors."""
     exclude: tuple[str, ...] = ()
     """`--exclude` selectors."""
+    growth: tuple[Growth, ...] = ()
 
     @property
     def errored(self) -> bool:

@@ -9,7 +9,18 @@ from reconciler.amounts import json_number
 from reconciler.budget import Limits
 from reconciler.fingerprint import digest_of_parts
 from reconciler.place import Problem
-from reconciler.plan import FORMAT_VERSION, Against, Call, OpenCall, Plan, PlannedTable, Totals, Violation
+from reconciler.plan import (
+    FORMAT_VERSION,
+    Against,
+    Call,
+    Growth,
+    OpenCall,
+    Plan,
+    PlannedTable,
+    RunLine,
+    Totals,
+    Violation,
+)
 
 PIECES_AT_ONCE = 10_000
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=True)
@@ -72,6 +83,7 @@ def document(
         "skipped": [
             {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells} for skip in plan.skipped
         ],
+        **({"growth": [_growth(each) for each in plan.growth]} if plan.growth else {}),
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "totals": totals(plan.totals()),
         "violations": [_violation(violation) for violation in violations],
@@ -146,17 +158,26 @@ def _table(table: PlannedTable) -> dict[str, Any]:
         "rows": table.rows,
         "columns_digest": table.columns_digest,
         "cells": None if table.cells is None else asdict(table.cells),
-        "runs": [
-            {
-                "address": run.address,
-                "mode": run.mode.value,
-                "revision": run.revision,
-                "columns": run.columns,
-                "cells": run.cells,
-            }
-            for run in table.runs
-        ],
+        "runs": [_run(run) for run in table.runs],
     }
+
+
+def _run(run: RunLine) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "address": run.address,
+        "mode": run.mode.value,
+        "revision": run.revision,
+        "columns": run.columns,
+        "cells": run.cells,
+    }
+    if run.trial is not None:
+        content["rollout"] = {
+            "first": run.trial.first,
+            "max_failed": json_number(run.trial.max_failed),
+            "tried": run.trial.cells,
+            "failed": run.trial.failed,
+        }
+    return content
 
 
 def _call(call: Call) -> dict[str, Any]:
@@ -181,6 +202,16 @@ def _call(call: Call) -> dict[str, Any]:
         # The rectangle covers cells that its mode leaves alone; approval is for the others only.
         content["due"] = [{"columns": list(block.columns), "rows": list(block.rows)} for block in call.covered]
     return content
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    return {
+        "manifest": growth.manifest,
+        "table_id": growth.table_id or None,
+        "because": growth.because,
+        "max_cells": growth.max_cells,
+        "max_credits": json_number(growth.max_credits),
+    }
 
 
 def _open_call(call: OpenCall) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from reconciler.manifest import Manifest
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
 from reconciler.plan import Plan
-from reconciler.tableplan import Rules, TablePlanner
+from reconciler.tableplan import Part, Rules, TablePlanner
+from reconciler.waves import growth, in_turn, not_yet
 
 
 def make_plan(
@@ -38,18 +39,27 @@ def make_plan(
     by_table: dict[str, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda manifest: manifest.name):
         by_table.setdefault(manifest.table_id, []).append(manifest)
-    parts = [
-        TablePlanner(
-            owners, snapshots[table], histories.get(table) or TableHistory(table), rules, within, anyway
-        ).plan()
-        for table, owners in by_table.items()
-        if table in snapshots
-    ]
+    waiting: frozenset[str] = frozenset()
+    planned: dict[str, Part] = {}
+    while True:
+        for table, owners in by_table.items():
+            is_new = table not in planned or any(owner.name in waiting for owner in owners)
+            if table in snapshots and is_new:
+                history = histories.get(table) or TableHistory(table)
+                planned[table] = TablePlanner(owners, snapshots[table], history, rules, within, anyway, waiting).plan()
+        parts = list(planned.values())
+        calls = [call for part in parts for call in part.calls]
+        before = waiting
+        waiting |= not_yet(manifests, calls, (skip for part in parts for skip in part.skipped))
+        if waiting == before:
+            break
+    ordered = in_turn(manifests, calls)
     return Plan(
         manifest_digest=manifest_digest,
         tables=tuple(sorted((t for part in parts for t in part.tables), key=lambda table: table.manifest)),
         # Table by table, so that upstream columns stay first also where two manifests share a table.
-        calls=tuple(call for part in parts for call in part.calls),
+        calls=ordered,
+        growth=growth(manifests, ordered),
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=lambda skip: skip.address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),

@@ -16,6 +16,7 @@ class Memory:
         self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
     ) -> None:
         self._rows = len(snapshot.row_ids)
+        self._accepted = tuple(history.accepted())
         self._row_index = row_index
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
         self._in_doubt: dict[str, bytearray] = {}
@@ -49,6 +50,17 @@ class Memory:
         if reruns is None:
             return 0
         return masks.from_flags(bytes(count >= max_attempts for count in reruns))
+
+    def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
+        """Rows that accepted calls of this mode and revision took with the column's present configuration, in order."""
+        rows: dict[int, None] = {}
+        for call in self._accepted:
+            is_same = call.mode is mode and call.revision == revision
+            if is_same and call.configs.get(column.id) == column.config_digest:
+                for block in call.covered:
+                    if column.id in block.columns:
+                        rows.update(dict.fromkeys(self._indexes(block.rows)))
+        return list(rows)
 
     def times_bought(self, column: str, rows: list[int]) -> int:
         """How many accepted calls covered the cells, added up: it grows whenever one is bought (or was adopted)."""

@@ -1,94 +1,47 @@
-"""The story of an apply: look and plan (`looking.py`), guard, lease, plan again within what was approved, send, wait.
+"""The story of an apply: look and plan (`looking.py`), guard, lease, plan again within what was approved; then wave by
+wave: send and wait (`sending.py`), look again, plan what is left.
 
 Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
 """
 
-import random
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
-from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
+from reconciler.apply import Stop, StopCause
 from reconciler.approval import Approval
-from reconciler.client import Reader
-from reconciler.errors import ApiError, ErroredPlan, LedgerError, LimitExceeded
+from reconciler.errors import ErroredPlan, LimitExceeded, ReconcilerError
 from reconciler.guard import NARROW, check, whence
 from reconciler.history import CallState
 from reconciler.leasing import Leases
-from reconciler.ledger import Ledger
 from reconciler.looking import Look, Wanted, look, plan
-from reconciler.observed import TableSnapshot, TableStatus
-from reconciler.outcome import Actor, CallResult, Ending, Ticket
-from reconciler.plan import Call, Plan
-from reconciler.profiling import Phase, Profile, TimedJournal, TimedRunner
+from reconciler.outcome import CallResult
+from reconciler.plan import Call, Cause, Plan, sums
+from reconciler.profiling import Phase
 from reconciler.recovery import Verdict
-from reconciler.report import Report
+from reconciler.report import Outgrown, Report, held_back
 from reconciler.saved import SavedPlan
+from reconciler.sending import Tools, send
 from reconciler.settings import Settings
-from reconciler.shortcut import Shortcut
-from reconciler.waiting import Patience, settle, wait_until_idle
+from reconciler.waves import above, parted
 
-LONGEST_BACKOFF_SECONDS = 8.0
 LOOK_AGAIN_AFTER_SECONDS = 10.0
 """A look older than this when the leases are held is taken again: somebody thought about the plan meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watcher:
-    """What an apply tells while it works."""
-
-    on_result: Callable[[CallResult], None]
-    on_poll: Callable[[Mapping[str, TableStatus]], None]
-    on_unrecorded: Callable[[Call, Ticket, Ending], None]
-    """The ledger did not keep an ending: a person must. Called from the thread that sent the call."""
-    on_trouble: Callable[[str], None]
-    """Something went wrong that does not change what was spent."""
-
-
-class Interrupt:
-    """Set by a signal handler; read wherever an apply may stop."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def set(self) -> None:
-        """Ask for the end; the call in flight is finished and recorded first."""
-        self._event.set()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the interrupt."""
-        self._event.wait(seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What an apply works with."""
-
-    settings: Settings
-    reader: Reader
-    runner: Runner
-    ledger: Ledger
-    actor: Actor
-    watcher: Watcher
-    interrupt: Interrupt
-    lease_timeout_seconds: float = 0.0
-    profile: Profile = field(default_factory=Profile)
-
-
-@contextmanager
 def apply(
-    wanted: Wanted, tools: Tools, approve: Callable[[Plan], str], saved: SavedPlan | None = None
-) -> Iterator[Report]:
-    """Plan, have the plan approved, and send it; gives the report once everything is sent, while the leases are held.
+    wanted: Wanted,
+    tools: Tools,
+    approve: Callable[[Plan], str],
+    saved: SavedPlan | None = None,
+    wait_for: Callable[[Report], Report] | None = None,
+) -> Report:
+    """Plan, have the plan approved, and send it wave by wave; return the report.
 
-    `approve` returns the plan's id or raises; a `saved` plan bounds what is proposed. Raises PlanError for a plan that
-    is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all before anything was sent; what goes
-    wrong later is in the report.
+    `approve` returns the plan's id or raises; a `saved` plan bounds what is proposed. `wait_for` waits until what a
+    report sent has ended, as `wait` does; without it the first wave is all that is sent. Raises PlanError for a plan
+    that is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all before anything was sent; what
+    goes wrong later is in the report.
     """
     looked_at = time.monotonic()
     seen = _look_for_apply(wanted, wanted.tables, tools)
@@ -100,8 +53,8 @@ def apply(
     plan_id = approve(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
     if not tables:
-        yield Report(plan_id, in_doubt=proposed.in_doubt)
-        return
+        report = Report(plan_id, in_doubt=proposed.in_doubt, held_back=held_back(proposed))
+        return report if wait_for is None else wait_for(report)
     seconds = tools.settings.project.api.spend.lease_seconds
     with Leases(
         tools.ledger,
@@ -124,22 +77,22 @@ def apply(
             with tools.profile.phase(Phase.PLANNING):
                 final = _refuse(plan(wanted, seen, tools.settings, approved), tools.settings)
         _record(seen.verdicts, leases, tools)
-        yield _send(final, proposed, plan_id, leases, tools)
+        return _Waves(wanted, tools, leases, proposed, plan_id, wait_for).send(final)
 
 
 def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:
     return look(wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile)
 
 
-def _refuse(proposed: Plan, settings: Settings) -> Plan:
-    """Return the plan, or raise PlanError where it must not be sent."""
+def _refuse(proposed: Plan, settings: Settings, sent: str = "before anything was sent") -> Plan:
+    """Return the plan, or raise PlanError where it must not be sent; `sent` says what of it was."""
     if proposed.errored:
         raise ErroredPlan(proposed.diagnostics)
     violated = check(proposed, settings.limits, settings.floor)
     if violated:
         places = "\n".join(whence(violation) for violation in violated)
         message = "; ".join(violation.message for violation in violated)
-        raise LimitExceeded(f"refused before anything was sent: {message}", hint=f"{places}\n{NARROW}")
+        raise LimitExceeded(f"refused {sent}: {message}", hint=f"{places}\n{NARROW}")
     return proposed
 
 
@@ -159,76 +112,140 @@ def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
         )
 
 
-def _send(final: Plan, proposed: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
-    unrecorded: list[str] = []
+class _Waves:
+    """Sends what was approved wave by wave, and nothing else; looks again between two waves."""
 
-    def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
-        unrecorded.append(call.id)
-        tools.watcher.on_unrecorded(call, ticket, ending)
+    def __init__(
+        self,
+        wanted: Wanted,
+        tools: Tools,
+        leases: Leases,
+        proposed: Plan,
+        plan_id: str,
+        wait_for: Callable[[Report], Report] | None,
+    ) -> None:
+        self._wanted = wanted
+        self._tools = tools
+        self._leases = leases
+        self._proposed = proposed
+        self._wait_for = wait_for
+        growing = frozenset(growth.manifest for growth in proposed.growth if growth.max_cells)
+        self._left = replace(Approval.of_calls(proposed.calls), growing=growing)
+        """What is approved and was not sent yet."""
+        self._grown: set[str] = set()
+        """Ids of calls for cells that nobody could list when the plan was approved."""
+        self._outgrown: dict[str, Outgrown] = {}
+        self._report = Report(plan_id)
 
-    def pause(attempt: int) -> None:
-        tools.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
+    def send(self, due: Plan) -> Report:
+        """Send everything that is `due`, the first wave at once; raises nothing."""
+        while True:
+            now, later = parted(due.calls)
+            self._send_wave(replace(due, calls=now))
+            if self._wait_for is not None:
+                self._report = self._wait_for(self._report)
+            if self._report.stop is not None:
+                self._give_up(later, f"the apply had stopped: {self._report.stop.message}")
+                later = ()
+            is_open = self._report.stop is None and not self._report.still_running
+            if self._wait_for is None or not is_open or not (later or self._left.growing):
+                break
+            try:
+                due = self._plan_again()
+            except ReconcilerError as error:
+                stop = Stop(StopCause.LOOK, f"the next wave could not be planned: {error.message}", error.hint)
+                self._report = replace(self._report, stop=stop)
+                self._give_up(later, "the next wave could not be planned")
+                later = ()
+                break
+            if not due.calls:
+                break
+        return self._conclude(due, later)
 
-    pace = Pace(tools.settings.project.api.spend.send_within_seconds, time.monotonic, pause)
-    work = Apply(
-        final,
-        TimedRunner(tools.runner, tools.profile),
-        TimedJournal(leases, tools.profile),
-        pace,
-        plan_id=plan_id,
-        actor=tools.actor,
-        on_unrecorded=lost,
-        interrupted=lambda: bool(tools.interrupt),
-        concurrency=tools.settings.project.api.run_concurrency,
-    )
-    results = []
-    for result in work.run():
-        results.append(result)
-        tools.watcher.on_result(result)
-    looked_again = {table.table_id for table in final.tables}
-    elsewhere = tuple(call for call in proposed.in_doubt if call.table_id not in looked_again)
-    order = {call.id: index for index, call in enumerate(final.calls)}
-    results.sort(key=lambda result: order[result.call.id])
-    return Report(plan_id, tuple(results), work.stopped, (*elsewhere, *final.in_doubt), tuple(unrecorded))
+    def _send_wave(self, wave: Plan) -> None:
+        """Send a wave, but for what goes wrong already: a table's or a manifest's trouble stays its own."""
+        self._left = self._left.without(wave.calls)
+        reasons = self._troubles(wave.calls)
+        calls = tuple(call for call in wave.calls if call.id not in reasons)
+        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools)
+        self._report = replace(
+            self._report,
+            results=(*self._report.results, *sent.results),
+            stop=sent.stop,
+            unrecorded=(*self._report.unrecorded, *sent.unrecorded),
+        )
+        for call in wave.calls:
+            if call.id in reasons:
+                self._give_up([call], reasons[call.id])
 
-
-def wait(report: Report, tools: Tools, timeout_seconds: float | None) -> Report:
-    """Wait until the tables of accepted calls are idle, read their cells once more, and settle the calls.
-
-    Raises nothing: whatever goes wrong now does not change what was spent, and the report must come out.
-    """
-    tables = {result.call.table_id for result in report.in_state(CallState.ACCEPTED)}
-
-    def statuses(pending: Collection[str]) -> dict[str, TableStatus]:
-        try:
-            answers = tools.reader.read_statuses(pending)
-        except ApiError as error:
-            tools.watcher.on_trouble(error.message)
+    def _troubles(self, calls: Iterable[Call]) -> dict[str, str]:
+        """Return the calls that must not be sent any more, by id, and why: one of an earlier wave did not go well."""
+        tables: dict[str, str] = {}
+        manifests: dict[str, str] = {}
+        for result in self._report.results:
+            if result.ending is not None and result.ending.state is not CallState.ACCEPTED:
+                word = result.ending.state.value.replace("_", " ")
+                tables[result.call.table_id] = f"call {result.call.id[:8]} for the same table is {word}"
+                manifests[result.call.manifest] = f"call {result.call.id[:8]} of a manifest before this one is {word}"
+        if not tables:
             return {}
-        for message in sorted({answer.message for answer in answers.values() if isinstance(answer, ApiError)}):
-            tools.watcher.on_trouble(message)
-        return {table: answer for table, answer in answers.items() if isinstance(answer, TableStatus)}
+        found = {}
+        for call in calls:
+            upstream = above(call.manifest, self._wanted.manifests) & manifests.keys()
+            reason = tables.get(call.table_id) or next((manifests[name] for name in sorted(upstream)), "")
+            if reason:
+                found[call.id] = reason
+        return found
 
-    interrupt = tools.interrupt
-    patience = Patience(time.monotonic, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
-    with tools.profile.phase(Phase.WAITING):
-        running = wait_until_idle(tables, statuses, patience, tools.watcher.on_poll)
-    results = report.results
-    bought: dict[str, set[str]] = {}
-    for result in report.in_state(CallState.ACCEPTED):
-        bought.setdefault(result.call.table_id, set()).update(result.call.rows)
-    try:
-        with tools.profile.phase(Phase.WAITING):
-            answers = tools.reader.read_tables(
-                dict.fromkeys(tables.difference(running), frozenset()),
-                {table: Shortcut(rows=frozenset(rows)) for table, rows in bought.items()},
-            )
-        snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
-        results = settle(results, snapshots)
+    def _give_up(self, calls: Iterable[Call], reason: str) -> None:
+        results = [CallResult(call, None, reason) for call in calls]
         for result in results:
-            if result.settlement is not None:
-                tools.ledger.settle(result.call.id, result.settlement)
-    except (ApiError, LedgerError) as error:
-        tools.watcher.on_trouble(error.message)
-    stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
-    return replace(report, results=results, waited=True, still_running=running, stop=stop)
+            self._tools.watcher.on_result(result)
+        self._report = replace(self._report, results=(*self._report.results, *results))
+
+    def _plan_again(self) -> Plan:
+        """Look again and plan what is left of the approval, and what has grown. Raises what looking raises."""
+        growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._left.growing}
+        tables = {call.table_id for call in self._proposed.calls} | growing
+        self._leases.take(tables)
+        seen = _look_for_apply(self._wanted, tables, self._tools)
+        with self._tools.profile.phase(Phase.PLANNING):
+            # Parted as what a change causes is: no call then mixes listed cells with others.
+            listed = replace(self._left, growing=frozenset())
+            due = self._within_growth(plan(self._wanted, seen, self._tools.settings, self._left, anyway=listed))
+            sent = [result.call for result in self._report.results if result.ending is not None]
+            _refuse(replace(due, calls=(*sent, *due.calls)), self._tools.settings, "with what was sent before it")
+        _record(seen.verdicts, self._leases, self._tools)
+        return due
+
+    def _within_growth(self, due: Plan) -> Plan:
+        """Drop all that has grown of a manifest where it is more than may be bought of it."""
+        sent = [result.call for result in self._report.results if result.call.id in self._grown]
+        grown = [call for call in due.calls if call.cause is Cause.CHANGE]
+        self._grown.update(call.id for call in grown)
+        for allowed in self._proposed.growth:
+            totals = sums(0, [call for call in (*sent, *grown) if call.manifest == allowed.manifest])
+            price, most = totals.credits, allowed.max_credits
+            is_dear = most is not None and (price is None or price > most)
+            if totals.cells > (allowed.max_cells or 0) or is_dear:
+                self._outgrown[allowed.manifest] = Outgrown(allowed, totals.cells, price)
+        calls = [
+            replace(call, cause=None)
+            for call in due.calls
+            if call.cause is not Cause.CHANGE or call.manifest not in self._outgrown
+        ]
+        return replace(due, calls=tuple(calls))
+
+    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:
+        """Add to the report what the last look showed, and what the first look did of tables not looked at since."""
+        seen = {table.table_id for table in last.tables}
+        before = [call for call in self._proposed.in_doubt if call.table_id not in seen]
+        own = {result.call.id for result in self._report.results}
+        held = [each for each in held_back(self._proposed) if each.table_id not in seen]
+        return replace(
+            self._report,
+            in_doubt=tuple(call for call in (*before, *last.in_doubt) if call.id not in own),
+            held_back=(*held, *held_back(last)),
+            outgrown=tuple(self._outgrown[name] for name in sorted(self._outgrown)),
+            later=tuple(later),
+        )

@@ -8,7 +8,7 @@ from enum import IntEnum
 from reconciler.apply import Stop, StopCause
 from reconciler.history import CallState
 from reconciler.outcome import CallResult
-from reconciler.plan import OpenCall
+from reconciler.plan import Call, Growth, OpenCall, Plan, SkipReason, Trial
 
 
 class ExitCode(IntEnum):
@@ -26,6 +26,28 @@ class ExitCode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A run whose first portion failed too often: the rest of it is not sent."""
+
+    address: str
+    table_id: str
+    trial: Trial
+    cells: int
+    """Due, and not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgrown:
+    """More fell due while the plan was applied than its `allow_growth` lets one apply buy: nothing of it is sent."""
+
+    growth: Growth
+    cells: int
+    """What fell due, with what was bought of it before."""
+    credits: Decimal | None
+    """None where a price is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One apply, after the fact."""
 
@@ -39,6 +61,10 @@ class Report:
     waited: bool = False
     still_running: tuple[str, ...] = ()
     """Ids of tables that were not idle when waiting ended."""
+    held_back: tuple[HeldBack, ...] = ()
+    outgrown: tuple[Outgrown, ...] = ()
+    later: tuple[Call, ...] = ()
+    """Approved calls of later waves that wait for another apply, because this one did not wait for the first."""
 
     def in_state(self, state: CallState) -> tuple[CallResult, ...]:
         """Return the results that ended in `state`."""
@@ -64,9 +90,21 @@ class Report:
             return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
                 self.stop.cause, ExitCode.PARTIAL
             )
-        if self.stop is not None or len(accepted) < len(self.results) or self.failed_cells:
+        is_short = len(accepted) < len(self.results) or bool(self.held_back or self.outgrown)
+        if self.stop is not None or is_short or self.failed_cells:
             return ExitCode.PARTIAL
         return ExitCode.CHANGES if detailed and accepted else ExitCode.OK
+
+
+def held_back(plan: Plan) -> tuple[HeldBack, ...]:
+    """Return the runs of a plan whose first portion failed too often, where something of them is due."""
+    cells = {skip.address: skip.cells for skip in plan.skipped if skip.reason is SkipReason.HELD_BACK}
+    return tuple(
+        HeldBack(run.address, table.table_id, run.trial, cells[run.address])
+        for table in plan.tables
+        for run in table.runs
+        if run.trial is not None and run.address in cells
+    )
 
 
 def bought_cells(result: CallResult) -> int:

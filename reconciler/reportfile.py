@@ -35,6 +35,7 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
             for call in report.in_doubt
         ],
         "unrecorded": list(report.unrecorded),
+        **_open_ends(report),
         "waited": report.waited,
         "still_running": list(report.still_running),
         "totals": {
@@ -50,6 +51,37 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
             "cells_failed": report.failed_cells,
         },
     }
+
+
+def _open_ends(report: Report) -> dict[str, Any]:
+    """Return what was approved and not sent although no call went wrong; each key only where it holds any."""
+    held = [
+        {
+            "address": each.address,
+            "table_id": each.table_id,
+            "cells": each.cells,
+            "tried": each.trial.cells,
+            "failed": each.trial.failed,
+            "max_failed": json_number(each.trial.max_failed),
+        }
+        for each in report.held_back
+    ]
+    grown = [
+        {
+            "manifest": each.growth.manifest,
+            "because": each.growth.because,
+            "cells": each.cells,
+            "credits": json_number(each.credits),
+            "max_cells": each.growth.max_cells,
+            "max_credits": json_number(each.growth.max_credits),
+        }
+        for each in report.outgrown
+    ]
+    later = [
+        {"id": call.id, "address": call.address, "table_id": call.table_id, "cells": call.cells, "wave": call.wave}
+        for call in report.later
+    ]
+    return {key: found for key, found in (("held_back", held), ("outgrown", grown), ("later", later)) if found}
 
 
 def _result(result: CallResult) -> dict[str, Any]:

@@ -28,9 +28,10 @@ from reconciler.manifest import Manifest, Mode
 from reconciler.observed import CellState, Column, TableSnapshot, depths
 from reconciler.packed import RowIndex
 from reconciler.place import Problem
-from reconciler.plan import Call, Cause, CellCounts, OpenCall, PlannedTable, Reason, RunLine, Skip, SkipReason
+from reconciler.plan import Call, Cause, CellCounts, OpenCall, PlannedTable, Reason, RunLine, Skip, SkipReason, Trial
 from reconciler.recall import Memory
 from reconciler.shortcut import narrowed, shortcut, suffices
+from reconciler.waves import Turns, portion, trial
 
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
 
@@ -71,7 +72,9 @@ class TablePlanner:
         rules: Rules,
         within: Approval | None,
         anyway: Approval | None,
+        waiting: frozenset[str] = frozenset(),
     ) -> None:
+        """`waiting` names the manifests that may not begin yet; the others are as for `make_plan`."""
         assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
         self._manifests = manifests
         self._whole = snapshot
@@ -80,6 +83,7 @@ class TablePlanner:
         self._rules = rules
         self._within = within
         self._anyway = anyway
+        self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
         self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
@@ -87,15 +91,20 @@ class TablePlanner:
         self._depths = depths(snapshot.columns)
         self._due: dict[str, int] = {}
         """Column id → rows due in any scope."""
+        self._trials: dict[str, Trial | None] = {}
+        """Address → how the first portion of a run with a rollout came out."""
+        self._portions: dict[str, dict[str, int]] = {}
+        """Address → column id → the due rows that may go first."""
 
     def plan(self) -> Part:
         """Return the table's share of the plan; a name the table does not have leaves it without calls."""
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = Part(diagnostics=problems)
-        part.tables = [self._line(manifest, [] if problems else found) for manifest in self._manifests]
         part.in_doubt = [_open_call(call, self._rules.quiet_seconds) for call in self._history.calls if call.is_open]
         if problems:
+            part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
+        self._trials = {scope.address: trial(scope, self._snapshot, self._memory) for scope in found}
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
         skipped: dict[tuple[str, Verdict], int] = {}
         for column, verdicts in self._decide(found):
@@ -103,11 +112,13 @@ class TablePlanner:
                 cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
+        part.tables = [self._line(manifest, found) for manifest in self._manifests]
         part.skipped = _skips(found, skipped)
         if self._whole.unread_rows and not self._rows:
             part.skipped = [Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope)) for scope in found]
         if self._snapshot.is_finished:
-            part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address])]
+            turns = self._turns(cells)
+            part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
             part.calls.sort(key=self._upstream_first)
         return part
 
@@ -136,18 +147,31 @@ class TablePlanner:
             facts = self._facts(column, scope)
             verdicts = facts.translate(VERDICTS[scope.run.mode])
             due = masks.from_flags(verdicts.translate(_IS_DUE)) & scope.rows & ~taken
+            withheld = self._withheld(scope)
+            if withheld is not None:
+                verdicts, due = verdicts.translate(_INSTEAD[withheld]), 0
             if self._within is not None:
                 due &= self._listed(self._within, column, scope)
             harmless = masks.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
             taken |= due
+            self._portions.setdefault(scope.address, {})[column.id] = portion(
+                scope, column, due, self._rows, self._memory
+            )
             decided.append((scope, due, harmless, verdicts))
         self._due[column.id] = taken
         for scope, due, harmless, verdicts in decided:
             yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
 
+    def _withheld(self, scope: Scope) -> Verdict | None:
+        """Return why nothing of a scope is due although its cells are; None where that is not so."""
+        if scope.manifest.name in self._waiting:
+            return Verdict.WAITING
+        tried = self._trials[scope.address]
+        return Verdict.HELD_BACK if tried is not None and tried.is_breached else None
+
     def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
-        return approval.mask(key, self._row_index)
+        return approval.mask(key, scope.manifest.name, self._row_index)
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
@@ -187,11 +211,21 @@ class TablePlanner:
             counts[Verdict.IN_PROGRESS] += waiting
         return counts
 
-    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells]) -> Iterator[Call]:
+    def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> Turns:
+        behind: dict[str, int] = {}
+        for address, of_scope in cells.items():
+            for each in of_scope.values():
+                rest = each.due & ~self._portions[address][each.column]
+                behind[each.column] = behind.get(each.column, 0) | rest
+        columns = sorted(self._snapshot.columns, key=lambda column: self._depths.get(column.id, 0))
+        return Turns.of([column for column in columns if not column.is_input], self._due, behind, self._depths)
+
+    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells], turns: Turns) -> Iterator[Call]:
         columns = [cells[column.id] for column in scope.columns]
         for cause, of_cause in self._by_cause(scope, columns):
-            for rectangle in cover(of_cause, self._rows, self._rules.max_cells_per_call):
-                yield self._call(scope, rectangle, cause)
+            for wave, of_wave in turns.parted(of_cause):
+                for rectangle in cover(of_wave, self._rows, self._rules.max_cells_per_call):
+                    yield self._call(scope, rectangle, cause, wave)
 
     def _by_cause(
         self, scope: Scope, columns: Sequence[ColumnCells]
@@ -204,7 +238,7 @@ class TablePlanner:
         yield Cause.DUE, [replace(cells, due=cells.due & rows) for cells, rows in zip(columns, listed, strict=True)]
         yield Cause.CHANGE, [replace(cells, due=cells.due & ~rows) for cells, rows in zip(columns, listed, strict=True)]
 
-    def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None) -> Call:
+    def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None, wave: int) -> Call:
         columns = {column.id: column for column in scope.columns}
         ids = tuple(part.column for part in rectangle.parts)
         start, length = rectangle.start, rectangle.length
@@ -240,6 +274,7 @@ class TablePlanner:
             configs={column: columns[column].config_digest for column in ids},
             kinds={column: columns[column].kind for column in ids},
             cause=cause,
+            wave=wave,
         )
 
     def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
@@ -251,9 +286,9 @@ class TablePlanner:
             total += price * count
         return total
 
-    def _upstream_first(self, call: Call) -> int:
-        """The depth of the call's first column: what others wait for is sent before them."""
-        return min(self._depths[column] for column in call.columns)
+    def _upstream_first(self, call: Call) -> tuple[int, int]:
+        """The call's wave, then the depth of its first column: what others wait for is sent before them."""
+        return call.wave, min(self._depths[column] for column in call.columns)
 
     def _shown(self, scope: Scope) -> CellCounts | None:
         """Count the cells of a scope by what they show; None where they were left unread."""
@@ -289,6 +324,7 @@ class TablePlanner:
                     len(scope.columns),
                     self._cells(scope),
                     self._shown(scope),
+                    self._trials.get(scope.address),
                 )
                 for run in manifest.runs
                 for scope in found
@@ -318,6 +354,11 @@ def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]
 
 
 _IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
+_INSTEAD = {
+    verdict: bytes(range(256)).replace(bytes([Verdict.DUE]), bytes([verdict]))
+    for verdict in (Verdict.HELD_BACK, Verdict.WAITING)
+}
+"""Translation tables that say of every due cell why it is withheld."""
 
 
 def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int]) -> list[Skip]:

@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from types import FrameType
 
 import click
 
-from reconciler import looking, planfile, reconcile, reportfile, schema
+from reconciler import looking, planfile, reconcile, reportfile, schema, sending
 from reconciler import saved as saved_plan
 from reconciler.clean import clean
 from reconciler.cli import options
@@ -25,18 +26,19 @@ from reconciler.cli.writing import write_profile, write_whole
 from reconciler.client import Reader, SpendClient
 from reconciler.errors import PlanError, SettingsError, StalePlan
 from reconciler.guard import tightest
+from reconciler.history import CallState
 from reconciler.ledger import open_ledger
 from reconciler.observed import TableStatus
 from reconciler.outcome import CallResult, Ending, Ticket
 from reconciler.plan import Call, Plan
 from reconciler.profiling import Phase, Profile
 from reconciler.provenance import actor
-from reconciler.reconcile import Interrupt, Tools, Watcher
 from reconciler.render.plan_text import plan_text
 from reconciler.render.report_text import report_text, result_text
 from reconciler.report import Report, bought_cells
 from reconciler.revision import held_to
 from reconciler.saved import SavedPlan
+from reconciler.sending import Interrupt, Tools, Watcher
 from reconciler.settings import Settings
 
 
@@ -125,9 +127,9 @@ def command(
         ):
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
             tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)
-            with reconcile.apply(wanted, tools, screen.approve, saved) as report:
-                if wait if wait is not None else console.is_terminal:
-                    report = screen.wait(report, tools, timeout)
+            is_waiting = wait if wait is not None else console.is_terminal
+            wait_for = screen.waiting(tools, timeout) if is_waiting else None
+            report = reconcile.apply(wanted, tools, screen.approve, saved, wait_for)
             cost = reader.cost()
         if profile is not None:
             write_profile(profile, spent.document("apply", cost, {"calls": len(report.results)}))
@@ -194,11 +196,21 @@ class _Screen:
         """Return what the apply tells its progress to."""
         return Watcher(self._result, self._poll, self._unrecorded, self._trouble)
 
-    def wait(self, report: Report, tools: Tools, timeout: float | None) -> Report:
-        """Wait with a bar or plain lines."""
-        cells = sum(bought_cells(result) for result in report.results if result.ending and result.ending.receipt)
-        with Waiting(self._console, cells) as self._bar:
-            return reconcile.wait(report, tools, timeout)
+    def waiting(self, tools: Tools, timeout: float | None) -> Callable[[Report], Report]:
+        """Return what waits for a wave, with a bar or plain lines; all waves together have `timeout` seconds."""
+        waited = 0.0
+
+        def wait(report: Report) -> Report:
+            nonlocal waited
+            began = time.monotonic()
+            awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
+            cells = sum(map(bought_cells, awaited))
+            with Waiting(self._console, cells) as self._bar:
+                found = sending.wait(report, tools, None if timeout is None else max(0.0, timeout - waited))
+            waited += time.monotonic() - began
+            return found
+
+        return wait
 
     def _result(self, result: CallResult) -> None:
         if self._as_text:

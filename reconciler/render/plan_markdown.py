@@ -72,6 +72,12 @@ def _verdict(content: Document) -> str:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:
         lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} passed.")
+    for growth in content.get("growth", ()):
+        most = "no `allow_growth`" if growth["max_cells"] is None else f"at most {_count(growth['max_cells'], 'cell')}"
+        lines.append(f"{code(growth['manifest'])}: cells unknown until {code(growth['because'])} has run; {most}.")
+    waves = max((call["wave"] for call in content["calls"]), default=1)
+    if waves > 1:
+        lines.append(f"In {number(waves)} waves: each is sent once the one before it has ended.")
     if content["in_doubt"]:
         lines.append(f"**In doubt:** {counted(len(content['in_doubt']), 'call')} of an earlier apply.")
     live = content.get("live")

@@ -4,13 +4,25 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from reconciler.amounts import amount, counted, duration
+from reconciler.amounts import amount, counted, duration, percent
 from reconciler.budget import Limits
 from reconciler.clean import clean
 from reconciler.guard import NARROW, whence
 from reconciler.manifest import Mode
 from reconciler.place import Problem
-from reconciler.plan import Call, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason, Violation
+from reconciler.plan import (
+    Call,
+    Growth,
+    OpenCall,
+    Plan,
+    PlannedTable,
+    Reason,
+    RunLine,
+    Skip,
+    SkipReason,
+    Trial,
+    Violation,
+)
 from reconciler.render.paint import Colour, Paint
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
@@ -27,6 +39,8 @@ SKIPPED = {
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
     SkipReason.IN_DOUBT: "in doubt",
     SkipReason.UNKNOWN_STATUS: "of unknown status",
+    SkipReason.HELD_BACK: "held back, too many of the first portion failed",
+    SkipReason.WAITING: "waiting, a manifest that comes first is not at rest",
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
@@ -47,6 +61,8 @@ def plan_text(
         parts.append(_sums(plan, limits))
     if plan.tables:
         parts.append(_tables(plan, paint))
+    if plan.growth:
+        parts.append(growth_text(plan.growth, paint))
     if plan.in_doubt:
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
@@ -112,11 +128,13 @@ def _tables(plan: Plan, paint: Paint) -> str:
                     f"  {GLYPHS[run.mode]} {name}",
                     columns.ljust(widths[0]),
                     *amounts,
-                    _reason(calls[run.address]),
+                    _reason(calls[run.address]) + _in_waves(calls[run.address], run.trial),
                 ]
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
             else:
                 lines += _run_without_calls(name, worth, paint, is_running=not table.is_finished)
+            if run.trial is not None and run.trial.is_breached:
+                lines.append(paint(f"    {trial_words(run.trial)}", Colour.BAD))
     if left_out:
         lines.append(_left_out(left_out, calls))
     return "\n".join(lines)
@@ -172,6 +190,33 @@ def _reason(calls: Sequence[Call]) -> str:
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
 
 
+def _in_waves(calls: Sequence[Call], trial: Trial | None) -> str:
+    """Say in which waves the calls go, where not all go in the first."""
+    waves = sorted({call.wave for call in calls})
+    if waves == [1]:
+        return ""
+    words = f"wave {waves[0]}" if len(waves) == 1 else f"waves {waves[0]} to {waves[-1]}"
+    if trial is not None and len(waves) > 1 and not trial.cells:
+        words += f": first {counted(trial.first, 'row')}, the rest if at most {percent(trial.max_failed)} of them fail"
+    return f", {words}"
+
+
+def trial_words(trial: Trial) -> str:
+    """Say how a first portion came out."""
+    share = percent(trial.max_failed)
+    return f"{trial.failed:,} of {counted(trial.cells, 'cell')} of the first portion failed, and at most {share} may"
+
+
+def growth_text(growths: Sequence[Growth], paint: Paint) -> str:
+    """Return what may fall due while the plan is applied, in a number that nobody knows."""
+    lines = []
+    for growth in growths:
+        most = "no `allow_growth`" if growth.max_cells is None else f"at most {counted(growth.max_cells, 'cell')}"
+        text = f"{clean(growth.manifest)}: cells unknown until {clean(growth.because)} has run; {most}"
+        lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
+    return "\n".join(lines)
+
+
 def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     """Return what is in doubt, and how it ends."""
     verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
@@ -212,7 +257,7 @@ def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_
         return f"The plan has {counted(len(plan.diagnostics), 'error')} and cannot be applied. Nothing was sent."
     if not plan.calls:
         return f"Nothing to do now: {counted(len(plan.tables), 'table')}, no call is due. Nothing was sent."
-    line = _sums(plan, limits)
+    line = _sums(plan, limits) + _last_wave(plan)
     if not is_preview:
         return line
     return f"{line} Nothing was sent.\n{_next_step(violations)}"
@@ -227,6 +272,11 @@ def _sums(plan: Plan, limits: Limits) -> str:
         price = f"{_price(totals.known_credits)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
     return f"Plan: {', '.join(sizes)}{limit}."
+
+
+def _last_wave(plan: Plan) -> str:
+    last = max(call.wave for call in plan.calls)
+    return f" In {last} waves: `--wait` sends one after the other." if last > 1 else ""
 
 
 def _next_step(violations: Sequence[Violation]) -> str:

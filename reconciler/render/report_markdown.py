@@ -58,6 +58,19 @@ def _verdict(content: Document) -> str:
     open_calls = len(content["in_doubt_before"]) + content["totals"]["in_doubt"]
     if open_calls:
         lines.append(f"**In doubt:** {_count(open_calls, 'call')} may have been paid for, and nobody knows.")
+    lines += [
+        f"**Held back:** {code(held['address'])}, {_count(held['cells'], 'cell')}: {number(held['failed'])} of "
+        f"{_count(held['tried'], 'cell')} of its first portion failed."
+        for held in content.get("held_back", ())
+    ]
+    lines += [
+        f"**Not sent:** {_count(grown['cells'], 'cell')} of {code(grown['manifest'])} fell due meanwhile, and "
+        f"{number(grown['max_cells'])} are allowed. They are in the next plan."
+        for grown in content.get("outgrown", ())
+    ]
+    later = content.get("later", ())
+    if later:
+        lines.append(f"{_count(len(later), 'call')} of later waves left: apply again once the tables are idle.")
     if content["unrecorded"]:
         lines.append(f"**Not in the ledger:** the outcome of {counted(len(content['unrecorded']), 'call')}.")
     if content["still_running"]:

@@ -8,8 +8,8 @@ from reconciler.history import CallState
 from reconciler.outcome import CallResult
 from reconciler.plan import OpenCall
 from reconciler.render.paint import Colour, Paint
-from reconciler.render.plan_text import in_doubt_text
-from reconciler.report import Report, bought_cells, sum_cells, sum_credits
+from reconciler.render.plan_text import in_doubt_text, trial_words
+from reconciler.report import Outgrown, Report, bought_cells, sum_cells, sum_credits
 
 WORDS = {
     CallState.ACCEPTED: ("accepted", Colour.GOOD),
@@ -41,6 +41,17 @@ def report_text(report: Report, paint: Paint) -> str:
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
         parts.append(paint(f"Stopped: {clean(report.stop.message)}{hint}", Colour.BAD))
+    for held in report.held_back:
+        cells = counted(held.cells, "cell")
+        text = f"{clean(held.address)}: {trial_words(held.trial)}. {cells} held back."
+        hint = "Look at what failed; a change of the column, another revision or a higher `max_failed` tries again."
+        parts.append(paint(f"{text}\n  {hint}", Colour.BAD))
+    parts += [paint(outgrown_words(grown), Colour.BAD) for grown in report.outgrown]
+    if report.later:
+        calls, cells = counted(len(report.later), "call"), counted(sum(call.cells for call in report.later), "cell")
+        parts.append(
+            f"{calls} of later waves left, {cells}. Apply again once the tables are idle, or let `--wait` send them."
+        )
     open_calls = [*report.in_doubt, *(_open(result) for result in report.in_state(CallState.IN_DOUBT))]
     if open_calls:
         parts.append(in_doubt_text(open_calls, paint))
@@ -49,6 +60,19 @@ def report_text(report: Report, paint: Paint) -> str:
         parts.append(f"{tables} still running when waiting ended; `reconciler plan` shows them later.")
     parts.append(_sums(report))
     return "\n\n".join(parts)
+
+
+def outgrown_words(grown: Outgrown) -> str:
+    """Say what grew beyond its limit, and what to do."""
+    growth = grown.growth
+    due = f"{counted(grown.cells, 'cell')} ({'unknown' if grown.credits is None else amount(grown.credits)} credits)"
+    most = counted(growth.max_cells or 0, "cell")
+    if growth.max_credits is not None:
+        most += f" and {amount(growth.max_credits)} credits"
+    return (
+        f"{clean(growth.manifest)}: {due} fell due once {clean(growth.because)} had run, and `allow_growth` lets one "
+        f"apply buy {most}. None were sent.\n  Plan again: they are in the next plan."
+    )
 
 
 def _settled(report: Report, paint: Paint) -> list[str]:

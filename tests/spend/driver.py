@@ -37,7 +37,8 @@ PRELOADED = (
 )
 
 APPLY_PATH: dict[str, tuple[str, ...]] = {
-    "reconciler.reconcile": ("apply", "_record", "_send"),
+    "reconciler.reconcile": ("apply", "_record", "_Waves.send", "_Waves._send_wave"),
+    "reconciler.sending": ("send",),
     "reconciler.apply": (
         *("Apply.run", "Apply._run_table", "Apply._send", "Apply._attempt", "Apply._post", "Apply._record"),
         *("Apply._conclude", "Apply._check_amount"),

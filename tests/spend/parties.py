@@ -14,8 +14,8 @@ from reconciler.ledger import Ledger, open_ledger
 from reconciler.looking import Wanted
 from reconciler.outcome import Actor, Receipt
 from reconciler.plan import Call, Plan
-from reconciler.reconcile import Interrupt, Tools, Watcher
 from reconciler.report import Report
+from reconciler.sending import Interrupt, Tools, Watcher
 from reconciler.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
 from tests.journey.desk import ACCOUNTS
@@ -91,8 +91,8 @@ class Party:
 
     def apply(self, approve: Callable[[Plan], str] = lambda _plan: "sha256:plan", **more: Any) -> Report:
         """Apply from the first look to the report. Raises what an apply raises."""
-        with self.tools() as tools, reconcile.apply(self.wanted, tools, approve, **more) as report:
-            return report
+        with self.tools() as tools:
+            return reconcile.apply(self.wanted, tools, approve, **more)
 
     def plan(self) -> Plan:
         """Plan, and nothing else."""
