@@ -186,7 +186,9 @@ class _Waves:
             if result.ending is not None and result.ending.state is not CallState.ACCEPTED:
                 word = result.ending.state.value.replace("_", " ")
                 tables[result.call.table_id] = f"call {result.call.id[:8]} for the same table is {word}"
-                manifests[result.call.manifest] = f"call {result.call.id[:8]} of a manifest before this one is {word}"
+                manifests[result.call.manifest] = (
+                    f"call {result.call.id[:8]} of `{result.call.manifest}`, which comes first, is {word}"
+                )
         if not tables:
             return {}
         found = {}

@@ -128,13 +128,12 @@ def _tables(plan: Plan, paint: Paint) -> str:
                     f"  {GLYPHS[run.mode]} {name}",
                     columns.ljust(widths[0]),
                     *amounts,
-                    _reason(calls[run.address]) + _in_waves(calls[run.address], run.trial),
+                    _reason(calls[run.address]) + _in_waves(calls[run.address]),
                 ]
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
             else:
                 lines += _run_without_calls(name, worth, paint, is_running=not table.is_finished)
-            if run.trial is not None and run.trial.is_breached:
-                lines.append(paint(f"    {trial_words(run.trial)}", Colour.BAD))
+            lines += _trial_lines(calls.get(run.address, ()), run.trial, paint)
     if left_out:
         lines.append(_left_out(left_out, calls))
     return "\n".join(lines)
@@ -190,15 +189,22 @@ def _reason(calls: Sequence[Call]) -> str:
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
 
 
-def _in_waves(calls: Sequence[Call], trial: Trial | None) -> str:
+def _in_waves(calls: Sequence[Call]) -> str:
     """Say in which waves the calls go, where not all go in the first."""
     waves = sorted({call.wave for call in calls})
-    if waves == [1]:
-        return ""
-    words = f"wave {waves[0]}" if len(waves) == 1 else f"waves {waves[0]} to {waves[-1]}"
-    if trial is not None and len(waves) > 1 and not trial.cells:
-        words += f": first {counted(trial.first, 'row')}, the rest if at most {percent(trial.max_failed)} of them fail"
-    return f", {words}"
+    if len(waves) == 1:
+        return "" if waves == [1] else f", wave {waves[0]}"
+    return f", waves {waves[0]} {'and' if len(waves) == 2 else 'to'} {waves[-1]}"
+
+
+def _trial_lines(calls: Sequence[Call], trial: Trial | None, paint: Paint) -> list[str]:
+    """Say how a rollout goes on, where it has not come to its end."""
+    if trial is None or (not trial.is_breached and (trial.cells or len({call.wave for call in calls}) < 2)):
+        return []
+    if trial.is_breached:
+        return [paint(f"    {trial_words(trial)}", Colour.BAD)]
+    portion = counted(trial.first, "row")
+    return [f"    first {portion}; the rest once at most {percent(trial.max_failed)} of their cells failed"]
 
 
 def trial_words(trial: Trial) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from reconciler.budget import Prices
 from reconciler.fingerprint import digest
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Run
+from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Rollout, Run
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Place
 from reconciler.plan import Call, Reason
@@ -81,6 +81,7 @@ def a_run(
     name: str = "",
     revision: str | None = None,
     max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    rollout: Rollout | None = None,
 ) -> Run:
     """Return a run; `columns` are keys or ids."""
     return Run(
@@ -91,12 +92,14 @@ def a_run(
         max_attempts=max_attempts,
         revision=("r1" if mode is Mode.ALL else None) if revision is None else revision,
         place=NOWHERE,
+        rollout=rollout,
     )
 
 
-def a_manifest(*runs: Run, name: str = "accounts", table: str = TABLE) -> Manifest:
-    """Return a manifest of `runs`."""
-    return Manifest(name, {}, table, runs, NOWHERE, NOWHERE)
+def a_manifest(*runs: Run, name: str = "accounts", table: str = TABLE, after: Sequence[str] = ()) -> Manifest:
+    """Return a manifest of `runs` that comes after others."""
+    depends_on = tuple(Named(text, NOWHERE) for text in after)
+    return Manifest(name, {}, table, runs, NOWHERE, NOWHERE, depends_on=depends_on)
 
 
 def a_past_call(

@@ -5,7 +5,7 @@ Nothing of the planner's own machinery is used here: no masks, no tables of byte
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode, Run
@@ -103,7 +103,32 @@ class Oracle:
             return "missing_inputs"
         if self.is_blocked(cell):
             return "blocked"
+        if self.is_held_back(run):
+            return "held_back"
         return "due"
+
+    def portion(self, run: Run, column: str) -> list[str]:
+        """Return the rows of a run's first portion that were tried already, in order."""
+        rows: list[str] = []
+        for call in self.history.calls:
+            is_same = call.mode is run.mode and call.revision == run.revision and call.state is CallState.ACCEPTED
+            if is_same and call.configs.get(column) == self._columns[column].config_digest:
+                rows += [row for of, row in _ordered(call) if of == column and row in self._row and row not in rows]
+        return rows
+
+    def is_held_back(self, run: Run) -> bool:
+        """Say whether more of the complete first portions failed than may."""
+        if run.rollout is None:
+            return False
+        columns = {column for column, _ in self._scope(replace(run, rows=None))}
+        tried = [
+            (column, row)
+            for column in columns
+            if len(rows := self.portion(run, column)) >= run.rollout.first
+            for row in rows[: run.rollout.first]
+        ]
+        failed = sum(self.state(cell) is CellState.FAILED for cell in tried)
+        return failed > run.rollout.max_failed * len(tried)
 
     def misses_inputs(self, cell: Cell) -> bool:
         """Say whether the row lacks inputs."""
@@ -189,5 +214,9 @@ class Oracle:
         return self._columns[column]
 
 
+def _ordered(call: PastCall) -> list[Cell]:
+    return [(column, row) for block in call.covered for column in block.columns for row in block.rows]
+
+
 def _cells(call: PastCall) -> set[Cell]:
-    return {(column, row) for block in call.covered for column in block.columns for row in block.rows}
+    return set(_ordered(call))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.budget import Prices
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode, Run
+from reconciler.manifest import Manifest, Mode, Rollout, Run
 from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
 from reconciler.tableplan import Rules
 from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
@@ -30,6 +30,7 @@ PALETTES = [
 MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL]
 KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
+SHARES = [Decimal("0.5"), Decimal(1), Decimal(0)]
 AGES = [0.0, SHOWS_WITHIN_SECONDS, QUIET - 1, QUIET, QUIET + 1000]
 GONE = 90
 """Number of a column and of a row that were deleted after a call had covered them."""
@@ -144,7 +145,9 @@ def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column]
         names = [column.id if choose.perhaps() else column.key for column in choose.some_of(columns)]
     rows = choose.some_of(table.row_ids) if table.row_ids and choose.perhaps(1, 4) else None
     revision = choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None
-    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=choose.number(1, 2))
+    attempts = choose.number(1, 2)
+    rollout = Rollout(choose.number(1, 3), choose.one_of(SHARES)) if choose.perhaps(1, 4) else None
+    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
 
 
 def _history(choose: Choices, table: TableSnapshot) -> TableHistory:
