@@ -15,7 +15,8 @@ class Memory:
     def __init__(
         self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
     ) -> None:
-        self._rows = len(snapshot.row_ids)
+        self.rows = len(snapshot.row_ids)
+        """How many rows it is about."""
         self._accepted = tuple(history.accepted())
         self._row_index = row_index
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
@@ -71,7 +72,7 @@ class Memory:
         if call.mode is Mode.ALL and call.revision is not None:
             for block in call.covered:
                 flags = [
-                    self._at_revision.setdefault((column, call.revision), bytearray(self._rows))
+                    self._at_revision.setdefault((column, call.revision), bytearray(self.rows))
                     for column in block.columns
                 ]
                 for index in self._indexes(block.rows):
@@ -92,7 +93,7 @@ class Memory:
     def _flag(self, call: PastCall, flags: dict[str, bytearray]) -> None:
         for block in call.covered:
             for column in block.columns:
-                marked = flags.setdefault(column, bytearray(self._rows))
+                marked = flags.setdefault(column, bytearray(self.rows))
                 for index in self._indexes(block.rows):
                     marked[index] = 1
 
@@ -102,7 +103,7 @@ class Memory:
         return [index for index in known if index is not None]
 
     def _zeros(self) -> "array[int]":
-        return array("I", bytes(4 * self._rows))
+        return array("I", bytes(4 * self.rows))
 
     def _mask(self, flags: bytearray | None) -> int:
         return 0 if flags is None else masks.from_flags(flags)

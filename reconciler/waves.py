@@ -25,7 +25,7 @@ def trial(scope: Scope, snapshot: TableSnapshot, memory: Memory) -> Trial | None
         return None
     cells = failed = 0
     for column in scope.columns:
-        portion = memory.tried(column, scope.run.mode, scope.run.revision)[: rollout.first]
+        portion = _tried(scope, column, memory)[: rollout.first]
         if len(portion) == rollout.first:
             states = snapshot.states[column.id]
             cells += len(portion)
@@ -38,8 +38,18 @@ def portion(scope: Scope, column: Column, due: int, rows: int, memory: Memory) -
     rollout = scope.run.rollout
     if rollout is None:
         return due
-    missing = rollout.first - len(memory.tried(column, scope.run.mode, scope.run.revision))
+    missing = rollout.first - len(_tried(scope, column, memory))
     return due if missing <= 0 else masks.of_indexes(masks.indexes(due, rows)[:missing], rows)
+
+
+def _tried(scope: Scope, column: Column, memory: Memory) -> list[int]:
+    """Rows that were tried, in order; of a run that names its rows only those: the others may be left unread."""
+    tried = memory.tried(column, scope.run.mode, scope.run.revision)
+    if scope.run.rows is None:
+        return tried
+    named = masks.of_indexes(tried, memory.rows) & scope.rows
+    flags = masks.to_flags(named, memory.rows)
+    return [row for row in tried if flags[row]]
 
 
 @dataclass(frozen=True, slots=True)

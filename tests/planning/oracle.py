@@ -114,7 +114,8 @@ class Oracle:
             is_same = call.mode is run.mode and call.revision == run.revision and call.state is CallState.ACCEPTED
             if is_same and call.configs.get(column) == self._columns[column].config_digest:
                 rows += [row for of, row in _ordered(call) if of == column and row in self._row and row not in rows]
-        return rows
+        named = run.rows and {name.text for name in run.rows}
+        return [row for row in rows if named is None or row in named]
 
     def is_held_back(self, run: Run) -> bool:
         """Say whether more of the complete first portions failed than may."""
