@@ -189,5 +189,5 @@ def _number(value: Any) -> Decimal | None:
     if isinstance(value, str):
         return Decimal(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, float):
-        return Decimal(repr(value)) if isfinite(value) else None
+        return (Decimal(value) if value.is_integer() else Decimal(repr(value))) if isfinite(value) else None
     return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else None
