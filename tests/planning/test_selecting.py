@@ -87,7 +87,7 @@ def test_what_has_no_value_is_missing_and_nothing_else(operator: str, operand: A
 def test_conditions_join_row_by_row() -> None:
     """`all`, `any` and `not`, in one another, over several columns."""
     german, funded = asks("equals", "DE"), asks("exists", True, "funding")
-    values = {"country": ["DE", "DE", "FR", "FR"], "funding": ["x", None, "x", None]}
+    values: dict[str, list[Any]] = {"country": ["DE", "DE", "FR", "FR"], "funding": ["x", None, "x", None]}
     assert met(AllOf((german, funded)), **values) == [True, False, False, False]
     assert met(AnyOf((german, funded)), **values) == [True, True, True, False]
     assert met(Not(AnyOf((german, funded))), **values) == [False, False, False, True]
@@ -123,7 +123,13 @@ def test_a_condition_goes_by_what_it_asks() -> None:
     elsewhere = moved(AllOf((Not(asks("equals", 1)),)), lambda place: replace(place, line=9))
     assert key(elsewhere) == key(AllOf((Not(asks("equals", 1)),)))
     assert len(selectors([elsewhere, AllOf((Not(asks("equals", 1)),))], COLUMNS)) == 1
-    different = [asks("equals", 1), asks("equals", True), asks("equals", "1"), asks("gt", 1), Not(asks("equals", 1))]
+    different: list[Condition] = [
+        asks("equals", 1),
+        asks("equals", True),
+        asks("equals", "1"),
+        asks("gt", 1),
+        Not(asks("equals", 1)),
+    ]
     assert len({key(condition) for condition in different}) == len(different)
 
 
