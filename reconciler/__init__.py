@@ -14,6 +14,7 @@ apply.py        the spend protocol         recovery.py    what became of a call 
 guard.py        limits                     waiting.py     until tables are idle
 importing.py    a table as a manifest      adoption.py    what was run by hand
 standing.py     status and drift           shortcut.py    what need not be read, and why
+selecting.py    rows by what they hold     patterns.py    regular expressions, bounded (ground)
   nouns
 manifest.py  condition.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground

@@ -1,7 +1,7 @@
 """What a manifest asks of a row's cells: a tree of tests, as it was written. `selecting.py` holds it against rows."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -87,6 +87,19 @@ def cell_tests(condition: Condition) -> Iterator[CellTest]:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
                 yield from cell_tests(part)
+
+
+def moved(condition: Condition, move: Callable[[Place], Place]) -> Condition:
+    """Return the condition with every place as `move` names it."""
+    match condition:
+        case CellTest():
+            return replace(condition, place=move(condition.place))
+        case Not(part):
+            return Not(moved(part, move))
+        case AllOf(parts):
+            return AllOf(tuple(moved(part, move) for part in parts))
+        case AnyOf(parts):
+            return AnyOf(tuple(moved(part, move) for part in parts))
 
 
 def key(condition: Condition) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler import masks
+from reconciler import condition, masks
 from reconciler.clean import clean
 from reconciler.errors import SettingsError
-from reconciler.manifest import Manifest, Mode, Named, Run
+from reconciler.manifest import Manifest, Mode, Named, Run, Selection
 from reconciler.observed import Column, TableSnapshot
 from reconciler.place import Place, Problem
+from reconciler.selecting import unknown_columns
 from reconciler.wording import did_you_mean
 
 
@@ -35,7 +36,7 @@ def scopes(
     """Resolve every run of `manifests`, all of which name this table.
 
     Returns the scopes, `all` before the other modes and else in document order, and a problem for each name that the
-    table does not have.
+    table does not have, and for each condition that its rows were not asked about.
     """
     found: list[Scope] = []
     problems: list[Problem] = []
@@ -89,6 +90,8 @@ class _Columns:
 
 
 def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Problem]) -> int:
+    if run.selection is not None:
+        return _selected(run.selection, snapshot, problems)
     if run.rows is None:
         return masks.every_row(len(snapshot.row_ids))
     known = []
@@ -99,6 +102,25 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
         else:
             known.append(index)
     return masks.of_indexes(known, len(snapshot.row_ids))
+
+
+def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Problem]) -> int:
+    """Return the rows that meet a selection; none, and a problem, where nobody can tell."""
+    count = len(snapshot.row_ids)
+    rows = masks.every_row(count)
+    if selection.where is not None:
+        unknown = unknown_columns(selection.where, snapshot.columns)
+        flags = snapshot.matches.get(condition.key(selection.where))
+        problems += unknown
+        if flags is None and not unknown:
+            # Only of a file that was taken for other manifests: a look asks the rows about every condition it serves.
+            message = "which rows meet this condition is not in the snapshot of the live tables"
+            hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
+            problems.append(Problem(selection.place, message, hint))
+        if flags is None or unknown:
+            return 0
+        rows = masks.from_flags(flags)
+    return rows if selection.limit is None else masks.first(rows, selection.limit, count)
 
 
 def _claims(manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]) -> Iterable[Problem]:

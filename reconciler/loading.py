@@ -18,6 +18,7 @@ from reconciler.discovery import find_files
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifest import ByName, ByTag, ChildOf, Growth, Manifest, Mode, Named, Source
 from reconciler.ordering import wrong_order
+from reconciler.patterns import Patterns
 from reconciler.place import Problem
 from reconciler.runs import decimal_or_none, listed_once, make_run
 from reconciler.shapes import (
@@ -47,6 +48,7 @@ def load_manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
     is no manifest. Project files among them are passed over.
     """
     problems: set[Problem] = set()
+    patterns = Patterns()
     manifests: list[Manifest] = []
     for path in find_files(paths):
         try:
@@ -54,7 +56,9 @@ def load_manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
         except ManifestError as error:
             problems.update(error.problems)
             continue
-        manifests += [_manifest(document, problems) for document in documents if not _is_project(document.value)]
+        manifests += [
+            _manifest(document, patterns, problems) for document in documents if not _is_project(document.value)
+        ]
     problems.update(_repeated_names(manifests))
     problems.update(overlapping_claims(manifest for manifest in manifests if manifest.table_id or manifest.source))
     problems.update(wrong_order(manifests))
@@ -70,7 +74,7 @@ def _is_project(value: object) -> bool:
     return isinstance(value, dict) and value.get("kind") == PROJECT_KIND
 
 
-def _manifest(document: Document, problems: set[Problem]) -> Manifest:
+def _manifest(document: Document, patterns: Patterns, problems: set[Problem]) -> Manifest:
     """Return the manifest that a document states; of a faulty one what is sound, its name or table else empty."""
     whole: TableRunShape | None = fitted(document.value, TableRunShape)
     found: Table | TaggedShape | None
@@ -93,7 +97,7 @@ def _manifest(document: Document, problems: set[Problem]) -> Manifest:
         name=name,
         labels=labels,
         table_id=found.removeprefix(_URL)[:36].lower() if isinstance(found, str) else "",
-        runs=tuple(make_run(document, index, run, names[index], problems) for index, run in runs),
+        runs=tuple(make_run(document, index, run, names[index], patterns, problems) for index, run in runs),
         place=document.place(("metadata", "name")),
         table_place=document.place(("spec", "tables" if isinstance(found, TaggedShape) else "table")),
         source=_source(document, found),

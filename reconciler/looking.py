@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.approval import Approval
 from reconciler.client import Reader
+from reconciler.condition import Condition
 from reconciler.desired import select
 from reconciler.errors import ApiError, BadResponse
 from reconciler.fingerprint import digest
@@ -98,7 +99,7 @@ def look(
     shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], quiet) for table in tables}
     with profile.phase(Phase.READING):
         digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
-        answers = reader.read_tables(digests, shortcuts)
+        answers = reader.read_tables(digests, shortcuts, {table: _conditions(of_table[table]) for table in tables})
     snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
     histories: dict[str, TableHistory] = {}
     verdicts: list[Verdict] = []
@@ -170,6 +171,12 @@ def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> fro
         if call.mode is Mode.ALL and not call.settled:
             names.update(column for block in call.covered for column in block.columns)
     return frozenset(names)
+
+
+def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
+    """What the rows of a table are asked for the manifests that name it."""
+    selections = (run.selection for manifest in manifests for run in manifest.runs)
+    return [selection.where for selection in selections if selection is not None and selection.where is not None]
 
 
 def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Problem]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from itertools import compress
 
+_DIGITS, _FLAGS = bytes.maketrans(b"\0\1", b"01"), bytes.maketrans(b"01", b"\0\1")
+
 
 def from_flags(flags: bytes | bytearray) -> int:
     """Return the mask of a byte string of zeros and ones, the first row in the highest byte."""
@@ -30,6 +32,26 @@ def of_indexes(indexes: Iterable[int], rows: int) -> int:
 def indexes(mask: int, rows: int) -> list[int]:
     """Return the row indexes in the mask, ascending."""
     return list(compress(range(rows), to_flags(mask, rows)))
+
+
+def first(mask: int, most: int, rows: int) -> int:
+    """Return the mask of its first `most` rows."""
+    return mask if mask.bit_count() <= most else of_indexes(indexes(mask, rows)[:most], rows)
+
+
+def to_bits(flags: bytes) -> bytes:
+    """Return a byte string of zeros and ones as bits, the first row in the highest."""
+    return int(b"0" + flags.translate(_DIGITS), 2).to_bytes(-(-len(flags) // 8))
+
+
+def from_bits(bits: bytes, rows: int) -> bytes:
+    """Return the byte string of zeros and ones whose bits these are."""
+    return f"{int.from_bytes(bits):0{rows}b}".encode().translate(_FLAGS) if rows else b""
+
+
+def are_bits(bits: bytes, rows: int) -> bool:
+    """Say whether these can be the bits of so many rows."""
+    return len(bits) == -(-rows // 8) and int.from_bytes(bits) >> rows == 0
 
 
 def pick(items: Sequence[str], mask: int) -> tuple[str, ...]:

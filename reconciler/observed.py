@@ -106,6 +106,8 @@ class TableSnapshot:
     """Output column id → one short digest of the cell's value a row; only for the columns that were asked for."""
     unread_rows: int = 0
     """Rows that were not read, because no plan that was asked for needs them (`shortcut.py`)."""
+    matches: Mapping[str, bytes] = field(default_factory=dict)
+    """`condition.key` → one byte a row, 1 where the row meets the condition; only for those that were asked for."""
 
     @property
     def num_rows(self) -> int:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from reconciler.clean import clean
 from reconciler.commit import Blob, Commit, find_commit
+from reconciler.condition import moved
 from reconciler.discovery import find_files
 from reconciler.errors import LimitExceeded, ManifestError, SettingsError
 from reconciler.guard import Floor
 from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest, Named, Run
+from reconciler.manifest import Manifest, Named, Run, Selection
 from reconciler.place import Place, Problem
 from reconciler.project import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings import PROJECT_FILE, Settings, manifest_paths
@@ -113,7 +114,17 @@ class _Tree:
         )
 
     def _run(self, run: Run) -> Run:
-        return replace(run, columns=self._named(run.columns), rows=self._named(run.rows), place=self.place(run.place))
+        return replace(
+            run,
+            columns=self._named(run.columns),
+            rows=self._named(run.rows),
+            selection=None if run.selection is None else self._selection(run.selection),
+            place=self.place(run.place),
+        )
+
+    def _selection(self, selection: Selection) -> Selection:
+        where = None if selection.where is None else moved(selection.where, self.place)
+        return replace(selection, where=where, place=self.place(selection.place))
 
     def _named(self, named: tuple[Named, ...] | None) -> tuple[Named, ...] | None:
         return None if named is None else tuple(replace(each, place=self.place(each.place)) for each in named)

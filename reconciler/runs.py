@@ -1,6 +1,6 @@
 """A run of a manifest from its shape: the parts with their places, and what types cannot tell of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
@@ -16,7 +16,9 @@ from reconciler.manifest import (
     Run,
     Selection,
 )
+from reconciler.patterns import Patterns
 from reconciler.place import Problem
+from reconciler.selecting import date_of
 from reconciler.shapes import MODES, AllShape, ConditionShape, FailedShape, RefreshShape, RunShape, SelectionShape
 from reconciler.sources import Document
 from reconciler.wording import Path, path_text, quote
@@ -24,7 +26,9 @@ from reconciler.wording import Path, path_text, quote
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
-def make_run(document: Document, index: int, shape: RunShape, name: str, problems: set[Problem]) -> Run:
+def make_run(
+    document: Document, index: int, shape: RunShape, name: str, patterns: Patterns, problems: set[Problem]
+) -> Run:
     """Return the run at `index` of a document, called `name`; add what is wrong with it to `problems`."""
     at: Path = ("spec", "runs", index)
     rollout = shape.rollout or None
@@ -38,7 +42,9 @@ def make_run(document: Document, index: int, shape: RunShape, name: str, problem
         max_attempts=shape.max_attempts if isinstance(shape, FailedShape) else DEFAULT_MAX_ATTEMPTS,
         revision=(shape.revision or None) if isinstance(shape, AllShape) else None,
         place=document.place(at),
-        selection=_selection(document, (*at, "rows"), shape.rows) if isinstance(shape.rows, SelectionShape) else None,
+        selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)
+        if isinstance(shape.rows, SelectionShape)
+        else None,
         refresh=_refresh(shape.refresh) if isinstance(shape, AllShape) and shape.refresh else None,
         rollout=rollout and Rollout(rollout.first, Decimal(rollout.max_failed.removesuffix("%")) / 100),
     )
@@ -67,18 +73,28 @@ def _refresh(shape: RefreshShape) -> Refresh:
     return At(shape.at, shape.timezone or "UTC")
 
 
-def _selection(document: Document, at: Path, shape: SelectionShape) -> Selection:
-    where = None if shape.where is UNSET else _condition(document, (*at, "where"), shape.where)
+def _selection(
+    document: Document, at: Path, shape: SelectionShape, patterns: Patterns, problems: set[Problem]
+) -> Selection:
+    where = None
+    if shape.where:
+        where = _condition(document, (*at, "where"), shape.where)
+        problems.update(_unsound(document, (*at, "where"), shape.where, patterns))
     return Selection(where, shape.limit or None, document.place(at))
 
 
-def _condition(document: Document, at: Path, shape: ConditionShape) -> Condition:
-    if shape.all:
-        return AllOf(tuple(_condition(document, (*at, "all", index), part) for index, part in enumerate(shape.all)))
-    if shape.any:
-        return AnyOf(tuple(_condition(document, (*at, "any", index), part) for index, part in enumerate(shape.any)))
+def _parts(at: Path, shape: ConditionShape) -> list[tuple[Path, ConditionShape]]:
+    """Return what a condition is made of, each part with its path; nothing where it asks about a column itself."""
     if shape.not_:
-        return Not(_condition(document, (*at, "not"), shape.not_))
+        return [((*at, "not"), shape.not_)]
+    word = "all" if shape.all else "any"
+    return [((*at, word, index), part) for index, part in enumerate(shape.all or shape.any or ())]
+
+
+def _condition(document: Document, at: Path, shape: ConditionShape) -> Condition:
+    parts = tuple(_condition(document, *part) for part in _parts(at, shape))
+    if parts:
+        return Not(parts[0]) if shape.not_ else AllOf(parts) if shape.all else AnyOf(parts)
     place = document.place((*at, "column"))
     assert shape.column
     asked = {
@@ -94,3 +110,15 @@ def _condition(document: Document, at: Path, shape: ConditionShape) -> Condition
         CellTest(shape.column, operator, operand, place) for operator, operand in asked.items() if operand is not UNSET
     )
     return asks[0] if len(asks) == 1 else AllOf(asks)
+
+
+def _unsound(document: Document, at: Path, shape: ConditionShape, patterns: Patterns) -> Iterator[Problem]:
+    """Yield what types cannot tell of a condition: patterns that are none, dates that no calendar has."""
+    for part in _parts(at, shape):
+        yield from _unsound(document, *part, patterns)
+    refusal = patterns.refusal(shape.matches) if shape.matches else ""
+    if refusal:
+        yield Problem(document.place((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
+    for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
+        if isinstance(bound, str) and date_of(bound) is None:
+            yield Problem(document.place((*at, word)), f"{quote(bound)} is no date of the calendar")

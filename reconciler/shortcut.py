@@ -12,6 +12,9 @@ may stand in any of its cells:
   a row comes with its upstream cells. The API has no way to ask where in the table a row stands, so there are no
   ranges to choose from: rows one by one where that takes fewer requests than all pages, else all pages.
 
+A run that selects its rows by what they hold, or the first so many of them, needs every page: which rows it means
+stands in the cells of all of them.
+
 Nothing else is provable from a header. `failed` may find failed cells behind full counters, `all` asks which rows the
 ledger knows, and counters that are not full do not say which cells are empty, whether those are in scope, or blocked.
 """
@@ -41,7 +44,7 @@ WHOLE = Shortcut()
 def shortcut(manifests: Iterable[Manifest], history: TableHistory, quiet_seconds: float) -> Shortcut:
     """Return what a plan for the manifests of one table needs of it."""
     runs = [run for manifest in manifests for run in manifest.runs]
-    if not runs or not _is_quiet(history, quiet_seconds):
+    if not runs or any(run.selection is not None for run in runs) or not _is_quiet(history, quiet_seconds):
         return WHOLE
     rows: set[str] = set()
     for run in runs:
@@ -74,6 +77,8 @@ def suffices(snapshot: TableSnapshot, manifests: Iterable[Manifest]) -> bool:
     runs = [run for manifest in manifests for run in manifest.runs]
     if not snapshot.unread_rows:
         return True
+    if any(run.selection is not None for run in runs):
+        return False
     if not snapshot.row_ids:
         return all(run.mode is Mode.NEW and run.rows is None for run in runs)
     read = frozenset(snapshot.row_ids)
@@ -94,4 +99,5 @@ def narrowed(snapshot: TableSnapshot, allowed: Shortcut) -> TableSnapshot:
         states={column: bytes(map(states.__getitem__, at)) for column, states in snapshot.states.items()},
         digests={column: picked(digests, at) for column, digests in snapshot.digests.items()},
         unread_rows=snapshot.num_rows - len(at),
+        matches={name: bytes(map(flags.__getitem__, at)) for name, flags in snapshot.matches.items()},
     )

@@ -1,9 +1,10 @@
 """Live tables and their history ↔ a file, so that a plan can be made where there is neither token nor ledger.
 
 A file is one line of JSON, which says what it is, and compressed MessagePack. It holds what planning needs and nothing
-else: ids, keys, names, states, counts, digests of column configurations, and which cells the ledger's calls covered;
-no value, no digest of a value, no prompt, and nobody's name. What only the live values could tell (whether a call in
-doubt landed, whether an accepted one has shown) was judged when it was taken.
+else: ids, keys, names, states, counts, digests of column configurations, a bit a row for each condition of the
+manifests, and which cells the ledger's calls covered; no value, no digest of a value, no prompt, and nobody's name.
+What only the live values could tell (which rows meet a condition, whether a call in doubt landed, whether an accepted
+one has shown) was judged when it was taken.
 
 The signature (HMAC-SHA256) proves to a holder of the key that another holder of the key wrote exactly this file. Who
 has no key can prove nothing with it. Neither matters to money: an apply never reads a snapshot.
@@ -23,7 +24,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from reconciler import evidence
+from reconciler import evidence, masks
 from reconciler.clean import clean
 from reconciler.errors import SettingsError
 from reconciler.fingerprint import PREFIX, canonical_json
@@ -49,6 +50,7 @@ _FOUR = Packing("<I")
 _Id: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\n)$")]
 _Digest: TypeAlias = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")]
 _Text: TypeAlias = Annotated[str, Meta(max_length=100_000)]
+_Key: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 
 
@@ -108,6 +110,8 @@ class _Table(Struct, array_like=True):
     """By output column, in the order of `columns`."""
     version: _Count
     calls: list[_Call]
+    matches: dict[_Key, bytes] = {}
+    """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
 
 
 class _Content(Struct, array_like=True):
@@ -156,7 +160,7 @@ def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
     tables = [_packed(live.snapshots[id_], live.histories[id_]) for id_ in sorted(live.snapshots)]
     payload = msgspec.msgpack.encode(_Content(tables, dict(sorted(live.unreadable.items()))))
     packed = zlib.compress(payload, 6)
-    if len(payload) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
+    if max(len(payload), _flags_of(tables)) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
         hint = "Take one snapshot for each part of the manifests."
         raise SettingsError(
             f"the snapshot would be larger than the {MAX_BYTES // 1024**2} MiB a reader takes", hint=hint
@@ -200,6 +204,8 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
         if not hmac.compare_digest(_signature(header.digest, key), header.signature):
             _refuse("its signature is not that of RECONCILER_SNAPSHOT_KEY")
     content = _content(packed)
+    if _flags_of(content.tables) > MAX_BYTES:
+        _refuse(f"it holds more than {MAX_BYTES // 1024**2} MiB")
     snapshots, histories = {}, {}
     for table in content.tables:
         if table.id in snapshots or table.id in content.unreadable:
@@ -215,6 +221,11 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
         digest=header.digest,
         verified=key is not None,
     )
+
+
+def _flags_of(tables: Iterable[_Table]) -> int:
+    """Return how many bytes the bits of `matches` become."""
+    return sum(len(table.matches) * table.rows for table in tables)
 
 
 def _refuse(why: str) -> NoReturn:
@@ -262,6 +273,7 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         states=[snapshot.states[column.id] for column in snapshot.columns if not column.is_input],
         version=history.version,
         calls=[_packed_call(call, index) for call in history.calls],
+        matches={name: masks.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
     )
 
 
@@ -299,6 +311,7 @@ def _unpacked(table: _Table) -> tuple[TableSnapshot, TableHistory]:
         and len(table.states) == len(outputs)
         and all(len(states) == table.rows and max(states, default=0) <= _HIGHEST_STATE for states in table.states)
         and len({column.id for column in table.columns}) == len(table.columns)
+        and all(masks.are_bits(bits, table.rows) for bits in table.matches.values())
     )
     if not fits:
         _refuse(f"table {table.id} contradicts itself")
@@ -315,6 +328,7 @@ def _unpacked(table: _Table) -> tuple[TableSnapshot, TableHistory]:
         row_ids=PackedIds(table.ids[: table.rows * PackedIds.WIDTH]),
         missing_inputs=table.missing_inputs,
         states={column.id: states for column, states in zip(outputs, table.states, strict=True)},
+        matches={name: masks.from_bits(bits, table.rows) for name, bits in table.matches.items()},
     )
     known = tuple(ids)
     calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)

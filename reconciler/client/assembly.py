@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.client.cells import settle
 from reconciler.client.pages import Counters, Header, Layout, Page, layout, read_header, read_page, read_row
 from reconciler.client.paths import data_path, row_path, table_path
+from reconciler.condition import Condition
 from reconciler.errors import ApiError, BadResponse
 from reconciler.observed import IDLE, TableSnapshot, TableStatus
 from reconciler.packed import PackedDigests, PackedIds
@@ -94,6 +95,8 @@ class Assembly:
     """Columns, by key or id, whose value digests are wanted; None: every output column."""
     page_rows: int
     allowed: Shortcut = WHOLE
+    conditions: tuple[Condition, ...] = ()
+    """Of which is wanted which rows meet them."""
     outcome: TableSnapshot | ApiError | None = None
     rows_read: int = 0
     """Of the current read."""
@@ -180,7 +183,7 @@ class Assembly:
             self._take_row(answer)
 
     def _start(self, header: Header) -> None:
-        self._layout = layout(header, self.wanted)
+        self._layout = layout(header, self.wanted, self.conditions)
         rows = self.rows = header.counters.rows
         columns = len(self._layout.keys)
         self._row_bytes = max(columns, 1) * CELL_BYTES
@@ -311,6 +314,10 @@ class Assembly:
             digests={
                 outputs[index]: PackedDigests.joined(page.digests[place][skip:] for page, skip in parts)
                 for place, index in enumerate(plan.digested)
+            },
+            matches={
+                selector.key: b"".join(page.matches[place][skip:] for page, skip in parts)
+                for place, selector in enumerate(plan.selectors)
             },
         )
 

@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_code, slow_code, value_of
+from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_answer, fast_code, slow_answer, slow_code, value_of
 from reconciler.client.columns import plain_text, read_columns
 from reconciler.client.loose_json import Buffer, check_utf8, is_plain, loads, parse, too_deep, value_digest
 from reconciler.client.paths import as_uuid
+from reconciler.condition import Condition
 from reconciler.errors import BadResponse
 from reconciler.observed import IDLE, Column
 from reconciler.packed import PackedDigests, PackedIds
+from reconciler.selecting import Answers, Selector, selectors
 
 MOST_ROWS = 5_000_000
 """More rows than this in one table are refused: a server that counts on for ever must not be followed."""
@@ -108,13 +110,20 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What to keep of each row: the columns in order, and those whose values are wanted as digests."""
+    """What to keep of each row: the columns in order, those wanted as digests, and which conditions the row meets."""
 
     header: Header
     keys: tuple[str, ...]
     """Keys of the output columns, in the table's order."""
     digested: tuple[int, ...]
     """Indices into `keys`."""
+    selectors: tuple[Selector, ...] = ()
+    """The conditions of which is kept which rows meet them."""
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Keys of the columns, inputs among them, that conditions ask about."""
+        return frozenset().union(*(selector.columns for selector in self.selectors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +142,22 @@ class Page:
     """False where the columns are no longer those of the header."""
     size: int = field(compare=False)
     """Bytes of the answer."""
+    matches: tuple[bytes, ...] = ()
+    """For each selector of the layout one byte a row: 1 where the row meets its condition."""
 
 
-def layout(header: Header, wanted: frozenset[str] | None) -> Layout:
-    """Return what to keep of a table's rows; `wanted` names columns by key or id, None means every output column."""
+def layout(header: Header, wanted: frozenset[str] | None, conditions: Iterable[Condition] = ()) -> Layout:
+    """Return what to keep of a table's rows; `wanted` names columns by key or id, None means every output column.
+
+    A condition that names a column the table does not have is passed over: what it asks for has no answer here.
+    """
     outputs = [column for column in header.columns if not column.is_input]
     lowered = frozenset(name.lower() for name in wanted or ())
     digested = tuple(
         index for index, column in enumerate(outputs) if wanted is None or column.key in wanted or column.id in lowered
     )
-    return Layout(header, tuple(column.key for column in outputs), digested)
+    keys = tuple(column.key for column in outputs)
+    return Layout(header, keys, digested, selectors(conditions, header.columns))
 
 
 def read_header(body: Buffer, table_id: str) -> Header:
@@ -219,7 +234,9 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
 def _light_page(rows: Sequence[_Row], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
     ids = _row_ids([row.id for row in rows])
-    return Page(ids, _flags([row.is_missing_inputs for row in rows]), codes, (), counters, same_columns, size)
+    missing = _flags([row.is_missing_inputs for row in rows])
+    answers = {key: [fast_answer(row.data.get(key)) for row in rows] for key in plan.asked}
+    return Page(ids, missing, codes, (), counters, same_columns, size, _matches(plan, answers, len(rows)))
 
 
 def _raw_page(rows: Sequence[_RawRow], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
@@ -234,7 +251,13 @@ def _raw_page(rows: Sequence[_RawRow], counters: Counters, same_columns: bool, s
         else:
             codes.append(bytes([EMPTY if cell is None else fast_code(_cells.decode(cell)) for cell in found]))
     ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
-    return Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size)
+    answers = {key: [_raw_answer(row.data.get(key)) for row in rows] for key in plan.asked}
+    matches = _matches(plan, answers, len(rows))
+    return Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size, matches)
+
+
+def _raw_answer(cell: Raw | None) -> Any:
+    return None if cell is None else fast_answer(_cells.decode(cell))
 
 
 def _slow_page(rows: Sequence[Any], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
@@ -245,10 +268,14 @@ def _slow_page(rows: Sequence[Any], counters: Counters, same_columns: bool, size
         data.append(row["data"])
     codes = tuple(bytes([slow_code(cells.get(key)) for cells in data]) for key in plan.keys)
     digests = tuple(_digests(cells.get(plan.keys[index]) for cells in data) for index in plan.digested)
-    ids = _row_ids([row.get("id") for row in rows])
-    return Page(
-        ids, _flags([row.get("is_missing_inputs") for row in rows]), codes, digests, counters, same_columns, size
-    )
+    ids, missing = _row_ids([row.get("id") for row in rows]), _flags([row.get("is_missing_inputs") for row in rows])
+    answers = {key: [slow_answer(cells.get(key)) for cells in data] for key in plan.asked}
+    matches = _matches(plan, answers, len(rows))
+    return Page(ids, missing, codes, digests, counters, same_columns, size, matches)
+
+
+def _matches(plan: Layout, answers: Answers, rows: int) -> tuple[bytes, ...]:
+    return tuple(selector.flags(answers, rows) for selector in plan.selectors)
 
 
 def _row_ids(shown: Sequence[object]) -> PackedIds:

@@ -15,6 +15,7 @@ from reconciler.client.options import ApiOptions
 from reconciler.client.paths import as_uuid, not_a_table_id
 from reconciler.client.polling import Poll
 from reconciler.client.wire import Connection, tls_context
+from reconciler.condition import Condition
 from reconciler.errors import ApiError
 from reconciler.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.shortcut import WHOLE, Shortcut
@@ -96,16 +97,26 @@ class Reader:
         self._dispatch.close()
 
     def read_tables(
-        self, wanted: Mapping[str, frozenset[str] | None], shortcuts: Mapping[str, Shortcut] | None = None
+        self,
+        wanted: Mapping[str, frozenset[str] | None],
+        shortcuts: Mapping[str, Shortcut] | None = None,
+        conditions: Mapping[str, Sequence[Condition]] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
         """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
-        column; empty: none). Tables are read whole, but for those of `shortcuts`. Raises Refused on 401 and 403.
+        column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
+        which each row is asked whether it meets them. Raises Refused on 401 and 403.
         """
-        allowed = shortcuts or {}
+        allowed, asked = shortcuts or {}, conditions or {}
         readings = {
-            table: Assembly(as_uuid(table) or "", columns, self._page_rows, allowed.get(table, WHOLE))
+            table: Assembly(
+                as_uuid(table) or "",
+                columns,
+                self._page_rows,
+                allowed.get(table, WHOLE),
+                tuple(asked.get(table, ())),
+            )
             for table, columns in wanted.items()
         }
         tally = _Tally(len(readings), self._dispatch.requests)

@@ -56,7 +56,7 @@ def test_caused_and_due_anyway_are_the_whole_plan_and_disjoint(world: World, oth
 def test_every_call_of_a_parted_plan_is_exact(world: World, other: World) -> None:
     """Within the size of a call, and covering nothing in passing that its mode does not leave alone."""
     anyway = Approval.of_calls(plan_of(world, other.manifests).calls)
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET)
+    oracle = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
     due = set(cells(plan_of(world, world.manifests).calls))
     for call in plan_of(world, world.manifests, anyway).calls:
         own = set(cells([call]))

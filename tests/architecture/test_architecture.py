@@ -32,9 +32,9 @@ texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan waves guard
-decisions    recovery approval shortcut desired claims ordering cover recall decide evidence masks
+decisions    recovery approval shortcut desired selecting claims ordering cover recall decide evidence masks
 nouns        records outcome plan history observed budget manifest condition
-ground       errors wording syntax amounts clean fingerprint place packed __init__
+ground       errors patterns wording syntax amounts clean fingerprint place packed __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
 
@@ -58,6 +58,7 @@ DOORS = {
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
     "deepdiff": ["comparison"],
+    "re2": [],
 }
 """Distribution → the only rooms that may import it."""
 
@@ -67,6 +68,7 @@ OTHER_DOORS = {
     ("simulator", "pytest"): "a plugin with fixtures for other people's tests",
     ("cli.simulator", "msgspec"): "reads a fault given on the command line",
     ("snapshotfile", "msgspec"): "a snapshot's content is typed MessagePack: small, and checked while it is decoded",
+    ("patterns", "re2"): "searches by the patterns of manifests: a decision, pure and in time linear in the text",
     ("shapes", "msgspec"): "types decide fast whether a document is sound",
     ("loading", "msgspec"): "what a document leaves out",
     ("runs", "msgspec"): "what a document leaves out",
@@ -268,7 +270,8 @@ def test_the_decisions_are_pure(name: str) -> None:
 def test_the_modules_that_decide_about_money_are_among_the_pure_ones() -> None:
     """Whatever becomes of the floors."""
     named = (
-        "plan planner decide cover masks recall evidence desired approval recovery guard apply waiting planfile report"
+        "plan planner decide cover masks recall evidence desired selecting approval recovery guard apply waiting "
+        "planfile report"
     )
     assert set(named.split()) | {"render.plan_text", "render.report_text"} <= set(PURE_MODULES)
 

@@ -133,6 +133,35 @@ def big_table(repeats: int, rows: int = 100_000) -> Iterator[Row]:
     yield Row(f"plan over one table of {cells}: linear", "1 × twice the half", f"{linear:.2f} ×", 0.8 <= linear <= 1.25)
 
 
+def rows_by_data(repeats: int, rows: int = 25_000) -> Iterator[Row]:
+    """One table of 20 columns, with conditions over two of them against without."""
+    ratios, ours, peaks, without = [], [], [], []
+    world = World(rows=rows, columns=20, cell_bytes=1400)
+    asked = "{any: [{column: column_3, matches: '[a-f]+[0-9]y'}, {column: column_7, equals: x}]}"
+    with (
+        serving(world) as url,
+        project(url, 1, mode="failed") as plain,
+        project(url, 1, mode=f"failed, rows: {{where: {asked}}}") as made,
+    ):
+        for _ in range(repeats):
+            bare, bare_profile = plain.run("plan")
+            spent, profile = made.run("plan")
+            of_bare, of_ours = (
+                each["phases"]["reading"] + each["phases"]["planning"] for each in (bare_profile, profile)
+            )
+            ratios.append(of_ours / of_bare)
+            ours.append(of_ours)
+            peaks.append(float(spent.peak_bytes))
+            without.append(float(bare.peak_bytes))
+    ratio, more = median(ratios), (median(peaks) - median(without)) / 1e6
+    cells = f"{rows * 20 / 1e6:g} M cells"
+    found = f"{ratio:.2f} × ({median(ours):.1f} s)"
+    yield Row(f"plan over one table of {cells}, rows by two columns", "≤ 1.3 × every row", found, ratio <= 1.3)
+    yield Row(
+        "rows by data: memory", "≤ 10 MB more", f"{more:.0f} MB more", more <= 10, f"{max(peaks) / 1e6:.0f} MB peak"
+    )
+
+
 def nothing_due(repeats: int) -> Iterator[Row]:
     """The header proves that nothing is due."""
     world = World(tables=1000)
@@ -234,6 +263,7 @@ ROWS: dict[str, Callable[[int], Iterator[Row]]] = {
     "thousand-tables": thousand_tables,
     "other-ways": other_ways,
     "big-table": big_table,
+    "rows-by-data": rows_by_data,
     "nothing-due": nothing_due,
     "ten-thousand-gets": ten_thousand_gets,
     "thousand-calls": thousand_calls,

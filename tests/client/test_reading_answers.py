@@ -12,8 +12,10 @@ from reconciler.client import pages
 from reconciler.client.cells import UnclearError
 from reconciler.client.loose_json import parse, value_digest
 from reconciler.client.pages import Header, Page, layout, read_counters, read_header, read_page
+from reconciler.condition import CellTest, Operator
 from reconciler.errors import BadResponse
 from reconciler.observed import CellState
+from reconciler.place import Place
 from tests.client.tables import TABLE, LiveTable, column, uid
 
 RAW = "raw\x01\tcontrol\ncharacters"
@@ -63,6 +65,19 @@ def test_raw_control_characters_parse() -> None:
         assert expected.codes[0] == bytes([CellState.DONE])
 
 
+CONDITIONS = [
+    CellTest(of, operator, operand, Place("a.yaml", 1, 1))
+    for of in ("input", "a", "b")
+    for operator, operand in (
+        (Operator.EXISTS, True),
+        (Operator.IN, (0, 1, 10**20, True, False, "a", "0", "\x00")),
+        (Operator.MATCHES, "^.$"),
+        (Operator.GT, 0),
+        (Operator.LT, 0.5),
+    )
+]
+
+
 def json_values() -> st.SearchStrategy[Any]:
     """Return any JSON value, with the characters and numbers that parsers quarrel over."""
     text = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["", "\x00", "\x7f", "\u2028", "😀"])
@@ -95,15 +110,15 @@ def cells() -> st.SearchStrategy[Any]:
 def test_both_parsers_read_the_same(
     rows: list[dict[str, Any]], wanted: frozenset[str] | None, ascii_only: bool, indent: int | None
 ) -> None:
-    """A page read fast and the same page read tolerantly give the same states and the same digests."""
+    """A page read fast and the same page read tolerantly give the same states, digests and rows by what they hold."""
     table = small().add_rows(rows)
     body = bytearray(json.dumps(table.page(0, 99), ensure_ascii=ascii_only, indent=indent).encode())
     header = header_of(table)
-    fast = read_page(body, layout(header, wanted))
+    fast = read_page(body, layout(header, wanted, CONDITIONS))
     with pytest.MonkeyPatch.context() as patch:
         slow(patch)
         assert read_header(encoded(table.header()), TABLE).columns == header.columns
-        assert read_page(body, layout(header, wanted)) == fast
+        assert read_page(body, layout(header, wanted, CONDITIONS)) == fast
 
 
 @settings(max_examples=200, deadline=None)

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli import group as cli
+from reconciler.condition import Operator, cell_tests
+from reconciler.loading import load_manifests
 from reconciler.report import ExitCode
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,21 @@ def test_every_option_the_readme_names_exists() -> None:
     options |= {name for command in commands if command for option in command.params for name in option.secondary_opts}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"\.venv/bin/pip[^&]*|pip install.*", "", README)))
     assert named - options - {"--help", "--version"} == set()
+
+
+def test_the_rows_by_data_of_the_readme_are_a_manifest(tmp_path: Path) -> None:
+    """As they stand there, under a run; and every question of a condition has its line."""
+    after = README.partition("<!-- rows by data -->\n```yaml\n")[2]
+    table = "00000000-0000-4000-8000-000000000000"
+    head = f"apiVersion: reconciler/v1\nkind: TableRun\nmetadata: {{name: a}}\nspec:\n  table: {table}"
+    (tmp_path / "a.yaml").write_text(f"{head}\n  runs:\n    - mode: new\n{after.partition('```')[0]}", encoding="utf-8")
+    [manifest] = load_manifests([tmp_path])
+    selection = manifest.runs[0].selection
+    assert selection is not None
+    assert selection.where is not None
+    assert [test.column for test in cell_tests(selection.where)] == ["country", "employees", "latest_funding"]
+    questions = after.partition("| question |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z]+)(?:: true)?`", questions)) >= {operator.value for operator in Operator}
 
 
 def test_the_demo_prints_what_the_readme_shows() -> None:

@@ -6,17 +6,19 @@ A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user write
                  "rows": ["done empty", "3 x failed empty", "missing: empty empty"]}]}
 
 `columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
-its inputs are. `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
+its inputs are. `values` goes by key and holds what each row's cell does, null for nothing, for manifests that ask.
+`unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
 go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from reconciler.budget import Limits
+from reconciler.condition import Condition
 from reconciler.desired import select
 from reconciler.fingerprint import digest, short_digest
 from reconciler.guard import violations
@@ -29,6 +31,7 @@ from reconciler.plan import Plan, Violation
 from reconciler.planner import make_plan
 from reconciler.project import DEFAULT_PROJECT, load_project
 from reconciler.recovery import judge
+from reconciler.selecting import selectors
 from reconciler.tableplan import Rules
 from tests.planning.makers import TABLE, column_id, config, row_id
 
@@ -61,7 +64,7 @@ def read_case(folder: Path) -> Case:
     flags = _json(folder / "flags.json", {})
     include, exclude = tuple(flags.get("target", ())), tuple(flags.get("exclude", ()))
     selected = select(manifests, include, exclude)
-    live = _live(_json(folder / "tables.json", {}))
+    live = _live(_json(folder / "tables.json", {}), selected)
     quiet = project.api.spend.quiet_seconds
     histories = {
         table: judge(history, live.snapshots[table], quiet)[0]
@@ -84,8 +87,10 @@ def _json(path: Path, default: Any) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default
 
 
-def _live(described: Any) -> _Live:
-    tables = [_table(table) for table in described["tables"]]
+def _live(described: Any, manifests: tuple[Manifest, ...]) -> _Live:
+    runs = [run for manifest in manifests for run in manifest.runs]
+    asked = [run.selection.where for run in runs if run.selection is not None and run.selection.where is not None]
+    tables = [_asked(_table(table), asked, table.get("values", {})) for table in described["tables"]]
     return _Live({table.id: table for table in tables}, described.get("unreadable", {}))
 
 
@@ -120,6 +125,11 @@ def _table(described: Any) -> TableSnapshot:
         missing_inputs=bytes(missing),
         states=states,
     )
+
+
+def _asked(table: TableSnapshot, conditions: list[Condition], values: dict[str, list[Any]]) -> TableSnapshot:
+    found = selectors(conditions, table.columns)
+    return replace(table, matches={each.key: each.flags(values, len(table.row_ids)) for each in found})
 
 
 def _state(word: str, table: Any) -> CellState:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from reconciler.budget import Prices
 from reconciler.fingerprint import digest
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Rollout, Run
+from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Rollout, Run, Selection
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Place
 from reconciler.plan import Call, Reason
@@ -82,6 +82,7 @@ def a_run(
     revision: str | None = None,
     max_attempts: int = DEFAULT_MAX_ATTEMPTS,
     rollout: Rollout | None = None,
+    selection: Selection | None = None,
 ) -> Run:
     """Return a run; `columns` are keys or ids."""
     return Run(
@@ -93,6 +94,7 @@ def a_run(
         revision=("r1" if mode is Mode.ALL else None) if revision is None else revision,
         place=NOWHERE,
         rollout=rollout,
+        selection=selection,
     )
 
 

@@ -3,10 +3,13 @@
 Nothing of the planner's own machinery is used here: no masks, no tables of bytes, no order of columns.
 """
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import Manifest, Mode, Run
 from reconciler.observed import SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
@@ -35,6 +38,8 @@ class Oracle:
     quiet_seconds: float
     approved: Collection[tuple[Mode, str | None, Cell]] | None = None
     """None: whatever is due."""
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Column id → what each row's cell holds; None: nothing."""
     wishes: list[Wish] = field(init=False)
     """`all` first, for it takes precedence; else manifests by name, runs as they stand in them."""
     taken: dict[Cell, str] = field(init=False)
@@ -58,10 +63,26 @@ class Oracle:
 
     def _scope(self, run: Run) -> Iterable[Cell]:
         named = None if run.columns is None else {name.text for name in run.columns}
-        rows = self.table.row_ids if run.rows is None else {name.text for name in run.rows}
+        rows = list(self.table.row_ids) if run.rows is None else {name.text for name in run.rows}
+        if run.selection is not None:
+            where, limit = run.selection.where, run.selection.limit
+            rows = [row for row in rows if where is None or self.meets(where, row)][:limit]
         for column in self.table.columns:
             if not column.is_input and (named is None or column.id in named or column.key in named):
                 yield from ((column.id, row) for row in rows)
+
+    def meets(self, condition: Condition, row: str) -> bool:
+        """Say whether a row is one that a condition asks for."""
+        match condition:
+            case Not(part):
+                return not self.meets(part, row)
+            case AllOf(parts):
+                return all(self.meets(part, row) for part in parts)
+            case AnyOf(parts):
+                return any(self.meets(part, row) for part in parts)
+            case CellTest():
+                (column,) = (c.id for c in self.table.columns if condition.column in (c.id, c.key))
+                return _holds(condition, self.values[column][self._row[row]])
 
     def _take(self) -> dict[Cell, str]:
         taken: dict[Cell, str] = {}
@@ -121,7 +142,7 @@ class Oracle:
         """Say whether more of the complete first portions failed than may."""
         if run.rollout is None:
             return False
-        columns = {column for column, _ in self._scope(replace(run, rows=None))}
+        columns = {column for column, _ in self._scope(replace(run, rows=None, selection=None))}
         tried = [
             (column, row)
             for column in columns
@@ -217,6 +238,28 @@ class Oracle:
 
 def _ordered(call: PastCall) -> list[Cell]:
     return [(column, row) for block in call.covered for column in block.columns for row in block.rows]
+
+
+def _holds(test: CellTest, value: Any) -> bool:
+    """Ask one value one thing."""
+    wanted: Any = test.operand
+    if test.operator == "missing":
+        return value is None
+    if value is None or test.operator == "exists":
+        return value is not None
+    if test.operator in ("equals", "in"):
+        choices = wanted if isinstance(wanted, tuple) else [wanted]
+        return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices)
+    if test.operator == "matches":
+        return isinstance(value, str) and re.search(wanted, value) is not None
+    is_date = isinstance(value, str) and re.match("....-..-..", value) is not None
+    if isinstance(value, bool | list) or is_date != isinstance(wanted, str):
+        return False
+    try:
+        found = value[:10] if is_date else float(value)
+    except ValueError:
+        return False
+    return bool(found > wanted if test.operator == "gt" else found < wanted)
 
 
 def _cells(call: PastCall) -> set[Cell]:

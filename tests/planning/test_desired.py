@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from reconciler import masks
+from reconciler.condition import CellTest, Condition, Operator, key
 from reconciler.desired import Scope, scopes, select
 from reconciler.errors import SettingsError
-from reconciler.manifest import Manifest, Mode
-from reconciler.place import Problem
+from reconciler.manifest import Manifest, Mode, Selection
+from reconciler.place import Place, Problem
 from tests.planning.makers import a_column, a_manifest, a_run, a_table, column_id, row_id
 
 TABLE = a_table(
@@ -91,6 +92,53 @@ def test_all_comes_before_the_other_modes_which_keep_their_order() -> None:
     ]
     found, _ = resolve(a_manifest(*runs))
     assert [scope.address for scope in found] == ["accounts/b", "accounts/d", "accounts/a", "accounts/c"]
+
+
+WHERE = CellTest("website", Operator.EXISTS, True, Place("a.yaml", 7, 9))
+
+
+def selected(where: Condition | None, limit: int | None, matches: dict[str, bytes]) -> tuple[list[int], list[Problem]]:
+    """Return the row numbers that a selection comes to, and what is wrong with it."""
+    run = a_run(Mode.NEW, selection=Selection(where, limit, Place("a.yaml", 6, 7)))
+    (scope,), problems = scopes([a_manifest(run)], replace(TABLE, matches=matches), {})
+    return masks.indexes(scope.rows, 3), problems
+
+
+@pytest.mark.parametrize(
+    ("where", "limit", "rows"),
+    [
+        (WHERE, None, [0, 2]),
+        (WHERE, 1, [0]),
+        (WHERE, 2, [0, 2]),
+        (WHERE, 9, [0, 2]),
+        (None, 2, [0, 1]),
+        (None, 9, [0, 1, 2]),
+    ],
+)
+def test_a_selection_is_the_rows_that_meet_it_and_the_first_so_many_of_them(
+    where: Condition | None, limit: int | None, rows: list[int]
+) -> None:
+    """In the table's order; a limit counts rows that meet the condition, not rows that were looked at."""
+    assert selected(where, limit, {key(WHERE): b"\1\0\1"}) == (rows, [])
+
+
+def test_a_condition_that_nobody_asked_the_rows_is_a_problem_at_its_line() -> None:
+    """Of another condition too; neither every row nor no row without a word."""
+    for matches in ({}, {key(replace(WHERE, operator=Operator.MISSING)): b"\1\1\1"}):
+        rows, (problem,) = selected(WHERE, None, matches)
+        assert rows == []
+        assert problem.place == Place("a.yaml", 6, 7)
+        assert problem.message == "which rows meet this condition is not in the snapshot of the live tables"
+
+
+def test_a_condition_over_an_unknown_column_is_a_problem_where_it_names_it() -> None:
+    """And one problem, not two."""
+    rows, (problem,) = selected(replace(WHERE, column="web_site"), None, {})
+    assert rows == []
+    assert (problem.place, problem.message) == (
+        WHERE.place,
+        "the table has no column `web_site`; did you mean `website`?",
+    )
 
 
 ACCOUNTS = replace(a_manifest(a_run(Mode.NEW), a_run(Mode.FAILED)), labels={"team": "gtm", "tier": "1"})

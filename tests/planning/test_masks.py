@@ -34,6 +34,20 @@ def test_picking_keeps_the_order_of_the_items(drawn: tuple[int, set[int], set[in
     assert masks.pick(items, masks.of_indexes(chosen, rows)) == tuple(f"row {row}" for row in sorted(chosen))
 
 
+@given(rows_and_two_sets, st.integers(0, 9))
+def test_bits_are_flags_and_the_first_rows_are_the_first(drawn: tuple[int, set[int], set[int]], most: int) -> None:
+    """There and back; bits beyond the last row are none."""
+    rows, chosen, _ = drawn
+    mask = masks.of_indexes(chosen, rows)
+    flags = masks.to_flags(mask, rows)
+    bits = masks.to_bits(flags)
+    assert masks.from_bits(bits, rows) == flags
+    assert masks.are_bits(bits, rows)
+    assert not masks.are_bits(bits + b"\0", rows)
+    assert rows % 8 == 0 or not masks.are_bits(bytes([bits[0] | 0x80]) + bits[1:], rows)
+    assert masks.indexes(masks.first(mask, most, rows), rows) == sorted(chosen)[:most]
+
+
 def test_a_table_without_rows_has_an_empty_mask() -> None:
     """Nothing is divided by, nothing indexed."""
     assert masks.every_row(0) == 0

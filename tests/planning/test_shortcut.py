@@ -1,17 +1,20 @@
 """What may be left unread: the rule, and that a plan is the same where less was read."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode
+from reconciler.manifest import Manifest, Mode, Selection
 from reconciler.observed import TableStatus
 from reconciler.packed import picked
 from reconciler.plan import Plan, SkipReason
 from reconciler.planner import make_plan
 from reconciler.shortcut import WHOLE, Shortcut, header_is_enough, narrowed, rows_one_by_one, shortcut
 from tests.planning.makers import (
+    NOWHERE,
     QUIET,
     TABLE,
     a_column,
@@ -27,6 +30,7 @@ from tests.planning.worlds import World, worlds
 
 NEVER = TableHistory(TABLE)
 IDLE = TableStatus("idle", 0, 6)
+FIRST = Selection(None, 1, NOWHERE)
 
 
 def history(*calls: PastCall) -> TableHistory:
@@ -46,6 +50,9 @@ def covering(state: CallState, *, age: float = 1000.0, settled: bool = True) -> 
         (a_manifest(a_run(Mode.NEW, ["key_1"]), a_run(Mode.NEW)), Shortcut(header_may_do=True)),
         (a_manifest(a_run(Mode.NEW), a_run(Mode.FAILED)), WHOLE),
         (a_manifest(a_run(Mode.ALL)), WHOLE),
+        (a_manifest(a_run(Mode.NEW, selection=FIRST)), WHOLE),
+        (a_manifest(a_run(Mode.NEW), a_run(Mode.NEW, ["key_1"], selection=FIRST)), WHOLE),
+        (a_manifest(a_run(Mode.NEW, rows=[row_id(1)]), a_run(Mode.NEW, selection=FIRST)), WHOLE),
         (a_manifest(a_run(Mode.NEW, rows=[row_id(1)]), a_run(Mode.NEW)), WHOLE),
         (a_manifest(a_run(Mode.ALL, rows=[row_id(1)])), Shortcut(rows=frozenset({row_id(1)}))),
         (
@@ -55,7 +62,7 @@ def covering(state: CallState, *, age: float = 1000.0, settled: bool = True) -> 
     ],
 )
 def test_what_may_be_left_out_follows_from_the_runs(manifest: Manifest, allowed: Shortcut) -> None:
-    """Only `new`: the header may do. Only named rows: those. Anything else: the whole table."""
+    """Only `new`: the header may do. Only named rows: those. Anything else, rows by data too: the whole table."""
     assert shortcut([manifest], NEVER, QUIET) == allowed
     assert shortcut([], NEVER, QUIET) == WHOLE
 
@@ -147,7 +154,16 @@ def test_a_table_that_was_not_read_says_so() -> None:
     assert "no column `key_9`" in wrong.diagnostics[0].message
 
 
-@pytest.mark.parametrize("run", [a_run(Mode.FAILED), a_run(Mode.ALL), a_run(Mode.NEW, rows=[row_id(1)])])
+@pytest.mark.parametrize(
+    "run",
+    [
+        a_run(Mode.FAILED),
+        a_run(Mode.ALL),
+        a_run(Mode.NEW, rows=[row_id(1)]),
+        a_run(Mode.NEW, selection=FIRST),
+        a_run(Mode.NEW, rows=[row_id(1)], selection=FIRST),
+    ],
+)
 def test_a_plan_refuses_a_table_of_which_it_needs_more(run: "object") -> None:
     """Rather than find nothing due."""
     table = a_table([a_column(1)], [""])
@@ -160,7 +176,9 @@ def test_named_rows_stand_in_the_order_of_their_ids() -> None:
     """Single rows come without a place in the table; the same rows must give the same call in every process."""
     rows = [row_id(number) for number in (7, 3, 9, 1, 8, 2, 6)]
     table = a_table([a_column(1)], ["." * 10])
+    table = replace(table, matches={"x": bytes(number % 2 for number in range(10))})
     found = narrowed(table, Shortcut(rows=frozenset(rows)))
     assert found.row_ids == tuple(sorted(rows))
+    assert found.matches == {"x": bytes([1, 0, 1, 0, 1, 0, 1])}
     plan = make_plan([a_manifest(a_run(Mode.NEW, rows=rows))], {TABLE: table}, {}, rules())
     assert plan.calls[0].rows == tuple(sorted(rows))

@@ -4,19 +4,21 @@ All of a world is told by one byte string, a byte a choice and 0 the simplest: o
 hundred, and hypothesis shrinks it as well.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from reconciler.budget import Prices
+from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode, Rollout, Run
+from reconciler.manifest import Manifest, Mode, Rollout, Run, Selection
 from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
+from reconciler.selecting import selectors
 from reconciler.tableplan import Rules
-from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
+from tests.planning.makers import NOWHERE, QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
 
 Item = TypeVar("Item")
 
@@ -32,6 +34,17 @@ KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
 SHARES = [Decimal("0.5"), Decimal(1), Decimal(0)]
 AGES = [0.0, SHOWS_WITHIN_SECONDS, QUIET - 1, QUIET, QUIET + 1000]
+VALUES = [None, "DE", "FR", "Series B", 1, 1.0, 40, True, False, "12", "-3.5", "2026-02-01", "2026-02-03T10:00", ["x"]]
+"""What the cells of a table may hold; None: nothing."""
+OPERANDS: Mapping[Operator, Sequence[Any]] = {
+    Operator.EQUALS: ["DE", 1, True, "12"],
+    Operator.IN: [("DE", 40), (False, "FR", 1.0)],
+    Operator.MATCHES: ["[DF]", "^S.*[AB]$", "2"],
+    Operator.EXISTS: [True],
+    Operator.MISSING: [True],
+    Operator.GT: [0, 11.5, "2026-02-01"],
+    Operator.LT: [2, -3, "2026-02-02"],
+}
 GONE = 90
 """Number of a column and of a row that were deleted after a call had covered them."""
 
@@ -44,6 +57,8 @@ class World:
     manifests: tuple[Manifest, ...]
     history: TableHistory
     rules: Rules
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Column id → what each row's cell holds, inputs included; None: nothing."""
 
 
 class Choices:
@@ -78,9 +93,19 @@ class Choices:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """Make up a table, manifests for it, a ledger and a project's rules."""
-    choose = Choices(draw(st.binary(min_size=256, max_size=256)))
+    choose = Choices(draw(st.binary(min_size=320, max_size=320)))
     table = _table(choose)
-    return World(table, _manifests(choose, table), _history(choose, table), _rules(choose))
+    manifests, history, rules = _manifests(choose, table), _history(choose, table), _rules(choose)
+    values = {column.id: [choose.one_of(VALUES) for _ in table.row_ids] for column in table.columns}
+    return World(_asked(table, manifests, values), manifests, history, rules, values)
+
+
+def _asked(table: TableSnapshot, manifests: Sequence[Manifest], values: Mapping[str, Sequence[Any]]) -> TableSnapshot:
+    """Return the table as it is read for the manifests: with which rows meet their conditions."""
+    answers = {column.key: values[column.id] for column in table.columns}
+    selections = [run.selection for manifest in manifests for run in manifest.runs if run.selection]
+    found = selectors([each.where for each in selections if each.where], table.columns)
+    return replace(table, matches={each.key: each.flags(answers, len(table.row_ids)) for each in found})
 
 
 def _table(choose: Choices) -> TableSnapshot:
@@ -147,7 +172,26 @@ def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column]
     revision = choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None
     attempts = choose.number(1, 2)
     rollout = Rollout(choose.number(1, 3), choose.one_of(SHARES)) if choose.perhaps(1, 4) else None
-    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
+    run = a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
+    return run if rows is not None else replace(run, selection=_selection(choose, table))
+
+
+def _selection(choose: Choices, table: TableSnapshot) -> Selection | None:
+    where = _condition(choose, table, 2) if choose.perhaps(1, 4) else None
+    limit = choose.number(1, 3) if choose.perhaps(1, 6) else None
+    return None if where is None and limit is None else Selection(where, limit, NOWHERE)
+
+
+def _condition(choose: Choices, table: TableSnapshot, depth: int) -> Condition:
+    shape = choose.number(0, 5) if depth else 0
+    if shape == 5:
+        return Not(_condition(choose, table, depth - 1))
+    if shape >= 3:
+        parts = tuple(_condition(choose, table, depth - 1) for _ in range(choose.number(1, 2)))
+        return AllOf(parts) if shape == 3 else AnyOf(parts)
+    column, operator = choose.one_of(table.columns), choose.one_of(list(Operator))
+    name = column.id if choose.perhaps() else column.key
+    return CellTest(name, operator, choose.one_of(OPERANDS[operator]), NOWHERE)
 
 
 def _history(choose: Choices, table: TableSnapshot) -> TableHistory:

@@ -4,6 +4,7 @@ import json
 import resource
 import time
 import zlib
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -19,12 +20,14 @@ from reconciler.snapshotfile import MAX_BYTES, LiveSnapshot, decode, encode
 from tests.planning.makers import TABLE, a_column, a_past_call, a_table, column_id, row_id
 
 KEY = b"k" * 32
+CONDITION = "c" * 32
 
 
 def a_snapshot() -> LiveSnapshot:
     """Return a small snapshot with every kind of content."""
     table = a_table([a_column(1, 2), a_column(2), a_column(3, kind="input")], ["d.f", "ddd"], missing=[1])
     call = a_past_call(CallState.ACCEPTED, [Block((column_id(1),), (row_id(0), row_id(9)))], before={})
+    table = replace(table, matches={CONDITION: b"\1\0\1"})
     history = TableHistory(TABLE, 1, (call,))
     gone = TABLE.replace("0", "1")
     return LiveSnapshot(
@@ -120,7 +123,8 @@ def test_deep_nesting_is_refused() -> None:
 
 TABLES, UNREADABLE = 0, 1
 ID, KIND, STATUS, IN_PROGRESS, COLUMNS, ROWS, IDS, MISSING, STATES, VERSION, CALLS = 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-WRONG: dict[str, tuple[tuple[int, ...], Any]] = {
+MATCHES = 12
+WRONG: dict[str, tuple[tuple[Any, ...], Any]] = {
     "tables are no list": ((TABLES,), 5),
     "a table id that is a path": ((TABLES, 0, ID), "../../admin"),
     "a status of another type": ((TABLES, 0, STATUS), 7),
@@ -139,6 +143,11 @@ WRONG: dict[str, tuple[tuple[int, ...], Any]] = {
     "a state nobody knows": ((TABLES, 0, STATES, 0), b"\0\x06\0"),
     "a state with the facts' bits": ((TABLES, 0, STATES, 0), b"\0\x80\0"),
     "states that are text": ((TABLES, 0, STATES, 0), "..."),
+    "a condition that has no name": ((TABLES, 0, MATCHES), {"x": b"\xa0"}),
+    "bits that are a number": ((TABLES, 0, MATCHES, CONDITION), 5),
+    "bits for more rows": ((TABLES, 0, MATCHES, CONDITION), b"\0\5"),
+    "bits for fewer rows": ((TABLES, 0, MATCHES, CONDITION), b""),
+    "bits beyond the last row": ((TABLES, 0, MATCHES, CONDITION), b"\x0d"),
     "a version that is none": ((TABLES, 0, VERSION), "1"),
     "a mode nobody knows": ((TABLES, 0, CALLS, 0, 1), "some"),
     "a state of a call that bought nothing": ((TABLES, 0, CALLS, 0, 3), "refused"),
@@ -181,6 +190,25 @@ def test_a_first_line_of_another_kind_is_refused(name: str, value: Any) -> None:
     """Another major version too."""
     with pytest.raises(SettingsError, match="the snapshot cannot be used"):
         decode(made(contents(), **{name: value}), None)
+
+
+def test_a_file_from_before_there_were_conditions_holds_none() -> None:
+    """It is read as ever."""
+    content = contents()
+    del content[TABLES][0][MATCHES]
+    assert decode(made(content), None).snapshots[TABLE].matches == {}
+
+
+def test_conditions_take_no_more_room_than_cells() -> None:
+    """A bit on disk is a byte in memory, so they are counted before they are unpacked."""
+    content = contents()
+    rows = 2**20
+    content[TABLES][0][ROWS], content[TABLES][0][IDS] = rows, bytes(16 * rows)
+    content[TABLES][0][MATCHES] = {f"{number:032x}": bytes(rows // 8) for number in range(129)}
+    began = time.monotonic()
+    with pytest.raises(SettingsError, match="it holds more than 128 MiB"):
+        decode(made(content), None)
+    assert time.monotonic() - began < 10
 
 
 def test_a_table_twice_is_refused() -> None:
