@@ -4,13 +4,14 @@ Here the reading edges meet the decisions; nothing is sent or written.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.approval import Approval
 from reconciler.client import Reader
 from reconciler.desired import select
 from reconciler.errors import ApiError, BadResponse
+from reconciler.finding import Lister, find
 from reconciler.fingerprint import digest
 from reconciler.history import TableHistory
 from reconciler.ledger import Ledger
@@ -18,13 +19,13 @@ from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest, Mode
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
-from reconciler.plan import Plan
+from reconciler.plan import Pending, Plan
 from reconciler.planner import make_plan
 from reconciler.profiling import Phase, Profile
 from reconciler.recovery import Verdict, judge
 from reconciler.settings import Settings, manifest_paths
 from reconciler.shortcut import shortcut
-from reconciler.snapshotfile import LiveSnapshot, reduced
+from reconciler.snapshotfile import LiveSnapshot, TableIndex, reduced
 from reconciler.tableplan import Rules
 
 
@@ -33,13 +34,22 @@ class Wanted:
     """The manifests of one run of the program."""
 
     manifests: tuple[Manifest, ...]
-    """Those selected, each with its selected runs."""
+    """Those selected, each with its selected runs. Once resolved each has its table, and one found by tag stands here
+    once for each of its tables."""
     digest: str
     """Of all manifests, selected or not: what a saved plan pins."""
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     every: tuple[Manifest, ...] = ()
-    """All manifests, selected or not."""
+    """All manifests as written, selected or not."""
+    written: tuple[Manifest, ...] = ()
+    """Those selected, as written."""
+    unresolved: tuple[Problem, ...] = ()
+    """Why a manifest's table is not known."""
+    pending: tuple[Manifest, ...] = ()
+    """Those whose table is not there yet."""
+    unread: frozenset[str] = frozenset()
+    """Names of the unresolved manifests that may mean what they meant: the API did not say."""
 
     @property
     def tables(self) -> frozenset[str]:
@@ -63,12 +73,30 @@ class Look:
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
     """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
     manifests = load_manifests([Path(path) for path in manifest_paths(settings, named)])
+    selected = select(manifests, include, exclude)
     return Wanted(
-        manifests=select(manifests, include, exclude),
+        manifests=selected,
+        written=selected,
         digest=digest([manifest.content() for manifest in manifests]),
         include=tuple(include),
         exclude=tuple(exclude),
         every=manifests,
+    )
+
+
+def resolve(wanted: Wanted, lister: Lister) -> Wanted:
+    """Find the tables of the selected manifests, from what they say and not from what was found before.
+
+    A reader is a lister. Sends nothing where every manifest names its table by id. Raises Refused on 401 and 403; what
+    else goes wrong is in `unresolved`, and the other manifests have their tables.
+    """
+    found = find(wanted.written, wanted.every, lister)
+    return replace(
+        wanted,
+        manifests=found.manifests,
+        unresolved=found.problems,
+        pending=found.pending,
+        unread=found.unread,
     )
 
 
@@ -110,7 +138,7 @@ def look(
     return Look(snapshots, histories, tuple(verdicts), unreadable)
 
 
-def keep(seen: Look, taken_at: str, tool_version: str, base_url: str) -> LiveSnapshot:
+def keep(seen: Look, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None) -> LiveSnapshot:
     """Reduce a look to what a plan can be made from elsewhere (`snapshotfile.py`)."""
     pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
     return LiveSnapshot(
@@ -120,6 +148,7 @@ def keep(seen: Look, taken_at: str, tool_version: str, base_url: str) -> LiveSna
         snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
         histories={table: history for table, (_, history) in pairs.items()},
         unreadable={table: (error.message, error.hint) for table, error in seen.unreadable.items()},
+        index=index,
     )
 
 
@@ -143,18 +172,20 @@ def plan(
 ) -> Plan:
     """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
     spend = settings.project.api
-    return make_plan(
+    made = make_plan(
         wanted.manifests,
         seen.snapshots,
         seen.histories,
         Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
-        _diagnostics(wanted.manifests, seen.unreadable),
+        [*wanted.unresolved, *_diagnostics(wanted.manifests, seen.unreadable)],
         within=within,
         anyway=anyway,
         manifest_digest=wanted.digest,
         include=wanted.include,
         exclude=wanted.exclude,
     )
+    waiting = (Pending(manifest.name, manifest.table, manifest.table_place) for manifest in wanted.pending)
+    return replace(made, pending=tuple(sorted(waiting, key=lambda each: each.manifest)))
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:

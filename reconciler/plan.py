@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.history import Block
-from reconciler.manifest import Mode
+from reconciler.manifest import ByTag, Mode, Source
 from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
@@ -81,6 +81,8 @@ class Call:
     """Column id → the column's kind, which its price may go by. Not in the plan file."""
     cause: Cause | None = None
     """None where no manifests were given to compare with."""
+    table_name: str = ""
+    """For people, where one address may stand for several tables; else empty. Not in the plan file."""
 
     @property
     def manifest(self) -> str:
@@ -95,6 +97,8 @@ class Skip:
     address: str
     reason: SkipReason
     cells: int
+    table_id: str
+    """A run over several tables has skips in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,13 @@ class PlannedTable:
     """`TableHistory.version` that this plan was made from; an intent is a compare-and-set on it."""
     output_cells: int = 0
     """Rows × output columns."""
+    source: Source | None = None
+    """How the manifest finds it; None where it names its id."""
+
+    @property
+    def has_siblings(self) -> bool:
+        """True where the manifest may stand over several tables, so that its name alone does not say which."""
+        return isinstance(self.source, ByTag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,18 @@ class OpenCall:
     """Who applied it."""
     quiet_for_seconds: float | None = None
     """After this long, cells still empty on an idle table prove that it did not land; None: nothing proves that."""
+    table_name: str = ""
+    """As `Call.table_name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A manifest of which nothing is due yet, because its table is not there."""
+
+    manifest: str
+    waits_for: str
+    """The table, in words; text from the manifest."""
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +274,7 @@ class Plan:
     """`--target` selectors."""
     exclude: tuple[str, ...] = ()
     """`--exclude` selectors."""
+    pending: tuple[Pending, ...] = ()
 
     @property
     def errored(self) -> bool:

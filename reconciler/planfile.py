@@ -9,7 +9,7 @@ from reconciler.amounts import json_number
 from reconciler.budget import Limits
 from reconciler.fingerprint import digest_of_parts
 from reconciler.place import Problem
-from reconciler.plan import FORMAT_VERSION, Against, Call, OpenCall, Plan, PlannedTable, Totals, Violation
+from reconciler.plan import FORMAT_VERSION, Against, Call, OpenCall, Pending, Plan, PlannedTable, Totals, Violation
 
 PIECES_AT_ONCE = 10_000
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=True)
@@ -69,14 +69,14 @@ def document(
         "targeted": {"include": list(plan.include), "exclude": list(plan.exclude)},
         "tables": [_table(table) for table in plan.tables],
         "calls": [_call(call) for call in plan.calls],
-        "skipped": [
-            {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells} for skip in plan.skipped
-        ],
+        "skipped": _skips(plan),
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "totals": totals(plan.totals()),
         "violations": [_violation(violation) for violation in violations],
         "diagnostics": [problem(each) for each in plan.diagnostics],
     }
+    if plan.pending:
+        content["pending"] = [_pending(each) for each in plan.pending]
     allowed = {} if limits is None else {"max_credits": limits.max_credits, "max_cells": limits.max_cells}
     if any(allowed.values()):
         content["limits"] = {name: json_number(limit.value) if limit else None for name, limit in allowed.items()}
@@ -93,6 +93,26 @@ def plan_id(content: Mapping[str, Any]) -> str:
     if isinstance(counted.get("live"), dict):
         counted["live"] = {key: value for key, value in counted["live"].items() if key != "age_seconds"}
     return digest_of_parts(counted)
+
+
+def _skips(plan: Plan) -> list[dict[str, Any]]:
+    """Return the skips; one has its table where its address may stand for several."""
+    several = {run.address for table in plan.tables if table.has_siblings for run in table.runs}
+    return [
+        {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells}
+        | ({"table_id": skip.table_id} if skip.address in several else {})
+        for skip in plan.skipped
+    ]
+
+
+def _pending(of: Pending) -> dict[str, Any]:
+    return {
+        "manifest": of.manifest,
+        "waits_for": of.waits_for,
+        "path": of.place.path,
+        "line": of.place.line,
+        "column": of.place.column,
+    }
 
 
 def _violation(violation: Violation) -> dict[str, Any]:
@@ -137,7 +157,7 @@ def spelled(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(table: PlannedTable) -> dict[str, Any]:
-    return {
+    content: dict[str, Any] = {
         "manifest": table.manifest,
         "labels": dict(table.labels),
         "table_id": table.table_id,
@@ -157,6 +177,9 @@ def _table(table: PlannedTable) -> dict[str, Any]:
             for run in table.runs
         ],
     }
+    if table.source is not None:
+        content["found_by"] = table.source.content()
+    return content
 
 
 def _call(call: Call) -> dict[str, Any]:

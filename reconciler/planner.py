@@ -11,7 +11,7 @@ from reconciler.history import TableHistory
 from reconciler.manifest import Manifest
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
-from reconciler.plan import Plan
+from reconciler.plan import Plan, PlannedTable, Skip
 from reconciler.tableplan import Rules, TablePlanner
 
 
@@ -36,7 +36,7 @@ def make_plan(
     `manifest_digest` is of all manifests, selected or not.
     """
     by_table: dict[str, list[Manifest]] = {}
-    for manifest in sorted(manifests, key=lambda manifest: manifest.name):
+    for manifest in sorted(manifests, key=lambda manifest: (manifest.name, manifest.table_id)):
         by_table.setdefault(manifest.table_id, []).append(manifest)
     parts = [
         TablePlanner(
@@ -47,12 +47,20 @@ def make_plan(
     ]
     return Plan(
         manifest_digest=manifest_digest,
-        tables=tuple(sorted((t for part in parts for t in part.tables), key=lambda table: table.manifest)),
+        tables=tuple(sorted((t for part in parts for t in part.tables), key=_by_manifest)),
         # Table by table, so that upstream columns stay first also where two manifests share a table.
         calls=tuple(call for part in parts for call in part.calls),
-        skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=lambda skip: skip.address)),
+        skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
         include=include,
         exclude=exclude,
     )
+
+
+def _by_manifest(table: PlannedTable) -> tuple[str, str, str]:
+    return table.manifest, table.name, table.table_id
+
+
+def _by_address(skip: Skip) -> tuple[str, str]:
+    return skip.address, skip.table_id

@@ -14,11 +14,12 @@ from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
 from reconciler.approval import Approval
 from reconciler.client import Reader
 from reconciler.errors import ApiError, ErroredPlan, LedgerError, LimitExceeded
+from reconciler.finding import find_floor
 from reconciler.guard import NARROW, check, whence
 from reconciler.history import CallState
 from reconciler.leasing import Leases
 from reconciler.ledger import Ledger
-from reconciler.looking import Look, Wanted, look, plan
+from reconciler.looking import Look, Wanted, look, plan, resolve
 from reconciler.observed import TableSnapshot, TableStatus
 from reconciler.outcome import Actor, CallResult, Ending, Ticket
 from reconciler.plan import Call, Plan
@@ -91,12 +92,13 @@ def apply(
     wrong later is in the report.
     """
     looked_at = time.monotonic()
+    wanted, settings = _found(wanted, tools, saved)
     seen = _look_for_apply(wanted, wanted.tables, tools)
     if saved is not None:
         saved.check_tables(seen.snapshots, tools.settings.project.prices)
     within = None if saved is None else saved.approval()
     with tools.profile.phase(Phase.PLANNING):
-        proposed = _refuse(plan(wanted, seen, tools.settings, within), tools.settings)
+        proposed = _refuse(plan(wanted, seen, settings, within), settings)
     plan_id = approve(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
     if not tables:
@@ -118,13 +120,23 @@ def apply(
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
         if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
             approved = Approval.of_calls(proposed.calls)
+            wanted, settings = _found(wanted, tools, saved)
             seen = _look_for_apply(wanted, tables, tools)
             if saved is not None:
                 saved.check_tables(seen.snapshots, tools.settings.project.prices)
             with tools.profile.phase(Phase.PLANNING):
-                final = _refuse(plan(wanted, seen, tools.settings, approved), tools.settings)
+                final = _refuse(plan(wanted, seen, settings, approved), settings)
         _record(seen.verdicts, leases, tools)
         yield _send(final, proposed, plan_id, leases, tools)
+
+
+def _found(wanted: Wanted, tools: Tools, saved: SavedPlan | None) -> tuple[Wanted, Settings]:
+    """Find the tables of the manifests and of those that limits go by. Raises StalePlan where a saved one moved."""
+    with tools.profile.phase(Phase.READING):
+        wanted, settings = resolve(wanted, tools.reader), find_floor(tools.settings, tools.reader)
+    if saved is not None:
+        saved.check_found(wanted.manifests, wanted.unread)
+    return wanted, settings
 
 
 def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:

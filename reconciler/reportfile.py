@@ -53,6 +53,13 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
 
 
 def _result(result: CallResult) -> dict[str, Any]:
+    content = _outcome(result)
+    if result.call.table_name:
+        content["table_name"] = result.call.table_name
+    return content
+
+
+def _outcome(result: CallResult) -> dict[str, Any]:
     ending, settled = result.ending, result.settlement
     receipt = ending.receipt if ending else None
     return {

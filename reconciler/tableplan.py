@@ -24,7 +24,7 @@ from reconciler.decide import (
 from reconciler.desired import Scope, scopes
 from reconciler.fingerprint import digest, short_digest
 from reconciler.history import Block, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode
+from reconciler.manifest import ByTag, Manifest, Mode
 from reconciler.observed import CellState, Column, TableSnapshot, depths
 from reconciler.packed import RowIndex
 from reconciler.place import Problem
@@ -93,7 +93,7 @@ class TablePlanner:
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = Part(diagnostics=problems)
         part.tables = [self._line(manifest, [] if problems else found) for manifest in self._manifests]
-        part.in_doubt = [_open_call(call, self._rules.quiet_seconds) for call in self._history.calls if call.is_open]
+        part.in_doubt = [self._open_call(call) for call in self._history.calls if call.is_open]
         if problems:
             return part
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
@@ -103,9 +103,11 @@ class TablePlanner:
                 cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
-        part.skipped = _skips(found, skipped)
+        part.skipped = _skips(found, skipped, self._snapshot.id)
         if self._whole.unread_rows and not self._rows:
-            part.skipped = [Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope)) for scope in found]
+            part.skipped = [
+                Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope), self._snapshot.id) for scope in found
+            ]
         if self._snapshot.is_finished:
             part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address])]
             part.calls.sort(key=self._upstream_first)
@@ -240,6 +242,7 @@ class TablePlanner:
             configs={column: columns[column].config_digest for column in ids},
             kinds={column: columns[column].kind for column in ids},
             cause=cause,
+            table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",
         )
 
     def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
@@ -267,6 +270,21 @@ class TablePlanner:
         """How many cells a scope holds, read or not."""
         unread = self._whole.unread_rows if scope.run.rows is None else 0
         return len(scope.columns) * (masks.count(scope.rows) + unread)
+
+    def _open_call(self, call: PastCall) -> OpenCall:
+        quiet_for = max(0.0, self._rules.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+        is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
+        return OpenCall(
+            call.id,
+            call.address,
+            call.table_id,
+            call.cells,
+            call.credits,
+            call.age_seconds,
+            call.actor,
+            quiet_for,
+            self._snapshot.name if is_one_of_several else "",
+        )
 
     def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
         outputs = [column for column in self._snapshot.columns if not column.is_input]
@@ -296,14 +314,8 @@ class TablePlanner:
             ),
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
+            source=manifest.source,
         )
-
-
-def _open_call(call: PastCall, quiet_seconds: float) -> OpenCall:
-    quiet_for = max(0.0, quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
-    return OpenCall(
-        call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor, quiet_for
-    )
 
 
 def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]:
@@ -320,9 +332,9 @@ def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]
 _IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
 
 
-def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int]) -> list[Skip]:
+def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int], table: str) -> list[Skip]:
     return [
-        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict])
+        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict], table)
         for scope in found
         for verdict in Verdict
         if counted.get((scope.address, verdict))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from reconciler.amounts import amount, counted, duration
 from reconciler.budget import Limits
@@ -10,11 +10,14 @@ from reconciler.clean import clean
 from reconciler.guard import NARROW, whence
 from reconciler.manifest import Mode
 from reconciler.place import Problem
-from reconciler.plan import Call, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason, Violation
+from reconciler.plan import Call, OpenCall, Pending, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason, Violation
 from reconciler.render.paint import Colour, Paint
+from reconciler.standing import Drift
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
+RunKey: TypeAlias = tuple[str, str]
+"""Table id and address: a run may stand over several tables."""
 MOST_TABLES = 20
 """Manifests with a line of their own; of more, the largest."""
 NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
@@ -47,6 +50,8 @@ def plan_text(
         parts.append(_sums(plan, limits))
     if plan.tables:
         parts.append(_tables(plan, paint))
+    if plan.pending:
+        parts.append(pending_text(plan.pending, paint))
     if plan.in_doubt:
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
@@ -57,42 +62,47 @@ def plan_text(
 
 def _is_settled(plan: Plan) -> bool:
     quiet = {SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE}
-    return not (plan.calls or plan.in_doubt or plan.diagnostics) and all(skip.reason in quiet for skip in plan.skipped)
+    is_open = plan.calls or plan.pending or plan.in_doubt or plan.diagnostics
+    return not is_open and all(skip.reason in quiet for skip in plan.skipped)
 
 
-def _by_address(items: Sequence[Addressed]) -> dict[str, list[Addressed]]:
-    grouped: dict[str, list[Addressed]] = {}
+def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:
+    grouped: dict[RunKey, list[Addressed]] = {}
     for item in items:
-        grouped.setdefault(item.address, []).append(item)
+        grouped.setdefault((item.table_id, item.address), []).append(item)
     return grouped
 
 
 def _largest(
-    tables: Sequence[PlannedTable], calls: Mapping[str, Sequence[Call]]
+    tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Call]]
 ) -> tuple[Sequence[PlannedTable], Sequence[PlannedTable]]:
     """Part tables into those with the most due cells, or with an error, in their order, and the rest."""
     if len(tables) <= MOST_TABLES:
         return tables, ()
 
     def weight(position: int) -> tuple[bool, int, int]:
-        runs = tables[position].runs
-        return bool(runs), -sum(call.cells for run in runs for call in calls.get(run.address, ())), position
+        table = tables[position]
+        return bool(table.runs), -sum(call.cells for call in _calls_of(table, calls)), position
 
     order = sorted(range(len(tables)), key=weight)
     shown, left_out = sorted(order[:MOST_TABLES]), order[MOST_TABLES:]
     return [tables[position] for position in shown], [tables[position] for position in left_out]
 
 
-def _left_out(tables: Sequence[PlannedTable], calls: Mapping[str, Sequence[Call]]) -> str:
-    found = [call for table in tables for run in table.runs for call in calls.get(run.address, ())]
+def _calls_of(table: PlannedTable, calls: Mapping[RunKey, Sequence[Call]]) -> list[Call]:
+    return [call for run in table.runs for call in calls.get((table.table_id, run.address), ())]
+
+
+def _left_out(tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Call]]) -> str:
+    found = [call for table in tables for call in _calls_of(table, calls)]
     cells = counted(sum(call.cells for call in found), "cell")
     return f"… and {counted(len(tables), 'more table')}: {counted(len(found), 'call')}, {cells}, {_credits(found)}"
 
 
 def _tables(plan: Plan, paint: Paint) -> str:
-    calls, skips = _by_address(plan.calls), _by_address(plan.skipped)
+    calls, skips = _by_run(plan.calls), _by_run(plan.skipped)
     names = max((len(_run_name(run)) for table in plan.tables for run in table.runs), default=0)
-    sizes = {address: _sizes(of_run) for address, of_run in calls.items()}
+    sizes = {key: _sizes(of_run) for key, of_run in calls.items()}
     widths = [max(map(len, column)) for column in zip(*sizes.values(), strict=True)]
     shown, left_out = _largest(plan.tables, calls)
     manifests = max(len(table.manifest) for table in shown)
@@ -103,16 +113,17 @@ def _tables(plan: Plan, paint: Paint) -> str:
         if not table.runs:
             lines.append(paint("  not planned: see the errors below", Colour.BAD))
         for run in table.runs:
-            worth = [skip for skip in skips.get(run.address, ()) if skip.reason in SKIPPED]
+            key = (table.table_id, run.address)
+            worth = [skip for skip in skips.get(key, ()) if skip.reason in SKIPPED]
             name = f"{_run_name(run).ljust(names)}  {run.mode:<6}"
-            if run.address in calls:
-                columns, *numbers = sizes[run.address]
+            if key in calls:
+                columns, *numbers = sizes[key]
                 amounts = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
                 fields = [
                     f"  {GLYPHS[run.mode]} {name}",
                     columns.ljust(widths[0]),
                     *amounts,
-                    _reason(calls[run.address]),
+                    _reason(calls[key]),
                 ]
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
             else:
@@ -172,6 +183,20 @@ def _reason(calls: Sequence[Call]) -> str:
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
 
 
+def addressed(of: Call | OpenCall | Drift) -> str:
+    """Return a call's address, and its table where the address may stand for several."""
+    return f"{clean(of.address)} ({clean(of.table_name)})" if of.table_name else clean(of.address)
+
+
+def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
+    """Return the manifests that wait for their table, one a line."""
+    width = max(len(each.manifest) for each in pending)
+    return "\n".join(
+        paint(f"{WAITING} {each.manifest.ljust(width)}  waits for {clean(each.waits_for)}: not there yet", Colour.QUIET)
+        for each in pending
+    )
+
+
 def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     """Return what is in doubt, and how it ends."""
     verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
@@ -181,7 +206,7 @@ def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     for call in calls:
         by = f" by {clean(call.actor)}" if call.actor else ""
         sent = f"sent {duration(call.age_seconds)} ago{by}"
-        lines.append(f"  {clean(call.address)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
+        lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
         lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
     lines.append("  Otherwise look at the table, then say which:")
     for call in calls:

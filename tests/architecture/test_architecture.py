@@ -25,14 +25,14 @@ FLOORS = """
 entry        __main__
 commands     cli
 simulator    simulator
-story        against reconcile looking leasing profiling
+story        against reconcile looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
 edges        forge client ledger sources schema shapes
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan guard
-decisions    recovery approval shortcut desired claims ordering cover recall decide evidence masks
+decisions    recovery approval shortcut desired claims resolving ordering cover recall decide evidence masks
 nouns        records outcome plan history observed budget manifest condition
 ground       errors wording syntax amounts clean fingerprint place packed __init__
 """
