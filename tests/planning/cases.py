@@ -5,13 +5,14 @@ A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user write
     {"tables": [{"columns": {"input": "input", "news": {"kind": "agent", "after": ["input"]}},
                  "rows": ["done empty", "3 x failed empty", "missing: empty empty"]}]}
 
-`columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
+A table may have `tags`, and `children` in an order: a manifest may find it by name, by tag, or as a child. `columns` goes
+by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
 its inputs are. `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
 go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from reconciler.guard import violations
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest, Mode
-from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
 from reconciler.place import Problem
-from reconciler.plan import Plan, Violation
+from reconciler.plan import Pending, Plan, Violation
 from reconciler.planner import make_plan
 from reconciler.project import DEFAULT_PROJECT, load_project
 from reconciler.recovery import judge
+from reconciler.resolving import Facts, resolve
 from reconciler.tableplan import Rules
 from tests.planning.makers import TABLE, column_id, config, row_id
 
@@ -60,8 +62,10 @@ def read_case(folder: Path) -> Case:
     manifests = load_manifests([Path("manifest.yaml")])
     flags = _json(folder / "flags.json", {})
     include, exclude = tuple(flags.get("target", ())), tuple(flags.get("exclude", ()))
-    selected = select(manifests, include, exclude)
-    live = _live(_json(folder / "tables.json", {}))
+    described = _json(folder / "tables.json", {})
+    live = _live(described)
+    found = resolve(select(manifests, include, exclude), manifests, _facts(described, live))
+    selected = found.manifests
     quiet = project.api.spend.quiet_seconds
     histories = {
         table: judge(history, live.snapshots[table], quiet)[0]
@@ -72,11 +76,13 @@ def read_case(folder: Path) -> Case:
         live.snapshots,
         histories,
         Rules(project.prices, project.api.max_cells_per_call, quiet),
-        _diagnostics(selected, live),
+        [*found.problems, *_diagnostics(selected, live)],
         manifest_digest=digest([manifest.content() for manifest in manifests]),
         include=include,
         exclude=exclude,
     )
+    waiting = tuple(Pending(one.name, one.table, one.table_place) for one in found.pending)
+    plan = replace(plan, pending=waiting)
     return Case(plan, project.limits, violations(plan, project.limits))
 
 
@@ -87,6 +93,24 @@ def _json(path: Path, default: Any) -> Any:
 def _live(described: Any) -> _Live:
     tables = [_table(table) for table in described["tables"]]
     return _Live({table.id: table for table in tables}, described.get("unreadable", {}))
+
+
+def _facts(described: Any, live: _Live) -> Facts:
+    """Every table is in the list but those that are another's child."""
+    children = {child for table in described["tables"] for child in table.get("children", ())}
+    tags = {table.get("id", TABLE): tuple(table.get("tags", ())) for table in described["tables"]}
+    fills = {table.get("id", TABLE): tuple(table.get("children", ())) for table in described["tables"]}
+    return Facts(
+        listed=[
+            ListedTable(each.id, each.name, each.kind, tags[each.id])
+            for each in live.snapshots.values()
+            if each.id not in children
+        ],
+        headers={
+            each.id: TableHeader(each.id, each.name, each.kind, each.columns, fills[each.id])
+            for each in live.snapshots.values()
+        },
+    )
 
 
 def _diagnostics(manifests: tuple[Manifest, ...], live: _Live) -> list[Problem]:
