@@ -5,8 +5,8 @@ A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user write
     {"tables": [{"columns": {"input": "input", "news": {"kind": "agent", "after": ["input"]}},
                  "rows": ["done empty", "3 x failed empty", "missing: empty empty"]}]}
 
-A table may have `tags`, and `children` in an order: a manifest may find it by name, by tag, or as a child. `columns` goes
-by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
+A table may have `tags`, and `children`, ids of tables: a manifest may find it by name, by tag, or as a child.
+`columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
 its inputs are. `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
 go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`.
 """
