@@ -83,6 +83,8 @@ def resolve(manifests: Sequence[Manifest], every: Sequence[Manifest], facts: Fac
 
     The manifests have passed `ordering.wrong_order`, so that every parent is there and none waits for itself.
     """
+    if not any(manifest.source for manifest in manifests):
+        return Resolution(tuple(manifests))
     needed = _with_parents(manifests, {manifest.name: manifest for manifest in every})
     depth = depths(needed)
     search = _Search(facts)
