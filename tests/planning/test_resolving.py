@@ -14,7 +14,7 @@ from tests.planning.makers import NOWHERE, a_column, a_manifest, a_run
 
 NAMES = ["Accounts", "accounts", "Partners"]
 TAGS = ["priority", "emea", "none"]
-thorough = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def table_id(number: int) -> str:

@@ -26,7 +26,7 @@ from tests.planning.worlds import World, worlds
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def tagged(manifests: tuple[Manifest, ...], *tables: str) -> list[Manifest]:
