@@ -6,6 +6,7 @@ reconcile.py    the story of an apply, told in the words of the modules below; l
 client/         the API over HTTP          ledger/        the memory of what was paid for
 leasing.py      one apply per table        sources.py     YAML with places (loading.py, runs.py: manifests; project.py)
 settings.py     flags, environment, file   provenance.py  git and CI
+finding.py      tables by name and tag, as resolving.py decides
   pure: values to text
 render/         for people                 planfile.py, reportfile.py, saved.py   as JSON
   pure: the decisions

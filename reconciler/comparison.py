@@ -44,6 +44,16 @@ def unreadable(ref: str, problems: Sequence[Problem]) -> Change:
     return Change(None, f"{said}: {clean(first.message)}{more}", first.place)
 
 
+def lost(ref: str, problems: Sequence[Problem]) -> tuple[Change, ...]:
+    """Say that the table of a manifest of the base is not known, so that its calls count as caused."""
+    if not problems:
+        return ()
+    first = problems[0]
+    more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
+    said = f"a table that the manifests at {ref} name is not known, so its calls count as caused by this change"
+    return (Change(None, f"{said}: {clean(first.message)}{more}", first.place),)
+
+
 def compare(base: Sequence[Manifest], here: Sequence[Manifest]) -> tuple[Change, ...]:
     """Say how the manifests `here` differ from those of the base, by address."""
     before = {manifest.name: manifest for manifest in base}

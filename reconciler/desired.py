@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from reconciler import condition, masks
 from reconciler.clean import clean
 from reconciler.errors import SettingsError
-from reconciler.manifest import Manifest, Mode, Named, Run, Selection
+from reconciler.manifest import ByTag, Manifest, Mode, Named, Run, Selection
 from reconciler.observed import Column, TableSnapshot
 from reconciler.place import Place, Problem
 from reconciler.selecting import unknown_columns
@@ -43,11 +43,16 @@ def scopes(
     columns = _Columns(snapshot)
     claimed: dict[str, Manifest] = {}
     for manifest in manifests:
+        before = len(problems)
         for run in manifest.runs:
             chosen = columns.resolve(run, problems)
             rows = _rows(run, row_index, snapshot, problems)
             found.append(Scope(manifest, run, chosen, rows))
             problems.extend(_claims(manifest, run, chosen, claimed))
+        if isinstance(manifest.source, ByTag):
+            # The same line may be right for its other tables.
+            name = f"{_quoted(snapshot.name)}: "
+            problems[before:] = [replace(each, message=name + each.message) for each in problems[before:]]
     found.sort(key=lambda scope: scope.run.mode is not Mode.ALL)
     return found, problems
 

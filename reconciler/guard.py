@@ -25,12 +25,16 @@ _EMPTY = str(CellState.EMPTY.value)
 class Labels:
     """The labels that limits go by: those the manifests carry, and what a base says about them."""
 
-    carried: Mapping[str, frozenset[str]]
-    """Manifest → its labels as `key=value`: what it spends counts against the limit of each."""
-    granted: Mapping[str, frozenset[str]]
-    """Manifest → the labels that allow it something."""
+    carried: Mapping[tuple[str, str], frozenset[str]]
+    """Table id, manifest → its labels as `key=value`: what it spends there counts against the limit of each."""
+    granted: Mapping[tuple[str, str], frozenset[str]]
+    """Table id, manifest → the labels that allow it something there."""
     unknown: str = ""
     """Why nobody can tell; empty where one can."""
+
+    def of(self, call: Call) -> frozenset[str]:
+        """Return the labels that allow a call something."""
+        return self.granted.get((call.table_id, call.manifest), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,8 @@ def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tupl
 
 def own_labels(plan: Plan) -> Labels:
     """Return the labels that the plan's manifests carry."""
-    carried = {growth.manifest: as_words(growth.labels) for growth in plan.growth}
-    carried |= {table.manifest: as_words(table.labels) for table in plan.tables}
+    carried = {(growth.table_id, growth.manifest): as_words(growth.labels) for growth in plan.growth}
+    carried |= {(table.table_id, table.manifest): as_words(table.labels) for table in plan.tables}
     return Labels(carried, carried)
 
 
@@ -104,12 +108,13 @@ def held_labels(plan: Plan, floor: Floor) -> Labels:
     """
     carried, granted = {}, {}
     for table in plan.tables:
+        key = (table.table_id, table.manifest)
         here = as_words(table.labels)
         of_table = [manifest for manifest in floor.manifests if manifest.table_id == table.table_id]
         of_name = [manifest for manifest in floor.manifests if manifest.name == table.manifest]
-        carried[table.manifest] = here.union(*(as_words(manifest.labels) for manifest in (*of_table, *of_name)))
+        carried[key] = here.union(*(as_words(manifest.labels) for manifest in (*of_table, *of_name)))
         same = [manifest for manifest in of_table if manifest.name == table.manifest] or of_table
-        granted[table.manifest] = here.intersection(*(as_words(each.labels) for each in same)) if same else frozenset()
+        granted[key] = here.intersection(*(as_words(each.labels) for each in same)) if same else frozenset()
     return Labels(carried, granted, floor.unknown)
 
 
@@ -215,8 +220,12 @@ def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
         if labels.unknown and given and plan.calls:
             yield _unreadable("per_label", label, given[0], labels.unknown)
             continue
-        calls = [call for call in plan.calls if label in labels.carried.get(call.manifest, ())]
-        growths = [growth for growth in plan.growth if label in labels.carried.get(growth.manifest, ())]
+        calls = [call for call in plan.calls if label in labels.carried.get((call.table_id, call.manifest), ())]
+        growths = [
+            growth
+            for growth in plan.growth
+            if label in labels.carried.get((growth.table_id, growth.manifest), as_words(growth.labels))
+        ]
         yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{clean(label)}: ", calls, growths)
 
 
@@ -227,10 +236,17 @@ def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Viola
 
 def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
     for mode, rule in limits.modes.items():
-        for address, calls in _grouped((call.address, call) for call in plan.calls if call.mode is mode).items():
-            if labels.unknown and rule.allowed:
+        is_unknown = bool(labels.unknown and rule.allowed)
+        # What a manifest is granted may differ from table to table.
+        refused = (
+            (call.address, call)
+            for call in plan.calls
+            if call.mode is mode and (is_unknown or not labels.of(call).intersection(rule.allowed))
+        )
+        for address, calls in _grouped(refused).items():
+            if is_unknown:
                 yield _unreadable("modes", address, rule, labels.unknown)
-            elif not labels.granted.get(calls[0].manifest, frozenset()).intersection(rule.allowed):
+            else:
                 cells = sum(call.cells for call in calls)
                 message = f"`{address}` runs {counted(cells, 'cell')} with mode `{mode}`, which is allowed {_to(rule)}"
                 yield Violation("modes", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))

@@ -4,7 +4,7 @@ Here the reading edges meet the decisions; nothing is sent or written.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.approval import Approval
@@ -12,6 +12,7 @@ from reconciler.client import Reader
 from reconciler.condition import Condition
 from reconciler.desired import select
 from reconciler.errors import ApiError, BadResponse
+from reconciler.finding import Lister, find
 from reconciler.fingerprint import digest
 from reconciler.history import TableHistory
 from reconciler.ledger import Ledger
@@ -25,7 +26,7 @@ from reconciler.profiling import Phase, Profile
 from reconciler.recovery import Verdict, judge
 from reconciler.settings import Settings, manifest_paths
 from reconciler.shortcut import shortcut
-from reconciler.snapshotfile import LiveSnapshot, reduced
+from reconciler.snapshotfile import LiveSnapshot, TableIndex, reduced
 from reconciler.tableplan import Rules
 
 
@@ -34,13 +35,22 @@ class Wanted:
     """The manifests of one run of the program."""
 
     manifests: tuple[Manifest, ...]
-    """Those selected, each with its selected runs."""
+    """Those selected, each with its selected runs. Once resolved each has its table, and one found by tag stands here
+    once for each of its tables."""
     digest: str
     """Of all manifests, selected or not: what a saved plan pins."""
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     every: tuple[Manifest, ...] = ()
-    """All manifests, selected or not."""
+    """All manifests as written, selected or not."""
+    written: tuple[Manifest, ...] = ()
+    """Those selected, as written."""
+    unresolved: tuple[Problem, ...] = ()
+    """Why a manifest's table is not known."""
+    pending: tuple[Manifest, ...] = ()
+    """Those whose table is not there yet."""
+    unread: frozenset[str] = frozenset()
+    """Names of the unresolved manifests that may mean what they meant: the API did not say."""
 
     @property
     def tables(self) -> frozenset[str]:
@@ -64,12 +74,30 @@ class Look:
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
     """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
     manifests = load_manifests([Path(path) for path in manifest_paths(settings, named)])
+    selected = select(manifests, include, exclude)
     return Wanted(
-        manifests=select(manifests, include, exclude),
+        manifests=selected,
+        written=selected,
         digest=digest([manifest.content() for manifest in manifests]),
         include=tuple(include),
         exclude=tuple(exclude),
         every=manifests,
+    )
+
+
+def resolve(wanted: Wanted, lister: Lister) -> Wanted:
+    """Find the tables of the selected manifests, from what they say and not from what was found before.
+
+    A reader is a lister. Sends nothing where every manifest names its table by id. Raises Refused on 401 and 403; what
+    else goes wrong is in `unresolved`, and the other manifests have their tables.
+    """
+    found = find(wanted.written, wanted.every, lister)
+    return replace(
+        wanted,
+        manifests=found.manifests,
+        unresolved=found.problems,
+        pending=found.pending,
+        unread=found.unread,
     )
 
 
@@ -111,7 +139,7 @@ def look(
     return Look(snapshots, histories, tuple(verdicts), unreadable)
 
 
-def keep(seen: Look, taken_at: str, tool_version: str, base_url: str) -> LiveSnapshot:
+def keep(seen: Look, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None) -> LiveSnapshot:
     """Reduce a look to what a plan can be made from elsewhere (`snapshotfile.py`)."""
     pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
     return LiveSnapshot(
@@ -121,6 +149,7 @@ def keep(seen: Look, taken_at: str, tool_version: str, base_url: str) -> LiveSna
         snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
         histories={table: history for table, (_, history) in pairs.items()},
         unreadable={table: (error.message, error.hint) for table, error in seen.unreadable.items()},
+        index=index,
     )
 
 
@@ -149,7 +178,8 @@ def plan(
         seen.snapshots,
         seen.histories,
         Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
-        _diagnostics(wanted.manifests, seen.unreadable),
+        [*wanted.unresolved, *_diagnostics(wanted.manifests, seen.unreadable)],
+        pending=wanted.pending,
         within=within,
         anyway=anyway,
         manifest_digest=wanted.digest,

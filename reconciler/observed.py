@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 INPUT_KIND = "input"
+FINDER_KIND = "company_people_finder"
+"""A column whose cells fill a child table with people [V]."""
 IDLE = "idle"
 
 SHOWS_WITHIN_SECONDS = 5.0
@@ -82,6 +84,9 @@ class TableHeader:
     name: str
     kind: str
     columns: tuple[Column, ...]
+    children: tuple[str, ...] | None = ()
+    """Ids of the tables that its people finders fill; the API does not say which finder fills which [D]. None: what
+    it said is not understood."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,3 +45,21 @@ def _cycles(known: Mapping[str, Manifest]) -> Iterable[Problem]:
                 yield Problem(named.place, f"these manifests wait for each other: {text}", "Take one of them out.")
             else:
                 pending.append((named.text, 0))
+
+
+def depths(manifests: Iterable[Manifest]) -> dict[str, int]:
+    """Return how many manifests stand in a row above each; those that are not among `manifests` do not count."""
+    known = {manifest.name: manifest for manifest in manifests}
+    found: dict[str, int] = {}
+    for start in known:
+        pending = [start]
+        while pending:
+            name = pending[-1]
+            above = [named.text for named in known[name].upstream if named.text in known]
+            missing = [other for other in above if other not in found]
+            if missing:
+                pending += missing
+            else:
+                found[name] = max((found[other] + 1 for other in above), default=0)
+                pending.pop()
+    return found

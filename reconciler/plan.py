@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.history import Block
-from reconciler.manifest import Mode
+from reconciler.manifest import ByTag, Mode, Source
 from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
@@ -86,6 +86,8 @@ class Call:
     """Column id → the column's kind, which its price may go by. Not in the plan file."""
     cause: Cause | None = None
     """None where no manifests were given to compare with."""
+    table_name: str = ""
+    """For people, where one address may stand for several tables; else empty. Not in the plan file."""
 
     @property
     def manifest(self) -> str:
@@ -100,6 +102,8 @@ class Skip:
     address: str
     reason: SkipReason
     cells: int
+    table_id: str
+    """A run over several tables has skips in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,13 @@ class PlannedTable:
     """`TableHistory.version` that this plan was made from; an intent is a compare-and-set on it."""
     output_cells: int = 0
     """Rows × output columns."""
+    source: Source | None = None
+    """How the manifest finds it; None where it names its id."""
+
+    @property
+    def has_siblings(self) -> bool:
+        """True where the manifest may stand over several tables, so that its name alone does not say which."""
+        return isinstance(self.source, ByTag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +214,18 @@ class OpenCall:
     """Who applied it."""
     quiet_for_seconds: float | None = None
     """After this long, cells still empty on an idle table prove that it did not land; None: nothing proves that."""
+    table_name: str = ""
+    """As `Call.table_name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A manifest of which nothing is due yet, because its table is not there."""
+
+    manifest: str
+    waits_for: str
+    """The table, in words; text from the manifest."""
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +317,7 @@ class Plan:
     exclude: tuple[str, ...] = ()
     """`--exclude` selectors."""
     growth: tuple[Growth, ...] = ()
+    pending: tuple[Pending, ...] = ()
 
     @property
     def errored(self) -> bool:

@@ -15,6 +15,7 @@ from reconciler.plan import (
     Call,
     Growth,
     OpenCall,
+    Pending,
     Plan,
     PlannedTable,
     RunLine,
@@ -80,15 +81,15 @@ def document(
         "targeted": {"include": list(plan.include), "exclude": list(plan.exclude)},
         "tables": [_table(table) for table in plan.tables],
         "calls": [_call(call) for call in plan.calls],
-        "skipped": [
-            {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells} for skip in plan.skipped
-        ],
+        "skipped": _skips(plan),
         **({"growth": [_growth(each) for each in plan.growth]} if plan.growth else {}),
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "totals": totals(plan.totals()),
         "violations": [_violation(violation) for violation in violations],
         "diagnostics": [problem(each) for each in plan.diagnostics],
     }
+    if plan.pending:
+        content["pending"] = [_pending(each) for each in plan.pending]
     allowed = {} if limits is None else {"max_credits": limits.max_credits, "max_cells": limits.max_cells}
     if any(allowed.values()):
         content["limits"] = {name: json_number(limit.value) if limit else None for name, limit in allowed.items()}
@@ -105,6 +106,26 @@ def plan_id(content: Mapping[str, Any]) -> str:
     if isinstance(counted.get("live"), dict):
         counted["live"] = {key: value for key, value in counted["live"].items() if key != "age_seconds"}
     return digest_of_parts(counted)
+
+
+def _skips(plan: Plan) -> list[dict[str, Any]]:
+    """Return the skips; one has its table where its address may stand for several."""
+    several = {run.address for table in plan.tables if table.has_siblings for run in table.runs}
+    return [
+        {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells}
+        | ({"table_id": skip.table_id} if skip.address in several else {})
+        for skip in plan.skipped
+    ]
+
+
+def _pending(of: Pending) -> dict[str, Any]:
+    return {
+        "manifest": of.manifest,
+        "waits_for": of.waits_for,
+        "path": of.place.path,
+        "line": of.place.line,
+        "column": of.place.column,
+    }
 
 
 def _violation(violation: Violation) -> dict[str, Any]:
@@ -149,7 +170,7 @@ def spelled(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(table: PlannedTable) -> dict[str, Any]:
-    return {
+    content: dict[str, Any] = {
         "manifest": table.manifest,
         "labels": dict(table.labels),
         "table_id": table.table_id,
@@ -160,6 +181,9 @@ def _table(table: PlannedTable) -> dict[str, Any]:
         "cells": None if table.cells is None else asdict(table.cells),
         "runs": [_run(run) for run in table.runs],
     }
+    if table.source is not None:
+        content["found_by"] = table.source.content()
+    return content
 
 
 def _run(run: RunLine) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from reconciler.history import TableHistory
 from reconciler.manifest import Manifest
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
-from reconciler.plan import Plan
+from reconciler.plan import Pending, Plan, PlannedTable, Skip
 from reconciler.tableplan import Part, Rules, TablePlanner
 from reconciler.waves import growth, in_turn, not_yet
 
@@ -23,6 +23,7 @@ def make_plan(
     rules: Rules,
     unreadable: Sequence[Problem] = (),
     *,
+    pending: Sequence[Manifest] = (),
     within: Approval | None = None,
     anyway: Approval | None = None,
     manifest_digest: str = "",
@@ -32,12 +33,12 @@ def make_plan(
     """Compare what the manifests want with what the tables show and the ledger remembers.
 
     `manifests` are those selected, `snapshots` and `histories` are by table id; a table without a snapshot has its
-    problem in `unreadable`. `within` shrinks the plan to cells that were approved. `anyway` holds cells that are due
-    without a change that is looked at: no call then mixes them with others, and each says its cause.
-    `manifest_digest` is of all manifests, selected or not.
+    problem in `unreadable`, and a manifest whose table is not there yet is `pending`. `within` shrinks the plan to
+    cells that were approved. `anyway` holds cells that are due without a change that is looked at: no call then mixes
+    them with others, and each says its cause. `manifest_digest` is of all manifests, selected or not.
     """
     by_table: dict[str, list[Manifest]] = {}
-    for manifest in sorted(manifests, key=lambda manifest: manifest.name):
+    for manifest in sorted(manifests, key=lambda manifest: (manifest.name, manifest.table_id)):
         by_table.setdefault(manifest.table_id, []).append(manifest)
     waiting: frozenset[str] = frozenset()
     planned: dict[str, Part] = {}
@@ -56,13 +57,25 @@ def make_plan(
     ordered = in_turn(manifests, calls)
     return Plan(
         manifest_digest=manifest_digest,
-        tables=tuple(sorted((t for part in parts for t in part.tables), key=lambda table: table.manifest)),
+        tables=tuple(sorted((t for part in parts for t in part.tables), key=_by_manifest)),
         # Table by table, so that upstream columns stay first also where two manifests share a table.
         calls=ordered,
-        growth=growth(manifests, ordered),
-        skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=lambda skip: skip.address)),
+        growth=growth((*manifests, *pending), ordered),
+        skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
         include=include,
         exclude=exclude,
+        pending=tuple(
+            Pending(manifest.name, manifest.table, manifest.table_place)
+            for manifest in sorted(pending, key=lambda manifest: manifest.name)
+        ),
     )
+
+
+def _by_manifest(table: PlannedTable) -> tuple[str, str, str]:
+    return table.manifest, table.name, table.table_id
+
+
+def _by_address(skip: Skip) -> tuple[str, str]:
+    return skip.address, skip.table_id

@@ -11,10 +11,11 @@ from dataclasses import replace
 from reconciler.apply import Stop, StopCause
 from reconciler.approval import Approval
 from reconciler.errors import ErroredPlan, LimitExceeded, ReconcilerError
+from reconciler.finding import find_floor
 from reconciler.guard import NARROW, check, whence
 from reconciler.history import CallState
 from reconciler.leasing import Leases
-from reconciler.looking import Look, Wanted, look, plan
+from reconciler.looking import Look, Wanted, look, plan, resolve
 from reconciler.outcome import CallResult
 from reconciler.plan import Call, Cause, Plan, sums
 from reconciler.profiling import Phase
@@ -44,12 +45,13 @@ def apply(
     goes wrong later is in the report.
     """
     looked_at = time.monotonic()
+    wanted, settings = _found(wanted, tools, saved)
     seen = _look_for_apply(wanted, wanted.tables, tools)
     if saved is not None:
         saved.check_tables(seen.snapshots, tools.settings.project.prices)
     within = None if saved is None else saved.approval()
     with tools.profile.phase(Phase.PLANNING):
-        proposed = _refuse(plan(wanted, seen, tools.settings, within), tools.settings)
+        proposed = _refuse(plan(wanted, seen, settings, within), settings)
     plan_id = approve(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
     if not tables:
@@ -71,13 +73,23 @@ def apply(
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
         if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
             approved = Approval.of_calls(proposed.calls)
+            wanted, settings = _found(wanted, tools, saved)
             seen = _look_for_apply(wanted, tables, tools)
             if saved is not None:
                 saved.check_tables(seen.snapshots, tools.settings.project.prices)
             with tools.profile.phase(Phase.PLANNING):
-                final = _refuse(plan(wanted, seen, tools.settings, approved), tools.settings)
+                final = _refuse(plan(wanted, seen, settings, approved), settings)
         _record(seen.verdicts, leases, tools)
-        return _Waves(wanted, tools, leases, proposed, plan_id, wait_for).send(final)
+        return _Waves(wanted, settings, tools, leases, proposed, plan_id, wait_for).send(final)
+
+
+def _found(wanted: Wanted, tools: Tools, saved: SavedPlan | None) -> tuple[Wanted, Settings]:
+    """Find the tables of the manifests and of those that limits go by. Raises StalePlan where a saved one moved."""
+    with tools.profile.phase(Phase.READING):
+        wanted, settings = resolve(wanted, tools.reader), find_floor(tools.settings, tools.reader)
+    if saved is not None:
+        saved.check_found(wanted.manifests, wanted.unread)
+    return wanted, settings
 
 
 def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:
@@ -118,6 +130,7 @@ class _Waves:
     def __init__(
         self,
         wanted: Wanted,
+        settings: Settings,
         tools: Tools,
         leases: Leases,
         proposed: Plan,
@@ -125,6 +138,7 @@ class _Waves:
         wait_for: Callable[[Report], Report] | None,
     ) -> None:
         self._wanted = wanted
+        self._settings = settings
         self._tools = tools
         self._leases = leases
         self._proposed = proposed
@@ -207,6 +221,9 @@ class _Waves:
 
     def _plan_again(self) -> Plan:
         """Look again and plan what is left of the approval, and what has grown. Raises what looking raises."""
+        if self._left.growing:
+            # What a wave filled may not have been there before it.
+            self._wanted, self._settings = _found(self._wanted, self._tools, None)
         growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._left.growing}
         tables = {call.table_id for call in self._proposed.calls} | growing
         self._leases.take(tables)
@@ -214,9 +231,9 @@ class _Waves:
         with self._tools.profile.phase(Phase.PLANNING):
             # Parted as what a change causes is: no call then mixes listed cells with others.
             listed = replace(self._left, growing=frozenset())
-            due = self._within_growth(plan(self._wanted, seen, self._tools.settings, self._left, anyway=listed))
+            due = self._within_growth(plan(self._wanted, seen, self._settings, self._left, anyway=listed))
             sent = [result.call for result in self._report.results if result.ending is not None]
-            _refuse(replace(due, calls=(*sent, *due.calls)), self._tools.settings, "with what was sent before it")
+            _refuse(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
         _record(seen.verdicts, self._leases, self._tools)
         return due
 

@@ -98,12 +98,12 @@ class Report:
 
 def held_back(plan: Plan) -> tuple[HeldBack, ...]:
     """Return the runs of a plan whose first portion failed too often, where something of them is due."""
-    cells = {skip.address: skip.cells for skip in plan.skipped if skip.reason is SkipReason.HELD_BACK}
+    cells = {(skip.table_id, skip.address): skip.cells for skip in plan.skipped if skip.reason is SkipReason.HELD_BACK}
     return tuple(
-        HeldBack(run.address, table.table_id, run.trial, cells[run.address])
+        HeldBack(run.address, table.table_id, run.trial, cells[table.table_id, run.address])
         for table in plan.tables
         for run in table.runs
-        if run.trial is not None and run.address in cells
+        if run.trial is not None and (table.table_id, run.address) in cells
     )
 
 

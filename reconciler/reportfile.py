@@ -85,6 +85,13 @@ def _open_ends(report: Report) -> dict[str, Any]:
 
 
 def _result(result: CallResult) -> dict[str, Any]:
+    content = _outcome(result)
+    if result.call.table_name:
+        content["table_name"] = result.call.table_name
+    return content
+
+
+def _outcome(result: CallResult) -> dict[str, Any]:
     ending, settled = result.ending, result.settlement
     receipt = ending.receipt if ending else None
     return {

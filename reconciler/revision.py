@@ -13,7 +13,7 @@ from reconciler.discovery import find_files
 from reconciler.errors import LimitExceeded, ManifestError, SettingsError
 from reconciler.guard import Floor
 from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest, Named, Run, Selection
+from reconciler.manifest import ChildOf, Manifest, Named, Run, Selection, Source
 from reconciler.place import Place, Problem
 from reconciler.project import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings import PROJECT_FILE, Settings, manifest_paths
@@ -35,11 +35,6 @@ class Revision:
     """Their places name files as they would be named here."""
     problems: tuple[Problem, ...] = ()
     """Why nobody can tell the manifests; there are none then."""
-
-    @property
-    def tables(self) -> frozenset[str]:
-        """Ids of the tables they name."""
-        return frozenset(manifest.table_id for manifest in self.manifests)
 
 
 def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revision:
@@ -111,7 +106,14 @@ class _Tree:
             runs=tuple(self._run(run) for run in manifest.runs),
             place=self.place(manifest.place),
             table_place=self.place(manifest.table_place),
+            source=self._source(manifest.source),
         )
+
+    def _source(self, source: Source | None) -> Source | None:
+        if not isinstance(source, ChildOf):
+            return source
+        parent, column = (replace(each, place=self.place(each.place)) for each in (source.manifest, source.column))
+        return ChildOf(parent, column)
 
     def _run(self, run: Run) -> Run:
         return replace(

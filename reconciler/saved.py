@@ -1,7 +1,7 @@
 """A plan file taken back: checked, then an approval. Approval only ever shrinks; whatever else changed refuses it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,11 +13,12 @@ from reconciler.budget import Prices
 from reconciler.clean import clean
 from reconciler.errors import StalePlan
 from reconciler.history import Block
-from reconciler.manifest import Mode
+from reconciler.manifest import Manifest, Mode
 from reconciler.observed import Column, TableSnapshot
 from reconciler.planfile import plan_id
 
 AGAIN = "Make a new plan and have that one approved."
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,23 @@ class SavedPlan:
             theirs, ours = clean(self.base_url), clean(base_url)
             raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
 
+    def check_found(self, found: Iterable[Manifest], unread: Collection[str]) -> None:
+        """Raise StalePlan where a manifest no longer means the table that a call was approved for.
+
+        `found` are the manifests as they are resolved now. What those in `unread` mean nobody knows, which is an error
+        of the plan and no proof that it is stale.
+        """
+        now: dict[str, list[str]] = {}
+        for manifest in found:
+            now.setdefault(manifest.name, []).append(manifest.table_id)
+        for call in self.calls:
+            name = call.address.partition("/")[0]
+            tables = now.get(name, [])
+            if call.table_id not in tables and name not in unread:
+                means = f"table {_listed(tables)}" if tables else "none"
+                message = f"`{clean(name)}` meant table {call.table_id} when the plan was made, and now means {means}"
+                raise StalePlan(f"{message}; nothing was sent", hint=AGAIN)
+
     def check_tables(self, snapshots: Mapping[str, TableSnapshot], prices: Prices) -> None:
         """Raise StalePlan where a column's configuration or price is not what was approved."""
         for call in self.calls:
@@ -72,6 +90,11 @@ class SavedPlan:
                 columns = {column.id: column for column in snapshot.columns}
                 _check_columns(call, columns)
                 _check_price(call, columns, prices)
+
+
+def _listed(tables: Sequence[str]) -> str:
+    more = len(tables) - _MOST_NAMED
+    return ", ".join(tables[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _check_columns(call: SavedCall, columns: Mapping[str, Column]) -> None:

@@ -114,9 +114,28 @@ class _Table(Struct, array_like=True):
     """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
 
 
+class _Index(Struct, array_like=True):
+    names: dict[_Id, _Text] | None
+    tags: dict[_Text, list[_Id]]
+    children: dict[_Id, list[_Id]]
+
+
 class _Content(Struct, array_like=True):
     tables: list[_Table]
     unreadable: dict[_Id, tuple[_Text, _Text]]
+    index: _Index | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableIndex:
+    """How tables are found: as much of the workspace's list as manifests asked for."""
+
+    names: Mapping[str, str] | None
+    """Table id → name, of every table that shares its name with one that is held; None: the list was not read."""
+    tags: Mapping[str, tuple[str, ...]]
+    """A tag that was asked for → ids of the tables that carry it."""
+    children: Mapping[str, tuple[str, ...]]
+    """Table id → ids of its child tables, for tables that a manifest names as a parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +156,8 @@ class LiveSnapshot:
     """Of the file it was read from."""
     verified: bool = False
     """The file's signature was checked and is right."""
+    index: TableIndex | None = None
+    """None where every manifest named its table by id."""
 
 
 def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapshot, TableHistory]:
@@ -158,7 +179,7 @@ def _shows(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]
 def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
     """Return the file's content, signed where there is a key. Raises SettingsError for more than a reader takes."""
     tables = [_packed(live.snapshots[id_], live.histories[id_]) for id_ in sorted(live.snapshots)]
-    payload = msgspec.msgpack.encode(_Content(tables, dict(sorted(live.unreadable.items()))))
+    payload = msgspec.msgpack.encode(_Content(tables, dict(sorted(live.unreadable.items())), _packed_index(live.index)))
     packed = zlib.compress(payload, 6)
     if max(len(payload), _flags_of(tables)) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
         hint = "Take one snapshot for each part of the manifests."
@@ -220,6 +241,7 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
         unreadable=content.unreadable,
         digest=header.digest,
         verified=key is not None,
+        index=None if content.index is None else _unpacked_index(content.index),
     )
 
 
@@ -275,6 +297,21 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         calls=[_packed_call(call, index) for call in history.calls],
         matches={name: masks.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
     )
+
+
+def _packed_index(index: TableIndex | None) -> _Index | None:
+    if index is None:
+        return None
+    names = None if index.names is None else dict(sorted(index.names.items()))
+    tags, children = ({key: list(ids) for key, ids in sorted(of.items())} for of in (index.tags, index.children))
+    return _Index(names, tags, children)
+
+
+def _unpacked_index(index: _Index) -> TableIndex:
+    tags, children = (
+        {key: tuple(dict.fromkeys(ids)) for key, ids in of.items()} for of in (index.tags, index.children)
+    )
+    return TableIndex(index.names, tags, children)
 
 
 def _packed_call(call: PastCall, index: Mapping[str, int]) -> _Call:

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.amounts import json_number
 from reconciler.manifest import Mode
 from reconciler.place import Problem
-from reconciler.plan import CellCounts, OpenCall, Plan, PlannedTable, Reason, SkipReason
+from reconciler.plan import CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, SkipReason
 
 FORMAT_VERSION = "1.0"
 
@@ -67,6 +67,8 @@ class Standing:
     """What an apply would send now."""
     in_doubt: tuple[OpenCall, ...]
     diagnostics: tuple[Problem, ...]
+    pending: tuple[Pending, ...] = ()
+    """Manifests whose table is not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +81,23 @@ class Drift:
     revision: str | None
     cells: int
     credits: Decimal | None
+    table_name: str = ""
+    """As `Call.table_name`."""
 
 
 def standing(plan: Plan) -> Standing:
     """Read a plan as a status."""
-    skipped: dict[tuple[str, SkipReason], int] = {}
+    skipped: dict[tuple[str, str, SkipReason], int] = {}
     for skip in plan.skipped:
-        skipped[skip.address, skip.reason] = skipped.get((skip.address, skip.reason), 0) + skip.cells
+        key = (skip.table_id, skip.address, skip.reason)
+        skipped[key] = skipped.get(key, 0) + skip.cells
     due = {(each.table_id, each.address): each for each in drifts(plan)}
     return Standing(
         tables=tuple(_table(table, skipped, due) for table in plan.tables),
         calls=len(plan.calls),
         in_doubt=plan.in_doubt,
         diagnostics=plan.diagnostics,
+        pending=plan.pending,
     )
 
 
@@ -105,15 +111,15 @@ def drifts(plan: Plan) -> tuple[Drift, ...]:
         if before is not None:
             price = None if price is None or before.credits is None else price + before.credits
         cells = call.cells + (before.cells if before else 0)
-        found[key] = Drift(call.address, call.table_id, call.reason, call.revision, cells, price)
+        found[key] = Drift(call.address, call.table_id, call.reason, call.revision, cells, price, call.table_name)
     return tuple(found.values())
 
 
 def _table(
-    table: PlannedTable, skipped: Mapping[tuple[str, SkipReason], int], due: Mapping[tuple[str, str], Drift]
+    table: PlannedTable, skipped: Mapping[tuple[str, str, SkipReason], int], due: Mapping[tuple[str, str], Drift]
 ) -> TableStanding:
     def count(address: str, reason: SkipReason) -> int:
-        return skipped.get((address, reason), 0)
+        return skipped.get((table.table_id, address, reason), 0)
 
     runs = []
     for run in table.runs:
@@ -148,7 +154,7 @@ def _table(
 
 def status_document(of: Standing, observed_at: str) -> dict[str, Any]:
     """Return a status as JSON (`schemas/status.v1.json`); `observed_at` is RFC 3339."""
-    return {
+    content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
         "errored": bool(of.diagnostics),
@@ -175,6 +181,9 @@ def status_document(of: Standing, observed_at: str) -> dict[str, Any]:
         },
         "diagnostics": _problems(of.diagnostics),
     }
+    if of.pending:
+        content["pending"] = [{"manifest": each.manifest, "waits_for": each.waits_for} for each in of.pending]
+    return content
 
 
 def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:

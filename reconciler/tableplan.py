@@ -24,7 +24,7 @@ from reconciler.decide import (
 from reconciler.desired import Scope, scopes
 from reconciler.fingerprint import digest, short_digest
 from reconciler.history import Block, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode
+from reconciler.manifest import ByTag, Manifest, Mode
 from reconciler.observed import CellState, Column, TableSnapshot, depths
 from reconciler.packed import RowIndex
 from reconciler.place import Problem
@@ -100,7 +100,7 @@ class TablePlanner:
         """Return the table's share of the plan; a name the table does not have leaves it without calls."""
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = Part(diagnostics=problems)
-        part.in_doubt = [_open_call(call, self._rules.quiet_seconds) for call in self._history.calls if call.is_open]
+        part.in_doubt = [self._open_call(call) for call in self._history.calls if call.is_open]
         if problems:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
@@ -113,9 +113,11 @@ class TablePlanner:
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
-        part.skipped = _skips(found, skipped)
+        part.skipped = _skips(found, skipped, self._snapshot.id)
         if self._whole.unread_rows and not self._rows:
-            part.skipped = [Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope)) for scope in found]
+            part.skipped = [
+                Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope), self._snapshot.id) for scope in found
+            ]
         if self._snapshot.is_finished:
             turns = self._turns(cells)
             part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
@@ -275,6 +277,7 @@ class TablePlanner:
             kinds={column: columns[column].kind for column in ids},
             cause=cause,
             wave=wave,
+            table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",
         )
 
     def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
@@ -302,6 +305,21 @@ class TablePlanner:
         """How many cells a scope holds, read or not."""
         unread = self._whole.unread_rows if scope.run.rows is None else 0
         return len(scope.columns) * (masks.count(scope.rows) + unread)
+
+    def _open_call(self, call: PastCall) -> OpenCall:
+        quiet_for = max(0.0, self._rules.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+        is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
+        return OpenCall(
+            call.id,
+            call.address,
+            call.table_id,
+            call.cells,
+            call.credits,
+            call.age_seconds,
+            call.actor,
+            quiet_for,
+            self._snapshot.name if is_one_of_several else "",
+        )
 
     def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
         outputs = [column for column in self._snapshot.columns if not column.is_input]
@@ -332,14 +350,8 @@ class TablePlanner:
             ),
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
+            source=manifest.source,
         )
-
-
-def _open_call(call: PastCall, quiet_seconds: float) -> OpenCall:
-    quiet_for = max(0.0, quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
-    return OpenCall(
-        call.id, call.address, call.table_id, call.cells, call.credits, call.age_seconds, call.actor, quiet_for
-    )
 
 
 def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]:
@@ -361,9 +373,9 @@ _INSTEAD = {
 """Translation tables that say of every due cell why it is withheld."""
 
 
-def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int]) -> list[Skip]:
+def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int], table: str) -> list[Skip]:
     return [
-        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict])
+        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict], table)
         for scope in found
         for verdict in Verdict
         if counted.get((scope.address, verdict))

@@ -33,7 +33,7 @@ from reconciler.outcome import CallResult, Ending, Ticket
 from reconciler.plan import Call, Plan
 from reconciler.profiling import Phase, Profile
 from reconciler.provenance import actor
-from reconciler.render.plan_text import plan_text
+from reconciler.render.plan_text import addressed, plan_text
 from reconciler.render.report_text import report_text, result_text
 from reconciler.report import Report, bought_cells
 from reconciler.revision import held_to
@@ -175,7 +175,7 @@ class _Screen:
 
     def approve(self, plan: Plan) -> str:
         """Show the plan and have it approved; return its id. Raises PlanError, SettingsError or click.Abort."""
-        self._width = max((len(call.address) for call in plan.calls), default=0)
+        self._width = max((len(addressed(call)) for call in plan.calls), default=0)
         allowed = tightest(self._settings.limits, self._settings.floor)
         text = plan_text(plan, allowed, (), self._console.paint, is_preview=False)
         if self._as_text:

@@ -5,6 +5,7 @@ import json
 import click
 
 from reconciler import looking
+from reconciler.clean import clean
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
@@ -33,6 +34,7 @@ def command(
     settings = console.settings()
     wanted = looking.load(settings, paths, target, exclude)
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+        wanted = looking.resolve(wanted, reader)
         seen = looking.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
     plan = looking.plan(wanted, seen, settings)
     if form == "json":
@@ -42,7 +44,10 @@ def command(
         console.answer(drift_text(plan))
     for table in plan.tables:
         if not table.is_finished:
-            console.info(f"{table.manifest}: its table is running; what is due in it shows once it is idle.")
+            name = f" {clean(table.name)}" if table.has_siblings else ""
+            console.info(f"{table.manifest}: its table{name} is running; what is due in it shows once it is idle.")
+    for waiting in plan.pending:
+        console.info(f"{waiting.manifest}: waits for {clean(waiting.waits_for)}, which is not there yet.")
     if plan.errored:
         raise ManifestError(plan.diagnostics)
     return ExitCode.CHANGES if has_drifted(plan) else ExitCode.OK

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from reconciler.cli.writing import write_whole
 from reconciler.client import Reader
 from reconciler.discovery import SUFFIXES, find_files
 from reconciler.errors import ApiError, SettingsError
+from reconciler.finding import find
 from reconciler.importing import Fate, Wish
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.loading import load_manifests
@@ -93,6 +94,7 @@ def command(
     folder = out or _folder(settings)
     shelf = _Shelf(folder, _present(settings, folder), Wish(revision, fill), _schema(settings, folder), force=force)
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+        shelf = _found(console, shelf, reader)
         chosen = dict.fromkeys([*tables, *_listed(reader, search, tags, every=every)])
         if not chosen:
             raise SettingsError("no table was found", hint="Look for another text or tag, or take --all.")
@@ -104,6 +106,16 @@ def command(
         # First the ledger, then the manifest: a revision must never be asked for before what is done counts at it.
         kept, said = _adopt(settings, ledger, tables_, names, revision)
         return _write(console, shelf, kept, names, said)
+
+
+def _found(console: Console, shelf: "_Shelf", reader: Reader) -> "_Shelf":
+    """Find the tables that manifests claim without naming their ids; asks nothing where there is no such manifest."""
+    found = find(shelf.present, shelf.present, reader)
+    for problem in found.problems:
+        console.info(f"{problem.place}: {problem.message}; what this manifest claims is not known.")
+    known = {manifest.name for manifest in found.manifests}
+    # One whose table is not known still takes up its name and its file.
+    return replace(shelf, present=(*found.manifests, *(one for one in shelf.present if one.name not in known)))
 
 
 def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: bool) -> list[str]:
@@ -182,6 +194,8 @@ class _Shelf:
 
     def is_alone(self, manifest: Manifest) -> bool:
         """Say whether its file is the one that import would write, and holds no other manifest."""
+        if manifest.source is not None:
+            return False  # import names tables by id
         is_ours = os.path.realpath(self.path(manifest.name)) == os.path.realpath(manifest.place.path)
         return is_ours and [each.place.path for each in self.present].count(manifest.place.path) == 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from reconciler import looking, planfile
-from reconciler.against import plan_against, to_see
+from reconciler.against import find_all, plan_asked
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
@@ -16,6 +16,7 @@ from reconciler.cli.snapshot import read_snapshot, taken_of
 from reconciler.cli.writing import write_profile, write_whole
 from reconciler.client import ReadCost, Reader
 from reconciler.errors import ManifestError
+from reconciler.finding import KeptTables
 from reconciler.guard import check, tightest
 from reconciler.ledger import open_ledger
 from reconciler.profiling import Phase, Profile, sizes_of
@@ -79,11 +80,11 @@ def command(
             return ExitCode.ERROR
         raise
     base = None if against is None else read_revision(against, settings, paths)
-    scope = wanted if base is None else to_see(wanted, base)
     made, taken, cost = origin(settings), None, ReadCost()
     if live_snapshot is not None:
         kept = read_snapshot(Path(live_snapshot))
-        seen, taken = looking.look_back(kept, scope.tables), taken_of(kept, made)
+        asked = find_all(wanted, base, settings, KeptTables(kept))
+        seen, taken = looking.look_back(kept, asked.scope.tables), taken_of(kept, made)
         made = replace(made, base_url=kept.base_url)
     else:
         with (
@@ -91,13 +92,14 @@ def command(
             Reader(api_options(settings), on_progress=reading.take) as reader,
             open_ledger(settings.ledger) as ledger,
         ):
+            with spent.phase(Phase.READING):
+                asked = find_all(wanted, base, settings, reader)
+            scope = asked.scope
             seen = looking.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
             cost = reader.cost()
     with spent.phase(Phase.PLANNING):
-        if base is None:
-            plan, compared = looking.plan(wanted, seen, settings), None
-        else:
-            plan, compared = plan_against(wanted, base, seen, settings)
+        plan, compared = plan_asked(asked, seen)
+    settings = asked.settings
     violated = check(plan, settings.limits, settings.floor)
     allowed = tightest(settings.limits, settings.floor)
     with spent.phase(Phase.WRITING):

@@ -14,6 +14,7 @@ from reconciler.cli.console import Console, exits
 from reconciler.cli.writing import write_whole
 from reconciler.client import Reader
 from reconciler.errors import SettingsError
+from reconciler.finding import Directory, index_of
 from reconciler.ledger import open_ledger
 from reconciler.planfile import Origin, Taken
 from reconciler.report import ExitCode
@@ -42,14 +43,19 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
     wanted = looking.load(settings, paths, (), ())
     made = origin(settings)
     with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+        directory = Directory(reader)
+        wanted = looking.resolve(wanted, directory)
         seen = looking.look(wanted, wanted.tables, reader, ledger, settings)
-    data = encode(looking.keep(seen, made.created_at, __version__, made.base_url), key)
+    index = index_of(wanted.written, wanted.tables, directory)
+    data = encode(looking.keep(seen, made.created_at, __version__, made.base_url, index), key)
     write_whole(Path(out), data)
     sizes = f"{counted(len(seen.snapshots), 'table')}, {counted(len(data), 'byte')}"
     console.info(f"The snapshot is saved in {out}: {sizes}, {'not signed' if key is None else 'signed'}.")
     for table, error in sorted(seen.unreadable.items()):
         console.error(f"table {table}: {error.message}", error.hint)
-    return ExitCode.ERROR if seen.unreadable else ExitCode.OK
+    for problem in sorted(wanted.unresolved):
+        console.error(f"{problem.place}: {problem.message}", problem.hint)
+    return ExitCode.ERROR if seen.unreadable or wanted.unresolved else ExitCode.OK
 
 
 def read_snapshot(path: Path) -> LiveSnapshot:

@@ -82,6 +82,7 @@ def _look(
     is_watch: bool,
 ) -> tuple[str, ExitCode]:
     """Look once; return what to say, and the exit code."""
+    wanted = looking.resolve(wanted, reader)
     seen = looking.look(wanted, wanted.tables, reader, ledger, settings)
     found = standing(looking.plan(wanted, seen, settings))
     now = origin(settings).created_at

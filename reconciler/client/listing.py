@@ -163,7 +163,7 @@ class Peek:
         if isinstance(answer, ApiError):
             self.outcome = answer
         else:
-            self.outcome = TableHeader(answer.table_id, answer.name, answer.kind, answer.columns)
+            self.outcome = TableHeader(answer.table_id, answer.name, answer.kind, answer.columns, answer.children)
 
 
 def _listed(shown: object) -> ListedTable:

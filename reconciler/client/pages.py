@@ -4,13 +4,14 @@ A page's bytes and its decoded rows die with `read_page`; what it returns holds 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_answer, fast_code, slow_answer, slow_code, value_of
+from reconciler.client.children import read_children
 from reconciler.client.columns import plain_text, read_columns
 from reconciler.client.loose_json import Buffer, check_utf8, is_plain, loads, parse, too_deep, value_digest
 from reconciler.client.paths import as_uuid
@@ -42,6 +43,7 @@ class _Header(Struct):
     status: _Status
     name: str = ""
     kind: str = ""
+    child_relationships: Any = None
 
 
 class _Row(Struct):
@@ -106,6 +108,8 @@ class Header:
     raw_columns: bytes
     """As they were on the wire: a page that shows the same bytes needs no second look."""
     counters: Counters
+    children: tuple[str, ...] | None = ()
+    """As `TableHeader.children`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,8 @@ def read_header(body: Buffer, table_id: str) -> Header:
     except RecursionError:
         too_deep()
     raw = bytes(shown.columns)
-    return _header(shown.id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status), table_id)
+    header = _header(shown.id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status), table_id)
+    return replace(header, children=read_children(shown.child_relationships))
 
 
 def read_counters(body: Buffer, table_id: str) -> Counters:
@@ -305,7 +310,8 @@ def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
     name, kind = ("" if shown.get(field) is None else shown[field] for field in ("name", "kind"))
     if not isinstance(name, str) or not isinstance(kind, str):
         raise BadResponse("the table's name or kind is not a text")
-    return _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)
+    header = _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)
+    return replace(header, children=read_children(shown.get("child_relationships")))
 
 
 def _same_columns(raw: Raw, plan: Layout) -> bool:

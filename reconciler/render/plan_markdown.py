@@ -5,7 +5,7 @@ from a file that another job made: all of its texts are text from outside.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.amounts import counted, duration
@@ -14,6 +14,8 @@ from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, 
 from reconciler.render.plan_text import MOST_TABLES, SKIPPED
 
 Document = Mapping[str, Any]
+ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
+"""Table id and address → calls or skips."""
 
 POINTER = "The plan file has all of it."
 _RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
@@ -124,6 +126,9 @@ def _sections(content: Document) -> Iterator[Section]:
         head = f"#### What changes against {code(against['ref'])}\n"
         yield Section("change", [_change(each) for each in against["changes"]], head)
     yield from _manifests(content)
+    if content.get("pending"):
+        rows = [f"- {code(each['manifest'])} waits for {code(each['waits_for'])}" for each in content["pending"]]
+        yield Section("manifest without a table", rows, "#### Not there yet\n")
 
 
 def _problem(problem: Document) -> str:
@@ -159,16 +164,8 @@ def _place(of: Document) -> str:
 
 def _manifests(content: Document) -> Iterator[Section]:
     """Yield a section for each manifest with calls, of many for the largest, then one for those without."""
-    calls: dict[str, list[Document]] = {}
-    for call in content["calls"]:
-        calls.setdefault(call["address"], []).append(call)
-    skips: dict[str, list[Document]] = {}
-    for skip in content["skipped"]:
-        skips.setdefault(skip["address"], []).append(skip)
-    due = {
-        index: [call for run in table["runs"] for call in calls.get(run["address"], ())]
-        for index, table in enumerate(content["tables"])
-    }
+    calls, skips = _by_run(content["calls"]), _by_run(content["skipped"])
+    due = {index: _of(table, calls) for index, table in enumerate(content["tables"])}
     busy = [index for index, found in due.items() if found]
     largest = set(sorted(busy, key=lambda index: -sum(call["cells"] for call in due[index]))[:MOST_TABLES])
     quiet = []
@@ -176,30 +173,56 @@ def _manifests(content: Document) -> Iterator[Section]:
         if index in largest:
             yield _manifest(table, calls, skips, is_split="against" in content)
         elif not due[index]:
-            skipped = [skip for run in table["runs"] for skip in skips.get(run["address"], [])]
-            quiet.append(
-                row(cell(table["manifest"]), cell(table["run_status"]), _skipped(skipped) or "nothing in scope")
-            )
+            skipped = _skipped(_of(table, skips)) or "nothing in scope"
+            quiet.append(row(_titled(table["manifest"], table), cell(table["run_status"]), skipped))
     rest = [index for index in busy if index not in largest]
     if rest:
         found = [call for index in rest for call in due[index]]
         yield Section("line", [f"… and {counted(len(rest), 'smaller manifest')}: {_sums(found)}. {POINTER}"])
     if quiet:
         yield folded("Nothing due", "manifest", rows_head("manifest", "table is", "cells"), quiet)
-    shown = {run["address"] for index in largest for run in content["tables"][index]["runs"]}
-    listed = [call for call in content["calls"] if call["address"] in shown]
+    shown = {
+        (table["table_id"], run["address"]): table
+        for table in (content["tables"][index] for index in largest)
+        for run in table["runs"]
+    }
+    listed = [
+        _call(call, table)
+        for call in content["calls"]
+        if (table := shown.get((call["table_id"], call["address"]))) is not None
+    ]
     if listed:
         titles = rows_head("call", "run", "columns", "rows:", "cells:", "credits:", "wave:")
-        yield folded("Calls", "call", titles, [_call(call) for call in listed])
+        yield folded("Calls", "call", titles, listed)
 
 
-def _manifest(
-    table: Document, calls: Mapping[str, Sequence[Document]], skips: Mapping[str, Sequence[Document]], *, is_split: bool
-) -> Section:
-    rows = [line for run in table["runs"] for line in _run_rows(run, calls.get(run["address"], []), is_split=is_split)]
+def _by_run(items: Iterable[Document]) -> ByRun:
+    """Group calls or skips by table and address; a skip of an address that stands for one table names no table."""
+    grouped: dict[tuple[str | None, str], list[Document]] = {}
+    for item in items:
+        grouped.setdefault((item.get("table_id"), item["address"]), []).append(item)
+    return grouped
+
+
+def _of_run(table: Document, run: Document, grouped: ByRun) -> list[Document]:
+    keys = ((table["table_id"], run["address"]), (None, run["address"]))
+    return [item for key in keys for item in grouped.get(key, ())]
+
+
+def _of(table: Document, grouped: ByRun) -> list[Document]:
+    return [item for run in table["runs"] for item in _of_run(table, run, grouped)]
+
+
+def _titled(text: str, table: Document) -> str:
+    """Return a manifest's name or an address as a cell, and the table's name where it may stand for several tables."""
+    return f"{cell(text)}: {cell(table['name'])}" if "tag" in table.get("found_by", ()) else cell(text)
+
+
+def _manifest(table: Document, calls: ByRun, skips: ByRun, *, is_split: bool) -> Section:
+    rows = [line for run in table["runs"] for line in _run_rows(run, _of_run(table, run, calls), is_split=is_split)]
     title = f"#### {code(table['manifest'])}: {code(table['name'])}, {_count(table['rows'], 'row')}"
     titles = rows_head(*_RUN_TITLES, "because of") if is_split else rows_head(*_RUN_TITLES)
-    skipped = _skipped([skip for run in table["runs"] for skip in skips.get(run["address"], [])])
+    skipped = _skipped(_of(table, skips))
     return Section(
         "run", rows, f"{title}, {code(table['run_status'])}\n\n{titles}", skipped and f"\nSkipped: {skipped}"
     )
@@ -240,11 +263,11 @@ def _skipped(skips: Sequence[Document]) -> str:
     return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
 
 
-def _call(call: Document) -> str:
+def _call(call: Document, table: Document) -> str:
     columns = ", ".join(cell(key, 40) for key in call["column_keys"][:20])
     more = f" and {len(call['column_keys']) - 20:,} more" if len(call["column_keys"]) > 20 else ""
     sizes = [f"{len(call['rows']):,}", number(call["cells"]), _credits([call]), number(call["wave"])]
-    return row(cell(call["id"][:8]), cell(call["address"]), columns + more, *sizes)
+    return row(cell(call["id"][:8]), _titled(call["address"], table), columns + more, *sizes)
 
 
 def _credits(calls: Sequence[Document]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from reconciler.amounts import amount, counted, duration, percent
 from reconciler.budget import Limits
@@ -14,6 +14,7 @@ from reconciler.plan import (
     Call,
     Growth,
     OpenCall,
+    Pending,
     Plan,
     PlannedTable,
     Reason,
@@ -24,9 +25,12 @@ from reconciler.plan import (
     Violation,
 )
 from reconciler.render.paint import Colour, Paint
+from reconciler.standing import Drift
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
+RunKey: TypeAlias = tuple[str, str]
+"""Table id and address: a run may stand over several tables."""
 MOST_TABLES = 20
 """Manifests with a line of their own; of more, the largest."""
 NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
@@ -63,6 +67,8 @@ def plan_text(
         parts.append(_tables(plan, paint))
     if plan.growth:
         parts.append(growth_text(plan.growth, paint))
+    if plan.pending:
+        parts.append(pending_text(plan.pending, paint))
     if plan.in_doubt:
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
@@ -73,42 +79,47 @@ def plan_text(
 
 def _is_settled(plan: Plan) -> bool:
     quiet = {SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE}
-    return not (plan.calls or plan.in_doubt or plan.diagnostics) and all(skip.reason in quiet for skip in plan.skipped)
+    is_open = plan.calls or plan.pending or plan.in_doubt or plan.diagnostics
+    return not is_open and all(skip.reason in quiet for skip in plan.skipped)
 
 
-def _by_address(items: Sequence[Addressed]) -> dict[str, list[Addressed]]:
-    grouped: dict[str, list[Addressed]] = {}
+def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:
+    grouped: dict[RunKey, list[Addressed]] = {}
     for item in items:
-        grouped.setdefault(item.address, []).append(item)
+        grouped.setdefault((item.table_id, item.address), []).append(item)
     return grouped
 
 
 def _largest(
-    tables: Sequence[PlannedTable], calls: Mapping[str, Sequence[Call]]
+    tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Call]]
 ) -> tuple[Sequence[PlannedTable], Sequence[PlannedTable]]:
     """Part tables into those with the most due cells, or with an error, in their order, and the rest."""
     if len(tables) <= MOST_TABLES:
         return tables, ()
 
     def weight(position: int) -> tuple[bool, int, int]:
-        runs = tables[position].runs
-        return bool(runs), -sum(call.cells for run in runs for call in calls.get(run.address, ())), position
+        table = tables[position]
+        return bool(table.runs), -sum(call.cells for call in _calls_of(table, calls)), position
 
     order = sorted(range(len(tables)), key=weight)
     shown, left_out = sorted(order[:MOST_TABLES]), order[MOST_TABLES:]
     return [tables[position] for position in shown], [tables[position] for position in left_out]
 
 
-def _left_out(tables: Sequence[PlannedTable], calls: Mapping[str, Sequence[Call]]) -> str:
-    found = [call for table in tables for run in table.runs for call in calls.get(run.address, ())]
+def _calls_of(table: PlannedTable, calls: Mapping[RunKey, Sequence[Call]]) -> list[Call]:
+    return [call for run in table.runs for call in calls.get((table.table_id, run.address), ())]
+
+
+def _left_out(tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Call]]) -> str:
+    found = [call for table in tables for call in _calls_of(table, calls)]
     cells = counted(sum(call.cells for call in found), "cell")
     return f"… and {counted(len(tables), 'more table')}: {counted(len(found), 'call')}, {cells}, {_credits(found)}"
 
 
 def _tables(plan: Plan, paint: Paint) -> str:
-    calls, skips = _by_address(plan.calls), _by_address(plan.skipped)
+    calls, skips = _by_run(plan.calls), _by_run(plan.skipped)
     names = max((len(_run_name(run)) for table in plan.tables for run in table.runs), default=0)
-    sizes = {address: _sizes(of_run) for address, of_run in calls.items()}
+    sizes = {key: _sizes(of_run) for key, of_run in calls.items()}
     widths = [max(map(len, column)) for column in zip(*sizes.values(), strict=True)]
     shown, left_out = _largest(plan.tables, calls)
     manifests = max(len(table.manifest) for table in shown)
@@ -119,21 +130,22 @@ def _tables(plan: Plan, paint: Paint) -> str:
         if not table.runs:
             lines.append(paint("  not planned: see the errors below", Colour.BAD))
         for run in table.runs:
-            worth = [skip for skip in skips.get(run.address, ()) if skip.reason in SKIPPED]
+            key = (table.table_id, run.address)
+            worth = [skip for skip in skips.get(key, ()) if skip.reason in SKIPPED]
             name = f"{_run_name(run).ljust(names)}  {run.mode:<6}"
-            if run.address in calls:
-                columns, *numbers = sizes[run.address]
+            if key in calls:
+                columns, *numbers = sizes[key]
                 amounts = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
                 fields = [
                     f"  {GLYPHS[run.mode]} {name}",
                     columns.ljust(widths[0]),
                     *amounts,
-                    _reason(calls[run.address]) + _in_waves(calls[run.address]),
+                    _reason(calls[key]) + _in_waves(calls[key]),
                 ]
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
             else:
                 lines += _run_without_calls(name, worth, paint, is_running=not table.is_finished)
-            lines += _trial_lines(calls.get(run.address, ()), run.trial, paint)
+            lines += _trial_lines(calls.get(key, ()), run.trial, paint)
     if left_out:
         lines.append(_left_out(left_out, calls))
     return "\n".join(lines)
@@ -223,6 +235,20 @@ def growth_text(growths: Sequence[Growth], paint: Paint) -> str:
     return "\n".join(lines)
 
 
+def addressed(of: Call | OpenCall | Drift) -> str:
+    """Return a call's address, and its table where the address may stand for several."""
+    return f"{clean(of.address)} ({clean(of.table_name)})" if of.table_name else clean(of.address)
+
+
+def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
+    """Return the manifests that wait for their table, one a line."""
+    width = max(len(each.manifest) for each in pending)
+    return "\n".join(
+        paint(f"{WAITING} {each.manifest.ljust(width)}  waits for {clean(each.waits_for)}: not there yet", Colour.QUIET)
+        for each in pending
+    )
+
+
 def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     """Return what is in doubt, and how it ends."""
     verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
@@ -232,7 +258,7 @@ def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     for call in calls:
         by = f" by {clean(call.actor)}" if call.actor else ""
         sent = f"sent {duration(call.age_seconds)} ago{by}"
-        lines.append(f"  {clean(call.address)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
+        lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
         lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
     lines.append("  Otherwise look at the table, then say which:")
     for call in calls:

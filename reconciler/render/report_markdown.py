@@ -106,7 +106,8 @@ def _call(call: Document) -> str:
     state = _STATES.get(call["state"], str(call["state"]))
     detail = cell(call["detail"], 200) if call["detail"] else ""
     sizes = [number(call["cells"]), requested, number(call["credits"])]
-    return row(cell(call["id"][:8]), cell(call["address"]), cell(call["mode"]), *sizes, cell(state), detail)
+    address = cell(call["address"]) + (f": {cell(call['table_name'])}" if call.get("table_name") else "")
+    return row(cell(call["id"][:8]), address, cell(call["mode"]), *sizes, cell(state), detail)
 
 
 def _count(count: int, noun: str) -> str:

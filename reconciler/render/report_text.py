@@ -8,7 +8,7 @@ from reconciler.history import CallState
 from reconciler.outcome import CallResult
 from reconciler.plan import OpenCall
 from reconciler.render.paint import Colour, Paint
-from reconciler.render.plan_text import in_doubt_text, trial_words
+from reconciler.render.plan_text import addressed, in_doubt_text, trial_words
 from reconciler.report import Outgrown, Report, bought_cells, sum_cells, sum_credits
 
 WORDS = {
@@ -21,7 +21,7 @@ WORDS = {
 
 def result_text(result: CallResult, width: int, paint: Paint) -> str:
     """Return one call's line, its address padded to `width`."""
-    address = result.call.address.ljust(width)
+    address = addressed(result.call).ljust(width)
     ending = result.ending
     if ending is None:
         cells = counted(result.call.cells, "cell")
@@ -79,20 +79,20 @@ def _settled(report: Report, paint: Paint) -> list[str]:
     settled = [result for result in report.results if result.settlement is not None]
     if not settled:
         return []
-    width = max(len(result.call.address) for result in settled)
+    width = max(len(addressed(result.call)) for result in settled)
     lines = []
     for result in settled:
         found = result.settlement
         assert found is not None
         text = f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"
         colour = Colour.BAD if found.failed else Colour.GOOD
-        lines.append(f"{result.call.address.ljust(width)}  {paint(text, colour)}")
+        lines.append(f"{addressed(result.call).ljust(width)}  {paint(text, colour)}")
     return ["\n".join(lines)]
 
 
 def _open(result: CallResult) -> OpenCall:
     call = result.call
-    return OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, 0.0)
+    return OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, 0.0, table_name=call.table_name)
 
 
 def _sums(report: Report) -> str:

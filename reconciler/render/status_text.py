@@ -7,7 +7,7 @@ from reconciler.amounts import amount, counted, duration
 from reconciler.clean import clean
 from reconciler.plan import OpenCall, Plan, Reason
 from reconciler.render.paint import Colour, Paint
-from reconciler.render.plan_text import in_doubt_text, problems_text
+from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
 from reconciler.standing import Drift, RunStanding, Standing, TableStanding, drifts, total
 
 Number: TypeAlias = Callable[[RunStanding], int | None]
@@ -38,6 +38,8 @@ NOTHING, NOT_READ = "·", "-"
 def status_text(of: Standing, paint: Paint) -> str:
     """Return the whole status, without a newline at its end."""
     parts = [_tables(of.tables, paint)] if of.tables else []
+    if of.pending:
+        parts.append(pending_text(of.pending, paint))
     if of.in_doubt:
         parts.append(in_doubt_text(of.in_doubt, paint))
     if of.diagnostics:
@@ -50,7 +52,11 @@ def _tables(tables: Sequence[TableStanding], paint: Paint) -> str:
     """Return the tables with their runs; the numbers of all runs stand below one head."""
     runs = [run for table in tables for run in table.runs]
     columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
-    numbers = {run.address: [_number(number(run)) for _, number in columns] for run in runs}
+    numbers = {
+        (table.table_id, run.address): [_number(number(run)) for _, number in columns]
+        for table in tables
+        for run in table.runs
+    }
     widths = [
         max([len(head), *(len(each[index]) for each in numbers.values())]) for index, (head, _) in enumerate(columns)
     ]
@@ -65,7 +71,7 @@ def _tables(tables: Sequence[TableStanding], paint: Paint) -> str:
         if not table.runs:
             lines.append(paint("  not looked at: see the errors below", Colour.BAD))
         for run in table.runs:
-            cells = _right(numbers[run.address], widths)
+            cells = _right(numbers[table.table_id, run.address], widths)
             line = "  ".join([f"  {_name(run).ljust(name_width)}", f"{run.mode:<6}", *cells])
             lines.append(paint(line, Colour.CHANGE) if run.due else line)
     return "\n".join(lines)
@@ -119,10 +125,10 @@ def _drift(drift: Drift) -> str:
         Reason.CELLS_FAILED: f"{cells} {are} failed",
         Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {clean(drift.revision or '')}",
     }
-    return f"{clean(drift.address)}: {words.get(drift.reason, f'{cells} {are} due')}"
+    return f"{addressed(drift)}: {words.get(drift.reason, f'{cells} {are} due')}"
 
 
 def _doubt(call: OpenCall) -> str:
     cells = counted(call.cells, "cell")
     age = duration(call.age_seconds)
-    return f"{clean(call.address)}: in doubt: {cells} of call {call.id[:8]}, sent {age} ago, may have been paid for"
+    return f"{addressed(call)}: in doubt: {cells} of call {call.id[:8]}, sent {age} ago, may have been paid for"

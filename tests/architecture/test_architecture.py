@@ -25,14 +25,14 @@ FLOORS = """
 entry        __main__
 commands     cli
 simulator    simulator
-story        against reconcile sending looking leasing profiling
+story        against reconcile sending looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
 edges        forge client ledger sources schema shapes
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan waves guard
-decisions    recovery approval shortcut desired selecting claims ordering cover recall decide evidence masks
+decisions    recovery approval shortcut desired selecting claims resolving ordering cover recall decide evidence masks
 nouns        records outcome plan history observed budget manifest condition
 ground       errors patterns wording syntax amounts clean fingerprint place packed __init__
 """

@@ -5,6 +5,7 @@ A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user write
     {"tables": [{"columns": {"input": "input", "news": {"kind": "agent", "after": ["input"]}},
                  "rows": ["done empty", "3 x failed empty", "missing: empty empty"]}]}
 
+A table may have `tags`, and `children`, ids of tables: a manifest may find it by name, by tag, or as a child.
 `columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
 its inputs are. `values` goes by key and holds what each row's cell does, null for nothing, for manifests that ask.
 `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
@@ -25,12 +26,13 @@ from reconciler.guard import violations
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest, Mode
-from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
 from reconciler.place import Problem
-from reconciler.plan import Plan, Violation
+from reconciler.plan import Pending, Plan, Violation
 from reconciler.planner import make_plan
 from reconciler.project import DEFAULT_PROJECT, load_project
 from reconciler.recovery import judge
+from reconciler.resolving import Facts, resolve
 from reconciler.selecting import selectors
 from reconciler.tableplan import Rules
 from tests.planning.makers import TABLE, column_id, config, row_id
@@ -63,8 +65,10 @@ def read_case(folder: Path) -> Case:
     manifests = load_manifests([Path("manifest.yaml")])
     flags = _json(folder / "flags.json", {})
     include, exclude = tuple(flags.get("target", ())), tuple(flags.get("exclude", ()))
-    selected = select(manifests, include, exclude)
-    live = _live(_json(folder / "tables.json", {}), selected)
+    described = _json(folder / "tables.json", {})
+    live = _live(described, manifests)
+    found = resolve(select(manifests, include, exclude), manifests, _facts(described, live))
+    selected = found.manifests
     quiet = project.api.spend.quiet_seconds
     histories = {
         table: judge(history, live.snapshots[table], quiet)[0]
@@ -75,11 +79,13 @@ def read_case(folder: Path) -> Case:
         live.snapshots,
         histories,
         Rules(project.prices, project.api.max_cells_per_call, quiet),
-        _diagnostics(selected, live),
+        [*found.problems, *_diagnostics(selected, live)],
         manifest_digest=digest([manifest.content() for manifest in manifests]),
         include=include,
         exclude=exclude,
     )
+    waiting = tuple(Pending(one.name, one.table, one.table_place) for one in found.pending)
+    plan = replace(plan, pending=waiting)
     return Case(plan, project.limits, violations(plan, project.limits))
 
 
@@ -92,6 +98,24 @@ def _live(described: Any, manifests: tuple[Manifest, ...]) -> _Live:
     asked = [run.selection.where for run in runs if run.selection is not None and run.selection.where is not None]
     tables = [_asked(_table(table), asked, table.get("values", {})) for table in described["tables"]]
     return _Live({table.id: table for table in tables}, described.get("unreadable", {}))
+
+
+def _facts(described: Any, live: _Live) -> Facts:
+    """Every table is in the list but those that are another's child."""
+    children = {child for table in described["tables"] for child in table.get("children", ())}
+    tags = {table.get("id", TABLE): tuple(table.get("tags", ())) for table in described["tables"]}
+    fills = {table.get("id", TABLE): tuple(table.get("children", ())) for table in described["tables"]}
+    return Facts(
+        listed=[
+            ListedTable(each.id, each.name, each.kind, tags[each.id])
+            for each in live.snapshots.values()
+            if each.id not in children
+        ],
+        headers={
+            each.id: TableHeader(each.id, each.name, each.kind, each.columns, fills[each.id])
+            for each in live.snapshots.values()
+        },
+    )
 
 
 def _diagnostics(manifests: tuple[Manifest, ...], live: _Live) -> list[Problem]:

@@ -150,7 +150,7 @@ def test_a_plan_of_twenty_tables_is_told_whole() -> None:
 
 def test_an_unread_table_among_others_says_what_is_known() -> None:
     """Done or failed: nobody looked which."""
-    plan = replace(large_plan(3), skipped=(Skip("t0000/new", SkipReason.NOT_DUE, 9),))
+    plan = replace(large_plan(3), skipped=(Skip("t0000/new", SkipReason.NOT_DUE, 9, "0"),))
     text = plan_text(plan, Limits(), (), plain)
     assert "nothing due · 9 cells done or failed, by the table's header; its rows were not read" in text
 

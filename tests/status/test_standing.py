@@ -24,6 +24,11 @@ def a_call(address: str, cells: int, price: Decimal | None) -> Call:
     )
 
 
+def a_skip(address: str, reason: SkipReason, cells: int) -> Skip:
+    """Return a skip in the table of its manifest."""
+    return Skip(address, reason, cells, address[0])
+
+
 def a_table(manifest: str, shown: CellCounts | None, *, is_finished: bool = True) -> PlannedTable:
     """Return a manifest's table with its runs."""
     runs = tuple(
@@ -35,7 +40,7 @@ def a_table(manifest: str, shown: CellCounts | None, *, is_finished: bool = True
 CALLS = st.builds(
     a_call, st.sampled_from(ADDRESSES), st.integers(1, 10**6), st.none() | st.integers(0, 10**6).map(Decimal)
 )
-SKIPS = st.builds(Skip, st.sampled_from(ADDRESSES), st.sampled_from(list(SkipReason)), st.integers(1, 10**6))
+SKIPS = st.builds(a_skip, st.sampled_from(ADDRESSES), st.sampled_from(list(SkipReason)), st.integers(1, 10**6))
 SHOWN = st.none() | st.builds(CellCounts, *[st.integers(0, 10**6)] * 5)
 PLANS = st.builds(
     lambda calls, skips, shown: Plan("", (a_table("a", shown), a_table("b", shown)), tuple(calls), tuple(skips)),
@@ -85,7 +90,7 @@ def test_the_numbers_stand_below_their_heads(plan: Plan) -> None:
 
 def test_what_was_not_read_is_a_dash_and_null() -> None:
     """A table whose header proves that nothing is due need not be read, and its cells are then unknown."""
-    plan = Plan("", (a_table("a", None),), (), (Skip("a/fill", SkipReason.NOT_DUE, 10),))
+    plan = Plan("", (a_table("a", None),), (), (Skip("a/fill", SkipReason.NOT_DUE, 10, "a"),))
     found = standing.standing(plan)
     assert status_text(found, plain) == (
         "  RUN    MODE    DONE  FAILED  EMPTY  DUE\n"
