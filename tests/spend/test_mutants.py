@@ -176,7 +176,7 @@ MUTANTS = [
         "test_only_what_was_approved_is_sent",
         (
             (
-                "planner",
+                "tableplan",
                 "            if self._within is not None:\n                due &=",
                 "            if False:\n                due &=",
             ),
