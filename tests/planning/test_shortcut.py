@@ -11,6 +11,7 @@ from reconciler.packed import picked
 from reconciler.plan import Plan, SkipReason
 from reconciler.planner import make_plan
 from reconciler.shortcut import WHOLE, Shortcut, header_is_enough, narrowed, rows_one_by_one, shortcut
+from tests.effort import examples
 from tests.planning.makers import (
     QUIET,
     TABLE,
@@ -101,7 +102,7 @@ def planned(world: World, table_read: "World | None" = None) -> Plan:
     return make_plan(world.manifests, {TABLE: (table_read or world).table}, {TABLE: world.history}, world.rules)
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.booleans())
 def test_a_plan_is_the_same_where_less_was_read(world: World, failed_count: bool) -> None:
     """Whatever the counters count, whatever the ledger holds: equal calls, equal errors."""
