@@ -149,6 +149,7 @@ class _Builder:
     def __init__(self, path: str, text: str, loader: Loader) -> None:
         self.path = path
         self.text = text
+        self.loader = loader
         self.parser = loader(text)
         self.next_event: Callable[[], Any] = self.parser.get_event
         self.problems: list[Problem] = []
@@ -177,6 +178,10 @@ class _Builder:
         except _StopReading:
             pass
         except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            if mark and "maximum nesting depth" in (error.problem or ""):
+                # libyaml looks ahead, and gave up before the guard saw what it refuses: it stands before this place.
+                _Builder(self.path, self.text[: mark.index], self.loader).documents()
             self.problems.append(self.explained(error))
         except (ValueError, OverflowError):  # the pure parser, on an escape beyond the last character
             place = Place(self.path, self.parser.line + 1, self.parser.column + 1)

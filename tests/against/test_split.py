@@ -8,11 +8,12 @@ from reconciler.approval import Approval
 from reconciler.manifest import Manifest, Mode
 from reconciler.plan import Call, Cause, Plan
 from reconciler.planner import make_plan
+from tests.effort import examples
 from tests.planning.makers import QUIET, TABLE, a_column, a_manifest, a_run, a_table, column_id, row_id, rules
 from tests.planning.oracle import Oracle
 from tests.planning.worlds import World, worlds
 
-thorough = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 Cell = tuple[str, Mode, str | None, str, str]
 
 

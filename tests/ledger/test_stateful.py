@@ -12,6 +12,7 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.history import CallState
 from reconciler.ledger import EventRecord, Ledger
 from reconciler.outcome import Settlement, Ticket
+from tests.effort import examples
 from tests.ledger.makers import ALICE, ROBOT, Clock, a_call, begin, ended
 
 UNPAID = (CallState.NOT_SENT, CallState.REFUSED)
@@ -149,12 +150,12 @@ class Calls(RuleBasedStateMachine):
 
 
 def test_no_order_of_events_loses_a_payment(ledger: Ledger, other: Ledger, clock: Clock) -> None:
-    """Two handles on one store, 40 histories of 25 steps."""
+    """Two handles on one store, ten histories of 25 steps; 40 in the long run."""
     rules: Any = lambda: Calls([ledger, other], clock)  # noqa: E731
     run_state_machine_as_test(
         rules,
         settings=settings(
-            max_examples=40,
+            max_examples=examples(40),
             stateful_step_count=25,
             deadline=None,
             database=None,

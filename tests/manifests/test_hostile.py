@@ -57,6 +57,16 @@ def test_deep_nesting_stops_at_the_limit(opener: str, column: int, loader: Loade
 
 
 @BOTH
+def test_deep_nesting_is_found_where_it_is(loader: Loader) -> None:
+    """A parser with a limit of its own, which looks ahead, neither moves the place nor hides what came before it."""
+    said, _ = refuse("a: 1\na: 2\nb:\n  - " + "[" * 200_000, loader)
+    assert said.splitlines() == [
+        "f.yaml:2:1: duplicate key `a`; line 1 has it already",
+        f"f.yaml:4:67: lists and mappings are nested more than {MAX_DEPTH} deep here",
+    ]
+
+
+@BOTH
 def test_aliases_of_aliases_stop_at_the_limit(loader: Loader) -> None:
     """A few hundred bytes that stand for ten thousand million values are refused at the alias that goes too far."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

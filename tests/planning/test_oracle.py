@@ -13,13 +13,14 @@ from reconciler.approval import Approval
 from reconciler.history import TableHistory
 from reconciler.plan import Call, Cause, Plan
 from reconciler.planner import make_plan
+from tests.effort import examples
 from tests.planning.makers import QUIET, TABLE, bought
 from tests.planning.oracle import Cell, Oracle
 from tests.planning.worlds import World, worlds
 
 ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=4000, deadline=None, suppress_health_check=list(HealthCheck))
-brief = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(4000), deadline=None, suppress_health_check=list(HealthCheck))
+brief = settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def plan_of(world: World, history: TableHistory | None = None, within: Approval | None = None) -> Plan:

@@ -10,6 +10,7 @@ from reconciler.manifest import ChildOf, Growth, Manifest, Mode, Named, Rollout
 from reconciler.observed import TableSnapshot, depths
 from reconciler.plan import Plan, SkipReason
 from reconciler.planner import make_plan
+from tests.effort import examples
 from tests.planning.makers import (
     NOWHERE,
     QUIET,
@@ -36,7 +37,7 @@ def waves_of(plan: Plan) -> dict[Cell, int]:
     return {cell: call.wave for call in plan.calls for cell in due_in(call)}
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_a_cell_goes_after_those_that_it_waits_for(world: World) -> None:
     """A due cell upstream in the same row is in an earlier wave, but for cycles, in which nobody can ever begin."""
@@ -50,7 +51,7 @@ def test_a_cell_goes_after_those_that_it_waits_for(world: World) -> None:
     assert set(wave.values()) == set(range(1, max(wave.values(), default=0) + 1))
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_a_first_portion_goes_before_the_rest(world: World) -> None:
     """Of each column at most `first` rows are tried before the rest, which comes after every portion of the table."""

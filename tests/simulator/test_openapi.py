@@ -8,6 +8,7 @@ import httpx
 
 from reconciler.simulator.api import Api
 from reconciler.simulator.testing import serve
+from tests.effort import examples
 from tests.simulator.worlds import WORKSPACE, World
 
 HERE = Path(__file__).parent
@@ -18,7 +19,7 @@ def test_schemathesis_runs_clean(tmp_path: Path) -> None:
     with serve(WORKSPACE, speed=60) as live:
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run"]
         command += [f"{live.url}/openapi.json", "-H", f"Authorization: Bearer {live.token}", "--no-color"]
-        command += ["--phases", "coverage,fuzzing,stateful", "--max-examples", "8", "--seed", "7"]
+        command += ["--phases", "coverage,fuzzing,stateful", "--max-examples", str(examples(16)), "--seed", "7"]
         command += ["--generation-database", "none"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

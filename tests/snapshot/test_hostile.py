@@ -17,6 +17,7 @@ from reconciler.errors import SettingsError
 from reconciler.fingerprint import canonical_json
 from reconciler.history import Block, CallState, TableHistory
 from reconciler.snapshotfile import MAX_BYTES, LiveSnapshot, decode, encode
+from tests.effort import examples
 from tests.planning.makers import TABLE, a_column, a_past_call, a_table, column_id, row_id
 
 KEY = b"k" * 32
@@ -66,7 +67,7 @@ def test_another_signature_is_refused_where_there_is_a_key(key: bytes | None) ->
         decode(encode(a_snapshot(), key), KEY)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255), st.sampled_from([KEY, None]))
 def test_no_byte_can_be_changed(at: int, by: int, key: bytes | None) -> None:
     """With the key or without: a changed file is not taken for a snapshot, or says the same."""
@@ -91,7 +92,7 @@ def test_a_part_or_more_than_the_whole_is_refused(length: int, more: bytes) -> N
             decode(changed, KEY)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_in_words(data: bytes) -> None:
     """Nothing but a SettingsError comes of them, also behind a right first line."""

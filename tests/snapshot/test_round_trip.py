@@ -14,6 +14,7 @@ from reconciler.plan import Plan
 from reconciler.planner import make_plan
 from reconciler.recovery import judge
 from reconciler.snapshotfile import LiveSnapshot, decode, encode
+from tests.effort import examples
 from tests.planning.makers import (
     QUIET,
     TABLE,
@@ -30,7 +31,7 @@ from tests.planning.worlds import World, worlds
 
 KEY = b"k" * 32
 ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def seen(table: TableSnapshot, history: TableHistory) -> Look:

@@ -99,14 +99,18 @@ def points() -> Iterator[Point]:
 
 
 def strike_at(point: Point, nth: int, blow: signal.Signals) -> None:
-    """Send this process a signal when it gets to `point` for the nth time."""
+    """Send this process a signal when it gets to `point` for the nth time; the thread that did takes no step more.
+
+    The signal is the thread's own: one to the process may be taken by another thread, and until that has woken up this
+    one would run on, past its point and sometimes to where no clock is looked at any more.
+    """
     left = nth
 
     def reached() -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), blow)
+            signal.pthread_kill(threading.get_ident(), blow)
 
     code = code_of(point.module, point.function)
     _watch({code}, lambda found: reached() if found == point else None, {code: (point.module, point.function)})

@@ -180,6 +180,18 @@ class Project:
         states = [CallState.INTENT, CallState.IN_DOUBT]
         return [call for call in ledger.calls(states=states) if call.table_id in self.tables]
 
+    def story(self) -> list[str]:
+        """Return, to be read after a failure, what its ledger and the API saw of its calls, in order."""
+        with self.ledger() as ledger:
+            ids = [call.id for call in ledger.calls() if call.table_id in self.tables]
+            events = sorted((event for each in ids for event in ledger.events(each)), key=lambda event: event.at)
+        runs = {f"/v1/tables/{identity}/run" for identity in self.tables}
+        posts = [seen for seen in self.simulator.seen() if seen.path in runs]
+        return [
+            *(f"ledger {e.at:.3f} {e.call_id} attempt {e.attempt} {e.kind.value} {dict(e.detail)}" for e in events),
+            *(f"API {seen.at:.3f} (simulated) {seen.path} {seen.content.decode()}" for seen in posts),
+        ]
+
     def every_cell(self, rows: int = ROWS) -> set[tuple[str, str]]:
         """Return every cell that its manifests want."""
         return {
@@ -204,7 +216,7 @@ class Recovery:
     codes: list[int] = field(default_factory=list)
 
 
-def recover(project: Project, patience: float = 30.0) -> Recovery:
+def recover(project: Project, patience: float = 90.0) -> Recovery:
     """Apply until nothing is due and nothing in doubt; a person decides what no evidence can."""
     recovery = Recovery()
     began = time.monotonic()

@@ -1,19 +1,13 @@
 """Each rule taken out of a copy of the program: its interleaving in `test_rules.py` must turn red, every time."""
 
-import os
-import shutil
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.spend.processes import ROOT
+from tests.spend.copies import copy_of_the_program, run_tests
 
-COPIED = ("reconciler", "schemas", "pyproject.toml", "tests/conftest.py", "tests/spend", "tests/journey")
-AT_ONCE = 2
+FILE = "tests/spend/test_rules.py"
 
 
 @dataclass(frozen=True)
@@ -176,7 +170,7 @@ MUTANTS = [
         "test_only_what_was_approved_is_sent",
         (
             (
-                "planner",
+                "tableplan",
                 "            if self._within is not None:\n                due &=",
                 "            if False:\n                due &=",
             ),
@@ -191,20 +185,6 @@ MUTANTS = [
 RULES = ("R1", "R2", "R3", "R4", "R5", "R6")
 
 
-def copy_of_the_program(folder: Path) -> Path:
-    """Copy the program and the tests it is tried with."""
-    for name in COPIED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    # The fixtures there need a PostgreSQL; the interleavings do not.
-    (folder / "tests" / "spend" / "conftest.py").unlink()
-    return folder
-
-
 def apply(mutant: Mutant, folder: Path) -> None:
     """Take the rule out; every snippet must stand there exactly once, or the list of mutants has rotted."""
     for module, rule, without in mutant.edits:
@@ -214,34 +194,10 @@ def apply(mutant: Mutant, folder: Path) -> None:
         path.write_text(source.replace(rule, without), encoding="utf-8")
 
 
-def run_rules(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    """Run tests of `test_rules.py` against a copy; the program there must be the one that is imported."""
-    where = subprocess.run(
-        [sys.executable, "-c", "import reconciler; print(reconciler.__file__)"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert Path(where.stdout.strip()).is_relative_to(folder)
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *(f"tests/spend/test_rules.py::{name}" for name in names)]
-        if names
-        else [sys.executable, "-m", "pytest", "tests/spend/test_rules.py"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_the_rules_hold_in_a_copy_of_the_program(tmp_path: Path) -> None:
     """The copy as it is turns nothing red; otherwise a mutant's red would mean nothing."""
-    done = run_rules(copy_of_the_program(tmp_path))
-    assert done.returncode == 0, done.stdout
+    done = run_tests(copy_of_the_program(tmp_path), FILE)
+    assert done.code == 0, done.out
 
 
 def test_every_rule_has_a_mutant() -> None:
@@ -249,25 +205,12 @@ def test_every_rule_has_a_mutant() -> None:
     assert {mutant.name[:2] for mutant in MUTANTS} >= set(RULES)
 
 
-def test_the_suite_turns_red_without_any_of_the_rules(tmp_path: Path) -> None:
-    """Every mutant is caught by its own test, with a failed assertion and not with a broken import."""
-
-    def try_out(numbered: tuple[int, Mutant]) -> str:
-        number, mutant = numbered
-        folder = copy_of_the_program(tmp_path / str(number))
-        apply(mutant, folder)
-        done = run_rules(folder, mutant.test)
-        if done.returncode == 1 and "1 failed" in done.stdout and "ImportError" not in done.stdout:
-            return ""
-        return f"{mutant.name}: {done.stdout[-400:]}{done.stderr[-400:]}"
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        survivors = [name for name in pool.map(try_out, enumerate(MUTANTS)) if name]
-    assert survivors == []
-
-
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_mutants_fit_the_program(mutant: Mutant, tmp_path: Path) -> None:
-    """Each snippet stands in the program exactly once, so that the list cannot rot unseen."""
-    shutil.copytree(ROOT / "reconciler", tmp_path / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))
-    apply(mutant, tmp_path)
+def test_without_any_of_the_rules_its_interleaving_turns_red(mutant: Mutant, tmp_path: Path) -> None:
+    """Every mutant is caught by its own test, with a failed assertion and not with a broken import."""
+    folder = copy_of_the_program(tmp_path)
+    apply(mutant, folder)
+    done = run_tests(folder, f"{FILE}::{mutant.test}")
+    assert done.code == 1, done.out
+    assert "1 failed" in done.out, done.out
+    assert "ImportError" not in done.out

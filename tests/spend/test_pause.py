@@ -63,21 +63,26 @@ def has_stopped(process: Process) -> bool:
     return False
 
 
-def pause(point: Point, nth: int, store: str, project: Project) -> tuple[str, bool, list[object]]:
+def pause(point: Point, nth: int, store: str, project: Project) -> tuple[bool, str]:
     """Stop an apply at a point until others have done all the work; return whether that happened and what is wrong."""
-    name = f"{point} for the {nth}. time, {store}"
     process = project.start("apply", "--yes", at=(point, nth), blow=SIGSTOP)
     paused = has_stopped(process)
+    exits: list[object] = []
     try:
-        with suppress(LockedError):
-            recover(project)
+        exits.append(recover(project).codes)
+    except LockedError:
+        exits.append("locked")
     finally:
         process.signal(SIGCONT)
-    process.wait()
-    recover(project)
+    exits.append(process.wait())
+    exits.append(recover(project).codes)
     charges = project.charges()
-    wrong: list[object] = [(cell, times) for cell, times in charges.items() if times != 1]
-    return name, paused, wrong + sorted(project.every_cell() - charges.keys())
+    wrong = {cell: charges[cell] for cell in project.every_cell() if charges[cell] != 1}
+    if not wrong:
+        return paused, ""
+    story = [f"{point} for the {nth}. time, {store}", f"charged: {wrong}", f"exits of others, it, others: {exits}"]
+    story += [process.out, process.err, *project.story()]
+    return paused, "\n".join(story)
 
 
 def test_a_pause_anywhere_before_the_answer_buys_nothing_twice(
@@ -89,7 +94,7 @@ def test_a_pause_anywhere_before_the_answer_buys_nothing_twice(
     if not is_long:
         named = named[:: len(named) // SAMPLE]
 
-    def run(case: tuple[Point, int, str]) -> tuple[str, bool, list[object]]:
+    def run(case: tuple[Point, int, str]) -> tuple[bool, str]:
         point, nth, store = case
         number = next(NUMBERS)
         folder = tmp_path / str(number)
@@ -101,5 +106,6 @@ def test_a_pause_anywhere_before_the_answer_buys_nothing_twice(
         chosen = [(point, 1 + index % 3, ("sqlite", "postgres")[index % 2]) for index, point in enumerate(named)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ends = list(pool.map(run, chosen))
-    assert [name for name, _, wrong in ends if wrong] == []
-    assert sum(paused for _, paused, _ in ends) >= len(ends) // 2
+    wrong = [story for _, story in ends if story]
+    assert not wrong, "\n\n".join(wrong)
+    assert sum(paused for paused, _ in ends) >= len(ends) // 2
