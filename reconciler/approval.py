@@ -17,22 +17,24 @@ class Approval:
     """Approved rows by table, mode, revision and column."""
 
     rows: Mapping[Key, frozenset[str]]
+    age_seconds: float = 0.0
+    """Since what it approves was looked at: a cell that was refreshed since is bought, however soon it gets stale."""
 
     @classmethod
-    def of_calls(cls, calls: Iterable[Call]) -> "Approval":
+    def of_calls(cls, calls: Iterable[Call], age_seconds: float = 0.0) -> "Approval":
         """Approve the due cells of `calls`; a cell that a rectangle only covered in passing was not approved."""
         return cls.of_blocks(
-            (call.table_id, call.mode, call.revision, block) for call in calls for block in call.covered
+            ((call.table_id, call.mode, call.revision, block) for call in calls for block in call.covered), age_seconds
         )
 
     @classmethod
-    def of_blocks(cls, blocks: Iterable[tuple[str, Mode, str | None, Block]]) -> "Approval":
+    def of_blocks(cls, blocks: Iterable[tuple[str, Mode, str | None, Block]], age_seconds: float = 0.0) -> "Approval":
         """Approve blocks of cells, each with its table id, mode and revision."""
         rows: dict[Key, set[str]] = {}
         for table_id, mode, revision, block in blocks:
             for column in block.columns:
                 rows.setdefault((table_id, mode, revision, column), set()).update(block.rows)
-        return cls({key: frozenset(found) for key, found in rows.items()})
+        return cls({key: frozenset(found) for key, found in rows.items()}, age_seconds)
 
     def mask(self, key: Key, row_index: Mapping[str, int]) -> int:
         """Return the approved rows that the table still has."""

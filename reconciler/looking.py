@@ -5,9 +5,11 @@ Here the reading edges meet the decisions; nothing is sent or written.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.approval import Approval
+from reconciler.calendars import dates_of
 from reconciler.client import Reader
 from reconciler.desired import select
 from reconciler.errors import ApiError, BadResponse
@@ -58,6 +60,11 @@ class Look:
     """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
     unreadable: Mapping[str, ApiError]
     """By table id."""
+
+    @property
+    def recalled_at(self) -> datetime:
+        """When the ledger was recalled, by its store's clock: the only one that every machine has in common."""
+        return datetime.fromtimestamp(max((each.recalled_at for each in self.histories.values()), default=0.0), UTC)
 
 
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
@@ -147,7 +154,12 @@ def plan(
         wanted.manifests,
         seen.snapshots,
         seen.histories,
-        Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
+        Rules(
+            settings.project.prices,
+            spend.max_cells_per_call,
+            spend.spend.quiet_seconds,
+            dates_of(wanted.manifests, seen.recalled_at),
+        ),
         _diagnostics(wanted.manifests, seen.unreadable),
         within=within,
         anyway=anyway,

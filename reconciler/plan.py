@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.history import Block
-from reconciler.manifest import Mode
+from reconciler.manifest import Mode, Refresh
 from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
@@ -18,6 +19,8 @@ class Reason(StrEnum):
     CELLS_EMPTY = "cells_empty"
     CELLS_FAILED = "cells_failed"
     REVISION_CHANGED = "revision_changed"
+    CELLS_STALE = "cells_stale"
+    """Last run longer ago than the run's `refresh` allows, or never."""
     ADOPTED = "adopted"
     """Never of a plan's call: the ledger's record of cells that were done before it knew them (`adoption.py`)."""
 
@@ -27,7 +30,8 @@ class SkipReason(StrEnum):
 
     DONE = "done"
     SATISFIED = "satisfied"
-    """The run's state holds already: bought at this revision (`all`), or never run and so not failed (`failed`)."""
+    """The run's state holds already: bought at this revision or lately enough (`all`), or never run and so not failed
+    (`failed`)."""
     FAILED = "failed"
     """Failed, and `new` leaves failed cells alone."""
     IN_PROGRESS = "in_progress"
@@ -37,6 +41,8 @@ class SkipReason(StrEnum):
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     IN_DOUBT = "in_doubt"
     UNKNOWN_STATUS = "unknown_status"
+    AGE_UNKNOWN = "age_unknown"
+    """Run before the ledger knew it, so that nobody knows whether it is stale (`all` with a `refresh`)."""
     NOT_DUE = "not_due"
     """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
 
@@ -122,6 +128,11 @@ class RunLine:
     """Cells in its scope."""
     states: CellCounts | None = None
     """Those cells by what they show; None where rows were left unread."""
+    refresh: Refresh | None = None
+    stale_before: datetime | None = None
+    """With a calendar: its last date, in its own time zone; a cell last run before it is stale."""
+    next_due: datetime | None = None
+    """With a `refresh`: when the first of the cells that are fresh now falls due; UTC, rounded up to a second."""
 
 
 @dataclass(frozen=True, slots=True)

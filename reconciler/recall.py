@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Mapping
+from math import inf
 
 from reconciler import evidence, masks
 from reconciler.history import CallState, PastCall, TableHistory
@@ -15,7 +16,8 @@ class Memory:
     def __init__(
         self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
     ) -> None:
-        self._rows = len(snapshot.row_ids)
+        self._history = history
+        self.rows = len(snapshot.row_ids)
         self._row_index = row_index
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
         self._in_doubt: dict[str, bytearray] = {}
@@ -23,6 +25,7 @@ class Memory:
         self._at_revision: dict[tuple[str, str], bytearray] = {}
         self._bought: dict[str, array[int]] = {}
         self._reruns: dict[str, array[int]] = {}
+        self._ages: dict[str, array[float]] = {}
         for call in history.calls:
             if call.is_open:
                 self._flag(call, self._in_doubt)
@@ -55,11 +58,31 @@ class Memory:
         bought = self._bought.get(column)
         return sum(bought[row] for row in rows) if bought is not None else 0
 
+    def ages(self, column: Column) -> "array[float]":
+        """Seconds since the last accepted call for each row's cell began, in any mode; infinite where there is none.
+
+        Kept for the columns that are asked for alone: eight bytes a cell.
+        """
+        ages = self._ages.get(column.id)
+        if ages is None:
+            ages = self._ages[column.id] = array("d", [inf]) * self.rows
+            for call in self._history.accepted():
+                for block in call.covered:
+                    if column.id in block.columns:
+                        for index in self._indexes(block.rows):
+                            if call.age_seconds < ages[index]:
+                                ages[index] = call.age_seconds
+        return ages
+
+    def bought_within(self, column: Column, seconds: float) -> int:
+        """Rows for which a call began less than `seconds` ago and was accepted."""
+        return masks.from_flags(bytes(age < seconds for age in self.ages(column))) if seconds else 0
+
     def _remember(self, call: PastCall) -> None:
         if call.mode is Mode.ALL and call.revision is not None:
             for block in call.covered:
                 flags = [
-                    self._at_revision.setdefault((column, call.revision), bytearray(self._rows))
+                    self._at_revision.setdefault((column, call.revision), bytearray(self.rows))
                     for column in block.columns
                 ]
                 for index in self._indexes(block.rows):
@@ -80,7 +103,7 @@ class Memory:
     def _flag(self, call: PastCall, flags: dict[str, bytearray]) -> None:
         for block in call.covered:
             for column in block.columns:
-                marked = flags.setdefault(column, bytearray(self._rows))
+                marked = flags.setdefault(column, bytearray(self.rows))
                 for index in self._indexes(block.rows):
                     marked[index] = 1
 
@@ -90,7 +113,7 @@ class Memory:
         return [index for index in known if index is not None]
 
     def _zeros(self) -> "array[int]":
-        return array("I", bytes(4 * self._rows))
+        return array("I", bytes(4 * self.rows))
 
     def _mask(self, flags: bytearray | None) -> int:
         return 0 if flags is None else masks.from_flags(flags)

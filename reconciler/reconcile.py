@@ -117,7 +117,8 @@ def apply(
         is_old = time.monotonic() - looked_at > LOOK_AGAIN_AFTER_SECONDS
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
         if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
-            approved = Approval.of_calls(proposed.calls)
+            approved_ago = time.monotonic() - looked_at + (0.0 if within is None else within.age_seconds)
+            approved = Approval.of_calls(proposed.calls, approved_ago)
             seen = _look_for_apply(wanted, tables, tools)
             if saved is not None:
                 saved.check_tables(seen.snapshots, tools.settings.project.prices)

@@ -108,6 +108,8 @@ class _Table(Struct, array_like=True):
     """By output column, in the order of `columns`."""
     version: _Count
     calls: list[_Call]
+    recalled_at: Annotated[float, Meta(ge=0, le=1e11)]
+    """As `TableHistory.recalled_at`."""
 
 
 class _Content(Struct, array_like=True):
@@ -262,6 +264,7 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         states=[snapshot.states[column.id] for column in snapshot.columns if not column.is_input],
         version=history.version,
         calls=[_packed_call(call, index) for call in history.calls],
+        recalled_at=history.recalled_at,
     )
 
 
@@ -318,7 +321,7 @@ def _unpacked(table: _Table) -> tuple[TableSnapshot, TableHistory]:
     )
     known = tuple(ids)
     calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)
-    return snapshot, TableHistory(table.id, table.version, calls)
+    return snapshot, TableHistory(table.id, table.version, calls, table.recalled_at)
 
 
 def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:

@@ -18,13 +18,14 @@ from reconciler.decide import (
     LEFT_ALONE,
     MISSING_INPUTS,
     SPENT,
-    VERDICTS,
     Verdict,
+    verdicts_of,
 )
 from reconciler.desired import Scope, scopes
 from reconciler.fingerprint import digest, short_digest
+from reconciler.freshness import Dates, Freshness
 from reconciler.history import Block, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode
+from reconciler.manifest import At, Manifest, Mode, Refresh
 from reconciler.observed import CellState, Column, TableSnapshot, depths
 from reconciler.packed import RowIndex
 from reconciler.place import Problem
@@ -37,12 +38,14 @@ REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The project's settings that planning depends on."""
+    """The project's settings that planning depends on, and where the manifests' calendars stand."""
 
     prices: Prices
     max_cells_per_call: int
     quiet_seconds: float
     """Q of `spend.md`."""
+    dates: Mapping[At, Dates] = field(default_factory=dict)
+    """For every calendar of the manifests, at the moment at which the ledger was recalled."""
 
 
 @dataclass(slots=True)
@@ -83,6 +86,12 @@ class TablePlanner:
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
         self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
+        self._freshness: dict[Refresh, Freshness] = {
+            run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
+            for manifest in manifests
+            for run in manifest.runs
+            if run.refresh is not None
+        }
         self._missing = masks.from_flags(snapshot.missing_inputs)
         self._depths = depths(snapshot.columns)
         self._due: dict[str, int] = {}
@@ -134,7 +143,7 @@ class TablePlanner:
         decided: list[tuple[Scope, int, int, bytes]] = []
         for scope in wanting:
             facts = self._facts(column, scope)
-            verdicts = facts.translate(VERDICTS[scope.run.mode])
+            verdicts = facts.translate(verdicts_of(scope.run))
             due = masks.from_flags(verdicts.translate(_IS_DUE)) & scope.rows & ~taken
             if self._within is not None:
                 due &= self._listed(self._within, column, scope)
@@ -147,23 +156,33 @@ class TablePlanner:
 
     def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
-        return approval.mask(key, self._row_index)
+        rows = approval.mask(key, self._row_index)
+        if scope.run.refresh is not None:
+            # One approval buys a cell once, however soon it gets stale again.
+            rows &= ~self._memory.bought_within(column, approval.age_seconds)
+        return rows
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
-        if scope.run.mode is Mode.ALL and scope.run.revision is not None:
-            spent = self._memory.at_revision(column, scope.run.revision)
-        else:
-            spent = self._memory.exhausted(column, scope.run.max_attempts)
         facts = (
             masks.from_flags(self._snapshot.states[column.id])
             | self._missing * MISSING_INPUTS
             | self._memory.in_doubt(column) * IN_DOUBT
             | self._blocked(column) * BLOCKED
-            | spent * SPENT
-            | self._memory.awaited(column) * AWAITED
+            | self._remembered(column, scope)
         )
         return masks.to_flags(facts, self._rows)
+
+    def _remembered(self, column: Column, scope: Scope) -> int:
+        """The facts' bits that say whether the ledger's accepted calls are enough for the run."""
+        run = scope.run
+        if run.refresh is not None:
+            return self._freshness[run.refresh].facts(self._memory, column)
+        if run.revision is not None:
+            spent = self._memory.at_revision(column, run.revision)
+        else:
+            spent = self._memory.exhausted(column, run.max_attempts)
+        return spent * SPENT | self._memory.awaited(column) * AWAITED
 
     def _blocked(self, column: Column) -> int:
         """Rows in which an upstream cell is neither done nor due in this plan. Inputs have a flag of their own."""
@@ -234,7 +253,7 @@ class TablePlanner:
             rows=rows,
             cells=rectangle.cells,
             credits=self._credits((columns[column], len(indexes)) for column, indexes in due.items()),
-            reason=REASONS[scope.run.mode],
+            reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
             covered=covered,
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: columns[column].config_digest for column in ids},
@@ -281,21 +300,28 @@ class TablePlanner:
             cells=None if self._whole.unread_rows else _counts(self._whole.states.values()),
             output_cells=self._whole.num_rows * len(outputs),
             runs=tuple(
-                RunLine(
-                    scope.address,
-                    scope.run.mode,
-                    scope.run.revision,
-                    scope.run.max_attempts,
-                    len(scope.columns),
-                    self._cells(scope),
-                    self._shown(scope),
-                )
+                self._run_line(scope)
                 for run in manifest.runs
                 for scope in found
                 if scope.manifest is manifest and scope.run is run
             ),
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
+        )
+
+    def _run_line(self, scope: Scope) -> RunLine:
+        freshness = None if scope.run.refresh is None else self._freshness[scope.run.refresh]
+        return RunLine(
+            scope.address,
+            scope.run.mode,
+            scope.run.revision,
+            scope.run.max_attempts,
+            len(scope.columns),
+            self._cells(scope),
+            self._shown(scope),
+            refresh=scope.run.refresh,
+            stale_before=freshness.stale_before if freshness else None,
+            next_due=freshness.next_due(self._memory, scope.columns, scope.rows) if freshness else None,
         )
 
 

@@ -1,10 +1,11 @@
 """A plan as a person reads it: per table what is due and why, what is not and why, the sums last."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from reconciler.amounts import amount, counted, duration
+from reconciler.amounts import amount, counted, duration, moment_text
 from reconciler.budget import Limits
 from reconciler.clean import clean
 from reconciler.guard import NARROW, whence
@@ -12,6 +13,7 @@ from reconciler.manifest import Mode
 from reconciler.place import Problem
 from reconciler.plan import Call, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason, Violation
 from reconciler.render.paint import Colour, Paint
+from reconciler.render.stale import older_than
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
@@ -27,6 +29,7 @@ SKIPPED = {
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
     SkipReason.IN_DOUBT: "in doubt",
     SkipReason.UNKNOWN_STATUS: "of unknown status",
+    SkipReason.AGE_UNKNOWN: "of unknown age, run before the ledger knew it; `reconciler import --adopt` takes it over",
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
@@ -39,9 +42,12 @@ def plan_text(
     if _is_settled(plan):
         runs = sum(len(table.runs) for table in plan.tables)
         sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
+        later = _next_due(plan)
         if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
-            return f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read."
-        return f"Nothing to do: {sizes}, every cell in scope is where the manifests want it."
+            return (
+                f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read.{later}"
+            )
+        return f"Nothing to do: {sizes}, every cell in scope is where the manifests want it.{later}"
     parts: list[str] = []
     if len(plan.tables) > MOST_TABLES and plan.calls:
         parts.append(_sums(plan, limits))
@@ -58,6 +64,15 @@ def plan_text(
 def _is_settled(plan: Plan) -> bool:
     quiet = {SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE}
     return not (plan.calls or plan.in_doubt or plan.diagnostics) and all(skip.reason in quiet for skip in plan.skipped)
+
+
+def _next_due(plan: Plan) -> str:
+    """Say when the first cell falls due where nothing is now."""
+    found = [(run.next_due, run.address) for table in plan.tables for run in table.runs if run.next_due]
+    if not found:
+        return ""
+    moment, address = min(found)
+    return f"\nNext due: {clean(address)}, {moment_text(moment)}."
 
 
 def _by_address(items: Sequence[Addressed]) -> dict[str, list[Addressed]]:
@@ -112,11 +127,13 @@ def _tables(plan: Plan, paint: Paint) -> str:
                     f"  {GLYPHS[run.mode]} {name}",
                     columns.ljust(widths[0]),
                     *amounts,
-                    _reason(calls[run.address]),
+                    _reason(calls[run.address], run),
                 ]
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
+                if run.next_due is not None:
+                    lines.append(f"    the next cell falls due {moment_text(run.next_due)}")
             else:
-                lines += _run_without_calls(name, worth, paint, is_running=not table.is_finished)
+                lines += _run_without_calls(name, worth, paint, run.next_due, is_running=not table.is_finished)
     if left_out:
         lines.append(_left_out(left_out, calls))
     return "\n".join(lines)
@@ -134,13 +151,17 @@ def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
     )
 
 
-def _run_without_calls(name: str, worth: Sequence[Skip], paint: Paint, *, is_running: bool) -> list[str]:
+def _run_without_calls(
+    name: str, worth: Sequence[Skip], paint: Paint, next_due: datetime | None, *, is_running: bool
+) -> list[str]:
     waiting = sum(skip.cells for skip in worth if skip.reason is SkipReason.IN_PROGRESS)
     if is_running and waiting:
         text = f"{counted(waiting, 'cell')} in progress or due; due cells wait until the table is idle"
         others = [skip for skip in worth if skip.reason is not SkipReason.IN_PROGRESS]
         return [f"  {WAITING} {name}  {text}", *_skip_lines(others)]
     notes = [f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in worth]
+    if next_due is not None:
+        notes.insert(0, f"next {moment_text(next_due)}")
     return [paint(f"  {NOTHING_DUE} {name}  {' · '.join(['nothing due', *notes])}", Colour.QUIET)]
 
 
@@ -163,11 +184,12 @@ def _price(credits_: Decimal | None) -> str:
     return f"{amount(credits_)} {'credit' if credits_ == 1 else 'credits'}"
 
 
-def _reason(calls: Sequence[Call]) -> str:
+def _reason(calls: Sequence[Call], run: RunLine) -> str:
     words = {
         Reason.CELLS_EMPTY: "no value yet",
         Reason.CELLS_FAILED: "failed",
         Reason.REVISION_CHANGED: f"revision {clean(calls[0].revision or '')} not run",
+        Reason.CELLS_STALE: f"older than {older_than(run.refresh, run.stale_before)}, or never run",
     }[calls[0].reason]
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
 

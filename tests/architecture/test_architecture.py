@@ -27,12 +27,12 @@ commands     cli
 simulator    simulator
 story        against reconcile looking leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
-edges        forge client ledger sources schema shapes
+edges        forge client ledger sources schema shapes calendars
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan guard
-decisions    recovery approval shortcut desired claims ordering cover recall decide evidence masks
+decisions    freshness recovery approval shortcut desired claims ordering cover recall decide evidence masks
 nouns        records outcome plan history observed budget manifest condition
 ground       errors wording syntax amounts clean fingerprint place packed __init__
 """
@@ -58,6 +58,7 @@ DOORS = {
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
     "deepdiff": ["comparison"],
+    "cronsim": ["calendars"],
 }
 """Distribution → the only rooms that may import it."""
 

@@ -6,14 +6,16 @@ hundred, and hypothesis shrinks it as well.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
 from hypothesis import strategies as st
 
 from reconciler.budget import Prices
+from reconciler.freshness import Dates
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode, Run
+from reconciler.manifest import At, Every, Manifest, Mode, Refresh, Run
 from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
 from reconciler.tableplan import Rules
 from tests.planning.makers import QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
@@ -27,10 +29,20 @@ PALETTES = [
     [*CellState, CellState.EMPTY, CellState.DONE, CellState.FAILED],
 ]
 """What the cells of one table may be; in many shapes of few states rectangles merge more often."""
-MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL]
+MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL, Mode.ALL]
 KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
 AGES = [0.0, SHOWS_WITHIN_SECONDS, QUIET - 1, QUIET, QUIET + 1000]
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+"""When the ledger is recalled."""
+DATES = {
+    At("as long ago as Q", "UTC"): Dates(NOW - timedelta(seconds=QUIET), NOW + timedelta(seconds=7)),
+    At("at this moment", "UTC"): Dates(NOW, NOW + timedelta(days=7)),
+    At("not yet", "UTC"): Dates(None, NOW + timedelta(hours=1)),
+    At("never again", "UTC"): Dates(NOW - timedelta(seconds=QUIET - 1), None),
+}
+"""Where calendars stand then, some of them at the very moment of a call; pure planning asks no cron expression."""
+REFRESHES: list[Refresh] = [Every(int(QUIET), "3m"), Every(60, "1m"), Every(86400, "1d"), *DATES]
 GONE = 90
 """Number of a column and of a row that were deleted after a call had covered them."""
 
@@ -144,12 +156,15 @@ def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column]
         names = [column.id if choose.perhaps() else column.key for column in choose.some_of(columns)]
     rows = choose.some_of(table.row_ids) if table.row_ids and choose.perhaps(1, 4) else None
     revision = choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None
-    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=choose.number(1, 2))
+    max_attempts = choose.number(1, 2)
+    if mode is Mode.ALL and choose.perhaps():
+        return a_run(mode, names, rows, name=name, refresh=choose.one_of(REFRESHES))
+    return a_run(mode, names, rows, name=name, revision=revision, max_attempts=max_attempts)
 
 
 def _history(choose: Choices, table: TableSnapshot) -> TableHistory:
     calls = tuple(_past_call(choose, number, table) for number in range(choose.number(0, 3)))
-    return TableHistory(TABLE, len(calls), calls)
+    return TableHistory(TABLE, len(calls), calls, NOW.timestamp())
 
 
 def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
@@ -165,7 +180,7 @@ def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
         id=f"past-{number}",
         table_id=TABLE,
         mode=mode,
-        revision=choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None,
+        revision=choose.one_of(["r1", "r2", None]) if mode is Mode.ALL else None,
         state=choose.one_of([CallState.ACCEPTED] * 9 + [CallState.INTENT, CallState.IN_DOUBT]),
         attempt=1,
         settled=choose.perhaps(2, 3),
@@ -192,4 +207,4 @@ def _rules(choose: Choices) -> Rules:
     default = choose.one_of([*PRICES, None])
     kinds = {kind: choose.one_of(PRICES) for kind in KINDS if choose.perhaps(1, 4)}
     columns = {name: choose.one_of(PRICES) for name in ("key_0", "key_1", column_id(0)) if choose.perhaps(1, 4)}
-    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET)
+    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET, DATES)
