@@ -29,7 +29,7 @@ SKIPPED = {
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
     SkipReason.IN_DOUBT: "in doubt",
     SkipReason.UNKNOWN_STATUS: "of unknown status",
-    SkipReason.AGE_UNKNOWN: "of unknown age, run before the ledger knew it; `reconciler import --adopt` takes it over",
+    SkipReason.AGE_UNKNOWN: "of unknown age, run outside the ledger; `import --adopt` takes over what is done",
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
