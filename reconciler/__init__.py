@@ -6,6 +6,7 @@ reconcile.py    the story of an apply, told in the words of the modules below; l
 client/         the API over HTTP          ledger/        the memory of what was paid for
 leasing.py      one apply per table        sources.py     YAML with places (loading.py, runs.py: manifests; project.py)
 settings.py     flags, environment, file   provenance.py  git and CI
+calendars.py    when a calendar's dates come
   pure: values to text
 render/         for people                 planfile.py, reportfile.py, saved.py   as JSON
   pure: the decisions
@@ -14,6 +15,7 @@ apply.py        the spend protocol         recovery.py    what became of a call 
 guard.py        limits                     waiting.py     until tables are idle
 importing.py    a table as a manifest      adoption.py    what was run by hand
 standing.py     status and drift           shortcut.py    what need not be read, and why
+freshness.py    how old a cell may get
   nouns
 manifest.py  condition.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground
