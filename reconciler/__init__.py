@@ -7,6 +7,7 @@ client/         the API over HTTP          ledger/        the memory of what was
 leasing.py      one apply per table        sources.py     YAML with places (loading.py, runs.py: manifests; project.py)
 settings.py     flags, environment, file   provenance.py  git and CI
 finding.py      tables by name and tag, as resolving.py decides
+calendars.py    when a calendar's dates come
   pure: values to text
 render/         for people                 planfile.py, reportfile.py, saved.py   as JSON
   pure: the decisions
@@ -16,6 +17,7 @@ guard.py        limits                     waiting.py     until tables are idle
 importing.py    a table as a manifest      adoption.py    what was run by hand
 standing.py     status and drift           shortcut.py    what need not be read, and why
 selecting.py    rows by what they hold     patterns.py    regular expressions, bounded (ground)
+freshness.py    how old a cell may get
   nouns
 manifest.py  condition.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground

@@ -1,5 +1,6 @@
-"""Numbers as people read them."""
+"""Numbers and moments as people, and programs, read them."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 
@@ -35,3 +36,15 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.0f} h"
     return f"{seconds / 86400:.0f} days"
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Return `2026-12-23T06:00:00Z`."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment_text(moment: datetime) -> str:
+    """Return `2026-12-23 06:00 UTC`, rounded up: at that minute it has come."""
+    utc = moment.astimezone(UTC)
+    whole = utc.replace(second=0, microsecond=0)
+    return f"{whole if whole == utc else whole + timedelta(minutes=1):%Y-%m-%d %H:%M} UTC"

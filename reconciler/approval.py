@@ -1,7 +1,7 @@
 """What somebody approved: the cells that an apply may send, however much more has fallen due since (shrink-only)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler import masks
 from reconciler.history import Block
@@ -17,26 +17,28 @@ class Approval:
     """Approved rows by table, mode, revision and column."""
 
     rows: Mapping[Key, frozenset[str]]
+    age_seconds: float = 0.0
+    """Since what it approves was looked at: a cell that was refreshed since is bought, however soon it gets stale."""
     growing: frozenset[str] = frozenset()
     """Manifests of which more may be sent than is listed: what nobody could list when it was approved."""
     sent: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Rows by table and column that were sent already: of what grows, too, nothing is sent a second time."""
 
     @classmethod
-    def of_calls(cls, calls: Iterable[Call]) -> "Approval":
+    def of_calls(cls, calls: Iterable[Call], age_seconds: float = 0.0) -> "Approval":
         """Approve the due cells of `calls`; a cell that a rectangle only covered in passing was not approved."""
         return cls.of_blocks(
-            (call.table_id, call.mode, call.revision, block) for call in calls for block in call.covered
+            ((call.table_id, call.mode, call.revision, block) for call in calls for block in call.covered), age_seconds
         )
 
     @classmethod
-    def of_blocks(cls, blocks: Iterable[tuple[str, Mode, str | None, Block]]) -> "Approval":
+    def of_blocks(cls, blocks: Iterable[tuple[str, Mode, str | None, Block]], age_seconds: float = 0.0) -> "Approval":
         """Approve blocks of cells, each with its table id, mode and revision."""
         rows: dict[Key, set[str]] = {}
         for table_id, mode, revision, block in blocks:
             for column in block.columns:
                 rows.setdefault((table_id, mode, revision, column), set()).update(block.rows)
-        return cls({key: frozenset(found) for key, found in rows.items()})
+        return cls({key: frozenset(found) for key, found in rows.items()}, age_seconds)
 
     def without(self, calls: Iterable[Call]) -> "Approval":
         """Return what is left of it once `calls` were sent, however they ended."""
@@ -45,7 +47,7 @@ class Approval:
         sent = dict(self.sent)
         for (table, _, _, column), rows in gone.items():
             sent[table, column] = sent.get((table, column), frozenset()) | rows
-        return Approval({key: rows for key, rows in left.items() if rows}, self.growing, sent)
+        return replace(self, rows={key: rows for key, rows in left.items() if rows}, sent=sent)
 
     def mask(self, key: Key, manifest: str, row_index: Mapping[str, int]) -> int:
         """Return the rows of a manifest's table that are approved, and that the table still has."""

@@ -13,7 +13,7 @@ from deepdiff import DeepDiff
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.fingerprint import canonical_json
-from reconciler.manifest import Manifest, Mode, Named, Run
+from reconciler.manifest import Manifest, Mode, Named, Refresh, Run
 from reconciler.place import Place, Problem
 from reconciler.plan import Against, Call, Cause, Change, Totals, sums
 from reconciler.sources import Document
@@ -221,7 +221,13 @@ def _rows(old: Run, new: Run) -> str:
 def _scope(run: Run) -> str:
     columns = "every column" if run.columns is None else counted(len(run.columns), "column")
     revision = "" if run.revision is None else f" at revision {clean(run.revision)}"
-    return f"mode {run.mode}{revision}, {columns}, {_row_words(run)}"
+    refresh = "" if run.refresh is None else " refreshed " + _refresh_words(run.refresh)
+    return f"mode {run.mode}{revision}{refresh}, {columns}, {_row_words(run)}"
+
+
+def _refresh_words(refresh: Refresh) -> str:
+    said = refresh.content()
+    return " ".join(f"{name} {clean(value)}" for name, value in said.items())
 
 
 def _row_words(run: Run) -> str:

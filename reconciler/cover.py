@@ -1,9 +1,10 @@
 """Cover due cells with few rectangles: a run call takes columns × rows, and must not take a cell it should not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler import masks
+from reconciler.history import Block
 
 MOST_COLUMNS = 250
 """Columns of one rectangle; row counts are added up in one byte a row."""
@@ -35,6 +36,16 @@ class Rectangle:
     def due(self, part: ColumnCells) -> int:
         """Return the rows of the rectangle in which the column is due."""
         return part.due & self.rows
+
+    def blocks(self, names: Mapping[int, str]) -> tuple[Block, ...]:
+        """Return its due cells, columns with equal rows together; `names` holds the ids of its rows."""
+        by_rows: dict[int, list[str]] = {}
+        for part in self.parts:
+            by_rows.setdefault(self.due(part), []).append(part.column)
+        return tuple(
+            Block(tuple(columns), tuple(names[at] for at in masks.indexes(rows, self.length)))
+            for rows, columns in by_rows.items()
+        )
 
     @property
     def cells(self) -> int:

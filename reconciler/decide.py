@@ -4,10 +4,10 @@ A cell's facts fit into one byte, so the decision is taken once for each of the 
 is then decided by `bytes.translate`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from reconciler.manifest import Mode
+from reconciler.manifest import Mode, Run
 from reconciler.observed import CellState
 from reconciler.plan import SkipReason
 
@@ -17,6 +17,9 @@ IN_DOUBT = 1 << 4
 BLOCKED = 1 << 5
 SPENT = 1 << 6
 AWAITED = 1 << 7
+NEVER_BOUGHT = SPENT | AWAITED
+"""For a run with a `refresh` alone, where the two bits never stand together for anything else: what is awaited was
+bought, and a fresh cell is decided before it matters whether it is awaited."""
 
 
 _STATES = {state.value: state for state in CellState}
@@ -37,6 +40,7 @@ class Verdict(IntEnum):
     UNKNOWN_STATUS = 10
     HELD_BACK = 11
     WAITING = 12
+    AGE_UNKNOWN = 13
 
     @property
     def skip_reason(self) -> SkipReason:
@@ -55,9 +59,12 @@ class CellFacts:
     blocked: bool = False
     """An upstream cell is not done and not part of this plan."""
     spent: bool = False
-    """`all`: bought at this revision. `failed`: rerun `max_attempts` times with this column configuration."""
+    """`all`: bought at this revision, or as lately as the `refresh` asks. `failed`: rerun `max_attempts` times with
+    this column configuration."""
     awaited: bool = False
     """A call that covered it was accepted moments ago and nothing of it shows in the table yet."""
+    never_bought: bool = False
+    """With a `refresh`: the ledger has no accepted call that covered it, so nobody knows how old it is."""
 
     @classmethod
     def of_byte(cls, byte: int) -> "CellFacts":
@@ -71,6 +78,13 @@ class CellFacts:
             spent=bool(byte & SPENT),
             awaited=bool(byte & AWAITED),
         )
+
+    @classmethod
+    def of_refresh_byte(cls, byte: int) -> "CellFacts":
+        """Read the facts back from the byte of a cell in a run with a `refresh`."""
+        if byte & NEVER_BOUGHT != NEVER_BOUGHT:
+            return cls.of_byte(byte)
+        return replace(cls.of_byte(byte & ~NEVER_BOUGHT), never_bought=True)
 
 
 def decide(mode: Mode, cell: CellFacts) -> Verdict:
@@ -88,6 +102,8 @@ def decide(mode: Mode, cell: CellFacts) -> Verdict:
         return Verdict.FAILED
     if mode is Mode.FAILED and cell.spent:
         return Verdict.ATTEMPTS_EXHAUSTED
+    if cell.never_bought and cell.state is not CellState.EMPTY:
+        return Verdict.AGE_UNKNOWN
     if cell.missing_inputs:
         return Verdict.MISSING_INPUTS
     if cell.blocked:
@@ -132,8 +148,26 @@ _EVERY_BYTE = tuple(CellFacts.of_byte(byte) for byte in range(256))
 VERDICTS: dict[Mode, bytes] = {mode: bytes(decide(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
 """Mode → translation table from a facts byte to its Verdict."""
 
+REFRESH_VERDICTS = bytes(decide(Mode.ALL, CellFacts.of_refresh_byte(byte)) for byte in range(256))
+"""The same for a run with a `refresh`."""
+
+
+def verdicts_of(run: Run) -> bytes:
+    """Return the translation table from a facts byte to its Verdict that holds for `run`."""
+    return VERDICTS[run.mode] if run.refresh is None else REFRESH_VERDICTS
+
+
 LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
 """Mode → translation table from a facts byte to 1 where a call may cover the cell in passing."""
 
 DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
 """Translation table from a state byte to 1 where the cell is done."""
+
+IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
+"""Translation table from a verdict to 1 where it is DUE."""
+
+INSTEAD_OF_DUE = {
+    verdict: bytes(range(256)).replace(bytes([Verdict.DUE]), bytes([verdict]))
+    for verdict in (Verdict.HELD_BACK, Verdict.WAITING)
+}
+"""Verdict → translation table that gives it to every due cell."""

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.manifest import ByName, ByTag, Manifest
-from reconciler.observed import ListedTable, TableHeader
+from reconciler.observed import ListedTable, TableHeader, TableIndex
 from reconciler.resolving import Facts, Resolution, resolve
 from reconciler.settings import Settings
-from reconciler.snapshotfile import LiveSnapshot, TableIndex
+from reconciler.snapshotfile import LiveSnapshot
 
 _WHO_ARE_YOU = (401, 403)
 _AS_IT_WAS = "It holds what manifests named when it was taken."

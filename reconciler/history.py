@@ -1,7 +1,7 @@
 """What the ledger remembers: calls made before, as far as planning and recovery need them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -86,6 +86,8 @@ class TableHistory:
     """Grows with every attempt begun for the table; an intent is a compare-and-set on it."""
     calls: tuple[PastCall, ...] = ()
     """Open and accepted calls, oldest first; refused and unsent ones bought nothing and are left out."""
+    recalled_at: float = field(default=0.0, compare=False)
+    """When: seconds since the epoch by the store's clock. The ages of calls count back from it."""
 
     def accepted(self) -> Iterable[PastCall]:
         """Yield the calls that were paid for, and what was adopted in their place at no cost."""

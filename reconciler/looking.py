@@ -5,9 +5,11 @@ Here the reading edges meet the decisions; nothing is sent or written.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.approval import Approval
+from reconciler.calendars import dates_of
 from reconciler.client import Reader
 from reconciler.condition import Condition
 from reconciler.desired import select
@@ -18,7 +20,7 @@ from reconciler.history import TableHistory
 from reconciler.ledger import Ledger
 from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest, Mode
-from reconciler.observed import TableSnapshot
+from reconciler.observed import TableIndex, TableSnapshot
 from reconciler.place import Problem
 from reconciler.plan import Plan
 from reconciler.planner import make_plan
@@ -26,7 +28,7 @@ from reconciler.profiling import Phase, Profile
 from reconciler.recovery import Verdict, judge
 from reconciler.settings import Settings, manifest_paths
 from reconciler.shortcut import shortcut
-from reconciler.snapshotfile import LiveSnapshot, TableIndex, reduced
+from reconciler.snapshotfile import LiveSnapshot, reduced
 from reconciler.tableplan import Rules
 
 
@@ -69,6 +71,11 @@ class Look:
     """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
     unreadable: Mapping[str, ApiError]
     """By table id."""
+
+    @property
+    def recalled_at(self) -> datetime:
+        """When the ledger was recalled, by its store's clock: the only one that every machine has in common."""
+        return datetime.fromtimestamp(max((each.recalled_at for each in self.histories.values()), default=0.0), UTC)
 
 
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
@@ -177,7 +184,12 @@ def plan(
         wanted.manifests,
         seen.snapshots,
         seen.histories,
-        Rules(settings.project.prices, spend.max_cells_per_call, spend.spend.quiet_seconds),
+        Rules(
+            settings.project.prices,
+            spend.max_cells_per_call,
+            spend.spend.quiet_seconds,
+            dates_of(wanted.manifests, seen.recalled_at),
+        ),
         [*wanted.unresolved, *_diagnostics(wanted.manifests, seen.unreadable)],
         pending=wanted.pending,
         within=within,

@@ -125,6 +125,18 @@ class TableSnapshot:
         return self.run_status == IDLE and self.header_in_progress == 0
 
 
+@dataclass(frozen=True, slots=True)
+class TableIndex:
+    """How tables are found: as much of the workspace's list as manifests asked for."""
+
+    names: Mapping[str, str] | None
+    """Table id → name, of every table that shares its name with one that is held; None: the list was not read."""
+    tags: Mapping[str, tuple[str, ...]]
+    """A tag that was asked for → ids of the tables that carry it."""
+    children: Mapping[str, tuple[str, ...]]
+    """Table id → ids of its child tables, for tables that a manifest names as a parent."""
+
+
 def depths(columns: Sequence[Column]) -> dict[str, int]:
     """Return how many output columns stand in a row above each column; a cycle counts as deep as it is long."""
     upstream = {column.id: list(column.upstream) for column in columns if not column.is_input}

@@ -1,12 +1,14 @@
 """The plan as inert data: what would be sent, what would not and why. `planner.py` makes it; nothing here decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.history import Block
-from reconciler.manifest import ByTag, Mode, Source
+from reconciler.manifest import ByTag, Mode, Refresh, Source
+from reconciler.observed import CellState
 from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
@@ -18,6 +20,8 @@ class Reason(StrEnum):
     CELLS_EMPTY = "cells_empty"
     CELLS_FAILED = "cells_failed"
     REVISION_CHANGED = "revision_changed"
+    CELLS_STALE = "cells_stale"
+    """Last run longer ago than the run's `refresh` allows, or never."""
     ADOPTED = "adopted"
     """Never of a plan's call: the ledger's record of cells that were done before it knew them (`adoption.py`)."""
 
@@ -27,7 +31,8 @@ class SkipReason(StrEnum):
 
     DONE = "done"
     SATISFIED = "satisfied"
-    """The run's state holds already: bought at this revision (`all`), or never run and so not failed (`failed`)."""
+    """The run's state holds already: bought at this revision or lately enough (`all`), or never run and so not failed
+    (`failed`)."""
     FAILED = "failed"
     """Failed, and `new` leaves failed cells alone."""
     IN_PROGRESS = "in_progress"
@@ -41,6 +46,8 @@ class SkipReason(StrEnum):
     """Too many cells of its run's first portion failed (`rollout`)."""
     WAITING = "waiting"
     """A manifest that comes first is not at rest, and has nothing due in this plan."""
+    AGE_UNKNOWN = "age_unknown"
+    """Run before the ledger knew it, so that nobody knows whether it is stale (`all` with a `refresh`)."""
     NOT_DUE = "not_due"
     """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
 
@@ -116,6 +123,21 @@ class CellCounts:
     in_progress: int = 0
     unknown: int = 0
 
+    @classmethod
+    def of(cls, columns: Iterable[bytes]) -> "CellCounts":
+        """Count columns of `CellState` bytes."""
+        found = dict.fromkeys(CellState, 0)
+        for states in columns:
+            for state in CellState:
+                found[state] += states.count(state)
+        return cls(
+            done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
+            failed=found[CellState.FAILED],
+            empty=found[CellState.EMPTY],
+            in_progress=found[CellState.IN_PROGRESS],
+            unknown=found[CellState.UNKNOWN],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -168,6 +190,11 @@ class RunLine:
     states: CellCounts | None = None
     """Those cells by what they show; None where rows were left unread."""
     trial: Trial | None = None
+    refresh: Refresh | None = None
+    stale_before: datetime | None = None
+    """With a calendar: its last date, in its own time zone; a cell last run before it is stale."""
+    next_due: datetime | None = None
+    """With a `refresh`: when the first of the cells that are fresh now falls due; UTC, rounded up to a second."""
 
 
 @dataclass(frozen=True, slots=True)

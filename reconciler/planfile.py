@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reconciler.amounts import json_number
+from reconciler.amounts import json_number, rfc3339
 from reconciler.budget import Limits
 from reconciler.fingerprint import digest_of_parts
 from reconciler.place import Problem
@@ -101,10 +101,13 @@ def document(
 
 
 def plan_id(content: Mapping[str, Any]) -> str:
-    """Return the digest of a plan file's content; `plan_id`, `created_at` and a snapshot's age do not count."""
+    """Return the digest of a plan file's content; `plan_id` and what goes by the clock alone do not count."""
     counted = {key: value for key, value in content.items() if key not in ("plan_id", "created_at")}
     if isinstance(counted.get("live"), dict):
         counted["live"] = {key: value for key, value in counted["live"].items() if key != "age_seconds"}
+    counted["tables"] = [
+        {**table, "runs": [_without_dates(run) for run in table["runs"]]} for table in content["tables"]
+    ]
     return digest_of_parts(counted)
 
 
@@ -126,6 +129,10 @@ def _pending(of: Pending) -> dict[str, Any]:
         "line": of.place.line,
         "column": of.place.column,
     }
+
+
+def _without_dates(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in run.items() if key not in ("stale_before", "next_due")}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:
@@ -201,6 +208,11 @@ def _run(run: RunLine) -> dict[str, Any]:
             "tried": run.trial.cells,
             "failed": run.trial.failed,
         }
+    if run.refresh is not None:
+        content["refresh"] = run.refresh.content()
+        if run.stale_before is not None:
+            content["stale_before"] = run.stale_before.isoformat(timespec="seconds")
+        content["next_due"] = rfc3339(run.next_due)
     return content
 
 

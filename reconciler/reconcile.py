@@ -50,6 +50,10 @@ def apply(
     if saved is not None:
         saved.check_tables(seen.snapshots, tools.settings.project.prices)
     within = None if saved is None else saved.approval()
+
+    def approved_ago() -> float:
+        return time.monotonic() - looked_at + (0.0 if within is None else within.age_seconds)
+
     with tools.profile.phase(Phase.PLANNING):
         proposed = _refuse(plan(wanted, seen, settings, within), settings)
     plan_id = approve(proposed)
@@ -72,7 +76,7 @@ def apply(
         is_old = time.monotonic() - looked_at > LOOK_AGAIN_AFTER_SECONDS
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
         if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
-            approved = Approval.of_calls(proposed.calls)
+            approved = Approval.of_calls(proposed.calls, approved_ago())
             wanted, settings = _found(wanted, tools, saved)
             seen = _look_for_apply(wanted, tables, tools)
             if saved is not None:
@@ -80,7 +84,7 @@ def apply(
             with tools.profile.phase(Phase.PLANNING):
                 final = _refuse(plan(wanted, seen, settings, approved), settings)
         _record(seen.verdicts, leases, tools)
-        return _Waves(wanted, settings, tools, leases, proposed, plan_id, wait_for).send(final)
+        return _Waves(wanted, settings, tools, leases, proposed, plan_id, approved_ago, wait_for).send(final)
 
 
 def _found(wanted: Wanted, tools: Tools, saved: SavedPlan | None) -> tuple[Wanted, Settings]:
@@ -135,6 +139,7 @@ class _Waves:
         leases: Leases,
         proposed: Plan,
         plan_id: str,
+        approved_ago: Callable[[], float],
         wait_for: Callable[[Report], Report] | None,
     ) -> None:
         self._wanted = wanted
@@ -142,6 +147,7 @@ class _Waves:
         self._tools = tools
         self._leases = leases
         self._proposed = proposed
+        self._approved_ago = approved_ago
         self._wait_for = wait_for
         growing = frozenset(growth.manifest for growth in proposed.growth if growth.max_cells)
         self._left = replace(Approval.of_calls(proposed.calls), growing=growing)
@@ -230,8 +236,9 @@ class _Waves:
         seen = _look_for_apply(self._wanted, tables, self._tools)
         with self._tools.profile.phase(Phase.PLANNING):
             # Parted as what a change causes is: no call then mixes listed cells with others.
-            listed = replace(self._left, growing=frozenset())
-            due = self._within_growth(plan(self._wanted, seen, self._settings, self._left, anyway=listed))
+            within = replace(self._left, age_seconds=self._approved_ago())
+            listed = replace(within, growing=frozenset())
+            due = self._within_growth(plan(self._wanted, seen, self._settings, within, anyway=listed))
             sent = [result.call for result in self._report.results if result.ending is not None]
             _refuse(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
         _record(seen.verdicts, self._leases, self._tools)

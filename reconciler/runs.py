@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
 
+from reconciler.calendars import faults
 from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
 from reconciler.manifest import (
     DEFAULT_MAX_ATTEMPTS,
@@ -45,7 +46,9 @@ def make_run(
         selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)
         if isinstance(shape.rows, SelectionShape)
         else None,
-        refresh=_refresh(shape.refresh) if isinstance(shape, AllShape) and shape.refresh else None,
+        refresh=_refresh(document, (*at, "refresh"), shape.refresh, problems)
+        if isinstance(shape, AllShape) and shape.refresh
+        else None,
         rollout=rollout and Rollout(rollout.first, Decimal(rollout.max_failed.removesuffix("%")) / 100),
     )
 
@@ -66,11 +69,13 @@ def listed_once(document: Document, at: Path, texts: Iterable[str], problems: se
     return tuple(named.values())
 
 
-def _refresh(shape: RefreshShape) -> Refresh:
+def _refresh(document: Document, at: Path, shape: RefreshShape, problems: set[Problem]) -> Refresh:
     if shape.every:
         return Every(int(shape.every[:-1]) * _SECONDS[shape.every[-1]], shape.every)
     assert shape.at
-    return At(shape.at, shape.timezone or "UTC")
+    calendar = At(shape.at, shape.timezone or "UTC")
+    problems.update(Problem(document.place((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar))
+    return calendar
 
 
 def _selection(

@@ -47,11 +47,14 @@ class SavedPlan:
     calls: tuple[SavedCall, ...]
     taken_at: str | None = None
     """When the live tables were looked at, where the plan was made from a snapshot of them."""
+    age_seconds: float = 0.0
+    """Since the live tables were looked at, when the file was read."""
 
     def approval(self) -> Approval:
         """Return the cells that the file approves."""
         return Approval.of_blocks(
-            (call.table_id, call.mode, call.revision, block) for call in self.calls for block in call.due
+            ((call.table_id, call.mode, call.revision, block) for call in self.calls for block in call.due),
+            self.age_seconds,
         )
 
     def check_manifests(self, digest: str) -> None:
@@ -130,10 +133,10 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
     if content["errored"]:
         raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
-    _check_age("the plan", content["created_at"], now, max_age_seconds)
+    age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
     if taken_at is not None:
-        _check_age("the snapshot that the plan was made from", taken_at, now, max_age_seconds)
+        age = _checked_age("the snapshot that the plan was made from", taken_at, now, max_age_seconds)
     return SavedPlan(
         plan_id=content["plan_id"],
         include=tuple(content["targeted"]["include"]),
@@ -142,10 +145,11 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         base_url=content["api"]["base_url"],
         calls=tuple(_call(call) for call in content["calls"]),
         taken_at=taken_at,
+        age_seconds=max(0.0, age),
     )
 
 
-def _check_age(what: str, created_at: str, now: datetime, max_age_seconds: float) -> None:
+def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: float) -> float:
     try:
         age = (now - datetime.fromisoformat(created_at)).total_seconds()
     except (ValueError, TypeError):
@@ -153,6 +157,7 @@ def _check_age(what: str, created_at: str, now: datetime, max_age_seconds: float
     if age > max_age_seconds:
         message = f"{what} is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
         raise StalePlan(f"{message}; nothing was sent", hint="Plan again, or raise --plan-max-age.")
+    return age
 
 
 def _call(content: Mapping[str, Any]) -> SavedCall:

@@ -30,7 +30,7 @@ from reconciler.errors import SettingsError
 from reconciler.fingerprint import PREFIX, canonical_json
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import Mode
-from reconciler.observed import INPUT_KIND, CellState, Column, TableSnapshot
+from reconciler.observed import INPUT_KIND, CellState, Column, TableIndex, TableSnapshot
 from reconciler.packed import PackedIds, RowIndex
 
 FORMAT = "reconciler live snapshot"
@@ -110,6 +110,8 @@ class _Table(Struct, array_like=True):
     """By output column, in the order of `columns`."""
     version: _Count
     calls: list[_Call]
+    recalled_at: Annotated[float, Meta(ge=0, le=1e11)]
+    """As `TableHistory.recalled_at`."""
     matches: dict[_Key, bytes] = {}
     """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
 
@@ -124,18 +126,6 @@ class _Content(Struct, array_like=True):
     tables: list[_Table]
     unreadable: dict[_Id, tuple[_Text, _Text]]
     index: _Index | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TableIndex:
-    """How tables are found: as much of the workspace's list as manifests asked for."""
-
-    names: Mapping[str, str] | None
-    """Table id → name, of every table that shares its name with one that is held; None: the list was not read."""
-    tags: Mapping[str, tuple[str, ...]]
-    """A tag that was asked for → ids of the tables that carry it."""
-    children: Mapping[str, tuple[str, ...]]
-    """Table id → ids of its child tables, for tables that a manifest names as a parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +285,7 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         states=[snapshot.states[column.id] for column in snapshot.columns if not column.is_input],
         version=history.version,
         calls=[_packed_call(call, index) for call in history.calls],
+        recalled_at=history.recalled_at,
         matches={name: masks.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
     )
 
@@ -369,7 +360,7 @@ def _unpacked(table: _Table) -> tuple[TableSnapshot, TableHistory]:
     )
     known = tuple(ids)
     calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)
-    return snapshot, TableHistory(table.id, table.version, calls)
+    return snapshot, TableHistory(table.id, table.version, calls, table.recalled_at)
 
 
 def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:

@@ -6,13 +6,14 @@ never disagree.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from reconciler.amounts import json_number
-from reconciler.manifest import Mode
+from reconciler.amounts import json_number, rfc3339
+from reconciler.manifest import Mode, Refresh
 from reconciler.place import Problem
-from reconciler.plan import CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, SkipReason
+from reconciler.plan import CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, RunLine, SkipReason
 
 FORMAT_VERSION = "1.0"
 
@@ -41,6 +42,10 @@ class RunStanding:
     """Covered by a call of which nobody knows whether it was paid for."""
     exhausted: int
     """Failed, and rerun as often as the run allows."""
+    age_unknown: int
+    """Run before the ledger knew it, so that nobody knows whether it is stale."""
+    next_due: datetime | None
+    """With a `refresh`: when the first of the cells that are fresh now falls due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,9 @@ class Drift:
     credits: Decimal | None
     table_name: str = ""
     """As `Call.table_name`."""
+    refresh: Refresh | None = None
+    stale_before: datetime | None = None
+    """As in `RunLine`."""
 
 
 def standing(plan: Plan) -> Standing:
@@ -104,6 +112,7 @@ def standing(plan: Plan) -> Standing:
 def drifts(plan: Plan) -> tuple[Drift, ...]:
     """Return why cells are due, one entry for each run that has any, in the plan's order."""
     found: dict[tuple[str, str], Drift] = {}
+    lines = {(table.table_id, run.address): run for table in plan.tables for run in table.runs}
     for call in plan.calls:
         key = (call.table_id, call.address)
         before = found.get(key)
@@ -111,8 +120,21 @@ def drifts(plan: Plan) -> tuple[Drift, ...]:
         if before is not None:
             price = None if price is None or before.credits is None else price + before.credits
         cells = call.cells + (before.cells if before else 0)
-        found[key] = Drift(call.address, call.table_id, call.reason, call.revision, cells, price, call.table_name)
+        found[key] = Drift(
+            call.address,
+            call.table_id,
+            call.reason,
+            call.revision,
+            cells,
+            price,
+            call.table_name,
+            *_refreshed(lines.get(key)),
+        )
     return tuple(found.values())
+
+
+def _refreshed(run: RunLine | None) -> tuple[Refresh | None, datetime | None]:
+    return (None, None) if run is None else (run.refresh, run.stale_before)
 
 
 def _table(
@@ -138,6 +160,8 @@ def _table(
                 missing_inputs=count(run.address, SkipReason.MISSING_INPUTS),
                 in_doubt=count(run.address, SkipReason.IN_DOUBT),
                 exhausted=count(run.address, SkipReason.ATTEMPTS_EXHAUSTED),
+                age_unknown=count(run.address, SkipReason.AGE_UNKNOWN),
+                next_due=run.next_due,
             )
         )
     return TableStanding(
@@ -188,17 +212,7 @@ def status_document(of: Standing, observed_at: str) -> dict[str, Any]:
 
 def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
     """Return what is due as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
-    causes = [
-        {
-            "address": drift.address,
-            "table_id": drift.table_id,
-            "reason": drift.reason.value,
-            "revision": drift.revision,
-            "cells": drift.cells,
-            "credits": json_number(drift.credits),
-        }
-        for drift in drifts(plan)
-    ]
+    causes = [_cause(drift) for drift in drifts(plan)]
     return {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
@@ -208,6 +222,20 @@ def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
         "in_doubt": _open_calls(plan.in_doubt),
         "diagnostics": _problems(plan.diagnostics),
     }
+
+
+def _cause(drift: Drift) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "address": drift.address,
+        "table_id": drift.table_id,
+        "reason": drift.reason.value,
+        "revision": drift.revision,
+        "cells": drift.cells,
+        "credits": json_number(drift.credits),
+    }
+    if drift.refresh is not None:
+        content["refresh"] = drift.refresh.content()
+    return content
 
 
 def has_drifted(plan: Plan) -> bool:
@@ -235,6 +263,8 @@ def _run(run: RunStanding) -> dict[str, Any]:
         "missing_inputs": run.missing_inputs,
         "in_doubt": run.in_doubt,
         "attempts_exhausted": run.exhausted,
+        "age_unknown": run.age_unknown,
+        "next_due": rfc3339(run.next_due),
     }
 
 

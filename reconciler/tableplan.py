@@ -15,17 +15,20 @@ from reconciler.decide import (
     BLOCKED,
     DONE_STATES,
     IN_DOUBT,
+    INSTEAD_OF_DUE,
+    IS_DUE,
     LEFT_ALONE,
     MISSING_INPUTS,
     SPENT,
-    VERDICTS,
     Verdict,
+    verdicts_of,
 )
 from reconciler.desired import Scope, scopes
 from reconciler.fingerprint import digest, short_digest
-from reconciler.history import Block, PastCall, TableHistory
-from reconciler.manifest import ByTag, Manifest, Mode
-from reconciler.observed import CellState, Column, TableSnapshot, depths
+from reconciler.freshness import Dates, Freshness
+from reconciler.history import PastCall, TableHistory
+from reconciler.manifest import At, ByTag, Manifest, Mode, Refresh
+from reconciler.observed import Column, TableSnapshot, depths
 from reconciler.packed import RowIndex
 from reconciler.place import Problem
 from reconciler.plan import Call, Cause, CellCounts, OpenCall, PlannedTable, Reason, RunLine, Skip, SkipReason, Trial
@@ -38,12 +41,14 @@ REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The project's settings that planning depends on."""
+    """The project's settings that planning depends on, and where the manifests' calendars stand."""
 
     prices: Prices
     max_cells_per_call: int
     quiet_seconds: float
     """Q of `spend.md`."""
+    dates: Mapping[At, Dates] = field(default_factory=dict)
+    """For every calendar of the manifests, at the moment at which the ledger was recalled."""
 
 
 @dataclass(slots=True)
@@ -87,6 +92,12 @@ class TablePlanner:
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
         self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
+        self._freshness: dict[Refresh, Freshness] = {
+            run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
+            for manifest in manifests
+            for run in manifest.runs
+            if run.refresh is not None
+        }
         self._missing = masks.from_flags(snapshot.missing_inputs)
         self._depths = depths(snapshot.columns)
         self._due: dict[str, int] = {}
@@ -147,11 +158,11 @@ class TablePlanner:
         decided: list[tuple[Scope, int, int, bytes]] = []
         for scope in wanting:
             facts = self._facts(column, scope)
-            verdicts = facts.translate(VERDICTS[scope.run.mode])
-            due = masks.from_flags(verdicts.translate(_IS_DUE)) & scope.rows & ~taken
+            verdicts = facts.translate(verdicts_of(scope.run))
+            due = masks.from_flags(verdicts.translate(IS_DUE)) & scope.rows & ~taken
             withheld = self._withheld(scope)
             if withheld is not None:
-                verdicts, due = verdicts.translate(_INSTEAD[withheld]), 0
+                verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), 0
             if self._within is not None:
                 due &= self._listed(self._within, column, scope)
             harmless = masks.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
@@ -173,23 +184,33 @@ class TablePlanner:
 
     def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
-        return approval.mask(key, scope.manifest.name, self._row_index)
+        rows = approval.mask(key, scope.manifest.name, self._row_index)
+        if scope.run.refresh is not None:
+            # One approval buys a cell once, however soon it gets stale again.
+            rows &= ~self._memory.bought_within(column, approval.age_seconds)
+        return rows
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
-        if scope.run.mode is Mode.ALL and scope.run.revision is not None:
-            spent = self._memory.at_revision(column, scope.run.revision)
-        else:
-            spent = self._memory.exhausted(column, scope.run.max_attempts)
         facts = (
             masks.from_flags(self._snapshot.states[column.id])
             | self._missing * MISSING_INPUTS
             | self._memory.in_doubt(column) * IN_DOUBT
             | self._blocked(column) * BLOCKED
-            | spent * SPENT
-            | self._memory.awaited(column) * AWAITED
+            | self._remembered(column, scope)
         )
         return masks.to_flags(facts, self._rows)
+
+    def _remembered(self, column: Column, scope: Scope) -> int:
+        """The facts' bits that say whether the ledger's accepted calls are enough for the run."""
+        run = scope.run
+        if run.refresh is not None:
+            return self._freshness[run.refresh].facts(self._memory, column)
+        if run.revision is not None:
+            spent = self._memory.at_revision(column, run.revision)
+        else:
+            spent = self._memory.exhausted(column, run.max_attempts)
+        return spent * SPENT | self._memory.awaited(column) * AWAITED
 
     def _blocked(self, column: Column) -> int:
         """Rows in which an upstream cell is neither done nor due in this plan. Inputs have a flag of their own."""
@@ -249,7 +270,7 @@ class TablePlanner:
         due = {
             part.column: [start + at for at in masks.indexes(rectangle.due(part), length)] for part in rectangle.parts
         }
-        covered = _blocks(rectangle, names)
+        covered = rectangle.blocks(names)
         work = {
             "table": self._snapshot.id,
             "mode": scope.run.mode.value,
@@ -270,7 +291,7 @@ class TablePlanner:
             rows=rows,
             cells=rectangle.cells,
             credits=self._credits((columns[column], len(indexes)) for column, indexes in due.items()),
-            reason=REASONS[scope.run.mode],
+            reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
             covered=covered,
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: columns[column].config_digest for column in ids},
@@ -299,7 +320,7 @@ class TablePlanner:
             return None
         flags = masks.to_flags(scope.rows, self._rows)
         states = (self._snapshot.states[column.id] for column in scope.columns)
-        return _counts(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
+        return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
 
     def _cells(self, scope: Scope) -> int:
         """How many cells a scope holds, read or not."""
@@ -331,19 +352,10 @@ class TablePlanner:
             is_finished=self._snapshot.is_finished,
             rows=self._whole.num_rows,
             columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
-            cells=None if self._whole.unread_rows else _counts(self._whole.states.values()),
+            cells=None if self._whole.unread_rows else CellCounts.of(self._whole.states.values()),
             output_cells=self._whole.num_rows * len(outputs),
             runs=tuple(
-                RunLine(
-                    scope.address,
-                    scope.run.mode,
-                    scope.run.revision,
-                    scope.run.max_attempts,
-                    len(scope.columns),
-                    self._cells(scope),
-                    self._shown(scope),
-                    self._trials.get(scope.address),
-                )
+                self._run_line(scope)
                 for run in manifest.runs
                 for scope in found
                 if scope.manifest is manifest and scope.run is run
@@ -353,24 +365,21 @@ class TablePlanner:
             source=manifest.source,
         )
 
-
-def _blocks(rectangle: Rectangle, names: Mapping[int, str]) -> tuple[Block, ...]:
-    """The due cells of a rectangle, columns with equal rows together; `names` holds the ids of its rows."""
-    by_rows: dict[int, list[str]] = {}
-    for part in rectangle.parts:
-        by_rows.setdefault(rectangle.due(part), []).append(part.column)
-    return tuple(
-        Block(tuple(columns), tuple(names[at] for at in masks.indexes(rows, rectangle.length)))
-        for rows, columns in by_rows.items()
-    )
-
-
-_IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
-_INSTEAD = {
-    verdict: bytes(range(256)).replace(bytes([Verdict.DUE]), bytes([verdict]))
-    for verdict in (Verdict.HELD_BACK, Verdict.WAITING)
-}
-"""Translation tables that say of every due cell why it is withheld."""
+    def _run_line(self, scope: Scope) -> RunLine:
+        freshness = None if scope.run.refresh is None else self._freshness[scope.run.refresh]
+        return RunLine(
+            scope.address,
+            scope.run.mode,
+            scope.run.revision,
+            scope.run.max_attempts,
+            len(scope.columns),
+            self._cells(scope),
+            self._shown(scope),
+            self._trials.get(scope.address),
+            refresh=scope.run.refresh,
+            stale_before=freshness.stale_before if freshness else None,
+            next_due=freshness.next_due(self._memory, scope.columns, scope.rows) if freshness else None,
+        )
 
 
 def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int], table: str) -> list[Skip]:
@@ -380,17 +389,3 @@ def _skips(found: Sequence[Scope], counted: Mapping[tuple[str, Verdict], int], t
         for verdict in Verdict
         if counted.get((scope.address, verdict))
     ]
-
-
-def _counts(columns: Iterable[bytes]) -> CellCounts:
-    of = dict.fromkeys(CellState, 0)
-    for states in columns:
-        for state in CellState:
-            of[state] += states.count(state)
-    return CellCounts(
-        done=of[CellState.DONE] + of[CellState.DONE_WITHOUT_VALUE],
-        failed=of[CellState.FAILED],
-        empty=of[CellState.EMPTY],
-        in_progress=of[CellState.IN_PROGRESS],
-        unknown=of[CellState.UNKNOWN],
-    )

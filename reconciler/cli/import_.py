@@ -188,7 +188,9 @@ class _Shelf:
     def lacking(self, table: str) -> str:
         """Say what manifests that stay as they are lack to make use of an adoption."""
         runs = [run for manifest in self.claims(table) for run in manifest.runs]
-        if self.wish.revision is None or self.force or not runs or any(r.revision == self.wish.revision for r in runs):
+        # What was adopted counts for a `refresh` as run at the adoption, whatever the revision is called.
+        is_used = any(run.refresh is not None or run.revision == self.wish.revision for run in runs)
+        if self.wish.revision is None or self.force or not runs or is_used:
             return ""
         return f"add a run with `mode: all` and `revision: {self.wish.revision}` to make use of it"
 

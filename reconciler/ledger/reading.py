@@ -44,7 +44,7 @@ def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistor
         )
         for row in tx.stream(query, _STREAMED):
             found.setdefault(row.table_id, []).append(codec.past_call(row, now, known))
-    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ()))) for id_ in wanted}
+    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), now) for id_ in wanted}
 
 
 def past(tx: Transaction, call_id: str) -> PastCall:

@@ -12,6 +12,7 @@ from reconciler.amounts import counted, duration
 from reconciler.clean import clean
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
 from reconciler.render.plan_text import MOST_TABLES, SKIPPED
+from reconciler.render.stale import next_due_as_written, older_than_as_written
 
 Document = Mapping[str, Any]
 ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
@@ -174,7 +175,9 @@ def _manifests(content: Document) -> Iterator[Section]:
             yield _manifest(table, calls, skips, is_split="against" in content)
         elif not due[index]:
             skipped = _skipped(_of(table, skips)) or "nothing in scope"
-            quiet.append(row(_titled(table["manifest"], table), cell(table["run_status"]), skipped))
+            later = _next_due(table)
+            cells = f"{skipped}; {later}" if later else skipped
+            quiet.append(row(_titled(table["manifest"], table), cell(table["run_status"]), cells))
     rest = [index for index in busy if index not in largest]
     if rest:
         found = [call for index in rest for call in due[index]]
@@ -223,9 +226,15 @@ def _manifest(table: Document, calls: ByRun, skips: ByRun, *, is_split: bool) ->
     title = f"#### {code(table['manifest'])}: {code(table['name'])}, {_count(table['rows'], 'row')}"
     titles = rows_head(*_RUN_TITLES, "because of") if is_split else rows_head(*_RUN_TITLES)
     skipped = _skipped(_of(table, skips))
-    return Section(
-        "run", rows, f"{title}, {code(table['run_status'])}\n\n{titles}", skipped and f"\nSkipped: {skipped}"
-    )
+    later = _next_due(table)
+    foot = "\n".join([skipped and f"\nSkipped: {skipped}", later and f"\nThe {later}."]).strip("\n")
+    return Section("run", rows, f"{title}, {code(table['run_status'])}\n\n{titles}", foot and f"\n{foot}")
+
+
+def _next_due(table: Document) -> str:
+    """Say when the first of a table's cells falls due that is fresh now; empty where no run tells."""
+    found = sorted(filter(None, map(next_due_as_written, table["runs"])))
+    return f"next cell falls due {found[0]}" if found else ""
 
 
 def _run_rows(run: Document, due: Sequence[Document], *, is_split: bool) -> list[str]:
@@ -245,6 +254,8 @@ def _run(run: Document, due: Sequence[Document], cause: str | None) -> str:
     rows = len({id_ for call in due for id_ in call["rows"]})
     reason = due[0]["reason"]
     words = _REASONS.get(reason) or f"revision {cell(run['revision'] or '')} not run"
+    if reason == "cells_stale":
+        words = f"older than {cell(older_than_as_written(run))}, or never run"
     split = f", {len(due):,} calls" if len(due) > 1 else ""
     fields = [*_run_name(run), named + more, f"{rows:,}", number(sum(call["cells"] for call in due)), _credits(due)]
     return row(*fields, words + split, *([_CAUSES[cause]] if cause else []))

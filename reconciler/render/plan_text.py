@@ -1,10 +1,11 @@
 """A plan as a person reads it: per table what is due and why, what is not and why, the sums last."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
-from reconciler.amounts import amount, counted, duration, percent
+from reconciler.amounts import amount, counted, duration, moment_text, percent
 from reconciler.budget import Limits
 from reconciler.clean import clean
 from reconciler.guard import NARROW, whence
@@ -25,6 +26,7 @@ from reconciler.plan import (
     Violation,
 )
 from reconciler.render.paint import Colour, Paint
+from reconciler.render.stale import older_than
 from reconciler.standing import Drift
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
@@ -43,6 +45,7 @@ SKIPPED = {
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
     SkipReason.IN_DOUBT: "in doubt",
     SkipReason.UNKNOWN_STATUS: "of unknown status",
+    SkipReason.AGE_UNKNOWN: "of unknown age, run outside the ledger; `import --adopt` takes over what is done",
     SkipReason.HELD_BACK: "held back, too many of the first portion failed",
     SkipReason.WAITING: "waiting, a manifest that comes first is not at rest",
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
@@ -57,9 +60,12 @@ def plan_text(
     if _is_settled(plan):
         runs = sum(len(table.runs) for table in plan.tables)
         sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
+        later = _next_due(plan)
         if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
-            return f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read."
-        return f"Nothing to do: {sizes}, every cell in scope is where the manifests want it."
+            return (
+                f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read.{later}"
+            )
+        return f"Nothing to do: {sizes}, every cell in scope is where the manifests want it.{later}"
     parts: list[str] = []
     if len(plan.tables) > MOST_TABLES and plan.calls:
         parts.append(_sums(plan, limits))
@@ -81,6 +87,15 @@ def _is_settled(plan: Plan) -> bool:
     quiet = {SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE}
     is_open = plan.calls or plan.pending or plan.in_doubt or plan.diagnostics
     return not is_open and all(skip.reason in quiet for skip in plan.skipped)
+
+
+def _next_due(plan: Plan) -> str:
+    """Say when the first cell falls due where nothing is now."""
+    found = [(run.next_due, run.address) for table in plan.tables for run in table.runs if run.next_due]
+    if not found:
+        return ""
+    moment, address = min(found)
+    return f"\nNext due: {clean(address)}, {moment_text(moment)}."
 
 
 def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:
@@ -140,11 +155,13 @@ def _tables(plan: Plan, paint: Paint) -> str:
                     f"  {GLYPHS[run.mode]} {name}",
                     columns.ljust(widths[0]),
                     *amounts,
-                    _reason(calls[key]) + _in_waves(calls[key]),
+                    _reason(calls[key], run) + _in_waves(calls[key]),
                 ]
                 lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
+                if run.next_due is not None:
+                    lines.append(f"    the next cell falls due {moment_text(run.next_due)}")
             else:
-                lines += _run_without_calls(name, worth, paint, is_running=not table.is_finished)
+                lines += _run_without_calls(name, worth, paint, run.next_due, is_running=not table.is_finished)
             lines += _trial_lines(calls.get(key, ()), run.trial, paint)
     if left_out:
         lines.append(_left_out(left_out, calls))
@@ -163,13 +180,17 @@ def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
     )
 
 
-def _run_without_calls(name: str, worth: Sequence[Skip], paint: Paint, *, is_running: bool) -> list[str]:
+def _run_without_calls(
+    name: str, worth: Sequence[Skip], paint: Paint, next_due: datetime | None, *, is_running: bool
+) -> list[str]:
     waiting = sum(skip.cells for skip in worth if skip.reason is SkipReason.IN_PROGRESS)
     if is_running and waiting:
         text = f"{counted(waiting, 'cell')} in progress or due; due cells wait until the table is idle"
         others = [skip for skip in worth if skip.reason is not SkipReason.IN_PROGRESS]
         return [f"  {WAITING} {name}  {text}", *_skip_lines(others)]
     notes = [f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in worth]
+    if next_due is not None:
+        notes.insert(0, f"next {moment_text(next_due)}")
     return [paint(f"  {NOTHING_DUE} {name}  {' · '.join(['nothing due', *notes])}", Colour.QUIET)]
 
 
@@ -192,11 +213,12 @@ def _price(credits_: Decimal | None) -> str:
     return f"{amount(credits_)} {'credit' if credits_ == 1 else 'credits'}"
 
 
-def _reason(calls: Sequence[Call]) -> str:
+def _reason(calls: Sequence[Call], run: RunLine) -> str:
     words = {
         Reason.CELLS_EMPTY: "no value yet",
         Reason.CELLS_FAILED: "failed",
         Reason.REVISION_CHANGED: f"revision {clean(calls[0].revision or '')} not run",
+        Reason.CELLS_STALE: f"older than {older_than(run.refresh, run.stale_before)}, or never run",
     }[calls[0].reason]
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
 

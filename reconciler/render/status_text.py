@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from reconciler.amounts import amount, counted, duration
+from reconciler.amounts import amount, counted, duration, moment_text
 from reconciler.clean import clean
 from reconciler.plan import OpenCall, Plan, Reason
 from reconciler.render.paint import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
+from reconciler.render.stale import older_than
 from reconciler.standing import Drift, RunStanding, Standing, TableStanding, drifts, total
 
 Number: TypeAlias = Callable[[RunStanding], int | None]
@@ -30,6 +31,7 @@ _WHERE_THERE_ARE_ANY: tuple[tuple[str, Number], ...] = (
     ("NO INPUT", lambda run: run.missing_inputs),
     ("IN DOUBT", lambda run: run.in_doubt),
     ("NO ATTEMPT LEFT", lambda run: run.exhausted),
+    ("AGE UNKNOWN", lambda run: run.age_unknown),
 )
 _LAST: tuple[tuple[str, Number], ...] = (("DUE", lambda run: run.due),)
 NOTHING, NOT_READ = "·", "-"
@@ -52,16 +54,21 @@ def _tables(tables: Sequence[TableStanding], paint: Paint) -> str:
     """Return the tables with their runs; the numbers of all runs stand below one head."""
     runs = [run for table in tables for run in table.runs]
     columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
+    heads = [name for name, _ in columns]
     numbers = {
         (table.table_id, run.address): [_number(number(run)) for _, number in columns]
         for table in tables
         for run in table.runs
     }
-    widths = [
-        max([len(head), *(len(each[index]) for each in numbers.values())]) for index, (head, _) in enumerate(columns)
-    ]
+    if any(run.next_due for run in runs):
+        heads.append("NEXT DUE")
+        for table in tables:
+            for run in table.runs:
+                when = NOTHING if run.next_due is None else moment_text(run.next_due)
+                numbers[table.table_id, run.address].append(when)
+    widths = [max([len(head), *(len(each[index]) for each in numbers.values())]) for index, head in enumerate(heads)]
     name_width = max((len(_name(run)) for run in runs), default=0)
-    head = "  ".join(["  " + "RUN".ljust(name_width), "MODE  ", *_right([name for name, _ in columns], widths)])
+    head = "  ".join(["  " + "RUN".ljust(name_width), "MODE  ", *_right(heads, widths)])
     lines = [paint(head, Colour.QUIET)] if runs else []
     for table in tables:
         title = [clean(table.name), counted(table.rows, "row"), clean(table.run_status)]
@@ -120,10 +127,12 @@ def drift_text(plan: Plan) -> str:
 def _drift(drift: Drift) -> str:
     cells = counted(drift.cells, "cell")
     have, were, are = ("has", "was", "is") if drift.cells == 1 else ("have", "were", "are")
+    stale = older_than(drift.refresh, drift.stale_before)
     words = {
         Reason.CELLS_EMPTY: f"{cells} {have} no value",
         Reason.CELLS_FAILED: f"{cells} {are} failed",
         Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {clean(drift.revision or '')}",
+        Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
     }
     return f"{addressed(drift)}: {words.get(drift.reason, f'{cells} {are} due')}"
 

@@ -27,12 +27,13 @@ commands     cli
 simulator    simulator
 story        against reconcile sending looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
-edges        forge client ledger sources schema shapes
+edges        forge client ledger sources schema shapes calendars
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan waves guard
-decisions    recovery approval shortcut desired selecting claims resolving ordering cover recall decide evidence masks
+decisions    freshness recovery approval shortcut desired selecting resolving
+parts        claims ordering cover recall decide evidence masks
 nouns        records outcome plan history observed budget manifest condition
 ground       errors patterns wording syntax amounts clean fingerprint place packed __init__
 """
@@ -59,6 +60,7 @@ DOORS = {
     "uvicorn": ["simulator"],
     "deepdiff": ["comparison"],
     "re2": [],
+    "cronsim": ["calendars"],
 }
 """Distribution → the only rooms that may import it."""
 
@@ -76,7 +78,7 @@ OTHER_DOORS = {
 """Further doors: (module or room, distribution) → why."""
 
 PURE = """
-texts apply takings planning decisions nouns ground
+texts apply takings planning decisions parts nouns ground
 """
 """Floors that read no clock, file, socket or environment."""
 

@@ -9,16 +9,19 @@ A table may have `tags`, and `children`, ids of tables: a manifest may find it b
 `columns` goes by key; a row holds one word for each output column, perhaps a count before them, and `missing:` where
 its inputs are. `values` goes by key and holds what each row's cell does, null for nothing, for manifests that ask.
 `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
-go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`.
+go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`, and
+`now`, when the ledger is recalled.
 """
 
 import json
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from reconciler.budget import Limits
+from reconciler.calendars import dates_of
 from reconciler.condition import Condition
 from reconciler.desired import select
 from reconciler.fingerprint import digest, short_digest
@@ -70,15 +73,16 @@ def read_case(folder: Path) -> Case:
     found = resolve(select(manifests, include, exclude), manifests, _facts(described, live))
     selected = found.manifests
     quiet = project.api.spend.quiet_seconds
+    now = datetime.fromisoformat(flags.get("now", "2026-01-01T00:00:00Z"))
     histories = {
-        table: judge(history, live.snapshots[table], quiet)[0]
+        table: judge(replace(history, recalled_at=now.timestamp()), live.snapshots[table], quiet)[0]
         for table, history in _histories(_json(folder / "ledger.json", []), live).items()
     }
     plan = make_plan(
         selected,
         live.snapshots,
         histories,
-        Rules(project.prices, project.api.max_cells_per_call, quiet),
+        Rules(project.prices, project.api.max_cells_per_call, quiet, dates_of(selected, now)),
         [*found.problems, *_diagnostics(selected, live)],
         manifest_digest=digest([manifest.content() for manifest in manifests]),
         include=include,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from reconciler.budget import Prices
 from reconciler.fingerprint import digest
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Rollout, Run, Selection
+from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Rollout, Run, Selection
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Place
 from reconciler.plan import Call, Reason
@@ -80,21 +80,23 @@ def a_run(
     *,
     name: str = "",
     revision: str | None = None,
+    refresh: Refresh | None = None,
     max_attempts: int = DEFAULT_MAX_ATTEMPTS,
     rollout: Rollout | None = None,
     selection: Selection | None = None,
 ) -> Run:
-    """Return a run; `columns` are keys or ids."""
+    """Return a run; `columns` are keys or ids. Mode `all` has a revision unless it has a `refresh`."""
     return Run(
         name=name or mode.value,
         mode=mode,
         columns=None if columns is None else tuple(Named(text, NOWHERE) for text in columns),
         rows=None if rows is None else tuple(Named(text, NOWHERE) for text in rows),
         max_attempts=max_attempts,
-        revision=("r1" if mode is Mode.ALL else None) if revision is None else revision,
+        revision=("r1" if mode is Mode.ALL and refresh is None else None) if revision is None else revision,
         place=NOWHERE,
         rollout=rollout,
         selection=selection,
+        refresh=refresh,
     )
 
 

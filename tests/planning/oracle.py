@@ -7,12 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not
+from reconciler.freshness import Dates
 from reconciler.history import CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode, Run
+from reconciler.manifest import At, Every, Manifest, Mode, Run
 from reconciler.observed import SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
+from tests.planning.worlds import DATES
 
 Cell = tuple[str, str]
 """Column id, row id."""
@@ -40,6 +43,8 @@ class Oracle:
     """None: whatever is due."""
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Column id → what each row's cell holds; None: nothing."""
+    dates: Mapping[At, Dates] = field(default_factory=lambda: DATES)
+    """Where the calendars stand when the ledger is recalled."""
     wishes: list[Wish] = field(init=False)
     """`all` first, for it takes precedence; else manifests by name, runs as they stand in them."""
     taken: dict[Cell, str] = field(init=False)
@@ -101,7 +106,9 @@ class Oracle:
         """Say why the cell is not due in `run`, or `due`."""
         state = self.state(cell)
         # Where it is already what the run wants, nothing else matters.
-        if run.mode is Mode.ALL and self._was_run_at(cell, run.revision):
+        if run.mode is Mode.ALL and run.refresh is None and self._was_run_at(cell, run.revision):
+            return "satisfied"
+        if run.refresh is not None and self.is_fresh(run, cell):
             return "satisfied"
         if run.mode is not Mode.ALL and state in DONE:
             return "done"
@@ -119,6 +126,8 @@ class Oracle:
             return "failed"
         if run.mode is Mode.FAILED and self._reruns(cell) >= run.max_attempts:
             return "attempts_exhausted"
+        if run.refresh is not None and state is not CellState.EMPTY and not self._accepted(cell):
+            return "age_unknown"
         # What the API could do about it.
         if self.misses_inputs(cell):
             return "missing_inputs"
@@ -177,6 +186,42 @@ class Oracle:
 
     def _was_run_at(self, cell: Cell, revision: str | None) -> bool:
         return any(call.mode is Mode.ALL and call.revision == revision for call in self._accepted(cell))
+
+    @property
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.history.recalled_at, UTC)
+
+    def _last_run(self, cell: Cell) -> datetime | None:
+        moments = [self._now - timedelta(seconds=call.age_seconds) for call in self._accepted(cell)]
+        return max(moments, default=None)
+
+    def was_bought_within(self, cell: Cell, seconds: float) -> bool:
+        """Say whether a call for the cell began less than so long ago and was accepted."""
+        return any(call.age_seconds < seconds for call in self._accepted(cell))
+
+    def is_fresh(self, run: Run, cell: Cell) -> bool:
+        """Say whether the cell's last accepted call is not too old for a `refresh`."""
+        last_run = self._last_run(cell)
+        if last_run is None:
+            return False
+        if isinstance(run.refresh, Every):
+            return self._now < last_run + timedelta(seconds=run.refresh.seconds)
+        assert run.refresh is not None
+        date = self.dates[run.refresh].last
+        return date is None or date <= last_run
+
+    def next_due(self, wish: Wish) -> datetime | None:
+        """Return when the first cell of a run falls due that is fresh now."""
+        moments = []
+        for cell in wish.cells:
+            last_run = self._last_run(cell)
+            if wish.run.refresh is None or last_run is None or not self.is_fresh(wish.run, cell):
+                continue
+            if isinstance(wish.run.refresh, Every):
+                moments.append(last_run + timedelta(seconds=wish.run.refresh.seconds))
+            elif (following := self.dates[wish.run.refresh].next) is not None:
+                moments.append(following)
+        return min(moments, default=None)
 
     def _reruns(self, cell: Cell) -> int:
         present = self._columns[cell[0]].config_digest

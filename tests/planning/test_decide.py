@@ -9,6 +9,8 @@ from reconciler.decide import (
     IN_DOUBT,
     LEFT_ALONE,
     MISSING_INPUTS,
+    NEVER_BOUGHT,
+    REFRESH_VERDICTS,
     SPENT,
     VERDICTS,
     Verdict,
@@ -19,8 +21,9 @@ from reconciler.plan import SkipReason
 
 FLAGS = {"doubt": IN_DOUBT, "awaited": AWAITED, "spent": SPENT, "missing": MISSING_INPUTS, "blocked": BLOCKED}
 
-SHORT = {"no_inputs": "missing_inputs", "exhausted": "attempts_exhausted"}
+SHORT = {"no_inputs": "missing_inputs", "unaged": "age_unknown", "exhausted": "attempts_exhausted"}
 
+# With a `refresh`, `spent` is fresh, and `never` is what the ledger never bought.
 # For a mode and a state: what decides, in this order; after the last arrow what holds where none of it does.
 DECISIONS = """
 new    empty        doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
@@ -43,6 +46,13 @@ all    done-n       spent>satisfied doubt>in_doubt awaited>in_progress missing>n
 all    failed       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 all    in_progress  spent>satisfied doubt>in_doubt >in_progress
 all    unknown      spent>satisfied doubt>in_doubt awaited>in_progress >unknown_status
+
+refresh empty spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+refresh done spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
+refresh done-n spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
+refresh failed spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
+refresh in_progress spent>satisfied doubt>in_doubt >in_progress
+refresh unknown spent>satisfied doubt>in_doubt awaited>in_progress >unknown_status
 """
 
 # For a mode and a state: what forbids that a call covers such a cell that is not due; without a line, it always is.
@@ -56,24 +66,32 @@ LINES = [line.split() for line in DECISIONS.splitlines() if line]
 STATES = {state.name.lower().replace("done_without_value", "done-n"): state for state in CellState}
 
 
-def every_byte(state: CellState) -> list[tuple[int, set[str]]]:
+TABLES = {**{mode.value: table for mode, table in VERDICTS.items()}, "refresh": REFRESH_VERDICTS}
+
+
+def every_byte(state: CellState, judged: str = "") -> list[tuple[int, set[str]]]:
     """Return each byte of facts about a cell in `state`, and the names of its flags."""
-    bytes_ = [byte for byte in range(256) if byte & 0b111 == state]
-    return [(byte, {name for name, flag in FLAGS.items() if byte & flag}) for byte in bytes_]
+    found = []
+    for byte in (byte for byte in range(256) if byte & 0b111 == state):
+        flags = {name for name, flag in FLAGS.items() if byte & flag}
+        if judged == "refresh" and byte & NEVER_BOUGHT == NEVER_BOUGHT:
+            flags = flags - {"spent", "awaited"} | {"never"}
+        found.append((byte, flags))
+    return found
 
 
 def test_the_table_has_a_line_for_every_mode_and_state() -> None:
-    """Three modes, six states."""
-    assert sorted((line[0], line[1]) for line in LINES) == sorted((mode, state) for mode in Mode for state in STATES)
+    """Three modes, one of which has two ways to judge, and six states."""
+    assert sorted((line[0], line[1]) for line in LINES) == sorted((how, state) for how in TABLES for state in STATES)
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line[0]}-{line[1]}")
 def test_a_cell_is_decided_as_the_table_says(line: list[str]) -> None:
     """Each of the 32 combinations of flags, for this mode and state."""
-    mode, state, *rules = line
-    for byte, flags in every_byte(STATES[state]):
+    how, state, *rules = line
+    for byte, flags in every_byte(STATES[state], how):
         expected = next(said for flag, _, said in (rule.partition(">") for rule in rules) if not flag or flag in flags)
-        assert Verdict(VERDICTS[Mode(mode)][byte]).name.lower() == SHORT.get(expected, expected), f"{sorted(flags)}"
+        assert Verdict(TABLES[how][byte]).name.lower() == SHORT.get(expected, expected), f"{sorted(flags)}"
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -85,13 +103,13 @@ def test_a_call_covers_in_passing_only_what_the_table_allows(mode: Mode) -> None
             assert bool(LEFT_ALONE[mode][byte]) == (name in allowed and not flags & allowed[name]), f"{name} {flags}"
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_a_state_that_no_byte_should_hold_is_an_unknown_one(mode: Mode) -> None:
+@pytest.mark.parametrize("how", TABLES)
+def test_a_state_that_no_byte_should_hold_is_an_unknown_one(how: str) -> None:
     """6 and 7 stand for nothing: never due, never covered, never done."""
     for byte in (byte for byte in range(256) if byte & 0b111 > max(CellState)):
-        assert VERDICTS[mode][byte] == VERDICTS[mode][byte & ~0b111 | CellState.UNKNOWN]
-        assert VERDICTS[mode][byte] != Verdict.DUE
-        assert not LEFT_ALONE[mode][byte]
+        assert TABLES[how][byte] == TABLES[how][byte & ~0b111 | CellState.UNKNOWN]
+        assert TABLES[how][byte] != Verdict.DUE
+        assert not any(LEFT_ALONE[mode][byte] for mode in Mode)
     assert [byte for byte in range(256) if DONE_STATES[byte]] == [CellState.DONE, CellState.DONE_WITHOUT_VALUE]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import HealthCheck, event, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler import planfile
 from reconciler.approval import Approval
 from reconciler.history import TableHistory
-from reconciler.plan import Call, Cause, Plan
+from reconciler.plan import Call, Cause, Plan, Reason
 from reconciler.planner import make_plan
 from tests.effort import examples
 from tests.planning.makers import QUIET, TABLE, bought
@@ -63,6 +64,8 @@ def test_the_calls_hold_exactly_the_due_cells_each_once_and_the_rest_is_counted_
     assert sorted(found) == sorted((address, cell) for cell, address in expected.items())
     assert Counter({(s.address, s.reason.value): s.cells for s in plan.skipped}) == oracle.skips()
     assert len(plan.skipped) == len({(skip.address, skip.reason) for skip in plan.skipped})
+    lines = {run.address: run.next_due for table in plan.tables for run in table.runs}
+    assert lines == {wish.address: oracle.next_due(wish) for wish in oracle.wishes}
     event(f"calls: {min(len(plan.calls), 3)}, skips: {min(len(plan.skipped), 3)}")
 
 
@@ -85,6 +88,7 @@ def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World
         assert call.column_keys == tuple(oracle.column(column).key for column in call.columns)
         assert call.cells == len(due) <= world.rules.max_cells_per_call
         assert call.credits == price_of(world, oracle, due)
+        assert (call.reason is Reason.CELLS_STALE) == (wish.run.refresh is not None)
         assert (call.table_id, call.mode, call.revision) == (TABLE, wish.run.mode, wish.run.revision)
         assert {column: len(marks) for column, marks in call.before.items()} == Counter(column for column, _ in due)
         assert call.configs == {column: oracle.column(column).config_digest for column in call.columns}
@@ -120,7 +124,7 @@ def test_no_two_calls_share_an_id_and_none_is_used_again_after_a_purchase(world:
     plan = plan_of(world)
     ids = [call.id for call in plan.calls]
     assert len(set(ids)) == len(ids)
-    later = TableHistory(TABLE, 9, (*world.history.calls, *map(bought, plan.calls)))
+    later = replace(world.history, calls=(*world.history.calls, *map(bought, plan.calls)))
     assert not set(ids) & {call.id for call in plan_of(world, later).calls}
 
 
@@ -129,7 +133,8 @@ def test_no_two_calls_share_an_id_and_none_is_used_again_after_a_purchase(world:
 def test_a_plan_that_was_just_sent_is_empty_until_the_table_moves(world: World) -> None:
     """Applying twice buys nothing the second time, even while the table still shows what it showed before."""
     plan = plan_of(world)
-    sent = TableHistory(TABLE, 9, (*world.history.calls, *(bought(call, settled=False, age=1) for call in plan.calls)))
+    just_now = (bought(call, settled=False, age=1) for call in plan.calls)
+    sent = replace(world.history, calls=(*world.history.calls, *just_now))
     assert plan_of(world, sent).calls == ()
 
 
@@ -147,6 +152,25 @@ def test_an_approved_plan_only_ever_shrinks(world: World, chosen: int) -> None:
     assert sorted(due_cells(shrunk)) == sorted((address, cell) for cell, address in expected.items())
     assert {cell for _, cell in due_cells(shrunk)} <= {cell for _, cell in due_cells(plan)}
     assert Counter({(s.address, s.reason.value): s.cells for s in shrunk.skipped}) == oracle.skips()
+
+
+@brief
+@given(worlds(), st.sampled_from([1.0, QUIET, 1000.0]))
+def test_one_approval_buys_a_cell_of_a_refresh_once(world: World, ago: float) -> None:
+    """What was bought since the approval is not bought again, however stale it has got; the rest is."""
+    calls = plan_of(world).calls
+    shrunk = plan_of(world, within=Approval.of_calls(calls, ago))
+    whole = Oracle(world.table, world.history, world.manifests, QUIET)
+    runs = {wish.address: wish.run for wish in whole.wishes}
+    approved = {
+        (call.mode, call.revision, cell)
+        for call in calls
+        for cell in due_in(call)
+        if runs[call.address].refresh is None or not whole.was_bought_within(cell, ago)
+    }
+    oracle = Oracle(world.table, world.history, world.manifests, QUIET, approved)
+    expected = {} if not world.table.is_finished else oracle.taken
+    assert sorted(due_cells(shrunk)) == sorted((address, cell) for cell, address in expected.items())
 
 
 @brief

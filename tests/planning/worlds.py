@@ -6,6 +6,7 @@ hundred, and hypothesis shrinks it as well.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from reconciler.budget import Prices
 from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
+from reconciler.freshness import Dates
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode, Rollout, Run, Selection
+from reconciler.manifest import At, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
 from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
 from reconciler.selecting import selectors
 from reconciler.tableplan import Rules
@@ -29,7 +31,7 @@ PALETTES = [
     [*CellState, CellState.EMPTY, CellState.DONE, CellState.FAILED],
 ]
 """What the cells of one table may be; in many shapes of few states rectangles merge more often."""
-MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL]
+MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL, Mode.ALL]
 KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
 SHARES = [Decimal("0.5"), Decimal(1), Decimal(0)]
@@ -45,6 +47,16 @@ OPERANDS: Mapping[Operator, Sequence[Any]] = {
     Operator.GT: [0, 11.5, "2026-02-01"],
     Operator.LT: [2, -3, "2026-02-02"],
 }
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+"""When the ledger is recalled."""
+DATES = {
+    At("as long ago as Q", "UTC"): Dates(NOW - timedelta(seconds=QUIET), NOW + timedelta(seconds=7)),
+    At("at this moment", "UTC"): Dates(NOW, NOW + timedelta(days=7)),
+    At("not yet", "UTC"): Dates(None, NOW + timedelta(hours=1)),
+    At("never again", "UTC"): Dates(NOW - timedelta(seconds=QUIET - 1), None),
+}
+"""Where calendars stand then, some of them at the very moment of a call; pure planning asks no cron expression."""
+REFRESHES: list[Refresh] = [Every(int(QUIET), "3m"), Every(60, "1m"), Every(86400, "1d"), *DATES]
 GONE = 90
 """Number of a column and of a row that were deleted after a call had covered them."""
 
@@ -172,7 +184,11 @@ def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column]
     revision = choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None
     attempts = choose.number(1, 2)
     rollout = Rollout(choose.number(1, 3), choose.one_of(SHARES)) if choose.perhaps(1, 4) else None
-    run = a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
+    refresh = choose.one_of(REFRESHES) if mode is Mode.ALL and choose.perhaps() else None
+    if refresh is not None:
+        run = a_run(mode, names, rows, name=name, refresh=refresh, rollout=rollout)
+    else:
+        run = a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
     return run if rows is not None else replace(run, selection=_selection(choose, table))
 
 
@@ -196,7 +212,7 @@ def _condition(choose: Choices, table: TableSnapshot, depth: int) -> Condition:
 
 def _history(choose: Choices, table: TableSnapshot) -> TableHistory:
     calls = tuple(_past_call(choose, number, table) for number in range(choose.number(0, 3)))
-    return TableHistory(TABLE, len(calls), calls)
+    return TableHistory(TABLE, len(calls), calls, NOW.timestamp())
 
 
 def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
@@ -212,7 +228,7 @@ def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
         id=f"past-{number}",
         table_id=TABLE,
         mode=mode,
-        revision=choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None,
+        revision=choose.one_of(["r1", "r2", None]) if mode is Mode.ALL else None,
         state=choose.one_of([CallState.ACCEPTED] * 9 + [CallState.INTENT, CallState.IN_DOUBT]),
         attempt=1,
         settled=choose.perhaps(2, 3),
@@ -239,4 +255,4 @@ def _rules(choose: Choices) -> Rules:
     default = choose.one_of([*PRICES, None])
     kinds = {kind: choose.one_of(PRICES) for kind in KINDS if choose.perhaps(1, 4)}
     columns = {name: choose.one_of(PRICES) for name in ("key_0", "key_1", column_id(0)) if choose.perhaps(1, 4)}
-    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET)
+    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET, DATES)

@@ -10,6 +10,7 @@ TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 COLUMN = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 ROW = "00000000-0000-4000-b000-000000000001"
 DIGEST = "sha256:" + "0" * 64
+DATE = "2026-11-23T06:00:00+01:00"
 
 
 def sealed(content: dict[str, Any]) -> dict[str, Any]:
@@ -101,10 +102,19 @@ def plan_of(names: list[str]) -> dict[str, Any]:
         tables=[
             table(manifest, next(each), next(each), run(address, revision)),
             table(quiet, next(each), next(each), run(f"{quiet}/x")),
+            table(
+                "n",
+                "name",
+                "idle",
+                run("n/at", None) | {"refresh": {"at": next(each), "timezone": next(each)}, "next_due": next(each)},
+                run("n/date", None) | {"refresh": {"at": "", "timezone": next(each)}, "stale_before": DATE},
+                run("n/every", None) | {"refresh": {"every": next(each)}, "stale_before": next(each)},
+            ),
         ],
         calls=[
             call(address, [next(each), next(each)], cause="change", revision=revision),
             call(address, [next(each)], cause="due", revision=revision, price=None),
+            *(call(f"n/{name}", ["k"], revision=None, reason="cells_stale") for name in ("at", "date", "every")),
         ],
         skipped=[{"address": f"{quiet}/x", "reason": "failed", "cells": 2}],
         in_doubt=[{"id": next(each), "address": next(each), "table_id": next(each), "cells": 1, "credits": 1}],

@@ -9,7 +9,8 @@ import pytest
 from reconciler import schema
 from reconciler.errors import SettingsError
 from reconciler.finding import KeptTables
-from reconciler.snapshotfile import TableIndex, decode, encode
+from reconciler.observed import TableIndex
+from reconciler.snapshotfile import decode, encode
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, NOWHERE, PARTNERS, Desk, Said, agent, row_id
 from tests.snapshot.test_hostile import KEY, a_snapshot, contents, made

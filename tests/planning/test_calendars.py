@@ -1,0 +1,172 @@
+"""When a calendar's dates come: in every zone, where clocks change, and where there are none."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.calendars import dates, faults
+from reconciler.manifest import At
+
+BERLIN = ZoneInfo("Europe/Berlin")
+WEEKLY = At("0 6 * * 1", "Europe/Berlin")
+NIGHTLY = At("30 2 * * *", "Europe/Berlin")
+HALF_PAST = At("30 * * * *", "Europe/Berlin")
+
+
+def berlin(text: str) -> datetime:
+    """Return a moment as a clock in Berlin shows it, with its offset where that is not clear."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("at", "now", "last", "following"),
+    [
+        (WEEKLY, "2026-11-25T12:00", "2026-11-23T06:00", "2026-11-30T06:00"),
+        (WEEKLY, "2026-11-23T06:00", "2026-11-23T06:00", "2026-11-30T06:00"),  # at the very moment it has come
+        (WEEKLY, "2026-11-23T05:59:59.999999", "2026-11-16T06:00", "2026-11-23T06:00"),
+        (WEEKLY, "2026-11-23T06:00:00.000001", "2026-11-23T06:00", "2026-11-30T06:00"),
+        # Six o'clock stays six o'clock in summer and in winter.
+        (WEEKLY, "2026-03-30T12:00", "2026-03-30T06:00+02:00", "2026-04-06T06:00+02:00"),
+        (WEEKLY, "2026-10-26T12:00", "2026-10-26T06:00+01:00", "2026-11-02T06:00+01:00"),
+        # 29 March 2026: from 2:00 to 3:00 there is no time. What falls into it comes at three.
+        (NIGHTLY, "2026-03-29T01:59:59+01:00", "2026-03-28T02:30+01:00", "2026-03-29T03:00+02:00"),
+        (NIGHTLY, "2026-03-29T03:00+02:00", "2026-03-29T03:00+02:00", "2026-03-30T02:30+02:00"),
+        (NIGHTLY, "2026-03-29T03:10+02:00", "2026-03-29T03:00+02:00", "2026-03-30T02:30+02:00"),
+        (HALF_PAST, "2026-03-29T03:10+02:00", "2026-03-29T01:30+01:00", "2026-03-29T03:30+02:00"),
+        # 25 October 2026: from 2:00 to 3:00 it is twice. A time of day comes at the first of the two, and once.
+        (NIGHTLY, "2026-10-25T02:29+02:00", "2026-10-24T02:30+02:00", "2026-10-25T02:30+02:00"),
+        (NIGHTLY, "2026-10-25T02:30+02:00", "2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"),
+        (NIGHTLY, "2026-10-25T02:10+01:00", "2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"),
+        (NIGHTLY, "2026-10-25T02:40+01:00", "2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"),
+        # What goes by every hour comes in both.
+        (HALF_PAST, "2026-10-25T02:10+01:00", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"),
+        (HALF_PAST, "2026-10-25T02:40+01:00", "2026-10-25T02:30+01:00", "2026-10-25T03:30+01:00"),
+        # A day that a year rarely has.
+        (At("0 6 29 2 *", "UTC"), "2026-11-25T12:00Z", "2024-02-29T06:00Z", "2028-02-29T06:00Z"),
+    ],
+)
+def test_a_calendar_has_its_last_and_its_next_date(at: At, now: str, last: str, following: str) -> None:
+    """As Debian's cron has them."""
+    found = dates(at, berlin(now).astimezone(UTC))
+    assert found.last is not None
+    assert found.next is not None
+    # As moments: two times of the same zone are compared by what its clocks show, which is twice the same in October.
+    assert (found.last.astimezone(UTC), found.next.astimezone(UTC)) == (
+        berlin(last).astimezone(UTC),
+        berlin(following).astimezone(UTC),
+    )
+    assert found.last.tzinfo == ZoneInfo(at.timezone)
+
+
+FIELDS = st.tuples(
+    st.sampled_from(["0", "30", "*/20", "*", "59"]),
+    st.sampled_from(["*", "2", "0,2-3", "*/6", "23"]),
+    st.sampled_from(["*", "1", "L", "31", "29-31"]),
+    st.sampled_from(["*", "3,10", "MAR-OCT"]),
+    st.sampled_from(["*", "0", "7", "MON-FRI", "5L", "MON#1"]),
+).map(" ".join)
+ZONES = st.sampled_from(
+    # Halves of an hour, a change at midnight, half an hour's change, none at all, and a day that was left out.
+    [
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "Asia/Kolkata",
+        "America/Havana",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+    ]
+)
+CHANGES = [datetime(2026, month, day, tzinfo=UTC) for month in (3, 4, 10, 11) for day in (1, 5, 8, 25, 29)]
+MOMENTS = st.sampled_from([*CHANGES, datetime(2011, 12, 30, 12, tzinfo=UTC)]).flatmap(
+    lambda day: st.integers(-90_000, 90_000).map(lambda seconds: day + timedelta(seconds=seconds))
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FIELDS, ZONES, MOMENTS)
+def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: str, now: datetime) -> None:
+    """Nothing is left out between them, whichever way one looks, and both are in the calendar."""
+    at = At(cron, zone)
+    if faults(at):
+        return
+    found = dates(at, now)
+    assert found.last is not None
+    assert found.next is not None
+    last, following = found.last.astimezone(UTC), found.next.astimezone(UTC)
+    assert last <= now < following
+    for moment in (last, following - timedelta(seconds=1)):
+        again = dates(at, moment)
+        assert again == found
+
+
+@settings(max_examples=40, deadline=None)
+@given(FIELDS, MOMENTS)
+def test_without_a_change_of_clocks_dates_are_what_their_fields_say(cron: str, now: datetime) -> None:
+    """Minute by minute, in UTC, where nothing is left out or twice."""
+    at = At(cron, "UTC")
+    minute, hour, *days = cron.split()
+    if days != ["*", "*", "*"]:
+        return
+    minutes = {"*": range(60), "*/20": (0, 20, 40)}.get(minute) or (int(minute),)
+    hours = {"*": range(24), "*/6": (0, 6, 12, 18), "0,2-3": (0, 2, 3)}.get(hour) or (int(hour),)
+    start = now.replace(second=0, microsecond=0) - timedelta(days=1)
+    found = [
+        moment
+        for moment in (start + timedelta(minutes=number) for number in range(2 * 1440 + 2))
+        if moment.minute in minutes and moment.hour in hours
+    ]
+    assert dates(at, now).last == max(moment for moment in found if moment <= now)
+    assert dates(at, now).next == min(moment for moment in found if moment > now)
+
+
+def test_a_calendar_that_has_not_begun_or_has_ended_has_no_such_date() -> None:
+    """Within the fifty years that anybody looks ahead or back."""
+    rare = At("0 0 29 2 MON#5", "UTC")
+    assert faults(rare) == ()
+    assert dates(At("0 0 1 1 *", "UTC"), datetime(1970, 1, 1, tzinfo=UTC)).last == datetime(1970, 1, 1, tzinfo=UTC)
+    assert dates(rare, datetime(2026, 1, 1, tzinfo=UTC)).last is not None
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "0 0 30 2 *",
+        "0 0 31 4,6,9,11 *",
+        "60 * * * *",
+        "* * * *",
+        "0 0 0 * * *",
+        "@daily",
+        "x",
+        "0 6 * * MO",
+        "*/0 * * * *",
+    ],
+)
+def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
+    """At its expression, and not at its zone."""
+    (fault,) = faults(At(cron, "UTC"))
+    assert (fault.key, bool(fault.hint)) == ("at", True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("0123456789*/,-#LWMON ", max_size=20), st.text(max_size=12))
+def test_whatever_is_written_is_told_and_never_breaks_anything(cron: str, zone: str) -> None:
+    """A calendar without faults has dates; any other says what is wrong."""
+    at = At(cron, zone)
+    if not faults(at):
+        assert dates(at, datetime(2026, 1, 1, tzinfo=UTC)).next is not None
+    elif not faults(At(cron, "UTC")):
+        assert dates(At(cron, "UTC"), datetime(2026, 1, 1, tzinfo=UTC)).last is not None
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berln", "europe/berlin", "localtime", "right/UTC", "../etc/passwd", "Europe", ""]
+)
+def test_a_zone_that_not_every_machine_has_is_a_fault(zone: str) -> None:
+    """A system's own folder holds more names than IANA's, and files that are no zones."""
+    (fault,) = faults(At("0 6 * * 1", zone))
+    assert fault.key == "timezone"
