@@ -27,7 +27,7 @@ def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str
         return 0
     assert all(record.reason is Reason.ADOPTED and record.credits == 0 for record in records)
     (table_id,) = {record.table_id for record in records}
-    (table,) = leases.lock(tx, [table_id])
+    table = leases.lock_one(tx, table_id)
     now = tx.now()
     leases.require(table, None, now)
     version = table.version

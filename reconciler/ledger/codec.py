@@ -17,11 +17,12 @@ from reconciler.records import CallRecord, EventKind, EventRecord, Lease
 
 Values: TypeAlias = dict[str, Any]
 _LARGEST = 2**63 - 1
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def encode(value: Any) -> str:
     """Return compact JSON in ASCII: also a NUL or half a surrogate pair from the API survives both stores."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _JSON.encode(value)
 
 
 def clean(text: str) -> str:

@@ -12,14 +12,19 @@ from reconciler.records import EventKind, EventRecord
 
 _earlier = events.alias()
 _NEXT = select(func.coalesce(func.max(_earlier.c.seq), 0) + 1).where(_earlier.c.table_id == bindparam("of_table"))
-_APPEND = insert(events).values(
-    table_id=bindparam("of_table"),
-    seq=_NEXT.scalar_subquery(),
-    call_id=bindparam("call_id"),
-    attempt=bindparam("attempt"),
-    kind=bindparam("kind"),
-    at=bindparam("at"),
-    detail=bindparam("detail"),
+# Inline: nobody asks for the `seq` it got, so the store need not return it.
+_APPEND = (
+    insert(events)
+    .values(
+        table_id=bindparam("of_table"),
+        seq=_NEXT.scalar_subquery(),
+        call_id=bindparam("call_id"),
+        attempt=bindparam("attempt"),
+        kind=bindparam("kind"),
+        at=bindparam("at"),
+        detail=bindparam("detail"),
+    )
+    .inline()
 )
 
 

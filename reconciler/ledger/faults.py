@@ -24,13 +24,13 @@ _SQLITE_WRITING = {
 }
 
 
-def translate(error: SQLAlchemyError, location: Location, *, writing: bool) -> LedgerError:
+def translate(error: SQLAlchemyError | sqlite3.Error, location: Location, *, writing: bool) -> LedgerError:
     """Return the reconciler's own error for a library's; the text holds no password and no bound value."""
-    original = error.orig if isinstance(error, DBAPIError) else None
+    original = (error.orig if isinstance(error, DBAPIError) else None) or error
     if isinstance(original, sqlite3.Error):
         return _sqlite(original, location, writing=writing)
     state = getattr(original, "sqlstate", None)
-    text = _first_line(location.redact(str(original if original is not None else error)))
+    text = _first_line(location.redact(str(original)))
     return _postgres(state, text, location, writing=writing)
 
 

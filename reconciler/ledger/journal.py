@@ -24,11 +24,10 @@ _STATE = (
     *(calls.c.settled_at, calls.c.settled_done, calls.c.settled_failed, calls.c.settled_not_started),
 )
 _FIND = select(*_STATE).where(calls.c.id == bindparam("call_id"))
-_LOCK = (
-    select(tables)
-    .where(tables.c.table_id == select(calls.c.table_id).where(calls.c.id == bindparam("call_id")).scalar_subquery())
-    .with_for_update()
-)
+# Locks the table's row, then the call's: in the order of FROM. A row that another process changed meanwhile is read
+# again once it is locked, which PostgreSQL does not do for one that is only joined.
+_LOCK = _FIND.select_from(tables.join(calls)).with_for_update()
+_INSERT = insert(calls)
 _ADVANCE = (
     update(tables)
     .where(tables.c.table_id == bindparam("of_table"), tables.c.version == bindparam("found"))
@@ -58,7 +57,7 @@ def begin(
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
-    (table,) = leases.lock(tx, [call.table_id])
+    table = leases.lock_one(tx, call.table_id)
     now = tx.now()
     leases.require(table, lease, now)
     if table.version != version:
@@ -70,7 +69,7 @@ def begin(
     before = tx.execute(_FIND, {"call_id": call.id}).first()
     if before is None:
         attempt = 1
-        tx.execute(insert(calls), values | {"attempt": 1, "payments": 0})
+        tx.execute(_INSERT, values | {"attempt": 1, "payments": 0})
     else:
         attempt = _retry(tx, call, before, values)
     _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
@@ -178,7 +177,7 @@ def resolve(
     found = _lock_call(tx, call_id)
     now = tx.now()
     if lease is not None:
-        (table,) = leases.lock(tx, [found.table_id])
+        table = leases.lock_one(tx, found.table_id)
         leases.require(table, lease, now)
     standing = _standing(found)
     if standing.state not in (CallState.INTENT, CallState.IN_DOUBT):
@@ -202,9 +201,10 @@ def resolve(
 
 
 def _lock_call(tx: Transaction, call_id: str) -> Row[Any]:
-    if tx.execute(_LOCK, {"call_id": call_id}).first() is None:
+    found = tx.execute(_LOCK, {"call_id": call_id}).first()
+    if found is None:
         raise LedgerError(f"there is no call {call_id} in the ledger")
-    return tx.execute(_FIND, {"call_id": call_id}).one()
+    return found
 
 
 def _standing(found: Row[Any]) -> Standing:

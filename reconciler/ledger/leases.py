@@ -26,6 +26,13 @@ _LOCK = (
     .order_by(tables.c.table_id)
     .with_for_update()
 )
+_LOCK_ONE = select(tables).where(tables.c.table_id == bindparam("id")).with_for_update()
+
+
+def lock_one(tx: Transaction, table_id: str) -> Row[Any]:
+    """Do what `lock` does, for one table: a statement that need not be adapted to how many there are."""
+    row = tx.execute(_LOCK_ONE, {"id": table_id}).first()
+    return lock(tx, [table_id])[0] if row is None else row
 
 
 def lock(tx: Transaction, table_ids: Collection[str]) -> list[Row[Any]]:
@@ -149,7 +156,7 @@ def force_release(tx: Transaction, table_id: str, reason: str, actor: Actor) -> 
     known = tx.execute(select(tables.c.table_id).where(tables.c.table_id == table_id)).first()
     if known is None:
         return None
-    (row,) = lock(tx, [table_id])
+    row = lock_one(tx, table_id)
     if row.owner is None:
         return None
     now = tx.now()

@@ -73,16 +73,20 @@ def cpu_seconds(work: Callable[[Path], int], folder: Path, expected: int) -> flo
     return time.process_time() - start
 
 
-def main(count: int = 10_000, rounds: int = 5) -> float:
-    """Print the medians and their ratio, and return the ratio."""
+def measure(count: int, rounds: int) -> list[tuple[float, float]]:
+    """Return pairs of seconds: of CSafeLoader and of validating."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_manifests(folder, count)
-        pairs = [(cpu_seconds(parse_bare, folder, count), cpu_seconds(validate, folder, count)) for _ in range(rounds)]
+        return [(cpu_seconds(parse_bare, folder, count), cpu_seconds(validate, folder, count)) for _ in range(rounds)]
+
+
+def main(count: int = 10_000, rounds: int = 5) -> None:
+    """Print the medians and their ratio."""
+    pairs = measure(count, rounds)
     bare, ours = (median(pair[side] for pair in pairs) for side in (0, 1))
     ratio = median(ours / bare for bare, ours in pairs)
     print(f"{count:,} manifests, {rounds} rounds: CSafeLoader {bare:.3f} s, validate {ours:.3f} s, {ratio:.2f} ×")  # noqa: T201
-    return ratio
 
 
 if __name__ == "__main__":

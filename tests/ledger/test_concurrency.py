@@ -1,8 +1,9 @@
 """Threads and handles that meet at a barrier: every comparison has one winner."""
 
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,18 @@ import pytest
 from reconciler.errors import Leased, LedgerError
 from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
-from tests.ledger.makers import ALICE, TABLE, Clock, a_call, accepted, before_statement, begin, ended, state_of
+from tests.ledger.makers import (
+    ALICE,
+    TABLE,
+    Clock,
+    a_call,
+    accepted,
+    before_statement,
+    begin,
+    ended,
+    kinds,
+    state_of,
+)
 
 RACERS = 6
 
@@ -126,4 +138,25 @@ def test_a_history_is_of_one_moment(ledger: Ledger, other: Ledger) -> None:
     before_statement(ledger, f"SELECT {name}.id", lambda: begin(other, a_call(2), version=1))
     history = ledger.recall([TABLE])[TABLE]
     assert (history.version, len(history.calls)) == (1, 1)
+    assert ledger.recall([TABLE])[TABLE].version == 2
+
+
+def test_an_ending_that_had_to_wait_sees_what_it_waited_for(ledger: Ledger, other: Ledger) -> None:
+    """It locks what another process is changing, and then goes by what that one wrote, not by what was there before."""
+    ticket = begin(ledger, a_call())
+    with ThreadPoolExecutor(1) as pool:
+        said: list[Future[None]] = []
+
+        def meanwhile() -> None:
+            asking = threading.Event()
+            before_statement(other, "SELECT", asking.set)
+            said.append(pool.submit(other.end, ticket, ended(CallState.IN_DOUBT)))
+            asking.wait(0.5)  # with SQLite it waits before its first statement
+            time.sleep(0.2)
+
+        before_statement(ledger, "UPDATE", meanwhile)
+        ledger.end(ticket, ended(CallState.NOT_SENT))
+        said[0].result()
+    assert kinds(ledger, a_call()) == [("intent", 1), ("not_sent", 1), ("in_doubt", 1)]
+    assert state_of(ledger, a_call()) == (CallState.IN_DOUBT, 1)
     assert ledger.recall([TABLE])[TABLE].version == 2
