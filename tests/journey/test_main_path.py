@@ -85,7 +85,7 @@ def test_failed_cells_are_rerun_until_their_attempts_are_used_up(make_desk: Make
     """`max_attempts: 2` buys a cell that keeps failing twice, then the plan says that it is out of attempts."""
     table = accounts()
     table["columns"][1] = agent("news", fails=1.0)
-    desk = make_desk(table, clock=None, speed=600)
+    desk = make_desk(table, clock=None, speed=30)
     desk.write(FILL)
     assert [desk.run("apply", "--yes", "--wait").code for _ in range(4)] == [6, 6, 6, 0]
     assert desk.charged()["news", row_id(2)] == 2  # two reruns
@@ -95,7 +95,7 @@ def test_failed_cells_are_rerun_until_their_attempts_are_used_up(make_desk: Make
 
 def test_waiting_settles_the_calls(make_desk: MakeDesk) -> None:
     """`--wait` reads the cells once more, reports them, and the ledger keeps the count."""
-    desk = make_desk(accounts(), clock=None, speed=600)
+    desk = make_desk(accounts(), clock=None, speed=30)
     desk.write(FILL)
     report = desk.run("apply", "--yes", "--wait", "--format", "json").json
     assert [call["settled"]["done"] for call in report["calls"]] == [3, 4, 1]
@@ -108,7 +108,7 @@ def test_failed_cells_after_waiting_exit_6(make_desk: MakeDesk) -> None:
     """Waiting that finds failed cells is a partial success."""
     table = accounts()
     table["columns"][1] = agent("news", fails=1.0)
-    desk = make_desk(table, clock=None, speed=600)
+    desk = make_desk(table, clock=None, speed=30)
     desk.write(FILL)
     said = desk.run("apply", "--yes", "--wait")
     assert said.code == 6

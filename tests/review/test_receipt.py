@@ -50,7 +50,7 @@ def test_what_was_bought_by_manifest(make_desk: MakeDesk) -> None:
 
 def test_what_became_of_it_after_waiting(make_desk: MakeDesk) -> None:
     """Done and failed add up to what was requested, and stand in the Markdown too."""
-    desk = both(make_desk, clock=None, speed=600.0)
+    desk = both(make_desk, clock=None, speed=30)
     said = desk.run("apply", "--yes", "--wait", "--timeout", "60", "--format", "markdown", "--out", "report.json")
     content = json.loads((desk.folder / "report.json").read_text())
     assert said.out.startswith("### Applied: 6 calls accepted, 16 cells, 16 credits\n")

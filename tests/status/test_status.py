@@ -91,7 +91,7 @@ def test_cells_out_of_attempts_are_counted(make_desk: MakeDesk) -> None:
     """They are failed and not due."""
     table = accounts()
     table["columns"][1] = agent("news", fails=1.0)
-    desk = make_desk(table, clock=None, speed=600)
+    desk = make_desk(table, clock=None, speed=30)
     desk.write(FILL)
     for _ in range(3):
         desk.run("apply", "--yes", "--wait")
