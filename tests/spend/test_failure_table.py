@@ -46,13 +46,15 @@ PAID = [
     Trouble("reads, works, closes", "close_after"),
     Trouble("reads, works, resets", "reset", {"when": "after"}),
     Trouble("reads, works, hangs", "hang", {"when": "after", "seconds": 0.9}),
-    Trouble("hangs, works later", "hang", {"when": "before", "seconds": 2.5}),
     Trouble("half an answer", "half"),
     Trouble("garbage", "garbage"),
     Trouble("a 200 that is not JSON", "garbled"),
     Trouble("works, then 502", "status", {"when": "after", "status": 502}),
     Trouble("trickles beyond T", "trickle", {"bytes_per_second": 150}),
 ]
+WORKS_LATER = Trouble("hangs, works later", "hang", {"when": "before", "seconds": 2.5})
+WORKS_MUCH_LATER = Trouble("hangs, works much later", "hang", {"when": "before", "seconds": 60.0})
+"""Later than any test on however busy a machine looks again."""
 UNPAID = [
     Trouble("closes before reading", "close_before"),
     Trouble("resets before working", "reset", {"when": "before"}),
@@ -73,7 +75,7 @@ def office(make_desk: MakeDesk) -> Desk:
     return two_tables(make_desk(small_table(ACCOUNTS, 10), small_table(PARTNERS, 20)))
 
 
-@pytest.mark.parametrize("trouble", [*PAID, *UNPAID], ids=name)
+@pytest.mark.parametrize("trouble", [*PAID, WORKS_MUCH_LATER, *UNPAID], ids=name)
 def test_a_call_without_a_clear_answer_is_in_doubt_and_not_sent_again(office: Desk, trouble: Trouble) -> None:
     """It exits 7, its table's other call is skipped, the other table goes on, and a second apply leaves it alone."""
     trouble.befall(office)
@@ -88,7 +90,7 @@ def test_a_call_without_a_clear_answer_is_in_doubt_and_not_sent_again(office: De
     assert kinds(office, "accounts/news") == ["intent", "in_doubt"]
     sent = office.posts()
     again = office.run("apply", "--yes", "--format", "json")
-    if trouble in PAID and trouble.name != "hangs, works later":
+    if trouble in PAID:
         # The table runs: that is evidence already. Nothing is sent while it does.
         assert (again.code, office.posts(), states(office)["accounts/news"]) == (0, sent, "accepted")
     else:
@@ -98,12 +100,12 @@ def test_a_call_without_a_clear_answer_is_in_doubt_and_not_sent_again(office: De
         assert len(office.posts()) == len(sent) + 1
 
 
-@pytest.mark.parametrize("trouble", PAID, ids=name)
+@pytest.mark.parametrize("trouble", [*PAID, WORKS_LATER], ids=name)
 def test_a_call_that_landed_is_found_out_by_its_cells(office: Desk, trouble: Trouble) -> None:
     """Once the table shows it, the call is accepted with the evidence kept; every cell is charged once."""
     trouble.befall(office)
     office.run("apply", "--yes")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while len(office.charged()) < 3 * CELLS and time.monotonic() < deadline:
         time.sleep(0.05)  # the call that works later is on its way
     office.simulator.finish()
@@ -178,7 +180,7 @@ def many_tables(make_desk: MakeDesk) -> tuple[Desk, list[str]]:
     return desk, tables
 
 
-@pytest.mark.parametrize("trouble", [PAID[0], PAID[7], UNPAID[2]], ids=name)
+@pytest.mark.parametrize("trouble", [PAID[0], PAID[6], UNPAID[2]], ids=name)
 def test_five_troubles_in_a_row_stop_the_apply(make_desk: MakeDesk, trouble: Trouble) -> None:
     """After five calls without a clear answer nothing more is sent."""
     desk, _ = many_tables(make_desk)
