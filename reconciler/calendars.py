@@ -2,10 +2,12 @@
 
 Dates are as Debian's cron has them, also where clocks change: what falls into the hour that is left out comes right
 after it, what falls into the hour that is there twice comes once, and a calendar that goes by every minute or every
-hour keeps its pace through both. `tzdata` brings the zones, because a slim container image has none.
+hour keeps its pace through both. cronsim counts times of day without a zone here; with one, looking back over the day
+that Samoa left out it never returns, and looking ahead it steps over half an hour of Lord Howe. `tzdata` brings the
+zones, because a slim container image has none.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,8 +23,8 @@ from reconciler.wording import did_you_mean, quote
 _FIELDS = 5
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 """Any calendar has its first date within the 50 years that cronsim looks ahead from here, or never."""
-_LONGEST_FOLD = timedelta(days=1)
-"""More than any clock was ever put back."""
+_LONGEST_FOLD = timedelta(hours=4)
+"""More than any clock was put back since 1970."""
 _WHAT_TO_WRITE = "Write minute, hour, day of the month, month and day of the week: `0 6 * * 1` is every Monday at 6:00."
 
 
@@ -50,14 +52,45 @@ def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[At, Dates]:
 
 def dates(at: At, now: datetime) -> Dates:
     """Return where a calendar without faults stands at `now`, which has a time zone."""
+    now = now.astimezone(UTC)
     zone = ZoneInfo(at.timezone)
-    # The same time of day comes twice where clocks are put back, and cronsim starts from the time of day: so it starts
-    # on the safe side of `now`, and what it gives is compared as moments, which the times of day are not.
-    late = (now + _LONGEST_FOLD).replace(microsecond=0).astimezone(zone)
-    last = next((date for date in CronSim(at.cron, late, reverse=True) if date.timestamp() <= now.timestamp()), None)
-    ahead = CronSim(at.cron, now.astimezone(zone))
-    following = next((date for date in ahead if date.timestamp() > now.timestamp()), None)
-    return Dates(last, following)
+    here = now.astimezone(zone).replace(tzinfo=None, microsecond=0)
+    before = _first(at, CronSim(at.cron, here + _LONGEST_FOLD, reverse=True), lambda moment: moment <= now)
+    ahead = _first(at, CronSim(at.cron, here - _LONGEST_FOLD), lambda moment: moment > now)
+    last, following = max(before, default=None), min(ahead, default=None)
+    return Dates(last and last.astimezone(zone), following and following.astimezone(zone))
+
+
+def _first(at: At, times: Iterable[datetime], is_asked_for: Callable[[datetime], bool]) -> list[datetime]:
+    """Return the first moments asked for, and what is a fold further: in a fold, times of day are not in order."""
+    found: list[datetime] = []
+    first = None
+    for time in times:
+        if first is not None and abs(time - first) > _LONGEST_FOLD:
+            break
+        moments = [moment for moment in _moments(at, time) if is_asked_for(moment)]
+        if moments and first is None:
+            first = time
+        found += moments
+    return found
+
+
+def _moments(at: At, time: datetime) -> Collection[datetime]:
+    """Return when, in UTC, a calendar's time of day comes: once, but where clocks change."""
+    zone = ZoneInfo(at.timezone)
+    first, second = (time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    exists = first.astimezone(zone).replace(tzinfo=None, fold=0) == time
+    minute, hour, *_ = at.cron.split()
+    if minute.startswith("*") or hour.startswith("*"):
+        return {first, second} if exists else ()
+    return [first if exists else _change_after(second, zone)]
+
+
+def _change_after(moment: datetime, zone: ZoneInfo) -> datetime:
+    offset = moment.astimezone(zone).utcoffset()
+    while moment.astimezone(zone).utcoffset() == offset:
+        moment += timedelta(minutes=1)
+    return moment
 
 
 def _cron_faults(cron: str) -> Iterator[Fault]:

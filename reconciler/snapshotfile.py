@@ -15,6 +15,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from itertools import chain
@@ -110,10 +111,10 @@ class _Table(Struct, array_like=True):
     """By output column, in the order of `columns`."""
     version: _Count
     calls: list[_Call]
-    recalled_at: Annotated[float, Meta(ge=0, le=1e11)]
-    """As `TableHistory.recalled_at`."""
     matches: dict[_Key, bytes] = {}
     """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
+    recalled_at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
+    """As `TableHistory.recalled_at`; None in files from before there were calendars: when it was taken."""
 
 
 class _Index(Struct, array_like=True):
@@ -202,6 +203,7 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
     try:
         told = json.loads(line)
         header = msgspec.convert(told, _Header)
+        taken_at = datetime.fromisoformat(header.taken_at).timestamp()
     except (ValueError, RecursionError):  # msgspec's and json's errors are both ValueErrors
         _refuse("its first line is not that of a snapshot this version reads")
     if header.format != FORMAT:
@@ -221,7 +223,7 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
     for table in content.tables:
         if table.id in snapshots or table.id in content.unreadable:
             _refuse(f"it holds table {table.id} twice")
-        snapshots[table.id], histories[table.id] = _unpacked(table)
+        snapshots[table.id], histories[table.id] = _unpacked(table, taken_at)
     return LiveSnapshot(
         taken_at=header.taken_at,
         tool_version=header.tool_version,
@@ -285,8 +287,8 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         states=[snapshot.states[column.id] for column in snapshot.columns if not column.is_input],
         version=history.version,
         calls=[_packed_call(call, index) for call in history.calls],
-        recalled_at=history.recalled_at,
         matches={name: masks.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
+        recalled_at=history.recalled_at,
     )
 
 
@@ -325,7 +327,7 @@ def _positions(numbers: Iterable[int]) -> bytes:
     return b"".join(map(_FOUR.pack, numbers))
 
 
-def _unpacked(table: _Table) -> tuple[TableSnapshot, TableHistory]:
+def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHistory]:
     """Return a table and its history. What fits the types but no table is refused here."""
     if len(table.ids) % PackedIds.WIDTH:
         _refuse(f"table {table.id} has row ids that are cut off")
@@ -360,7 +362,8 @@ def _unpacked(table: _Table) -> tuple[TableSnapshot, TableHistory]:
     )
     known = tuple(ids)
     calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)
-    return snapshot, TableHistory(table.id, table.version, calls, table.recalled_at)
+    recalled_at = taken_at if table.recalled_at is None else table.recalled_at
+    return snapshot, TableHistory(table.id, table.version, calls, recalled_at)
 
 
 def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:

@@ -160,7 +160,7 @@ def test_one_approval_buys_a_cell_of_a_refresh_once(world: World, ago: float) ->
     """What was bought since the approval is not bought again, however stale it has got; the rest is."""
     calls = plan_of(world).calls
     shrunk = plan_of(world, within=Approval.of_calls(calls, ago))
-    whole = Oracle(world.table, world.history, world.manifests, QUIET)
+    whole = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
     runs = {wish.address: wish.run for wish in whole.wishes}
     approved = {
         (call.mode, call.revision, cell)
@@ -168,7 +168,7 @@ def test_one_approval_buys_a_cell_of_a_refresh_once(world: World, ago: float) ->
         for cell in due_in(call)
         if runs[call.address].refresh is None or not whole.was_bought_within(cell, ago)
     }
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, approved)
+    oracle = Oracle(world.table, world.history, world.manifests, QUIET, approved, world.values)
     expected = {} if not world.table.is_finished else oracle.taken
     assert sorted(due_cells(shrunk)) == sorted((address, cell) for cell, address in expected.items())
 

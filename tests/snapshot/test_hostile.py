@@ -5,6 +5,7 @@ import resource
 import time
 import zlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -182,6 +183,7 @@ def test_what_no_live_table_shows_is_refused(name: str) -> None:
         ("format_version", "2.0"),
         ("taken_at", "yesterday"),
         ("taken_at", None),
+        ("taken_at", "2026-02-30T00:00:00Z"),
         ("tables", -1),
         ("base_url", 5),
         ("signature", "none"),
@@ -193,11 +195,13 @@ def test_a_first_line_of_another_kind_is_refused(name: str, value: Any) -> None:
         decode(made(contents(), **{name: value}), None)
 
 
-def test_a_file_from_before_there_were_conditions_holds_none() -> None:
-    """It is read as ever."""
+def test_a_file_from_before_there_were_conditions_and_calendars_is_read_as_ever() -> None:
+    """It holds no condition, and its ages are as of when it was taken."""
     content = contents()
-    del content[TABLES][0][MATCHES]
-    assert decode(made(content), None).snapshots[TABLE].matches == {}
+    del content[TABLES][0][MATCHES:]
+    found = decode(made(content), None)
+    assert found.snapshots[TABLE].matches == {}
+    assert found.histories[TABLE].recalled_at == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 def test_conditions_take_no_more_room_than_cells() -> None:
