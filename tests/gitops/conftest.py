@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
 from reconciler.simulator.workspace_file import load
 from tests.gitops.fake_gh import Store
@@ -28,7 +27,7 @@ def tools(tmp_path: Path) -> Path:
 @pytest.fixture
 def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
     """Return a repository made with the README's own commands."""
-    with serve(load(ROOT / "examples/workspace.yaml"), clock=ManualClock()) as simulator, serve_forge() as forge:
+    with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_forge() as forge:
         hosted = Hosted(
             tmp_path, simulator, forge, Store(tmp_path / "github"), tools, str(tmp_path / "ledger.db"), simulator.token
         )

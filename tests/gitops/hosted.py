@@ -79,7 +79,7 @@ class Hosted:
         """Run `apply.yml` for a push of main."""
         self.shell("git checkout --quiet main")
         commit = self.shell("git rev-parse HEAD")
-        given = {"api-token": self.token, "ledger": self.ledger, "wait-seconds": "0", "snapshot-key": KEY, **inputs}
+        given = {"api-token": self.token, "ledger": self.ledger, "wait-seconds": "60", "snapshot-key": KEY, **inputs}
         return self._runner(GITHUB_REF="refs/heads/main", GITHUB_SHA=commit).run(
             "apply", {"github-token": TOKEN, **given}, {"head_sha": commit, "head_branch": "main"}
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from reconciler.simulator.workspace_file import load
@@ -42,7 +41,7 @@ class Project:
             "EXTRUCT_API_URL": self.simulator.url,
             "EXTRUCT_API_TOKEN": self.simulator.token,
             "RECONCILER_LEDGER": str(self.folder.parent / "ledger.db"),
-            "RECONCILER_WAIT_SECONDS": "0",
+            "RECONCILER_WAIT_SECONDS": "60",
             **variables,
         }
         return subprocess.run(
@@ -80,7 +79,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path, tools: Path) -> Iterator[Project]:
     """Return a project made with the README's own commands and GitLab's files."""
-    with serve(load(ROOT / "examples/workspace.yaml"), clock=ManualClock()) as simulator, serve_forge() as forge:
+    with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_forge() as forge:
         forge.knows_user = True
         project = Project(tmp_path / "tables", simulator, forge, tools)
         made = project.shell(SETUP, tmp_path, reconciler=str(ROOT))
