@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -20,6 +21,7 @@ from reconciler.simulator.workspace import Workspace
 
 LOOPBACK: Final = "127.0.0.1"
 _STARTS_WITHIN = 30.0
+_ENDS_WITHIN = 1.0
 
 
 class NotLoopbackError(ValueError):
@@ -42,6 +44,44 @@ class Connection(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: self.transport}  # type: ignore[dict-item]
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, which ends as soon as it is told to: uvicorn looks for that every tenth of a second."""
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(_config(application))
+        self._application = application
+        self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
+
+    def listen(self, listening: socket.socket) -> None:
+        """Serve until the end."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self.serve([listening]))
+
+    def end(self) -> None:
+        """Tell it to end, from any thread."""
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End by a signal."""
+        super().handle_exit(sig, frame)
+        self.end()
+
+    async def main_loop(self) -> None:
+        """Wait for the end."""
+        await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the requests that wait go on, and give those under way a moment."""
+        for server in self.servers:
+            server.close()
+        self._application.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_ENDS_WITHIN)
+
+
 @contextmanager
 def serve(
     workspace: Workspace | Mapping[str, Any] | None = None,
@@ -53,17 +93,16 @@ def serve(
 ) -> Iterator[LiveSimulator]:
     """Run a simulator on loopback in a thread for the length of a `with` block; port 0 is any free one."""
     simulator = make(workspace, seed=seed, clock=clock, speed=speed)
-    application = Application(simulator)
     listening = _listen(LOOPBACK, port)
-    server = uvicorn.Server(_config(application))
-    thread = threading.Thread(target=_run, args=(server, listening, application), name="simulator", daemon=True)
+    server = _Server(Application(simulator))
+    thread = threading.Thread(target=server.listen, args=(listening,), name="simulator", daemon=True)
     with listening:
         thread.start()
         try:
             # The socket listens already: a request that comes before the loop runs waits for it.
             yield LiveSimulator(simulator, f"http://{LOOPBACK}:{listening.getsockname()[1]}")
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(_STARTS_WITHIN)
 
 
@@ -72,11 +111,10 @@ def serve_forever(simulator: Simulator, host: str, port: int, ready: Callable[[s
     if not _is_loopback(host):
         raise NotLoopbackError(host)
     with _listen(host, port) as listening:
-        application = Application(simulator)
         bound = listening.getsockname()
         name = f"[{bound[0]}]" if listening.family == socket.AF_INET6 else bound[0]
         ready(f"http://{name}:{bound[1]}")
-        _run(uvicorn.Server(_config(application)), listening, application)
+        _Server(Application(simulator)).listen(listening)
 
 
 def _is_loopback(host: str) -> bool:
@@ -105,21 +143,4 @@ def _config(application: Application) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         timeout_keep_alive=60,
-        timeout_graceful_shutdown=1,
     )
-
-
-def _run(server: uvicorn.Server, listening: socket.socket, application: Application) -> None:
-    async def serving() -> None:
-        watching = asyncio.create_task(_watch(server, application))
-        await server.serve([listening])
-        await watching
-
-    asyncio.run(serving())
-
-
-async def _watch(server: uvicorn.Server, application: Application) -> None:
-    """Free the requests that wait, as soon as the server is told to end; uvicorn would wait for them."""
-    while not server.should_exit:
-        await asyncio.sleep(0.05)
-    application.close()

@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from reconciler.client import Reader, listing
+from reconciler.client import Reader
+from reconciler.client.listing import MOST_TABLES
 from reconciler.errors import BadResponse, Refused
 from reconciler.observed import ListedTable, TableHeader
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
@@ -74,10 +75,15 @@ def test_a_server_that_repeats_itself_comes_to_an_end() -> None:
         assert len(server.requests) == 2
 
 
-def test_a_list_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It must not be followed for ever."""
-    monkeypatch.setattr(listing, "MOST_TABLES", 250)
-    with WireServer(serving([shown(number) for number in range(1000)])) as server:
+def test_a_list_without_end_is_refused() -> None:
+    """It must not be followed for ever, whatever the server's pages hold."""
+    half = MOST_TABLES // 2
+
+    def answer(exchange: Exchange) -> None:
+        offset = int(asked(exchange)["offset"][0])
+        exchange.answer(200, [shown(number) for number in range(offset, offset + half)])
+
+    with WireServer(answer) as server:
         with pytest.raises(BadResponse, match="more tables than are read"):
             listed(server)
         assert len(server.requests) == 3

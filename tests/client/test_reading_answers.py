@@ -1,6 +1,7 @@
 """Bodies of answers: the fast and the tolerant parser agree, and nothing hostile gets through or crashes."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -8,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.client import pages
-from reconciler.client.cells import UnclearError
 from reconciler.client.loose_json import parse, value_digest
 from reconciler.client.pages import Header, Page, layout, read_counters, read_header, read_page
 from reconciler.condition import CellTest, Operator
@@ -33,15 +32,12 @@ def header_of(table: LiveTable) -> Header:
     return read_header(encoded(table.header()), TABLE)
 
 
-def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the fast parser away."""
+def loosely(body: bytearray) -> bytearray:
+    """Return an object's body with a raw control character, which the fast parser refuses."""
+    return body.replace(b"{", b'{"\x01": 0, ', 1)
 
-    class Refusing:
-        def decode(self, _body: object) -> Any:
-            raise UnclearError
 
-    for name in ("_headers", "_pages", "_raw_pages", "_status_only"):
-        monkeypatch.setattr(pages, name, Refusing())
+PARSERS = pytest.mark.parametrize("path", [bytearray, loosely], ids=["fast", "slow"])
 
 
 def test_raw_control_characters_parse() -> None:
@@ -114,11 +110,10 @@ def test_both_parsers_read_the_same(
     table = small().add_rows(rows)
     body = bytearray(json.dumps(table.page(0, 99), ensure_ascii=ascii_only, indent=indent).encode())
     header = header_of(table)
-    fast = read_page(body, layout(header, wanted, CONDITIONS))
-    with pytest.MonkeyPatch.context() as patch:
-        slow(patch)
-        assert read_header(encoded(table.header()), TABLE).columns == header.columns
-        assert read_page(body, layout(header, wanted, CONDITIONS)) == fast
+    assert read_header(loosely(encoded(table.header())), TABLE).columns == header.columns
+    assert read_page(loosely(body), layout(header, wanted, CONDITIONS)) == read_page(
+        body, layout(header, wanted, CONDITIONS)
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -245,13 +240,12 @@ HEADER_FAULTS = [
 
 
 @pytest.mark.parametrize("fault", HEADER_FAULTS, ids=str)
-@pytest.mark.parametrize("path", ["fast", "slow"])
-def test_a_header_with_a_fault_is_refused(fault: tuple[Any, Any], path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@PARSERS
+def test_a_header_with_a_fault_is_refused(fault: tuple[Any, Any], path: Callable[[bytearray], bytearray]) -> None:
     """Each with a sentence about what is wrong, and by both parsers."""
-    if path == "slow":
-        slow(monkeypatch)
+    assert read_header(path(encoded(small().header())), TABLE) == header_of(small())
     with pytest.raises(BadResponse) as caught:
-        read_header(meddled(small().header(), *fault), TABLE)
+        read_header(path(meddled(small().header(), *fault)), TABLE)
     assert caught.value.message
 
 
@@ -276,17 +270,16 @@ PAGE_FAULTS = [
 
 @pytest.mark.parametrize("fault", PAGE_FAULTS, ids=str)
 @pytest.mark.parametrize("wanted", [None, frozenset()])
-@pytest.mark.parametrize("path", ["fast", "slow"])
+@PARSERS
 def test_a_page_with_a_fault_is_refused(
-    fault: tuple[Any, Any], wanted: frozenset[str] | None, path: str, monkeypatch: pytest.MonkeyPatch
+    fault: tuple[Any, Any], wanted: frozenset[str] | None, path: Callable[[bytearray], bytearray]
 ) -> None:
     """A row without `data` would look like a row of cells to buy."""
     table = small(a=None)
     plan = layout(header_of(table), wanted)
-    if path == "slow":
-        slow(monkeypatch)
+    assert read_page(path(encoded(table.page(0, 1))), plan).codes[0] == bytes([CellState.EMPTY])
     with pytest.raises(BadResponse):
-        read_page(meddled(table.page(0, 1), *fault), plan)
+        read_page(path(meddled(table.page(0, 1), *fault)), plan)
 
 
 GOOD = (
@@ -350,14 +343,12 @@ def test_an_empty_answer_is_empty_however_it_is_spaced(nothing: bytes, wanted: f
     assert read_page(body, layout(header_of(small()), wanted)).codes[0] == bytes([CellState.DONE_WITHOUT_VALUE])
 
 
-@pytest.mark.parametrize("path", ["fast", "slow"])
-def test_a_status_of_another_table_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@PARSERS
+def test_a_status_of_another_table_is_refused(path: Callable[[bytearray], bytearray]) -> None:
     """A cache in between must not make a table look finished."""
-    if path == "slow":
-        slow(monkeypatch)
-    assert read_counters(encoded(small().header()), TABLE).rows == 1
+    assert read_counters(path(encoded(small().header())), TABLE).rows == 1
     with pytest.raises(BadResponse):
-        read_counters(encoded(small().header()), uid(77))
+        read_counters(path(encoded(small().header())), uid(77))
 
 
 def test_the_last_of_duplicate_keys_counts() -> None:

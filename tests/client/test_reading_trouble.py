@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.client import Reader, wire
+from reconciler.client import Reader
 from reconciler.client.retrying import Patience, retry_after_seconds, wait_seconds
+from reconciler.client.wire import LARGEST_ANSWER
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.observed import TableSnapshot
 from tests.client.tables import SECRET, TABLE, Api, LiveTable, column, options, uid
@@ -279,37 +280,32 @@ def test_a_compressed_answer_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("body", "headers"),
-    [(b" " * 1_000_000, {}), (gzip.compress(b" " * 50_000_000), {"Content-Encoding": "gzip"})],
+    [(bytes(LARGEST_ANSWER + 1), {}), (gzip.compress(bytes(LARGEST_ANSWER + 1), 1), {"Content-Encoding": "gzip"})],
     ids=["plain", "packed"],
 )
-def test_an_answer_without_end_is_refused_while_it_streams(
-    body: bytes, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_without_end_is_refused_while_it_streams(body: bytes, headers: dict[str, str]) -> None:
     """Also one that is small until it is unpacked."""
-    monkeypatch.setattr(wire, "LARGEST_ANSWER", 100_000)
     with WireServer(lambda exchange: exchange.answer(200, body, headers)) as server:
         found = read(server.url, [])
     assert isinstance(found, BadResponse)
-    assert "larger than 100,000 bytes" in found.message
+    assert f"larger than {LARGEST_ANSWER:,} bytes" in found.message
 
 
-def test_an_answer_that_trickles_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_trickles_comes_to_an_end() -> None:
     """Each byte comes in time, the whole never would."""
-    monkeypatch.setattr(wire, "LONGEST_ANSWER", 1)
 
     def behave(exchange: Exchange) -> None:
         exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         exchange.trickle(b" " * 100_000, 0.02)
 
     with WireServer(behave) as server:
-        found = read(server.url, [], timeout_seconds=0.3)
+        found = read(server.url, [], timeout_seconds=0.1)
     assert isinstance(found, BadResponse)
     assert "still not complete" in found.message
 
 
-def test_headers_that_trickle_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_that_trickle_come_to_an_end() -> None:
     """No wait is long, and no header is the last; on a connection that was used before too."""
-    monkeypatch.setattr(wire, "LONGEST_ANSWER", 1)
     api = Api(table())
 
     def behave(exchange: Exchange) -> None:
@@ -320,7 +316,7 @@ def test_headers_that_trickle_come_to_an_end(monkeypatch: pytest.MonkeyPatch) ->
 
     for behaviour, asked in ((behave, 2), (lambda exchange: exchange.trickle(b"HTTP/1.1 200 OK\r\n" * 9999, 0.02), 1)):
         with WireServer(behaviour) as server:
-            found = read(server.url, [], timeout_seconds=0.3)
+            found = read(server.url, [], timeout_seconds=0.1)
             assert len(server.requests) == asked
         assert isinstance(found, BadResponse)
         assert "still not complete" in found.message

@@ -220,7 +220,9 @@ def test_a_child_is_found_through_its_parent(make_desk: MakeDesk) -> None:
     """By the only child of the only finder; its rows are due once they are there, and are bought once."""
     desk = make_desk(with_children(FINDER))
     manifest(desk, "table: {name: Target Accounts}", "mode: new, columns: [decision_makers]", name="target-accounts")
-    manifest(desk, f"{CHILD}\n  allow_growth: {{max_cells: 0}}", "mode: all, revision: r1, columns: [role]", name="people")
+    manifest(
+        desk, f"{CHILD}\n  allow_growth: {{max_cells: 0}}", "mode: all, revision: r1, columns: [role]", name="people"
+    )
     plan = desk.run("plan", "--format", "json").json
     (child,) = [one for one in plan["tables"] if one["manifest"] == "people"]
     assert child["found_by"] == {"child_of": "target-accounts", "column": "decision_makers"}

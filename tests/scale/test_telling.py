@@ -1,6 +1,9 @@
 """What a person is told of large work: progress while it is read, a profile afterwards, a text that stays short."""
 
 import json
+import os
+import pty
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -65,17 +68,22 @@ def test_a_log_in_json_gets_events(capsys: pytest.CaptureFixture[str]) -> None:
     assert (event["requests"], event["requests_per_second"], event["seconds_left"]) == (600, 20.0, 10.0)
 
 
-def test_a_terminal_gets_a_bar_that_goes_away(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is drawn over itself, and nothing of it is left at the end."""
-    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.delenv("CI", raising=False)
+    ours, theirs = pty.openpty()
     now = 0.0
-    with Reading(Console(QUIET_FLAGS), lambda: now) as reading:
+    with (
+        os.fdopen(theirs, "w") as terminal,
+        redirect_stdout(terminal),
+        redirect_stderr(terminal),
+        Reading(Console(QUIET_FLAGS), lambda: now) as reading,
+    ):
         for moment, progress in [*LONG, (41.0, ReadProgress(20, 20, 8000, 900, 8000, 20))]:
             now = moment
             reading.take(progress)
-    drawn = capsys.readouterr().err.split("\r")
+    drawn = os.read(ours, 100_000).decode().split("\r")
+    os.close(ours)
     assert "Reading [######------------------] 5 of 20 tables" in "".join(drawn)
     assert "\n" not in "".join(drawn)
     assert drawn[-1] == ""

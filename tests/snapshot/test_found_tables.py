@@ -41,7 +41,12 @@ def signing(make_desk: MakeDesk) -> Desk:
     )
     manifest(desk, "by-name", "table: {name: Target Accounts}", "mode: new, columns: [people]")
     manifest(desk, "by-tag", "tables: {tag: priority}")
-    manifest(desk, "by-parent", "table: {child_of: by-name, column: people}, allow_growth: {max_cells: 9}", "mode: new, columns: [role]")
+    manifest(
+        desk,
+        "by-parent",
+        "table: {child_of: by-name, column: people}, allow_growth: {max_cells: 9}",
+        "mode: new, columns: [role]",
+    )
     desk.extra["RECONCILER_SNAPSHOT_KEY"] = "0123456789abcdef" * 2
     return desk
 
