@@ -4,8 +4,18 @@ An option of pytest's would come too late: the examples are counted while the te
 """
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_SHARE = 1 if os.environ.get("EXAMPLES") == "all" else 4
 
 
 def examples(most: int) -> int:
     """Return how many examples a test that is worth `most` takes in this run."""
-    return most if os.environ.get("EXAMPLES") == "all" else most // 4
+    return most // _SHARE
+
+
+def portion(items: Sequence[Item], turn: int) -> Sequence[Item]:
+    """Return the items of this run, another quarter at each turn."""
+    return items[turn % _SHARE :: _SHARE]

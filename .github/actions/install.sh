@@ -5,14 +5,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 target=${RUNNER_TEMP:?}/reconciler-environment
 
-python3 -m venv "$target"
 if [[ -f ${RECONCILER_REQUIREMENTS:-} ]]; then
-  "$target/bin/pip" install --quiet --disable-pip-version-check --requirement "$RECONCILER_REQUIREMENTS"
+  what=(--requirement "$RECONCILER_REQUIREMENTS")
 elif [[ -f $repository/reconciler/planner.py && -f $repository/pyproject.toml ]]; then
   # The action is used where it was written: the program beside it is the one it belongs to.
-  "$target/bin/pip" install --quiet --disable-pip-version-check "${repository}[postgres]"
+  what=("${repository}[postgres]")
 else
   echo "::error title=There is no reconciler to install::Name it, with its version, in a requirements file."
   exit 1
 fi
+python3 -m venv "$target"
+"$target/bin/pip" install --quiet --disable-pip-version-check "${what[@]}"
 echo "$target/bin" >> "${GITHUB_PATH:?}"

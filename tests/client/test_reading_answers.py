@@ -243,7 +243,7 @@ HEADER_FAULTS = [
 @PARSERS
 def test_a_header_with_a_fault_is_refused(fault: tuple[Any, Any], path: Callable[[bytearray], bytearray]) -> None:
     """Each with a sentence about what is wrong, and by both parsers."""
-    assert read_header(path(encoded(small().header())), TABLE) == header_of(small())
+    assert read_header(path(encoded(small().header())), TABLE).columns == header_of(small()).columns
     with pytest.raises(BadResponse) as caught:
         read_header(path(meddled(small().header(), *fault)), TABLE)
     assert caught.value.message

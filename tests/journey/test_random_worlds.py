@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.effort import examples
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import agent, row_id
 
@@ -57,7 +58,7 @@ def manifest(chance: random.Random, of: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(examples(24)))
 def test_each_due_cell_is_charged_once(make_desk: MakeDesk, seed: int) -> None:
     """Apply charges exactly the cells of the plan, once each; applying again, running or idle, charges nothing."""
     chance = random.Random(seed)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,7 @@ from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import drift_text, status_text
 from tests.planning.makers import NOWHERE, QUIET, TABLE, a_column, a_manifest, a_run, a_table, rules
 from tests.planning.oracle import Oracle
-from tests.planning.worlds import World, worlds
+from tests.planning.worlds import World, asked, worlds
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
@@ -34,8 +35,8 @@ def tagged(manifests: tuple[Manifest, ...], *tables: str) -> list[Manifest]:
     return [replace(each, table_id=table, source=ByTag("priority")) for each in manifests for table in tables]
 
 
-def beside(world: World, other: World) -> tuple[TableSnapshot, TableHistory]:
-    """Return the table of another world as a second one that has the first one's columns."""
+def beside(world: World, other: World) -> tuple[TableSnapshot, TableHistory, Mapping[str, Sequence[Any]]]:
+    """Return the table of another world, as a second one that has the first one's columns, and what its cells hold."""
     kept = {column.id for column in world.table.columns}
     rows = len(other.table.row_ids)
     states = {column: other.table.states.get(column, bytes(rows)) for column in world.table.states}
@@ -45,7 +46,8 @@ def beside(world: World, other: World) -> tuple[TableSnapshot, TableHistory]:
         for call in other.history.calls
         if {column for block in call.covered for column in block.columns} <= kept
     )
-    return table, TableHistory(OTHER, len(calls), calls)
+    values = {column.id: other.values.get(column.id, [None] * rows) for column in table.columns}
+    return asked(table, world.manifests, values), TableHistory(OTHER, len(calls), calls), values
 
 
 @thorough
@@ -55,17 +57,17 @@ def test_the_plan_over_two_tables_is_that_of_each(world: World, other: World) ->
     # Rows that a manifest names are in one table only, so a manifest over several names none.
     runs = [tuple(replace(run, rows=None) for run in manifest.runs) for manifest in world.manifests]
     wanted = tuple(replace(each, runs=of) for each, of in zip(world.manifests, runs, strict=True))
-    second, history = beside(world, other)
+    second, history, values = beside(world, other)
     snapshots, histories = {TABLE: world.table, OTHER: second}, {TABLE: world.history, OTHER: history}
     plan = make_plan(tagged(wanted, TABLE, OTHER), snapshots, histories, world.rules)
     turned = make_plan(tagged(wanted, OTHER, TABLE)[::-1], snapshots, histories, world.rules)
     assert plan == turned
-    for table in (TABLE, OTHER):
+    for table, held in ((TABLE, world.values), (OTHER, values)):
         alone = make_plan(tagged(wanted, table), snapshots, histories, world.rules)
         assert [call for call in plan.calls if call.table_id == table] == list(alone.calls)
         assert [skip for skip in plan.skipped if skip.table_id == table] == list(alone.skipped)
         assert [line for line in plan.tables if line.table_id == table] == list(alone.tables)
-        oracle = Oracle(snapshots[table], histories[table], wanted, QUIET)
+        oracle = Oracle(snapshots[table], histories[table], wanted, QUIET, values=held)
         found = Counter({(s.address, s.reason.value): s.cells for s in plan.skipped if s.table_id == table})
         assert found == oracle.skips()
         if not text_of(alone).startswith("Nothing to do:"):

@@ -109,10 +109,10 @@ def worlds(draw: st.DrawFn) -> World:
     table = _table(choose)
     manifests, history, rules = _manifests(choose, table), _history(choose, table), _rules(choose)
     values = {column.id: [choose.one_of(VALUES) for _ in table.row_ids] for column in table.columns}
-    return World(_asked(table, manifests, values), manifests, history, rules, values)
+    return World(asked(table, manifests, values), manifests, history, rules, values)
 
 
-def _asked(table: TableSnapshot, manifests: Sequence[Manifest], values: Mapping[str, Sequence[Any]]) -> TableSnapshot:
+def asked(table: TableSnapshot, manifests: Sequence[Manifest], values: Mapping[str, Sequence[Any]]) -> TableSnapshot:
     """Return the table as it is read for the manifests: with which rows meet their conditions."""
     answers = {column.key: values[column.id] for column in table.columns}
     selections = [run.selection for manifest in manifests for run in manifest.runs if run.selection]

@@ -1,4 +1,4 @@
-"""A people finder fills another table while a plan is applied: of its rows no more is bought than `allow_growth` says."""
+"""A people finder fills another table while a plan is applied: no more of it is bought than `allow_growth` says."""
 
 from typing import Any
 
