@@ -8,8 +8,6 @@ as much of them as anybody would read. Rows are counted, never listed.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from deepdiff import DeepDiff
-
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.fingerprint import canonical_json
@@ -121,6 +119,8 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
                 yield Change(f"{new.name}/{name}", f"run {quote(name)} added: {_scope(after[name])}", after[name].place)
             case ("runs", str(name)):
                 yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.place)
+            case ("runs", str(), "rows") if was is None or now is None:
+                continue  # told below: rows by what they hold instead of others
             case ("runs", str(name), *rest):
                 text, place = _run_change(after[name], rest, was, now)
                 yield Change(f"{new.name}/{name}", text, place)
@@ -240,6 +240,8 @@ def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object
     """Return path, old and new value of each difference of two mappings, in order; None: it is not there."""
     # Without the first option a value that changed wholly is not told part by part, and without the second a name
     # that begins with two underscores is not told at all.
+    from deepdiff import DeepDiff  # only a plan against a base needs it, and it takes long to import
+
     told = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
     found = []
     for kind, levels in told.items():

@@ -77,7 +77,7 @@ def test_a_server_that_repeats_itself_comes_to_an_end() -> None:
 
 def test_a_list_without_end_is_refused() -> None:
     """It must not be followed for ever, whatever the server's pages hold."""
-    half = MOST_TABLES // 2
+    half = MOST_TABLES // 2 + 1
 
     def answer(exchange: Exchange) -> None:
         offset = int(asked(exchange)["offset"][0])
@@ -86,7 +86,7 @@ def test_a_list_without_end_is_refused() -> None:
     with WireServer(answer) as server:
         with pytest.raises(BadResponse, match="more tables than are read"):
             listed(server)
-        assert len(server.requests) == 3
+        assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_there_is_a_change_exactly_where_the_content_differs(one: World, other: 
 
 
 def contents(of: tuple[Manifest, ...]) -> dict[str, object]:
-    """Return what manifests say, without the order of columns and rows."""
+    """Return what manifests of tables by id say, without the order of columns and rows."""
     return {
         manifest.name: (
             manifest.labels,
@@ -134,6 +134,9 @@ def contents(of: tuple[Manifest, ...]) -> dict[str, object]:
                     run.max_attempts if run.mode is Mode.FAILED else 0,
                     None if run.columns is None else frozenset(each.text for each in run.columns),
                     None if run.rows is None else frozenset(each.text for each in run.rows),
+                    run.selection and run.selection.content(),
+                    run.refresh and run.refresh.content(),
+                    run.rollout and run.rollout.content(),
                 )
                 for run in manifest.runs
             },

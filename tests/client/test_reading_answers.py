@@ -16,6 +16,7 @@ from reconciler.errors import BadResponse
 from reconciler.observed import CellState
 from reconciler.place import Place
 from tests.client.tables import TABLE, LiveTable, column, uid
+from tests.effort import examples
 
 RAW = "raw\x01\tcontrol\ncharacters"
 
@@ -96,7 +97,7 @@ def cells() -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     rows=st.lists(st.dictionaries(st.sampled_from(["a", "b", "input", "c"]), cells(), max_size=4), max_size=5),
     wanted=st.sampled_from([None, frozenset(), frozenset({"a"})]),

@@ -46,12 +46,17 @@ class Hosted:
 
     def branch(self, name: str, edit: tuple[str, str], file: str = MANIFEST) -> str:
         """Commit an edit on a new branch off main; return the commit."""
-        self.shell(f"git checkout --quiet -b {name} main")
+        self.shell(f"git branch {name} main")
+        return self.edit(name, edit, file)
+
+    def edit(self, branch: str, edit: tuple[str, str], file: str = MANIFEST) -> str:
+        """Commit an edit on a branch; return the commit."""
+        self.shell(f"git checkout --quiet {branch}")
         path = self.folder / file
         text = path.read_text()
         assert edit[0] in text
         path.write_text(text.replace(*edit))
-        return self.shell(f"git commit --quiet --all --message {name} && git rev-parse HEAD")
+        return self.shell(f"git commit --quiet --all --message {branch} && git rev-parse HEAD")
 
     def plan(self, branch: str, *, fork: bool = False, **inputs: str) -> Ran:
         """Run `plan.yml` for a pull request of the branch: on the merge of main and the branch."""

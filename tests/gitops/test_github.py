@@ -23,11 +23,16 @@ def test_the_readme_names_this_version() -> None:
 def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     """Planned with a comment, merged, applied: each planned cell is charged once, and the receipt says so.
 
-    Applied again, nothing is sent. No log holds a secret or a name that is a command; a fork gets a plan, but no apply.
+    A new commit updates the comment. Applied again, nothing is sent. No log holds a secret or a name that is a command.
+    A fork gets a plan, but no apply.
     """
     hosted.branch("change", ADD)
+    hosted.edit("change", ("max_attempts: 3", "max_attempts: 9"))
+    first = hosted.plan("change").outputs
+    hosted.edit("change", ("max_attempts: 9", "max_attempts: 3"))
     ran = hosted.plan("change")
     assert ran.failed == "", ran.log
+    assert ran.outputs["plan-id"] != first["plan-id"]
     assert hosted.posts() == 0
     (comment,) = hosted.forge.comments
     calls, cells, price = (ran.outputs[key] for key in ("calls", "cells", "credits"))
@@ -91,22 +96,6 @@ def _a_fork_is_planned_from_the_snapshot(hosted: Hosted) -> None:
     assert "Planned from a snapshot of the live tables, " in summary
     hosted.merge("forked")
     assert (hosted.apply().failed, hosted.posts()) == ("Verdict: 4", posts)
-
-
-def test_a_new_commit_updates_the_comment(hosted: Hosted) -> None:
-    """One comment, whatever the number of runs; the last plan is the approved one."""
-    hosted.branch("change", ADD)
-    first = hosted.plan("change").outputs
-    hosted.shell("git checkout --quiet change")
-    path = hosted.folder / MANIFEST
-    path.write_text(path.read_text().replace(", deep_research", ""))
-    hosted.shell("git commit --quiet --all --message smaller")
-    second = hosted.plan("change").outputs
-    assert len(hosted.forge.comments) == 1
-    assert int(second["cells"]) < int(first["cells"])
-    hosted.merge("change")
-    assert hosted.apply().failed == ""
-    assert len(hosted.simulator.charges()) == int(second["cells"])
 
 
 def test_main_moved_on_after_the_plan(hosted: Hosted) -> None:
