@@ -8,6 +8,8 @@ as much of them as anybody would read. Rows are counted, never listed.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from deepdiff import DeepDiff
+
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.fingerprint import canonical_json
@@ -240,8 +242,6 @@ def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object
     """Return path, old and new value of each difference of two mappings, in order; None: it is not there."""
     # Without the first option a value that changed wholly is not told part by part, and without the second a name
     # that begins with two underscores is not told at all.
-    from deepdiff import DeepDiff  # only a plan against a base needs it, and it takes long to import
-
     told = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
     found = []
     for kind, levels in told.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
 
-TIMES = {"send_within_seconds": 1.0, "call_seconds": 0.6, "quiet_seconds": 180, "lease_seconds": 60}
+TIMES = {"send_within_seconds": 20, "call_seconds": 0.6, "quiet_seconds": 180, "lease_seconds": 60}
 CELLS = 3
 """Rows, and so cells, of each column."""
 

@@ -281,7 +281,7 @@ def test_a_person_who_says_it_landed_ends_it_too(office: Desk) -> None:
     """Landed: the cells count as bought, and nothing is sent for them."""
     PAID[0].befall(office)
     office.run("apply", "--yes")
-    let_pass(office, 10)
+    let_pass(office, 30)
     assert office.run("ledger", "resolve", evidence_id(office), "--landed", "--reason", "billed").code == 0
     assert states(office)["accounts/news"] == "accepted"
     office.simulator.finish()
