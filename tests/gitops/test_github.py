@@ -28,17 +28,16 @@ def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     """
     hosted.branch("change", ADD)
     hosted.edit("change", ("max_attempts: 3", "max_attempts: 9"))
-    first = hosted.plan("change").outputs
+    first = hosted.plan("change", name="gtm").outputs
     hosted.edit("change", ("max_attempts: 9", "max_attempts: 3"))
-    ran = hosted.plan("change")
+    ran = hosted.plan("change", name="gtm")
     assert ran.failed == "", ran.log
     assert ran.outputs["plan-id"] != first["plan-id"]
     assert hosted.posts() == 0
     (comment,) = hosted.forge.comments
     calls, cells, price = (ran.outputs[key] for key in ("calls", "cells", "credits"))
     assert comment["body"].startswith(
-        "<!-- extruct-reconciler plan default -->\n"
-        f"### Plan `default`: 1 table, {calls} calls, {cells} cells, {price} credits"
+        f"<!-- extruct-reconciler plan gtm -->\n### Plan `gtm`: 1 table, {calls} calls, {cells} cells, {price} credits"
     )
     assert "**This change causes " in comment["body"]
     assert "Due anyway: " in comment["body"]
@@ -47,17 +46,17 @@ def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     assert "::notice title=Plan::Plan: 1 table" in ran.log
 
     hosted.merge("change")
-    applied = hosted.apply()
+    applied = hosted.apply(name="gtm")
     assert (applied.failed, applied.outputs["exit-code"]) == ("", "2"), applied.log
     charges = hosted.simulator.charges()
     assert set(charges.values()) == {1}
     assert len(charges) == int(cells)
     receipt = hosted.forge.comments[1]["body"]
-    assert f"### Applied `default`: {calls} calls accepted, {cells} cells, {price} credits" in receipt
+    assert f"### Applied `gtm`: {calls} calls accepted, {cells} cells, {price} credits" in receipt
     assert re.search(rf"\| `target-accounts` \| {cells} \| {cells} \| 0 \| 0 \| [0-9]+ \|", receipt)
 
     posts = hosted.posts()
-    again = hosted.apply()
+    again = hosted.apply(name="gtm")
     assert (again.failed, again.outputs["exit-code"]) == ("", "0"), "the plan is used up"
     assert (hosted.posts(), hosted.simulator.charges()) == (posts, charges)
 
@@ -89,13 +88,13 @@ def _a_fork_is_planned_from_the_snapshot(hosted: Hosted) -> None:
     """The one that the main branch's apply left; its plan is kept, and never applied."""
     seen, posts = len(hosted.simulator.requests()), hosted.posts()
     hosted.branch("forked", ("revision: 2026-q4", "revision: 2027-q1"))
-    ran = hosted.plan("forked", fork=True)
+    ran = hosted.plan("forked", fork=True, name="gtm")
     assert (ran.failed, ran.outputs["exit-code"], ran.outputs["has-changes"]) == ("", "2", "true"), ran.log
     assert len(hosted.simulator.requests()) == seen
     summary = (hosted.folder.parent / "temp/summary.md").read_text()
     assert "Planned from a snapshot of the live tables, " in summary
     hosted.merge("forked")
-    assert (hosted.apply().failed, hosted.posts()) == ("Verdict: 4", posts)
+    assert (hosted.apply(name="gtm").failed, hosted.posts()) == ("Verdict: 4", posts)
 
 
 def test_main_moved_on_after_the_plan(hosted: Hosted) -> None:
@@ -120,21 +119,21 @@ def test_a_push_without_a_pull_request(hosted: Hosted) -> None:
     assert "::error title=No plan was approved::" in ran.log
 
 
-def test_a_merge_whose_last_commit_has_no_plan(hosted: Hosted) -> None:
+def test_a_merge_whose_last_commit_has_no_plan(hosted: Hosted, tmp_path: Path) -> None:
     """A plan of an earlier commit is not the approved one."""
-    hosted.branch("change", ADD)
-    hosted.plan("change")
+    planned = tmp_path / "plan.json"
+    planned.write_text("{}")
+    hosted.store.upload("reconciler-plan-default", planned, {"head_sha": hosted.branch("change", ADD)})
     hosted.shell("git checkout --quiet change && git commit --quiet --allow-empty --message unplanned")
     hosted.merge("change")
     ran = hosted.apply()
     assert (ran.failed, hosted.posts()) == ("Verdict: 4", 0)
-    assert "Exit code 4" in hosted.forge.comments[1]["body"]
+    (comment,) = hosted.forge.comments
+    assert "Exit code 4" in comment["body"]
 
 
 def test_a_broken_manifest(hosted: Hosted) -> None:
     """Is marked beside its line; the comment says that there is no plan, and the job fails."""
-    hosted.branch("change", ADD)
-    hosted.plan("change")
     hosted.branch("broken", ("mode: failed", "mode: fialed"))
     ran = hosted.plan("broken")
     assert (ran.failed, ran.outputs["exit-code"], ran.outputs["has-changes"]) == ("Verdict: 1", "1", "false")
@@ -186,8 +185,6 @@ def test_two_projects_in_one_repository(hosted: Hosted) -> None:
         "reconciler-plan-gtm",
         "reconciler-plan-research",
     }
-    hosted.merge("change")
-    assert hosted.apply(name="gtm").failed == ""
 
 
 def test_a_cancelled_job_ends_politely(hosted: Hosted, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def _alone(world: World, call: PastCall) -> Shortcut:
     return shortcut([a_manifest(a_run(Mode.NEW))], replace(world.history, calls=(call,)), QUIET)
 
 
-@settings(max_examples=examples(4000), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.booleans(), st.booleans())
 def test_a_plan_is_the_same_where_less_was_read(world: World, by_rows: bool, failed_count: bool) -> None:
     """Whatever the counters count, whatever the ledger holds: equal calls, equal errors."""
