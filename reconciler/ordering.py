@@ -49,6 +49,12 @@ def _cycles(known: Mapping[str, Manifest]) -> Iterable[Problem]:
 
 def depths(manifests: Iterable[Manifest]) -> dict[str, int]:
     """Return how many manifests stand in a row above each; those that are not among `manifests` do not count."""
+    listed = tuple(manifests)
+    return before(listed, {manifest.name: 1 for manifest in listed})
+
+
+def before(manifests: Iterable[Manifest], lasting: Mapping[str, int]) -> dict[str, int]:
+    """Return by name how much passes before each manifest's turn, where each lasts as long as `lasting` says, or 0."""
     known = {manifest.name: manifest for manifest in manifests}
     found: dict[str, int] = {}
     for start in known:
@@ -60,6 +66,6 @@ def depths(manifests: Iterable[Manifest]) -> dict[str, int]:
             if missing:
                 pending += missing
             else:
-                found[name] = max((found[other] + 1 for other in above), default=0)
+                found[name] = max((found[other] + lasting.get(other, 0) for other in above), default=0)
                 pending.pop()
     return found

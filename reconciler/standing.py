@@ -44,6 +44,10 @@ class RunStanding:
     """Failed, and rerun as often as the run allows."""
     age_unknown: int
     """Run before the ledger knew it, so that nobody knows whether it is stale."""
+    held_back: int
+    """Behind a first portion of which too much failed."""
+    behind: int
+    """Of a manifest that waits for another, which is not at rest."""
     next_due: datetime | None
     """With a `refresh`: when the first of the cells that are fresh now falls due."""
 
@@ -161,6 +165,8 @@ def _table(
                 in_doubt=count(run.address, SkipReason.IN_DOUBT),
                 exhausted=count(run.address, SkipReason.ATTEMPTS_EXHAUSTED),
                 age_unknown=count(run.address, SkipReason.AGE_UNKNOWN),
+                held_back=count(run.address, SkipReason.HELD_BACK),
+                behind=count(run.address, SkipReason.WAITING),
                 next_due=run.next_due,
             )
         )
@@ -264,6 +270,8 @@ def _run(run: RunStanding) -> dict[str, Any]:
         "in_doubt": run.in_doubt,
         "attempts_exhausted": run.exhausted,
         "age_unknown": run.age_unknown,
+        "held_back": run.held_back,
+        "behind": run.behind,
         "next_due": rfc3339(run.next_due),
     }
 

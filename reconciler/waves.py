@@ -11,10 +11,11 @@ from reconciler.cover import ColumnCells
 from reconciler.desired import Scope
 from reconciler.manifest import ChildOf, Manifest
 from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.ordering import before
 from reconciler.plan import Call, Growth, Skip, SkipReason, Trial
 from reconciler.recall import Memory
 
-_UNSETTLED = frozenset({SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.WAITING})
+_UNSETTLED = frozenset({SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.HELD_BACK, SkipReason.WAITING})
 """A manifest with such cells is not at rest: what comes after it has to wait."""
 
 
@@ -114,26 +115,8 @@ def in_turn(manifests: Sequence[Manifest], calls: Iterable[Call]) -> tuple[Call,
     lasting: dict[str, int] = {}
     for call in calls:
         lasting[call.manifest] = max(lasting.get(call.manifest, 0), call.wave)
-    before = _before(manifests, lasting)
-    return tuple(replace(call, wave=call.wave + before[call.manifest]) for call in calls)
-
-
-def _before(manifests: Sequence[Manifest], lasting: Mapping[str, int]) -> dict[str, int]:
-    """Return how many waves pass before each manifest's first; nobody waits for one that is not among them."""
-    known = {manifest.name: manifest for manifest in manifests}
-    found: dict[str, int] = {}
-    for start in known:
-        pending = [start]
-        while pending:
-            name = pending[-1]
-            above = [named.text for named in known[name].upstream if named.text in known]
-            missing = [other for other in above if other not in found]
-            if missing:
-                pending += missing
-            else:
-                found[name] = max((found[other] + lasting.get(other, 0) for other in above), default=0)
-                pending.pop()
-    return found
+    passed = before(manifests, lasting)
+    return tuple(replace(call, wave=call.wave + passed[call.manifest]) for call in calls)
 
 
 def parted(calls: Sequence[Call]) -> tuple[tuple[Call, ...], tuple[Call, ...]]:

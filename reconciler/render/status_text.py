@@ -32,6 +32,8 @@ _WHERE_THERE_ARE_ANY: tuple[tuple[str, Number], ...] = (
     ("IN DOUBT", lambda run: run.in_doubt),
     ("NO ATTEMPT LEFT", lambda run: run.exhausted),
     ("AGE UNKNOWN", lambda run: run.age_unknown),
+    ("HELD BACK", lambda run: run.held_back),
+    ("WAITING", lambda run: run.behind),
 )
 _LAST: tuple[tuple[str, Number], ...] = (("DUE", lambda run: run.due),)
 NOTHING, NOT_READ = "·", "-"

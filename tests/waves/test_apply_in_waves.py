@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from reconciler import schema
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
 from tests.waves.conftest import MakeDesk
 
@@ -171,6 +172,24 @@ def test_a_first_portion_that_fails_holds_the_rest_back(make_desk: MakeDesk) -> 
     desk.write(manifest("accounts", ACCOUNTS, run.replace("20%", "100%")))
     desk.run("apply", "--yes", "--wait")
     assert charged(desk) == {"news": 6}
+
+
+def test_what_depends_on_a_manifest_that_is_held_back_waits(make_desk: MakeDesk) -> None:
+    """Nothing is bought on the strength of what failed; the status tells both."""
+    desk = make_desk(table(ACCOUNTS, agent("news", fails=1.0)), table(PARTNERS, agent("pitch")))
+    run = "mode: new, rollout: {first: 2, max_failed: 20%}"
+    desk.write(manifest("accounts", ACCOUNTS, run))
+    desk.write(manifest("partners", PARTNERS, "mode: new", "depends_on: [accounts]"), "manifests/partners.yaml")
+    for _ in range(2):
+        assert desk.run("apply", "--yes", "--wait").code == 6
+        assert charged(desk) == {"news": 2}
+    status = desk.run("status", "--format", "json").json
+    assert schema.problems("status", status) == []
+    assert [(of["held_back"], of["behind"]) for each in status["tables"] for of in each["runs"]] == [(4, 0), (0, 6)]
+    assert "HELD BACK  WAITING" in desk.run("status").out
+    desk.write(manifest("accounts", ACCOUNTS, run.replace("20%", "100%")))
+    desk.run("apply", "--yes", "--wait")
+    assert charged(desk) == {"news": 6, "pitch": 6}
 
 
 def test_a_portion_is_judged_by_the_next_apply_where_nobody_waited(make_desk: MakeDesk) -> None:
