@@ -15,6 +15,7 @@ from reconciler.planner import make_plan
 from reconciler.shortcut import shortcut
 from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
+from tests.effort import examples
 from tests.journey.desk import ACCOUNTS, Desk, accounts, agent, row_id
 from tests.planning.makers import QUIET, rules
 
@@ -189,7 +190,7 @@ def test_reading_less_never_changes_the_calls(
     assumptions = {"completed_includes_failed": completed_includes_failed, "empty_cells": empty_cells}
     saved = unread = 0
     with serve({"tables": tables, "assumptions": assumptions}, clock=ManualClock()) as live:
-        for attempt in range(6):
+        for attempt in range(examples(12)):
             folder = tmp_path / str(attempt)
             folder.mkdir()
             for number, table in enumerate(tables):

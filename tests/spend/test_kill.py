@@ -1,6 +1,7 @@
 """SIGKILL at every named point of apply: real processes, real HTTP, both stores, four server delays."""
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -152,7 +153,9 @@ def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
     )
     if is_long:
         with capsys.disabled():
-            print("\nkilled:", ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items()))  # noqa: T201
+            told = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
+            # The output of xdist's processes goes nowhere else.
+            print("\nkilled:", told, file=sys.stderr)  # noqa: T201
     assert [(str(end.case), end.duplicates, end.lost) for end in ends if end.duplicates or end.lost] == []
     # What comes after a clear answer is not reached where none comes within T.
     assert [str(end.case) for end in again if not end.was_killed] == []

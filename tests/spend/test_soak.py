@@ -4,6 +4,7 @@ Longer: `pytest tests/spend/test_soak.py --soak 600`.
 """
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -162,7 +163,8 @@ def test_random_kills_and_pauses_over_many_processes(
         figures["ended by a person"] += recovery.in_doubt
     with capsys.disabled():
         shown = ", ".join(f"{value:,} {name}" for name, value in sorted(figures.items()))
-        print(f"\nsoak: {time.monotonic() - began:.0f} s, seed {seed}: {shown}")  # noqa: T201
+        # The output of xdist's processes goes nowhere else.
+        print(f"\nsoak: {time.monotonic() - began:.0f} s, seed {seed}: {shown}", file=sys.stderr)  # noqa: T201
     assert (figures["duplicates"], figures["lost cells"]) == (0, 0), f"seed {seed}"
     assert figures["kills"] > 0
     assert figures["pauses"] > 0
