@@ -32,9 +32,10 @@ MOST_TROUBLES = 5
 class Runner(Protocol):
     """Sends run calls. `client` implements it over HTTP."""
 
-    def send(self, call: Call) -> Receipt:
+    def send(self, call: Call, begin_by: float) -> Receipt:
         """POST `call` once and return the 2xx answer; the whole call is bounded by T seconds.
 
+        They begin at `begin_by`, of `Pace.clock`, at the latest: a process that was stopped on the way has fewer left.
         Raises NotSent, Refused or InDoubt; any other exception counts as in doubt.
         """
 
@@ -211,15 +212,15 @@ class Apply:
         self._versions[call.table_id] = ticket.table_version
         waited = self._pace.clock() - started
         if waited < self._pace.send_within_seconds:  # R3
-            ending = self._post(call, ticket)
+            ending = self._post(call, ticket, started + self._pace.send_within_seconds)
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
         self._record(call, ticket, ending)
         return ending
 
-    def _post(self, call: Call, ticket: Ticket) -> Ending:
+    def _post(self, call: Call, ticket: Ticket, begin_by: float) -> Ending:
         try:
-            receipt = self._runner.send(call)
+            receipt = self._runner.send(call, begin_by)
         except NotSent as error:
             return Ending(CallState.NOT_SENT, error.message)
         except Refused as error:

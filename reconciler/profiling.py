@@ -109,7 +109,7 @@ class TimedRunner:
         self._runner = runner
         self._profile = profile
 
-    def send(self, call: Call) -> Receipt:
+    def send(self, call: Call, begin_by: float) -> Receipt:
         """As `apply.Runner.send`."""
         with self._profile.phase(Phase.SENDING):
-            return self._runner.send(call)
+            return self._runner.send(call, begin_by)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import httpx
@@ -97,15 +98,17 @@ class SpendClient:
         self._options = options
         self._context = tls_context(options)
 
-    def send(self, call: Call) -> Receipt:
+    def send(self, call: Call, begin_by: float = inf) -> Receipt:
         """POST `call` once; it takes at most `call_seconds`, from the name lookup to the answer's last byte.
+
+        They are counted from now or from `begin_by` (of `time.monotonic`), whichever is earlier: no byte leaves later.
 
         Returns the receipt of a 2xx whose body is a JSON object, whatever run status it names: it is paid for [D].
         Raises NotSent where no byte left this machine; Refused on 4xx, with the status; InDoubt on everything else.
         A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
         API, none would mean all.
         """
-        exchange = _Exchange(until=time.monotonic() + self._options.call_seconds)
+        exchange = _Exchange(until=min(time.monotonic(), begin_by) + self._options.call_seconds)
         where, url, body = self._request(call)
         asyncio.run(self._post(url, body, call.id, exchange))
         return self._judged(where, exchange)

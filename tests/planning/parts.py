@@ -37,7 +37,7 @@ class Wire:
     meeting: Callable[[Call], object] = lambda call: None
     """What happens while a call is on its way."""
 
-    def send(self, call: Call) -> Receipt:
+    def send(self, call: Call, begin_by: float = 0.0) -> Receipt:
         """Answer a call; one that it was told nothing about is accepted."""
         self.log.events.append(f"send {short(call)}")
         self.meeting(call)

@@ -58,9 +58,9 @@ class Wrapped:
     client: SpendClient
     around: Callable[[Callable[[], Receipt], Call], Receipt]
 
-    def send(self, call: Call) -> Receipt:
+    def send(self, call: Call, begin_by: float) -> Receipt:
         """Send it, in the way the test wants."""
-        return self.around(lambda: self.client.send(call), call)
+        return self.around(lambda: self.client.send(call, begin_by), call)
 
 
 @dataclass

@@ -33,7 +33,7 @@ BEGIN = """\
 """
 POST = """\
         if waited < self._pace.send_within_seconds:  # R3
-            ending = self._post(call, ticket)
+            ending = self._post(call, ticket, started + self._pace.send_within_seconds)
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
 """
@@ -65,7 +65,7 @@ MUTANTS = [
         "R2: the call is sent before its intent is recorded",
         "test_r2_the_intent_is_durable_before_a_byte_is_sent",
         (
-            ("apply", BEGIN, "        ending = self._post(call, Ticket(call.id, 1, 1))\n" + BEGIN),
+            ("apply", BEGIN, "        ending = self._post(call, Ticket(call.id, 1, 1), self._pace.clock())\n" + BEGIN),
             ("apply", POST, ""),
         ),
     ),
@@ -73,6 +73,11 @@ MUTANTS = [
         "R3: the call is sent however late it is",
         "test_r3_the_post_starts_within_d",
         (("apply", "if waited < self._pace.send_within_seconds:  # R3", "if True:"),),
+    ),
+    Mutant(
+        "R3: what time was lost before the call began is forgotten",
+        "test_r3_a_stall_after_the_look_at_the_clock_counts",
+        (("client/spend", "min(time.monotonic(), begin_by)", "time.monotonic()"),),
     ),
     Mutant(
         "R3: each read is bounded, the whole call is not",

@@ -26,10 +26,6 @@ WITNESS = "_Exchange.witness"
 SENDING = ("SpendClient.send", "SpendClient._request", "SpendClient._post", "SpendClient._exchange", WITNESS)
 UNGUARDED = frozenset(
     {
-        "ending = self._post(call, ticket)",
-        "try:",
-        "receipt = self._runner.send(call)",
-        "exchange = _Exchange(until=time.monotonic() + self._options.call_seconds)",
         "self.may_have_sent = True",
         "if step == _CONNECTED:",
     }

@@ -76,13 +76,13 @@ class Stalling:
 def drive(
     party: Party, plan: Plan, stage: Stage, clock: Callable[[], float], meanwhile: Callable[[], None]
 ) -> list[CallResult]:
-    """Send a plan's calls as an apply does, by a clock and with a stall of the test's own."""
+    """Send a plan's calls as an apply does, with a stall of the test's own; `clock` is how much it has cost so far."""
     (lease,) = party.ledger.acquire([ACCOUNTS], owner="sleeper", actor=WHO, seconds=LEASE)
     apply = Apply(
         plan,
         SpendClient(party.options),
         Stalling(party.ledger, lease, meanwhile),
-        Pace(D, clock, lambda _attempt: None),
+        Pace(D, lambda: time.monotonic() + clock(), lambda _attempt: None),
         plan_id="sha256:plan",
         actor=WHO,
         on_unrecorded=lambda _call, _ticket, _ending: None,
@@ -155,6 +155,16 @@ def test_r3_the_post_starts_within_d(set_stage: Callable[..., Stage]) -> None:
     results = drive(sleeper, sleeper.plan(), stage, clock, lambda: None)
     assert [result.ending and result.ending.state for result in results] != [CallState.ACCEPTED]
     assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+def test_r3_a_stall_after_the_look_at_the_clock_counts(set_stage: Callable[..., Stage]) -> None:
+    """T begins D after the intent at the latest: one that was stopped before its call began has none of it left."""
+    stage = set_stage("empty")
+    party = stage.party()
+    (call, *_) = party.plan().calls
+    with pytest.raises(NotSent):
+        SpendClient(party.options).send(call, begin_by=time.monotonic() - party.options.call_seconds - 0.1)
+    assert (stage.posts(), stage.charged()) == (0, set())
 
 
 def test_r3_the_whole_call_is_bounded_by_t(set_stage: Callable[..., Stage]) -> None:
@@ -259,7 +269,7 @@ def test_r5_a_table_that_runs_does_not_prove_that_nothing_landed(
     assert outcome(party) == 7
     person = stage.party(keys=("notes",))
     with person.tools() as tools:
-        tools.runner.send(person.plan().calls[0])
+        tools.runner.send(person.plan().calls[0], time.monotonic())
     stage.clock.now += Q + 1
     assert outcome(other) == code
     assert stage.posts() == 2
