@@ -58,7 +58,7 @@ def manifest(chance: random.Random, of: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("seed", range(examples(24)))
+@pytest.mark.parametrize("seed", range(examples(40)))
 def test_each_due_cell_is_charged_once(make_desk: MakeDesk, seed: int) -> None:
     """Apply charges exactly the cells of the plan, once each; applying again, running or idle, charges nothing."""
     chance = random.Random(seed)

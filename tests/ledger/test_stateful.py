@@ -155,7 +155,7 @@ def test_no_order_of_events_loses_a_payment(ledger: Ledger, other: Ledger, clock
     run_state_machine_as_test(
         rules,
         settings=settings(
-            max_examples=examples(40),
+            max_examples=examples(80),
             stateful_step_count=25,
             deadline=None,
             database=None,

@@ -17,13 +17,14 @@ from reconciler.render.markdown import cell, code
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
 from reconciler.render.report_markdown import report_markdown
+from tests.effort import portion
 from tests.review.documents import plan_of, report_of
 from tests.review.hostile import names
 
 PARSER = MarkdownIt("gfm-like", {"html": True, "linkify": False}).enable("table")
 HARMLESS = [f"name{number}" for number in range(1, 101)]
 NAMES = names(10_000)
-SHARES = [NAMES[start : start + 100] for start in range(0, len(NAMES), 100)]
+SHARES = portion([NAMES[start : start + 100] for start in range(0, len(NAMES), 100)], 3)
 BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 OWN_HTML = re.compile(r"<details>\n<summary>[A-Z][a-z ]+</summary>\n|</details>\n?")
 
@@ -121,7 +122,7 @@ def test_a_name_of_backticks_gets_a_longer_fence() -> None:
     assert code("a``b`") == "``` a``b` ```"
 
 
-@pytest.mark.parametrize("share", SHARES[:20], ids=[f"{number}" for number in range(20)])
+@pytest.mark.parametrize("share", SHARES[:10], ids=[f"{number}" for number in range(10)])
 def test_names_in_workflow_commands(share: list[str]) -> None:
     """Every line is a command of ours, with as many fields as it should have, and GitHub reads back the message."""
     content = plan_of(share)
