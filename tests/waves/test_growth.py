@@ -1,5 +1,7 @@
 """A people finder fills another table while a plan is applied: no more of it is bought than `allow_growth` says."""
 
+import time
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -156,3 +158,32 @@ def test_limits_count_what_may_grow_as_if_it_did(desk: Desk) -> None:
     desk.write(allowing("{max_cells: 40}"), "manifests/people.yaml")
     said = desk.run("plan", "--max-credits", "1000")
     assert (said.code, "no known price" in said.out) == (3, True)
+
+
+def test_a_table_that_is_not_there_when_the_plan_is_made_is_found_once_it_is(desk: Desk) -> None:
+    """The plan says what waits for it; the apply looks its name up again after the wave that brings it."""
+    state = desk.simulator.state
+    (child,) = [table for table in state.tables.values() if table.parent_table]
+    parent = state.tables[ACCOUNTS]
+    with state.lock:
+        parent.children.remove(child.id)
+        del state.tables[child.id]
+    plan = desk.run("plan", "--format", "json").json
+    assert ([each["manifest"] for each in plan["pending"]], plan["growth"][0]["table_id"]) == (["people"], None)
+
+    def come() -> None:
+        until = time.monotonic() + 30
+        while not desk.posts() and time.monotonic() < until:
+            time.sleep(0.005)
+        with state.lock:
+            state.tables[child.id] = child
+            parent.children.append(child.id)
+
+    coming = Thread(target=come)
+    coming.start()
+    said = desk.run("apply", "--yes", "--wait")
+    coming.join()
+    assert said.code == 0
+    assert people(desk) > 0
+    assert bought(desk) == {"decision_makers": 2, "role": people(desk)}
+    settled(desk)
