@@ -3,6 +3,9 @@
 The order of the lines in `_attempt` is the promise of the whole program. R1: the clock starts before the intent.
 R2: the intent is durable before a byte is sent. R3: the POST starts only within D of R1, and the runner bounds it by T.
 R4 and R5 stand in `recovery.py`. R6: the journal gives a ticket by compare-and-set, and only its holder sends.
+
+An acceptance may share the commit of its table's next intent, which comes at once: killed before it, the process leaves
+what one that was killed before any outcome leaves, an open intent. Every other outcome has a commit of its own.
 """
 
 import threading
@@ -16,7 +19,7 @@ from typing import Protocol
 
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
 from reconciler.history import CallState
-from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
+from reconciler.outcome import Actor, CallResult, Ended, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan
 
 STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
@@ -43,10 +46,21 @@ class Runner(Protocol):
 class Journal(Protocol):
     """Remembers calls durably. `ledger` implements it."""
 
-    def begin(self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int) -> Ticket:
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
         """Record the intent, durable on return, if the table's version is still `version`.
 
-        Raises Leased when it is not (another apply began a call for the table), LedgerError when it cannot be written.
+        `ended` is how the table's call before this one ended: recorded in the same transaction, so both or neither.
+        Raises Leased when the version moved (another apply began a call for the table), LedgerError when it cannot be
+        written.
         """
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
@@ -123,6 +137,8 @@ class Apply:
         self._lock = threading.Lock()
         self._labels = {table.manifest: table.labels for table in plan.tables}
         self._versions = {table.table_id: table.ledger_version for table in plan.tables}
+        self._kept: dict[str, tuple[Call, Ended]] = {}
+        """By table, the call that was accepted last and whose ending the journal has still to take."""
         self._troubles = 0
         self.stopped: Stop | None = None
 
@@ -140,10 +156,6 @@ class Apply:
         """Send the plan's calls and yield each call's result as it is known."""
         calls = sorted(self._plan.calls, key=lambda call: call.table_id)
         tables = [list(of_table) for _, of_table in groupby(calls, key=lambda call: call.table_id)]
-        if self._concurrency == 1:
-            for of_table in tables:
-                yield from self._run_table(of_table)
-            return
         known: SimpleQueue[CallResult | None] = SimpleQueue()
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="apply") as pool:
             lanes = [pool.submit(self._run_lane, of_table, known) for of_table in tables]
@@ -170,16 +182,19 @@ class Apply:
 
     def _run_table(self, calls: Sequence[Call]) -> Iterator[CallResult]:
         given_up = ""
-        for call in calls:
-            if not self._may_send():
-                assert self.stopped is not None
-                yield CallResult(call, None, f"the apply had stopped: {self.stopped.message}")
-            elif given_up:
-                yield CallResult(call, None, given_up)
-            else:
-                result = self._send(call)
-                given_up = self._conclude(result)
-                yield result
+        try:
+            for call in calls:
+                if not self._may_send():
+                    assert self.stopped is not None
+                    yield CallResult(call, None, f"the apply had stopped: {self.stopped.message}")
+                elif given_up:
+                    yield CallResult(call, None, given_up)
+                else:
+                    result = self._send(call)
+                    given_up = self._conclude(result)
+                    yield result
+        finally:
+            self._record_kept(calls[0].table_id)
 
     def _send(self, call: Call) -> CallResult:
         """Attempt the call until something other than *not sent* comes of it."""
@@ -202,20 +217,27 @@ class Apply:
 
     def _attempt(self, call: Call) -> Ending:
         started = self._pace.clock()  # R1
+        _, ended = self._kept.get(call.table_id, (None, None))
         ticket = self._journal.begin(  # R2, R6
             call,
             plan_id=self._plan_id,
             actor=self._actor,
             labels=self._labels[call.manifest],
             version=self._versions[call.table_id],
+            ended=ended,
         )
+        self._kept.pop(call.table_id, None)
         self._versions[call.table_id] = ticket.table_version
         waited = self._pace.clock() - started
         if waited < self._pace.send_within_seconds:  # R3
             ending = self._post(call, ticket, started + self._pace.send_within_seconds)
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
-        self._record(call, ticket, ending)
+        if ending.state is CallState.ACCEPTED:
+            # Two commits in one: it becomes durable with the table's next intent, which comes at once or not at all.
+            self._kept[call.table_id] = (call, Ended(ticket, ending))
+        else:
+            self._record(call, ticket, ending)
         return ending
 
     def _post(self, call: Call, ticket: Ticket, begin_by: float) -> Ending:
@@ -240,6 +262,11 @@ class Apply:
         except LedgerError as error:
             self._on_unrecorded(call, ticket, ending)
             self.stop(Stop(StopCause.LEDGER, f"the ledger did not keep an outcome: {error.message}", error.hint))
+
+    def _record_kept(self, table_id: str) -> None:
+        if table_id in self._kept:
+            call, ended = self._kept.pop(table_id)
+            self._record(call, ended.ticket, ended.ending)
 
     def _conclude(self, result: CallResult) -> str:
         """Draw the consequences of a result; return why the table's remaining calls are skipped, if they are."""

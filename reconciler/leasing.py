@@ -8,7 +8,7 @@ from typing import Self
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Lease, Ledger
-from reconciler.outcome import Actor, Ending, Ticket
+from reconciler.outcome import Actor, Ended, Ending, Ticket
 from reconciler.plan import Call
 
 RENEWALS = 4
@@ -87,12 +87,23 @@ class Leases:
         """Why the leases are gone, or empty while they are held."""
         return self._lost
 
-    def begin(self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int) -> Ticket:
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
         """Record an intent under the table's lease. Raises Leased once a lease is lost, LedgerError."""
         if self._lost:
             raise Leased(self._lost, hint="Another apply may be at work: plan again.")
         lease = self._held[call.table_id]
-        return self._ledger.begin(call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease)
+        return self._ledger.begin(
+            call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease, ended=ended
+        )
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Record an outcome; the truth about an attempt is kept whoever holds the lease by then."""

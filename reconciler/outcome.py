@@ -52,6 +52,14 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that has ended, and how."""
+
+    ticket: Ticket
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """The cells of an accepted call, read again when its table was idle."""
 

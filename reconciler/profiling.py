@@ -12,7 +12,7 @@ from typing import Any
 from reconciler import __version__
 from reconciler.apply import Journal, Runner
 from reconciler.client import ReadCost
-from reconciler.outcome import Actor, Ending, Receipt, Ticket
+from reconciler.outcome import Actor, Ended, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan
 
 FORMAT_VERSION = "1.0"
@@ -91,10 +91,19 @@ class TimedJournal:
         self._journal = journal
         self._profile = profile
 
-    def begin(self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int) -> Ticket:
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
         """As `apply.Journal.begin`."""
         with self._profile.phase(Phase.LEDGER):
-            return self._journal.begin(call, plan_id=plan_id, actor=actor, labels=labels, version=version)
+            return self._journal.begin(call, plan_id=plan_id, actor=actor, labels=labels, version=version, ended=ended)
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """As `apply.Journal.end`."""

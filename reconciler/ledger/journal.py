@@ -15,7 +15,7 @@ from reconciler.ledger import codec, events, leases, transitions
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
 from reconciler.ledger.transitions import Move, Standing
-from reconciler.outcome import Actor, Ending, Settlement, Ticket
+from reconciler.outcome import Actor, Ended, Ending, Settlement, Ticket
 from reconciler.plan import Call
 from reconciler.records import EventKind, EventRecord, Lease
 
@@ -51,12 +51,17 @@ def begin(
     labels: Mapping[str, str],
     version: int,
     lease: Lease | None,
+    ended: Ended | None,
 ) -> Ticket:
-    """Record the intent of a new attempt. Raises Leased and LedgerError."""
+    """Record the intent of a new attempt, and how one of the same table ended. Raises Leased and LedgerError."""
     if sum(block.cells for block in call.covered) != call.cells:
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
+    if ended is not None:
+        complaint = end(tx, ended.ticket, ended.ending)
+        if complaint:
+            raise superseded(complaint)
     table = leases.lock_one(tx, call.table_id)
     now = tx.now()
     leases.require(table, lease, now)
@@ -198,6 +203,11 @@ def resolve(
     detail = {"landed": landed, "reason": reason, "who": actor.name, "ci_run": actor.ci_run, "evidence": evidence}
     _note(tx, found, call_id, attempt, EventKind.RESOLVED, now, detail)
     return move.standing.state
+
+
+def superseded(complaint: str) -> LedgerError:
+    """Return the error for an ending that came when a newer attempt had begun."""
+    return LedgerError(complaint, hint="Look at `reconciler ledger show` before anything is applied again.")
 
 
 def _lock_call(tx: Transaction, call_id: str) -> Row[Any]:

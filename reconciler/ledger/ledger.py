@@ -4,11 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from types import TracebackType
 from typing import Self
 
-from reconciler.errors import LedgerError
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import adoption, events, journal, leases, location, reading, spending, transfer
 from reconciler.ledger.store import Store, Transaction
-from reconciler.outcome import Actor, Ending, Settlement, Ticket
+from reconciler.outcome import Actor, Ended, Ending, Settlement, Ticket
 from reconciler.plan import Call
 from reconciler.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
 
@@ -76,15 +75,16 @@ class Ledger:
         labels: Mapping[str, str],
         version: int,
         lease: Lease | None = None,
+        ended: Ended | None = None,
     ) -> Ticket:
-        """Record the intent of a new attempt, durable on return.
+        """Record the intent of a new attempt, durable on return; and, both or neither, how one before it ended.
 
         Raises Leased when the table's version is not `version`, when `lease` is no longer the table's, or when another
         owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for.
         """
         return self._store.write(
             lambda tx: journal.begin(
-                tx, call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease
+                tx, call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease, ended=ended
             )
         )
 
@@ -97,7 +97,7 @@ class Ledger:
         """
         complaint = self._store.write(lambda tx: journal.end(tx, ticket, ending), repeatable=True)
         if complaint:
-            raise LedgerError(complaint, hint="Look at `reconciler ledger show` before anything is applied again.")
+            raise journal.superseded(complaint)
 
     def settle(self, call_id: str, settlement: Settlement) -> None:
         """Record what the cells of an accepted call came to."""

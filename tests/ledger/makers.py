@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from reconciler.history import Block, CallState
 from reconciler.ledger import Lease, Ledger
 from reconciler.manifest import Mode
-from reconciler.outcome import Actor, Ending, Receipt, Ticket
+from reconciler.outcome import Actor, Ended, Ending, Receipt, Ticket
 from reconciler.plan import Call, Reason
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
@@ -72,6 +72,7 @@ def begin(
     labels: Mapping[str, str] | None = None,
     plan_id: str = "sha256:plan",
     lease: Lease | None = None,
+    ended: Ended | None = None,
 ) -> Ticket:
     """Begin `call` at the table's present version, unless another is given."""
     if version is None:
@@ -83,6 +84,7 @@ def begin(
         labels={"team": "gtm"} if labels is None else labels,
         version=version,
         lease=lease,
+        ended=ended,
     )
 
 

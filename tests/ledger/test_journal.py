@@ -1,5 +1,6 @@
 """An intent is a compare-and-set, an ending is kept, and a call is sent again only after it was proven unpaid."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import pytest
 from reconciler.errors import Leased, LedgerError
 from reconciler.history import Block, CallState
 from reconciler.ledger import EventKind, Ledger
-from reconciler.outcome import Ending, Receipt, Settlement, Ticket
+from reconciler.outcome import Ended, Ending, Receipt, Settlement, Ticket
 from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, kinds, state_of
 
 UNPAID = [CallState.NOT_SENT, CallState.REFUSED]
@@ -110,6 +111,43 @@ def test_the_same_ending_again_changes_nothing(ledger: Ledger, other: Ledger) ->
     before = list(ledger.export())[1:]
     other.end(ticket, accepted())
     assert list(ledger.export())[1:] == before
+
+
+def test_an_intent_takes_the_ending_of_the_call_before_along(ledger: Ledger, other: Ledger) -> None:
+    """Two facts, one transaction: what each of them alone would have left, in the same order."""
+    ticket = begin(ledger, a_call(1))
+    assert begin(ledger, a_call(2), version=1, ended=Ended(ticket, accepted())) == Ticket(a_call(2).id, 1, 2)
+    assert (state_of(other, a_call(1)), state_of(other, a_call(2))) == (
+        (CallState.ACCEPTED, 1),
+        (CallState.INTENT, 1),
+    )
+    told = [json.loads(line) for line in ledger.export()]
+    happened = [(line["call_id"], line["kind"]) for line in told if "kind" in line]
+    assert happened == [(a_call(1).id, "intent"), (a_call(1).id, "accepted"), (a_call(2).id, "intent")]
+
+
+def test_an_intent_that_is_refused_leaves_the_ending_to_be_told_again(ledger: Ledger, other: Ledger) -> None:
+    """Both or neither: the call before is still open, and its ending is taken by itself."""
+    ticket = begin(ledger, a_call(1))
+    begin(other, a_call(3), version=1)
+    with pytest.raises(Leased, match="another apply has begun calls"):
+        begin(ledger, a_call(2), version=1, ended=Ended(ticket, accepted()))
+    assert kinds(other, a_call(1)) == [("intent", 1)]
+    ledger.end(ticket, accepted())
+    assert state_of(other, a_call(1)) == (CallState.ACCEPTED, 1)
+
+
+def test_an_ending_that_comes_too_late_begins_nothing(ledger: Ledger, other: Ledger) -> None:
+    """Where a newer attempt had begun, something is wrong: the ending is kept by itself, with the complaint."""
+    ticket = begin(ledger, a_call(1))
+    other.resolve(a_call(1).id, 1, landed=False, reason="evidence", actor=ALICE)
+    begin(other, a_call(1))
+    with pytest.raises(LedgerError, match="had begun"):
+        begin(ledger, a_call(2), ended=Ended(ticket, accepted()))
+    assert [record.id for record in ledger.calls()] == [a_call(1).id]
+    with pytest.raises(LedgerError, match="had begun"):
+        ledger.end(ticket, accepted())
+    assert kinds(other, a_call(1))[-1] == ("accepted", 1)
 
 
 def test_an_ending_without_an_intent_is_an_error(ledger: Ledger) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.apply import Apply, Pace
 from reconciler.errors import Leased
-from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
+from reconciler.outcome import Actor, CallResult, Ended, Ending, Receipt, Ticket
 from reconciler.plan import Call, CellCounts, Plan, PlannedTable
 
 ACTOR = Actor("ana@laptop")
@@ -60,19 +60,33 @@ class Book:
     ends: list[BaseException | None] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 
-    def begin(self, call: Call, *, plan_id: str, actor: Actor, labels: Mapping[str, str], version: int) -> Ticket:
-        """Take an intent down."""
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
+        """Take an intent down, and how the call before it ended: both or neither."""
         self.log.now += self.seconds
         self.log.events.append(f"begin {short(call)} at {version} for {plan_id} by {actor.name} {dict(labels)}")
         _meet(self.begins)
         if self.versions.setdefault(call.table_id, 0) != version:
             raise Leased("another apply is at work")
+        if ended is not None:
+            self._end(ended)
         self.versions[call.table_id] += 1
         return Ticket(call.id, 1, self.versions[call.table_id])
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Take an ending down."""
-        self.log.events.append(f"end {int(ticket.call_id, 16)} {ending.state}")
+        self._end(Ended(ticket, ending))
+
+    def _end(self, ended: Ended) -> None:
+        self.log.events.append(f"end {int(ended.ticket.call_id, 16)} {ended.ending.state}")
         _meet(self.ends)
 
 

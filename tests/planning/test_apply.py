@@ -1,6 +1,7 @@
 """The apply loop: the order of each call, and what every outcome leads to (the contract's section 4)."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from threading import Barrier, Event, Lock
 
 import pytest
@@ -27,13 +28,16 @@ def states(bench: Bench, *calls: Call) -> tuple[list[str], StopCause | None, int
 
 
 def test_each_call_is_intended_sent_and_recorded_in_that_order() -> None:
-    """R1 and R2, call by call, with the labels, the plan and the version that the table had after the call before."""
+    """R1 and R2, call by call, with the labels, the plan and the version that the table had after the call before.
+
+    The second call's intent takes the first one's ending with it; the last of a table is recorded by itself.
+    """
     bench = Bench.new()
     assert states(bench, ONE, TWO, THREE) == (["accepted"] * 3, None, ExitCode.OK)
     by = "for p by ana@laptop {'team': 'accounts'}"
     assert bench.log.events == [
-        *(f"begin 1 at 0 {by}", "send 1", "end 1 accepted"),
-        *(f"begin 2 at 1 {by}", "send 2", "end 2 accepted"),
+        *(f"begin 1 at 0 {by}", "send 1"),
+        *(f"begin 2 at 1 {by}", "end 1 accepted", "send 2", "end 2 accepted"),
         *(f"begin 3 at 0 {by}", "send 3", "end 3 accepted"),
     ]
 
@@ -135,6 +139,18 @@ def test_an_intent_that_cannot_be_written_stops_everything_before_the_post() -> 
         "the apply had stopped: disk full",
     ]
     assert bench.count("send") == 1
+    assert bench.log.events[-1] == "end 1 accepted"
+    assert bench.unrecorded == []
+
+
+@pytest.mark.parametrize("fault", [Unwritable("disk full"), Leased("held by ci"), ZeroDivisionError()])
+def test_an_acceptance_is_recorded_whatever_becomes_of_the_next_intent(fault: BaseException) -> None:
+    """The two are kept together or not at all, and then the acceptance by itself."""
+    bench = Bench.new()
+    bench.book.begins = [None, fault]
+    with suppress(ZeroDivisionError):
+        bench.run(ONE, TWO)
+    assert [event.split(" at ")[0] for event in bench.log.events] == ["begin 1", "send 1", "begin 2", "end 1 accepted"]
 
 
 @pytest.mark.parametrize("at", [0, 1])
@@ -161,7 +177,8 @@ def test_an_ending_that_the_journal_loses_is_handed_out_and_stops_the_apply(answ
     """A person must be able to keep what the ledger could not; the next call is not sent, nor this one again."""
     bench = Bench.new()
     bench.wire.answers[ONE.id] = [answer]
-    bench.book.ends = [Unwritable("disk full")]
+    # An acceptance is tried once more by itself, where the next call's intent could not take it along.
+    bench.book.ends = [Unwritable("disk full")] * (2 if isinstance(answer, Receipt) else 1)
     apply, results = bench.run(ONE, TWO, THREE)
     ((call, ticket, ending),) = bench.unrecorded
     assert (call, ticket.call_id, ending) == (ONE, ONE.id, results[0].ending)

@@ -41,7 +41,7 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
     "reconciler.sending": ("send",),
     "reconciler.apply": (
         *("Apply.run", "Apply._run_table", "Apply._send", "Apply._attempt", "Apply._post", "Apply._record"),
-        *("Apply._conclude", "Apply._check_amount"),
+        *("Apply._record_kept", "Apply._conclude", "Apply._check_amount"),
     ),
     "reconciler.leasing": ("Leases.__enter__", "Leases.begin", "Leases.end", "Leases.__exit__"),
     "reconciler.ledger.journal": ("begin", "end", "_retry", "_apply"),

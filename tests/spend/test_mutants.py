@@ -29,7 +29,9 @@ BEGIN = """\
             actor=self._actor,
             labels=self._labels[call.manifest],
             version=self._versions[call.table_id],
+            ended=ended,
         )
+        self._kept.pop(call.table_id, None)
         self._versions[call.table_id] = ticket.table_version
 """
 POST = """\
