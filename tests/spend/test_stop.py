@@ -18,8 +18,11 @@ from tests.spend.ground import SPEED, Project, Stores, T, recover, table, table_
 from tests.spend.processes import ROOT, Driver, Process
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-SLACK = 1.5
+SLACK = 5
 """Seconds that a busy machine may add."""
+PATIENT = {"call_seconds": 10, "quiet_seconds": 15}
+"""A T within which an answer comes that is half a second late, however busy the machine."""
+ANSWERED = pytest.mark.parametrize("spend", [PATIENT], indirect=True, ids=[""])
 
 
 @pytest.fixture
@@ -30,11 +33,19 @@ def simulator() -> Iterator[LiveSimulator]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, simulator: LiveSimulator, driver: Driver, stores: Stores, store: str) -> Project:
+def project(
+    tmp_path: Path, simulator: LiveSimulator, driver: Driver, stores: Stores, store: str, spend: dict[str, float]
+) -> Project:
     """A project over both tables."""
     folder = tmp_path / "project"
     ids = [table_id(1), table_id(2)]
-    return Project.make(folder, simulator, driver, ids, stores.url(store, folder), run_concurrency=1)
+    return Project.make(folder, simulator, driver, ids, stores.url(store, folder), run_concurrency=1, spend=spend)
+
+
+@pytest.fixture
+def spend(request: pytest.FixtureRequest) -> dict[str, float]:
+    """The times of the ground, or those that a test names."""
+    return dict(getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -61,6 +72,7 @@ def states(process: Process) -> list[str]:
     return [call["state"] for call in process.json["calls"]]
 
 
+@ANSWERED
 @SIGNALS
 def test_the_call_in_flight_is_finished_and_recorded(
     project: Project, simulator: LiveSimulator, number: signal.Signals
@@ -72,7 +84,7 @@ def test_the_call_in_flight_is_finished_and_recorded(
     process.signal(number)
     began = time.monotonic()
     assert process.wait() == 6, process.err
-    assert time.monotonic() - began < T + SLACK
+    assert time.monotonic() - began < PATIENT["call_seconds"]
     assert states(process) == ["accepted", *["not_attempted"] * 5]
     assert process.json["stopped"]["cause"] == "interrupted"
     assert posts(simulator) == 1
@@ -106,7 +118,13 @@ def test_calls_of_several_tables_in_flight_are_all_recorded(
     """With more than one run call at once, the stop waits for each of them."""
     folder = tmp_path / "project"
     project = Project.make(
-        folder, simulator, driver, [table_id(1), table_id(2)], stores.url("sqlite", folder), run_concurrency=2
+        folder,
+        simulator,
+        driver,
+        [table_id(1), table_id(2)],
+        stores.url("sqlite", folder),
+        run_concurrency=2,
+        spend=PATIENT,
     )
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.6)
     process = project.start("apply", "--yes", "--format", "json")
@@ -161,6 +179,7 @@ def test_a_second_signal_stops_at_once_and_leaves_a_doubt(project: Project, simu
     assert set(project.charges().values()) == {1}
 
 
+@ANSWERED
 @SIGNALS
 def test_a_program_started_from_a_shell_stops_the_same_way(
     project: Project, simulator: LiveSimulator, number: signal.Signals
