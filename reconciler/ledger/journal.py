@@ -193,7 +193,8 @@ def resolve(
             hint="Plan again.",
         )
     age = now - found.begun_at
-    if age < min_age_seconds:
+    # A clock that was set back makes the age negative, which must not bar whoever need not wait.
+    if max(0.0, age) < min_age_seconds:
         raise LedgerError(
             f"call {call_id} may still be in flight: its last attempt began {max(0.0, age):.0f} s ago",
             hint=f"Try again in {min_age_seconds - age:.0f} s.",

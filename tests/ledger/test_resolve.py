@@ -68,6 +68,14 @@ def test_a_clock_that_jumps_back_makes_an_attempt_younger_not_older(
         other.resolve(a_call().id, 1, landed=False, reason="early", actor=ALICE, min_age_seconds=1)
 
 
+def test_a_clock_that_jumps_back_bars_no_verdict_that_need_not_wait(ledger: Ledger, clock: Clock) -> None:
+    """Evidence that a call landed is as good before any time has passed."""
+    begin(ledger, a_call())
+    clock.now -= 3600
+    ledger.resolve(a_call().id, 1, landed=True, reason="the table shows it", actor=ALICE)
+    assert state_of(ledger, a_call()) == (CallState.ACCEPTED, 1)
+
+
 def test_a_verdict_under_a_lost_lease_is_refused(ledger: Ledger, other: Ledger, clock: Clock) -> None:
     """A recoverer that was paused past its lease cannot decide any more."""
     begin(ledger, a_call())

@@ -83,7 +83,7 @@ class Calls(RuleBasedStateMachine):
         before = self.seen[which]
         attempt = before.attempt - behind
         age = self._age(which)
-        allowed = before.state in OPEN and behind == 0 and age >= quiet
+        allowed = before.state in OPEN and behind == 0 and max(0, age) >= quiet
         try:
             self.handles[handle].resolve(
                 self.calls[which].id, attempt, landed=landed, reason="r", actor=ROBOT, min_age_seconds=quiet

@@ -358,6 +358,20 @@ def on_stage() -> Iterator[None]:
         yield
 
 
+def test_a_table_that_runs_for_another_call_shows_nothing_of_the_one_in_doubt() -> None:
+    """Found by the stories below: an `all` that never landed was taken for landed, and its cells were lost.
+
+    One of them was empty, and the API shows a cell that never ran as `pending` while the table runs for another call.
+    """
+    with on_stage():
+        story = Story()
+        story.begin()
+        story.apply("500 before", skip=0, lives=0, after=False, meanwhile="nothing", limit=None)
+        story.apply("402", skip=1, lives=0, after=False, meanwhile="nothing", limit=None)
+        story.apply("none", skip=0, lives=0, after=False, meanwhile="nothing", limit=None)
+        story.teardown()
+
+
 def test_no_story_buys_twice_or_loses_a_cell(is_long: bool) -> None:
     """Whatever happens in whatever order; `--kills all` tells more and longer stories."""
     profile = settings(
