@@ -288,13 +288,15 @@ class Story(RuleBasedStateMachine):
             assert cell in bought or cell in self.by_person or cell in self.taken_for_bought(), f"lost: {cell}"
 
     def taken_for_bought(self) -> set[tuple[str, str]]:
-        """Return the cells of calls in doubt that ended as landed and of which a person had run a cell.
+        """Return the cells of this revision's calls that were found to have landed after a person had run one of them.
 
-        What a person runs looks like the call (`spend.md`, The limits): under `all` its other cells count as run, too.
+        What a person runs looks like the call in doubt: under `all` its other cells count as run, as the README says.
         """
         ledger, taken = self.witness.ledger, set()
         for record in ledger.calls(states=[CallState.ACCEPTED]):
-            if any(event.detail.get("landed") for event in ledger.events(record.id)):
+            if record.revision == f"r{self.revision}" and any(
+                event.detail.get("landed") for event in ledger.events(record.id)
+            ):
                 blocks = ledger.past(record.id).covered
                 cells = {(column, row) for block in blocks for column in block.columns for row in block.rows}
                 taken |= cells if cells & self.by_person else set()
