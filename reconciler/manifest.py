@@ -100,7 +100,7 @@ class Run:
     """Unique in its manifest; the mode (then `mode-2`, …) where the user gave none."""
     mode: Mode
     columns: tuple[Named, ...] | None
-    """Column keys or ids; None: every output column."""
+    """Column keys or ids; None: every output column that silence means (`Column.is_meant_by_silence`)."""
     rows: tuple[Named, ...] | None
     """Row ids, lower case; None: every row."""
     max_attempts: int

@@ -91,6 +91,8 @@ class Call:
     """Column id → `config_digest`. Not in the plan file."""
     kinds: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column id → the column's kind, which its price may go by. Not in the plan file."""
+    unpriced: tuple[str, ...] = ()
+    """Ids of those of `columns` whose price is unknown. Not in the plan file."""
     cause: Cause | None = None
     """None where no manifests were given to compare with."""
     table_name: str = ""
@@ -103,6 +105,16 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsFor:
+    """An upstream column of which a cell is neither done nor part of the plan."""
+
+    column: str
+    """Its key."""
+    is_implied: bool
+    """No configuration names it: the kind of the table, or of the column that waits, reads it anyway."""
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """Cells in a run's scope that are not due, for one reason."""
 
@@ -111,6 +123,8 @@ class Skip:
     cells: int
     table_id: str
     """A run over several tables has skips in each."""
+    waits_for: tuple[WaitsFor, ...] = ()
+    """Of cells that are blocked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from reconciler.plan import (
     RunLine,
     Totals,
     Violation,
+    WaitsFor,
 )
 
 PIECES_AT_ONCE = 10_000
@@ -117,8 +118,13 @@ def _skips(plan: Plan) -> list[dict[str, Any]]:
     return [
         {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells}
         | ({"table_id": skip.table_id} if skip.address in several else {})
+        | ({"waits_for": [_waits_for(each) for each in skip.waits_for]} if skip.waits_for else {})
         for skip in plan.skipped
     ]
+
+
+def _waits_for(of: WaitsFor) -> dict[str, Any]:
+    return {"column": of.column, "implied": of.is_implied}
 
 
 def _pending(of: Pending) -> dict[str, Any]:

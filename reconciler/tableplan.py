@@ -1,19 +1,17 @@
 """One table's share of the plan: scopes resolved, columns decided, what is due covered with rectangles."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import compress
 from typing import TypeAlias
 
-from reconciler import evidence, masks
+from reconciler import blocking, evidence, masks
 from reconciler.approval import Approval
 from reconciler.budget import Prices
 from reconciler.cover import ColumnCells, Rectangle, cover
 from reconciler.decide import (
     AWAITED,
     BLOCKED,
-    DONE_STATES,
     IN_DOUBT,
     INSTEAD_OF_DUE,
     IS_DUE,
@@ -102,6 +100,8 @@ class TablePlanner:
         self._depths = depths(snapshot.columns)
         self._due: dict[str, int] = {}
         """Column id → rows due in any scope."""
+        self._waits: dict[str, blocking.Waits] = {}
+        """By address."""
         self._trials: dict[str, Trial | None] = {}
         """Address → how the first portion of a run with a rollout came out."""
         self._portions: dict[str, dict[str, int]] = {}
@@ -124,7 +124,7 @@ class TablePlanner:
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
-        part.skipped = _skips(found, skipped, self._snapshot.id)
+        part.skipped = blocking.explained(_skips(found, skipped, self._snapshot.id), self._waits)
         if self._whole.unread_rows and not self._rows:
             part.skipped = [
                 Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope), self._snapshot.id) for scope in found
@@ -173,6 +173,8 @@ class TablePlanner:
             decided.append((scope, due, harmless, verdicts))
         self._due[column.id] = taken
         for scope, due, harmless, verdicts in decided:
+            waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows)
+            self._waits.setdefault(scope.address, {})[column.id] = waits
             yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
 
     def _withheld(self, scope: Scope) -> Verdict | None:
@@ -196,7 +198,7 @@ class TablePlanner:
             masks.from_flags(self._snapshot.states[column.id])
             | self._missing * MISSING_INPUTS
             | self._memory.in_doubt(column) * IN_DOUBT
-            | self._blocked(column) * BLOCKED
+            | blocking.blocked(column, self._snapshot, self._due) * BLOCKED
             | self._remembered(column, scope)
         )
         return masks.to_flags(facts, self._rows)
@@ -211,16 +213,6 @@ class TablePlanner:
         else:
             spent = self._memory.exhausted(column, run.max_attempts)
         return spent * SPENT | self._memory.awaited(column) * AWAITED
-
-    def _blocked(self, column: Column) -> int:
-        """Rows in which an upstream cell is neither done nor due in this plan. Inputs have a flag of their own."""
-        blocked = 0
-        for upstream in column.upstream:
-            states = self._snapshot.states.get(upstream)
-            if states is not None:
-                ready = masks.from_flags(states.translate(DONE_STATES)) | self._due.get(upstream, 0)
-                blocked |= masks.every_row(self._rows) & ~ready
-        return blocked
 
     def _count(self, verdicts: bytes, rows: int, due: int) -> dict[Verdict, int]:
         """Count the verdicts of the cells in scope that no scope takes."""
@@ -270,7 +262,7 @@ class TablePlanner:
         due = {
             part.column: [start + at for at in masks.indexes(rectangle.due(part), length)] for part in rectangle.parts
         }
-        covered = rectangle.blocks(names)
+        covered, prices = rectangle.blocks(names), self._rules.prices
         work = {
             "table": self._snapshot.id,
             "mode": scope.run.mode.value,
@@ -290,25 +282,17 @@ class TablePlanner:
             column_keys=tuple(columns[column].key for column in ids),
             rows=rows,
             cells=rectangle.cells,
-            credits=self._credits((columns[column], len(indexes)) for column, indexes in due.items()),
+            credits=prices.sum((columns[column], len(indexes)) for column, indexes in due.items()),
             reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
             covered=covered,
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: columns[column].config_digest for column in ids},
             kinds={column: columns[column].kind for column in ids},
+            unpriced=tuple(column for column in ids if prices.sum([(columns[column], 1)]) is None),
             cause=cause,
             wave=wave,
             table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",
         )
-
-    def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
-        total = Decimal(0)
-        for column, count in cells:
-            price = self._rules.prices.of(column.kind, column.key, column.id)
-            if price is None:
-                return None
-            total += price * count
-        return total
 
     def _upstream_first(self, call: Call) -> tuple[int, int]:
         """The call's wave, then the depth of its first column: what others wait for is sent before them."""

@@ -82,10 +82,11 @@ def command(
     force: bool,
     revision: str | None,
 ) -> int:
-    """Write a manifest for each live table named, with every output column listed.
+    """Write a manifest for each live table named, with every output column listed but those the service fills itself.
 
-    TABLE is an id or a dashboard URL. Nothing is bought or changed in the tables; a file that is there stays as it is
-    without --force, and a table that a manifest of the project claims already gets no second one.
+    TABLE is an id or a dashboard URL. A column of an unknown kind stands in a comment. Nothing is bought or changed in
+    the tables; a file that is there stays as it is without --force, and a table that a manifest of the project claims
+    already gets no second one.
     """
     if not (tables or search or tags or every):
         raise click.UsageError("name tables by id or URL, or choose them with --search, --tag or --all")
@@ -266,17 +267,16 @@ def _write_one(shelf: _Shelf, header: TableHeader, name: str) -> tuple[Fate, str
     there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
     fate = importing.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
     shown = clean(path.as_posix())
-    outputs = sum(not column.is_input for column in header.columns)
     if fate is Fate.WRITTEN and text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
     places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in claims)
     return fate, {
-        Fate.WRITTEN: f"{shown}: written, {counted(outputs, 'column')}",
+        Fate.WRITTEN: f"{shown}: written, {counted(len(importing.listed(header.columns)), 'column')}",
         Fate.UNCHANGED: f"{shown}: unchanged",
         Fate.KEPT: f"{shown}: kept, though import would write it differently; --force does",
         Fate.CLAIMED: f"{clean(header.name)}: no second manifest, it is claimed by {places}",
-        Fate.EMPTY: f"{clean(header.name)}: no manifest, it has no output column to run",
+        Fate.EMPTY: f"{clean(header.name)}: no manifest, it has no column to run",
     }[fate]
 
 

@@ -27,6 +27,7 @@ _STATES = {
     "done": (DONE, _WITHOUT_VALUE),  # [V]
     "failed": (_FAILED, _FAILED),  # [V]
     "pending": (PENDING_WITH_VALUE, PENDING),  # [V]
+    "requested": (_MOVING, _MOVING),  # [V]: accepted, not begun
     "in_progress": (_MOVING, _MOVING),  # [A]
     "running": (_MOVING, _MOVING),  # [A]
     "queued": (_MOVING, _MOVING),  # [A]

@@ -215,7 +215,7 @@ def read_page(body: Buffer, plan: Layout) -> Page:
     rows = whole.get("rows")
     if not isinstance(rows, list):
         raise BadResponse("`rows` is not a list")
-    return _slow_page(rows, _slow_counters(whole), _columns_of(whole) == plan.header.columns, len(body), plan)
+    return _slow_page(rows, _slow_counters(whole), _columns_of(whole, plan) == plan.header.columns, len(body), plan)
 
 
 def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
@@ -303,7 +303,7 @@ def _header(
     _check_table(shown_id, table_id)
     if not is_plain(name) or not is_plain(kind):
         raise BadResponse("the table's name or kind holds half a character")
-    return Header(table_id, name, kind, read_columns(columns), raw, counters)
+    return Header(table_id, name, kind, read_columns(columns, kind), raw, counters)
 
 
 def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
@@ -316,11 +316,11 @@ def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
 
 def _same_columns(raw: Raw, plan: Layout) -> bool:
     same_bytes = bytes(raw) == plan.header.raw_columns
-    return same_bytes or read_columns(parse(raw)) == plan.header.columns
+    return same_bytes or read_columns(parse(raw), plan.header.kind) == plan.header.columns
 
 
-def _columns_of(shown: Mapping[str, Any]) -> tuple[Column, ...]:
-    return read_columns(shown.get("columns"))
+def _columns_of(shown: Mapping[str, Any], plan: Layout) -> tuple[Column, ...]:
+    return read_columns(shown.get("columns"), plan.header.kind)
 
 
 def _check_table(shown_id: object, table_id: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.amounts import counted, duration
 from reconciler.clean import clean
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_text import MOST_TABLES, SKIPPED
+from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
 from reconciler.render.stale import next_due_as_written, older_than_as_written
 
 Document = Mapping[str, Any]
@@ -268,9 +268,13 @@ def _run_name(run: Document) -> tuple[str, str]:
 def _skipped(skips: Sequence[Document]) -> str:
     """Return how many cells are skipped for which reason; those that are as they should be last."""
     by_reason: Counter[str] = Counter()
+    waits: dict[str, bool] = {}
     for skip in skips:
         by_reason[skip["reason"]] += skip["cells"]
+        for each in skip.get("waits_for", ()):
+            waits[each["column"]] = waits.get(each["column"], False) or each["implied"]
     words = {**{reason.value: text for reason, text in SKIPPED.items()}, **_QUIET}
+    words["blocked"] += waited_for(sorted(waits.items()), cell)
     return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
 
 

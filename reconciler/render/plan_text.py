@@ -1,6 +1,6 @@
 """A plan as a person reads it: per table what is due and why, what is not and why, the sums last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
@@ -28,6 +28,7 @@ from reconciler.plan import (
 from reconciler.render.paint import Colour, Paint
 from reconciler.render.stale import older_than
 from reconciler.standing import Drift
+from reconciler.wording import quote
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
@@ -51,6 +52,8 @@ SKIPPED = {
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
+MOST_NAMED = 5
+"""Upstream columns named of each sort."""
 
 
 def plan_text(
@@ -188,14 +191,29 @@ def _run_without_calls(
         text = f"{counted(waiting, 'cell')} in progress or due; due cells wait until the table is idle"
         others = [skip for skip in worth if skip.reason is not SkipReason.IN_PROGRESS]
         return [f"  {WAITING} {name}  {text}", *_skip_lines(others)]
-    notes = [f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in worth]
+    notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
     if next_due is not None:
         notes.insert(0, f"next {moment_text(next_due)}")
     return [paint(f"  {NOTHING_DUE} {name}  {' · '.join(['nothing due', *notes])}", Colour.QUIET)]
 
 
 def _skip_lines(skips: Sequence[Skip]) -> list[str]:
-    return [f"    {counted(skip.cells, 'cell')} skipped: {SKIPPED[skip.reason]}" for skip in skips]
+    return [f"    {counted(skip.cells, 'cell')} skipped: {_skipped(skip)}" for skip in skips]
+
+
+def _skipped(skip: Skip) -> str:
+    return SKIPPED[skip.reason] + waited_for([(each.column, each.is_implied) for each in skip.waits_for], quote)
+
+
+def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str]) -> str:
+    """Return which columns blocked cells wait for, given by key and whether that is implied; empty if none is known."""
+    parts = []
+    for is_implied, words in ((False, ""), (True, "implied by the kind of table or column: ")):
+        keys = [spelled(key) for key, implied in columns if implied is is_implied]
+        more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
+        if keys:
+            parts.append(f"{words}{', '.join(keys[:MOST_NAMED])}{more}")
+    return f": {'; '.join(parts)}" if parts else ""
 
 
 def _run_name(run: RunLine) -> str:

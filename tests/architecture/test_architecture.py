@@ -33,8 +33,8 @@ apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan waves guard
 decisions    freshness recovery approval shortcut desired selecting resolving
-parts        claims ordering cover recall decide evidence masks
-nouns        records outcome plan history observed budget manifest condition
+parts        claims ordering cover recall blocking decide evidence masks
+nouns        records outcome plan history budget observed manifest condition
 ground       errors patterns wording syntax amounts clean fingerprint place packed __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
