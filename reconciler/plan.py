@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from reconciler.history import Block
 from reconciler.manifest import ByTag, Mode, Refresh, Source
-from reconciler.observed import CellState
+from reconciler.observed import CellState, Column
 from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
@@ -182,11 +182,22 @@ class Growth:
     because: str
     """What fills it: `manifest/column`."""
     max_cells: int | None
-    """What its `allow_growth` lets one apply buy; None where it has none, and then nothing is applied."""
+    """What one apply buys of it at most: what its `allow_growth` says or what follows from `max_rows`, whichever is
+    less; None where nobody knows, and then nothing is applied."""
     max_credits: Decimal | None
+    """Likewise; None where nobody knows."""
     place: Place
     """Where the manifest names its table."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    max_rows: int | None = None
+    """Rows that come at most: the finder's cells in the plan × its `max_results`; None where it has none."""
+    is_allowed: bool = False
+    """The manifest has an `allow_growth`."""
+    most: tuple[tuple[Column, int], ...] = ()
+    """Its columns, each with how many of its cells the new rows have at most; empty where nobody knows. Not in the plan
+    file."""
+    unpriced: tuple[Column, ...] = ()
+    """Those of them whose price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ def _growth(growth: Growth) -> dict[str, Any]:
         "because": growth.because,
         "max_cells": growth.max_cells,
         "max_credits": json_number(growth.max_credits),
+        "max_rows": growth.max_rows,
     }
 
 

@@ -7,13 +7,14 @@ cover what is due with rectangles, and count the rest by reason.
 from collections.abc import Mapping, Sequence
 
 from reconciler.approval import Approval
+from reconciler.growth import growth
 from reconciler.history import TableHistory
 from reconciler.manifest import Manifest
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
 from reconciler.plan import Pending, Plan, PlannedTable, Skip
 from reconciler.tableplan import Part, Rules, TablePlanner
-from reconciler.waves import growth, in_turn, not_yet
+from reconciler.waves import in_turn, not_yet
 
 
 def make_plan(
@@ -60,7 +61,7 @@ def make_plan(
         tables=tuple(sorted((t for part in parts for t in part.tables), key=_by_manifest)),
         # Table by table, so that upstream columns stay first also where two manifests share a table.
         calls=ordered,
-        growth=growth((*manifests, *pending), ordered),
+        growth=growth((*manifests, *pending), ordered, snapshots, rules.prices),
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),

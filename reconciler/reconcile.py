@@ -50,12 +50,13 @@ def apply(
     if saved is not None:
         saved.check_tables(seen.snapshots, tools.settings.project.prices)
     within = None if saved is None else saved.approval()
+    held = (lambda made: made) if saved is None else saved.held
 
     def approved_ago() -> float:
         return time.monotonic() - looked_at + (0.0 if within is None else within.age_seconds)
 
     with tools.profile.phase(Phase.PLANNING):
-        proposed = _refuse(plan(wanted, seen, settings, within), settings)
+        proposed = _refuse(held(plan(wanted, seen, settings, within)), settings)
     plan_id = approve(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
     if not tables:
@@ -82,7 +83,7 @@ def apply(
             if saved is not None:
                 saved.check_tables(seen.snapshots, tools.settings.project.prices)
             with tools.profile.phase(Phase.PLANNING):
-                final = _refuse(plan(wanted, seen, settings, approved), settings)
+                final = _refuse(held(plan(wanted, seen, settings, approved)), settings)
         _record(seen.verdicts, leases, tools)
         return _Waves(wanted, settings, tools, leases, proposed, plan_id, approved_ago, wait_for).send(final)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from reconciler.errors import StalePlan
 from reconciler.history import Block
 from reconciler.manifest import Manifest, Mode
 from reconciler.observed import Column, TableSnapshot
+from reconciler.plan import Plan
 from reconciler.planfile import plan_id
 
 AGAIN = "Make a new plan and have that one approved."
@@ -49,6 +50,8 @@ class SavedPlan:
     """When the live tables were looked at, where the plan was made from a snapshot of them."""
     age_seconds: float = 0.0
     """Since the live tables were looked at, when the file was read."""
+    growth: Mapping[str, tuple[int, Decimal | None]] = field(default_factory=dict)
+    """Manifest → how many cells may fall due while the plan is applied, and what they may cost; None: any price."""
 
     def approval(self) -> Approval:
         """Return the cells that the file approves."""
@@ -56,6 +59,16 @@ class SavedPlan:
             ((call.table_id, call.mode, call.revision, block) for call in self.calls for block in call.due),
             self.age_seconds,
         )
+
+    def held(self, plan: Plan) -> Plan:
+        """Return a plan made now, in which no more may grow than the file says: approval only ever shrinks."""
+        found = []
+        for growth in plan.growth:
+            cells, price = self.growth.get(growth.manifest, (0, None))
+            prices = [each for each in (price, growth.max_credits) if each is not None]
+            cells = cells if growth.max_cells is None else min(cells, growth.max_cells)
+            found.append(replace(growth, max_cells=cells, max_credits=min(prices, default=None)))
+        return replace(plan, growth=tuple(found))
 
     def check_manifests(self, digest: str) -> None:
         """Raise StalePlan unless the manifests are those the plan was made from: modes, revisions, rows, labels."""
@@ -146,7 +159,15 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         calls=tuple(_call(call) for call in content["calls"]),
         taken_at=taken_at,
         age_seconds=max(0.0, age),
+        growth={
+            each["manifest"]: (each["max_cells"] or 0, _decimal(each["max_credits"]))
+            for each in content.get("growth", ())
+        },
     )
+
+
+def _decimal(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: float) -> float:
@@ -173,7 +194,7 @@ def _call(content: Mapping[str, Any]) -> SavedCall:
         revision=content["revision"],
         due=tuple(Block(tuple(block["columns"]), tuple(block["rows"])) for block in due),
         configs=dict(zip(columns, digests, strict=True)),
-        credits=None if content["credits"] is None else Decimal(str(content["credits"])),
+        credits=_decimal(content["credits"]),
     )
 
 

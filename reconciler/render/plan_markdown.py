@@ -76,8 +76,14 @@ def _verdict(content: Document) -> str:
     if content["violations"]:
         lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} passed.")
     for growth in content.get("growth", ()):
-        most = "no `allow_growth`" if growth["max_cells"] is None else f"at most {_count(growth['max_cells'], 'cell')}"
-        lines.append(f"{code(growth['manifest'])}: cells unknown until {code(growth['because'])} has run; {most}.")
+        rows, most = growth.get("max_rows"), "no `allow_growth`"
+        if growth["max_cells"] is not None:
+            most = f"at most {_count(growth['max_cells'], 'cell')}"
+        until = f"cells unknown until {code(growth['because'])} has run"
+        if rows is not None:
+            until = f"{_count(rows, 'row')} at most once {code(growth['because'])} has run"
+            most += "" if growth["max_credits"] is None else f", {number(growth['max_credits'])} credits"
+        lines.append(f"{code(growth['manifest'])}: {until}; {most}.")
     waves = max((call["wave"] for call in content["calls"]), default=1)
     if waves > 1:
         lines.append(f"In {number(waves)} waves: each is sent once the one before it has ended.")

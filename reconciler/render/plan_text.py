@@ -266,13 +266,22 @@ def trial_words(trial: Trial) -> str:
 
 
 def growth_text(growths: Sequence[Growth], paint: Paint) -> str:
-    """Return what may fall due while the plan is applied, in a number that nobody knows."""
+    """Return what may fall due while the plan is applied, as far as anybody knows how much."""
     lines = []
-    for growth in growths:
-        most = "no `allow_growth`" if growth.max_cells is None else f"at most {counted(growth.max_cells, 'cell')}"
-        text = f"{clean(growth.manifest)}: cells unknown until {clean(growth.because)} has run; {most}"
+    for each in growths:
+        name, because = clean(each.manifest), clean(each.because)
+        text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
         lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
     return "\n".join(lines)
+
+
+def growth_words(because: str, rows: int | None, cells: int | None, price: Decimal | float | None) -> str:
+    """Say what comes once `because` has run, at most; None where nobody knows."""
+    most = "no `allow_growth`" if cells is None else f"at most {counted(cells, 'cell')}"
+    if rows is None:
+        return f"cells unknown until {because} has run; {most}"
+    credits_ = "" if price is None else f", {_price(Decimal(price))}"
+    return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
 def addressed(of: Call | OpenCall | Drift) -> str:

@@ -69,9 +69,10 @@ def outgrown_words(grown: Outgrown) -> str:
     most = counted(growth.max_cells or 0, "cell")
     if growth.max_credits is not None:
         most += f" and {amount(growth.max_credits)} credits"
+    allowed = f"`allow_growth` lets one apply buy {most}" if growth.is_allowed else f"the plan foresaw at most {most}"
     return (
-        f"{clean(growth.manifest)}: {due} fell due once {clean(growth.because)} had run, and `allow_growth` lets one "
-        f"apply buy {most}. None were sent.\n  Plan again: they are in the next plan."
+        f"{clean(growth.manifest)}: {due} fell due once {clean(growth.because)} had run, and {allowed}. "
+        "None were sent.\n  Plan again: they are in the next plan."
     )
 
 

@@ -31,7 +31,7 @@ edges        forge client ledger sources schema shapes calendars
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
-planning     planner tableplan waves guard
+planning     planner tableplan waves guard growth
 decisions    freshness recovery approval shortcut desired selecting resolving
 parts        claims ordering cover recall blocking decide evidence masks
 nouns        records outcome plan history budget observed manifest condition
