@@ -23,6 +23,7 @@ MOST_NAMED = 5
 """Columns or kinds named in one message."""
 NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
+_ALLOW = "`allow_growth: {max_cells: …}`"
 _EMPTY = str(CellState.EMPTY.value)
 """How the mark begins that a cell which never ran leaves in a call (`evidence.marks`)."""
 
@@ -145,7 +146,7 @@ def _growth(growths: Iterable[Growth]) -> Iterator[Violation]:
             ways = "give the column `max_results`, or say" if growth.max_rows is None else "say"
             message = (
                 f"`{growth.because}` fills the table of `{growth.manifest}` while this is applied, and how many cells "
-                f"fall due there is unknown; {ways} how many may be bought, 0 for none: `allow_growth: {{max_cells: …}}`"
+                f"fall due there is unknown; {ways} how many may be bought, 0 for none: {_ALLOW}"
             )
             yield Violation("allow_growth", message, str(growth.place), raised_by="whoever may change that file")
 
@@ -204,7 +205,7 @@ def _missing_prices(calls: Iterable[Call], growths: Iterable[Growth]) -> str:
         return ""
     named = _some([f"{quote(key)} of kind {quote(kind)}" for key, kind in found])
     lines = _some([f"`{_yaml(kind)}: …`" for kind in kinds])
-    return f": {named}; under `prices.kinds` of reconciler.yaml add what a cell costs: {lines}"
+    return f": {named}; under `spec.prices.kinds` of reconciler.yaml add what a cell costs: {lines}"
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -120,6 +120,7 @@ def manifest_text(header: TableHeader, name: str, wish: Wish, schema: str | None
     """
     if not listed(header.columns):
         return None
+    left_out = ", ".join(_quoted(column.key) for column in header.columns if column.is_built_in)
     columns = [
         _column(column, header.columns) for column in header.columns if not (column.is_input or column.is_built_in)
     ]
@@ -127,6 +128,7 @@ def manifest_text(header: TableHeader, name: str, wish: Wish, schema: str | None
     lines += [
         f"# Table {_quoted(header.name)}, of kind {_quoted(header.kind)}.",
         "# Written by `reconciler import`, which will not touch it again without --force: edit it as you like.",
+        *([f"# Left out, because the service fills them by itself: {left_out}."] if left_out else []),
         "apiVersion: reconciler/v1",
         "kind: TableRun",
         "metadata:",

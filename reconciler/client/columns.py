@@ -20,7 +20,10 @@ _BUILT_IN = {
     "company": frozenset(("company_profile", "company_name", "company_website")),
     "people": frozenset(("full_name", "profile_url", "role")),
 }
-"""Table kind → keys of the columns that the service fills by itself, and that the others of the table read [V]."""
+"""Table kind → keys of the columns that the service fills by itself, and that the others of the table read [V].
+
+Those of a company table may also be the names of kinds [A], and then read `input` without a prompt that says so.
+"""
 _OF_ANY_KIND = frozenset[str]().union(*_BUILT_IN.values())
 _CONTACT_INPUTS = frozenset(("full_name", "profile_url", "company_website"))
 """Keys that a contact finder reads [V]."""
@@ -85,7 +88,7 @@ class _Names:
 
 def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozenset[str], names: _Names) -> Column:
     name, kind = config.get("name"), plain_text(config, "kind", "a column")
-    is_built_in = kind != INPUT_KIND and (key in built_in or kind in _OF_ANY_KIND)
+    is_built_in = kind != INPUT_KIND and (key in built_in or kind in _BUILT_IN["company"])
     written = set[str]() if kind == INPUT_KIND else names.ids(_named(config))
     implied = names.ids(_implied(kind, is_built_in=is_built_in, built_in=built_in)) - written
     return Column(
@@ -106,8 +109,10 @@ def _implied(kind: str, *, is_built_in: bool, built_in: frozenset[str]) -> froze
 
     What the service fills by itself comes before the rest; were it to wait for its like, nothing would ever begin.
     """
-    if kind == INPUT_KIND or is_built_in:
+    if kind == INPUT_KIND:
         return frozenset()
+    if is_built_in:
+        return frozenset(("input",) if kind in _BUILT_IN["company"] else ())
     return _CONTACT_INPUTS if kind in CONTACT_KINDS else built_in
 
 
@@ -132,7 +137,8 @@ def _named(config: Mapping[str, Any]) -> Iterator[str]:
 def _max_results(value: Any) -> int | None:
     """Return how many people a finder finds per company at most [V]; None: nobody knows."""
     most = value.get("max_results") if isinstance(value, dict) else None
-    is_known = isinstance(most, int) and not isinstance(most, bool) and 0 <= most <= _HIGHEST_MAX_RESULTS
+    # What 0 means is not said.
+    is_known = isinstance(most, int) and not isinstance(most, bool) and 0 < most <= _HIGHEST_MAX_RESULTS
     return most if is_known else None
 
 
