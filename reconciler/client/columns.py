@@ -111,9 +111,11 @@ def _implied(kind: str, *, is_built_in: bool, built_in: frozenset[str]) -> froze
     """
     if kind == INPUT_KIND:
         return frozenset()
+    if kind in CONTACT_KINDS:
+        return _CONTACT_INPUTS
     if is_built_in:
         return frozenset(("input",) if kind in _BUILT_IN["company"] else ())
-    return _CONTACT_INPUTS if kind in CONTACT_KINDS else built_in
+    return built_in
 
 
 def _named(config: Mapping[str, Any]) -> Iterator[str]:
