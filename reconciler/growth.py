@@ -85,7 +85,7 @@ def _growth(
         table_id=manifest.table_id,
         because=f"{source.manifest.text}/{source.column.text}",
         max_cells=min(bounds, default=None),
-        max_credits=None,
+        max_credits=Decimal(0) if most == [] else None,
         place=manifest.table_place,
         labels=manifest.labels,
         max_rows=rows,
