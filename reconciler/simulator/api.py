@@ -12,7 +12,7 @@ from reconciler.simulator.tables_api import Tables
 from reconciler.simulator.wire import Request, Response, answer, message, read_body
 from reconciler.simulator.world import World
 
-NOT_SIMULATED: Final = ("companies", "deep_research_tasks", "discovery_tasks", "people", "workflow_runs")
+NOT_SIMULATED: Final = ("companies", "deep_research_tasks", "discovery_tasks", "workflow_runs")
 """Other parts of the API, by the first word of their paths."""
 
 

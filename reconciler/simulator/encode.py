@@ -92,7 +92,6 @@ def summary(table: Table, owner: Mapping[str, str]) -> dict[str, Any]:
         "tags": table.tags,
         "kind": table.kind,
         "settings": table.settings,
-        "notify": table.notify,
         "scope": table.scope,
         "owner": owner,
         "num_rows": len(table.order),
@@ -103,6 +102,7 @@ def header(table: Table, owner: Mapping[str, str], assumptions: Assumptions) -> 
     """Return a table without rows."""
     shown = summary(table, owner)
     del shown["num_rows"]
+    shown["notify"] = table.notify
     if not table.columns_json:
         table.columns_json = _encode([column_json(column) for column in table.columns])
     shown["columns"] = msgspec.Raw(table.columns_json)

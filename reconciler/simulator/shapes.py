@@ -225,7 +225,6 @@ class TableSummary(Struct):
     tags: list[str]
     kind: TableKind
     settings: dict[str, Any]
-    notify: bool
     scope: TableScope
     owner: Owner
     num_rows: Count

@@ -110,7 +110,7 @@ class Tables:
         return shown
 
     def clone(self, request: Request, table_id: str) -> Response:
-        """Copy a table and the people tables under it: columns, and unless `schema_only` rows and what stands in them."""
+        """Copy a table and the people tables under it; `schema_only` leaves the rows out."""
         source = self._access.table(table_id)
         return answer(
             self._access.header(clone(self._world, source, schema_only=flag(request.parameters, "schema_only")))
