@@ -9,9 +9,6 @@ FINDER_KIND = "company_people_finder"
 """A column whose cells fill a child table with people [V]."""
 IDLE = "idle"
 
-SHOWS_WITHIN_SECONDS = 5.0
-"""How soon an accepted run shows in its table, as `running` or in a cell [A]."""
-
 
 class CellState(IntEnum):
     """What is known of one cell; the number is the byte kept for it."""
