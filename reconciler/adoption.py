@@ -35,7 +35,7 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
     `manifest/run` that will ask for the revision; it is for people.
     """
     row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
-    memory = Memory(history, snapshot, row_index, quiet_seconds=0.0)
+    memory = Memory(history, snapshot, row_index, shows_within_seconds=0.0)
     columns = [column for column in snapshot.columns if not column.is_input]
     taken = {
         column.id: masks.from_flags(snapshot.states[column.id].translate(DONE_STATES))

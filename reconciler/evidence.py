@@ -1,8 +1,9 @@
 """What a cell showed before a call, and whether the table has moved since: the only proof that a call landed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from reconciler.history import Block, PastCall
+from reconciler.history import Block
 from reconciler.manifest import Mode
 from reconciler.observed import CellState, TableSnapshot
 from reconciler.packed import Marks, picked
@@ -17,7 +18,23 @@ def marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> Marks:
     return Marks(shown, None if digests is None else picked(digests, rows))
 
 
-def movement(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
+class Traced(Protocol):
+    """A call, of the plan or of the ledger, and what its cells showed before it."""
+
+    @property
+    def mode(self) -> Mode:
+        """Its mode."""
+
+    @property
+    def covered(self) -> tuple[Block, ...]:
+        """Its cells."""
+
+    @property
+    def before(self) -> Mapping[str, Sequence[str]]:
+        """Column id → a mark for each row of its block."""
+
+
+def movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
     """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
 
     Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.
@@ -25,19 +42,36 @@ def movement(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, in
     the API shows a cell that never ran as `pending` too [A], and any other call makes its table run. Believed, such a
     call would stand for cells that nobody bought; under `new` and `failed` a cell itself says whether it is still due.
     """
+    return _movement(call, snapshot, row_index, believes_waiting=call.mode is not Mode.ALL)
+
+
+def has_begun(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> bool:
+    """Say whether an accepted call has begun to show in one of its own cells; until then it is awaited.
+
+    An empty cell that is in progress may wait for another call of the same table [A], so it does not count in any mode.
+    """
+    return bool(_movement(call, snapshot, row_index, believes_waiting=False))
+
+
+def _movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int], *, believes_waiting: bool) -> str:
     for block in call.covered:
         for column in block.columns:
             states = snapshot.states.get(column)
             if states is None:
                 continue
-            found = _column_movement(call, block, column, snapshot, row_index)
+            found = _column_movement(call, block, column, snapshot, row_index, believes_waiting)
             if found:
                 return found
     return ""
 
 
 def _column_movement(
-    call: PastCall, block: Block, column: str, snapshot: TableSnapshot, row_index: Mapping[str, int]
+    call: Traced,
+    block: Block,
+    column: str,
+    snapshot: TableSnapshot,
+    row_index: Mapping[str, int],
+    believes_waiting: bool,
 ) -> str:
     states = snapshot.states[column]
     digests = snapshot.digests.get(column)
@@ -48,7 +82,7 @@ def _column_movement(
         state, _, value = before.partition(":")
         now = states[index]
         if now == CellState.IN_PROGRESS:
-            if call.mode is Mode.ALL and state == _EMPTY:
+            if state == _EMPTY and not believes_waiting:
                 continue
             return f"cell {column}/{row} is in progress"
         if str(now) != state:

@@ -14,9 +14,6 @@ KNOWN_KINDS = CONTACT_KINDS.union(
 """Kinds of columns whose cells are known to be something that people buy [D][V]."""
 IDLE = "idle"
 
-SHOWS_WITHIN_SECONDS = 5.0
-"""How soon an accepted run shows in its table, as `running` or in a cell [A]."""
-
 
 class CellState(IntEnum):
     """What is known of one cell; the number is the byte kept for it."""

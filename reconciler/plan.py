@@ -48,6 +48,10 @@ class SkipReason(StrEnum):
     """A manifest that comes first is not at rest, and has nothing due in this plan."""
     AGE_UNKNOWN = "age_unknown"
     """Run before the ledger knew it, so that nobody knows whether it is stale (`all` with a `refresh`)."""
+    NOT_STARTED = "not_started"
+    """Bought as often as the run's `max_attempts` allows, and still empty on an idle table (`new`)."""
+    WAITING_FOR_TABLE = "waiting_for_table"
+    """Due, but its table runs: sent once the table is idle."""
     NOT_DUE = "not_due"
     """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
 
@@ -370,6 +374,16 @@ class Plan:
     """`--exclude` selectors."""
     growth: tuple[Growth, ...] = ()
     pending: tuple[Pending, ...] = ()
+    manifest_digests: Mapping[str, str] = field(default_factory=dict)
+    """Name → digest of each manifest of which something may be bought under this plan: what its approval rests on."""
+    waiting: tuple[Call, ...] = ()
+    """What would be sent if the tables that run were idle: the cells counted as `waiting_for_table`. Not in the plan
+    file, which approves no call that nobody could list exactly."""
+
+    @property
+    def has_due(self) -> bool:
+        """True where cells are due, whether or not they can be sent at once."""
+        return bool(self.calls or self.waiting)
 
     @property
     def errored(self) -> bool:

@@ -71,13 +71,15 @@ def document(
     against: Against | None = None,
     taken: Taken | None = None,
 ) -> dict[str, Any]:
-    """Return the plan file's content. Its `plan_id` is the digest of all of it but the times it was made at."""
+    """Return the plan file's content. Its `plan_id` is the digest of everything else in it."""
     content: dict[str, Any] = {
+        "created_at": origin.created_at,
         "format_version": FORMAT_VERSION,
         "tool_version": origin.tool_version,
         "errored": plan.errored,
         "git": None if origin.git is None else asdict(origin.git),
         "manifest_digest": plan.manifest_digest,
+        "manifest_digests": dict(plan.manifest_digests),
         "api": {"base_url": origin.base_url},
         "targeted": {"include": list(plan.include), "exclude": list(plan.exclude)},
         "tables": [_table(table) for table in plan.tables],
@@ -98,18 +100,12 @@ def document(
         content["against"] = _against(against)
     if taken is not None:
         content["live"] = {"source": "snapshot", **asdict(taken)}
-    return {"plan_id": plan_id(content), "created_at": origin.created_at, **content}
+    return {"plan_id": plan_id(content), **content}
 
 
 def plan_id(content: Mapping[str, Any]) -> str:
-    """Return the digest of a plan file's content; `plan_id` and what goes by the clock alone do not count."""
-    counted = {key: value for key, value in content.items() if key not in ("plan_id", "created_at")}
-    if isinstance(counted.get("live"), dict):
-        counted["live"] = {key: value for key, value in counted["live"].items() if key != "age_seconds"}
-    counted["tables"] = [
-        {**table, "runs": [_without_dates(run) for run in table["runs"]]} for table in content["tables"]
-    ]
-    return digest_of_parts(counted)
+    """Return the digest of all of a plan file's content but the `plan_id` itself."""
+    return digest_of_parts({key: value for key, value in content.items() if key != "plan_id"})
 
 
 def _skips(plan: Plan) -> list[dict[str, Any]]:
@@ -135,10 +131,6 @@ def _pending(of: Pending) -> dict[str, Any]:
         "line": of.place.line,
         "column": of.place.column,
     }
-
-
-def _without_dates(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in run.items() if key not in ("stale_before", "next_due")}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

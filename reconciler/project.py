@@ -30,6 +30,11 @@ class Spend:
     lease_seconds: float = 60.0
     """How long a table stays reserved for an apply that died."""
 
+    @property
+    def shows_within_seconds(self) -> float:
+        """How long after its intent an accepted call is awaited at most: an answer may take D + T, a run Q to show."""
+        return self.send_within_seconds + self.call_seconds + self.quiet_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:

@@ -18,6 +18,7 @@ from reconciler.decide import (
     LEFT_ALONE,
     MISSING_INPUTS,
     SPENT,
+    WHILE_RUNNING,
     Verdict,
     verdicts_of,
 )
@@ -45,6 +46,8 @@ class Rules:
     max_cells_per_call: int
     quiet_seconds: float
     """Q of `spend.md`."""
+    shows_within_seconds: float
+    """How long after its intent an accepted call may show nothing in its table: `Spend.shows_within_seconds`."""
     dates: Mapping[At, Dates] = field(default_factory=dict)
     """For every calendar of the manifests, at the moment at which the ledger was recalled."""
 
@@ -55,6 +58,8 @@ class Part:
 
     tables: list[PlannedTable] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    waiting: list[Call] = field(default_factory=list)
+    """Calls that wait until the table is idle."""
     skipped: list[Skip] = field(default_factory=list)
     in_doubt: list[OpenCall] = field(default_factory=list)
     diagnostics: list[Problem] = field(default_factory=list)
@@ -81,7 +86,7 @@ class TablePlanner:
         assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
         self._manifests = manifests
         self._whole = snapshot
-        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.quiet_seconds))
+        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.shows_within_seconds))
         self._history = history
         self._rules = rules
         self._within = within
@@ -89,7 +94,7 @@ class TablePlanner:
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
-        self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
+        self._memory = Memory(history, snapshot, self._row_index, rules.shows_within_seconds)
         self._freshness: dict[Refresh, Freshness] = {
             run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
             for manifest in manifests
@@ -129,10 +134,13 @@ class TablePlanner:
             part.skipped = [
                 Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope), self._snapshot.id) for scope in found
             ]
+        turns = self._turns(cells)
+        calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
+        calls.sort(key=self._upstream_first)
         if self._snapshot.is_finished:
-            turns = self._turns(cells)
-            part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
-            part.calls.sort(key=self._upstream_first)
+            part.calls = calls
+        else:
+            part.waiting = calls
         return part
 
     def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
@@ -159,6 +167,8 @@ class TablePlanner:
         for scope in wanting:
             facts = self._facts(column, scope)
             verdicts = facts.translate(verdicts_of(scope.run))
+            if not self._snapshot.is_finished:
+                verdicts = verdicts.translate(WHILE_RUNNING)
             due = masks.from_flags(verdicts.translate(IS_DUE)) & scope.rows & ~taken
             withheld = self._withheld(scope)
             if withheld is not None:
@@ -175,7 +185,7 @@ class TablePlanner:
         for scope, due, harmless, verdicts in decided:
             waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows)
             self._waits.setdefault(scope.address, {})[column.id] = waits
-            yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
+            yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
 
     def _withheld(self, scope: Scope) -> Verdict | None:
         """Return why nothing of a scope is due although its cells are; None where that is not so."""
@@ -211,19 +221,16 @@ class TablePlanner:
         if run.revision is not None:
             spent = self._memory.at_revision(column, run.revision)
         else:
-            spent = self._memory.exhausted(column, run.max_attempts)
+            spent = self._memory.exhausted(column, run.mode, run.max_attempts)
         return spent * SPENT | self._memory.awaited(column) * AWAITED
 
-    def _count(self, verdicts: bytes, rows: int, due: int) -> dict[Verdict, int]:
-        """Count the verdicts of the cells in scope that no scope takes."""
-        if self._snapshot.is_finished:
-            rows &= ~due
-        left = masks.to_flags(masks.from_flags(verdicts) & rows * 0xFF, self._rows)
+    def _count(self, verdicts: bytes, rows: int, due: int, taken: int) -> dict[Verdict, int]:
+        """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
+        left = masks.to_flags(masks.from_flags(verdicts) & (rows & ~taken) * 0xFF, self._rows)
         counts = {verdict: left.count(verdict) for verdict in Verdict}
-        waiting = counts.pop(Verdict.DUE)
+        del counts[Verdict.DUE]  # it was not approved
         if not self._snapshot.is_finished:
-            # What is due while the table runs waits for it; on an idle table it only was not approved.
-            counts[Verdict.IN_PROGRESS] += waiting
+            counts[Verdict.WAITING_FOR_TABLE] = masks.count(due)
         return counts
 
     def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> Turns:

@@ -15,7 +15,12 @@ from reconciler.ordering import before
 from reconciler.plan import Call, Skip, SkipReason, Trial
 from reconciler.recall import Memory
 
-_UNSETTLED = frozenset({SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.HELD_BACK, SkipReason.WAITING})
+_UNSETTLED = frozenset(
+    {
+        *(SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.HELD_BACK),
+        *(SkipReason.WAITING, SkipReason.WAITING_FOR_TABLE),
+    }
+)
 """A manifest with such cells is not at rest: what comes after it has to wait."""
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -114,8 +114,6 @@ def command(
     spent = Profile()
     with spent.phase(Phase.MANIFESTS):
         wanted = looking.load(settings, paths, target, exclude)
-    if saved is not None:
-        saved.check_manifests(wanted.digest)
     screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
     api = api_options(settings)
     # Until the report is out: a signal that comes late must not cost what the apply has to say.
@@ -196,17 +194,18 @@ class _Screen:
         """Return what the apply tells its progress to."""
         return Watcher(self._result, self._poll, self._unrecorded, self._trouble)
 
-    def waiting(self, tools: Tools, timeout: float | None) -> Callable[[Report], Report]:
+    def waiting(self, tools: Tools, timeout: float | None) -> Callable[[Report, Collection[str]], Report]:
         """Return what waits for a wave, with a bar or plain lines; all waves together have `timeout` seconds."""
         waited = 0.0
 
-        def wait(report: Report) -> Report:
+        def wait(report: Report, others: Collection[str]) -> Report:
             nonlocal waited
             began = time.monotonic()
             awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
             cells = sum(map(bought_cells, awaited))
             with Waiting(self._console, cells) as self._bar:
-                found = sending.wait(report, tools, None if timeout is None else max(0.0, timeout - waited))
+                left = None if timeout is None else max(0.0, timeout - waited)
+                found = sending.wait(report, tools, left, others)
             waited += time.monotonic() - began
             return found
 

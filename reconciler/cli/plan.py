@@ -118,4 +118,4 @@ def command(
         return ExitCode.ERROR
     if violated:
         return ExitCode.LIMIT
-    return ExitCode.CHANGES if detailed_exitcode and plan.calls else ExitCode.OK
+    return ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK

@@ -94,6 +94,7 @@ def past_call(row: Row[*tuple[Any, ...]], now: float, known: dict[bytes, tuple[s
             address=row.address,
             credits=price(row.credits),
             actor=row.actor,
+            plan_id=row.plan_id,
         )
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise _corrupt("call", row.id, error) from error

@@ -41,6 +41,8 @@ NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
 SKIPPED = {
     SkipReason.FAILED: "failed, left to a run of mode `failed`",
     SkipReason.IN_PROGRESS: "in progress",
+    SkipReason.WAITING_FOR_TABLE: "due once the table is idle",
+    SkipReason.NOT_STARTED: "not started although bought as often as `max_attempts` allows",
     SkipReason.MISSING_INPUTS: "missing inputs",
     SkipReason.BLOCKED: "blocked, an upstream cell is not done and not part of this plan",
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
@@ -186,11 +188,10 @@ def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
 def _run_without_calls(
     name: str, worth: Sequence[Skip], paint: Paint, next_due: datetime | None, *, is_running: bool
 ) -> list[str]:
-    waiting = sum(skip.cells for skip in worth if skip.reason is SkipReason.IN_PROGRESS)
-    if is_running and waiting:
-        text = f"{counted(waiting, 'cell')} in progress or due; due cells wait until the table is idle"
-        others = [skip for skip in worth if skip.reason is not SkipReason.IN_PROGRESS]
-        return [f"  {WAITING} {name}  {text}", *_skip_lines(others)]
+    moving = [skip for skip in worth if skip.reason in (SkipReason.IN_PROGRESS, SkipReason.WAITING_FOR_TABLE)]
+    if is_running and moving:
+        text = " · ".join(f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in moving)
+        return [f"  {WAITING} {name}  {text}", *_skip_lines([skip for skip in worth if skip not in moving])]
     notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
     if next_due is not None:
         notes.insert(0, f"next {moment_text(next_due)}")
@@ -336,6 +337,13 @@ def problems_text(problems: Sequence[Problem]) -> str:
 def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_preview: bool) -> str:
     if plan.errored:
         return f"The plan has {counted(len(plan.diagnostics), 'error')} and cannot be applied. Nothing was sent."
+    if not plan.calls and plan.waiting:
+        cells = counted(sum(call.cells for call in plan.waiting), "cell")
+        verb = "waits" if cells == "1 cell" else "wait"
+        return (
+            f"No call can be sent now: {cells} ({_credits(plan.waiting)}) {verb} until the table is idle. "
+            "Nothing was sent.\n`reconciler apply --wait` sends them then."
+        )
     if not plan.calls:
         return f"Nothing to do now: {counted(len(plan.tables), 'table')}, no call is due. Nothing was sent."
     line = _sums(plan, limits) + _last_wave(plan)

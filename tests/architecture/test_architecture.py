@@ -25,7 +25,7 @@ FLOORS = """
 entry        __main__
 commands     cli
 simulator    simulator
-story        against reconcile sending looking finding leasing profiling
+story        against reconcile permit sending looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
 edges        forge client ledger sources schema shapes calendars
 texts        render reportfile saved planfile snapshotfile scaffold

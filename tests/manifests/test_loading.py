@@ -72,7 +72,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                     mode=Mode.NEW,
                     columns=(Named("latest_funding", at(12, 17)), Named("pricing_notes", at(12, 33))),
                     rows=(Named(ROW, at(13, 14)),),
-                    max_attempts=3,
+                    max_attempts=1,
                     revision=None,
                     place=at(10, 7),
                 ),
@@ -82,7 +82,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                     Mode.ALL,
                     (Named("recent_news", at(17, 17)),),
                     None,
-                    max_attempts=3,
+                    max_attempts=1,
                     revision="2026-q4",
                     place=at(15, 7),
                 ),
@@ -207,6 +207,7 @@ COLUMNS = st.lists(st.text(string.ascii_letters + "_é 0", min_size=1, max_size=
 COMMON = {"columns": st.none() | COLUMNS, "rows": st.none() | st.lists(IDS, min_size=1, max_size=4, unique=True)}
 RUNS = st.one_of(
     st.fixed_dictionaries({"mode": st.just("new"), **COMMON}),
+    st.fixed_dictionaries({"mode": st.just("new"), "max_attempts": st.integers(1, 100), **COMMON}),
     st.fixed_dictionaries({"mode": st.just("failed"), "max_attempts": st.integers(1, 100), **COMMON}),
     st.fixed_dictionaries(
         {"mode": st.just("all"), "revision": st.from_regex(r"[!-~]{1,20}", fullmatch=True), **COMMON}
@@ -245,5 +246,5 @@ def test_valid_manifests_say_what_was_written(
     assert (content["name"], content["labels"], content["table"]) == (name, labels, table)
     assert len({run["name"] for run in content["runs"]}) == len(runs)
     for run, read in zip(runs, content["runs"], strict=True):
-        assert read == {"name": read["name"], "max_attempts": 3, "revision": None} | run
+        assert read == {"name": read["name"], "max_attempts": 1, "revision": None} | run
     assert UUID(manifest.table_id)

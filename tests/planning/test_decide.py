@@ -26,7 +26,7 @@ SHORT = {"no_inputs": "missing_inputs", "unaged": "age_unknown", "exhausted": "a
 # With a `refresh`, `spent` is fresh, and `never` is what the ledger never bought.
 # For a mode and a state: what decides, in this order; after the last arrow what holds where none of it does.
 DECISIONS = """
-new    empty        doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+new    empty        doubt>in_doubt awaited>in_progress spent>not_started missing>no_inputs blocked>blocked >due
 new    done         >done
 new    done-n       >done
 new    failed       doubt>in_doubt awaited>in_progress >failed

@@ -29,7 +29,7 @@ RESULTS = {
     "in doubt": CallResult(CALL, Ending(CallState.IN_DOUBT, "reset")),
     "not tried": CallResult(CALL, None, "the apply had stopped"),
 }
-FINE = {"accepted", "settled", "not started"}
+FINE = {"accepted", "settled"}
 OLD_DOUBT = OpenCall("old", "accounts/new", "table", 2, None, 1.0)
 
 
