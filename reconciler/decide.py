@@ -96,7 +96,7 @@ def decide(mode: Mode, cell: CellFacts) -> Verdict:
         return holds
     if cell.in_doubt:
         return Verdict.IN_DOUBT
-    if cell.state is CellState.IN_PROGRESS or cell.awaited:
+    if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
         return Verdict.IN_PROGRESS
     if cell.state is CellState.UNKNOWN:
         return Verdict.UNKNOWN_STATUS

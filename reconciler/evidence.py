@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reconciler.history import Block
-from reconciler.manifest import Mode
 from reconciler.observed import CellState, TableSnapshot
 from reconciler.packed import Marks, picked
 
@@ -22,10 +21,6 @@ class Traced(Protocol):
     """A call, of the plan or of the ledger, and what its cells showed before it."""
 
     @property
-    def mode(self) -> Mode:
-        """Its mode."""
-
-    @property
     def covered(self) -> tuple[Block, ...]:
         """Its cells."""
 
@@ -38,40 +33,23 @@ def movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]
     """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
 
     Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.
-    Cells whose row or column has gone since say nothing. Nor does, for `all`, an empty cell that is in progress now:
-    the API shows a cell that never ran as `pending` too [A], and any other call makes its table run. Believed, such a
-    call would stand for cells that nobody bought; under `new` and `failed` a cell itself says whether it is still due.
+    Cells whose row or column has gone since say nothing. Nor does an empty cell that is pending now: the API shows a
+    cell that never ran like that, too, while any other call makes its table run [A]. Believed, such a call would stand
+    for cells that were never bought.
     """
-    return _movement(call, snapshot, row_index, believes_waiting=call.mode is not Mode.ALL)
-
-
-def has_begun(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> bool:
-    """Say whether an accepted call has begun to show in one of its own cells; until then it is awaited.
-
-    An empty cell that is in progress may wait for another call of the same table [A], so it does not count in any mode.
-    """
-    return bool(_movement(call, snapshot, row_index, believes_waiting=False))
-
-
-def _movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int], *, believes_waiting: bool) -> str:
     for block in call.covered:
         for column in block.columns:
             states = snapshot.states.get(column)
             if states is None:
                 continue
-            found = _column_movement(call, block, column, snapshot, row_index, believes_waiting)
+            found = _column_movement(call, block, column, snapshot, row_index)
             if found:
                 return found
     return ""
 
 
 def _column_movement(
-    call: Traced,
-    block: Block,
-    column: str,
-    snapshot: TableSnapshot,
-    row_index: Mapping[str, int],
-    believes_waiting: bool,
+    call: Traced, block: Block, column: str, snapshot: TableSnapshot, row_index: Mapping[str, int]
 ) -> str:
     states = snapshot.states[column]
     digests = snapshot.digests.get(column)
@@ -81,9 +59,9 @@ def _column_movement(
             continue
         state, _, value = before.partition(":")
         now = states[index]
+        if now == CellState.PENDING and state == _EMPTY:
+            continue
         if now == CellState.IN_PROGRESS:
-            if state == _EMPTY and not believes_waiting:
-                continue
             return f"cell {column}/{row} is in progress"
         if str(now) != state:
             return f"cell {column}/{row} was {CellState(int(state)).name.lower()}, is {CellState(now).name.lower()}"

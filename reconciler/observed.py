@@ -23,11 +23,13 @@ class CellState(IntEnum):
     DONE = 1
     FAILED = 2
     IN_PROGRESS = 3
-    """`in_progress`, or `pending` on a table that is running."""
+    """`in_progress`, or `pending` with a value still there on a table that is running."""
     UNKNOWN = 4
     """A status nobody documented, or `pending` on an idle table with a value still there."""
     DONE_WITHOUT_VALUE = 5
     """`done` with a null value: done for us, but `new` might take it, so no call may cover it in passing."""
+    PENDING = 6
+    """`pending` without a value on a table that is running: about to run, or never run and left alone [A]."""
 
 
 @dataclass(frozen=True, slots=True)

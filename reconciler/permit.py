@@ -81,8 +81,12 @@ class Permit:
         self, wanted: Wanted, seen: Look, settings: Settings, within: Approval | None, anyway: Approval | None = None
     ) -> Plan:
         """Plan within what is approved; what may grow beyond it was approved by name too."""
+        # A manifest that is not approved any more stays in the plan for its doubts alone: nothing of it can be wrong.
+        manifests = tuple(
+            replace(manifest, runs=()) if manifest.name in self.stale else manifest for manifest in wanted.manifests
+        )
         with self._tools.profile.phase(Phase.PLANNING):
-            found = plan(wanted, seen, settings, within, anyway)
+            found = plan(replace(wanted, manifests=manifests), seen, settings, within, anyway)
         if self._saved is None:
             return found
         approved = self._saved.manifest_digests.keys() - self.stale.keys()

@@ -152,7 +152,7 @@ class CellCounts:
             done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
             failed=found[CellState.FAILED],
             empty=found[CellState.EMPTY],
-            in_progress=found[CellState.IN_PROGRESS],
+            in_progress=found[CellState.IN_PROGRESS] + found[CellState.PENDING],
             unknown=found[CellState.UNKNOWN],
         )
 

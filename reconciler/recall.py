@@ -140,4 +140,4 @@ def _is_awaited(
     """
     if call.settled or call.age_seconds >= shows_within_seconds:
         return False
-    return not evidence.has_begun(call, snapshot, row_index)
+    return not evidence.movement(call, snapshot, row_index)

@@ -176,6 +176,8 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
     if content["violations"]:
         message = f"the plan file passes a limit, so it approves nothing: {clean(content['violations'][0]['message'])}"
         raise StalePlan(message, hint="Narrow the plan or raise the limit where it is set, then plan again.")
+    if content["calls"] and not content.get("manifest_digests"):
+        raise StalePlan("the plan file was made by an older version, which approves no single manifest", hint=AGAIN)
     age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
     if taken_at is not None:
@@ -184,7 +186,7 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         plan_id=content["plan_id"],
         include=tuple(content["targeted"]["include"]),
         exclude=tuple(content["targeted"]["exclude"]),
-        manifest_digests=content["manifest_digests"],
+        manifest_digests=content.get("manifest_digests", {}),
         base_url=content["api"]["base_url"],
         calls=tuple(_call(call) for call in content["calls"]),
         taken_at=taken_at,

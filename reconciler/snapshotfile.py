@@ -171,7 +171,7 @@ def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapsh
 
 def _shows(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> bool:
     """An accepted call that shows in its table is not waited for (`recall.py`); the values that tell stay behind."""
-    return call.state is CallState.ACCEPTED and evidence.has_begun(call, snapshot, row_index)
+    return call.state is CallState.ACCEPTED and bool(evidence.movement(call, snapshot, row_index))
 
 
 def encode(live: LiveSnapshot, key: bytes | None) -> bytes:

@@ -89,7 +89,7 @@ class _Table:
     def look(self, snapshot: TableSnapshot, now: float, has_rested: bool) -> None:
         """Take what its cells show; it is done once it is idle and nothing is left to be seen."""
         index = RowIndex(snapshot.row_ids)
-        self.unseen = [call for call in self.unseen if not evidence.has_begun(call, snapshot, index)]
+        self.unseen = [call for call in self.unseen if not evidence.movement(call, snapshot, index)]
         self.status, self.look_at, self.interval = self.latest, now + self.interval, 2 * self.interval
         if snapshot.is_finished and (has_rested or not self.unseen):
             self.found, self.is_done = snapshot, True

@@ -148,7 +148,8 @@ def _tables(plan: Plan, paint: Paint) -> str:
         title = f"{clean(table.name)} · {counted(table.rows, 'row')} · {clean(table.run_status)}"
         lines.append(f"{paint(table.manifest.ljust(manifests), Colour.STRONG)}   {title}")
         if not table.runs:
-            lines.append(paint("  not planned: see the errors below", Colour.BAD))
+            reason = "see the errors below" if plan.errored else "not approved any more"
+            lines.append(paint(f"  not planned: {reason}", Colour.BAD))
         for run in table.runs:
             key = (table.table_id, run.address)
             worth = [skip for skip in skips.get(key, ()) if skip.reason in SKIPPED]

@@ -170,7 +170,7 @@ def _state(word: str, table: Any) -> CellState:
     """A word is a state's name; `pending` is what the reader makes of it (`observed.py`)."""
     if table.get("run_status", "idle") == "idle" and word.startswith("pending"):
         return CellState.UNKNOWN if word == "pending-with-value" else CellState.EMPTY
-    return CellState.IN_PROGRESS if word.startswith("pending") else CellState[word.upper().replace("-", "_")]
+    return CellState.PENDING if word.startswith("pending") else CellState[word.upper().replace("-", "_")]
 
 
 def _columns(described: dict[str, Any]) -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ SHOWS_WITHIN = 212.0
 """D + T + Q."""
 NOWHERE = Place("manifest.yaml", 1, 1)
 LETTERS = {".": CellState.EMPTY, "d": CellState.DONE, "f": CellState.FAILED, "p": CellState.IN_PROGRESS}
-LETTERS |= {"u": CellState.UNKNOWN, "n": CellState.DONE_WITHOUT_VALUE}
+LETTERS |= {"u": CellState.UNKNOWN, "n": CellState.DONE_WITHOUT_VALUE, "q": CellState.PENDING}
 """A column of cells is written as one letter a row: `..df` is two empty cells, a done and a failed one."""
 
 

@@ -117,7 +117,7 @@ class Oracle:
         # What may be happening to it right now.
         if self.is_in_doubt(cell):
             return "in_doubt"
-        if state is CellState.IN_PROGRESS or self._is_awaited(cell):
+        if state in (CellState.IN_PROGRESS, CellState.PENDING) or self._is_awaited(cell):
             return "in_progress"
         if state is CellState.UNKNOWN:
             return "unknown_status"
@@ -236,9 +236,9 @@ class Oracle:
         )
 
     def has_begun(self, call: PastCall) -> bool:
-        """Say whether any cell of the call holds another status or value than before it.
+        """Say whether any cell of the call is in progress, or holds another status or value than before it.
 
-        One that is in progress does; if it was empty before, it may be waiting for another call of the table.
+        One that was empty and is pending may be waiting for another call of the table, or for none.
         """
         for block in call.covered:
             for column in block.columns:
@@ -247,7 +247,7 @@ class Oracle:
                         continue
                     state_before, _, value_before = before.partition(":")
                     state = self.state((column, row))
-                    if state is CellState.IN_PROGRESS and int(state_before) == CellState.EMPTY:
+                    if state is CellState.PENDING and int(state_before) == CellState.EMPTY:
                         continue
                     if state is CellState.IN_PROGRESS or state != int(state_before):
                         return True

@@ -139,7 +139,7 @@ def test_a_call_that_never_shows_is_settled_once_it_has_rested(mode: Mode, lette
 def test_a_table_that_was_seen_running_proves_nothing_of_a_call_that_is_queued() -> None:
     """Another call ran first; only the cells of this one tell, and waiting cells of it might be the other's."""
     status = [(0.0, RUNNING), (20.0, IDLE), (60.0, RUNNING), (80.0, IDLE)]
-    watch = Watch({"a": status}, {"a": [(0, ".p"), (20, ".."), (60, "pp"), (80, "dd")]})
+    watch = Watch({"a": status}, {"a": [(0, ".q"), (20, ".."), (60, "pp"), (80, "dd")]})
     waited = watch.wait(bought("a", ".."))
     assert watch.now >= 80
     assert waited.snapshots["a"].states[column_id(1)] == b"\1\1"

@@ -107,7 +107,7 @@ def test_a_manifest_waits_for_one_that_is_not_at_rest() -> None:
     found = plan([first, second, third], *tables)
     assert found.calls == ()
     assert {(skip.address, skip.reason, skip.cells) for skip in found.skipped} == {
-        ("first/new", SkipReason.IN_PROGRESS, 2),
+        ("first/new", SkipReason.WAITING_FOR_TABLE, 2),
         ("second/new", SkipReason.WAITING, 2),
         ("third/new", SkipReason.WAITING, 2),
     }
