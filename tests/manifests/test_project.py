@@ -83,7 +83,7 @@ def test_everything_may_be_left_out(text: str, tmp_path: Path) -> None:
 )
 def test_the_quiet_period_outlasts_a_call(spend: str, is_long_enough: bool, tmp_path: Path) -> None:
     """Q > D + T, exactly, also where one of the three is a default: else a call on its way is judged as lost."""
-    text = f"{HEAD}spec: {{api: {{spend: {{{spend}}}}}}}\n"
+    text = f"{HEAD}spec: {{api: {{url: 'http://127.0.0.1:1', spend: {{{spend}}}}}}}\n"
     if is_long_enough:
         load(tmp_path, text)
     else:
