@@ -57,18 +57,15 @@ def is_server(text: str) -> bool:
     return _SERVER.match(text) is not None
 
 
-def project_ledger_fault(text: str) -> str:
-    """Return what is wrong with the ledger that a project file names, as `ledger_fault` does."""
-    fault = ledger_fault(text)
-    if fault or not is_server(text):
-        return fault
+def leads_elsewhere(text: str) -> bool:
+    """Say whether a ledger's URL sets something of libpq's that a project file may not: a host, a file, a secret."""
+    if not is_server(text):
+        return False
     try:
         query = urlsplit(text).query
     except ValueError:
-        return "its URL cannot be read"
-    if {key for key, _ in parse_qsl(query, keep_blank_values=True)} - PROJECT_LIBPQ:
-        return "its URL holds a setting that a project file may not set"
-    return ""
+        return True
+    return not {key for key, _ in parse_qsl(query, keep_blank_values=True)} <= PROJECT_LIBPQ
 
 
 def is_loopback(url: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import schema
-from reconciler.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, project_ledger_fault
+from reconciler.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.budget import Limits, Prices
 from reconciler.errors import ManifestError
 from reconciler.limiting import exact, limits_of, named_twice, too_fine
@@ -128,11 +128,15 @@ def _wrong_ledger(document: Document) -> Iterator[Problem]:
     """A ledger that is not understood, or could send a secret elsewhere; it may hold a password, so it is not shown."""
     at = ("spec", "ledger")
     ledger = _value(document.value, at)
-    fault = project_ledger_fault(ledger) if isinstance(ledger, str) and ledger else ""
+    if not isinstance(ledger, str) or not ledger:
+        return  # the schema's business
+    fault = ledger_fault(ledger)
     if fault:
-        hint = f"{LEDGER_HINT} A project file may set {', '.join(sorted(PROJECT_LIBPQ))} in the URL; for anything else "
-        hint += "name the ledger in RECONCILER_LEDGER."
-        yield Problem(document.place(at), f"{'.'.join(at)} is not understood: {fault}", hint)
+        yield Problem(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
+    elif leads_elsewhere(ledger):
+        message = f"the URL in {'.'.join(at)} holds a setting that could lead to another server, file or secret"
+        hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else name the ledger in RECONCILER_LEDGER."
+        yield Problem(document.place(at), message, hint)
 
 
 def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Problem]:
