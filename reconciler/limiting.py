@@ -50,10 +50,8 @@ def named_twice(document: Document, at: Path) -> Iterator[Problem]:
         other = first.setdefault(table.lower(), table)
         if other != table:
             line = document.place((*at, "tables", other), key=True).line
-            message = (
-                f"{path_text((*at, 'tables'))} names the table {quote(table)} twice; it stands in line {line} already"
-            )
-            hint = "Ids are the same in upper and lower case. Keep one of the two."
+            message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
+            hint = "A table's id is the same in upper and lower case. Keep one of the two."
             yield Problem(document.place((*at, "tables", table), key=True), message, hint)
 
 
