@@ -60,7 +60,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
         tables, said = adopt_done(settings, ledger, seen, addresses, revision, f"adopted --as {revision}")
     for table, words in said.items():
         names = " and ".join(manifest.name for manifest in by_table[table])
-        console.answer(f"{names}: {words}")
+        console.answer(f"{names} ({clean(seen[table].name)}): {words}")
     for table in said:
         for other in _other_revisions(by_table[table], revision):
             console.info(other)

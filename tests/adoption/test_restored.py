@@ -38,7 +38,7 @@ def test_adopted_at_its_revision_nothing_is_bought_again(restored: Desk, path: l
     before = restored.simulator.charges()
     posts = len(restored.posts())
     said = restored.run("ledger", "adopt", *path, "--as", "r1")
-    assert (said.code, "target-accounts: " in said.out, "adopted at r1" in said.out) == (0, True, True)
+    assert (said.code, "target-accounts (Target Accounts): " in said.out, "adopted at r1" in said.out) == (0, True, True)
     assert len(restored.posts()) == posts
     assert restored.run("apply", "--yes", "--detailed-exitcode").code == 0
     assert restored.simulator.charges() == before
@@ -81,7 +81,7 @@ def test_a_running_table_is_refused_and_the_others_are_taken_over(make_desk: Mak
         desk.simulator.state.run(desk.simulator.state.find(ACCOUNTS), "new", None, None)
     said = desk.run("ledger", "adopt", "--as", "r1")
     assert (said.code, ACCOUNTS in said.err, "is running" in said.err) == (1, True, True)
-    assert said.out == "partners: 1 cell adopted at r1, 0 cells not done\n"
+    assert said.out == "partners (Partners): 1 cell adopted at r1, 0 cells not done\n"
 
 
 def test_no_time_can_be_named(desk: Desk) -> None:
