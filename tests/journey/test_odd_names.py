@@ -3,7 +3,7 @@
 from tests.client.tables import Api, LiveTable, column
 from tests.client.wire_server import Exchange, WireServer
 from tests.journey.conftest import MakeDesk
-from tests.journey.desk import ACCOUNTS, PARTNERS
+from tests.journey.desk import ACCOUNTS, PARTNERS, agent, row_id
 
 HEAD = "apiVersion: reconciler/v1\nkind: TableRun\nmetadata: {name: weekly}\nspec:\n"
 
@@ -41,3 +41,24 @@ def test_half_a_character_in_a_name_breaks_no_other_table(make_desk: MakeDesk) -
         assert desk.run("import", "--all").code == 0
         assert len(list((desk.folder / "manifests").iterdir())) == 2
         assert desk.run("plan").code == 0
+
+
+def test_names_that_look_the_same_are_told_apart(make_desk: MakeDesk) -> None:
+    """A table's name in other code points, a Cyrillic letter in a key: the plan shows what to write, and that works."""
+    columns = [{"kind": "input", "key": "site"}, agent("latest_news")]
+    rows = [{"id": row_id(1), "data": {"site": "x.example"}}]
+    desk = make_desk({"id": ACCOUNTS, "name": "Cafe\u0301s", "columns": columns, "rows": rows})
+    manifest = HEAD + "  table: {name: TABLE}\n  runs: [{mode: new, columns: [COLUMN]}]\n"
+    for table, key, wanted in (
+        ("Cafés", "latest_n\u0435ws", r"did you mean `Cafe\u0301s`? It looks the same, but this is `Caf\xe9s`"),
+        (
+            r'"Cafe\u0301s"',
+            "latest_n\u0435ws",
+            r"mean `latest_news`? It looks the same, but this is `latest_n\u0435ws`",
+        ),
+    ):
+        desk.write(manifest.replace("TABLE", table).replace("COLUMN", key))
+        said = desk.run("plan")
+        assert (said.code, wanted in said.out) == (1, True), said.out
+    desk.write(manifest.replace("TABLE", r'"Cafe\u0301s"').replace("COLUMN", "latest_news"))
+    assert desk.run("plan", "--format", "json").json["totals"]["cells"] == 1
