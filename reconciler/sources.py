@@ -238,10 +238,10 @@ class _Builder:
         """Build the value that `event` begins."""
         kind = type(event)
         mark: Mark = event.start_mark
-        if kind is yaml.AliasEvent:
-            return self.alias(event.anchor, mark)
         if self.flow_depth and self.text[mark.index - 1] == "?":
             self.report(mark, QUESTION)
+        if kind is yaml.AliasEvent:
+            return self.alias(event.anchor, mark)
         nodes, characters = self.nodes, self.characters
         self.nodes += 1
         self.guard(mark)
@@ -291,7 +291,8 @@ class _Builder:
 
     def check_name(self, name: str, mark: Mark) -> None:
         """Refuse `&a:b`, which the parsers take apart and YAML 1.2 does not."""
-        following = self.text[mark.index + len(name) :][:1]
+        end = mark.index + len(name)
+        following = self.text[end : end + 1]
         if following not in _ENDS_A_NAME and self.text.startswith(name, mark.index):
             self.report(mark, glued(name, following))
 

@@ -119,6 +119,7 @@ def test_a_tab_that_is_taken_means_what_a_space_means(text: str) -> None:
         ('{?"a": b}', (1, 3)),
         ('{"a":?b}', (1, 6)),
         ("[a, ?&b c]", (1, 6)),
+        ("[&a b, ?*a]", (1, 9)),
         ("[a,#b\n c]", (1, 4)),
         ("a: [b]#c", (1, 7)),
         ("a: 'b'#c", (1, 7)),
