@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.client.loose_json import is_plain
+from reconciler.client.loose_json import is_plain, shown_text
 from reconciler.client.paths import as_uuid
 from reconciler.errors import BadResponse
 from reconciler.fingerprint import digest
@@ -56,7 +56,7 @@ def _column(
     return Column(
         id=column_id,
         key=key,
-        name=plain_text(config, "name", "a column") if name else key,
+        name=shown_text(name) if isinstance(name, str) and name else key,
         kind=plain_text(config, "kind", "a column"),
         upstream=_upstream(column_id, config.get("value"), by_key, names),
         config_digest=digest({field: value for field, value in config.items() if field != "name"}),

@@ -35,7 +35,7 @@ planning     planner tableplan waves guard
 decisions    freshness recovery approval shortcut desired selecting resolving
 parts        claims ordering cover recall decide evidence masks
 nouns        records outcome plan history observed budget manifest condition
-ground       errors addresses patterns wording syntax amounts clean fingerprint place packed __init__
+ground       encoding errors addresses patterns wording blanks syntax amounts clean fingerprint place packed __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
 
