@@ -21,7 +21,7 @@ freshness.py    how old a cell may get
   nouns
 manifest.py  condition.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground
-errors.py  place.py  clean.py  fingerprint.py  masks.py  packed.py  amounts.py
+errors.py  place.py  clean.py  fingerprint.py  masks.py  packed.py  amounts.py  addresses.py
 simulator/      a stand-in of the API; only its commands import it
 """
 

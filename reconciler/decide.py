@@ -167,6 +167,9 @@ LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts
 DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
 """Translation table from a state byte to 1 where the cell is done."""
 
+IS_PENDING = bytes(byte == CellState.PENDING for byte in range(256))
+"""Translation table from a state byte to 1 where the cell is PENDING."""
+
 IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
 """Translation table from a verdict to 1 where it is DUE."""
 

@@ -6,7 +6,6 @@ Here the reading edges meet the decisions; nothing is sent or written.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from reconciler.approval import Approval
 from reconciler.calendars import dates_of
@@ -80,7 +79,7 @@ class Look:
 
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
     """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
-    manifests = load_manifests([Path(path) for path in manifest_paths(settings, named)])
+    manifests = load_manifests(manifest_paths(settings, named), settings.project_file)
     selected = select(manifests, include, exclude)
     return Wanted(
         manifests=selected,

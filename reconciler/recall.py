@@ -23,6 +23,7 @@ class Memory:
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
         self._in_doubt: dict[str, bytearray] = {}
         self._awaited: dict[str, bytearray] = {}
+        self._unsettled: dict[str, bytearray] = {}
         self._at_revision: dict[tuple[str, str], bytearray] = {}
         self._bought: dict[str, array[int]] = {}
         self._tries: dict[tuple[Mode, str], array[int]] = {}
@@ -32,6 +33,8 @@ class Memory:
                 self._flag(call, self._in_doubt)
             elif call.state is CallState.ACCEPTED:
                 self._remember(call)
+                if not call.settled:
+                    self._flag(call, self._unsettled)
                 if _is_awaited(call, snapshot, row_index, shows_within_seconds):
                     self._flag(call, self._awaited)
 
@@ -42,6 +45,10 @@ class Memory:
     def awaited(self, column: Column) -> int:
         """Rows covered by a call that was accepted lately and that none of its cells shows yet."""
         return self._mask(self._awaited.get(column.id))
+
+    def unsettled(self, column: Column) -> int:
+        """Rows covered by an accepted call whose cells were not counted on an idle table yet."""
+        return self._mask(self._unsettled.get(column.id))
 
     def at_revision(self, column: Column, revision: str) -> int:
         """Rows bought by an accepted `all` call at `revision`."""

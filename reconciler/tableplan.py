@@ -15,9 +15,11 @@ from reconciler.decide import (
     IN_DOUBT,
     INSTEAD_OF_DUE,
     IS_DUE,
+    IS_PENDING,
     LEFT_ALONE,
     MISSING_INPUTS,
     SPENT,
+    STATE_BITS,
     WHILE_RUNNING,
     Verdict,
     verdicts_of,
@@ -205,13 +207,24 @@ class TablePlanner:
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
         facts = (
-            masks.from_flags(self._snapshot.states[column.id])
+            self._states(column)
             | self._missing * MISSING_INPUTS
             | self._memory.in_doubt(column) * IN_DOUBT
             | blocking.blocked(column, self._snapshot, self._due) * BLOCKED
             | self._remembered(column, scope)
         )
         return masks.to_flags(facts, self._rows)
+
+    def _states(self, column: Column) -> int:
+        """The states' bits; on a running table, what is pending and under way by no call of ours counts as empty.
+
+        It may run by itself meanwhile, and is due if it does not: that is seen once the table is idle.
+        """
+        states = self._snapshot.states[column.id]
+        found = masks.from_flags(states)
+        if not self._snapshot.is_finished:
+            found &= ~((masks.from_flags(states.translate(IS_PENDING)) & ~self._memory.unsettled(column)) * STATE_BITS)
+        return found
 
     def _remembered(self, column: Column, scope: Scope) -> int:
         """The facts' bits that say whether the ledger's accepted calls are enough for the run."""

@@ -18,7 +18,7 @@ from reconciler import looking, planfile, reconcile, reportfile, schema, sending
 from reconciler import saved as saved_plan
 from reconciler.clean import clean
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin
+from reconciler.cli.connection import api_options, origin, say_where, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.review import APPLY_FORMATS, answer_report
@@ -27,7 +27,6 @@ from reconciler.client import Reader, SpendClient
 from reconciler.errors import PlanError, SettingsError, StalePlan
 from reconciler.guard import tightest
 from reconciler.history import CallState
-from reconciler.ledger import open_ledger
 from reconciler.observed import TableStatus
 from reconciler.outcome import CallResult, Ending, Ticket
 from reconciler.plan import Call, Plan
@@ -103,6 +102,7 @@ def command(
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
     settings = held_to(limits_from, settings, paths)
+    say_where(console, settings)
     saved = None if file is None else _read_plan(Path(file), plan_max_age)
     if saved is not None:
         target, exclude = saved.include, saved.exclude
@@ -121,7 +121,7 @@ def command(
         with (
             Reading(console) as reading,
             Reader(api, on_progress=reading.take) as reader,
-            open_ledger(settings.ledger) as ledger,
+            writing_ledger(settings, console) as ledger,
         ):
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
             tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)

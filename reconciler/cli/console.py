@@ -14,6 +14,7 @@ import click
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.errors import Leased, LimitExceeded, ManifestError, ReconcilerError, StalePlan
+from reconciler.provenance import is_ci
 from reconciler.render.paint import Colour, Paint, plain
 from reconciler.render.plan_text import problems_text
 from reconciler.report import ExitCode
@@ -39,7 +40,7 @@ class Console:
     @property
     def is_terminal(self) -> bool:
         """True where a person watches both streams and no CI says otherwise."""
-        return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+        return sys.stdout.isatty() and sys.stderr.isatty() and not is_ci(os.environ)
 
     @property
     def paint(self) -> Paint:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.client.loose_json import is_plain
+from reconciler.client.loose_json import is_plain, shown_text
 from reconciler.client.paths import as_uuid
 from reconciler.errors import BadResponse
 from reconciler.fingerprint import digest
@@ -94,7 +94,7 @@ def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozense
     return Column(
         id=column_id,
         key=key,
-        name=plain_text(config, "name", "a column") if name else key,
+        name=shown_text(name) if isinstance(name, str) and name else key,
         kind=kind,
         upstream=tuple(other for other in names.by_id if other in written | implied and other != column_id),
         config_digest=digest({field: value for field, value in config.items() if field != "name"}),

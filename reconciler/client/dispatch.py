@@ -15,9 +15,10 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
+from reconciler.client.loose_json import NotJsonError, kind_of_page
 from reconciler.client.retrying import ATTEMPTS, LONGEST_RETRY_AFTER, Patience, Retries, retry_after_seconds
 from reconciler.client.throttle import OBJECTIONS, Throttle
-from reconciler.client.wire import Connection, Query, Spent, TransientError
+from reconciler.client.wire import NOT_WHOLE, Connection, Query, Spent, TransientError
 from reconciler.client.workers import Workers
 from reconciler.errors import ApiError, BadResponse, Refused
 
@@ -186,6 +187,8 @@ class Dispatch:
                         slept_until = self._throttle.objected(halved, self._hold(failure.retry_after))
                     raise
                 self._throttle.went_well()
+                if isinstance(found, TransientError):
+                    raise found
                 return found
 
         answer: Any
@@ -208,6 +211,10 @@ class Dispatch:
 def _decoded(request: Request, body: memoryview) -> Any:
     try:
         return request.decode(body)
+    except NotJsonError as failure:
+        what = kind_of_page(body) or failure.message
+        # Returned, not raised: a traceback would keep the whole body while the next try is waited for.
+        return TransientError(BadResponse(f"GET {request.path}: {what}", hint=NOT_WHOLE))
     except BadResponse as failure:
         return _afresh(failure, before=f"GET {request.path}: ")
 

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_answer, fast_code, slow_answer, slow_code, value_of
 from reconciler.client.children import read_children
 from reconciler.client.columns import plain_text, read_columns
-from reconciler.client.loose_json import Buffer, check_utf8, is_plain, loads, parse, too_deep, value_digest
+from reconciler.client.loose_json import Buffer, check_utf8, loads, parse, shown_text, too_deep, value_digest
 from reconciler.client.paths import as_uuid
 from reconciler.condition import Condition
 from reconciler.errors import BadResponse
@@ -301,9 +301,7 @@ def _header(
     shown_id: object, name: str, kind: str, raw: bytes, columns: Any, counters: Counters, table_id: str
 ) -> Header:
     _check_table(shown_id, table_id)
-    if not is_plain(name) or not is_plain(kind):
-        raise BadResponse("the table's name or kind holds half a character")
-    return Header(table_id, name, kind, read_columns(columns, kind), raw, counters)
+    return Header(table_id, shown_text(name), shown_text(kind), read_columns(columns, kind), raw, counters)
 
 
 def _slow_header(shown: dict[str, Any], table_id: str) -> Header:

@@ -48,7 +48,7 @@ def spoken(text: str, token: Token) -> str:
 def _detail(body: bytes) -> Any:
     try:
         check_utf8(body)
-        shown = loads(str(body, "utf-8"))
+        shown = loads(str(body, "utf-8-sig"))
     except BadResponse:
         return None
     return shown.get("detail") if isinstance(shown, dict) else None

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from reconciler.errors import Corrupt
 from reconciler.history import Block, CallState, PastCall
+from reconciler.ledger.faults import FROM_BACKUP
 from reconciler.manifest import Mode
 from reconciler.outcome import Actor, Settlement
 from reconciler.plan import Call, Reason
@@ -182,4 +183,4 @@ def lease(row: Row[Any], now: float) -> Lease:
 
 
 def _corrupt(noun: str, name: str, error: Exception) -> Corrupt:
-    return Corrupt(f"the ledger's {noun} {name} cannot be read: {error}", hint="Bring the ledger back from a backup.")
+    return Corrupt(f"the ledger's {noun} {name} cannot be read: {error}", hint=FROM_BACKUP)

@@ -15,13 +15,20 @@ BUSY_SECONDS = 10.0
 """How long a write waits for other processes' writes."""
 
 
-def open_ledger(url: str, *, clock: Callable[[], float] | None = None, busy_seconds: float = BUSY_SECONDS) -> "Ledger":
+def open_ledger(
+    url: str,
+    *,
+    clock: Callable[[], float] | None = None,
+    busy_seconds: float = BUSY_SECONDS,
+    by_project: bool = False,
+) -> "Ledger":
     """Return a handle on the ledger at a path, `sqlite:///path` or `postgresql://…`; nothing is created or connected.
 
     `clock` (seconds since the epoch) stands in for the store's own clock in tests; `busy_seconds` is how long a write
-    waits for other processes' writes. Raises SettingsError, which never shows a password.
+    waits for other processes' writes. One that is named `by_project`, in a file and by no person, gets no password from
+    the environment. Raises SettingsError, which never shows a password.
     """
-    place = location.parse(url)
+    place = location.parse(url, by_project=by_project)
     location.refuse_network_file_system(place, location.mounted())
     return Ledger(Store(place, clock=clock, busy_seconds=busy_seconds))
 
@@ -49,6 +56,11 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self._store.close()
+
+    def is_there(self) -> bool:
+        """Say whether there is something at an SQLite ledger's path; a server is not asked."""
+        path = self._store.location.path
+        return path is None or location.holds_something(path)
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconciler.errors import Corrupt, LedgerError, SettingsError, TooNew, Unwritable
-from reconciler.ledger.faults import translate
+from reconciler.ledger.faults import FROM_BACKUP, translate
 from reconciler.ledger.location import Location
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta, metadata
 
@@ -251,7 +251,7 @@ class Store:
         if status is None or (status.st_dev, status.st_ino) != self._file:
             raise Unwritable(
                 f"the ledger {self.location.shown} was removed or replaced while it was in use",
-                hint="Bring it back from a backup: it knows what was paid for.",
+                hint=FROM_BACKUP,
             )
 
     def _use_wal(self) -> None:

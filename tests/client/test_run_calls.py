@@ -57,6 +57,7 @@ def test_each_call_has_its_own_connection() -> None:
         ({"num_requested_cells": 0}, Receipt("", 0)),
         ({"id": f"\x1b[31m{SECRET}"}, Receipt("\\x1b[31m[token]", None)),
         (b'{"id": "raw\x01control", "num_requested_cells": 4}', Receipt("raw\\x01control", 4)),
+        (b'\xef\xbb\xbf{"num_requested_cells": 4}', Receipt("", 4)),
     ],
 )
 @pytest.mark.parametrize("status", [200, 201, 202])

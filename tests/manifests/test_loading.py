@@ -190,9 +190,27 @@ def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None
     ]
 
 
-def test_project_files_are_not_manifests(tmp_path: Path) -> None:
-    """A project file in a searched folder is passed over, also a faulty one: it is checked where it is used."""
-    assert len(load(tmp_path, a=minimal(), reconciler="kind: Project\nspec: {nonsense: 1}\n")) == 1
+def test_the_project_file_in_use_is_not_a_manifest(tmp_path: Path) -> None:
+    """It is passed over in a folder that is searched, also a faulty one: it is checked where it is used."""
+    (tmp_path / "a.yaml").write_text(minimal())
+    (tmp_path / "reconciler.yaml").write_text("kind: Project\nspec: {nonsense: 1}\n")
+    assert len(load_manifests([tmp_path], tmp_path / "reconciler.yaml")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("prod.yaml", "a project file is called `reconciler.yaml`"), ("reconciler.yml", "the file of another project")],
+)
+def test_a_project_file_that_does_not_hold_is_an_error_at_its_line(name: str, said: str, tmp_path: Path) -> None:
+    """Its limits and its ledger would be left aside in silence, whatever it is called."""
+    (tmp_path / "a.yaml").write_text(minimal())
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / name).write_text("apiVersion: reconciler/v1\nkind: Project\n")
+    with pytest.raises(ManifestError) as caught:
+        load_manifests([tmp_path], tmp_path / "reconciler.yaml")
+    [problem] = caught.value.problems
+    assert str(problem.place).endswith(f"/deep/{name}:2:7")
+    assert said in problem.message
 
 
 def test_a_place_without_manifests_is_a_mistake(tmp_path: Path) -> None:

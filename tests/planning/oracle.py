@@ -99,8 +99,10 @@ class Oracle:
         return taken
 
     def state(self, cell: Cell) -> CellState:
-        """Return what the cell shows."""
-        return CellState(self.table.states[cell[0]][self._row[cell[1]]])
+        """Return what the cell shows; one that is pending, and under way by no call of ours, is as good as empty."""
+        state = CellState(self.table.states[cell[0]][self._row[cell[1]]])
+        is_ours = any(not call.settled for call in self._accepted(cell))
+        return CellState.EMPTY if state is CellState.PENDING and not self.table.is_finished and not is_ours else state
 
     def reason(self, run: Run, cell: Cell) -> str:
         """Say why the cell is not due in `run`, or `due`."""
@@ -246,7 +248,7 @@ class Oracle:
                     if column not in self.table.states or row not in self._row:
                         continue
                     state_before, _, value_before = before.partition(":")
-                    state = self.state((column, row))
+                    state = CellState(self.table.states[column][self._row[row]])
                     if state is CellState.PENDING and int(state_before) == CellState.EMPTY:
                         continue
                     if state is CellState.IN_PROGRESS or state != int(state_before):
