@@ -142,6 +142,9 @@ class Workspace(Struct, forbid_unknown_fields=True):
         return world
 
 
+_PREPARED = msgspec.json.Decoder(Workspace)  # as in shapes.py
+
+
 def _table_problems(spec: TableSpec, ids: Counter[str]) -> Iterator[tuple[At, str]]:
     columns = _all_columns(spec)
     keys = [column.key for column in columns]
