@@ -25,6 +25,12 @@ from reconciler.plan import Call, Plan
 STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
 """Refusals that the next call would meet too: no token, no credits, no quota [V]."""
 
+REFUSALS = STOPS_ALL_SPENDING | {400, 404, 405, 409, 410, 411, 413, 414, 415, 422}
+"""Statuses that say that nothing was started: the API documents them so, or what HTTP means by them leaves no doubt.
+
+No other one does. A gateway says 408, 499 or 502 of a request that the API may have carried out.
+"""
+
 MOST_ATTEMPTS = 3
 """Attempts of a call that provably was not sent, in one apply."""
 

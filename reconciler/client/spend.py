@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from reconciler.apply import REFUSALS
 from reconciler.client.loose_json import parse
 from reconciler.client.options import ApiOptions, Token
 from reconciler.client.paths import as_uuid, run_path
@@ -29,7 +30,7 @@ from reconciler.client.wire import (
     is_certificate_failure,
     tls_context,
 )
-from reconciler.client.words import refusal, spoken
+from reconciler.client.words import reasons, refusal, spoken
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.outcome import Receipt
 from reconciler.plan import Call
@@ -104,7 +105,7 @@ class SpendClient:
         They are counted from now or from `begin_by` (of `time.monotonic`), whichever is earlier: no byte leaves later.
 
         Returns the receipt of a 2xx whose body is a JSON object, whatever run status it names: it is paid for [D].
-        Raises NotSent where no byte left this machine; Refused on 4xx, with the status; InDoubt on everything else.
+        Raises NotSent where no byte left this machine; Refused on one of REFUSALS; InDoubt on everything else.
         A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
         API, none would mean all.
         """
@@ -171,7 +172,7 @@ class SpendClient:
         what = _what_happened(exchange, self._options)
         if exchange.is_unsent:
             raise NotSent(f"{where}: {what}; nothing was sent", hint="Check the network and the API's base URL.")
-        if status is not None and 400 <= status < 500:
+        if status in REFUSALS:
             raise refusal(status, bytes(exchange.body), where=where, token=token)
         if status is None or not 200 <= status < 300:
             raise InDoubt(f"{where}: {what}", hint=_DOUBT_HINT, status=status)
@@ -200,7 +201,7 @@ def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
         return failure_words(exchange.failure, options.token)
     if not exchange.is_complete:
         return "the answer is too large"
-    return f"{exchange.status} instead of a receipt"
+    return f"{exchange.status} instead of a receipt{reasons(bytes(exchange.body), options.token)}"
 
 
 def _receipt(body: bytes, token: Token) -> Receipt | None:

@@ -228,7 +228,7 @@ def test_a_request_that_cannot_be_written_in_time_is_in_doubt() -> None:
     assert isinstance(found, InDoubt)
 
 
-def test_a_4xx_whose_body_hangs_is_still_refused() -> None:
+def test_a_refusal_whose_body_hangs_is_still_refused() -> None:
     """The status line said it all."""
 
     def behave(exchange: Exchange) -> None:
