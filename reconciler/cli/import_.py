@@ -13,7 +13,7 @@ from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.cli.connection import api_options
 from reconciler.cli.console import Console, exits
-from reconciler.cli.writing import write_whole
+from reconciler.cli.writing import SHARED, write_whole
 from reconciler.client import Reader
 from reconciler.discovery import SUFFIXES, find_files
 from reconciler.errors import ApiError, SettingsError
@@ -248,7 +248,7 @@ def _write(
     for header in headers:
         fate, said = _write_one(shelf, header, names[header.id])
         written += fate is Fate.WRITTEN
-        console.answer(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
+        console.tell(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
     failures = [each for each in seen.values() if isinstance(each, ApiError)]
     for failure in failures:
         console.error(failure.message, failure.hint)
@@ -269,7 +269,7 @@ def _write_one(shelf: _Shelf, header: TableHeader, name: str) -> tuple[Fate, str
     outputs = sum(not column.is_input for column in header.columns)
     if fate is Fate.WRITTEN and text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_whole(path, text, SHARED)
     places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in claims)
     return fate, {
         Fate.WRITTEN: f"{shown}: written, {counted(outputs, 'column')}",

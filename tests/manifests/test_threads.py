@@ -1,4 +1,4 @@
-"""Threads that are the first to read anything: what types are prepared from is ready before there is a second thread."""
+"""Threads that are the first to read anything: every message's type is ready before there is a second thread."""
 
 import gc
 import importlib
