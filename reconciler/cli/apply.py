@@ -22,7 +22,7 @@ from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading, Waiting
-from reconciler.cli.receipt import Receipt, outlet
+from reconciler.cli.receipt import Receipt, outlet, plain_line
 from reconciler.cli.review import APPLY_FORMATS
 from reconciler.client import ReadCost, Reader, SpendClient
 from reconciler.errors import PlanError, ReconcilerError, SettingsError, StalePlan
@@ -266,8 +266,11 @@ class _Screen:
     def _result(self, result: CallResult) -> None:
         self._results.append(result)
         if self._as_text:
-            with suppress(Exception):  # the receipt holds it, too
-                self.console.tell(result_text(result, self._width, self.console.paint))
+            try:
+                line = result_text(result, self._width, self.console.paint)
+            except Exception as error:
+                line = f"{plain_line(result)} (unexpected {type(error).__name__} while showing it)"
+            self.console.tell(line)
 
     def _poll(self, statuses: Mapping[str, TableStatus]) -> None:
         if self._bar is not None:

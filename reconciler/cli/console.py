@@ -132,7 +132,7 @@ def _failure_of(write: Callable[[], object]) -> str | None:
 
 def forget_stdout() -> None:
     """Let what is still buffered for stdout go nowhere: it would fail again as the interpreter ends, with exit 120."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # it has no descriptor, or there is none
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

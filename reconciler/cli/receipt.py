@@ -10,6 +10,7 @@ from reconciler.cli.console import Console
 from reconciler.cli.review import append_summary
 from reconciler.cli.writing import Outlet, profile_text
 from reconciler.errors import SettingsError
+from reconciler.outcome import CallResult
 from reconciler.render.paint import plain
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text
@@ -51,7 +52,7 @@ class Receipt:
         if not self._is_whole:
             self._console.say("What was applied:")
             if not self._try("the report cannot be shown as text", lambda: self._console.say(_as_text(self._report))):
-                self._console.say("\n".join(_plainly(self._report)))
+                self._console.say("\n".join(map(plain_line, self._report.results)))
 
     def _answer(self, form: str) -> None:
         if form == "markdown":
@@ -88,9 +89,7 @@ def _as_text(report: Report) -> str:
     return "\n".join([*lines, "", report_text(report, plain)] if lines else [report_text(report, plain)])
 
 
-def _plainly(report: Report) -> list[str]:
-    """Return the outcomes without any of what makes them nice to read."""
-    return [
-        f"{result.call.id} {clean(result.call.address)} {result.ending.state if result.ending else 'not tried'}"
-        for result in report.results
-    ]
+def plain_line(result: CallResult) -> str:
+    """Return a call's outcome without any of what makes it nice to read."""
+    state = result.ending.state.value if result.ending else "not tried"
+    return f"{result.call.id} {clean(result.call.address)} {state}"
