@@ -45,9 +45,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--plan", metavar="FILE", type=click.Path(dir_okay=False), help="Show a plan file."),
             click.option("--report", metavar="FILE", type=click.Path(dir_okay=False), help="Show an apply's report."),
             click.option("--no-plan", type=int, metavar="CODE", help="Say that `plan` ended with CODE and no file."),
-            click.option(
-                "--no-report", type=int, metavar="CODE", help="Say that `apply` ended with CODE, no report."
-            ),
+            click.option("--no-report", type=int, metavar="CODE", help="Say that `apply` ended with CODE, no report."),
             click.option(
                 "--name", default="default", show_default=True, help="The project: each has a comment of its own."
             ),
