@@ -173,7 +173,10 @@ def _apply(
     except Exception as error:
         if not interrupt.is_sending:
             raise
-        report = report or screen.rescued(error)
+        if report is None:
+            report = screen.rescued(error)
+        else:
+            console.error(f"an unexpected {type(error).__name__} came after the last call", "Report it as a bug.")
     return report, cost
 
 

@@ -275,3 +275,21 @@ def test_a_program_started_from_a_shell_stops_the_same_way(
     assert process.returncode == 6, err
     assert [call["state"] for call in json.loads(out)["calls"]] == ["accepted", *["not_attempted"] * 5]
     assert b"Stopping" in err
+
+
+@ANSWERED
+def test_a_hangup_that_is_ignored_stays_ignored(project: Project, simulator: LiveSimulator) -> None:
+    """As `nohup` starts it: the terminal may go, the apply goes on."""
+    simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.3)
+    process = subprocess.Popen(
+        ["bash", "-c", f"trap '' HUP; exec {sys.executable} -m reconciler apply --yes --format json"],
+        cwd=project.folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **simulator.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for_post(simulator)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert {call["state"] for call in json.loads(out)["calls"]} == {"accepted"}
