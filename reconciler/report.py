@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     PARTIAL = 6
     IN_DOUBT = 7
     USAGE = 64
+    CANCELLED = 130
 
 
 @dataclass(frozen=True, slots=True)

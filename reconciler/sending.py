@@ -1,10 +1,11 @@
 """The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
 
 import random
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 
 from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
 from reconciler.client import Reader
@@ -38,21 +39,43 @@ class Watcher:
 
 
 class Interrupt:
-    """Set by a signal handler; read wherever an apply may stop."""
+    """Set by a signal handler; read wherever an apply may stop.
+
+    Nothing here takes a lock in Python: a handler that waited for one its own thread holds would never return.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._abandon: tuple[Callable[[], None], ...] = ()
+        self.is_sending = False
+        """True from just before the first intent: from then on an apply ends with its report, whatever happens."""
+        self.is_over = False
+        """True once nothing is left to do but to report."""
 
     def set(self) -> None:
         """Ask for the end; the call in flight is finished and recorded first."""
-        self._event.set()
+        self._is_set = True
+        self._wake.put(None)
+
+    def abandons(self, *abandon: Callable[[], None]) -> None:
+        """Say what `insist` calls, in this order; each must be fit to be called by a signal handler."""
+        self._abandon = abandon
+
+    def insist(self) -> None:
+        """Ask for the end at once: the waiting for calls in flight ends, too."""
+        self.set()
+        for abandon in self._abandon:
+            abandon()
 
     def __bool__(self) -> bool:
-        return self._event.is_set()
+        return self._is_set
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but not beyond the interrupt."""
-        self._event.wait(seconds)
+        with suppress(Empty):
+            self._wake.get(timeout=max(0.0, seconds))
+            self._wake.put(None)  # for the next one who sleeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,7 @@ def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
         concurrency=tools.settings.project.api.run_concurrency,
     )
     results = []
+    tools.interrupt.is_sending |= bool(wave.calls)
     for result in work.run():
         results.append(result)
         tools.watcher.on_result(result)

@@ -184,6 +184,10 @@ class TableRunShape(Struct, tag=MANIFEST_KIND, tag_field="kind", forbid_unknown_
     spec: SpecShape
 
 
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [msgspec.json.Decoder(shape) for shape in (TableRunShape, RunShape, Table, TaggedShape, Name)]
+
+
 def fitted(value: object, shape: Any) -> Any:
     """Return `value` in the shape, or None where it does not fit."""
     try:

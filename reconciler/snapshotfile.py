@@ -136,6 +136,10 @@ class _Content(Struct, array_like=True):
     index: _Index | None = None
 
 
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [msgspec.msgpack.Decoder(shape) for shape in (_Header, _Content)]
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSnapshot:
     """What a look at the live tables and the ledger saw, as far as planning needs it."""

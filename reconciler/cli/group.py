@@ -31,6 +31,8 @@ COMMANDS = {
 """Command name, which is also its module in this package (`import_` for a word of Python) → its line in the help."""
 
 USAGE_ERROR = 64
+CANCELLED = 130
+"""What shells expect of a command that Ctrl-C ended."""
 
 
 class Commands(click.Group):
@@ -129,5 +131,5 @@ def run(arguments: list[str]) -> int:
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("reconciler: interrupted", err=True)
-        return 1
+        return CANCELLED
     return code if isinstance(code, int) else 0

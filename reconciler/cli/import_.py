@@ -14,7 +14,7 @@ from reconciler.clean import clean
 from reconciler.cli.adopt import Revision, adopt_done
 from reconciler.cli.connection import api_options, reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
-from reconciler.cli.writing import write_whole
+from reconciler.cli.writing import SHARED, write_whole
 from reconciler.client import Reader
 from reconciler.discovery import SUFFIXES, find_files
 from reconciler.errors import ApiError, SettingsError
@@ -207,7 +207,7 @@ def _write(
     for header in headers:
         fate, said = _write_one(shelf, header, names[header.id])
         written += fate is Fate.WRITTEN
-        console.answer(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
+        console.tell(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
     failures = [each for each in seen.values() if isinstance(each, ApiError)]
     for failure in failures:
         console.error(failure.message, failure.hint)
@@ -227,7 +227,7 @@ def _write_one(shelf: _Shelf, header: TableHeader, name: str) -> tuple[Fate, str
     shown = clean(path.as_posix())
     if fate is Fate.WRITTEN and text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_whole(path, text, SHARED)
     places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in claims)
     return fate, {
         Fate.WRITTEN: f"{shown}: written, {counted(len(importing.listed(header.columns)), 'column')}",

@@ -143,7 +143,7 @@ def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> 
             actor=_who(settings),
             min_age_seconds=spend.send_within_seconds + spend.call_seconds,
         )
-    console.answer(f"{record.address} ({record.id[:8]}, {counted(record.cells, 'cell')}) is {state.value} now.")
+    console.tell(f"{record.address} ({record.id[:8]}, {counted(record.cells, 'cell')}) is {state.value} now.")
     return ExitCode.OK
 
 
@@ -170,7 +170,7 @@ def release(context: click.Context, /, table: str, reason: str) -> int:
         lease = ledger.force_release(table.lower(), reason=reason, actor=_who(settings))
     if lease is None:
         raise SettingsError(f"nobody holds table {table!r}", hint="`reconciler ledger leases` lists what is held.")
-    console.answer(f"Table {lease.table_id} is free; {lease.actor.name} held it.")
+    console.tell(f"Table {lease.table_id} is free; {lease.actor.name} held it.")
     return ExitCode.OK
 
 
@@ -185,7 +185,7 @@ def init(context: click.Context, /) -> int:
     console, _, ledger = _open(context)
     with ledger:
         ledger.initialise()
-        console.answer(f"The ledger at {ledger.location} is ready.")
+        console.tell(f"The ledger at {ledger.location} is ready.")
     return ExitCode.OK
 
 
@@ -211,7 +211,7 @@ def import_(context: click.Context, /, file: Any) -> int:
     with ledger:
         loaded = ledger.load(file)
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
-    console.answer(f"Imported {', '.join(counts)}.")
+    console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK
 
 

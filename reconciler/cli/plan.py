@@ -13,7 +13,7 @@ from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
 from reconciler.cli.review import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.snapshot import read_snapshot, taken_of
-from reconciler.cli.writing import write_profile, write_whole
+from reconciler.cli.writing import profile_text, write_whole
 from reconciler.client import ReadCost, Reader
 from reconciler.errors import ManifestError
 from reconciler.finding import KeptTables
@@ -114,7 +114,7 @@ def command(
             head = review_text(compared, taken, console.paint)
             console.answer(head + plan_text(plan, allowed, violated, console.paint))
     if profile is not None:
-        write_profile(profile, spent.document("plan", cost, sizes_of(plan)))
+        write_whole(Path(profile), profile_text(spent.document("plan", cost, sizes_of(plan))))
     if plan.errored:
         return ExitCode.ERROR
     if violated:

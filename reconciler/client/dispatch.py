@@ -88,6 +88,7 @@ class Dispatch:
     ) -> None:
         self._size = size
         self._stop = threading.Event()
+        self._is_abandoned = False
         self._refused: Refused | None = None
         self._workers = Workers(size, connect)
         self._next_look = 0.0
@@ -100,11 +101,13 @@ class Dispatch:
     def run(self, readings: Iterable[R], on_reply: Callable[[R], None]) -> None:
         """Bring every reading to its outcome; `on_reply` is called after each answer is taken.
 
-        Raises Refused on 401 and 403, at once; then nothing is asked any more, now or later. When no connection comes
-        about for one reading in all its tries, those not yet begun fail the same way without trying.
+        Raises Refused on 401 and 403, at once; then nothing is asked any more, now or later. BadResponse once it was
+        abandoned. When no connection comes about for one reading in all its tries, those not yet begun fail the same
+        way without trying.
         """
         if self._refused is not None:
             raise _afresh(self._refused)
+        self._check_abandoned()
         waiting = iter(readings)
         begun: deque[R] = deque()
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
@@ -135,6 +138,10 @@ class Dispatch:
         self._give_up()
         self._workers.close()
 
+    def abandon(self) -> None:
+        """End what is being read, and ask nothing any more: `run` raises BadResponse. Fit for a signal handler."""
+        self._is_abandoned = True
+
     def spent(self) -> list[Spent]:
         """Return what each connection did with its time."""
         return self._workers.spent()
@@ -150,11 +157,17 @@ class Dispatch:
 
     def _wait_for(self, replies: "SimpleQueue[_Reply[R]]") -> "_Reply[R]":
         while True:
+            self._check_abandoned()
             if time.monotonic() > self._next_look:
                 self._workers.cut_late()
                 self._next_look = time.monotonic() + LOOK_AT_DEADLINES_SECONDS
             with suppress(Empty):
                 return replies.get(timeout=LOOK_AT_DEADLINES_SECONDS)
+
+    def _check_abandoned(self) -> None:
+        if self._is_abandoned:
+            self._give_up()
+            raise BadResponse("reading was stopped")
 
     def _check(self, answer: Any) -> None:
         if isinstance(answer, Refused) and answer.status in _STOPS_EVERYTHING:

@@ -50,11 +50,6 @@ def report_text(report: Report, paint: Paint) -> str:
         hint = "Look at what failed; a change of the column, another revision or a higher `max_failed` tries again."
         parts.append(paint(f"{text}\n  {hint}", Colour.BAD))
     parts += [paint(outgrown_words(grown), Colour.BAD) for grown in report.outgrown]
-    if report.later:
-        calls, cells = counted(len(report.later), "call"), counted(sum(call.cells for call in report.later), "cell")
-        parts.append(
-            f"{calls} of later waves left, {cells}. Apply again once the tables are idle, or let `--wait` send them."
-        )
     parts += [paint(stale_words(report.stale), Colour.BAD)] if report.stale else []
     parts += [paint(unsent_words(report), Colour.BAD)] if report.unsent else []
     open_calls = [*report.in_doubt, *(_open(result) for result in report.in_state(CallState.IN_DOUBT))]
@@ -153,6 +148,11 @@ def _sums(report: Report) -> str:
             parts.append(f"{len(found):,} {word} ({counted(sum_cells(found), 'cell')}).")
     if report.not_attempted:
         parts.append(f"{len(report.not_attempted):,} not tried ({counted(sum_cells(report.not_attempted), 'cell')}).")
+    if report.later:
+        calls, cells = counted(len(report.later), "call"), counted(sum(call.cells for call in report.later), "cell")
+        parts.append(
+            f"{calls} of later waves left, {cells}: apply again once the tables are idle, or let `--wait` send them."
+        )
     return " ".join(parts)
 
 

@@ -22,6 +22,9 @@ class Ahead(Struct, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(ge=0)]
 
 
+_PREPARED = msgspec.json.Decoder(Ahead)  # as in shapes.py
+
+
 class Watched(Protocol):
     """What the endpoints read and move."""
 

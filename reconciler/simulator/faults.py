@@ -86,6 +86,9 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
                 raise ValueError(f"`{name}: {value}` is not a header")
 
 
+_PREPARED = msgspec.json.Decoder(Fault)  # as in shapes.py
+
+
 @dataclass(frozen=True, slots=True)
 class Met:
     """The faults that one request meets."""

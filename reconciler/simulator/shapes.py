@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -318,3 +319,11 @@ class PaymentRequired(Struct):
     """The answer to a run that cannot be paid for."""
 
     detail: PaymentProblem
+
+
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [
+    msgspec.json.Decoder(shape)
+    for shape in tuple(globals().values())
+    if isinstance(shape, type) and issubclass(shape, Struct)
+]

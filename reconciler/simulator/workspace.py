@@ -151,6 +151,9 @@ class Workspace(Struct, forbid_unknown_fields=True):
         return world
 
 
+_PREPARED = msgspec.json.Decoder(Workspace)  # as in shapes.py
+
+
 def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]) -> Iterator[tuple[At, str]]:
     columns = _all_columns(spec, own_kinds=assumptions.built_in_kinds == "own")
     keys = [column.key for column in columns]

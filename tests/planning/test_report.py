@@ -81,6 +81,7 @@ def test_the_contracts_exit_codes_are_all_there() -> None:
         "PARTIAL": 6,
         "IN_DOUBT": 7,
         "USAGE": 64,
+        "CANCELLED": 130,
     }
 
 

@@ -156,7 +156,7 @@ def test_a_refusal_that_the_next_call_would_meet_too_stops_all_spending(office: 
     assert set(office.charged().values()) == {1}
 
 
-@pytest.mark.parametrize("status", [400, 404, 409, 422])
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 410, 411, 413, 414, 415, 422])
 def test_a_refusal_of_one_table_skips_its_other_calls(office: Desk, status: int) -> None:
     """The other table goes on; exit 6; the refused cells are due again at the next apply."""
     Trouble("refuses", "status", {"when": "before", "status": status}).befall(office)
