@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from reconciler.outcome import Actor
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from tests.spend.ground import SPEED, Project, Stores, T, recover, table, table_id, workspace
-from tests.spend.processes import ROOT, Driver, Process
+from tests.spend.processes import LONGEST, ROOT, Driver, Process
 
 SIGNALS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"]
@@ -225,13 +226,16 @@ def at_the_prompt(project: Project, answer: Callable[[int, int], object]) -> tup
             [sys.executable, "-m", "reconciler", "apply"],
             environment | project.simulator.environment(),
         )
+    guard = threading.Timer(LONGEST, os.kill, (pid, signal.SIGKILL))
+    guard.start()
     said = b""
-    while b"Send these calls?" not in said:
-        said += os.read(terminal, 4096)
-    answer(pid, terminal)
     with suppress(OSError):  # the terminal's other end has gone
+        while b"Send these calls?" not in said:
+            said += os.read(terminal, 4096)
+        answer(pid, terminal)
         while more := os.read(terminal, 4096):
             said += more
+    guard.cancel()
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
 
