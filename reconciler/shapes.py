@@ -185,7 +185,7 @@ class TableRunShape(Struct, tag=MANIFEST_KIND, tag_field="kind", forbid_unknown_
 
 
 # msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
-_PREPARED = [msgspec.json.Decoder(shape) for shape in (TableRunShape, RunShape, Table, TaggedShape, Name)]
+_PREPARED = [msgspec.json.Decoder(shape) for shape in (TableRunShape, _RunShape, RunShape, Table, TaggedShape, Name)]
 
 
 def fitted(value: object, shape: Any) -> Any:

@@ -45,6 +45,7 @@ def test_a_call_comes_back_as_it_was_recorded(ledger: Ledger, other: Ledger, clo
             address="accounts/fill",
             credits=Decimal(3),
             actor="alice@laptop",
+            plan_id="sha256:plan",
         ),
     )
 
