@@ -123,7 +123,7 @@ def command(
         with (
             Reading(console) as reading,
             Reader(api, on_progress=reading.take) as reader,
-            open_ledger(settings.ledger) as ledger,
+            open_ledger(settings.ledger, interrupted=lambda: bool(interrupt)) as ledger,
         ):
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
             tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)
