@@ -11,6 +11,7 @@ from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import Leased, ReconcilerError
 from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.ledger.clocks import Boot
 from reconciler.looking import Wanted
 from reconciler.outcome import Actor, Receipt
 from reconciler.plan import Call, Plan
@@ -125,9 +126,17 @@ class Stage:
     handles: list[Ledger] = field(default_factory=list)
 
     def party(
-        self, run: str = "mode: new", keys: tuple[str, ...] = ("news",), manifest: str | None = None, **api: Any
+        self,
+        run: str = "mode: new",
+        keys: tuple[str, ...] = ("news",),
+        manifest: str | None = None,
+        boot: Boot | None = None,
+        **api: Any,
     ) -> Party:
-        """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says."""
+        """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says.
+
+        `boot` is that of the party's machine; without it, all of time is the store's clock.
+        """
         folder = self.folder / f"party-{len(self.handles)}"
         folder.mkdir()
         text = manifest or fill(ACCOUNTS, "accounts", run, keys)
@@ -135,7 +144,7 @@ class Stage:
         project = folder / "reconciler.yaml"
         project.write_text(settings(), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
-        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock)
+        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)
         wanted = looking.load(chosen, [str(folder / "accounts.yaml")], (), ())
         options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})
