@@ -10,7 +10,7 @@ from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import adoption, events, journal, leases, location, reading, spending, transfer
 from reconciler.ledger.clocks import Boot, this_boot
-from reconciler.ledger.store import Store, Transaction
+from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.outcome import Actor, Ended, Ending, Settlement, Ticket
 from reconciler.plan import Call
 from reconciler.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
@@ -19,9 +19,6 @@ Result = TypeVar("Result")
 
 BUSY_SECONDS = 10.0
 """How long an operation waits for other processes' locks."""
-
-ANSWER_SECONDS = 30.0
-"""How long any operation takes at most, however silent the store is."""
 
 
 def open_ledger(

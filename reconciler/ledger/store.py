@@ -27,6 +27,9 @@ from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
 
 Result = TypeVar("Result")
 
+ANSWER_SECONDS = 30.0
+"""How long any operation takes at most, however silent the store is."""
+
 _UPGRADE_HINT = "Run `reconciler ledger init`."
 _PORTION = 200
 """Lines of an export for which one deadline is."""
@@ -77,10 +80,10 @@ class Store:
         location: Location,
         *,
         clock: Callable[[], float] | None,
-        boot: Boot | None,
         busy_seconds: float,
-        answer_seconds: float,
-        interrupted: Callable[[], bool],
+        boot: Boot | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.location = location
         self.clock = clock

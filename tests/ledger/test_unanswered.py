@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from reconciler.errors import Unwritable
 from reconciler.history import CallState
@@ -15,23 +13,10 @@ from reconciler.outcome import Ended
 from tests.ledger.losing_proxy import LosingProxy
 from tests.ledger.makers import TABLE, a_call, accepted, begin, kinds, state_of
 from tests.postgres import fresh_database
+from tests.spend.parties import lose_the_next_commit
 
 Lose = Callable[..., None]
 Parts = tuple[Ledger, Ledger, Lose]
-
-
-def lose_in_file(ledger: Ledger, what: str, how: str = "close", then: Callable[[], object] = lambda: None) -> None:
-    """Let the next commit of a file be followed by an error of its disk, or take its place."""
-    dialect = ledger._store._engine.dialect
-    commit = dialect.do_commit
-
-    def fail(connection: Any) -> None:
-        dialect.do_commit = commit  # type: ignore[method-assign]
-        commit(connection) if what == "answer" else connection.rollback()
-        then()
-        raise OperationalError("COMMIT", {}, Exception("disk I/O error"))
-
-    dialect.do_commit = fail  # type: ignore[method-assign]
 
 
 @pytest.fixture(params=["sqlite", "postgres closes", "postgres is silent"])
@@ -50,7 +35,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: str) 
 
         def lose(what: str, then: Callable[[], object] = lambda: None) -> None:
             if proxy is None:
-                lose_in_file(ledger, what, then=then)
+                lose_the_next_commit(ledger, landed=what == "answer", then=then)
             else:
                 proxy.lose(what, "silent" if "silent" in kind else "close", then)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 from reconciler import looking, reconcile
@@ -161,3 +162,20 @@ class Stage:
     def payments(self) -> int:
         """Return how many calls the ledger counts as paid for."""
         return sum(call.payments for call in self.handles[0].calls())
+
+
+def lose_the_next_commit(ledger: Ledger, *, landed: bool, then: Callable[[], object] = lambda: None) -> None:
+    """Let the store's next commit be followed by an error, or take its place; `then` happens before it is told."""
+    dialect = ledger._store._engine.dialect
+    commit = dialect.do_commit
+
+    def fail(connection: Any) -> None:
+        del vars(dialect)["do_commit"]
+        if landed:
+            commit(connection)
+        else:
+            connection.rollback()
+        then()
+        raise OperationalError("the disk reported an error")
+
+    vars(dialect)["do_commit"] = fail

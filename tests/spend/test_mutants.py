@@ -168,8 +168,8 @@ MUTANTS = [
         (
             (
                 "ledger/leases",
-                "if row.owner == lease.owner and row.fence == lease.fence and is_live(row, now):",
-                "if is_live(row, now):",
+                "if row.owner == lease.owner and row.fence == lease.fence and is_live(row, moment):",
+                "if is_live(row, moment):",
             ),
         ),
     ),

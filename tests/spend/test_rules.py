@@ -7,9 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from sqlite3 import OperationalError
 from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -26,7 +24,7 @@ from reconciler.simulator.server import serve
 from tests.journey.desk import ACCOUNTS
 from tests.spend.driver import code_of
 from tests.spend.offices import CELLS, fill, small_table
-from tests.spend.parties import ALL, LEASE, D, Killed, Party, Q, Stage, StoreClock, outcome
+from tests.spend.parties import ALL, LEASE, D, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit, outcome
 
 WHO = Actor("party")
 RUN = f"/v1/tables/{ACCOUNTS}/run"
@@ -463,23 +461,6 @@ def test_a_lease_is_never_longer_than_it_was_taken_for(set_stage: Callable[..., 
     stage.clock.now += LEASE
     assert outcome(party) == 0
     assert stage.charged() == {1}
-
-
-def lose_the_next_commit(ledger: Ledger, *, landed: bool, then: Callable[[], object] = lambda: None) -> None:
-    """Let the store's next commit be followed by an error, or take its place; `then` happens before it is told."""
-    dialect = ledger._store._engine.dialect
-    commit = dialect.do_commit
-
-    def fail(connection: Any) -> None:
-        dialect.do_commit = commit  # type: ignore[method-assign]
-        if landed:
-            commit(connection)
-        else:
-            connection.rollback()
-        then()
-        raise OperationalError("the disk reported an error")
-
-    dialect.do_commit = fail  # type: ignore[method-assign]
 
 
 def test_an_intent_without_an_answer_leaves_no_doubt(set_stage: Callable[..., Stage]) -> None:
