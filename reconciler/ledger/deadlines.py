@@ -91,8 +91,7 @@ class _Thread(threading.Thread):
 class Deadlines:
     """Runs operations, each until its deadline. Usable from several threads."""
 
-    def __init__(self, seconds: float, interrupted: Callable[[], bool]) -> None:
-        self.seconds = seconds
+    def __init__(self, interrupted: Callable[[], bool]) -> None:
         self._interrupted = interrupted
         self._idle: list[_Thread] = []
         self._current = threading.local()
@@ -103,14 +102,8 @@ class Deadlines:
         operation: Operation | None = getattr(self._current, "operation", None)
         return operation
 
-    def run(
-        self, work: Callable[[], Result], seconds: float | None = None, operation: Operation | None = None
-    ) -> Result:
-        """Run `work` and return what it returns, or raise what it raises. Raises Silent after `seconds`.
-
-        An `operation` that has run before goes on.
-        """
-        operation = operation or Operation(self.seconds if seconds is None else seconds)
+    def run(self, work: Callable[[], Result], operation: Operation) -> Result:
+        """Run `work` and return what it returns, or raise what it raises. Raises Silent once its time is up."""
         outcome: list[Result] = []
         failure: list[BaseException] = []
         done = threading.Event()

@@ -39,6 +39,9 @@ def engine_of(path: Path, busy_seconds: float) -> Engine:
 
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    if not _may(os.W_OK, path) and _may(os.R_OK, path) and not has_log(path):
+        # SQLite would leave files of this user's beside it, which are in the way of whoever may write.
+        return _open(path, "mode=ro&immutable=1", busy_seconds, Unlocked)
     # mode=rw: connecting must never create a file.
     connection = _open(path, "mode=rw", busy_seconds, sqlite3.Connection)
     try:
@@ -46,7 +49,7 @@ def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         # In WAL mode a reader writes, too: into files beside the ledger, which is not allowed here.
         connection.close()
-        if error.sqlite_errorcode & 0xFF not in _NEEDS_WRITING or has_log(path) or not os.access(path, os.R_OK):
+        if error.sqlite_errorcode & 0xFF not in _NEEDS_WRITING or has_log(path) or not _may(os.R_OK, path):
             raise
         return _open(path, "mode=ro&immutable=1", busy_seconds, Unlocked)
     except sqlite3.Error:
@@ -64,6 +67,10 @@ def _open(path: Path, mode: str, busy_seconds: float, kind: type[sqlite3.Connect
         check_same_thread=False,
         factory=kind,
     )
+
+
+def _may(do: int, path: Path) -> bool:
+    return os.access(path, do, effective_ids=os.access in os.supports_effective_ids)
 
 
 def has_log(path: Path) -> bool:

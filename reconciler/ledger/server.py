@@ -6,9 +6,10 @@ returns.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 
 from reconciler.clean import clean
@@ -79,10 +80,17 @@ def engine_of(location: Location, busy_seconds: float, current: Callable[[], Ope
             # The server or a proxy has closed what was idle: then all of them.
             raise InvalidatePoolError from error
 
+    def close(context: ExceptionContext) -> None:
+        if context.is_disconnect and context.execution_context is not None:
+            # SQLAlchemy leaves the cursor open, and the driver warns of that.
+            with suppress(engine.dialect.loaded_dbapi.Error):
+                context.execution_context.cursor.close()
+
     # Before SQLAlchemy's own listener, which asks a new connection about the server.
     event.listen(engine, "connect", hold, insert=True)
     # Instead of the pool's own ping, which an operation could not be given up at.
     event.listen(engine, "checkout", check)
+    event.listen(engine, "handle_error", close)
     return engine.execution_options(schema_translate_map={None: POSTGRES_SCHEMA})
 
 

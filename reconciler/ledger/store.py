@@ -91,7 +91,7 @@ class Store:
         self.answer_seconds = answer_seconds
         self._busy_seconds = busy_seconds
         self._patience = server.settings(busy_seconds)
-        self._deadlines = Deadlines(answer_seconds, interrupted)
+        self._deadlines = Deadlines(interrupted)
         self._is_sqlite = location.path is not None
         self._engine = self._connecting()
         options = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -182,12 +182,14 @@ class Store:
         seconds: float | None = None,
         operation: Operation | None = None,
     ) -> Result:
+        operation = operation or Operation(self.answer_seconds if seconds is None else seconds)
+
         def translated() -> Result:
             with self._translated(writing=writing):
                 return job()
 
         try:
-            return self._deadlines.run(translated, seconds, operation)
+            return self._deadlines.run(translated, operation)
         except Silent as error:
             raise silent(self.location, error.seconds, writing=writing) from None
 
