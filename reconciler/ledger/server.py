@@ -24,9 +24,12 @@ SCHEMA_EXISTS = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :nam
 
 # One round trip at the start of a transaction. `true` makes each setting local to it. A server that was told not to
 # wait for its disk or its standbys' disks is told to wait; `remote_apply` is stronger and stays.
+# The driver says READ WRITE of transactions on a connection that was once used for reading, which a server's default of
+# taking no writes does not forbid: it is asked for, so that it holds for all connections or none.
 # A writer that is stopped within a transaction loses it, and its locks, before those who wait for them give up.
 _WRITE = text(
-    "SELECT current_setting('transaction_read_only') AS read_only, set_config('lock_timeout', :busy, true), "
+    "SELECT 'on' IN (current_setting('transaction_read_only'), current_setting('default_transaction_read_only')) "
+    "AS is_read_only, set_config('lock_timeout', :busy, true), "
     "set_config('idle_in_transaction_session_timeout', :idle, true), "
     "CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
     "THEN set_config('synchronous_commit', 'on', true) END"
@@ -102,7 +105,7 @@ def settings(busy_seconds: float) -> dict[str, str]:
 
 def begin_write(connection: Connection, patience: dict[str, str], shown: str) -> None:
     """Prepare a new transaction for writing. Raises Unwritable before anything is written if the server takes none."""
-    if connection.execute(_WRITE, patience).one().read_only == "on":
+    if connection.execute(_WRITE, patience).one().is_read_only:
         raise Unwritable(
             f"the ledger {shown} cannot be written: its server takes no writes (transaction_read_only is on)",
             hint="Name the primary server if this is a standby; else have `default_transaction_read_only` turned off.",
