@@ -9,8 +9,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ class Operation:
         self.seconds = seconds
         self.waited = 0.0
         self.is_given_up = False
+        self._is_untimed = False
         self._lock = threading.Lock()
         self._connection: Any = None
 
@@ -64,6 +65,21 @@ class Operation:
         """Begin the time anew: the store has answered, and there is more to come."""
         self.waited = 0.0
         self.require()
+
+    @contextmanager
+    def untimed(self) -> Iterator[None]:
+        """Wait for something else than the store, as long as that takes."""
+        self._is_untimed = True
+        try:
+            yield
+        finally:
+            self.go_on()
+            self._is_untimed = False
+
+    def wait(self, seconds: float) -> None:
+        """Count what it was waited for."""
+        if not self._is_untimed:
+            self.waited += seconds
 
     def give_up(self) -> None:
         """Let its thread end: whatever it does next fails."""
@@ -148,7 +164,7 @@ class Deadlines:
             # A process that was stopped has not waited.
             looked = min(now - before, _LONGEST_LOOK_SECONDS)
             before = now
-            operation.waited += looked
+            operation.wait(looked)
             hurried += looked if self._interrupted() else 0.0
             if (operation.waited > operation.seconds or hurried > INTERRUPTED_SECONDS) and not done.is_set():
                 raise Silent(operation.waited)

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
@@ -67,9 +67,19 @@ class Transaction:
         """Run a query whose answer may be larger than memory should hold: `rows` rows of it at a time."""
         return self.connection.execute(statement, execution_options={"yield_per": rows})
 
-    def go_on(self) -> None:
-        """Begin the operation's time anew: it has come on, and is larger than a deadline should bound."""
-        self._store.go_on()
+    def untimed(self, lines: Iterable[Result]) -> Iterator[Result]:
+        """Yield what comes from elsewhere: the store has its time for each of them, and they have theirs."""
+        operation = self._store.operation
+        source = iter(lines)
+        while True:
+            if operation is None:
+                line = next(source, None)
+            else:
+                with operation.untimed():
+                    line = next(source, None)
+            if line is None:
+                return
+            yield line
 
 
 class Store:
@@ -168,11 +178,10 @@ class Store:
 
         return self._in_time(job, writing=True, seconds=seconds)
 
-    def go_on(self) -> None:
-        """Begin the time of the calling thread's operation anew."""
-        operation = self._deadlines.current
-        if operation is not None:
-            operation.go_on()
+    @property
+    def operation(self) -> Operation | None:
+        """The operation that the calling thread is at work on."""
+        return self._deadlines.current
 
     def _in_time(
         self,

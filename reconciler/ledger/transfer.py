@@ -64,7 +64,7 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
     seen = dict.fromkeys(_KINDS, 0)
     batch: list[dict[str, Any]] = []
     now, batched, ended, lacking = "", "", False, frozenset[str]()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(tx.untimed(lines), 1):
         if not line.strip():
             continue
         entry = _parsed(line, number)
@@ -81,7 +81,6 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
             ended = True
             _check_counts(entry, seen, number)
         elif now in _KINDS:
-            tx.go_on()
             seen[now] += 1
             batch.append(_values(_KINDS[now], entry, number, lacking))
             batched = now

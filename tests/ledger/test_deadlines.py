@@ -119,6 +119,21 @@ def test_an_export_that_falls_silent_on_the_way_ends(postgres_server: str) -> No
             list(lines)
 
 
+def test_an_import_waits_for_its_file_as_long_as_that_takes(written: str) -> None:
+    """What comes slowly over a pipe is no silence of the store's."""
+    waited = threading.Event()
+
+    def lines() -> Iterator[str]:
+        yield '{"type":"reconciler-ledger","schema":2}'
+        waited.wait(2 * SHORT)
+        yield '{"type":"end","table":0,"call":0,"event":0}'
+
+    with open_ledger(written) as ledger:
+        ledger.calls()
+        ledger._store.answer_seconds = SHORT
+        assert ledger.load(lines()).calls == 0
+
+
 def test_what_was_given_up_commits_nothing_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread is held up in the middle of its transaction, and goes on once nobody waits for it any more."""
     path = str(tmp_path / "ledger.db")

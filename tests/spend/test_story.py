@@ -161,7 +161,14 @@ class Story(RuleBasedStateMachine):
         unanswered=st.sampled_from(["nothing", "nothing", "a commit", "the answer to a commit"]),
     )
     def apply(
-        self, fault: str, skip: int, lives: int, after: bool, meanwhile: str, limit: int | None, unanswered: str = "nothing"
+        self,
+        fault: str,
+        skip: int,
+        lives: int,
+        after: bool,
+        meanwhile: str,
+        limit: int | None,
+        unanswered: str = "nothing",
     ) -> None:
         """Somebody applies; the network, the process, another apply and a limit may come in between."""
         if FAULTS[fault]:
