@@ -72,11 +72,8 @@ class Transaction:
         operation = self._store.operation
         source = iter(lines)
         while True:
-            if operation is None:
+            with operation.untimed():
                 line = next(source, None)
-            else:
-                with operation.untimed():
-                    line = next(source, None)
             if line is None:
                 return
             yield line
@@ -179,9 +176,11 @@ class Store:
         return self._in_time(job, writing=True, seconds=seconds)
 
     @property
-    def operation(self) -> Operation | None:
+    def operation(self) -> Operation:
         """The operation that the calling thread is at work on."""
-        return self._deadlines.current
+        operation = self._deadlines.current
+        assert operation is not None
+        return operation
 
     def _in_time(
         self,
@@ -276,17 +275,15 @@ class Store:
     @contextmanager
     def _connected(self, engine: Engine) -> Iterator[Connection]:
         """Hold a connection and a transaction on it; what has been given up is not committed."""
-        operation = self._deadlines.current
+        operation = self.operation
         with engine.connect() as connection:
             try:
                 with connection.begin():
                     yield connection
-                    if operation is not None:
-                        operation.require()
+                    operation.require()
             finally:
                 # Before the connection is given back: from then on it may be another operation's.
-                if operation is not None:
-                    operation.let_go()
+                operation.let_go()
 
     def _prepare(self) -> None:
         """Make sure that there is a ledger to write into: an SQLite one is made here, a PostgreSQL one never."""
