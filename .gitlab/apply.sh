@@ -43,5 +43,6 @@ code=0
 reconciler apply --plan plan.json --plan-max-age "${RECONCILER_PLAN_MAX_AGE:-24h}" --yes \
   --wait --timeout "${RECONCILER_WAIT_SECONDS:-3600}" --lease-timeout "${RECONCILER_WAIT_SECONDS:-3600}" \
   --detailed-exitcode --out report.json || code=$?
-if [[ -s report.json ]]; then comment --report report.json; else comment --no-report "$code"; fi
-case $code in 0 | 2) exit 0 ;; *) exit "$code" ;; esac
+posted=0 # what was applied decides how the job ends, before what became of the note
+if [[ -s report.json ]]; then comment --report report.json || posted=$?; else comment --no-report "$code" || posted=$?; fi
+case $code in 0 | 2) exit "$posted" ;; *) exit "$code" ;; esac

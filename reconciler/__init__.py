@@ -17,11 +17,12 @@ guard.py        limits                     waiting.py     until tables are idle
 importing.py    a table as a manifest      adoption.py    what was run by hand
 standing.py     status and drift           shortcut.py    what need not be read, and why
 selecting.py    rows by what they hold     patterns.py    regular expressions, bounded (ground)
+growth.py       what a plan fills          blocking.py    what a cell waits for
 freshness.py    how old a cell may get
   nouns
 manifest.py  condition.py  observed.py  history.py  plan.py  outcome.py  report.py  records.py  budget.py
   ground
-errors.py  place.py  clean.py  fingerprint.py  masks.py  packed.py  amounts.py
+errors.py  place.py  clean.py  fingerprint.py  masks.py  packed.py  amounts.py  addresses.py
 simulator/      a stand-in of the API; only its commands import it
 """
 

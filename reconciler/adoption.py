@@ -35,7 +35,7 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
     `manifest/run` that will ask for the revision; it is for people.
     """
     row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
-    memory = Memory(history, snapshot, row_index, quiet_seconds=0.0)
+    memory = Memory(history, snapshot, row_index, shows_within_seconds=0.0)
     columns = [column for column in snapshot.columns if not column.is_input]
     taken = {
         column.id: masks.from_flags(snapshot.states[column.id].translate(DONE_STATES))
@@ -49,8 +49,9 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
 
 
 def left(snapshot: TableSnapshot) -> int:
-    """Return how many cells are not done: what a run of mode `all` still buys after the adoption."""
-    return sum(len(states) - sum(states.translate(DONE_STATES)) for states in snapshot.states.values())
+    """Return how many cells are not done: what a run of mode `all` without `columns` still buys after the adoption."""
+    columns = (snapshot.states[column.id] for column in snapshot.columns if column.is_meant_by_silence)
+    return sum(len(states) - sum(states.translate(DONE_STATES)) for states in columns)
 
 
 def _portions(row_ids: Sequence[str], taken: Mapping[str, int]) -> Iterator[_Portion]:

@@ -25,6 +25,12 @@ from reconciler.plan import Call, Plan
 STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
 """Refusals that the next call would meet too: no token, no credits, no quota [V]."""
 
+REFUSALS = STOPS_ALL_SPENDING | {400, 404, 405, 409, 410, 411, 413, 414, 415, 422}
+"""Statuses that say that nothing was started: the API documents them so, or what HTTP means by them leaves no doubt.
+
+No other one does. A gateway says 408, 499 or 502 of a request that the API may have carried out.
+"""
+
 MOST_ATTEMPTS = 3
 """Attempts of a call that provably was not sent, in one apply."""
 
@@ -171,12 +177,21 @@ class Apply:
             lane.result()
 
     def _run_lane(self, calls: Sequence[Call], known: "SimpleQueue[CallResult | None]") -> None:
+        left = list(calls)
         try:
             for result in self._run_table(calls):
+                del left[0]
                 known.put(result)
-        except BaseException:
-            self.stop(Stop(StopCause.TROUBLE, "an unexpected failure while sending"))
-            raise
+        except BaseException as error:
+            self.stop(_unexpected(error))
+            # Whatever it was, each call gets a result: the first may have been sent, the others were not.
+            for call in left:
+                lost = (
+                    Ending(CallState.IN_DOUBT, "an unexpected failure while it was sent") if call is left[0] else None
+                )
+                known.put(CallResult(call, lost, "" if lost else "the apply had stopped: an unexpected failure"))
+            if not isinstance(error, Exception):
+                raise
         finally:
             known.put(None)
 
@@ -207,6 +222,9 @@ class Apply:
             except LedgerError as error:
                 self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
                 return CallResult(call, None, f"nothing was sent: {error.message}")
+            except Exception as error:  # before the POST: what it raises and what comes after it is caught there
+                self.stop(_unexpected(error))
+                return CallResult(call, None, "nothing was sent: the intent was not recorded")
             if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
                 break
             if self._may_send():
@@ -262,6 +280,9 @@ class Apply:
         except LedgerError as error:
             self._on_unrecorded(call, ticket, ending)
             self.stop(Stop(StopCause.LEDGER, f"the ledger did not keep an outcome: {error.message}", error.hint))
+        except Exception as error:
+            self._on_unrecorded(call, ticket, ending)
+            self.stop(_unexpected(error))
 
     def _record_kept(self, table_id: str) -> None:
         if table_id in self._kept:
@@ -300,3 +321,12 @@ class Apply:
         if requested is not None and requested > call.cells:
             message = f"{call.address} asked for {call.cells:,} cells and the API accepted {requested:,}"
             self.stop(Stop(StopCause.OVERBOUGHT, message, "Look at the table before you apply again."))
+
+
+def _unexpected(error: BaseException) -> Stop:
+    # Not its text: a library's own may quote what no terminal should show.
+    return Stop(
+        StopCause.TROUBLE,
+        f"an unexpected {type(error).__name__} while sending",
+        "Report it as a bug. `reconciler ledger list` shows what was recorded.",
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler import masks
-from reconciler.history import Block
+from reconciler.history import Block, PastCall, TableHistory
 from reconciler.manifest import Mode
 from reconciler.plan import Call
 
@@ -40,14 +40,34 @@ class Approval:
                 rows.setdefault((table_id, mode, revision, column), set()).update(block.rows)
         return cls({key: frozenset(found) for key, found in rows.items()}, age_seconds)
 
-    def without(self, calls: Iterable[Call]) -> "Approval":
-        """Return what is left of it once `calls` were sent, however they ended."""
-        gone = Approval.of_calls(calls).rows
-        left = {key: rows - gone.get(key, frozenset()) for key, rows in self.rows.items()}
-        sent = dict(self.sent)
-        for (table, _, _, column), rows in gone.items():
-            sent[table, column] = sent.get((table, column), frozenset()) | rows
-        return replace(self, rows={key: rows for key, rows in left.items() if rows}, sent=sent)
+    def without(self, calls: Iterable[Call | PastCall]) -> "Approval":
+        """Return what is left of it once `calls` were sent; a cell is approved once, whatever the mode."""
+        sent = {key: set(rows) for key, rows in self.sent.items()}
+        for call in calls:
+            for block in call.covered:
+                for column in block.columns:
+                    sent.setdefault((call.table_id, column), set()).update(block.rows)
+        left = {key: rows - sent.get((key[0], key[3]), set()) for key, rows in self.rows.items()}
+        return replace(
+            self,
+            rows={key: rows for key, rows in left.items() if rows},
+            sent={key: frozenset(rows) for key, rows in sent.items()},
+        )
+
+    def used_up(self, histories: Mapping[str, TableHistory], plan_id: str) -> "Approval":
+        """Return what is left of it by the ledger: a cell that was bought, or may have been, under it is not again.
+
+        The histories have every provable ending in place: a call that did not land is in none of them.
+        """
+        return self.without(call for history in histories.values() for call in history.calls if call.plan_id == plan_id)
+
+    def covers(self, call: Call | PastCall) -> bool:
+        """Say whether any cell of `call` is listed in it."""
+        return any(
+            not self.rows.get((call.table_id, call.mode, call.revision, column), frozenset()).isdisjoint(block.rows)
+            for block in call.covered
+            for column in block.columns
+        )
 
     def mask(self, key: Key, manifest: str, row_index: Mapping[str, int]) -> int:
         """Return the rows of a manifest's table that are approved, and that the table still has."""

@@ -1,11 +1,12 @@
 """What cells cost and what may be spent on them: prices and limits, exact, each limit with who set it where."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
 
 from reconciler.manifest import Mode
+from reconciler.observed import Column
 
 BUILT_IN_PRICES: Mapping[str, Decimal] = MappingProxyType({"agent": Decimal(1), "company_people_finder": Decimal(2)})
 """Credits for one cell by column kind, where they are documented (`extruct-api.md`, Run [V])."""
@@ -33,6 +34,16 @@ class Prices:
             if name in prices:
                 return prices[name]
         return self.default
+
+    def sum(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
+        """Return what so many cells of each column cost; None where the price of one is unknown."""
+        total = Decimal(0)
+        for column, count in cells:
+            price = self.of(column.kind, column.key, column.id)
+            if price is None:
+                return None
+            total += price * count
+        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """A calendar's dates: cron expressions over time zones. The one door of cronsim and zoneinfo.
 
-Dates are as Debian's cron has them, also where clocks change: what falls into the hour that is left out comes right
-after it, what falls into the hour that is there twice comes once, and a calendar that goes by every minute or every
-hour keeps its pace through both. cronsim counts times of day without a zone here; with one, looking back over the day
-that Samoa left out it never returns, and looking ahead it steps over half an hour of Lord Howe. `tzdata` brings the
-zones, because a slim container image has none.
+Where clocks change, what falls into the hour that is left out comes right after it, and what falls into the hour that
+is there twice comes once; a calendar that comes in every hour keeps its pace through both. Debian's cron takes every
+field that begins with `*` for such a one: `30 */2 * * *` would come twice within an hour, and each date is a purchase.
+All else is as Debian has it: a day of the month and one of the week are alternatives, unless one of the two fields
+begins with `*`.
+
+cronsim counts times of day without a zone here; with one, looking back over the day that Samoa left out it never
+returns, and looking ahead it steps over half an hour of Lord Howe. `tzdata` brings the zones, because a slim container
+image has none.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -20,7 +25,14 @@ from reconciler.freshness import Dates
 from reconciler.manifest import At, Manifest
 from reconciler.wording import did_you_mean, quote
 
-_FIELDS = 5
+_FIELDS = (
+    # What messages call a field, where cronsim keeps its values, and after how many of them it begins again.
+    ("minute", "minutes", 60),
+    ("hour", "hours", 24),
+    ("day of the month", "days", 31),
+    ("month", "months", 12),
+    ("day of the week", "weekdays", 7),
+)
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 """Any calendar has its first date within the 50 years that cronsim looks ahead from here, or never."""
 _LONGEST_FOLD = timedelta(hours=4)
@@ -80,10 +92,14 @@ def _moments(at: At, time: datetime) -> Collection[datetime]:
     zone = ZoneInfo(at.timezone)
     first, second = (time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     exists = first.astimezone(zone).replace(tzinfo=None, fold=0) == time
-    minute, hour, *_ = at.cron.split()
-    if minute.startswith("*") or hour.startswith("*"):
+    if _comes_every_hour(at.cron):
         return {first, second} if exists else ()
     return [first if exists else _change_after(second, zone)]
+
+
+@cache
+def _comes_every_hour(cron: str) -> bool:
+    return len(CronSim(cron, _SOME_DAY).hours) == 24
 
 
 def _change_after(moment: datetime, zone: ZoneInfo) -> datetime:
@@ -95,7 +111,7 @@ def _change_after(moment: datetime, zone: ZoneInfo) -> datetime:
 
 def _cron_faults(cron: str) -> Iterator[Fault]:
     count = len(cron.split())
-    if count != _FIELDS:
+    if count != len(_FIELDS):
         number = f"{count} {'field' if count == 1 else 'fields'}"
         yield Fault("at", f"{quote(cron)} is no calendar: it has {number}, and a calendar has five", _WHAT_TO_WRITE)
         return
@@ -103,10 +119,34 @@ def _cron_faults(cron: str) -> Iterator[Fault]:
     if wrong is None:
         if next(CronSim(cron, _SOME_DAY), None) is None:
             yield _never(cron)
+        else:
+            yield from islice(_idle_steps(cron), 1)
     elif wrong == "day-of-month" and _refused(_in_any_month(cron)) is None:
         yield _never(cron)
     else:
         yield Fault("at", f"{quote(cron)} is no calendar: its {wrong.replace('-', ' ')} is wrong", _WHAT_TO_WRITE)
+
+
+def _idle_steps(cron: str) -> Iterator[Fault]:
+    """Yield each step that is never taken: `*/61` says every 61 minutes, and comes every hour.
+
+    A step of the field's own size (`*/60`) is right about that.
+    """
+    for index, (name, attribute, size) in enumerate(_FIELDS):
+        for term in cron.upper().split()[index].split(","):
+            start, _, step = term.partition("/")
+            if not step or int(step) == size:
+                continue
+            fields = ["*"] * len(_FIELDS)
+            whole = set(getattr(CronSim(" ".join(fields), _SOME_DAY), attribute))
+            fields[index] = start
+            values = set(getattr(CronSim(" ".join(fields), _SOME_DAY), attribute))
+            first, last = min(values), max(values if len(values) > 1 else whole)
+            if first not in whole:
+                yield Fault("at", f"{quote(cron)} steps on from the last day of a month", "Write `L` without a step.")
+            elif first + int(step) > last:
+                message = f"{quote(cron)} means {name} {first} alone: its step of {int(step)} leads beyond {last}"
+                yield Fault("at", message, f"Write `{first}` if that is meant, else a smaller step.")
 
 
 def _never(cron: str) -> Fault:

@@ -23,9 +23,9 @@ _UNSAFE = re.compile(
 )
 
 
-def _escape(match: re.Match[str]) -> str:
-    """Spell one character as Python would."""
-    code = ord(match.group())
+def spelled(character: str) -> str:
+    """Return the escape of a character, as Python and YAML write it."""
+    code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
@@ -35,4 +35,4 @@ def clean(text: str, limit: int = LIMIT) -> str:
     """Return `text` on one line, its unsafe characters spelled out, cut after `limit` characters of the original."""
     if len(text) > limit:
         text = text[:limit] + "…"
-    return _UNSAFE.sub(_escape, text)
+    return _UNSAFE.sub(lambda match: spelled(match.group()), text)

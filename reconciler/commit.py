@@ -21,6 +21,25 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _ENTRY = re.compile(rb"([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)", re.DOTALL)
 _LINK, _MODULE = "120000", "160000"
 _ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+# A file of the project can be a repository that names a program to run; the user's own may name one, too.
+_SAFE = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+# All that git needs. Whatever it starts after all finds neither the token, the ledger's URL nor a key.
+_PASSED_ON = frozenset(
+    {
+        *(
+            "APPDATA",
+            "HOME",
+            "HOMEDRIVE",
+            "HOMEPATH",
+            "LD_LIBRARY_PATH",
+            "LOGNAME",
+            "PATH",
+            "PROGRAMDATA",
+            "SYSTEMROOT",
+        ),
+        *("TEMP", "TMP", "TMPDIR", "USER", "USERPROFILE", "XDG_CONFIG_HOME"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +134,20 @@ def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
     return done.stdout
 
 
+def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.upper() in _PASSED_ON or name.startswith("GIT_")}
+
+
 def run_git(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
     """Run git in a folder, and wait for it; None where there is no git or it does not answer."""
     try:
         return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
-            ["git", "-C", os.fspath(folder), "--no-replace-objects", *arguments],  # noqa: S607 - the user's git
+            ["git", "-C", os.fspath(folder), *_SAFE, "--no-replace-objects", *arguments],  # noqa: S607 - the user's git
             input=given,
             capture_output=True,
             timeout=GIT_SECONDS,
             check=False,
-            env={**os.environ, **_ENVIRONMENT},
+            env={**_passed_on(os.environ), **_ENVIRONMENT},
         )
     except (OSError, subprocess.SubprocessError):
         return None

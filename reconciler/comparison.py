@@ -13,7 +13,7 @@ from deepdiff import DeepDiff
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.fingerprint import canonical_json
-from reconciler.manifest import Manifest, Mode, Named, Refresh, Run
+from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Run
 from reconciler.place import Place, Problem
 from reconciler.plan import Against, Call, Cause, Change, Totals, sums
 from reconciler.sources import Document
@@ -157,7 +157,7 @@ def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:
 
 def _run_tree(run: Run) -> dict[str, Any]:
     tree: dict[str, Any] = {"mode": run.mode.value}
-    if run.mode is Mode.FAILED:
+    if run.max_attempts != DEFAULT_MAX_ATTEMPTS[run.mode] or run.mode is Mode.FAILED:
         tree["max_attempts"] = run.max_attempts
     if run.revision is not None:
         tree["revision"] = run.revision

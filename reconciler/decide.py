@@ -41,6 +41,8 @@ class Verdict(IntEnum):
     HELD_BACK = 11
     WAITING = 12
     AGE_UNKNOWN = 13
+    NOT_STARTED = 14
+    WAITING_FOR_TABLE = 15
 
     @property
     def skip_reason(self) -> SkipReason:
@@ -59,10 +61,10 @@ class CellFacts:
     blocked: bool = False
     """An upstream cell is not done and not part of this plan."""
     spent: bool = False
-    """`all`: bought at this revision, or as lately as the `refresh` asks. `failed`: rerun `max_attempts` times with
-    this column configuration."""
+    """`all`: bought at this revision, or as lately as the `refresh` asks. `new`, `failed`: bought `max_attempts` times
+    in this mode with the column's present configuration."""
     awaited: bool = False
-    """A call that covered it was accepted moments ago and nothing of it shows in the table yet."""
+    """A call that covered it was accepted lately, and none of the call's cells shows it yet."""
     never_bought: bool = False
     """With a `refresh`: the ledger has no accepted call that covered it, so nobody knows how old it is."""
 
@@ -94,13 +96,15 @@ def decide(mode: Mode, cell: CellFacts) -> Verdict:
         return holds
     if cell.in_doubt:
         return Verdict.IN_DOUBT
-    if cell.state is CellState.IN_PROGRESS or cell.awaited:
+    if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
         return Verdict.IN_PROGRESS
     if cell.state is CellState.UNKNOWN:
         return Verdict.UNKNOWN_STATUS
     if mode is Mode.NEW and cell.state is CellState.FAILED:
         return Verdict.FAILED
-    if mode is Mode.FAILED and cell.spent:
+    if cell.spent and mode is Mode.NEW:
+        return Verdict.NOT_STARTED
+    if cell.spent and mode is Mode.FAILED:
         return Verdict.ATTEMPTS_EXHAUSTED
     if cell.never_bought and cell.state is not CellState.EMPTY:
         return Verdict.AGE_UNKNOWN
@@ -163,11 +167,19 @@ LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts
 DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
 """Translation table from a state byte to 1 where the cell is done."""
 
+IS_PENDING = bytes(byte == CellState.PENDING for byte in range(256))
+"""Translation table from a state byte to 1 where the cell is PENDING."""
+
 IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
 """Translation table from a verdict to 1 where it is DUE."""
 
-INSTEAD_OF_DUE = {
-    verdict: bytes(range(256)).replace(bytes([Verdict.DUE]), bytes([verdict]))
-    for verdict in (Verdict.HELD_BACK, Verdict.WAITING)
-}
+
+def _replacing(verdict: Verdict, by: Verdict) -> bytes:
+    return bytes(range(256)).replace(bytes([verdict]), bytes([by]))
+
+
+WHILE_RUNNING = _replacing(Verdict.NOT_STARTED, Verdict.IN_PROGRESS)
+"""Translation table of verdicts for a table that runs: what was bought and is empty may be about to start."""
+
+INSTEAD_OF_DUE = {verdict: _replacing(Verdict.DUE, verdict) for verdict in (Verdict.HELD_BACK, Verdict.WAITING)}
 """Verdict → translation table that gives it to every due cell."""

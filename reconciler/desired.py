@@ -69,7 +69,7 @@ class _Columns:
     def resolve(self, run: Run, problems: list[Problem]) -> tuple[Column, ...]:
         """Return the run's columns, adding a problem for each name that is not an output column."""
         if run.columns is None:
-            return self._outputs
+            return tuple(column for column in self._outputs if column.is_meant_by_silence)
         chosen: dict[str, Column] = {}
         for named in run.columns:
             # An id wins over a key: a key that looks like another column's id must not catch its calls.
@@ -92,6 +92,11 @@ class _Columns:
             return Problem(named.place, message + guess)
         keys = ", ".join(_quoted(column.key) for column in self._outputs[:10])
         return Problem(named.place, message, f"Its output columns are {keys or 'none'}.")
+
+
+def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
+    """Return the columns that a run means, passing over names that the table does not have."""
+    return _Columns(snapshot).resolve(run, [])
 
 
 def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Problem]) -> int:

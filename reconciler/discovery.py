@@ -7,6 +7,8 @@ from pathlib import Path
 from reconciler.clean import clean
 from reconciler.errors import SettingsError
 
+PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
+"""What a project file may be called."""
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -26,7 +28,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
             elif path.exists():
                 found.setdefault(os.path.realpath(path), path)
             else:
-                raise SettingsError(f"there is no file or folder {_shown(path)}")
+                hint = "`reconciler -C DIR` works in another folder; `reconciler init` writes a first project."
+                raise SettingsError(f"there is no file or folder {_shown(path)}", hint=hint)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise SettingsError(f"{_shown(path)} cannot be searched: {clean(reason)}") from None

@@ -59,7 +59,7 @@ class NotSent(ApiError):
 
 
 class Refused(ApiError):
-    """The API answered 4xx: it started nothing and charged nothing."""
+    """The API said no, so it started nothing and charged nothing."""
 
 
 class InDoubt(ApiError):

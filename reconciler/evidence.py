@@ -1,9 +1,9 @@
 """What a cell showed before a call, and whether the table has moved since: the only proof that a call landed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from reconciler.history import Block, PastCall
-from reconciler.manifest import Mode
+from reconciler.history import Block
 from reconciler.observed import CellState, TableSnapshot
 from reconciler.packed import Marks, picked
 
@@ -17,13 +17,25 @@ def marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> Marks:
     return Marks(shown, None if digests is None else picked(digests, rows))
 
 
-def movement(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
+class Traced(Protocol):
+    """A call, of the plan or of the ledger, and what its cells showed before it."""
+
+    @property
+    def covered(self) -> tuple[Block, ...]:
+        """Its cells."""
+
+    @property
+    def before(self) -> Mapping[str, Sequence[str]]:
+        """Column id → a mark for each row of its block."""
+
+
+def movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
     """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
 
     Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.
-    Cells whose row or column has gone since say nothing. Nor does, for `all`, an empty cell that is in progress now:
-    the API shows a cell that never ran as `pending` too [A], and any other call makes its table run. Believed, such a
-    call would stand for cells that nobody bought; under `new` and `failed` a cell itself says whether it is still due.
+    Cells whose row or column has gone since say nothing. Nor does an empty cell that is pending now: the API shows a
+    cell that never ran like that, too, while any other call makes its table run [A]. Believed, such a call would stand
+    for cells that were never bought.
     """
     for block in call.covered:
         for column in block.columns:
@@ -37,7 +49,7 @@ def movement(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, in
 
 
 def _column_movement(
-    call: PastCall, block: Block, column: str, snapshot: TableSnapshot, row_index: Mapping[str, int]
+    call: Traced, block: Block, column: str, snapshot: TableSnapshot, row_index: Mapping[str, int]
 ) -> str:
     states = snapshot.states[column]
     digests = snapshot.digests.get(column)
@@ -47,9 +59,9 @@ def _column_movement(
             continue
         state, _, value = before.partition(":")
         now = states[index]
+        if now == CellState.PENDING and state == _EMPTY:
+            continue
         if now == CellState.IN_PROGRESS:
-            if call.mode is Mode.ALL and state == _EMPTY:
-                continue
             return f"cell {column}/{row} is in progress"
         if str(now) != state:
             return f"cell {column}/{row} was {CellState(int(state)).name.lower()}, is {CellState(now).name.lower()}"

@@ -4,6 +4,8 @@ Each check is asked of a whole plan, just before it is shown and again just befo
 evaluated is violated, never passed.
 """
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,12 +13,17 @@ from decimal import Decimal
 from reconciler.amounts import amount, counted, percent
 from reconciler.budget import Limit, Limits, Prices, Rule
 from reconciler.clean import clean
+from reconciler.growth import priced
 from reconciler.manifest import Manifest
 from reconciler.observed import CellState
 from reconciler.plan import Call, Growth, Plan, PlannedTable, Violation, sums
+from reconciler.wording import quote
 
+MOST_NAMED = 5
+"""Columns or kinds named in one message."""
 NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
+_ALLOW = "`allow_growth: {max_cells: …}`"
 _EMPTY = str(CellState.EMPTY.value)
 """How the mark begins that a cell which never ran leaves in a call (`evidence.marks`)."""
 
@@ -59,8 +66,12 @@ def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, .
     found = violations(plan, limits)
     if floor is None:
         return found
-    calls = tuple(replace(call, credits=_dearest(call, floor.prices)) for call in plan.calls)
-    held = violations(replace(plan, calls=calls), floor.limits, held_labels(plan, floor))
+    calls = tuple(_at_dearest(call, floor.prices) for call in plan.calls)
+    growths = tuple(
+        priced(growth, lambda column: _dearest(floor.prices, column.kind, column.key, column.id))
+        for growth in plan.growth
+    )
+    held = violations(replace(plan, calls=calls, growth=growths), floor.limits, held_labels(plan, floor))
     said = {(each.rule, each.message) for each in held}
     return (*held, *(each for each in found if (each.rule, each.message) not in said))
 
@@ -132,9 +143,10 @@ def _growth(growths: Iterable[Growth]) -> Iterator[Violation]:
     """Refuse what nobody has limited: cells that fall due while the plan is applied, in a number that nobody knows."""
     for growth in growths:
         if growth.max_cells is None:
+            ways = "give the column `max_results`, or say" if growth.max_rows is None else "say"
             message = (
                 f"`{growth.because}` fills the table of `{growth.manifest}` while this is applied, and how many cells "
-                "fall due there is unknown; say how many may be bought, 0 for none: `allow_growth: {max_cells: …}`"
+                f"fall due there is unknown; {ways} how many may be bought, 0 for none: {_ALLOW}"
             )
             yield Violation("allow_growth", message, str(growth.place), raised_by="whoever may change that file")
 
@@ -144,14 +156,14 @@ def _sum(
     max_cells: Limit | None,
     max_credits: Limit | None,
     of: str,
-    calls: Iterable[Call],
+    calls: Sequence[Call],
     growths: Sequence[Growth],
 ) -> Iterator[Violation]:
     """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant.
 
     What may grow counts as if it all did.
     """
-    totals = sums(0, tuple(calls))
+    totals = sums(0, calls)
     growing = [growth for growth in growths if growth.max_cells]
     grown = sum(growth.max_cells or 0 for growth in growing)
     cells = totals.cells + grown
@@ -159,23 +171,51 @@ def _sum(
         yield _passed(f"{scope}max_cells", of, "cells", Decimal(cells), max_cells, grown=bool(grown))
     if max_credits is not None:
         price = totals.known_credits + sum((growth.max_credits or 0 for growth in growing), Decimal(0))
-        unlimited = sum(growth.max_cells or 0 for growth in growing if growth.max_credits is None)
+        unlimited = [growth for growth in growing if growth.max_credits is None]
         if price > max_credits.value:
             yield _passed(f"{scope}max_credits", of, "credits", price, max_credits, grown=bool(grown))
         elif totals.credits is None or unlimited:
-            yield _unknown(f"{scope}max_credits", of, totals.unpriced_cells + unlimited, max_credits)
+            cells = totals.unpriced_cells + sum(growth.max_cells or 0 for growth in unlimited)
+            yield _unknown(f"{scope}max_credits", of, cells, max_credits, _missing_prices(calls, unlimited))
 
 
 def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit, *, grown: bool) -> Violation:
-    verb = "are due, or may fall due by `allow_growth`," if grown else "are due"
+    verb = "are due, or may fall due while this is applied," if grown else "are due"
     message = f"{of}{amount(due)} {unit} {verb} and the limit is {amount(limit.value)}"
     return Violation(rule, message, limit.set_at, due, limit.value, _raised_by(limit))
 
 
-def _unknown(rule: str, of: str, cells: int, limit: Limit) -> Violation:
+def _unknown(rule: str, of: str, cells: int, limit: Limit, missing: str) -> Violation:
     allowed = f"the limit of {amount(limit.value)} credits"
-    message = f"{of}{amount(cells)} cells have no known price, so {allowed} cannot be checked"
+    message = f"{of}{amount(cells)} cells have no known price, so {allowed} cannot be checked{missing}"
     return Violation(rule, message, limit.set_at, None, limit.value, _raised_by(limit))
+
+
+def _missing_prices(calls: Iterable[Call], growths: Iterable[Growth]) -> str:
+    """Say which columns have no price, and what to add where; empty where nobody knows which."""
+    columns = {
+        (key, call.kinds.get(column, ""))
+        for call in calls
+        for column, key in zip(call.columns, call.column_keys, strict=True)
+        if column in call.unpriced
+    }
+    found = sorted(columns | {(column.key, column.kind) for growth in growths for column in growth.unpriced})
+    kinds = sorted({kind for _, kind in found})
+    if not found:
+        return ""
+    named = _some([f"{quote(key)} of kind {quote(kind)}" for key, kind in found])
+    lines = _some([f"`{_yaml(kind)}: …`" for kind in kinds])
+    return f": {named}; under `spec.prices.kinds` of reconciler.yaml add what a cell costs: {lines}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - MOST_NAMED:,} more" if len(texts) > MOST_NAMED else ""
+    return ", ".join(texts[:MOST_NAMED]) + more
+
+
+def _yaml(kind: str) -> str:
+    """Return a column's kind as a key of YAML."""
+    return kind if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", kind) else json.dumps(clean(kind, 80))
 
 
 def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
@@ -282,18 +322,23 @@ def _raised_by(limit: Limit | Rule) -> str:
     return "whoever may change that file"
 
 
-def _dearest(call: Call, lists: Sequence[Prices]) -> Decimal | None:
-    """Return what a call costs where each cell has the highest of its prices; None where one of them is unknown."""
-    keys = dict(zip(call.columns, call.column_keys, strict=True))
-    total = Decimal(0)
-    for block in call.covered:
-        for column in block.columns:
-            found = [prices.of(call.kinds.get(column, ""), keys[column], column) for prices in lists]
-            known = [price for price in found if price is not None]
-            if len(known) < len(found):
-                return None
-            total += max(known) * len(block.rows)
-    return total
+def _at_dearest(call: Call, lists: Sequence[Prices]) -> Call:
+    """Return a call where each cell has the highest of its prices; its credits are None where one is unknown."""
+    dearest = {
+        column: _dearest(lists, call.kinds.get(column, ""), key, column)
+        for column, key in zip(call.columns, call.column_keys, strict=True)
+    }
+    known = {column: price for column, price in dearest.items() if price is not None}
+    unpriced = tuple(column for column in call.columns if column not in known)
+    cells = [(column, len(block.rows)) for block in call.covered for column in block.columns]
+    total = None if unpriced else sum((known[column] * rows for column, rows in cells), Decimal(0))
+    return replace(call, credits=total, unpriced=unpriced)
+
+
+def _dearest(lists: Sequence[Prices], kind: str, key: str, column: str) -> Decimal | None:
+    found = [prices.of(kind, key, column) for prices in lists]
+    known = [price for price in found if price is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _grouped(pairs: Iterable[tuple[str, Call]]) -> dict[str, list[Call]]:

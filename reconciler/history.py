@@ -65,6 +65,8 @@ class PastCall:
     """What it was planned to cost; None where a price was unknown."""
     actor: str = ""
     """Who applied it."""
+    plan_id: str = ""
+    """The plan that approved it; empty where that does not matter, as in a snapshot."""
 
     @property
     def cells(self) -> int:

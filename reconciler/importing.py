@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,7 +59,7 @@ class Fate(StrEnum):
     CLAIMED = "claimed"
     """Manifests that import did not write, or that share a file with others, name the table."""
     EMPTY = "empty"
-    """It has no output column, and so nothing to run."""
+    """It has no column that a manifest would list, and so nothing to run."""
 
 
 def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> Fate:
@@ -113,17 +113,22 @@ def slug(name: str) -> str:
 
 
 def manifest_text(header: TableHeader, name: str, wish: Wish, schema: str | None = None) -> str | None:
-    """Return a manifest for a table, or None where it has no output column; `schema` is where editors find its schema.
+    """Return a manifest for a table, or None if it lists no column; `schema` is where editors find its schema.
 
-    As it is written it never runs a cell that nobody ran before, unless the wish says so: that may be most of a table.
+    What the service fills by itself is left out, and a column of an unknown kind is only named in a comment. As it is
+    written it never runs a cell that nobody ran before, unless the wish says so: that may be most of a table.
     """
-    columns = [_column(column, header.columns) for column in header.columns if not column.is_input]
-    if not columns:
+    if not listed(header.columns):
         return None
+    left_out = ", ".join(_quoted(column.key) for column in header.columns if column.is_built_in)
+    columns = [
+        _column(column, header.columns) for column in header.columns if not (column.is_input or column.is_built_in)
+    ]
     lines = [] if schema is None else [f"{MODELINE}{schema}"]
     lines += [
         f"# Table {_quoted(header.name)}, of kind {_quoted(header.kind)}.",
         "# Written by `reconciler import`, which will not touch it again without --force: edit it as you like.",
+        *([f"# Left out, because the service fills them by itself: {left_out}."] if left_out else []),
         "apiVersion: reconciler/v1",
         "kind: TableRun",
         "metadata:",
@@ -174,8 +179,13 @@ def _fill(columns: Sequence[str], *, is_on: bool) -> list[str]:
     ]
 
 
+def listed(columns: Iterable[Column]) -> list[Column]:
+    """Return the columns that a manifest lists: those that a run without `columns` would mean."""
+    return [column for column in columns if column.is_meant_by_silence]
+
+
 def _column(column: Column, columns: Sequence[Column]) -> str:
-    """Return a column's line: what names it, and its kind and name as a comment."""
+    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind."""
     ids = {other.id for other in columns}
     key = column.key
     is_usable = bool(key) and len(key) <= LONGEST_KEY and key.isprintable() and key.lower() not in ids
@@ -185,6 +195,8 @@ def _column(column: Column, columns: Sequence[Column]) -> str:
         note += f", key {_quoted(key)}"
     if column.name != key:
         note += f", {_quoted(column.name)}"
+    if not column.is_meant_by_silence:
+        return f"        # - {text}  # of unknown kind: {note}"
     return f"        - {text}  # {note}"
 
 

@@ -11,7 +11,7 @@ from reconciler.errors import ManifestError
 from reconciler.manifest import Mode
 from reconciler.place import Problem
 from reconciler.sources import Document, parse
-from reconciler.wording import path_text
+from reconciler.wording import path_text, quote
 
 DECIMAL_PLACES = 6
 """Of a price or limit at most, so that sums stay exact and short."""
@@ -40,6 +40,21 @@ def too_fine(document: Document, at: Path) -> Iterator[Problem]:
         yield Problem(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
 
 
+def named_twice(document: Document, at: Path) -> Iterator[Problem]:
+    """Yield a problem for each table whose limits stand below the path `at` twice: ids are the same in any case."""
+    value: Any = document.value
+    for step in (*at, "tables"):
+        value = value.get(step) if isinstance(value, dict) else None
+    first: dict[str, str] = {}
+    for table in value if isinstance(value, dict) else ():
+        other = first.setdefault(table.lower(), table)
+        if other != table:
+            line = document.place((*at, "tables", other), key=True).line
+            message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
+            hint = "A table's id is the same in upper and lower case. Keep one of the two."
+            yield Problem(document.place((*at, "tables", table), key=True), message, hint)
+
+
 def limits_of(document: Document, at: Path) -> Limits:
     """Return the limits that stand at the path `at` of a project file; the schema has found the document sound."""
     return _Reader(document, at, "").limits()
@@ -60,6 +75,7 @@ def limits_in(text: str, source: str) -> Limits:
     problems = [Problem(document.place(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
     problems += [Problem(other.place(()), f"{source} holds one mapping") for other in documents[1:]]
     problems += too_fine(document, ())
+    problems += named_twice(document, ())
     if problems:
         raise ManifestError(problems)
     return _Reader(document, (), source).limits()

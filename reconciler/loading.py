@@ -5,6 +5,7 @@ every fault but takes a hundred times as long. A test holds the two verdicts tog
 document still takes part in the rules across documents, so that one look shows every problem.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,7 @@ from msgspec import UNSET
 
 from reconciler import schema
 from reconciler.claims import overlapping_claims
-from reconciler.discovery import find_files
+from reconciler.discovery import PROJECT_FILES, find_files
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifest import ByName, ByTag, ChildOf, Growth, Manifest, Mode, Named, Source
 from reconciler.ordering import wrong_order
@@ -41,11 +42,11 @@ _KEYS = {"apiVersion", "kind", "metadata", "spec"}
 _URL = "https://app.extruct.ai/tables/"
 
 
-def load_manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
+def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> tuple[Manifest, ...]:
     """Return the manifests in the files and folders `paths`, by name.
 
     Raises ManifestError with every problem of every file, and SettingsError for a path that is missing or where there
-    is no manifest. Project files among them are passed over.
+    is no manifest. The project file in use may be among them; another one is a problem: what it says would not hold.
     """
     problems: set[Problem] = set()
     patterns = Patterns()
@@ -56,9 +57,11 @@ def load_manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
         except ManifestError as error:
             problems.update(error.problems)
             continue
-        manifests += [
-            _manifest(document, patterns, problems) for document in documents if not _is_project(document.value)
-        ]
+        for document in documents:
+            if not _is_project(document.value):
+                manifests.append(_manifest(document, patterns, problems))
+            elif project_file is None or not _is_same(path, project_file):
+                problems.add(_stray_project(document, path))
     problems.update(_repeated_names(manifests))
     problems.update(overlapping_claims(manifest for manifest in manifests if manifest.table_id or manifest.source))
     problems.update(wrong_order(manifests))
@@ -72,6 +75,20 @@ def load_manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
 
 def _is_project(value: object) -> bool:
     return isinstance(value, dict) and value.get("kind") == PROJECT_KIND
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _stray_project(document: Document, path: Path) -> Problem:
+    """A project file that is not in use: its limits and its ledger would be left aside without a word."""
+    place = document.place(("kind",))
+    if path.name not in PROJECT_FILES:
+        message = f"a project file is called {one_of(PROJECT_FILES)}; under this name it does not hold"
+        return Problem(place, message, "Rename it, or take it out of the folders that are searched for manifests.")
+    message = "this is the file of another project than the one in use: its limits and its ledger would not hold here"
+    return Problem(place, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more closely.")
 
 
 def _manifest(document: Document, patterns: Patterns, problems: set[Problem]) -> Manifest:

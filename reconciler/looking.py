@@ -6,7 +6,6 @@ Here the reading edges meet the decisions; nothing is sent or written.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from reconciler.approval import Approval
 from reconciler.calendars import dates_of
@@ -80,7 +79,7 @@ class Look:
 
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
     """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
-    manifests = load_manifests([Path(path) for path in manifest_paths(settings, named)])
+    manifests = load_manifests(manifest_paths(settings, named), settings.project_file)
     selected = select(manifests, include, exclude)
     return Wanted(
         manifests=selected,
@@ -126,12 +125,13 @@ def look(
     profile = profile or Profile()
     with profile.phase(Phase.LEDGER):
         recalled = ledger.recall(tables)
-    quiet = settings.project.api.spend.quiet_seconds
+    spend = settings.project.api.spend
     of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
     for manifest in wanted.manifests:
         if manifest.table_id in of_table:
             of_table[manifest.table_id].append(manifest)
-    shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], quiet) for table in tables}
+    shows_within = spend.shows_within_seconds
+    shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], shows_within) for table in tables}
     with profile.phase(Phase.READING):
         digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
         answers = reader.read_tables(digests, shortcuts, {table: _conditions(of_table[table]) for table in tables})
@@ -140,7 +140,7 @@ def look(
     verdicts: list[Verdict] = []
     with profile.phase(Phase.PLANNING):
         for table, snapshot in snapshots.items():
-            histories[table], found = judge(recalled[table], snapshot, quiet)
+            histories[table], found = judge(recalled[table], snapshot, spend.quiet_seconds)
             verdicts += found
     unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
     return Look(snapshots, histories, tuple(verdicts), unreadable)
@@ -188,6 +188,7 @@ def plan(
             settings.project.prices,
             spend.max_cells_per_call,
             spend.spend.quiet_seconds,
+            spend.spend.shows_within_seconds,
             dates_of(wanted.manifests, seen.recalled_at),
         ),
         [*wanted.unresolved, *_diagnostics(wanted.manifests, seen.unreadable)],

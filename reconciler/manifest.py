@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 from reconciler.condition import Condition
 from reconciler.place import Place
 
-DEFAULT_MAX_ATTEMPTS = 3
-
 
 class Mode(StrEnum):
     """Which cells a run call takes (`extruct-api.md`, Run [D])."""
@@ -18,6 +16,11 @@ class Mode(StrEnum):
     NEW = "new"
     FAILED = "failed"
     ALL = "all"
+
+
+DEFAULT_MAX_ATTEMPTS = {Mode.NEW: 1, Mode.FAILED: 3, Mode.ALL: 1}
+"""How often one cell is bought where a run says nothing. One that never started is bought again by a person's decision
+alone: an API that shows a run later than the quiet period would be paid for it each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +103,11 @@ class Run:
     """Unique in its manifest; the mode (then `mode-2`, …) where the user gave none."""
     mode: Mode
     columns: tuple[Named, ...] | None
-    """Column keys or ids; None: every output column."""
+    """Column keys or ids; None: every output column that silence means (`Column.is_meant_by_silence`)."""
     rows: tuple[Named, ...] | None
     """Row ids, lower case; None: every row."""
     max_attempts: int
-    """Reruns of one failed cell at most; meaningful with `failed` alone."""
+    """`new`: accepted calls for one cell at most. `failed`: reruns of one failed cell at most. Nothing with `all`."""
     revision: str | None
     """With mode `all` alone, which has either this or `refresh`."""
     place: Place

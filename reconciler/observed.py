@@ -7,10 +7,12 @@ from enum import IntEnum
 INPUT_KIND = "input"
 FINDER_KIND = "company_people_finder"
 """A column whose cells fill a child table with people [V]."""
+CONTACT_KINDS = frozenset(("email_finder", "phone_finder"))
+KNOWN_KINDS = CONTACT_KINDS.union(
+    (INPUT_KIND, "agent", FINDER_KIND, "criterion_grade", "criteria_grade_score", "reverse_email_lookup")
+)
+"""Kinds of columns whose cells are known to be something that people buy [D][V]."""
 IDLE = "idle"
-
-SHOWS_WITHIN_SECONDS = 5.0
-"""How soon an accepted run shows in its table, as `running` or in a cell [A]."""
 
 
 class CellState(IntEnum):
@@ -21,11 +23,13 @@ class CellState(IntEnum):
     DONE = 1
     FAILED = 2
     IN_PROGRESS = 3
-    """`in_progress`, or `pending` on a table that is running."""
+    """`in_progress`, or `pending` with a value still there on a table that is running."""
     UNKNOWN = 4
     """A status nobody documented, or `pending` on an idle table with a value still there."""
     DONE_WITHOUT_VALUE = 5
     """`done` with a null value: done for us, but `new` might take it, so no call may cover it in passing."""
+    PENDING = 6
+    """`pending` without a value on a table that is running: about to run, or never run and left alone [A]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,25 @@ class Column:
     name: str
     kind: str
     upstream: tuple[str, ...]
-    """Ids of the columns this one depends on: `{key}` in its prompt and `extra_dependencies` [V]; inputs included."""
+    """Ids of the columns this one depends on, inputs included: named in its configuration, or implied [V]."""
     config_digest: str
     """Digest of the configuration without its display name: what attempts and approvals are counted against."""
+    implied: tuple[str, ...] = ()
+    """Those of `upstream` that its configuration does not name: its kind or that of its table reads them anyway."""
+    is_built_in: bool = False
+    """The service fills it by itself, for nothing."""
+    max_results: int | None = None
+    """How many rows of a child table one cell of a people finder fills at most; None: nobody knows."""
 
     @property
     def is_input(self) -> bool:
         """Input cells are never run."""
         return self.kind == INPUT_KIND
+
+    @property
+    def is_meant_by_silence(self) -> bool:
+        """A run that names no columns means this one: of a known kind, and not what the service fills by itself."""
+        return not self.is_input and not self.is_built_in and self.kind in KNOWN_KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.history import CallState
+from reconciler.history import Block, CallState
 from reconciler.plan import Call
 
 
@@ -80,3 +80,5 @@ class CallResult:
     """Why it was not attempted."""
     settlement: Settlement | None = None
     """Set when the apply waited for it."""
+    not_started: tuple[Block, ...] = ()
+    """With a settlement: which cells are neither done nor failed."""

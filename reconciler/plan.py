@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from reconciler.history import Block
 from reconciler.manifest import ByTag, Mode, Refresh, Source
-from reconciler.observed import CellState
+from reconciler.observed import CellState, Column
 from reconciler.place import Place, Problem
 
 FORMAT_VERSION = "1.0"
@@ -48,6 +48,10 @@ class SkipReason(StrEnum):
     """A manifest that comes first is not at rest, and has nothing due in this plan."""
     AGE_UNKNOWN = "age_unknown"
     """Run before the ledger knew it, so that nobody knows whether it is stale (`all` with a `refresh`)."""
+    NOT_STARTED = "not_started"
+    """Bought as often as the run's `max_attempts` allows, and still empty on an idle table (`new`)."""
+    WAITING_FOR_TABLE = "waiting_for_table"
+    """Due, but its table runs: sent once the table is idle."""
     NOT_DUE = "not_due"
     """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
 
@@ -91,6 +95,8 @@ class Call:
     """Column id → `config_digest`. Not in the plan file."""
     kinds: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column id → the column's kind, which its price may go by. Not in the plan file."""
+    unpriced: tuple[str, ...] = ()
+    """Ids of those of `columns` whose price is unknown. Not in the plan file."""
     cause: Cause | None = None
     """None where no manifests were given to compare with."""
     table_name: str = ""
@@ -103,6 +109,16 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsFor:
+    """An upstream column of which a cell is neither done nor part of the plan."""
+
+    column: str
+    """Its key."""
+    is_implied: bool
+    """No configuration names it: the kind of the table, or of the column that waits, reads it anyway."""
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """Cells in a run's scope that are not due, for one reason."""
 
@@ -111,6 +127,8 @@ class Skip:
     cells: int
     table_id: str
     """A run over several tables has skips in each."""
+    waits_for: tuple[WaitsFor, ...] = ()
+    """Of cells that are blocked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +152,7 @@ class CellCounts:
             done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
             failed=found[CellState.FAILED],
             empty=found[CellState.EMPTY],
-            in_progress=found[CellState.IN_PROGRESS],
+            in_progress=found[CellState.IN_PROGRESS] + found[CellState.PENDING],
             unknown=found[CellState.UNKNOWN],
         )
 
@@ -168,11 +186,22 @@ class Growth:
     because: str
     """What fills it: `manifest/column`."""
     max_cells: int | None
-    """What its `allow_growth` lets one apply buy; None where it has none, and then nothing is applied."""
+    """What one apply buys of it at most: what its `allow_growth` says or what follows from `max_rows`, whichever is
+    less; None where nobody knows, and then nothing is applied."""
     max_credits: Decimal | None
+    """Likewise; None where nobody knows."""
     place: Place
     """Where the manifest names its table."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    max_rows: int | None = None
+    """Rows that come at most: the finder's cells in the plan × its `max_results`; None where it has none."""
+    is_allowed: bool = False
+    """The manifest has an `allow_growth`."""
+    most: tuple[tuple[Column, int], ...] = ()
+    """Its columns, each with how many of its cells the new rows have at most; empty where nobody knows. Not in the plan
+    file."""
+    unpriced: tuple[Column, ...] = ()
+    """Those of them whose price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +374,16 @@ class Plan:
     """`--exclude` selectors."""
     growth: tuple[Growth, ...] = ()
     pending: tuple[Pending, ...] = ()
+    manifest_digests: Mapping[str, str] = field(default_factory=dict)
+    """Name → digest of each manifest of which something may be bought under this plan: what its approval rests on."""
+    waiting: tuple[Call, ...] = ()
+    """What would be sent if the tables that run were idle: the cells counted as `waiting_for_table`. Not in the plan
+    file, which approves no call that nobody could list exactly."""
+
+    @property
+    def has_due(self) -> bool:
+        """True where cells are due, whether or not they can be sent at once."""
+        return bool(self.calls or self.waiting)
 
     @property
     def errored(self) -> bool:

@@ -21,6 +21,7 @@ from reconciler.plan import (
     RunLine,
     Totals,
     Violation,
+    WaitsFor,
 )
 
 PIECES_AT_ONCE = 10_000
@@ -70,13 +71,15 @@ def document(
     against: Against | None = None,
     taken: Taken | None = None,
 ) -> dict[str, Any]:
-    """Return the plan file's content. Its `plan_id` is the digest of all of it but the times it was made at."""
+    """Return the plan file's content. Its `plan_id` is the digest of everything else in it."""
     content: dict[str, Any] = {
+        "created_at": origin.created_at,
         "format_version": FORMAT_VERSION,
         "tool_version": origin.tool_version,
         "errored": plan.errored,
         "git": None if origin.git is None else asdict(origin.git),
         "manifest_digest": plan.manifest_digest,
+        "manifest_digests": dict(plan.manifest_digests),
         "api": {"base_url": origin.base_url},
         "targeted": {"include": list(plan.include), "exclude": list(plan.exclude)},
         "tables": [_table(table) for table in plan.tables],
@@ -97,18 +100,12 @@ def document(
         content["against"] = _against(against)
     if taken is not None:
         content["live"] = {"source": "snapshot", **asdict(taken)}
-    return {"plan_id": plan_id(content), "created_at": origin.created_at, **content}
+    return {"plan_id": plan_id(content), **content}
 
 
 def plan_id(content: Mapping[str, Any]) -> str:
-    """Return the digest of a plan file's content; `plan_id` and what goes by the clock alone do not count."""
-    counted = {key: value for key, value in content.items() if key not in ("plan_id", "created_at")}
-    if isinstance(counted.get("live"), dict):
-        counted["live"] = {key: value for key, value in counted["live"].items() if key != "age_seconds"}
-    counted["tables"] = [
-        {**table, "runs": [_without_dates(run) for run in table["runs"]]} for table in content["tables"]
-    ]
-    return digest_of_parts(counted)
+    """Return the digest of all of a plan file's content but the `plan_id` itself."""
+    return digest_of_parts({key: value for key, value in content.items() if key != "plan_id"})
 
 
 def _skips(plan: Plan) -> list[dict[str, Any]]:
@@ -117,8 +114,13 @@ def _skips(plan: Plan) -> list[dict[str, Any]]:
     return [
         {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells}
         | ({"table_id": skip.table_id} if skip.address in several else {})
+        | ({"waits_for": [_waits_for(each) for each in skip.waits_for]} if skip.waits_for else {})
         for skip in plan.skipped
     ]
+
+
+def _waits_for(of: WaitsFor) -> dict[str, Any]:
+    return {"column": of.column, "implied": of.is_implied}
 
 
 def _pending(of: Pending) -> dict[str, Any]:
@@ -129,10 +131,6 @@ def _pending(of: Pending) -> dict[str, Any]:
         "line": of.place.line,
         "column": of.place.column,
     }
-
-
-def _without_dates(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in run.items() if key not in ("stale_before", "next_due")}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:
@@ -247,6 +245,7 @@ def _growth(growth: Growth) -> dict[str, Any]:
         "because": growth.because,
         "max_cells": growth.max_cells,
         "max_credits": json_number(growth.max_credits),
+        "max_rows": growth.max_rows,
     }
 
 

@@ -7,13 +7,15 @@ cover what is due with rectangles, and count the rest by reason.
 from collections.abc import Mapping, Sequence
 
 from reconciler.approval import Approval
+from reconciler.fingerprint import digest
+from reconciler.growth import growth
 from reconciler.history import TableHistory
 from reconciler.manifest import Manifest
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
 from reconciler.plan import Pending, Plan, PlannedTable, Skip
 from reconciler.tableplan import Part, Rules, TablePlanner
-from reconciler.waves import growth, in_turn, not_yet
+from reconciler.waves import in_turn, not_yet
 
 
 def make_plan(
@@ -55,14 +57,22 @@ def make_plan(
         if waiting == before:
             break
     ordered = in_turn(manifests, calls)
+    grown = growth((*manifests, *pending), ordered, snapshots, rules.prices)
+    named = {call.manifest for call in ordered} | {each.manifest for each in grown}
     return Plan(
         manifest_digest=manifest_digest,
+        manifest_digests={
+            manifest.name: digest(manifest.content())
+            for manifest in sorted((*manifests, *pending), key=lambda manifest: manifest.name)
+            if manifest.name in named
+        },
         tables=tuple(sorted((t for part in parts for t in part.tables), key=_by_manifest)),
         # Table by table, so that upstream columns stay first also where two manifests share a table.
         calls=ordered,
-        growth=growth((*manifests, *pending), ordered),
+        growth=grown,
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
+        waiting=in_turn(manifests, (call for part in parts for call in part.waiting)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
         include=include,
         exclude=exclude,

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from reconciler import schema
+from reconciler.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.budget import Limits, Prices
 from reconciler.errors import ManifestError
-from reconciler.limiting import exact, limits_of, too_fine
+from reconciler.limiting import exact, limits_of, named_twice, too_fine
 from reconciler.place import Place, Problem
 from reconciler.sources import Document, read_documents
 from reconciler.wording import quote
 
 PROJECT_KIND = "Project"
+FLOORS = {"call_seconds": 10, "quiet_seconds": 60}
+"""Seconds that T and Q may not be below, unless the API is on this machine: a real one answers and starts more slowly,
+and what it bought would be taken for what it never got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Spend:
     """Q: how long a call in doubt rests before the live table may prove that it never landed; more than D + T."""
     lease_seconds: float = 60.0
     """How long a table stays reserved for an apply that died."""
+
+    @property
+    def shows_within_seconds(self) -> float:
+        """How long after its intent an accepted call is awaited at most: an answer may take D + T, a run Q to show."""
+        return self.send_within_seconds + self.call_seconds + self.quiet_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +75,22 @@ DEFAULT_PROJECT = Project()
 """Where there is no project file."""
 
 
-def load_project(path: Path) -> Project:
-    """Return the project file's settings; a ManifestError carries everything that is wrong with the file."""
-    return project_of(read_documents(path), path.as_posix())
+def load_project(path: Path, api_url: str | None = None) -> Project:
+    """Return the project file's settings; a ManifestError carries everything that is wrong with the file.
+
+    `api_url` is the API's address if a flag or the environment names one, which is stronger than the file's.
+    """
+    return project_of(read_documents(path), path.as_posix(), api_url)
 
 
-def project_of(documents: Sequence[Document], path: str) -> Project:
+def project_of(documents: Sequence[Document], path: str, api_url: str | None = None) -> Project:
     """Return the settings in the documents of the project file named `path`, as `load_project` does."""
     if not documents:
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
         raise ManifestError([Problem(Place(path, 1, 1), message)])
     first, *others = documents
     problems = [Problem(other.place(()), "a project file holds one document") for other in others]
-    problems += _faults(first)
+    problems += _faults(first, api_url)
     if problems:
         raise ManifestError(problems)
     value: Any = first.value
@@ -98,7 +110,7 @@ def project_of(documents: Sequence[Document], path: str) -> Project:
     )
 
 
-def _faults(document: Document) -> Iterator[Problem]:
+def _faults(document: Document, api_url: str | None) -> Iterator[Problem]:
     """Yield what is wrong with the document, by its schema and by the rules that no schema can say."""
     value = document.value
     found = schema.problems("project", value)
@@ -109,9 +121,42 @@ def _faults(document: Document) -> Iterator[Problem]:
         return
     for each in found:
         yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
+    yield from _wrong_ledger(document)
     yield from _short_quiet_period(document)
+    yield from _below_the_floor(document, api_url)
+    yield from named_twice(document, ("spec", "limits"))
     for key in ("prices", "limits"):
         yield from too_fine(document, ("spec", key))
+
+
+def _wrong_ledger(document: Document) -> Iterator[Problem]:
+    """A ledger that is not understood, or could send a secret elsewhere; it may hold a password, so it is not shown."""
+    at = ("spec", "ledger")
+    ledger = _value(document.value, at)
+    if not isinstance(ledger, str) or not ledger:
+        return  # the schema's business
+    fault = ledger_fault(ledger)
+    if fault:
+        yield Problem(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
+    elif leads_elsewhere(ledger):
+        message = f"the URL in {'.'.join(at)} holds a setting that could lead to another server, file or secret"
+        hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else name the ledger in RECONCILER_LEDGER."
+        yield Problem(document.place(at), message, hint)
+
+
+def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Problem]:
+    """Times so short that a slow answer of the real API would pass for none."""
+    in_file = _value(document.value, ("spec", "api", "url"))
+    url = api_url or (in_file if isinstance(in_file, str) else ApiSettings().url)
+    if is_loopback(url):
+        return
+    at = ("spec", "api", "spend")
+    for key, value in _numbers(document.value, at):
+        least = FLOORS.get(key)
+        if least is not None and value < least:
+            message = f"{'.'.join(at)}.{key} must be at least {least}, but it is {value:g}"
+            hint = "Only an API on this machine (a simulator on 127.0.0.1) may be given less time."
+            yield Problem(document.place((*at, key)), message, hint)
 
 
 def _short_quiet_period(document: Document) -> Iterator[Problem]:
@@ -130,10 +175,16 @@ def _short_quiet_period(document: Document) -> Iterator[Problem]:
         yield Problem(document.place((*at, key)), message, hint)
 
 
-def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
-    """Yield the keys and values of the mapping at a path, as far as there is one and they are numbers."""
+def _value(value: object, at: tuple[str, ...]) -> object:
+    """Return what stands at a path, or None."""
     for key in at:
         value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """Yield the keys and values of the mapping at a path, as far as there is one and they are numbers."""
+    value = _value(value, at)
     for key, number in value.items() if isinstance(value, dict) else ():
         if isinstance(number, int | float) and not isinstance(number, bool):
             yield key, number

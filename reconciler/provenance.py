@@ -10,6 +10,11 @@ from reconciler.outcome import Actor
 from reconciler.planfile import GitState
 
 
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Say whether this is a CI's job: `CI` is set, and neither empty, `0` nor `false`."""
+    return environment.get("CI", "").strip().lower() not in ("", "0", "false")
+
+
 def git_state(folder: Path) -> GitState | None:
     """Return the commit checked out at `folder` and whether files differ from it; None where git knows nothing."""
     sha = _git(folder, "rev-parse", "HEAD")
@@ -27,7 +32,7 @@ def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
         return Actor(environment.get("GITHUB_ACTOR", "github"), url, sha)
     if environment.get("GITLAB_CI") == "true":
         return Actor(environment.get("GITLAB_USER_LOGIN", "gitlab"), environment.get("CI_JOB_URL"), sha)
-    if environment.get("CI"):
+    if is_ci(environment):
         run = environment.get("BUILD_URL") or environment.get("CI_BUILD_URL") or environment.get("BUILD_ID")
         return Actor(_user(), run, sha)
     return Actor(_user(), None, sha)

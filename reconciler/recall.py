@@ -7,14 +7,14 @@ from math import inf
 from reconciler import evidence, masks
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import Mode
-from reconciler.observed import SHOWS_WITHIN_SECONDS, Column, TableSnapshot
+from reconciler.observed import Column, TableSnapshot
 
 
 class Memory:
     """One table's history laid over its snapshot."""
 
     def __init__(
-        self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
+        self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], shows_within_seconds: float
     ) -> None:
         self._history = history
         self.rows = len(snapshot.row_ids)
@@ -23,16 +23,19 @@ class Memory:
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
         self._in_doubt: dict[str, bytearray] = {}
         self._awaited: dict[str, bytearray] = {}
+        self._unsettled: dict[str, bytearray] = {}
         self._at_revision: dict[tuple[str, str], bytearray] = {}
         self._bought: dict[str, array[int]] = {}
-        self._reruns: dict[str, array[int]] = {}
+        self._tries: dict[tuple[Mode, str], array[int]] = {}
         self._ages: dict[str, array[float]] = {}
         for call in history.calls:
             if call.is_open:
                 self._flag(call, self._in_doubt)
             elif call.state is CallState.ACCEPTED:
                 self._remember(call)
-                if _is_awaited(call, snapshot, row_index, quiet_seconds):
+                if not call.settled:
+                    self._flag(call, self._unsettled)
+                if _is_awaited(call, snapshot, row_index, shows_within_seconds):
                     self._flag(call, self._awaited)
 
     def in_doubt(self, column: Column) -> int:
@@ -40,19 +43,23 @@ class Memory:
         return self._mask(self._in_doubt.get(column.id))
 
     def awaited(self, column: Column) -> int:
-        """Rows covered by a call accepted moments ago of which the table shows nothing yet."""
+        """Rows covered by a call that was accepted lately and that none of its cells shows yet."""
         return self._mask(self._awaited.get(column.id))
+
+    def unsettled(self, column: Column) -> int:
+        """Rows covered by an accepted call whose cells were not counted on an idle table yet."""
+        return self._mask(self._unsettled.get(column.id))
 
     def at_revision(self, column: Column, revision: str) -> int:
         """Rows bought by an accepted `all` call at `revision`."""
         return self._mask(self._at_revision.get((column.id, revision)))
 
-    def exhausted(self, column: Column, max_attempts: int) -> int:
-        """Rows rerun `max_attempts` times or more by `failed` calls with the column's present configuration."""
-        reruns = self._reruns.get(column.id)
-        if reruns is None:
+    def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> int:
+        """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
+        tries = self._tries.get((mode, column.id))
+        if tries is None:
             return 0
-        return masks.from_flags(bytes(count >= max_attempts for count in reruns))
+        return masks.from_flags(bytes(count >= max_attempts for count in tries))
 
     def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
         """Rows that accepted calls of this mode and revision took with the column's present configuration, in order."""
@@ -102,9 +109,9 @@ class Memory:
                         flag[index] = 1
         for block in call.covered:
             counters = [self._bought.setdefault(column, self._zeros()) for column in block.columns]
-            if call.mode is Mode.FAILED:
+            if call.mode is not Mode.ALL:
                 counters += [
-                    self._reruns.setdefault(column, self._zeros())
+                    self._tries.setdefault((call.mode, column), self._zeros())
                     for column in block.columns
                     if call.configs.get(column) == self._configs.get(column)
                 ]
@@ -131,13 +138,13 @@ class Memory:
         return 0 if flags is None else masks.from_flags(flags)
 
 
-def _is_awaited(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float) -> bool:
-    """An accepted call may take a moment to show: planning its cells again within that moment would buy them twice.
+def _is_awaited(
+    call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], shows_within_seconds: float
+) -> bool:
+    """An accepted call may take a while to show, on an idle table too: to plan its cells again would buy them twice.
 
-    A `failed` call whose cells failed again looks exactly like one that has not begun, so it is awaited only as long
-    as a run takes to show. Cells of the other modes come out changed, and are awaited for the whole quiet period.
+    Cells that failed again look exactly like cells that have not begun, so they are awaited as long as any.
     """
-    longest = SHOWS_WITHIN_SECONDS if call.mode is Mode.FAILED else quiet_seconds
-    if call.settled or call.age_seconds >= longest:
+    if call.settled or call.age_seconds >= shows_within_seconds:
         return False
     return not evidence.movement(call, snapshot, row_index)

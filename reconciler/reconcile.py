@@ -4,27 +4,29 @@ wave: send and wait (`sending.py`), look again, plan what is left.
 Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
 """
 
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.apply import Stop, StopCause
 from reconciler.approval import Approval
-from reconciler.errors import ErroredPlan, LimitExceeded, ReconcilerError
-from reconciler.finding import find_floor
-from reconciler.guard import NARROW, check, whence
-from reconciler.history import CallState
+from reconciler.clean import clean
+from reconciler.errors import ReconcilerError
+from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.leasing import Leases
-from reconciler.looking import Look, Wanted, look, plan, resolve
+from reconciler.looking import Look, Wanted, look
 from reconciler.outcome import CallResult
-from reconciler.plan import Call, Cause, Plan, sums
-from reconciler.profiling import Phase
+from reconciler.permit import Permit, refuse_unfit
+from reconciler.plan import Call, Cause, Plan
 from reconciler.recovery import Verdict
-from reconciler.report import Outgrown, Report, held_back
+from reconciler.report import Outgrown, Report, Unsent, held_back
 from reconciler.saved import SavedPlan
 from reconciler.sending import Tools, send
 from reconciler.settings import Settings
+from reconciler.standing import total
 from reconciler.waves import above, parted
+
+PAUSE_SECONDS = 1.0
+"""Before a table is polled again whose header says idle and whose pages do not."""
 
 LOOK_AGAIN_AFTER_SECONDS = 10.0
 """A look older than this when the leases are held is taken again: somebody thought about the plan meanwhile."""
@@ -35,32 +37,32 @@ def apply(
     tools: Tools,
     approve: Callable[[Plan], str],
     saved: SavedPlan | None = None,
-    wait_for: Callable[[Report], Report] | None = None,
+    wait_for: Callable[[Report, Collection[str]], Report] | None = None,
 ) -> Report:
     """Plan, have the plan approved, and send it wave by wave; return the report.
 
     `approve` returns the plan's id or raises; a `saved` plan bounds what is proposed. `wait_for` waits until what a
-    report sent has ended, as `wait` does; without it the first wave is all that is sent. Raises PlanError for a plan
-    that is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all before anything was sent; what
-    goes wrong later is in the report.
+    report sent has ended, and until other tables are idle, as `wait` does; without it the first wave is all that is
+    sent. Raises PlanError for a plan that is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all
+    before anything was sent; what goes wrong later is in the report.
     """
-    looked_at = time.monotonic()
-    wanted, settings = _found(wanted, tools, saved)
+    permit = Permit(saved, tools, waits=wait_for is not None)
+    wanted, settings = permit.find(wanted)
     seen = _look_for_apply(wanted, wanted.tables, tools)
-    if saved is not None:
-        saved.check_tables(seen.snapshots, tools.settings.project.prices)
-    within = None if saved is None else saved.approval()
-
-    def approved_ago() -> float:
-        return time.monotonic() - looked_at + (0.0 if within is None else within.age_seconds)
-
-    with tools.profile.phase(Phase.PLANNING):
-        proposed = _refuse(plan(wanted, seen, settings, within), settings)
+    within = permit.left(seen)
+    proposed = permit.plan(wanted, seen, settings, within)
     plan_id = approve(proposed)
+    permit.show(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
-    if not tables:
-        report = Report(plan_id, in_doubt=proposed.in_doubt, held_back=held_back(proposed))
-        return report if wait_for is None else wait_for(report)
+    if not tables and not (proposed.waiting and wait_for is not None):
+        report = Report(
+            plan_id,
+            in_doubt=proposed.in_doubt,
+            held_back=held_back(proposed),
+            unsent=_waiting_for_tables(proposed),
+            stale=permit.stale,
+        )
+        return report if wait_for is None else wait_for(report, ())
     seconds = tools.settings.project.api.spend.lease_seconds
     with Leases(
         tools.ledger,
@@ -71,45 +73,21 @@ def apply(
         sleep=tools.interrupt.sleep,
         on_wait=tools.watcher.on_trouble,
     ) as leases:
-        final = proposed
+        final, last = proposed, seen
         versions = {table: history.version for table, history in seen.histories.items()}
-        is_old = time.monotonic() - looked_at > LOOK_AGAIN_AFTER_SECONDS
+        is_old = permit.age_seconds > LOOK_AGAIN_AFTER_SECONDS
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
         if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
-            approved = Approval.of_calls(proposed.calls, approved_ago())
-            wanted, settings = _found(wanted, tools, saved)
-            seen = _look_for_apply(wanted, tables, tools)
-            if saved is not None:
-                saved.check_tables(seen.snapshots, tools.settings.project.prices)
-            with tools.profile.phase(Phase.PLANNING):
-                final = _refuse(plan(wanted, seen, settings, approved), settings)
-        _record(seen.verdicts, leases, tools)
-        return _Waves(wanted, settings, tools, leases, proposed, plan_id, approved_ago, wait_for).send(final)
-
-
-def _found(wanted: Wanted, tools: Tools, saved: SavedPlan | None) -> tuple[Wanted, Settings]:
-    """Find the tables of the manifests and of those that limits go by. Raises StalePlan where a saved one moved."""
-    with tools.profile.phase(Phase.READING):
-        wanted, settings = resolve(wanted, tools.reader), find_floor(tools.settings, tools.reader)
-    if saved is not None:
-        saved.check_found(wanted.manifests, wanted.unread)
-    return wanted, settings
+            wanted, settings = permit.find(wanted)
+            last = _look_for_apply(wanted, tables, tools)
+            final = permit.plan(wanted, last, settings, permit.left(last))
+        _record(last.verdicts, leases, tools)
+        work = _Waves(wanted, settings, tools, leases, permit, proposed, plan_id, wait_for)
+        return work.send(final, seen, last)
 
 
 def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:
     return look(wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile)
-
-
-def _refuse(proposed: Plan, settings: Settings, sent: str = "before anything was sent") -> Plan:
-    """Return the plan, or raise PlanError where it must not be sent; `sent` says what of it was."""
-    if proposed.errored:
-        raise ErroredPlan(proposed.diagnostics)
-    violated = check(proposed, settings.limits, settings.floor)
-    if violated:
-        places = "\n".join(whence(violation) for violation in violated)
-        message = "; ".join(violation.message for violation in violated)
-        raise LimitExceeded(f"refused {sent}: {message}", hint=f"{places}\n{NARROW}")
-    return proposed
 
 
 def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
@@ -128,6 +106,17 @@ def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
         )
 
 
+def _waiting_for_tables(due: Plan) -> tuple[Unsent, ...]:
+    """Return what of a plan waits for its table to be idle, by run."""
+    shown = {table.table_id: clean(table.run_status) for table in due.tables}
+    cells: dict[tuple[str, str], int] = {}
+    for call in due.waiting:
+        cells[call.address, call.table_id] = cells.get((call.address, call.table_id), 0) + call.cells
+    return tuple(
+        Unsent(address, table, count, f"its table is {shown[table]}") for (address, table), count in cells.items()
+    )
+
+
 class _Waves:
     """Sends what was approved wave by wave, and nothing else; looks again between two waves."""
 
@@ -137,38 +126,51 @@ class _Waves:
         settings: Settings,
         tools: Tools,
         leases: Leases,
+        permit: Permit,
         proposed: Plan,
         plan_id: str,
-        approved_ago: Callable[[], float],
-        wait_for: Callable[[Report], Report] | None,
+        wait_for: Callable[[Report, Collection[str]], Report] | None,
     ) -> None:
         self._wanted = wanted
         self._settings = settings
         self._tools = tools
         self._leases = leases
+        self._permit = permit
         self._proposed = proposed
-        self._approved_ago = approved_ago
         self._wait_for = wait_for
-        growing = frozenset(growth.manifest for growth in proposed.growth if growth.max_cells)
-        self._left = replace(Approval.of_calls(proposed.calls), growing=growing)
-        """What is approved and was not sent yet."""
-        self._grown: set[str] = set()
-        """Ids of calls for cells that nobody could list when the plan was approved."""
+        self._growing = frozenset(growth.manifest for growth in proposed.growth if growth.max_cells)
+        self._sent: list[Call] = []
+        """Every call whose turn came, however it ended."""
         self._outgrown: dict[str, Outgrown] = {}
+        self._doubts: dict[str, PastCall] = {}
+        """Calls that were in doubt when the plan was proposed, by id."""
+        self._histories: dict[str, TableHistory] = {}
+        """By table, as it was looked at last."""
         self._report = Report(plan_id)
+        permit.has_begun = True
 
-    def send(self, due: Plan) -> Report:
-        """Send everything that is `due`, the first wave at once; raises nothing."""
+    def send(self, due: Plan, first: Look, last: Look) -> Report:
+        """Send everything that is `due`, the first wave at once; raises nothing.
+
+        `first` is the look that the plan was proposed from, `last` the one that `due` was planned from.
+        """
+        self._doubts = {call.id: call for each in first.histories.values() for call in each.calls if call.is_open}
+        self._histories = {**first.histories, **last.histories}
+        looked_at = {table.table_id for table in due.tables}
+        due = replace(
+            due, waiting=(*due.waiting, *(call for call in self._proposed.waiting if call.table_id not in looked_at))
+        )
         while True:
             now, later = parted(due.calls)
             self._send_wave(replace(due, calls=now))
+            running = {call.table_id for call in due.waiting}
             if self._wait_for is not None:
-                self._report = self._wait_for(self._report)
+                self._report = self._wait_for(self._report, running)
             if self._report.stop is not None:
                 self._give_up(later, f"the apply had stopped: {self._report.stop.message}")
                 later = ()
-            is_open = self._report.stop is None and not self._report.still_running
-            if self._wait_for is None or not is_open or not (later or self._left.growing):
+            ended = self._report.stop is not None or self._report.still_running or self._report.awaited
+            if self._wait_for is None or ended or not (later or running or self._growing or due.in_doubt):
                 break
             try:
                 due = self._plan_again()
@@ -178,13 +180,17 @@ class _Waves:
                 self._give_up(later, "the next wave could not be planned")
                 later = ()
                 break
-            if not due.calls:
+            if not due.calls and not due.waiting:
+                later = ()
                 break
+            if not due.calls:
+                # Its header was idle and its pages are not: give the table the time of a poll.
+                self._tools.interrupt.sleep(PAUSE_SECONDS)
         return self._conclude(due, later)
 
     def _send_wave(self, wave: Plan) -> None:
         """Send a wave, but for what goes wrong already: a table's or a manifest's trouble stays its own."""
-        self._left = self._left.without(wave.calls)
+        self._sent += wave.calls
         reasons = self._troubles(wave.calls)
         calls = tuple(call for call in wave.calls if call.id not in reasons)
         sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools)
@@ -227,34 +233,48 @@ class _Waves:
 
     def _plan_again(self) -> Plan:
         """Look again and plan what is left of the approval, and what has grown. Raises what looking raises."""
-        if self._left.growing:
+        if self._growing:
             # What a wave filled may not have been there before it.
-            self._wanted, self._settings = _found(self._wanted, self._tools, None)
-        growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._left.growing}
-        tables = {call.table_id for call in self._proposed.calls} | growing
-        self._leases.take(tables)
+            self._wanted, self._settings = self._permit.find(self._wanted)
+        growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._growing}
+        tables = {call.table_id for call in (*self._proposed.calls, *self._proposed.waiting)} | growing
+        tables |= {call.table_id for call in self._proposed.in_doubt}
         seen = _look_for_apply(self._wanted, tables, self._tools)
-        with self._tools.profile.phase(Phase.PLANNING):
-            # Parted as what a change causes is: no call then mixes listed cells with others.
-            within = replace(self._left, age_seconds=self._approved_ago())
-            listed = replace(within, growing=frozenset())
-            due = self._within_growth(plan(self._wanted, seen, self._settings, within, anyway=listed))
-            sent = [result.call for result in self._report.results if result.ending is not None]
-            _refuse(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
+        self._histories |= seen.histories
+        left = self._permit.left(seen)
+        assert left is not None
+        listed = left.without(self._sent)
+        within = replace(listed, growing=self._growing.difference(self._permit.stale))
+        # Parted as what a change causes is: no call then mixes listed cells with others.
+        due = self._permit.planned(self._wanted, seen, self._settings, within, anyway=listed)
+        due = self._within_growth(due, seen)
+        sent = [result.call for result in self._report.results if result.ending is not None]
+        refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
+        # A table that runs may be another apply's, and is left to it: a lease is taken for what is sent now.
+        self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in seen.verdicts})
         _record(seen.verdicts, self._leases, self._tools)
         return due
 
-    def _within_growth(self, due: Plan) -> Plan:
-        """Drop all that has grown of a manifest where it is more than may be bought of it."""
-        sent = [result.call for result in self._report.results if result.call.id in self._grown]
+    def _within_growth(self, due: Plan, seen: Look) -> Plan:
+        """Drop all that has grown of a manifest where it is more than may be bought of it under the plan."""
+        whole = self._permit.whole
+        assert whole is not None
+        before = [
+            call
+            for history in seen.histories.values()
+            for call in history.calls
+            if call.plan_id == self._report.plan_id and not whole.covers(call)
+        ]
         grown = [call for call in due.calls if call.cause is Cause.CHANGE]
-        self._grown.update(call.id for call in grown)
         for allowed in self._proposed.growth:
-            totals = sums(0, [call for call in (*sent, *grown) if call.manifest == allowed.manifest])
-            price, most = totals.credits, allowed.max_credits
+            own = [call for call in grown if call.manifest == allowed.manifest]
+            bought = [call for call in before if call.address.partition("/")[0] == allowed.manifest]
+            cells = sum(call.cells for call in bought) + sum(call.cells for call in own)
+            price = total([*(call.credits for call in bought), *(call.credits for call in own)])
+            most = allowed.max_credits
             is_dear = most is not None and (price is None or price > most)
-            if totals.cells > (allowed.max_cells or 0) or is_dear:
-                self._outgrown[allowed.manifest] = Outgrown(allowed, totals.cells, price)
+            if own and (cells > (allowed.max_cells or 0) or is_dear):
+                self._outgrown[allowed.manifest] = Outgrown(allowed, cells, price)
         calls = [
             replace(call, cause=None)
             for call in due.calls
@@ -268,10 +288,32 @@ class _Waves:
         before = [call for call in self._proposed.in_doubt if call.table_id not in seen]
         own = {result.call.id for result in self._report.results}
         held = [each for each in held_back(self._proposed) if each.table_id not in seen]
+        unsent = [*_waiting_for_tables(last), *self._ended_doubts()]
+        if self._wait_for is not None:
+            reason = "waiting ended before its turn"
+            unsent += [Unsent(call.address, call.table_id, call.cells, reason) for call in later]
+            later = ()
         return replace(
             self._report,
             in_doubt=tuple(call for call in (*before, *last.in_doubt) if call.id not in own),
             held_back=(*held, *held_back(last)),
             outgrown=tuple(self._outgrown[name] for name in sorted(self._outgrown)),
             later=tuple(later),
+            unsent=tuple(unsent),
+            stale=self._permit.stale,
         )
+
+    def _ended_doubts(self) -> Iterator[Unsent]:
+        """Yield the calls whose doubt ended as not landed under way: nothing of them was bought, so they are due."""
+        sent = Approval({}).without(self._sent).sent
+        for call in self._doubts.values():
+            is_remembered = any(each.id == call.id for each in self._histories[call.table_id].calls)
+            if not is_remembered and self._permit.covers(call):
+                cells = sum(
+                    len(set(block.rows) - sent.get((call.table_id, column), frozenset()))
+                    for block in call.covered
+                    for column in block.columns
+                )
+                if cells:
+                    reason = f"call {call.id[:8]} turned out not to have landed"
+                    yield Unsent(call.address, call.table_id, cells, reason)

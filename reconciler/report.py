@@ -1,7 +1,7 @@
 """What an apply came to, counted from outcomes and never from intentions, and the exit code it deserves."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 
@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     PARTIAL = 6
     IN_DOUBT = 7
     USAGE = 64
+    CANCELLED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,17 @@ class Outgrown:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """Cells that are due and approved, and were not sent."""
+
+    address: str
+    table_id: str
+    cells: int
+    reason: str
+    """In words, safe to print."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One apply, after the fact."""
 
@@ -65,6 +77,11 @@ class Report:
     outgrown: tuple[Outgrown, ...] = ()
     later: tuple[Call, ...] = ()
     """Approved calls of later waves that wait for another apply, because this one did not wait for the first."""
+    unsent: tuple[Unsent, ...] = ()
+    awaited: tuple[str, ...] = ()
+    """Ids of accepted calls that had not shown in their tables when waiting ended."""
+    stale: Mapping[str, str] = field(default_factory=dict)
+    """Manifest → why the saved plan does not approve its calls any more."""
 
     def in_state(self, state: CallState) -> tuple[CallResult, ...]:
         """Return the results that ended in `state`."""
@@ -80,6 +97,11 @@ class Report:
         """Cells that waiting found failed."""
         return sum(result.settlement.failed for result in self.results if result.settlement is not None)
 
+    @property
+    def not_started_cells(self) -> int:
+        """Cells that waiting found neither done nor failed."""
+        return sum(result.settlement.not_started for result in self.results if result.settlement is not None)
+
     def exit_code(self, *, detailed: bool = False) -> ExitCode:
         """Return the exit code; `detailed` tells *calls were sent* from *nothing to do*, and changes no refusal."""
         accepted = self.in_state(CallState.ACCEPTED)
@@ -90,9 +112,11 @@ class Report:
             return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
                 self.stop.cause, ExitCode.PARTIAL
             )
-        is_short = len(accepted) < len(self.results) or bool(self.held_back or self.outgrown)
-        if self.stop is not None or is_short or self.failed_cells:
+        is_short = len(accepted) < len(self.results) or bool(self.held_back or self.outgrown or self.unsent)
+        if self.stop is not None or is_short or self.failed_cells or self.not_started_cells:
             return ExitCode.PARTIAL
+        if self.stale:
+            return ExitCode.PARTIAL if accepted else ExitCode.STALE
         return ExitCode.CHANGES if detailed and accepted else ExitCode.OK
 
 

@@ -49,6 +49,7 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
             "cells_accepted": sum(bought_cells(result) for result in accepted),
             "credits_accepted": json_number(sum_credits(accepted)),
             "cells_failed": report.failed_cells,
+            "cells_not_started": report.not_started_cells,
         },
     }
 
@@ -81,7 +82,13 @@ def _open_ends(report: Report) -> dict[str, Any]:
         {"id": call.id, "address": call.address, "table_id": call.table_id, "cells": call.cells, "wave": call.wave}
         for call in report.later
     ]
-    return {key: found for key, found in (("held_back", held), ("outgrown", grown), ("later", later)) if found}
+    unsent = [
+        {"address": each.address, "table_id": each.table_id, "cells": each.cells, "reason": each.reason}
+        for each in report.unsent
+    ]
+    stale = [{"manifest": name, "reason": reason} for name, reason in sorted(report.stale.items())]
+    found = {"held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    return {key: entries for key, entries in (found | {"awaited": list(report.awaited)}).items() if entries}
 
 
 def _result(result: CallResult) -> dict[str, Any]:
@@ -110,7 +117,11 @@ def _outcome(result: CallResult) -> dict[str, Any]:
         "settled": None
         if settled is None
         else {"done": settled.done, "failed": settled.failed, "not_started": settled.not_started},
-    }
+    } | (
+        {"not_started": [{"columns": list(block.columns), "rows": list(block.rows)} for block in result.not_started]}
+        if result.not_started
+        else {}
+    )
 
 
 def _by_manifest(results: Sequence[CallResult]) -> list[dict[str, Any]]:

@@ -9,14 +9,14 @@ from pathlib import Path
 from reconciler.clean import clean
 from reconciler.commit import Blob, Commit, find_commit
 from reconciler.condition import moved
-from reconciler.discovery import find_files
+from reconciler.discovery import PROJECT_FILES, find_files
 from reconciler.errors import LimitExceeded, ManifestError, SettingsError
 from reconciler.guard import Floor
 from reconciler.loading import load_manifests
 from reconciler.manifest import ChildOf, Manifest, Named, Run, Selection, Source
 from reconciler.place import Place, Problem
 from reconciler.project import DEFAULT_PROJECT, Project, project_of
-from reconciler.settings import PROJECT_FILE, Settings, manifest_paths
+from reconciler.settings import Settings, manifest_paths, project_file_in
 from reconciler.sources import parse
 from reconciler.wording import quote
 
@@ -59,7 +59,9 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
 def held_to(where: str | None, settings: Settings, named: Sequence[str]) -> Settings:
     """Return settings that hold a plan to the limits at a git ref or in a folder besides its own; None: to no other.
 
-    Raises as `read_revision`, and LimitExceeded where there is no project file to hold limits.
+    Where the API and the ledger are, and how long a call is waited for, is as it is there, unless a flag or the
+    environment says so: a change can neither choose who gets the token, nor forget what was bought. Raises
+    as `read_revision`, and LimitExceeded where there is no project file to hold limits.
     """
     if where is None:
         return settings
@@ -72,7 +74,13 @@ def held_to(where: str | None, settings: Settings, named: Sequence[str]) -> Sett
         raise LimitExceeded(message, hint=hint)
     unknown = f"the manifests at {found.name} are not valid" if found.problems else ""
     prices = (found.project.prices, settings.project.prices)
-    return replace(settings, floor=Floor(found.project.limits, prices, found.manifests, unknown))
+    here, there = settings.project, found.project
+    api = replace(here.api, url=there.api.url, spend=there.api.spend)
+    return replace(
+        settings,
+        project=replace(here, ledger=there.ledger, api=api),
+        floor=Floor(there.limits, prices, found.manifests, unknown),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +144,13 @@ def _read(name: str, tree: _Tree, settings: Settings) -> Revision:
     project, value = None, None
     if tree.project_file.is_file():
         documents = parse(tree.project_file.read_bytes(), tree.shown_project)
-        project, value = project_of(documents, tree.shown_project), documents[0].value
+        project, value = project_of(documents, tree.shown_project, settings.named_url), documents[0].value
     paths = manifest_paths(replace(settings, project=project or DEFAULT_PROJECT, root=tree.root), tree.named)
     problems = tree.fetch(paths)
     manifests: tuple[Manifest, ...] = ()
     try:
         if not problems:
-            manifests = _manifests([path for path in paths if path.exists()])
+            manifests = _manifests([path for path in paths if path.exists()], tree.project_file)
     except ManifestError as error:
         problems = [tree.problem(problem) for problem in error.problems]
     except SettingsError as error:
@@ -150,33 +158,44 @@ def _read(name: str, tree: _Tree, settings: Settings) -> Revision:
     return Revision(name, project, value, tuple(map(tree.manifest, manifests)), tuple(problems))
 
 
-def _manifests(paths: Sequence[Path]) -> tuple[Manifest, ...]:
+def _manifests(paths: Sequence[Path], project_file: Path) -> tuple[Manifest, ...]:
     """Return the manifests at paths that exist; none where there are none, which here is no mistake."""
     files = find_files(paths)
     try:
-        return load_manifests(files)
-    except SettingsError:  # no file, or nothing but project files
+        return load_manifests(files, project_file)
+    except SettingsError:  # no file, or nothing but the project file
         return ()
 
 
 def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Tree:
     """A folder laid out like the project's: the paths of the command line are looked for at the same place in it."""
-    file = settings.project_file or settings.root / PROJECT_FILE
+    file = _project_file(folder, settings)
     return _Tree(
         root=folder,
-        project_file=folder / file.name,
-        shown_project=clean((folder / file.name).as_posix()),
+        project_file=file,
+        shown_project=clean(file.as_posix()),
         named=tuple(os.fspath(folder / os.path.relpath(path, settings.root)) for path in named),
         rename=lambda text: text,
         fetch=lambda _: [],
     )
 
 
+def _project_names(settings: Settings) -> tuple[str, ...]:
+    """Return what the project file may be called elsewhere: as here, where it was named and is called otherwise."""
+    name = PROJECT_FILES[0] if settings.project_file is None else settings.project_file.name
+    return PROJECT_FILES if name in PROJECT_FILES else (name,)
+
+
+def _project_file(root: Path, settings: Settings) -> Path:
+    """Return where the project file of a folder like the project's is, or would be."""
+    names = _project_names(settings)
+    return (project_file_in(root) if names == PROJECT_FILES else None) or root / names[0]
+
+
 def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence[str], name: str) -> _Tree:
     """A commit's files in a scratch folder, each where it stands in the repository."""
     scratch = scratch.resolve()
     here = os.path.relpath(Path.cwd().resolve(), commit.top)
-    file = settings.project_file or settings.root / PROJECT_FILE
 
     def there(path: Path) -> Path:
         """Where a path of this machine stands in the scratch folder; above it if it is outside the repository."""
@@ -198,13 +217,15 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
 
     root = there(settings.root)
     root.mkdir(parents=True, exist_ok=True)
-    problems = fetch([there(file)])
+    home = there(settings.root / PROJECT_FILES[0]).parent
+    problems = fetch([home / name for name in _project_names(settings)])
     if problems:
         raise ManifestError(problems)
+    file = _project_file(home, settings)
     return _Tree(
         root=root,
-        project_file=there(file),
-        shown_project=clean(f"{name}:{os.path.relpath(there(file), scratch)}"),
+        project_file=file,
+        shown_project=clean(f"{name}:{os.path.relpath(file, scratch)}"),
         named=tuple(os.fspath(there(Path(path))) for path in named),
         rename=rename,
         fetch=fetch,

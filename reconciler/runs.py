@@ -11,6 +11,7 @@ from reconciler.manifest import (
     DEFAULT_MAX_ATTEMPTS,
     At,
     Every,
+    Mode,
     Named,
     Refresh,
     Rollout,
@@ -20,7 +21,7 @@ from reconciler.manifest import (
 from reconciler.patterns import Patterns
 from reconciler.place import Problem
 from reconciler.selecting import date_of
-from reconciler.shapes import MODES, AllShape, ConditionShape, FailedShape, RefreshShape, RunShape, SelectionShape
+from reconciler.shapes import MODES, AllShape, ConditionShape, RefreshShape, RunShape, SelectionShape
 from reconciler.sources import Document
 from reconciler.wording import Path, path_text, quote
 
@@ -40,7 +41,7 @@ def make_run(
         rows=listed_once(document, (*at, "rows"), map(str.lower, shape.rows), problems)
         if isinstance(shape.rows, list)
         else None,
-        max_attempts=shape.max_attempts if isinstance(shape, FailedShape) else DEFAULT_MAX_ATTEMPTS,
+        max_attempts=DEFAULT_MAX_ATTEMPTS[Mode.ALL] if isinstance(shape, AllShape) else shape.max_attempts,
         revision=(shape.revision or None) if isinstance(shape, AllShape) else None,
         place=document.place(at),
         selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,13 +12,17 @@ from reconciler.approval import Approval
 from reconciler.budget import Prices
 from reconciler.clean import clean
 from reconciler.errors import StalePlan
+from reconciler.fingerprint import digest
 from reconciler.history import Block
 from reconciler.manifest import Manifest, Mode
 from reconciler.observed import Column, TableSnapshot
+from reconciler.plan import Plan
 from reconciler.planfile import plan_id
 
 AGAIN = "Make a new plan and have that one approved."
 _MOST_NAMED = 10
+MOST_SKEW_SECONDS = 60.0
+"""How far the clocks of two machines that are kept right may be apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class SavedCall:
     """Column id → `config_digest` when the plan was made."""
     credits: Decimal | None
 
+    @property
+    def manifest(self) -> str:
+        """The manifest's name."""
+        return self.address.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
@@ -42,25 +51,50 @@ class SavedPlan:
     plan_id: str
     include: tuple[str, ...]
     exclude: tuple[str, ...]
-    manifest_digest: str
+    manifest_digests: Mapping[str, str]
+    """Name → digest of each manifest of which something may be bought."""
     base_url: str
     calls: tuple[SavedCall, ...]
     taken_at: str | None = None
     """When the live tables were looked at, where the plan was made from a snapshot of them."""
     age_seconds: float = 0.0
     """Since the live tables were looked at, when the file was read."""
+    growth: Mapping[str, tuple[int, Decimal | None]] = field(default_factory=dict)
+    """Manifest → how many cells may fall due while the plan is applied, and what they may cost; None: any price."""
 
-    def approval(self) -> Approval:
-        """Return the cells that the file approves."""
+    def approval(self, stale: Collection[str] = ()) -> Approval:
+        """Return the cells that the file approves, but for those of the manifests named in `stale`."""
         return Approval.of_blocks(
-            ((call.table_id, call.mode, call.revision, block) for call in self.calls for block in call.due),
+            (
+                (call.table_id, call.mode, call.revision, block)
+                for call in self.calls
+                if call.manifest not in stale
+                for block in call.due
+            ),
             self.age_seconds,
         )
 
-    def check_manifests(self, digest: str) -> None:
-        """Raise StalePlan unless the manifests are those the plan was made from: modes, revisions, rows, labels."""
-        if digest != self.manifest_digest:
-            raise StalePlan("the manifests changed since the plan was made; nothing was sent", hint=AGAIN)
+    def held(self, plan: Plan) -> Plan:
+        """Return a plan made now, in which no more may grow than the file says: approval only ever shrinks."""
+        found = []
+        for growth in plan.growth:
+            cells, price = self.growth.get(growth.manifest, (0, None))
+            prices = [each for each in (price, growth.max_credits) if each is not None]
+            cells = cells if growth.max_cells is None else min(cells, growth.max_cells)
+            found.append(replace(growth, max_cells=cells, max_credits=min(prices, default=None)))
+        return replace(plan, growth=tuple(found))
+
+    def changed(self, manifests: Iterable[Manifest]) -> dict[str, str]:
+        """Return the manifests that are not those the plan was made from (modes, rows, labels …), each with why.
+
+        `manifests` are those selected now, as written.
+        """
+        now = {manifest.name: digest(manifest.content()) for manifest in manifests}
+        return {
+            name: f"`{clean(name)}` {'changed' if name in now else 'is gone'} since the plan was made"
+            for name, then in self.manifest_digests.items()
+            if now.get(name) != then
+        }
 
     def check_origin(self, base_url: str) -> None:
         """Raise StalePlan unless the plan was made against this API."""
@@ -68,8 +102,8 @@ class SavedPlan:
             theirs, ours = clean(self.base_url), clean(base_url)
             raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
 
-    def check_found(self, found: Iterable[Manifest], unread: Collection[str]) -> None:
-        """Raise StalePlan where a manifest no longer means the table that a call was approved for.
+    def relocated(self, found: Iterable[Manifest], unread: Collection[str]) -> dict[str, str]:
+        """Return the manifests that no longer mean the table that a call was approved for, each with why.
 
         `found` are the manifests as they are resolved now. What those in `unread` mean nobody knows, which is an error
         of the plan and no proof that it is stale.
@@ -77,22 +111,27 @@ class SavedPlan:
         now: dict[str, list[str]] = {}
         for manifest in found:
             now.setdefault(manifest.name, []).append(manifest.table_id)
+        moved: dict[str, str] = {}
         for call in self.calls:
-            name = call.address.partition("/")[0]
-            tables = now.get(name, [])
-            if call.table_id not in tables and name not in unread:
+            tables = now.get(call.manifest, [])
+            if call.table_id not in tables and call.manifest not in unread:
                 means = f"table {_listed(tables)}" if tables else "none"
-                message = f"`{clean(name)}` meant table {call.table_id} when the plan was made, and now means {means}"
-                raise StalePlan(f"{message}; nothing was sent", hint=AGAIN)
+                name = clean(call.manifest)
+                message = f"`{name}` meant table {call.table_id} when the plan was made, and now means {means}"
+                moved.setdefault(call.manifest, message)
+        return moved
 
-    def check_tables(self, snapshots: Mapping[str, TableSnapshot], prices: Prices) -> None:
-        """Raise StalePlan where a column's configuration or price is not what was approved."""
+    def reconfigured(self, snapshots: Mapping[str, TableSnapshot], prices: Prices) -> dict[str, str]:
+        """Return the manifests with a column whose configuration or price is not what was approved, each with why."""
+        found: dict[str, str] = {}
         for call in self.calls:
             snapshot = snapshots.get(call.table_id)
-            if snapshot is not None:
+            if snapshot is not None and call.manifest not in found:
                 columns = {column.id: column for column in snapshot.columns}
-                _check_columns(call, columns)
-                _check_price(call, columns, prices)
+                reason = _column_change(call, columns) or _price_change(call, columns, prices)
+                if reason:
+                    found[call.manifest] = reason
+        return found
 
 
 def _listed(tables: Sequence[str]) -> str:
@@ -100,39 +139,45 @@ def _listed(tables: Sequence[str]) -> str:
     return ", ".join(tables[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _check_columns(call: SavedCall, columns: Mapping[str, Column]) -> None:
+def _column_change(call: SavedCall, columns: Mapping[str, Column]) -> str:
     for column, config in call.configs.items():
         found = columns.get(column)
         where = f"of {clean(call.address)} (table {call.table_id})"
         if found is None:
-            raise StalePlan(f"column {column} {where} is gone since the plan was made; nothing was sent", hint=AGAIN)
+            return f"column {column} {where} is gone since the plan was made"
         if found.config_digest != config:
             name = clean(found.key)
-            message = f"the configuration of column `{name}` {where} changed since the plan was made; nothing was sent"
-            raise StalePlan(message, hint=AGAIN)
+            return f"the configuration of column `{name}` {where} changed since the plan was made"
+    return ""
 
 
-def _check_price(call: SavedCall, columns: Mapping[str, Column], prices: Prices) -> None:
+def _price_change(call: SavedCall, columns: Mapping[str, Column], prices: Prices) -> str:
     total: Decimal | None = Decimal(0)
     for block in call.due:
         for column in block.columns:
             price = prices.of(columns[column].kind, columns[column].key, column)
             total = None if price is None or total is None else total + price * len(block.rows)
-    if total != call.credits:
-        was, now = ("unknown" if value is None else amount(value) for value in (call.credits, total))
-        message = f"the price of {clean(call.address)} changed from {was} to {now} credits since the plan was made"
-        raise StalePlan(f"{message}; nothing was sent", hint=AGAIN)
+    if total == call.credits:
+        return ""
+    was, now = ("unknown" if value is None else amount(value) for value in (call.credits, total))
+    return f"the price of {clean(call.address)} changed from {was} to {now} credits since the plan was made"
 
 
 def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
     """Return the plan that a plan file's JSON holds; the caller has checked it against `schemas/plan.v1.json`.
 
-    Raises StalePlan for a file that was edited, is errored, or is older than `max_age_seconds` at `now`.
+    Raises StalePlan for a file that was edited, is errored, passes a limit, lies in the future, or is older than
+    `max_age_seconds` at `now`.
     """
     if content["plan_id"] != plan_id(content):
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
     if content["errored"]:
         raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
+    if content["violations"]:
+        message = f"the plan file passes a limit, so it approves nothing: {clean(content['violations'][0]['message'])}"
+        raise StalePlan(message, hint="Narrow the plan or raise the limit where it is set, then plan again.")
+    if content["calls"] and not content.get("manifest_digests"):
+        raise StalePlan("the plan file was made by an older version, which approves no single manifest", hint=AGAIN)
     age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
     if taken_at is not None:
@@ -141,12 +186,20 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         plan_id=content["plan_id"],
         include=tuple(content["targeted"]["include"]),
         exclude=tuple(content["targeted"]["exclude"]),
-        manifest_digest=content["manifest_digest"],
+        manifest_digests=content.get("manifest_digests", {}),
         base_url=content["api"]["base_url"],
         calls=tuple(_call(call) for call in content["calls"]),
         taken_at=taken_at,
         age_seconds=max(0.0, age),
+        growth={
+            each["manifest"]: (each["max_cells"] or 0, _decimal(each["max_credits"]))
+            for each in content.get("growth", ())
+        },
     )
+
+
+def _decimal(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: float) -> float:
@@ -154,6 +207,9 @@ def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: flo
         age = (now - datetime.fromisoformat(created_at)).total_seconds()
     except (ValueError, TypeError):
         raise StalePlan("the plan file does not say when it was made", hint=AGAIN) from None
+    if age < -MOST_SKEW_SECONDS:
+        message = f"{what} lies {duration(-age)} in the future; nothing was sent"
+        raise StalePlan(message, hint=f"Check this machine's clock. {AGAIN}")
     if age > max_age_seconds:
         message = f"{what} is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
         raise StalePlan(f"{message}; nothing was sent", hint="Plan again, or raise --plan-max-age.")
@@ -173,7 +229,7 @@ def _call(content: Mapping[str, Any]) -> SavedCall:
         revision=content["revision"],
         due=tuple(Block(tuple(block["columns"]), tuple(block["rows"])) for block in due),
         configs=dict(zip(columns, digests, strict=True)),
-        credits=None if content["credits"] is None else Decimal(str(content["credits"])),
+        credits=_decimal(content["credits"]),
     )
 
 

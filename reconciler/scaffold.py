@@ -23,7 +23,8 @@ kind: Project
 spec:
   manifests: [manifests/]
   # The ledger is the memory of what was paid for. On one machine it is a file below .reconciler/; a CI needs one that
-  # all its jobs share, in PostgreSQL: name it here, or in RECONCILER_LEDGER where its URL holds a password.
+  # all its jobs share, in PostgreSQL: name it here, or in RECONCILER_LEDGER where it needs a password: one from
+  # the environment goes to no server that only this file names.
   # ledger: postgresql://host/database
   limits:
     max_credits: 200               # one apply never costs more
@@ -153,7 +154,8 @@ With an account:
 class Ground:
     """What stands in the folder already, as far as it matters."""
 
-    has_project: bool
+    project: str | None
+    """The name of its project file; None where it has none."""
     has_manifests: bool
 
 
@@ -163,8 +165,8 @@ def project_files(ground: Ground, version: str, schemas: Mapping[str, str]) -> d
     `schemas` are texts by name; `version` is what the CI installs. A folder that holds a project or manifests gets no
     sample manifest: its table is not theirs.
     """
-    files = {PROJECT: _PROJECT}
-    if not (ground.has_project or ground.has_manifests):
+    files = {ground.project or PROJECT: _PROJECT}
+    if not (ground.project or ground.has_manifests):
         files[MANIFEST] = _MANIFEST
     files[IGNORED] = _IGNORED
     files[WORKFLOW] = _WORKFLOW.replace("@VERSION@", version)

@@ -178,8 +178,8 @@ def _fault(rule: str, limit: Any, value: Any, schema: dict[str, Any]) -> str:
         return _wrong_type([limit] if isinstance(limit, str) else limit, value, schema)
     if rule in ("enum", "const"):
         choices = [str(choice) for choice in (limit if rule == "enum" else [limit])]
-        guess = close_to(str(value), choices) if len(choices) > 1 else None
-        return f"is {_shown(value)}; " + (f"did you mean {quote(guess)}?" if guess else f"it must be {one_of(choices)}")
+        guess = did_you_mean(str(value), choices) if len(choices) > 1 else ""
+        return f"is {_shown(value)}" + (guess or f"; it must be {one_of(choices)}")
     if rule == "pattern":
         return str(schema.get("patternErrorMessage", f"must match {quote(limit)}"))
     if rule in ("minLength", "minItems", "minProperties") and not value:

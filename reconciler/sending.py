@@ -1,10 +1,11 @@
 """The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
 
 import random
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 
 from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
 from reconciler.client import Reader
@@ -12,6 +13,7 @@ from reconciler.errors import ApiError, LedgerError
 from reconciler.history import CallState
 from reconciler.leasing import Leases
 from reconciler.ledger import Ledger
+from reconciler.manifest import Mode
 from reconciler.observed import TableSnapshot, TableStatus
 from reconciler.outcome import Actor, CallResult, Ending, Ticket
 from reconciler.plan import Call, Plan
@@ -19,7 +21,7 @@ from reconciler.profiling import Phase, Profile, TimedJournal, TimedRunner
 from reconciler.report import Report
 from reconciler.settings import Settings
 from reconciler.shortcut import Shortcut
-from reconciler.waiting import Patience, settle, wait_until_idle
+from reconciler.waiting import Patience, settle, wait_until_settled
 
 LONGEST_BACKOFF_SECONDS = 8.0
 
@@ -37,21 +39,43 @@ class Watcher:
 
 
 class Interrupt:
-    """Set by a signal handler; read wherever an apply may stop."""
+    """Set by a signal handler; read wherever an apply may stop.
+
+    Nothing here takes a lock in Python: a handler that waited for one its own thread holds would never return.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._abandon: tuple[Callable[[], None], ...] = ()
+        self.is_sending = False
+        """True from just before the first intent: from then on an apply ends with its report, whatever happens."""
+        self.is_over = False
+        """True once nothing is left to do but to report."""
 
     def set(self) -> None:
         """Ask for the end; the call in flight is finished and recorded first."""
-        self._event.set()
+        self._is_set = True
+        self._wake.put(None)
+
+    def abandons(self, *abandon: Callable[[], None]) -> None:
+        """Say what `insist` calls, in this order; each must be fit to be called by a signal handler."""
+        self._abandon = abandon
+
+    def insist(self) -> None:
+        """Ask for the end at once: the waiting for calls in flight ends, too."""
+        self.set()
+        for abandon in self._abandon:
+            abandon()
 
     def __bool__(self) -> bool:
-        return self._event.is_set()
+        return self._is_set
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but not beyond the interrupt."""
-        self._event.wait(seconds)
+        with suppress(Empty):
+            self._wake.get(timeout=max(0.0, seconds))
+            self._wake.put(None)  # for the next one who sleeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +117,7 @@ def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
         concurrency=tools.settings.project.api.run_concurrency,
     )
     results = []
+    tools.interrupt.is_sending |= bool(wave.calls)
     for result in work.run():
         results.append(result)
         tools.watcher.on_result(result)
@@ -101,46 +126,67 @@ def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
     return Report(plan_id, tuple(results), work.stopped, unrecorded=tuple(unrecorded))
 
 
-def wait(report: Report, tools: Tools, timeout_seconds: float | None) -> Report:
-    """Wait until the tables of accepted calls are idle, read their cells once more, and settle the calls.
+class _LiveTables:
+    """What waiting sees of the live tables; what goes wrong is told and changes nothing that was spent."""
 
-    Calls that were waited for before are left as they are.
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
-    Raises nothing: whatever goes wrong now does not change what was spent, and the report must come out.
-    """
-    awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
-    tables = {result.call.table_id for result in awaited}
-
-    def statuses(pending: Collection[str]) -> dict[str, TableStatus]:
+    def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
         try:
-            answers = tools.reader.read_statuses(pending)
+            answers = self._tools.reader.read_statuses(tables)
         except ApiError as error:
-            tools.watcher.on_trouble(error.message)
+            self._tools.watcher.on_trouble(error.message)
             return {}
-        for message in sorted({answer.message for answer in answers.values() if isinstance(answer, ApiError)}):
-            tools.watcher.on_trouble(message)
+        self._tell(answers.values())
         return {table: answer for table, answer in answers.items() if isinstance(answer, TableStatus)}
 
+    def snapshots(self, calls: Mapping[str, Sequence[Call]]) -> dict[str, TableSnapshot]:
+        try:
+            answers = self._tools.reader.read_tables(
+                {table: _columns_of_all(of_table) for table, of_table in calls.items()},
+                {table: _rows_of(of_table) for table, of_table in calls.items()},
+            )
+        except ApiError as error:
+            self._tools.watcher.on_trouble(error.message)
+            return {}
+        self._tell(answers.values())
+        return {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+
+    def _tell(self, answers: Iterable[object]) -> None:
+        for message in sorted({answer.message for answer in answers if isinstance(answer, ApiError)}):
+            self._tools.watcher.on_trouble(message)
+
+
+def _columns_of_all(calls: Iterable[Call]) -> frozenset[str]:
+    """Columns of which a value, and not only a state, tells that a call has run."""
+    return frozenset(column for call in calls if call.mode is Mode.ALL for column in call.columns)
+
+
+def _rows_of(calls: Iterable[Call]) -> Shortcut:
+    return Shortcut(rows=frozenset(row for call in calls for row in call.rows))
+
+
+def wait(report: Report, tools: Tools, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
+    """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
+
+    Calls that were settled before are left as they are; `others` are tables that are waited for besides. Raises
+    nothing: whatever goes wrong now does not change what was spent, and the report must come out.
+    """
+    calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
     interrupt = tools.interrupt
     patience = Patience(time.monotonic, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
+    quiet = tools.settings.project.api.spend.quiet_seconds
     with tools.profile.phase(Phase.WAITING):
-        running = wait_until_idle(tables, statuses, patience, tools.watcher.on_poll)
-    results = report.results
-    bought: dict[str, set[str]] = {}
-    for result in awaited:
-        bought.setdefault(result.call.table_id, set()).update(result.call.rows)
+        waited = wait_until_settled(calls, others, _LiveTables(tools), patience, quiet, tools.watcher.on_poll)
+    results = settle(report.results, waited.snapshots)
     try:
-        with tools.profile.phase(Phase.WAITING):
-            answers = tools.reader.read_tables(
-                dict.fromkeys(tables.difference(running), frozenset()),
-                {table: Shortcut(rows=frozenset(rows)) for table, rows in bought.items()},
-            )
-        snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
-        results = settle(results, snapshots)
         for before, result in zip(report.results, results, strict=True):
             if result.settlement is not None and before.settlement is None:
                 tools.ledger.settle(result.call.id, result.settlement)
-    except (ApiError, LedgerError) as error:
+    except LedgerError as error:
         tools.watcher.on_trouble(error.message)
     stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
-    return replace(report, results=results, waited=True, still_running=running, stop=stop)
+    return replace(
+        report, results=results, waited=True, still_running=waited.running, awaited=waited.awaited, stop=stop
+    )

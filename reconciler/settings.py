@@ -1,18 +1,19 @@
 """Flags, environment, project file, defaults → Settings, strongest first. The token is read here and kept nowhere."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from reconciler.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
 from reconciler.budget import Limit, Limits
+from reconciler.discovery import PROJECT_FILES
 from reconciler.errors import SettingsError
 from reconciler.guard import Floor
 from reconciler.limiting import limits_in
 from reconciler.project import DEFAULT_PROJECT, Project, load_project
 
-PROJECT_FILE = "reconciler.yaml"
 DEFAULT_URL = "https://api.extruct.ai"
 DEFAULT_LEDGER = ".reconciler/ledger.db"
 SHORTEST_SNAPSHOT_KEY = 32
@@ -38,30 +39,86 @@ class Settings:
 
     project: Project
     root: Path
-    """The folder that relative paths of the project file start from."""
-    api_url: str
-    ledger: str
-    """A path or URL; may hold a password, so it is never printed."""
+    """The project's folder, which relative paths of the project file and the ledger start from."""
     limits: Limits
     project_file: Path | None = None
     """None where there is none."""
+    named_url: str | None = None
+    """The API's address as flag or environment name it; None: they do not."""
+    named_ledger: str | None = None
+    """The ledger as flag or environment name it; may hold a password, so it is never printed. None: they do not."""
+    ledger_source: str = ""
+    """The flag or variable that names it."""
     floor: Floor | None = None
     """Limits of a base that hold besides (`--limits-from`)."""
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is."""
+        return self.named_url or self.project.api.url
 
 
 def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
     """Find the project file and settle every setting. Raises SettingsError, or ManifestError for the project file."""
     path = _project_path(flags, environment)
-    project = DEFAULT_PROJECT if path is None else load_project(path)
-    root = Path() if path is None else path.parent
-    ledger = flags.ledger or environment.get("RECONCILER_LEDGER") or project.ledger
+    named_url = flags.api_url or environment.get("EXTRUCT_API_URL") or None
+    project = DEFAULT_PROJECT if path is None else load_project(path, named_url)
+    in_flag = flags.ledger is not None
     return Settings(
         project=project,
-        root=root,
-        api_url=flags.api_url or environment.get("EXTRUCT_API_URL") or project.api.url,
-        ledger=_rooted(ledger, root) if ledger == project.ledger and ledger else ledger or str(root / DEFAULT_LEDGER),
+        root=Path() if path is None else path.parent,
         limits=_limits(flags, environment).over(project.limits),
         project_file=path,
+        named_url=named_url,
+        named_ledger=flags.ledger if in_flag else environment.get("RECONCILER_LEDGER"),
+        ledger_source="--ledger" if in_flag else "RECONCILER_LEDGER",
+    )
+
+
+def ledger_address(settings: Settings) -> str:
+    """Return the path or URL of the ledger; a relative path starts at the project's folder.
+
+    Asked for only where a ledger is needed. Raises SettingsError, which never shows the setting and its password.
+    """
+    text = settings.project.ledger if settings.named_ledger is None else settings.named_ledger
+    if text is None:
+        _refuse_second_ledger(settings)
+        return os.fspath(settings.root / DEFAULT_LEDGER)
+    fault = ledger_fault(text)
+    if fault:
+        unset = "" if text else f" Or unset {settings.ledger_source}, so that the project's ledger is taken."
+        raise SettingsError(f"{settings.ledger_source} is not understood: {fault}", hint=f"{LEDGER_HINT}{unset}")
+    if is_server(text):
+        return text
+    try:
+        return os.fspath(settings.root / Path(ledger_path(text)).expanduser())
+    except RuntimeError:
+        message = f"{settings.ledger_source or 'spec.ledger'} begins with `~`, but that user has no home folder"
+        raise SettingsError(message, hint=LEDGER_HINT) from None
+
+
+def _refuse_second_ledger(settings: Settings) -> None:
+    """Where no project file says what belongs together, a ledger further up may know what this folder's would not."""
+    if settings.project_file is not None or (settings.root / DEFAULT_LEDGER).exists():
+        return
+    for folder in _folders_up():
+        if (folder / DEFAULT_LEDGER).exists():
+            where = os.path.relpath(folder)
+            raise SettingsError(
+                f"there is no project file here, but a ledger in {where!r}, which may know what was bought",
+                hint=f"Work there (`reconciler -C {where}`), or make it a project: `reconciler init {where}`.",
+            )
+
+
+def check_recipient(settings: Settings) -> None:
+    """Refuse to send the token, which is the environment's, where only a project file says so. Raises SettingsError."""
+    url = settings.api_url
+    if settings.named_url or is_loopback(url) or url.rstrip("/").lower() == DEFAULT_URL:
+        return
+    file = os.fspath(settings.project_file or "the project file")
+    raise SettingsError(
+        f"{file} (spec.api.url) names an address of its own, and the token is not sent to one that only a file names",
+        hint="If that address is right, say so yourself: set EXTRUCT_API_URL to it, or use --api-url.",
     )
 
 
@@ -83,13 +140,10 @@ def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
 
 
 def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
-    """Return where manifests are: as named, else as the project file says, else `manifests/`, else the root folder."""
+    """Return where manifests are: as named, else as the project file says, else `manifests/` beside it."""
     if named:
         return [Path(name) for name in named]
-    if settings.project.manifests:
-        return [settings.root / name for name in settings.project.manifests]
-    folder = settings.root / "manifests"
-    return [folder if folder.is_dir() else settings.root]
+    return [settings.root / name for name in settings.project.manifests or ("manifests",)]
 
 
 def read_token(environment: Mapping[str, str]) -> str:
@@ -119,23 +173,42 @@ def read_snapshot_key(environment: Mapping[str, str]) -> bytes | None:
     return key or None
 
 
+def project_file_in(folder: Path) -> Path | None:
+    """Return a folder's project file; None where it has none. Raises SettingsError where it has two."""
+    found = [folder / name for name in PROJECT_FILES if os.path.lexists(folder / name)]
+    if len(found) > 1:
+        names = " and ".join(PROJECT_FILES)
+        message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can hold"
+        raise SettingsError(message, hint="Keep one of them.")
+    return found[0] if found else None
+
+
 def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
-    named = flags.project or environment.get("RECONCILER_PROJECT")
-    if named:
+    """Return the project file that is named, else the nearest one, from the working directory up."""
+    source = "RECONCILER_PROJECT" if flags.project is None else "--project"
+    named = environment.get(source) if flags.project is None else flags.project
+    if named is not None:
         path = Path(named)
         if path.is_dir():
-            path /= PROJECT_FILE
-        if not path.is_file():
-            source = "--project" if flags.project else "RECONCILER_PROJECT"
-            raise SettingsError(f"there is no project file at {os.fspath(path)!r}", hint=f"See {source}.")
+            path = project_file_in(path) or path / PROJECT_FILES[0]
+        if not named or not path.is_file():
+            what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
+            raise SettingsError(what, hint=f"See {source}; without it the nearest project file is taken.")
         return path
-    path = Path(PROJECT_FILE)
-    return path if path.is_file() else None
+    for folder in _folders_up():
+        found = project_file_in(folder)
+        if found is not None:
+            return Path(os.path.relpath(found))
+    return None
 
 
-def _rooted(ledger: str, root: Path) -> str:
-    """A relative ledger path in a project file starts at the project file's folder."""
-    return ledger if "://" in ledger else os.fspath(root / ledger)
+def _folders_up() -> Iterator[Path]:
+    """Yield the working directory and its parents, to the top of the git work tree or, outside one, to the root."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        yield folder
+        if os.path.lexists(folder / ".git"):
+            return
 
 
 def _limit(source: str, text: str | None) -> Limit | None:

@@ -26,6 +26,7 @@ _Text: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PL
 _Row: TypeAlias = Annotated[str, Meta(pattern=rf"^{_UUID}(?!\n)$")]
 _Columns: TypeAlias = Annotated[list[_Text], Meta(min_length=1)] | UnsetType
 _Operand: TypeAlias = Annotated[str, Meta(max_length=1000)] | int | float | bool
+_Attempts: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
 _Bound: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?!\n)$")] | int | float
 _Parts: TypeAlias = Annotated[list["ConditionShape"], Meta(min_length=1, max_length=100)] | UnsetType
 
@@ -95,8 +96,8 @@ class RolloutShape(Struct, forbid_unknown_fields=True):
     max_failed: Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,2})?)%(?!\n)$")]
 
 
-class NewShape(Struct, tag="new", tag_field="mode", forbid_unknown_fields=True):
-    """A run of mode `new`, and what every run may say."""
+class _RunShape(Struct, forbid_unknown_fields=True):
+    """What every run may say."""
 
     name: Name | UnsetType = UNSET
     columns: _Columns = UNSET
@@ -104,13 +105,19 @@ class NewShape(Struct, tag="new", tag_field="mode", forbid_unknown_fields=True):
     rollout: RolloutShape | UnsetType = UNSET
 
 
-class FailedShape(NewShape, tag="failed", tag_field="mode", forbid_unknown_fields=True):
+class NewShape(_RunShape, tag="new", tag_field="mode", forbid_unknown_fields=True):
+    """A run of mode `new`."""
+
+    max_attempts: _Attempts = DEFAULT_MAX_ATTEMPTS[Mode.NEW]
+
+
+class FailedShape(_RunShape, tag="failed", tag_field="mode", forbid_unknown_fields=True):
     """A run of mode `failed`."""
 
-    max_attempts: Annotated[int, Meta(ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
+    max_attempts: _Attempts = DEFAULT_MAX_ATTEMPTS[Mode.FAILED]
 
 
-class AllShape(NewShape, tag="all", tag_field="mode", forbid_unknown_fields=True):
+class AllShape(_RunShape, tag="all", tag_field="mode", forbid_unknown_fields=True):
     """A run of mode `all`."""
 
     revision: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]*(?!\n)$")] | UnsetType = UNSET
@@ -175,6 +182,10 @@ class TableRunShape(Struct, tag=MANIFEST_KIND, tag_field="kind", forbid_unknown_
     api_version: Annotated[str, Meta(pattern=r"^reconciler/v1(?!\n)$")] = msgspec.field(name="apiVersion")
     metadata: _Metadata
     spec: SpecShape
+
+
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [msgspec.json.Decoder(shape) for shape in (TableRunShape, RunShape, Table, TaggedShape, Name)]
 
 
 def fitted(value: object, shape: Any) -> Any:

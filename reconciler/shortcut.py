@@ -41,10 +41,10 @@ class Shortcut:
 WHOLE = Shortcut()
 
 
-def shortcut(manifests: Iterable[Manifest], history: TableHistory, quiet_seconds: float) -> Shortcut:
+def shortcut(manifests: Iterable[Manifest], history: TableHistory, shows_within_seconds: float) -> Shortcut:
     """Return what a plan for the manifests of one table needs of it."""
     runs = [run for manifest in manifests for run in manifest.runs]
-    if not runs or any(run.selection is not None for run in runs) or not _is_quiet(history, quiet_seconds):
+    if not runs or any(run.selection is not None for run in runs) or not _is_quiet(history, shows_within_seconds):
         return WHOLE
     rows: set[str] = set()
     for run in runs:
@@ -54,10 +54,11 @@ def shortcut(manifests: Iterable[Manifest], history: TableHistory, quiet_seconds
     return Shortcut(rows=frozenset(rows))
 
 
-def _is_quiet(history: TableHistory, quiet_seconds: float) -> bool:
+def _is_quiet(history: TableHistory, shows_within_seconds: float) -> bool:
     """True where no call is in doubt, and none was accepted so lately that the table may not show it yet."""
     return not any(
-        call.is_open or (call.state is CallState.ACCEPTED and not call.settled and call.age_seconds < quiet_seconds)
+        call.is_open
+        or (call.state is CallState.ACCEPTED and not call.settled and call.age_seconds < shows_within_seconds)
         for call in history.calls
     )
 

@@ -74,6 +74,13 @@ class _Column(Struct, array_like=True):
     kind: _Text
     upstream: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)]
     config_digest: _Digest
+    implied: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)] = []
+    is_built_in: bool = False
+    max_results: _Count | None = None
+
+
+_COLUMN = _Column.__struct_fields__
+"""All of them are fields of `Column` too."""
 
 
 class _Block(Struct, array_like=True):
@@ -127,6 +134,10 @@ class _Content(Struct, array_like=True):
     tables: list[_Table]
     unreadable: dict[_Id, tuple[_Text, _Text]]
     index: _Index | None = None
+
+
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [msgspec.msgpack.Decoder(shape) for shape in (_Header, _Content)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +288,7 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         kind=snapshot.kind,
         run_status=snapshot.run_status,
         header_in_progress=snapshot.header_in_progress,
-        columns=[
-            _Column(column.id, column.key, column.name, column.kind, list(column.upstream), column.config_digest)
-            for column in snapshot.columns
-        ],
+        columns=[_Column(*(getattr(each, name) for name in _COLUMN)) for each in snapshot.columns],
         rows=len(snapshot.row_ids),
         ids=PackedIds.of(index).data,
         missing_inputs=snapshot.missing_inputs,
@@ -351,10 +359,7 @@ def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHisto
         kind=table.kind,
         run_status=table.run_status,
         header_in_progress=table.header_in_progress,
-        columns=tuple(
-            Column(each.id, each.key, each.name, each.kind, tuple(each.upstream), each.config_digest)
-            for each in table.columns
-        ),
+        columns=tuple(msgspec.convert(each, Column, from_attributes=True) for each in table.columns),
         row_ids=PackedIds(table.ids[: table.rows * PackedIds.WIDTH]),
         missing_inputs=table.missing_inputs,
         states={column.id: states for column, states in zip(outputs, table.states, strict=True)},

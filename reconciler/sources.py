@@ -7,20 +7,21 @@ The same pass serves libyaml and the pure Python parser.
 """
 
 import re
-from bisect import bisect_right
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 import yaml
 
+from reconciler.blanks import Occupied, faults, is_worth_a_look, without_trailing_tabs
 from reconciler.clean import clean
+from reconciler.encoding import decoded
 from reconciler.errors import ManifestError
 from reconciler.place import Place, Problem
-from reconciler.syntax import NO_CHARACTER, TAB, Complaint, explain
+from reconciler.syntax import NO_CHARACTER, QUESTION, Complaint, explain, glued
 from reconciler.wording import kind_of, quote
 
 MAX_BYTES = 1024 * 1024
@@ -48,10 +49,21 @@ class Mark(Protocol):
 Marks: TypeAlias = "Mark | tuple[Mark, list[Marks]] | tuple[Mark, dict[str, tuple[Mark, Marks]]]"
 """Positions in the shape of the value: a scalar's; a list's and its items'; a mapping's, its keys' and values'."""
 
+
+class _PureLoader(yaml.SafeLoader):
+    """PyYAML's own parser, which passes over tabs between values as libyaml does."""
+
+    def scan_to_next_token(self) -> None:
+        super().scan_to_next_token()
+        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+            self.forward()
+            super().scan_to_next_token()
+
+
 Loader: TypeAlias = Callable[[str], Any]
-FAST: Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+PURE: Loader = _PureLoader
+FAST: Loader = getattr(yaml, "CSafeLoader", PURE)
 """libyaml's parser; PyYAML may have been built without it."""
-PURE: Loader = yaml.SafeLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +110,24 @@ def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; split it"
         raise ManifestError([Problem(Place(path, 1, 1), message)])
+    text = decoded(data, path)
+    builder = _Builder(path, text, loader)
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data.removeprefix(BOM_UTF8)[: error.start].decode("utf-8", "replace")
-        message = "the file is UTF-16; save it as UTF-8"
-        if not data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-            message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise ManifestError([Problem(_place_after(path, before), message)]) from None
-    unprintable = _UNPRINTABLE.search(text)
-    if unprintable:
-        message = f"the character {quote(unprintable.group())} is not allowed in YAML"
-        raise ManifestError([Problem(_place_after(path, text[: unprintable.start()]), message)])
-    return _Builder(path, text, loader).documents()
+        return builder.documents()
+    except ManifestError:
+        eased = without_trailing_tabs(text) if builder.stopped_at_tab else text
+        if eased == text:
+            raise
+    # The parsers stop at some tabs that end a line, e.g. an empty one. So they read it again without any, but for those
+    # that turn out to stand in a text.
+    second = _Builder(path, eased, loader, notes=True)
+    documents = second.documents()
+    kept = without_trailing_tabs(text, second.occupied.texts)
+    return documents if kept == eased else _Builder(path, kept, loader).documents()
 
 
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LINE = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_LINE_OR_TAB = re.compile("\r\n|[\t\n\r\x85\u2028\u2029]")
+_ENDS_A_NAME = " \t\r\n,]}"
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NUMBER_STARTS = frozenset("-+.0123456789")
@@ -127,12 +138,6 @@ _WORDS: dict[str, bool | None] = {
 }
 _YAML_VERSIONS = (None, (1, 1), (1, 2))
 _IN_QUOTES = "If it is meant as text, put it in quotes."
-
-
-def _place_after(path: str, before: str) -> Place:
-    """Return the place of the character that follows `before`."""
-    lines = _LINE.split(before)
-    return Place(path, len(lines), len(lines[-1]) + 1)
 
 
 def _mark_of(marks: Marks) -> Mark:
@@ -146,7 +151,7 @@ class _StopReading(Exception):
 class _Builder:
     """Turns the events of one file into documents; lives for one call."""
 
-    def __init__(self, path: str, text: str, loader: Loader) -> None:
+    def __init__(self, path: str, text: str, loader: Loader, *, notes: bool = False) -> None:
         self.path = path
         self.text = text
         self.loader = loader
@@ -158,8 +163,13 @@ class _Builder:
         self.open_anchors: set[str] = set()
         self.nodes = 0
         self.characters = 0
-        # libyaml passes over a tab between values in silence: such tabs are found by where the texts are not.
-        self.texts: list[tuple[int, int]] | None = [] if "\t" in text else None
+        self.occupied = Occupied()
+        self.notes = notes or is_worth_a_look(text)
+        """True if it takes down what `occupied` holds."""
+        self.column = -1
+        """Of the innermost block."""
+        self.flow_depth = 0
+        self.stopped_at_tab = False
 
     def documents(self) -> tuple[Document, ...]:
         """Read to the end; raise every problem found."""
@@ -174,7 +184,7 @@ class _Builder:
                     value, marks = self.node(first, 0)
                     if value is not None or getattr(first, "value", None) != "":
                         found.append(Document(self.path, value, marks))
-            self.check_tabs()
+            self.check_between()
         except _StopReading:
             pass
         except yaml.MarkedYAMLError as error:
@@ -211,6 +221,7 @@ class _Builder:
         index = mark.index if mark else 0
         character = self.text[index : index + 1]
         line = mark.line + 1 if mark else 1
+        self.stopped_at_tab = character == "\t"
         explanation = explain(Complaint(error.problem or "", error.context or "", character, line))
         if explanation.at_context and error.context_mark:
             mark = error.context_mark
@@ -227,6 +238,8 @@ class _Builder:
         """Build the value that `event` begins."""
         kind = type(event)
         mark: Mark = event.start_mark
+        if self.flow_depth and self.text[mark.index - 1] == "?":
+            self.report(mark, QUESTION)
         if kind is yaml.AliasEvent:
             return self.alias(event.anchor, mark)
         nodes, characters = self.nodes, self.characters
@@ -238,16 +251,24 @@ class _Builder:
         anchor = event.anchor
         if anchor is not None:
             self.open_anchors.add(anchor)
+            self.check_name("&" + anchor, mark)
         value: object
         marks: Marks
         if kind is yaml.ScalarEvent:
             value, marks = self.scalar(event, mark), mark
         elif depth == MAX_DEPTH:
             self.stop(mark, f"lists and mappings are nested more than {MAX_DEPTH} deep here")
-        elif kind is yaml.SequenceStartEvent:
-            value, marks = self.sequence(mark, depth + 1)
         else:
-            value, marks = self.mapping(mark, depth + 1)
+            column = self.column
+            if event.flow_style:
+                self.flow_depth += 1
+                self.occupied.flows.append((mark.index, column))
+            else:
+                self.column = mark.column
+            build = self.sequence if kind is yaml.SequenceStartEvent else self.mapping
+            value, marks = build(mark, depth + 1)
+            self.column = column
+            self.flow_depth -= bool(event.flow_style)
         if anchor is not None:
             self.open_anchors.discard(anchor)
             self.anchors[anchor] = (value, marks, self.nodes - nodes, self.characters - characters)
@@ -255,6 +276,7 @@ class _Builder:
 
     def alias(self, anchor: str, mark: Mark) -> tuple[object, Marks]:
         """Return what the anchor named, the same objects, but count them again."""
+        self.check_name("*" + anchor, mark)
         if anchor in self.open_anchors:
             self.report(mark, f"the alias {quote('*' + anchor)} stands inside the value that it names")
             return None, mark
@@ -267,12 +289,20 @@ class _Builder:
         self.guard(mark)
         return value, marks
 
+    def check_name(self, name: str, mark: Mark) -> None:
+        """Refuse `&a:b`, which the parsers take apart and YAML 1.2 does not."""
+        end = mark.index + len(name)
+        following = self.text[end : end + 1]
+        if following not in _ENDS_A_NAME and self.text.startswith(name, mark.index):
+            self.report(mark, glued(name, following))
+
     def scalar(self, event: Any, mark: Mark) -> object:
         """Return text, unless it is unquoted and spells a number, true, false or null."""
         text: str = event.value
         self.characters += len(text)
-        if self.texts is not None:
-            self.texts.append((mark.index, event.end_mark.index))
+        if self.notes:
+            self.occupied.ends_in_block = event.style in ("|", ">")
+            self.occupied.texts.append((mark.index, event.end_mark.index))
         if not event.implicit[0]:
             if "\x00" in text:
                 self.report(mark, "this text holds a NUL character (`\\0`), which is not allowed")
@@ -350,23 +380,8 @@ class _Builder:
             mark = _mark_of(marks)
             self.report(mark, f"`<<` takes a mapping or a list of mappings, but this is {kind_of(value)}")
 
-    def check_tabs(self) -> None:
-        """Report the first tab of each line that stands neither in a text nor in a comment."""
-        if self.texts is None:
-            return
-        texts = sorted(self.texts)
-        line_start, line, reported = 0, 0, -1
-        starts = [start for start, _ in texts]
-        for match in _LINE_OR_TAB.finditer(self.text):
-            if match.group() != "\t":
-                line_start, line = match.end(), line + 1
-                continue
-            at = match.start()
-            before = bisect_right(starts, at) - 1
-            text_end = texts[before][1] if before >= 0 else 0
-            in_comment = "#" in self.text[max(line_start, text_end) : at]
-            if at >= text_end and not in_comment and line != reported:
-                reported = line
-                self.problems.append(Problem(Place(self.path, line + 1, at - line_start + 1), TAB))
-                if len(self.problems) >= MAX_PROBLEMS:
-                    return
+    def check_between(self) -> None:
+        """Report what stands between the values and must not, once it is known where they are."""
+        if self.notes:
+            for fault in islice(faults(self.text, self.occupied), MAX_PROBLEMS - len(self.problems)):
+                self.problems.append(Problem(Place(self.path, fault.line, fault.column), fault.message))

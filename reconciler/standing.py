@@ -4,7 +4,7 @@ Nothing here decides anew: what is due, blocked or in doubt is the plan's word, 
 never disagree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.amounts import json_number, rfc3339
 from reconciler.manifest import Mode, Refresh
 from reconciler.place import Problem
-from reconciler.plan import CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, RunLine, SkipReason
+from reconciler.plan import Call, CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, RunLine, SkipReason
 
 FORMAT_VERSION = "1.0"
 
@@ -42,6 +42,8 @@ class RunStanding:
     """Covered by a call of which nobody knows whether it was paid for."""
     exhausted: int
     """Failed, and rerun as often as the run allows."""
+    not_started: int
+    """Empty, and bought as often as the run allows."""
     age_unknown: int
     """Run before the ledger knew it, so that nobody knows whether it is stale."""
     held_back: int
@@ -103,7 +105,7 @@ def standing(plan: Plan) -> Standing:
     for skip in plan.skipped:
         key = (skip.table_id, skip.address, skip.reason)
         skipped[key] = skipped.get(key, 0) + skip.cells
-    due = {(each.table_id, each.address): each for each in drifts(plan)}
+    due = {(each.table_id, each.address): each for each in _drifts(plan, plan.calls)}
     return Standing(
         tables=tuple(_table(table, skipped, due) for table in plan.tables),
         calls=len(plan.calls),
@@ -115,9 +117,13 @@ def standing(plan: Plan) -> Standing:
 
 def drifts(plan: Plan) -> tuple[Drift, ...]:
     """Return why cells are due, one entry for each run that has any, in the plan's order."""
+    return _drifts(plan, (*plan.calls, *plan.waiting))
+
+
+def _drifts(plan: Plan, calls: Iterable[Call]) -> tuple[Drift, ...]:
     found: dict[tuple[str, str], Drift] = {}
     lines = {(table.table_id, run.address): run for table in plan.tables for run in table.runs}
-    for call in plan.calls:
+    for call in calls:
         key = (call.table_id, call.address)
         before = found.get(key)
         price = call.credits
@@ -159,11 +165,12 @@ def _table(
                 shown=run.states,
                 due=drift.cells if drift else 0,
                 credits=drift.credits if drift else Decimal(0),
-                waiting=count(run.address, SkipReason.IN_PROGRESS),
+                waiting=count(run.address, SkipReason.IN_PROGRESS) + count(run.address, SkipReason.WAITING_FOR_TABLE),
                 blocked=count(run.address, SkipReason.BLOCKED),
                 missing_inputs=count(run.address, SkipReason.MISSING_INPUTS),
                 in_doubt=count(run.address, SkipReason.IN_DOUBT),
                 exhausted=count(run.address, SkipReason.ATTEMPTS_EXHAUSTED),
+                not_started=count(run.address, SkipReason.NOT_STARTED),
                 age_unknown=count(run.address, SkipReason.AGE_UNKNOWN),
                 held_back=count(run.address, SkipReason.HELD_BACK),
                 behind=count(run.address, SkipReason.WAITING),
@@ -246,7 +253,7 @@ def _cause(drift: Drift) -> dict[str, Any]:
 
 def has_drifted(plan: Plan) -> bool:
     """Say whether the tables are elsewhere than the manifests want them: cells are due, or nobody knows of some."""
-    return bool(plan.calls or plan.in_doubt)
+    return bool(plan.has_due or plan.in_doubt)
 
 
 def total(prices: Sequence[Decimal | None]) -> Decimal | None:
@@ -269,6 +276,7 @@ def _run(run: RunStanding) -> dict[str, Any]:
         "missing_inputs": run.missing_inputs,
         "in_doubt": run.in_doubt,
         "attempts_exhausted": run.exhausted,
+        "not_started": run.not_started,
         "age_unknown": run.age_unknown,
         "held_back": run.held_back,
         "behind": run.behind,

@@ -31,7 +31,10 @@ class Explanation:
     """The place to show is where the unfinished thing began, not where the parser gave up."""
 
 
-TAB = "a tab stands here; YAML is indented and separated with spaces"
+TAB = "a tab stands here; YAML is indented with spaces"
+COMMENT = "a comment needs a space before its `#`; put the text in quotes if the `#` is part of it"
+QUESTION = "a `?` right before a value begins a text in YAML 1.2 and a key in 1.1; put the text in quotes"
+BLANK_END = "the file ends in spaces behind a text of `|` or `>`; end its last line with a line break"
 NO_CHARACTER = "this quoted text holds an escape that names no character"
 
 # The first row whose words all occur in the context and the problem explains it; libyaml's wording first.
@@ -56,9 +59,16 @@ _BY_PROBLEM: tuple[tuple[tuple[str, ...], str], ...] = (
 _UNCLOSED = {"']'": ("list", "[", "]"), "'}'": ("mapping", "{", "}")}
 
 
+def glued(name: str, following: str) -> str:
+    """Say that an anchor's or alias's name does not end where it must."""
+    return f"`{clean(name)}` goes on with `{clean(following)}`; its name takes letters, digits, `-`, `_`, then a space"
+
+
 def explain(complaint: Complaint) -> Explanation:
     """Say in plain words what is wrong."""
     said = f"{complaint.context}: {complaint.problem}"
+    if "tab character" in said:
+        return Explanation(TAB)
     if "unexpected end of stream" in said:
         return Explanation("the quotes that open here are never closed", at_context=True)
     if "could not find expected ':'" in said:

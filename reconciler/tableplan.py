@@ -1,25 +1,26 @@
 """One table's share of the plan: scopes resolved, columns decided, what is due covered with rectangles."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import compress
 from typing import TypeAlias
 
-from reconciler import evidence, masks
+from reconciler import blocking, evidence, masks
 from reconciler.approval import Approval
 from reconciler.budget import Prices
 from reconciler.cover import ColumnCells, Rectangle, cover
 from reconciler.decide import (
     AWAITED,
     BLOCKED,
-    DONE_STATES,
     IN_DOUBT,
     INSTEAD_OF_DUE,
     IS_DUE,
+    IS_PENDING,
     LEFT_ALONE,
     MISSING_INPUTS,
     SPENT,
+    STATE_BITS,
+    WHILE_RUNNING,
     Verdict,
     verdicts_of,
 )
@@ -47,6 +48,8 @@ class Rules:
     max_cells_per_call: int
     quiet_seconds: float
     """Q of `spend.md`."""
+    shows_within_seconds: float
+    """How long after its intent an accepted call may show nothing in its table: `Spend.shows_within_seconds`."""
     dates: Mapping[At, Dates] = field(default_factory=dict)
     """For every calendar of the manifests, at the moment at which the ledger was recalled."""
 
@@ -57,6 +60,8 @@ class Part:
 
     tables: list[PlannedTable] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    waiting: list[Call] = field(default_factory=list)
+    """Calls that wait until the table is idle."""
     skipped: list[Skip] = field(default_factory=list)
     in_doubt: list[OpenCall] = field(default_factory=list)
     diagnostics: list[Problem] = field(default_factory=list)
@@ -83,7 +88,7 @@ class TablePlanner:
         assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
         self._manifests = manifests
         self._whole = snapshot
-        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.quiet_seconds))
+        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.shows_within_seconds))
         self._history = history
         self._rules = rules
         self._within = within
@@ -91,7 +96,7 @@ class TablePlanner:
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
-        self._memory = Memory(history, snapshot, self._row_index, rules.quiet_seconds)
+        self._memory = Memory(history, snapshot, self._row_index, rules.shows_within_seconds)
         self._freshness: dict[Refresh, Freshness] = {
             run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
             for manifest in manifests
@@ -102,6 +107,8 @@ class TablePlanner:
         self._depths = depths(snapshot.columns)
         self._due: dict[str, int] = {}
         """Column id → rows due in any scope."""
+        self._waits: dict[str, blocking.Waits] = {}
+        """By address."""
         self._trials: dict[str, Trial | None] = {}
         """Address → how the first portion of a run with a rollout came out."""
         self._portions: dict[str, dict[str, int]] = {}
@@ -124,15 +131,18 @@ class TablePlanner:
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
-        part.skipped = _skips(found, skipped, self._snapshot.id)
+        part.skipped = blocking.explained(_skips(found, skipped, self._snapshot.id), self._waits)
         if self._whole.unread_rows and not self._rows:
             part.skipped = [
                 Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope), self._snapshot.id) for scope in found
             ]
+        turns = self._turns(cells)
+        calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
+        calls.sort(key=self._upstream_first)
         if self._snapshot.is_finished:
-            turns = self._turns(cells)
-            part.calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
-            part.calls.sort(key=self._upstream_first)
+            part.calls = calls
+        else:
+            part.waiting = calls
         return part
 
     def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
@@ -159,6 +169,8 @@ class TablePlanner:
         for scope in wanting:
             facts = self._facts(column, scope)
             verdicts = facts.translate(verdicts_of(scope.run))
+            if not self._snapshot.is_finished:
+                verdicts = verdicts.translate(WHILE_RUNNING)
             due = masks.from_flags(verdicts.translate(IS_DUE)) & scope.rows & ~taken
             withheld = self._withheld(scope)
             if withheld is not None:
@@ -173,7 +185,9 @@ class TablePlanner:
             decided.append((scope, due, harmless, verdicts))
         self._due[column.id] = taken
         for scope, due, harmless, verdicts in decided:
-            yield scope, due, harmless, self._count(verdicts, scope.rows, taken)
+            waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows)
+            self._waits.setdefault(scope.address, {})[column.id] = waits
+            yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
 
     def _withheld(self, scope: Scope) -> Verdict | None:
         """Return why nothing of a scope is due although its cells are; None where that is not so."""
@@ -193,13 +207,24 @@ class TablePlanner:
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
         facts = (
-            masks.from_flags(self._snapshot.states[column.id])
+            self._states(column)
             | self._missing * MISSING_INPUTS
             | self._memory.in_doubt(column) * IN_DOUBT
-            | self._blocked(column) * BLOCKED
+            | blocking.blocked(column, self._snapshot, self._due) * BLOCKED
             | self._remembered(column, scope)
         )
         return masks.to_flags(facts, self._rows)
+
+    def _states(self, column: Column) -> int:
+        """The states' bits; on a running table, what is pending and under way by no call of ours counts as empty.
+
+        It may run by itself meanwhile, and is due if it does not: that is seen once the table is idle.
+        """
+        states = self._snapshot.states[column.id]
+        found = masks.from_flags(states)
+        if not self._snapshot.is_finished:
+            found &= ~((masks.from_flags(states.translate(IS_PENDING)) & ~self._memory.unsettled(column)) * STATE_BITS)
+        return found
 
     def _remembered(self, column: Column, scope: Scope) -> int:
         """The facts' bits that say whether the ledger's accepted calls are enough for the run."""
@@ -209,29 +234,16 @@ class TablePlanner:
         if run.revision is not None:
             spent = self._memory.at_revision(column, run.revision)
         else:
-            spent = self._memory.exhausted(column, run.max_attempts)
+            spent = self._memory.exhausted(column, run.mode, run.max_attempts)
         return spent * SPENT | self._memory.awaited(column) * AWAITED
 
-    def _blocked(self, column: Column) -> int:
-        """Rows in which an upstream cell is neither done nor due in this plan. Inputs have a flag of their own."""
-        blocked = 0
-        for upstream in column.upstream:
-            states = self._snapshot.states.get(upstream)
-            if states is not None:
-                ready = masks.from_flags(states.translate(DONE_STATES)) | self._due.get(upstream, 0)
-                blocked |= masks.every_row(self._rows) & ~ready
-        return blocked
-
-    def _count(self, verdicts: bytes, rows: int, due: int) -> dict[Verdict, int]:
-        """Count the verdicts of the cells in scope that no scope takes."""
-        if self._snapshot.is_finished:
-            rows &= ~due
-        left = masks.to_flags(masks.from_flags(verdicts) & rows * 0xFF, self._rows)
+    def _count(self, verdicts: bytes, rows: int, due: int, taken: int) -> dict[Verdict, int]:
+        """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
+        left = masks.to_flags(masks.from_flags(verdicts) & (rows & ~taken) * 0xFF, self._rows)
         counts = {verdict: left.count(verdict) for verdict in Verdict}
-        waiting = counts.pop(Verdict.DUE)
+        del counts[Verdict.DUE]  # it was not approved
         if not self._snapshot.is_finished:
-            # What is due while the table runs waits for it; on an idle table it only was not approved.
-            counts[Verdict.IN_PROGRESS] += waiting
+            counts[Verdict.WAITING_FOR_TABLE] = masks.count(due)
         return counts
 
     def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> Turns:
@@ -270,7 +282,7 @@ class TablePlanner:
         due = {
             part.column: [start + at for at in masks.indexes(rectangle.due(part), length)] for part in rectangle.parts
         }
-        covered = rectangle.blocks(names)
+        covered, prices = rectangle.blocks(names), self._rules.prices
         work = {
             "table": self._snapshot.id,
             "mode": scope.run.mode.value,
@@ -290,25 +302,17 @@ class TablePlanner:
             column_keys=tuple(columns[column].key for column in ids),
             rows=rows,
             cells=rectangle.cells,
-            credits=self._credits((columns[column], len(indexes)) for column, indexes in due.items()),
+            credits=prices.sum((columns[column], len(indexes)) for column, indexes in due.items()),
             reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
             covered=covered,
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: columns[column].config_digest for column in ids},
             kinds={column: columns[column].kind for column in ids},
+            unpriced=tuple(column for column in ids if prices.sum([(columns[column], 1)]) is None),
             cause=cause,
             wave=wave,
             table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",
         )
-
-    def _credits(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
-        total = Decimal(0)
-        for column, count in cells:
-            price = self._rules.prices.of(column.kind, column.key, column.id)
-            if price is None:
-                return None
-            total += price * count
-        return total
 
     def _upstream_first(self, call: Call) -> tuple[int, int]:
         """The call's wave, then the depth of its first column: what others wait for is sent before them."""

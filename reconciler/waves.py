@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 from reconciler import masks
 from reconciler.cover import ColumnCells
 from reconciler.desired import Scope
-from reconciler.manifest import ChildOf, Manifest
+from reconciler.manifest import Manifest
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.ordering import before
-from reconciler.plan import Call, Growth, Skip, SkipReason, Trial
+from reconciler.plan import Call, Skip, SkipReason, Trial
 from reconciler.recall import Memory
 
-_UNSETTLED = frozenset({SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.HELD_BACK, SkipReason.WAITING})
+_UNSETTLED = frozenset(
+    {
+        *(SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.HELD_BACK),
+        *(SkipReason.WAITING, SkipReason.WAITING_FOR_TABLE),
+    }
+)
 """A manifest with such cells is not at rest: what comes after it has to wait."""
 
 
@@ -136,37 +141,3 @@ def above(name: str, manifests: Iterable[Manifest]) -> frozenset[str]:
         found |= fresh
         pending += fresh
     return frozenset(found)
-
-
-def growth(manifests: Iterable[Manifest], calls: Iterable[Call]) -> tuple[Growth, ...]:
-    """Return the manifests whose tables the calls fill, or that are filled from such a one, by name."""
-    filling: dict[str, set[str]] = {}
-    for call in calls:
-        filling.setdefault(call.manifest, set()).update((*call.columns, *call.column_keys))
-    children = {
-        manifest.name: (manifest, manifest.source) for manifest in manifests if isinstance(manifest.source, ChildOf)
-    }
-    found: dict[str, Growth] = {}
-    while True:
-        fresh = {
-            name: _growth(manifest, source)
-            for name, (manifest, source) in children.items()
-            if name not in found
-            and (source.manifest.text in found or source.column.text in filling.get(source.manifest.text, ()))
-        }
-        if not fresh:
-            return tuple(found[name] for name in sorted(found))
-        found |= fresh
-
-
-def _growth(manifest: Manifest, source: ChildOf) -> Growth:
-    allowed = manifest.growth
-    return Growth(
-        manifest=manifest.name,
-        table_id=manifest.table_id,
-        because=f"{source.manifest.text}/{source.column.text}",
-        max_cells=None if allowed is None else allowed.max_cells,
-        max_credits=None if allowed is None else allowed.max_credits,
-        place=manifest.table_place,
-        labels=manifest.labels,
-    )

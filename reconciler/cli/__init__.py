@@ -5,11 +5,15 @@ Importing click takes longer than starting Python, so the plain `--help` is a fi
 
 import importlib
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
     """Run the command line of this process and exit with the contract's exit code."""
     arguments = sys.argv[1:]
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As stderr does: what the encoding lacks is spelled, and ends nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if arguments in (["--help"], ["-h"]):
         with open(f"{__path__[0]}/help.txt", encoding="utf-8") as help_text:  # noqa: PTH123 - pathlib costs as much
             sys.stdout.write(help_text.read())

@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,32 +14,35 @@ from types import FrameType
 
 import click
 
-from reconciler import looking, planfile, reconcile, reportfile, schema, sending
+from reconciler import looking, planfile, reconcile, schema, sending
 from reconciler import saved as saved_plan
+from reconciler.apply import Stop, StopCause
 from reconciler.clean import clean
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin
+from reconciler.cli.connection import api_options, origin, say_where, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading, Waiting
-from reconciler.cli.review import APPLY_FORMATS, answer_report
-from reconciler.cli.writing import write_profile, write_whole
-from reconciler.client import Reader, SpendClient
-from reconciler.errors import PlanError, SettingsError, StalePlan
+from reconciler.cli.receipt import Receipt, outlet, plain_line
+from reconciler.cli.review import APPLY_FORMATS
+from reconciler.client import ReadCost, Reader, SpendClient
+from reconciler.errors import PlanError, ReconcilerError, SettingsError, StalePlan
 from reconciler.guard import tightest
 from reconciler.history import CallState
-from reconciler.ledger import open_ledger
+from reconciler.looking import Wanted
 from reconciler.observed import TableStatus
 from reconciler.outcome import CallResult, Ending, Ticket
-from reconciler.plan import Call, Plan
+from reconciler.plan import Call, OpenCall, Plan
 from reconciler.profiling import Phase, Profile
 from reconciler.provenance import actor
 from reconciler.render.plan_text import addressed, plan_text
-from reconciler.render.report_text import report_text, result_text
-from reconciler.report import Report, bought_cells
+from reconciler.render.report_text import result_text
+from reconciler.report import ExitCode, Report, bought_cells
 from reconciler.revision import held_to
 from reconciler.saved import SavedPlan
 from reconciler.sending import Interrupt, Tools, Watcher
 from reconciler.settings import Settings
+
+STOPPING = "Stopping once the call in flight has ended; a second signal ends the waiting for it."
 
 
 @click.command("apply")
@@ -103,6 +106,7 @@ def command(
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
     settings = held_to(limits_from, settings, paths)
+    say_where(console, settings)
     saved = None if file is None else _read_plan(Path(file), plan_max_age)
     if saved is not None:
         target, exclude = saved.include, saved.exclude
@@ -112,39 +116,66 @@ def command(
                 f"The plan was made from a snapshot of {clean(saved.taken_at)}; the live tables are read again."
             )
     spent = Profile()
-    with spent.phase(Phase.MANIFESTS):
-        wanted = looking.load(settings, paths, target, exclude)
-    if saved is not None:
-        saved.check_manifests(wanted.digest)
-    screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
+    with ExitStack() as files:
+        # Tried first: a path that cannot be written must not cost a report of what was paid for.
+        report_file = None if out is None else files.enter_context(outlet("--out", out))
+        profile_file = None if profile is None else files.enter_context(outlet("--profile", profile))
+        with spent.phase(Phase.MANIFESTS):
+            wanted = looking.load(settings, paths, target, exclude)
+        screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
+        with interruptible(console) as interrupt:
+            try:
+                report, cost = _apply(wanted, screen, interrupt, spent, wait, timeout, lease_timeout)
+            except (KeyboardInterrupt, click.Abort):
+                console.error("cancelled; nothing was sent")
+                return ExitCode.CANCELLED
+            interrupt.is_over = True
+            code = report.exit_code(detailed=detailed_exitcode)
+            receipt = Receipt(console, report, code)
+            if profile_file is not None:
+                sizes = {"calls": len(report.results)}
+                receipt.save_profile(profile_file, lambda: spent.document("apply", cost, sizes))
+            if report_file is not None:
+                receipt.save(report_file)
+            receipt.answer(form)
+    return code
+
+
+def _apply(
+    wanted: Wanted,
+    screen: "_Screen",
+    interrupt: Interrupt,
+    spent: Profile,
+    wait: bool | None,
+    timeout: float | None,
+    lease_timeout: float,
+) -> tuple[Report, ReadCost]:
+    """Apply; once sending has begun, return what was sent whatever goes wrong."""
+    console, settings = screen.console, screen.settings
     api = api_options(settings)
-    # Until the report is out: a signal that comes late must not cost what the apply has to say.
-    with interruptible() as interrupt:
+    report, cost = None, ReadCost()
+    try:
         with (
             Reading(console) as reading,
             Reader(api, on_progress=reading.take) as reader,
-            open_ledger(settings.ledger, interrupted=lambda: bool(interrupt)) as ledger,
+            writing_ledger(settings, console, lambda: bool(interrupt)) as ledger,
         ):
+            client = SpendClient(api)
+            interrupt.abandons(client.abandon, reader.abandon)
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
-            tools = Tools(settings, reader, SpendClient(api), ledger, who, told, interrupt, lease_timeout, spent)
+            tools = Tools(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
             is_waiting = wait if wait is not None else console.is_terminal
             wait_for = screen.waiting(tools, timeout) if is_waiting else None
-            report = reconcile.apply(wanted, tools, screen.approve, saved, wait_for)
+            report = reconcile.apply(wanted, tools, screen.approve, screen.saved, wait_for)
             cost = reader.cost()
-        if profile is not None:
-            write_profile(profile, spent.document("apply", cost, {"calls": len(report.results)}))
-        code = report.exit_code(detailed=detailed_exitcode)
-        content = reportfile.document(report, code)
-        saved_as = json.dumps(content, indent=2, ensure_ascii=True)
-        if out is not None:
-            write_whole(Path(out), saved_as + "\n")
-        if form == "json":
-            console.answer(saved_as)
-        elif form == "markdown":
-            answer_report(console, content)
+    except Exception as error:
+        if not interrupt.is_sending:
+            raise
+        if report is None:
+            report = screen.rescued(error)
         else:
-            console.answer(report_text(report, console.paint))
-    return code
+            console.error(f"an unexpected {type(error).__name__} came after the last call", "Report it as a bug.")
+    return report, cost
 
 
 def _read_plan(path: Path, max_age_seconds: float) -> SavedPlan:
@@ -165,62 +196,90 @@ class _Screen:
     def __init__(
         self, console: Console, settings: Settings, saved: SavedPlan | None, *, as_text: bool, yes: bool
     ) -> None:
-        self._console = console
-        self._settings = settings
-        self._saved = saved
+        self.console = console
+        self.settings = settings
+        self.saved = saved
         self._as_text = as_text
         self._yes = yes
         self._width = 0
         self._bar: Waiting | None = None
+        self._plan_id = ""
+        self._in_doubt: tuple[OpenCall, ...] = ()
+        self._results: list[CallResult] = []
+        self._unrecorded: list[str] = []
 
     def approve(self, plan: Plan) -> str:
         """Show the plan and have it approved; return its id. Raises PlanError, SettingsError or click.Abort."""
+        self._plan_id, self._in_doubt = self._approved(plan), plan.in_doubt
+        return self._plan_id
+
+    def rescued(self, error: Exception) -> Report:
+        """Return what is known of an apply that failed in a way that nobody foresaw, once it had begun to send."""
+        if isinstance(error, ReconcilerError):
+            stop = Stop(StopCause.TROUBLE, error.message, error.hint)
+        else:
+            hint = "Report it as a bug. `reconciler ledger list` shows what was recorded."
+            stop = Stop(StopCause.TROUBLE, f"an unexpected {type(error).__name__} ended the apply", hint)
+        return Report(
+            self._plan_id, tuple(self._results), stop, in_doubt=self._in_doubt, unrecorded=tuple(self._unrecorded)
+        )
+
+    def _approved(self, plan: Plan) -> str:
         self._width = max((len(addressed(call)) for call in plan.calls), default=0)
-        allowed = tightest(self._settings.limits, self._settings.floor)
-        text = plan_text(plan, allowed, (), self._console.paint, is_preview=False)
+        allowed = tightest(self.settings.limits, self.settings.floor)
+        text = plan_text(plan, allowed, (), self.console.paint, is_preview=False)
         if self._as_text:
-            self._console.answer(text + "\n")
-        if self._saved is not None:
-            return self._saved.plan_id
+            self.console.answer(text + "\n")
+        if self.saved is not None:
+            return self.saved.plan_id
         if plan.calls and not self._yes:
-            if not (sys.stdin.isatty() and self._console.is_terminal):
+            if not (sys.stdin.isatty() and self.console.is_terminal):
                 raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
             if not self._as_text:
                 click.echo(text + "\n", err=True)
             if not click.confirm("Send these calls?", err=True):
                 raise PlanError("the plan was not approved; nothing was sent")
-        plan_id: str = planfile.document(plan, origin(self._settings))["plan_id"]
+        plan_id: str = planfile.document(plan, origin(self.settings))["plan_id"]
         return plan_id
 
     def watcher(self) -> Watcher:
         """Return what the apply tells its progress to."""
-        return Watcher(self._result, self._poll, self._unrecorded, self._trouble)
+        return Watcher(self._result, self._poll, self._lost, self.console.info)
 
-    def waiting(self, tools: Tools, timeout: float | None) -> Callable[[Report], Report]:
+    def waiting(self, tools: Tools, timeout: float | None) -> Callable[[Report, Collection[str]], Report]:
         """Return what waits for a wave, with a bar or plain lines; all waves together have `timeout` seconds."""
         waited = 0.0
 
-        def wait(report: Report) -> Report:
+        def wait(report: Report, others: Collection[str]) -> Report:
             nonlocal waited
             began = time.monotonic()
             awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
             cells = sum(map(bought_cells, awaited))
-            with Waiting(self._console, cells) as self._bar:
-                found = sending.wait(report, tools, None if timeout is None else max(0.0, timeout - waited))
+            with Waiting(self.console, cells) as self._bar:
+                left = None if timeout is None else max(0.0, timeout - waited)
+                found = sending.wait(report, tools, left, others)
             waited += time.monotonic() - began
             return found
 
         return wait
 
+    # What follows is called once there is something to lose, so none of it may fail.
+
     def _result(self, result: CallResult) -> None:
+        self._results.append(result)
         if self._as_text:
-            self._console.answer(result_text(result, self._width, self._console.paint))
+            try:
+                line = result_text(result, self._width, self.console.paint)
+            except Exception as error:
+                line = f"{plain_line(result)} (unexpected {type(error).__name__} while showing it)"
+            self.console.tell(line)
 
     def _poll(self, statuses: Mapping[str, TableStatus]) -> None:
         if self._bar is not None:
             self._bar.poll(statuses)
 
-    def _unrecorded(self, call: Call, ticket: Ticket, ending: Ending) -> None:
+    def _lost(self, call: Call, ticket: Ticket, ending: Ending) -> None:
+        self._unrecorded.append(call.id)
         record = {
             "call": call.id,
             "attempt": ticket.attempt,
@@ -229,27 +288,39 @@ class _Screen:
             "cells": call.cells,
             **asdict(ending),
         }
-        self._console.error(
+        self.console.error(
             f"the ledger did not keep this outcome; keep it yourself: {json.dumps(record)}",
             "Once the ledger can be written, end the doubt with `reconciler ledger resolve`.",
         )
 
-    def _trouble(self, message: str) -> None:
-        self._console.info(message)
-
 
 @contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """Turn the first SIGINT or SIGTERM into a polite stop; a second one stops at once."""
+def interruptible(console: Console) -> Iterator[Interrupt]:
+    """Let SIGINT, SIGTERM and SIGHUP cancel an apply that has sent nothing, and stop one that has.
+
+    The first lets the calls in flight end, a second one ends the waiting for them, too. Once only the report is left,
+    they change nothing.
+    """
     interrupt = Interrupt()
 
-    def polite(_signal: int, _frame: FrameType | None) -> None:
-        if interrupt:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if interrupt.is_over:
+            return
+        if not interrupt.is_sending:
             raise KeyboardInterrupt
+        if interrupt:
+            interrupt.insist()
+            return
         interrupt.set()
-        click.echo("\nreconciler: stopping once the call in flight has ended", err=True)
+        # Past Python's buffers: the signal may have come in the middle of a line that is being written.
+        with suppress(OSError, ValueError, AttributeError):
+            line = console.line("info", STOPPING, {})
+            os.write(sys.stderr.fileno(), f"{chr(10) if console.is_terminal else ''}{line}\n".encode())
 
-    before = {number: signal.signal(number, polite) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` leaves it
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield interrupt
     finally:

@@ -33,7 +33,9 @@ _WHY: Mapping[int, str] = {
     ExitCode.STALE: "the plan that was approved is missing, too old, or not for these manifests: make a new one",
     ExitCode.LEASED: "another apply holds one of the tables",
     ExitCode.USAGE: "the command line was wrong: the check's log says how",
+    ExitCode.CANCELLED: "it was cancelled",
 }
+"""The exit codes that say that nothing was sent, and why."""
 
 
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,7 +45,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--plan", metavar="FILE", type=click.Path(dir_okay=False), help="Show a plan file."),
             click.option("--report", metavar="FILE", type=click.Path(dir_okay=False), help="Show an apply's report."),
             click.option("--no-plan", type=int, metavar="CODE", help="Say that `plan` ended with CODE and no file."),
-            click.option("--no-report", type=int, metavar="CODE", help="Say that `apply` ended with CODE, unsent."),
+            click.option("--no-report", type=int, metavar="CODE", help="Say that `apply` ended with CODE, no report."),
             click.option(
                 "--name", default="default", show_default=True, help="The project: each has a comment of its own."
             ),
@@ -151,9 +153,13 @@ def _pointer(what: str, link: str | None) -> str:
 
 
 def _nothing(kind: Kind, name: str, code: int, pointer: str) -> str:
-    why = _WHY.get(code, "the check's log says why")
-    what = "Plan" if kind is Kind.PLAN else "Apply"
-    headline = f"### {what} `{name}`: none. Nothing was sent\n\nExit code {code}: {why}."
+    if kind is Kind.REPORT and code not in _WHY:
+        why = "calls may have been sent and paid for. The check's log and `reconciler ledger list` say which"
+        headline = f"### Apply `{name}`: its report is missing\n\nExit code {code}: {why}."
+    else:
+        what = "Plan" if kind is Kind.PLAN else "Apply"
+        why = _WHY.get(code, "the check's log says why")
+        headline = f"### {what} `{name}`: none. Nothing was sent\n\nExit code {code}: {why}."
     return f"{headline}{pointer[pointer.find(':') :]}" if "](" in pointer else headline
 
 

@@ -1,17 +1,27 @@
-"""Settings → what talks to the API; the token goes from the environment into the client and nowhere else."""
+"""Settings → what talks to the API and the ledger.
+
+The token goes from the environment into the client and nowhere else.
+"""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from reconciler import __version__
+from reconciler.clean import clean
+from reconciler.cli.console import Console
 from reconciler.client import ApiOptions, Token
+from reconciler.errors import SettingsError
+from reconciler.ledger import Ledger, open_ledger
 from reconciler.planfile import Origin
-from reconciler.provenance import git_state
-from reconciler.settings import Settings, read_token
+from reconciler.provenance import git_state, is_ci
+from reconciler.settings import Settings, check_recipient, ledger_address, read_token
 
 
 def api_options(settings: Settings) -> ApiOptions:
     """Put the API's settings and the token together. Raises SettingsError."""
+    check_recipient(settings)
     api = settings.project.api
     return ApiOptions(
         base_url=settings.api_url,
@@ -21,6 +31,45 @@ def api_options(settings: Settings) -> ApiOptions:
         page_rows=api.page_rows,
         call_seconds=api.spend.call_seconds,
     )
+
+
+def reading_ledger(settings: Settings, interrupted: Callable[[], bool] = lambda: False) -> Ledger:
+    """Open the ledger for a command that writes nothing, or makes one on purpose. Raises SettingsError.
+
+    Once `interrupted` says True, the store is waited for no longer than a moment.
+    """
+    return open_ledger(ledger_address(settings), by_project=settings.named_ledger is None, interrupted=interrupted)
+
+
+def writing_ledger(settings: Settings, console: Console, interrupted: Callable[[], bool] = lambda: False) -> Ledger:
+    """Open the ledger for a command that may write: where there is none yet, a CI is refused and a person is told.
+
+    A CI's disk is thrown away: a ledger made there knows nothing, is kept by nobody, and everything is bought again.
+    """
+    ledger = reading_ledger(settings, interrupted)
+    if ledger.is_there():
+        return ledger
+    if is_ci(os.environ):
+        ledger.close()
+        raise SettingsError(
+            f"there is no ledger at {clean(ledger.location)}, and in CI a command makes none: a new one would not know "
+            "what was bought before, and all of it would be bought again",
+            hint="Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
+            "If this file is kept and really is to begin empty, run `reconciler ledger init` once.",
+        )
+    console.info(f"There is no ledger at {clean(ledger.location)} yet: it is created with its first record.")
+    return ledger
+
+
+def say_where(console: Console, settings: Settings) -> None:
+    """Name project and ledger to a person, in the first line. Raises SettingsError."""
+    if not console.is_terminal:
+        return
+    file = settings.project_file
+    project = f"No project file in {Path.cwd()}" if file is None else f"Project {file.parent.resolve() / file.name}"
+    with reading_ledger(settings) as ledger:
+        missing = "" if ledger.is_there() else " (not there yet)"
+        console.info(clean(f"{project} · ledger {ledger.location}{missing}", limit=2000))
 
 
 def origin(settings: Settings) -> Origin:

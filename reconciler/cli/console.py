@@ -5,15 +5,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec, TextIO
 
 import click
 
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.errors import Leased, LimitExceeded, ManifestError, ReconcilerError, StalePlan
+from reconciler.provenance import is_ci
 from reconciler.render.paint import Colour, Paint, plain
 from reconciler.render.plan_text import problems_text
 from reconciler.report import ExitCode
@@ -30,6 +32,8 @@ class Console:
     """What the global flags say about speaking and settings."""
 
     flags: Mapping[str, Any]
+    _lost: list[str] = field(default_factory=list)
+    """Why stdout takes nothing any more; empty while it does."""
 
     def settings(self, **limits: str | None) -> Settings:
         """Settle flags, environment, project file and defaults."""
@@ -39,17 +43,37 @@ class Console:
     @property
     def is_terminal(self) -> bool:
         """True where a person watches both streams and no CI says otherwise."""
-        return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+        return _is_terminal(sys.stdout) and _is_terminal(sys.stderr) and not is_ci(os.environ)
 
     @property
     def paint(self) -> Paint:
         """Colour on a terminal, none elsewhere or where it is not wanted."""
-        wanted = sys.stdout.isatty() and not self.flags["no_color"] and not os.environ.get("NO_COLOR")
+        wanted = _is_terminal(sys.stdout) and not self.flags["no_color"] and not os.environ.get("NO_COLOR")
         return _terminal_paint if wanted and os.environ.get("TERM") != "dumb" else plain
 
     def answer(self, text: str) -> None:
         """Write the answer to stdout."""
         click.echo(text)
+
+    def tell(self, text: str) -> bool:
+        """Write the answer of a command that has acted: on stderr if stdout does not take it, which is said once.
+
+        Raises nothing, since it must not cost the exit code of what was done. Returns whether stdout took it.
+        """
+        if not self._lost:
+            failure = _failure_of(lambda: click.echo(text)) if sys.stdout is not None else "it is closed"
+            if failure is None:
+                return True
+            self._lost.append(failure)
+            forget_stdout()
+            self.error(f"stdout cannot be written, so the answer follows here: {failure}")
+        self.say(text)
+        return False
+
+    def say(self, text: str, *, newline: bool = True) -> None:
+        """Write to stderr; a stderr that takes nothing is no reason to fail, and leaves nowhere to say so."""
+        with suppress(OSError, ValueError):
+            click.echo(text, nl=newline, err=True)
 
     def stream(self, pieces: Iterable[str]) -> None:
         """Write an answer to stdout piece by piece; the last one ends the line."""
@@ -71,14 +95,15 @@ class Console:
         self._log("error", message, {**fields, "hint": hint} if hint else fields)
 
     def _log(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        self.say(self.line(level, message, fields))
+
+    def line(self, level: str, message: str, fields: Mapping[str, Any]) -> str:
+        """Return what stderr says of something, without the last line's end."""
         if self.flags["log_format"] == "json":
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            click.echo(json.dumps({"time": now, "level": level, "message": message, **fields}), err=True)
-            return
+            return json.dumps({"time": now, "level": level, "message": message, **fields})
         prefix = "reconciler: " if level == "error" else ""
-        click.echo(prefix + message, err=True)
-        if fields.get("hint"):
-            click.echo(f"  {fields['hint']}", err=True)
+        return prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
 
     def problems(self, error: ManifestError) -> None:
         """Write located problems to stderr, in the form editors and CI logs link."""
@@ -86,9 +111,32 @@ class Console:
             for problem in error.problems:
                 self.error(problem.message, problem.hint, place=str(problem.place))
             return
-        click.echo(problems_text(error.problems), err=True)
         files = len({problem.place.path for problem in error.problems})
-        click.echo(f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}.", err=True)
+        sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
+        self.say(f"{problems_text(error.problems)}\n{sums}")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _failure_of(write: Callable[[], object]) -> str | None:
+    """Write; return what went wrong, in words."""
+    try:
+        write()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    except ValueError as error:  # a file object that was closed, or an encoding that lacks a character
+        return type(error).__name__
+    return None
+
+
+def forget_stdout() -> None:
+    """Let what is still buffered for stdout go nowhere: it would fail again as the interpreter ends, with exit 120."""
+    with suppress(OSError, ValueError, AttributeError):  # it has no descriptor, or there is none
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _terminal_paint(text: str, colour: Colour) -> str:
@@ -103,7 +151,8 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
         console = Console(click.get_current_context().obj)
         try:
             code = command(*arguments, **options)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except ManifestError as error:
             console.problems(error)
             code = ExitCode.ERROR
@@ -112,9 +161,11 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
             code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.ERROR)
         except BrokenPipeError:
             # The reader went away: `reconciler plan | head`. Keep Python from complaining about it at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            forget_stdout()
             code = ExitCode.ERROR
         except OSError as error:
+            if error.filename is None:
+                forget_stdout()  # a full disk, say
             console.error(f"{clean(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}")
             code = ExitCode.ERROR
         raise click.exceptions.Exit(int(code))

@@ -7,11 +7,10 @@ import click
 from reconciler import looking
 from reconciler.clean import clean
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin
+from reconciler.cli.connection import api_options, origin, reading_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
 from reconciler.errors import ManifestError
-from reconciler.ledger import open_ledger
 from reconciler.render.status_text import drift_text
 from reconciler.report import ExitCode
 from reconciler.standing import drift_document, has_drifted
@@ -33,7 +32,7 @@ def command(
     console = Console(context.obj)
     settings = console.settings()
     wanted = looking.load(settings, paths, target, exclude)
-    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+    with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
         wanted = looking.resolve(wanted, reader)
         seen = looking.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
     plan = looking.plan(wanted, seen, settings)

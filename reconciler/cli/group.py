@@ -3,7 +3,9 @@
 Nothing but click is imported here, so that `--version` and completion stay fast.
 """
 
+import copy
 import importlib
+from contextlib import chdir
 from keyword import iskeyword
 from typing import Any
 
@@ -29,6 +31,8 @@ COMMANDS = {
 """Command name, which is also its module in this package (`import_` for a word of Python) → its line in the help."""
 
 USAGE_ERROR = 64
+CANCELLED = 130
+"""What shells expect of a command that Ctrl-C ended."""
 
 
 class Commands(click.Group):
@@ -45,6 +49,7 @@ class Commands(click.Group):
         module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         command = importlib.import_module(f"reconciler.cli.{module}").command
         assert isinstance(command, click.Command)
+        _take_globals(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -53,14 +58,52 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _enter(context: click.Context, _: click.Parameter, folder: str | None) -> None:
+    """Work in a folder until the command line is done."""
+    if folder is None or context.resilient_parsing:
+        return
+    try:
+        context.with_resource(chdir(folder))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise click.BadParameter(reason or "not a folder", param_hint="-C") from None
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Take a global option that stands after the command for one before it."""
+    assert option.name is not None
+    if context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT:
+        context.obj[option.name] = value
+
+
+def _take_globals(command: click.Command) -> None:
+    """Let a command and those below it take the global options, too: people put them at the end of the line."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_globals(each)
+    taken = {name for parameter in command.params for name in parameter.opts}
+    for option in group.params:
+        if isinstance(option, click.Option) and option.name != "version" and not taken.intersection(option.opts):
+            late = copy.copy(option)
+            late.hidden = True
+            if late.expose_value:
+                late.expose_value = False
+                late.callback = _keep
+            command.params.append(late)
+
+
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with `reconciler demo`. Settings come from flags, environment, reconciler.yaml and defaults.",
+    epilog="Start with `reconciler demo`. Settings come from flags, environment, reconciler.yaml and defaults. "
+    "The options above may stand after the command, too.",
 )
-@click.option("--project", metavar="FILE", help="Project file. Default: reconciler.yaml, where there is one.")
+@click.option("-C", "start", metavar="DIR", is_eager=True, expose_value=False, callback=_enter,
+              help="Run as if started in DIR.")  # fmt: skip
+@click.option("--project", metavar="FILE", help="Project file. Default: the nearest reconciler.yaml, here or above.")
 @click.option("--api-url", metavar="URL", help="Base URL of the API. Default: https://api.extruct.ai.")
-@click.option("--ledger", metavar="URL", help="Ledger file or PostgreSQL URL. Default: .reconciler/ledger.db.")
+@click.option(
+    "--ledger", metavar="URL", help="Ledger file or PostgreSQL URL. Default: .reconciler/ledger.db in the project."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr.")
 @click.option("--no-color", is_flag=True, help="No colour; as the environment variable NO_COLOR.")
@@ -88,5 +131,5 @@ def run(arguments: list[str]) -> int:
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("reconciler: interrupted", err=True)
-        return 1
+        return CANCELLED
     return code if isinstance(code, int) else 0

@@ -8,22 +8,22 @@ from typing import TypeAlias
 
 import click
 
-from reconciler import adoption, importing
+from reconciler import importing
 from reconciler.amounts import counted
 from reconciler.clean import clean
-from reconciler.cli.connection import api_options
+from reconciler.cli.adopt import Revision, adopt_done
+from reconciler.cli.connection import api_options, reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
-from reconciler.cli.writing import write_whole
+from reconciler.cli.writing import SHARED, write_whole
 from reconciler.client import Reader
 from reconciler.discovery import SUFFIXES, find_files
 from reconciler.errors import ApiError, SettingsError
 from reconciler.finding import find
 from reconciler.importing import Fate, Wish
-from reconciler.ledger import Ledger, open_ledger
+from reconciler.ledger import Ledger
 from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest
 from reconciler.observed import TableHeader, TableSnapshot
-from reconciler.provenance import actor, git_state
 from reconciler.report import ExitCode
 from reconciler.settings import Settings, manifest_paths
 
@@ -43,18 +43,6 @@ class TableName(click.ParamType[str]):
             shown = clean(value)
             self.fail(f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>", param, ctx)
         return found
-
-
-class Revision(click.ParamType[str]):
-    """A revision as a manifest takes it."""
-
-    name = "revision"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it as it is."""
-        if not 1 <= len(value) <= 100 or not all("!" <= character <= "~" for character in value):
-            self.fail(f"{clean(value)!r} is no revision: letters, digits and signs without spaces", param, ctx)
-        return value
 
 
 @click.command("import")
@@ -82,10 +70,11 @@ def command(
     force: bool,
     revision: str | None,
 ) -> int:
-    """Write a manifest for each live table named, with every output column listed.
+    """Write a manifest for each live table named, with every output column listed but those the service fills itself.
 
-    TABLE is an id or a dashboard URL. Nothing is bought or changed in the tables; a file that is there stays as it is
-    without --force, and a table that a manifest of the project claims already gets no second one.
+    TABLE is an id or a dashboard URL. A column of an unknown kind stands in a comment. Nothing is bought or changed in
+    the tables; a file that is there stays as it is without --force, and a table that a manifest of the project claims
+    already gets no second one.
     """
     if not (tables or search or tags or every):
         raise click.UsageError("name tables by id or URL, or choose them with --search, --tag or --all")
@@ -93,7 +82,7 @@ def command(
     settings = console.settings()
     folder = out or _folder(settings)
     shelf = _Shelf(folder, _present(settings, folder), Wish(revision, fill), _schema(settings, folder), force=force)
-    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+    with Reader(api_options(settings)) as reader, _ledger(settings, console, revision) as ledger:
         shelf = _found(console, shelf, reader)
         chosen = dict.fromkeys([*tables, *_listed(reader, search, tags, every=every)])
         if not chosen:
@@ -104,8 +93,14 @@ def command(
         tables_ = reader.read_tables(dict.fromkeys(chosen, frozenset()))
         names = shelf.names(tables_.values())
         # First the ledger, then the manifest: a revision must never be asked for before what is done counts at it.
-        kept, said = _adopt(settings, ledger, tables_, names, revision)
+        addresses = {table: f"{name}/{importing.ADOPTING_RUN}" for table, name in names.items()}
+        kept, said = adopt_done(settings, ledger, tables_, addresses, revision, f"imported with --adopt {revision}")
         return _write(console, shelf, kept, names, said)
+
+
+def _ledger(settings: Settings, console: Console, revision: str | None) -> Ledger:
+    """Open the ledger; without an adoption nothing is written into it."""
+    return reading_ledger(settings) if revision is None else writing_ledger(settings, console)
 
 
 def _found(console: Console, shelf: "_Shelf", reader: Reader) -> "_Shelf":
@@ -128,25 +123,22 @@ def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: b
 
 
 def _folder(settings: Settings) -> Path:
-    """Return where the project's manifests are written: its first folder; `manifests/` where it has none yet."""
+    """Return where the project's manifests are written: its first folder."""
     first, *_ = manifest_paths(settings, ())
-    if first.suffix in SUFFIXES:
-        return first.parent
-    is_named = bool(settings.project.manifests)
-    return first if is_named or first != settings.root or _read([first]) else settings.root / "manifests"
+    return first.parent if first.suffix in SUFFIXES else first
 
 
 def _present(settings: Settings, folder: Path) -> tuple[Manifest, ...]:
     """Return the manifests there are, in the project and in the folder. Raises ManifestError."""
-    return _read([*manifest_paths(settings, ()), folder])
+    return _read([*manifest_paths(settings, ()), folder], settings.project_file)
 
 
-def _read(paths: Sequence[Path]) -> tuple[Manifest, ...]:
+def _read(paths: Sequence[Path], project_file: Path | None) -> tuple[Manifest, ...]:
     there = [path for path in paths if path.exists()]
     if not find_files(there):
         return ()
     try:
-        return load_manifests(there)
+        return load_manifests(there, project_file)
     except SettingsError:
         return ()  # files, but no manifest among them
 
@@ -202,39 +194,6 @@ class _Shelf:
         return is_ours and [each.place.path for each in self.present].count(manifest.place.path) == 1
 
 
-def _adopt(
-    settings: Settings,
-    ledger: Ledger,
-    seen: Mapping[str, TableSnapshot | ApiError],
-    names: Mapping[str, str],
-    revision: str,
-) -> tuple[dict[str, TableSnapshot | ApiError], dict[str, str]]:
-    """Record the done cells of every table that is idle; return the tables, and what to say of each.
-
-    A table that is running is an error instead: what is under way in it would be bought a second time.
-    """
-    who = actor(os.environ, git_state(settings.root))
-    histories = ledger.recall(seen)
-    tables: dict[str, TableSnapshot | ApiError] = {}
-    said: dict[str, str] = {}
-    for table, snapshot in seen.items():
-        tables[table] = snapshot
-        if isinstance(snapshot, ApiError):
-            continue
-        if not snapshot.is_finished:
-            tables[table] = ApiError(
-                f"{clean(snapshot.name)}: table {table} is running, so what is done in it cannot be adopted yet",
-                hint="Import it again once it is idle.",
-            )
-            continue
-        address = f"{names[snapshot.id]}/{importing.ADOPTING_RUN}"
-        found = adoption.records(snapshot, histories[table], revision, address)
-        cells = ledger.adopt(found, actor=who, reason=f"imported with --adopt {revision}")
-        adopted = f"{counted(cells, 'cell')} adopted at {revision}" if cells else f"nothing new to adopt at {revision}"
-        said[table] = f"{adopted}, {counted(adoption.left(snapshot), 'cell')} not done"
-    return tables, said
-
-
 def _write(
     console: Console,
     shelf: _Shelf,
@@ -248,7 +207,7 @@ def _write(
     for header in headers:
         fate, said = _write_one(shelf, header, names[header.id])
         written += fate is Fate.WRITTEN
-        console.answer(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
+        console.tell(" · ".join(filter(None, [said, adopted.get(header.id, ""), shelf.lacking(header.id)])))
     failures = [each for each in seen.values() if isinstance(each, ApiError)]
     for failure in failures:
         console.error(failure.message, failure.hint)
@@ -266,17 +225,16 @@ def _write_one(shelf: _Shelf, header: TableHeader, name: str) -> tuple[Fate, str
     there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
     fate = importing.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
     shown = clean(path.as_posix())
-    outputs = sum(not column.is_input for column in header.columns)
     if fate is Fate.WRITTEN and text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_whole(path, text, SHARED)
     places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in claims)
     return fate, {
-        Fate.WRITTEN: f"{shown}: written, {counted(outputs, 'column')}",
+        Fate.WRITTEN: f"{shown}: written, {counted(len(importing.listed(header.columns)), 'column')}",
         Fate.UNCHANGED: f"{shown}: unchanged",
         Fate.KEPT: f"{shown}: kept, though import would write it differently; --force does",
         Fate.CLAIMED: f"{clean(header.name)}: no second manifest, it is claimed by {places}",
-        Fate.EMPTY: f"{clean(header.name)}: no manifest, it has no output column to run",
+        Fate.EMPTY: f"{clean(header.name)}: no manifest, it has no column to run",
     }[fate]
 
 

@@ -8,6 +8,7 @@ from reconciler import __version__, scaffold, schema
 from reconciler.cli.console import Console, exits
 from reconciler.discovery import SUFFIXES
 from reconciler.report import ExitCode
+from reconciler.settings import project_file_in
 
 
 @click.command("init")
@@ -22,8 +23,9 @@ def command(context: click.Context, /, folder: Path) -> int:
     """
     console = Console(context.obj)
     manifests = folder / "manifests"
+    project = project_file_in(folder)
     ground = scaffold.Ground(
-        has_project=(folder / scaffold.PROJECT).exists(),
+        project=None if project is None else project.name,
         has_manifests=manifests.is_dir() and any(path.suffix in SUFFIXES for path in manifests.rglob("*")),
     )
     schemas = {name: schema.text(name) for name in schema.names()}

@@ -9,10 +9,12 @@ from typing import Any, get_args
 import click
 
 from reconciler.amounts import counted, json_number
+from reconciler.cli import adopt
+from reconciler.cli.connection import reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.errors import SettingsError
 from reconciler.history import CallState
-from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine, open_ledger
+from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine
 from reconciler.outcome import Actor
 from reconciler.plan import Reason
 from reconciler.provenance import actor, git_state
@@ -33,10 +35,13 @@ def command() -> None:
     """Look at what was spent, when and by whom."""
 
 
-def _open(context: click.Context) -> tuple[Console, Settings, Ledger]:
+command.add_command(adopt.command)
+
+
+def _open(context: click.Context, *, writing: bool = False) -> tuple[Console, Settings, Ledger]:
     console = Console(context.obj)
     settings = console.settings()
-    return console, settings, open_ledger(settings.ledger)
+    return console, settings, writing_ledger(settings, console) if writing else reading_ledger(settings)
 
 
 def _who(settings: Settings) -> Actor:
@@ -126,7 +131,7 @@ def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> 
 
     Landed: its cells count as bought. Not landed: they are due again at the next plan.
     """
-    console, settings, ledger = _open(context)
+    console, settings, ledger = _open(context, writing=True)
     spend = settings.project.api.spend
     with ledger:
         record = ledger.find(call)
@@ -138,7 +143,7 @@ def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> 
             actor=_who(settings),
             min_age_seconds=spend.send_within_seconds + spend.call_seconds,
         )
-    console.answer(f"{record.address} ({record.id[:8]}, {counted(record.cells, 'cell')}) is {state.value} now.")
+    console.tell(f"{record.address} ({record.id[:8]}, {counted(record.cells, 'cell')}) is {state.value} now.")
     return ExitCode.OK
 
 
@@ -160,12 +165,12 @@ def leases(context: click.Context, /) -> int:
 @exits
 def release(context: click.Context, /, table: str, reason: str) -> int:
     """Take a table's lease away from an apply that is dead. One that lives stops at its next call."""
-    console, settings, ledger = _open(context)
+    console, settings, ledger = _open(context, writing=True)
     with ledger:
         lease = ledger.force_release(table.lower(), reason=reason, actor=_who(settings))
     if lease is None:
         raise SettingsError(f"nobody holds table {table!r}", hint="`reconciler ledger leases` lists what is held.")
-    console.answer(f"Table {lease.table_id} is free; {lease.actor.name} held it.")
+    console.tell(f"Table {lease.table_id} is free; {lease.actor.name} held it.")
     return ExitCode.OK
 
 
@@ -173,11 +178,14 @@ def release(context: click.Context, /, table: str, reason: str) -> int:
 @click.pass_context
 @exits
 def init(context: click.Context, /) -> int:
-    """Create the ledger, or bring an older one up to date."""
+    """Create the ledger, or bring an older one up to date.
+
+    The only command that makes one where `CI` is set: a new ledger knows of nothing that was bought.
+    """
     console, _, ledger = _open(context)
     with ledger:
         ledger.initialise()
-        console.answer(f"The ledger at {ledger.location} is ready.")
+        console.tell(f"The ledger at {ledger.location} is ready.")
     return ExitCode.OK
 
 
@@ -199,11 +207,11 @@ def export(context: click.Context, /) -> int:
 @exits
 def import_(context: click.Context, /, file: Any) -> int:
     """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
-    console, _, ledger = _open(context)
+    console, _, ledger = _open(context, writing=True)
     with ledger:
         loaded = ledger.load(file)
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
-    console.answer(f"Imported {', '.join(counts)}.")
+    console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK
 
 

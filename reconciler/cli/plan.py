@@ -8,17 +8,16 @@ import click
 from reconciler import looking, planfile
 from reconciler.against import find_all, plan_asked
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin
+from reconciler.cli.connection import api_options, origin, reading_ledger, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
 from reconciler.cli.review import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.snapshot import read_snapshot, taken_of
-from reconciler.cli.writing import write_profile, write_whole
+from reconciler.cli.writing import profile_text, write_whole
 from reconciler.client import ReadCost, Reader
 from reconciler.errors import ManifestError
 from reconciler.finding import KeptTables
 from reconciler.guard import check, tightest
-from reconciler.ledger import open_ledger
 from reconciler.profiling import Phase, Profile, sizes_of
 from reconciler.render.plan_text import plan_text
 from reconciler.render.review_text import review_text
@@ -71,6 +70,8 @@ def command(
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
     settings = held_to(limits_from, settings, paths)
+    if live_snapshot is None:
+        say_where(console, settings)
     spent = Profile()
     try:
         with spent.phase(Phase.MANIFESTS):
@@ -90,7 +91,7 @@ def command(
         with (
             Reading(console) as reading,
             Reader(api_options(settings), on_progress=reading.take) as reader,
-            open_ledger(settings.ledger) as ledger,
+            reading_ledger(settings) as ledger,
         ):
             with spent.phase(Phase.READING):
                 asked = find_all(wanted, base, settings, reader)
@@ -113,9 +114,9 @@ def command(
             head = review_text(compared, taken, console.paint)
             console.answer(head + plan_text(plan, allowed, violated, console.paint))
     if profile is not None:
-        write_profile(profile, spent.document("plan", cost, sizes_of(plan)))
+        write_whole(Path(profile), profile_text(spent.document("plan", cost, sizes_of(plan))))
     if plan.errored:
         return ExitCode.ERROR
     if violated:
         return ExitCode.LIMIT
-    return ExitCode.CHANGES if detailed_exitcode and plan.calls else ExitCode.OK
+    return ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK

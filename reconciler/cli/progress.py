@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -35,14 +35,16 @@ class Waiting:
     def __enter__(self) -> Self:
         if self._console.is_terminal and self._cells and not self._console.flags["quiet"]:
             bar = click.progressbar(length=self._cells, label="Waiting", file=sys.stderr)
-            self._bar.enter_context(bar)
-            self._advance = bar.update
+            with suppress(OSError, ValueError):
+                self._bar.enter_context(bar)
+                self._advance = bar.update
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        with suppress(OSError, ValueError):
+            self._bar.close()
 
     def poll(self, statuses: Mapping[str, TableStatus]) -> None:
         """Take the tables' latest status."""
@@ -50,7 +52,8 @@ class Waiting:
         running = sum(not status.is_finished for status in statuses.values())
         through = self._cells if not running else max(self._through, self._cells - open_cells)
         if self._advance is not None:
-            self._advance(through - self._through)
+            with suppress(OSError, ValueError):  # a terminal that has gone must not end the waiting
+                self._advance(through - self._through)
         elif running and time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
             text = f"Waiting: {counted(open_cells, 'cell')} in progress in {counted(running, 'table')}."
@@ -114,7 +117,7 @@ class Reading:
     def _draw(self, line: str) -> None:
         """Put the line where the last one stands."""
         if self._width or line:
-            click.echo("\r" + line.ljust(self._width) + ("" if line else "\r"), nl=False, err=True)
+            self._console.say("\r" + line.ljust(self._width) + ("" if line else "\r"), newline=False)
         self._width = len(line)
 
 

@@ -12,7 +12,6 @@ from reconciler.place import Problem
 from reconciler.render import annotations, check_reports
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
-from reconciler.render.report_markdown import report_markdown
 
 VALIDATE_FORMATS = ("text", "github", "gitlab", "sarif", "junit")
 PLAN_FORMATS = ("text", "json", "markdown", "github", "gitlab")
@@ -61,13 +60,6 @@ def answer_plan(console: Console, form: str, content: Mapping[str, Any], out: st
         console.answer(text)
     append_summary(text)
     return True
-
-
-def answer_report(console: Console, content: Mapping[str, Any]) -> None:
-    """Answer with an apply's receipt as Markdown."""
-    text = report_markdown(content)
-    console.answer(text)
-    append_summary(text)
 
 
 def append_summary(markdown: str) -> None:

@@ -10,11 +10,11 @@ from reconciler.errors import SettingsError
 from reconciler.report import ExitCode
 from reconciler.simulator.clock import RunningClock
 from reconciler.simulator.faults import parse_fault
-from reconciler.simulator.live import make
 from reconciler.simulator.sample import sample
 from reconciler.simulator.workspace_file import load
 
 try:
+    from reconciler.simulator.live import make
     from reconciler.simulator.server import NotLoopbackError, serve_forever
 
     INSTALLED = True

@@ -9,13 +9,12 @@ import click
 from reconciler import __version__, looking
 from reconciler.amounts import counted
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin
+from reconciler.cli.connection import api_options, origin, reading_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.cli.writing import write_whole
 from reconciler.client import Reader
 from reconciler.errors import SettingsError
 from reconciler.finding import Directory, index_of
-from reconciler.ledger import open_ledger
 from reconciler.planfile import Origin, Taken
 from reconciler.report import ExitCode
 from reconciler.settings import read_snapshot_key
@@ -42,7 +41,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
         raise SettingsError("there is no key to sign the snapshot with", hint=hint)
     wanted = looking.load(settings, paths, (), ())
     made = origin(settings)
-    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+    with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
         directory = Directory(reader)
         wanted = looking.resolve(wanted, directory)
         seen = looking.look(wanted, wanted.tables, reader, ledger, settings)

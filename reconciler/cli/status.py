@@ -7,10 +7,10 @@ import click
 
 from reconciler import looking
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin
+from reconciler.cli.connection import api_options, origin, reading_ledger, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
-from reconciler.ledger import Ledger, open_ledger
+from reconciler.ledger import Ledger
 from reconciler.looking import Wanted
 from reconciler.render.status_text import status_text
 from reconciler.report import ExitCode
@@ -51,9 +51,10 @@ def command(
         raise click.UsageError("--count goes with --watch")
     console = Console(context.obj)
     settings = console.settings()
+    say_where(console, settings)
     wanted = looking.load(settings, paths, target, exclude)
     code = ExitCode.OK
-    with Reader(api_options(settings)) as reader, open_ledger(settings.ledger) as ledger:
+    with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
         looks = 1 if watch is None else count
         try:
             while True:

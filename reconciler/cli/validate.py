@@ -32,9 +32,10 @@ def command(context: click.Context, /, paths: tuple[str, ...], form: str) -> int
     console = Console(context.obj)
     files: list[str] = []
     try:
-        folders = manifest_paths(console.settings(), paths)
+        settings = console.settings()
+        folders = manifest_paths(settings, paths)
         files = [path.as_posix() for path in find_files(folders)]
-        manifests = load_manifests(folders)
+        manifests = load_manifests(folders, settings.project_file)
     except ManifestError as error:
         if answer_problems(console, form, error.problems, files):
             return ExitCode.ERROR

@@ -1,26 +1,132 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are there as a whole or not at all, and the pipes and devices that cannot be."""
 
+import errno
 import json
 import os
+import secrets
+import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+PRIVATE = 0o600
+"""The mode of new files: plans and reports say which tables there are and what was spent on them."""
+SHARED = 0o666
+"""The mode of new files that are for committing, less what the process's mask takes away."""
+_NO_REPLACING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
+"""The folder may not be written although the file may, or the file is a mount of its own."""
 
 
-def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
-    """Write a file, its content whole or in pieces, so that a reader sees all of it or nothing."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with scratch.open("wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                file.writelines(piece.encode() for piece in ([content] if isinstance(content, str) else content))
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+class Outlet:
+    """Where a file goes. Made before there is anything to write, so that a path that cannot be written costs nothing.
+
+    A link is followed. A file that is there keeps its mode, and is replaced as a whole where its folder allows that.
+    Pipes and devices, and a file that stdout or stderr goes to already, are written as they are, and are open from the
+    beginning.
+    """
+
+    def __init__(self, path: str | Path, mode: int = PRIVATE) -> None:
+        """`mode` is for a file that is not there yet. Raises OSError for one that cannot be written."""
+        self._path = Path(path)
+        self._mode = mode
+        self._file: BinaryIO | None = None
+        there = self._there()
+        if there is None:
+            scratch, file = self._beside()
+            file.close()
+            scratch.unlink()
+        elif not stat.S_ISREG(there.st_mode):
+            self._file = self._path.open("wb")
+        elif (own := _standard_stream(there)) is not None:
+            self._file = os.fdopen(os.dup(own), "wb")
+        else:
+            self._path.open("r+b").close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+    def write(self, content: str | bytes | Iterable[str]) -> None:
+        """Write the content, whole or in pieces. Raises OSError."""
+        if self._file is not None:
+            _fill(self._file, content)
+            return
+        there = self._there()
+        try:
+            scratch, file = self._beside()
+        except OSError as error:
+            if there is None or error.errno not in _NO_REPLACING:
+                raise
+            _fill(self._path.open("wb"), content)
+            return
+        try:
+            if there is not None:
+                with suppress(PermissionError):
+                    os.fchown(file.fileno(), there.st_uid, there.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
+            _fill(file, content)
+            try:
+                scratch.replace(os.path.realpath(self._path))
+            except OSError as error:
+                if there is None or error.errno not in _NO_REPLACING:
+                    raise
+                _fill(self._path.open("wb"), scratch.read_bytes())
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def _there(self) -> os.stat_result | None:
+        try:
+            return self._path.stat()
+        except FileNotFoundError:
+            return None
+
+    def _beside(self) -> tuple[Path, BinaryIO]:
+        """Make an empty file beside the one that is meant."""
+        meant = Path(os.path.realpath(self._path))
+        scratch = meant.with_name(f".{meant.name[:200]}.{secrets.token_hex(4)}")
+        try:
+            return scratch, _open_new(scratch, self._mode)
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
 
-def write_profile(path: str, profile: Mapping[str, Any]) -> None:
-    """Write where the time went, as JSON."""
-    write_whole(Path(path), json.dumps(profile, indent=2) + "\n")
+def _open_new(path: Path, mode: int) -> BinaryIO:
+    """Open a file that must not be there yet. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    return os.fdopen(descriptor, "wb")
+
+
+def write_whole(path: Path, content: str | bytes | Iterable[str], mode: int = PRIVATE) -> None:
+    """Write a file, its content whole or in pieces, so that a reader sees all of it or nothing. Raises OSError."""
+    with Outlet(path, mode) as outlet:
+        outlet.write(content)
+
+
+def profile_text(profile: Mapping[str, Any]) -> str:
+    """Return where the time went, as a file holds it."""
+    return json.dumps(profile, indent=2) + "\n"
+
+
+def _fill(file: BinaryIO, content: str | bytes | Iterable[str]) -> None:
+    """Write the content and close the file."""
+    with file:
+        for piece in [content] if isinstance(content, str | bytes) else content:
+            file.write(piece if isinstance(piece, bytes) else piece.encode())
+
+
+def _standard_stream(there: os.stat_result) -> int | None:
+    """Return the number of the stream that goes to this file already, e.g. for /dev/stdout; None where none does."""
+    for number in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(there, os.fstat(number)):
+                return number
+    return None

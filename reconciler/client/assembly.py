@@ -7,7 +7,7 @@ unnoticed. What gives it away, all checked for every page:
 
 - neighbouring pages overlap by one row: the first of a page must be the last of the one before;
 - a page's own `status.num_rows` and columns are those of the header;
-- a page holds exactly as many rows as were asked for and are left;
+- a page holds as many rows as were asked for and are left, or the rest of it is asked for: a server may give less;
 - no row id comes twice.
 
 A table that moved is read again from its header, `READS` times in all. Cells may change while pages are read; so the
@@ -25,7 +25,7 @@ from reconciler.client.cells import settle
 from reconciler.client.pages import Counters, Header, Layout, Page, layout, read_header, read_page, read_row
 from reconciler.client.paths import data_path, row_path, table_path
 from reconciler.condition import Condition
-from reconciler.errors import ApiError, BadResponse
+from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.observed import IDLE, TableSnapshot, TableStatus
 from reconciler.packed import PackedDigests, PackedIds
 from reconciler.shortcut import WHOLE, Shortcut, header_is_enough, rows_one_by_one
@@ -38,6 +38,9 @@ CELL_BYTES = 1500
 """What a cell is taken for until a page of the table has come."""
 LARGE_BYTES = 1024 * 1024
 """A page that is expected to be larger counts as large."""
+_OBJECTS_TO_SIZE = (400, 413, 422)
+"""Statuses of a server that does not give pages as large as were asked for."""
+_LOWER = "If it is the number of rows that the API objects to, lower `api.page_rows` in the project file, e.g. to 100."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class Assembly:
     _pages: dict[int, Page] = field(default_factory=dict)
     _last_row: dict[int, int] = field(default_factory=dict)
     """Index of a page's last row, which the next one begins with → its offset."""
+    _rest: deque[PageRequest] = field(default_factory=deque)
+    """What is still to ask for of pages that came short."""
     _single: deque[str] | None = None
     """Rows still to ask for one by one; None: pages are asked for."""
 
@@ -146,14 +151,17 @@ class Assembly:
             return None
         if self._single is not None:
             return self._next_row(self._single, self._layout)
-        left = self.rows - self._offset
-        is_large = min(self._limit, left) * self._row_bytes > LARGE_BYTES
-        if self._offset >= self._end or self._is_probing or (is_large and not large):
+        page = self._rest[0] if self._rest else PageRequest(self._offset, self._limit, self._layout)
+        left = self.rows - page.offset
+        is_large = min(page.limit, left) * self._row_bytes > LARGE_BYTES
+        if page.offset >= self._end or self._is_probing or (is_large and not large):
             return None
-        page = PageRequest(self._offset, self._limit, self._layout)
-        self._is_probing = not self._pages and min(self.page_rows, left) * self._row_bytes > PAGE_BYTES
-        self._last_row[self._offset + self._limit - 1] = self._offset
-        self._offset += self._limit - self._overlap
+        if self._rest:
+            self._rest.popleft()
+        else:
+            self._is_probing = not self._pages and min(self.page_rows, left) * self._row_bytes > PAGE_BYTES
+            self._offset += self._limit - self._overlap
+        self._last_row[page.offset + page.limit - 1] = page.offset
         self._outstanding += 1
         return Request(self.table_id, self.read, page, is_large)
 
@@ -170,8 +178,11 @@ class Assembly:
         if isinstance(answer, ApiError):
             if request is not None and isinstance(request.page, RowRequest):
                 self._read_pages_instead()
-            else:
-                self._finish(answer)
+                return
+            is_page = request is not None and request.page is not None
+            if is_page and isinstance(answer, Refused) and answer.status in _OBJECTS_TO_SIZE:
+                answer.hint = _LOWER
+            self._finish(answer)
         elif isinstance(answer, Header):
             if self._layout is None:
                 self._start(answer)
@@ -236,14 +247,30 @@ class Assembly:
         if len(page.row_ids) > asked.limit:
             self._finish(self._bad(f"a page of {asked.limit} rows was asked for and {len(page.row_ids)} came"))
             return
+        asked = self._cut(asked, page)
         moved = self._sign_of_move(asked, page)
         if moved:
             self._again(moved)
             return
         self._row_bytes = max(page.size / max(len(page.row_ids), 1), 1.0)
         self._limit = self._fitting()
-        if not self._outstanding and self._offset >= self._end:
+        if not self._outstanding and not self._rest and self._offset >= self._end:
             self._put_together(asked.layout)
+
+    def _cut(self, asked: PageRequest, page: Page) -> PageRequest:
+        """Return what `page` answers: less than was asked for where a server gives less; then the rest is asked for.
+
+        The rest must begin with the row that `page` ends with, and bring at least one more: so neither a table that
+        shrank meanwhile passes for a server with small pages, nor does one that repeats itself keep us for ever.
+        """
+        came, rows = len(page.row_ids), asked.layout.header.counters.rows
+        if not self._overlap < came < min(asked.limit, rows - asked.offset):
+            return asked
+        rest = PageRequest(asked.offset + came - self._overlap, asked.limit - came + self._overlap, asked.layout)
+        self._last_row[asked.offset + asked.limit - 1] = rest.offset
+        self._last_row[rest.offset] = asked.offset
+        self._rest.append(rest)
+        return replace(asked, limit=came)
 
     def _sign_of_move(self, asked: PageRequest, page: Page) -> str:
         rows = asked.layout.header.counters.rows
@@ -253,7 +280,7 @@ class Assembly:
             return "its columns changed"
         expected = min(asked.limit, rows - asked.offset)
         if len(page.row_ids) != expected:
-            return f"a page held {len(page.row_ids)} rows instead of {expected}"
+            return f"a page held {len(page.row_ids)} of the {expected} rows that were asked for"
         before = self._pages.get(self._last_row.get(asked.offset, -1))
         after = self._pages.get(asked.offset + asked.limit - 1)
         if self._overlap and before is not None and before.row_ids[-1] != page.row_ids[0]:
@@ -272,18 +299,22 @@ class Assembly:
 
     def _finish(self, outcome: TableSnapshot | ApiError) -> None:
         self.outcome = outcome
+        self._rest.clear()
         self._pages, self._last_row, self._layout = {}, {}, None  # the snapshot stands alone; thousands are kept
 
     def _again(self, moved: str) -> None:
         self.moved = moved
         self._moves += 1
         if self._moves == READS:
-            self._finish(self._bad(f"the table kept changing while it was read, {READS} times: at last {moved}"))
+            bad = self._bad(f"the table kept changing while it was read, {READS} times: at last {moved}")
+            bad.hint += f" {_LOWER}" if moved.startswith("a page held") else ""
+            self._finish(bad)
             return
         self.read += 1
         self.rows_read = self._outstanding = 0
         self._layout, self._asked_header, self._is_probing = None, False, False
         self._single, self._pages, self._last_row = None, {}, {}
+        self._rest.clear()
 
     def _bad(self, what: str) -> BadResponse:
         return BadResponse(

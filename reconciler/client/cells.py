@@ -18,15 +18,17 @@ UNKNOWN = int(CellState.UNKNOWN)
 _WITHOUT_VALUE = int(CellState.DONE_WITHOUT_VALUE)
 _FAILED = int(CellState.FAILED)
 _MOVING = int(CellState.IN_PROGRESS)
+_PENDING = int(CellState.PENDING)
 
 _ON_IDLE = bytes.maketrans(bytes([PENDING, PENDING_WITH_VALUE]), bytes([EMPTY, UNKNOWN]))
-_ON_RUNNING = bytes.maketrans(bytes([PENDING, PENDING_WITH_VALUE]), bytes([_MOVING, _MOVING]))
+_ON_RUNNING = bytes.maketrans(bytes([PENDING, PENDING_WITH_VALUE]), bytes([_PENDING, _MOVING]))
 
 _STATES = {
     # status: (code with a value, code without)
     "done": (DONE, _WITHOUT_VALUE),  # [V]
     "failed": (_FAILED, _FAILED),  # [V]
     "pending": (PENDING_WITH_VALUE, PENDING),  # [V]
+    "requested": (_MOVING, _MOVING),  # [V]: accepted, not begun
     "in_progress": (_MOVING, _MOVING),  # [A]
     "running": (_MOVING, _MOVING),  # [A]
     "queued": (_MOVING, _MOVING),  # [A]
@@ -59,7 +61,7 @@ Cell = CellShape | bool | int | float | str | list[Raw] | None
 def settle(codes: bytes, *, running: bool) -> bytes:
     """Turn the codes of a column into `CellState` bytes.
 
-    `pending` on a running table is in progress. On an idle one it never ran or is stuck [D, retired]: empty; but
+    `pending` on a running table may be in progress. On an idle one it never ran or is stuck [D, retired]: empty; but
     unknown where a value is still there, since no reading of the documentation says what `new` does to it.
     """
     return codes.translate(_ON_RUNNING if running else _ON_IDLE)

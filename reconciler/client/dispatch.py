@@ -15,9 +15,10 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
+from reconciler.client.loose_json import NotJsonError, kind_of_page
 from reconciler.client.retrying import ATTEMPTS, LONGEST_RETRY_AFTER, Patience, Retries, retry_after_seconds
 from reconciler.client.throttle import OBJECTIONS, Throttle
-from reconciler.client.wire import Connection, Query, Spent, TransientError
+from reconciler.client.wire import NOT_WHOLE, Connection, Query, Spent, TransientError
 from reconciler.client.workers import Workers
 from reconciler.errors import ApiError, BadResponse, Refused
 
@@ -87,6 +88,7 @@ class Dispatch:
     ) -> None:
         self._size = size
         self._stop = threading.Event()
+        self._is_abandoned = False
         self._refused: Refused | None = None
         self._workers = Workers(size, connect)
         self._next_look = 0.0
@@ -99,11 +101,13 @@ class Dispatch:
     def run(self, readings: Iterable[R], on_reply: Callable[[R], None]) -> None:
         """Bring every reading to its outcome; `on_reply` is called after each answer is taken.
 
-        Raises Refused on 401 and 403, at once; then nothing is asked any more, now or later. When no connection comes
-        about for one reading in all its tries, those not yet begun fail the same way without trying.
+        Raises Refused on 401 and 403, at once; then nothing is asked any more, now or later. BadResponse once it was
+        abandoned. When no connection comes about for one reading in all its tries, those not yet begun fail the same
+        way without trying.
         """
         if self._refused is not None:
             raise _afresh(self._refused)
+        self._check_abandoned()
         waiting = iter(readings)
         begun: deque[R] = deque()
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
@@ -134,6 +138,10 @@ class Dispatch:
         self._give_up()
         self._workers.close()
 
+    def abandon(self) -> None:
+        """End what is being read, and ask nothing any more: `run` raises BadResponse. Fit for a signal handler."""
+        self._is_abandoned = True
+
     def spent(self) -> list[Spent]:
         """Return what each connection did with its time."""
         return self._workers.spent()
@@ -149,11 +157,17 @@ class Dispatch:
 
     def _wait_for(self, replies: "SimpleQueue[_Reply[R]]") -> "_Reply[R]":
         while True:
+            self._check_abandoned()
             if time.monotonic() > self._next_look:
                 self._workers.cut_late()
                 self._next_look = time.monotonic() + LOOK_AT_DEADLINES_SECONDS
             with suppress(Empty):
                 return replies.get(timeout=LOOK_AT_DEADLINES_SECONDS)
+
+    def _check_abandoned(self) -> None:
+        if self._is_abandoned:
+            self._give_up()
+            raise BadResponse("reading was stopped")
 
     def _check(self, answer: Any) -> None:
         if isinstance(answer, Refused) and answer.status in _STOPS_EVERYTHING:
@@ -186,6 +200,8 @@ class Dispatch:
                         slept_until = self._throttle.objected(halved, self._hold(failure.retry_after))
                     raise
                 self._throttle.went_well()
+                if isinstance(found, TransientError):
+                    raise found
                 return found
 
         answer: Any
@@ -208,6 +224,10 @@ class Dispatch:
 def _decoded(request: Request, body: memoryview) -> Any:
     try:
         return request.decode(body)
+    except NotJsonError as failure:
+        what = kind_of_page(body) or failure.message
+        # Returned, not raised: a traceback would keep the whole body while the next try is waited for.
+        return TransientError(BadResponse(f"GET {request.path}: {what}", hint=NOT_WHOLE))
     except BadResponse as failure:
         return _afresh(failure, before=f"GET {request.path}: ")
 

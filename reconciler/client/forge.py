@@ -107,7 +107,9 @@ class ForgeClient:
         try:
             parsed = json.loads(content) if content else None
         except (ValueError, RecursionError):
-            raise BadResponse(f"{where}: the answer is not JSON", hint="Check the forge's base URL.") from None
+            # Half an answer, or a page of something in between: a read may fare better the next time.
+            error = BadResponse(f"{where}: the answer is not JSON", hint="Check the forge's base URL.")
+            raise TransientError(error) from None
         linked = 'rel="next"' in response.headers.get("Link", "")
         return Answer(parsed, linked or bool(response.headers.get("X-Next-Page")))
 

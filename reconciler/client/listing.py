@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.client.loose_json import check_utf8, is_plain, parse
+from reconciler.client.loose_json import check_utf8, is_plain, parse, shown_text
 from reconciler.client.pages import Header, read_header
 from reconciler.client.paths import as_uuid, table_path
 from reconciler.client.wire import Query
@@ -186,6 +186,6 @@ def _text(shown: Mapping[str, Any], key: str) -> str:
     text = shown.get(key)
     if text is None:
         return ""
-    if not isinstance(text, str) or not is_plain(text):
+    if not isinstance(text, str):
         raise BadResponse(f"the {key} of a table in the list is not a text")
-    return text
+    return shown_text(text)

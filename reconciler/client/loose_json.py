@@ -7,6 +7,7 @@ goes first and the other one is asked only when it refuses; whatever both accept
 import codecs
 import hashlib
 import json
+import re
 from typing import Any, NoReturn
 
 import msgspec
@@ -20,10 +21,18 @@ Buffer = bytes | bytearray | memoryview
 _any = msgspec.json.Decoder()
 _deterministic = msgspec.json.Encoder(order="deterministic")
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError)
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_HALF_WORD = re.compile(r"[\w+.-]*\s*")
+"""What may be left of a number, of `true` or of an escape where a text was cut."""
+_LOOKED_AT = 1024
+
+
+class NotJsonError(BadResponse):
+    """The body is cut off, or not JSON at all: another try may bring a whole one. Never leaves the package."""
 
 
 def check_utf8(body: Buffer) -> None:
-    """Raise BadResponse where `body` is not UTF-8: msgspec skips over values without looking at their characters.
+    """Raise NotJsonError where `body` is not UTF-8: msgspec skips over values without looking at their characters.
 
     In slices, so that a large page never stands in memory a second time as text.
     """
@@ -33,25 +42,49 @@ def check_utf8(body: Buffer) -> None:
         for start in range(0, len(view), _SLICE):
             decoder.decode(view[start : start + _SLICE])
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        pass
+    except UnicodeDecodeError as error:
+        is_cut = error.reason == "unexpected end of data"
     else:
         return
-    raise BadResponse("the answer is not UTF-8")
+    raise NotJsonError("the answer ends in the middle of a character" if is_cut else "the answer is not UTF-8")
+
+
+def without_mark(body: memoryview) -> memoryview:
+    """Return `body` without the byte-order mark that it may begin with, and that JSON's parsers do not take."""
+    size = len(codecs.BOM_UTF8)
+    return body[size:] if bytes(body[:size]) == codecs.BOM_UTF8 else body
+
+
+def kind_of_page(body: Buffer) -> str:
+    """Say what a body that is not JSON is, if its beginning shows it; else return ""."""
+    start = bytes(memoryview(body)[:_LOOKED_AT]).removeprefix(codecs.BOM_UTF8).strip().lower()
+    if not start and len(body) <= _LOOKED_AT:
+        return "the answer is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "the answer is an HTML page, not JSON"
+    return "the answer is HTML or XML, not JSON" if start.startswith(b"<") else ""
 
 
 def loads(text: str) -> Any:
-    """Parse `text`, raw control characters in strings included. Raises BadResponse.
+    """Parse `text`, raw control characters in strings included. Raises BadResponse; NotJsonError if it may be cut off.
 
     NaN and Infinity are refused. A whole number of more than 4300 digits comes out as its text.
     """
     try:
         return json.loads(text, strict=False, parse_constant=_no_constant, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        is_cut = _is_cut(text, error)
     except RecursionError:
-        reason = "the answer is nested too deeply"
-    except ValueError:
-        reason = "the answer is not JSON"
-    raise BadResponse(reason)
+        too_deep()
+    except ValueError:  # of `_no_constant`
+        raise BadResponse("the answer holds NaN or Infinity, which JSON does not have") from None
+    raise NotJsonError("the JSON of the answer ends early" if is_cut else "the answer is not JSON")
+
+
+def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """True if the parser went wrong at the end of what began as an object or a list."""
+    is_at_end = error.msg.startswith("Unterminated string") or _HALF_WORD.fullmatch(text, error.pos)
+    return bool(is_at_end) and text.lstrip()[:1] in ("{", "[")
 
 
 def parse(raw: Buffer | msgspec.Raw) -> Any:
@@ -64,7 +97,7 @@ def parse(raw: Buffer | msgspec.Raw) -> Any:
         too_deep()
     text = bytes(raw)
     check_utf8(text)
-    return loads(str(text, "utf-8"))
+    return loads(str(text, "utf-8-sig"))
 
 
 def value_digest(value: Any) -> str:
@@ -89,6 +122,11 @@ def is_plain(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def shown_text(text: str) -> str:
+    """Return `text`, which is only for people, with U+FFFD for each half of a surrogate pair: fit to be written."""
+    return _HALF_CHARACTER.sub("\ufffd", text)
 
 
 def too_deep() -> NoReturn:

@@ -3,10 +3,10 @@
 import math
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
+from reconciler.addresses import is_loopback_host
 from reconciler.errors import SettingsError
 
 MOST_WORKERS = 256
@@ -99,22 +99,13 @@ def _checked_url(text: str) -> str:
         _refuse_url("its path must be plain")
     if parts.scheme not in ("http", "https"):
         _refuse_url("it must begin with https://")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback_host(host):
         _refuse_url("plain http would show the token to everyone on the way; it is for loopback alone")
     return _spelled(parts)
 
 
 def _spelled(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().rstrip(':')}{parts.path.rstrip('/')}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse_url(why: str) -> NoReturn:

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from reconciler.client.cells import EMPTY, Cell, UnclearError, fast_answer, fast_code, slow_answer, slow_code, value_of
 from reconciler.client.children import read_children
 from reconciler.client.columns import plain_text, read_columns
-from reconciler.client.loose_json import Buffer, check_utf8, is_plain, loads, parse, too_deep, value_digest
+from reconciler.client.loose_json import Buffer, check_utf8, loads, parse, shown_text, too_deep, value_digest
 from reconciler.client.paths import as_uuid
 from reconciler.condition import Condition
 from reconciler.errors import BadResponse
@@ -215,7 +215,7 @@ def read_page(body: Buffer, plan: Layout) -> Page:
     rows = whole.get("rows")
     if not isinstance(rows, list):
         raise BadResponse("`rows` is not a list")
-    return _slow_page(rows, _slow_counters(whole), _columns_of(whole) == plan.header.columns, len(body), plan)
+    return _slow_page(rows, _slow_counters(whole), _columns_of(whole, plan) == plan.header.columns, len(body), plan)
 
 
 def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
@@ -301,9 +301,7 @@ def _header(
     shown_id: object, name: str, kind: str, raw: bytes, columns: Any, counters: Counters, table_id: str
 ) -> Header:
     _check_table(shown_id, table_id)
-    if not is_plain(name) or not is_plain(kind):
-        raise BadResponse("the table's name or kind holds half a character")
-    return Header(table_id, name, kind, read_columns(columns), raw, counters)
+    return Header(table_id, shown_text(name), shown_text(kind), read_columns(columns, kind), raw, counters)
 
 
 def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
@@ -316,11 +314,11 @@ def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
 
 def _same_columns(raw: Raw, plan: Layout) -> bool:
     same_bytes = bytes(raw) == plan.header.raw_columns
-    return same_bytes or read_columns(parse(raw)) == plan.header.columns
+    return same_bytes or read_columns(parse(raw), plan.header.kind) == plan.header.columns
 
 
-def _columns_of(shown: Mapping[str, Any]) -> tuple[Column, ...]:
-    return read_columns(shown.get("columns"))
+def _columns_of(shown: Mapping[str, Any], plan: Layout) -> tuple[Column, ...]:
+    return read_columns(shown.get("columns"), plan.header.kind)
 
 
 def _check_table(shown_id: object, table_id: str) -> None:

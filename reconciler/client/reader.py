@@ -96,6 +96,13 @@ class Reader:
         """Close every connection; what is still under way is abandoned."""
         self._dispatch.close()
 
+    def abandon(self) -> None:
+        """End what is being read within half a second: it raises BadResponse, as do later reads.
+
+        Fit to be called by a signal handler.
+        """
+        self._dispatch.abandon()
+
     def read_tables(
         self,
         wanted: Mapping[str, frozenset[str] | None],

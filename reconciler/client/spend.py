@@ -8,9 +8,10 @@
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -18,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from reconciler.apply import REFUSALS
 from reconciler.client.loose_json import parse
 from reconciler.client.options import ApiOptions, Token
 from reconciler.client.paths import as_uuid, run_path
@@ -29,7 +31,7 @@ from reconciler.client.wire import (
     is_certificate_failure,
     tls_context,
 )
-from reconciler.client.words import refusal, spoken
+from reconciler.client.words import reasons, refusal, spoken
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.outcome import Receipt
 from reconciler.plan import Call
@@ -64,6 +66,8 @@ class _Exchange:
     is_complete: bool = False
     failure: Exception | None = field(default=None, repr=False)
     is_late: bool = False
+    is_abandoned: bool = False
+    """True where `abandon` cut it off."""
     stream: Any = field(default=None, repr=False)
     """The TCP connection. httpcore forgets it when the deadline falls into the TLS handshake."""
 
@@ -86,7 +90,7 @@ class _Exchange:
         """True where it is proven that no byte of the request left this machine."""
         if self.may_have_sent or self.status is not None:
             return False
-        if self.is_late:
+        if self.is_late or self.is_abandoned:
             return self.steps > 0  # without a single step there is no witness to rely on
         return isinstance(self.failure, _PROVES_NOTHING_SENT)
 
@@ -97,6 +101,18 @@ class SpendClient:
     def __init__(self, options: ApiOptions) -> None:
         self._options = options
         self._context = tls_context(options)
+        self._is_abandoned = False
+        self._under_way: set[Callable[[], None]] = set()
+        """What cuts each call off that is under way; a signal handler looks at it, so it is under no lock."""
+
+    def abandon(self) -> None:
+        """Wait for no answer any longer: the calls under way end at once, and none is sent any more.
+
+        Each ends as what is known of it: not sent, or in doubt. Fit to be called by a signal handler.
+        """
+        self._is_abandoned = True
+        for cut_off in tuple(self._under_way):
+            cut_off()
 
     def send(self, call: Call, begin_by: float = inf) -> Receipt:
         """POST `call` once; it takes at most `call_seconds`, from the name lookup to the answer's last byte.
@@ -104,12 +120,14 @@ class SpendClient:
         They are counted from now or from `begin_by` (of `time.monotonic`), whichever is earlier: no byte leaves later.
 
         Returns the receipt of a 2xx whose body is a JSON object, whatever run status it names: it is paid for [D].
-        Raises NotSent where no byte left this machine; Refused on 4xx, with the status; InDoubt on everything else.
+        Raises NotSent where no byte left this machine; Refused on one of REFUSALS; InDoubt on everything else.
         A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
         API, none would mean all.
         """
         exchange = _Exchange(until=min(time.monotonic(), begin_by) + self._options.call_seconds)
         where, url, body = self._request(call)
+        if self._is_abandoned:
+            raise NotSent(f"{where}: the apply was told to end at once; nothing was sent")
         asyncio.run(self._post(url, body, call.id, exchange))
         return self._judged(where, exchange)
 
@@ -123,15 +141,32 @@ class SpendClient:
         return f"POST {path}", checked_url(self._options, path), body.encode()
 
     async def _post(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
-        asyncio.get_running_loop().set_default_executor(_Lookups(max_workers=1, thread_name_prefix="reconciler-lookup"))
+        loop, own = asyncio.get_running_loop(), asyncio.current_task()
+        assert own is not None
+        loop.set_default_executor(_Lookups())
+        # A task of its own, so that cutting it off cannot meet what comes after it.
+        work = loop.create_task(self._exchange(url, body, call_id, exchange))
+
+        def cut_off() -> None:
+            with suppress(RuntimeError):  # the loop has closed
+                loop.call_soon_threadsafe(work.cancel)
+
+        self._under_way.add(cut_off)
+        if self._is_abandoned:
+            cut_off()
         try:
             async with asyncio.timeout(self._options.call_seconds):
-                await self._exchange(url, body, call_id, exchange)
+                await work
         except TimeoutError:
             exchange.is_late = True
+        except asyncio.CancelledError:
+            if own.cancelling():
+                raise
+            exchange.is_abandoned = True
         except Exception as error:  # judged by what is allowed, not by what is forbidden
             exchange.failure = error
         finally:
+            self._under_way.discard(cut_off)
             if exchange.stream is not None:
                 with suppress(Exception):
                     await exchange.stream.aclose()
@@ -171,7 +206,7 @@ class SpendClient:
         what = _what_happened(exchange, self._options)
         if exchange.is_unsent:
             raise NotSent(f"{where}: {what}; nothing was sent", hint="Check the network and the API's base URL.")
-        if status is not None and 400 <= status < 500:
+        if status in REFUSALS:
             raise refusal(status, bytes(exchange.body), where=where, token=token)
         if status is None or not 200 <= status < 300:
             raise InDoubt(f"{where}: {what}", hint=_DOUBT_HINT, status=status)
@@ -184,13 +219,25 @@ class SpendClient:
 
 
 class _Lookups(ThreadPoolExecutor):
-    """Looks names up. Closing the event loop waits for it without a deadline, so it does not wait for its threads."""
+    """Looks names up, each in a thread that neither the end of the event loop nor that of the program waits for."""
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        super().shutdown(wait=False, cancel_futures=True)
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **more: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+
+        def look_up() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(fn(*arguments, **more))
+                except Exception as error:  # whoever waits for the name raises it
+                    future.set_exception(error)
+
+        threading.Thread(target=look_up, name="reconciler-lookup", daemon=True).start()
+        return future
 
 
 def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
+    if exchange.is_abandoned:
+        return "the apply was told to end at once" + ("" if exchange.is_unsent else ", before there was an answer")
     if exchange.is_late:
         step = "no connection" if exchange.is_unsent else "no complete answer"
         return f"{step} after {options.call_seconds:g} s"
@@ -200,7 +247,7 @@ def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
         return failure_words(exchange.failure, options.token)
     if not exchange.is_complete:
         return "the answer is too large"
-    return f"{exchange.status} instead of a receipt"
+    return f"{exchange.status} instead of a receipt{reasons(bytes(exchange.body), options.token)}"
 
 
 def _receipt(body: bytes, token: Token) -> Receipt | None:

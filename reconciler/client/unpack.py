@@ -25,11 +25,13 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(_GZIP)
     has_begun = False
     for chunk in chunks:
-        has_begun = has_begun or bool(chunk)
         left = chunk
-        while left and not unpacker.eof:
+        while left:
+            if unpacker.eof:  # a server may compress each of its own pieces by itself: several members, one body
+                unpacker = zlib.decompressobj(_GZIP)
+            has_begun = True
             yield _step(unpacker, left)
-            left = unpacker.unconsumed_tail
+            left = unpacker.unused_data or unpacker.unconsumed_tail
     while has_begun and not unpacker.eof:
         piece = _step(unpacker, b"")
         if not piece:

@@ -13,6 +13,7 @@ import httpx
 
 from reconciler import __version__
 from reconciler.client.bodies import Body, Buffers
+from reconciler.client.loose_json import without_mark
 from reconciler.client.options import ApiOptions, Token
 from reconciler.client.unpack import UnpackingError, unpacked
 from reconciler.client.words import refusal, spoken
@@ -24,6 +25,8 @@ LARGEST_REFUSAL = 64 * 1024
 """Bytes read of an error's body."""
 LONGEST_ANSWER = 10
 """An answer may take this many times `timeout_seconds`, so that one that trickles comes to an end."""
+NOT_WHOLE = "Something on the way may have cut or replaced it: check the network, its proxies and the API's base URL."
+"""What to do about an answer that is cut off or not the API's own."""
 USER_AGENT = f"extruct-reconciler/{__version__}"
 _NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
@@ -49,6 +52,8 @@ class TransientError(Exception):
 class _Answer:
     status: int
     retry_after: str | None
+    redirects: bool
+    """A 3xx that says where else to ask."""
 
 
 @dataclass(slots=True)
@@ -132,7 +137,7 @@ class Connection:
                 self.spent.received_bytes += body.size
                 self.spent.waiting_seconds += received - began
             try:
-                return decode(body.view())
+                return decode(without_mark(body.view()))
             finally:
                 self.spent.decoding_seconds += time.perf_counter() - received
 
@@ -161,7 +166,8 @@ class Connection:
         error = BadResponse(f"{where}: {answer.status} instead of an answer", status=answer.status)
         if answer.status >= 500:
             raise TransientError(error, retry_after=answer.retry_after)
-        error.hint = "Check the API's base URL: redirects are not followed, because the token would go along."
+        if answer.redirects:
+            error.hint = "Check the API's base URL: redirects are not followed, because the token would go along."
         raise error
 
     def close(self) -> None:
@@ -179,13 +185,14 @@ class Connection:
             with self._client.stream("GET", url, extensions=trace) as response:
                 self._stream = response.extensions.get("network_stream")
                 self._receive(where, response, body)
-                return _Answer(response.status_code, response.headers.get("Retry-After"))
+                retry_after = response.headers.get("Retry-After")
+                return _Answer(response.status_code, retry_after, response.has_redirect_location)
         except ApiError as error:
             failure = error
         except _NETWORK as error:
-            failure = self._late(where) if self._is_late else self._transient(where, error)
+            failure = self._late(where) if self._is_late else self._transient(where, error, has_begun=body.size > 0)
         except UnpackingError as error:
-            failure = BadResponse(f"{where}: {error}")
+            failure = TransientError(BadResponse(f"{where}: {error}", hint=NOT_WHOLE))
         except Exception as error:  # a library's own must not cross the door
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
         finally:
@@ -221,8 +228,10 @@ class Connection:
     def _late(self, where: str) -> BadResponse:
         return BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
 
-    def _transient(self, where: str, error: httpx.HTTPError) -> Exception:
+    def _transient(self, where: str, error: httpx.HTTPError, *, has_begun: bool) -> Exception:
         said = failure_words(error, self._options.token)
+        if has_begun:
+            said = f"the answer breaks off ({said})"
         if is_certificate_failure(error):
             return BadResponse(
                 f"{where}: the server's certificate is not trusted ({said})", hint="Check the API's base URL."

@@ -24,20 +24,28 @@ _STATUS = {
     402: ("it wants to be paid first", "Look at the workspace's billing page, then plan again."),
     403: ("the token may not do this", "Check that the token belongs to this workspace."),
     404: ("there is no such table in this workspace", "Check the table id, and whose token this is."),
+    405: ("it does not take this kind of request there", "Check the API's base URL."),
     409: ("the table is in a state that does not allow it", "Look at the table, then plan again."),
+    410: ("the table is gone", "Take it out of the manifests, or check the table id."),
+    413: ("the request is too large for it", "Lower api.max_cells_per_call."),
     422: ("it does not accept a row, a column or the mode", "Plan again: the table may have changed."),
     429: ("it rejects more for now: quota or billing", "Wait, or look at the workspace's billing page."),
 }
 
 
 def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
-    """Return the error for a 4xx answer; `body` may be anything, also cut off."""
+    """Return the error for an answer that refuses; `body` may be anything, also cut off."""
     what, hint = _STATUS.get(status, ("it refuses the request", "Look the status up in the API's documentation."))
     detail = _detail(body)
     if status == 402 and isinstance(detail, dict):
         what, hint = _PAYMENT.get(str(detail.get("error")), (what, hint))
-    said = spoken(_message(detail), token)
-    return Refused(f"{where}: {status}, {what}" + (f" ({said})" if said else ""), hint=hint, status=status)
+    return Refused(f"{where}: {status}, {what}{reasons(body, token)}", hint=hint, status=status)
+
+
+def reasons(body: bytes, token: Token) -> str:
+    """Return the API's own words for an error, in brackets after a space; empty where it has none."""
+    said = spoken(_message(_detail(body)), token)
+    return f" ({said})" if said else ""
 
 
 def spoken(text: str, token: Token) -> str:
@@ -48,7 +56,7 @@ def spoken(text: str, token: Token) -> str:
 def _detail(body: bytes) -> Any:
     try:
         check_utf8(body)
-        shown = loads(str(body, "utf-8"))
+        shown = loads(str(body, "utf-8-sig"))
     except BadResponse:
         return None
     return shown.get("detail") if isinstance(shown, dict) else None

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from reconciler.errors import Corrupt
 from reconciler.history import Block, CallState, PastCall
 from reconciler.ledger.clocks import Moment
+from reconciler.ledger.faults import FROM_BACKUP
 from reconciler.manifest import Mode
 from reconciler.outcome import Actor, Settlement
 from reconciler.plan import Call, Reason
@@ -95,6 +96,7 @@ def past_call(row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tup
             address=row.address,
             credits=price(row.credits),
             actor=row.actor,
+            plan_id=row.plan_id,
         )
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise _corrupt("call", row.id, error) from error
@@ -192,4 +194,4 @@ def lease(row: Row[Any], moment: Moment) -> Lease:
 
 
 def _corrupt(noun: str, name: str, error: Exception) -> Corrupt:
-    return Corrupt(f"the ledger's {noun} {name} cannot be read: {error}", hint="Bring the ledger back from a backup.")
+    return Corrupt(f"the ledger's {noun} {name} cannot be read: {error}", hint=FROM_BACKUP)

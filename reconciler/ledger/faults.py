@@ -8,6 +8,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from reconciler.errors import Corrupt, LedgerError, Unwritable
 from reconciler.ledger.location import Location
 
+FROM_BACKUP = (
+    "Bring it back from a backup, then run `reconciler ledger adopt --as REVISION` before the next apply: the backup "
+    "does not know what was bought since."
+)
+"""What to do about a ledger that is lost. Never a backup alone: an older ledger buys again what it forgot."""
+
 _LOCK_NOT_AVAILABLE = "55P03"
 _SQLITE_WRITING = {
     sqlite3.SQLITE_BUSY: (
@@ -68,7 +74,7 @@ def _sqlite(error: sqlite3.Error, location: Location, *, writing: bool) -> Ledge
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return Corrupt(
             f"{location.shown} is not a ledger or is damaged: {error}",
-            hint="Name another file with --ledger, or bring it back from a backup; it knows what was paid for.",
+            hint=f"Name the right file with --ledger if this is another one. {FROM_BACKUP}",
         )
     if writing or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         why, hint = _SQLITE_WRITING.get(code, (str(error), "Nothing is sent that cannot be recorded first."))

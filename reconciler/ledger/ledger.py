@@ -29,15 +29,17 @@ def open_ledger(
     busy_seconds: float = BUSY_SECONDS,
     answer_seconds: float = ANSWER_SECONDS,
     interrupted: Callable[[], bool] = lambda: False,
+    by_project: bool = False,
 ) -> "Ledger":
     """Return a handle on the ledger at a path, `sqlite:///path` or `postgresql://…`; nothing is created or connected.
 
     `clock` (seconds since the epoch) stands in for the store's own clock in tests, and `boot` for this machine's boot,
     which a test that moves the one clock is otherwise without. `busy_seconds` is how long an operation waits for other
     processes' locks, `answer_seconds` how long for the store, whatever the reason; once `interrupted` says True, it is
-    much less. Raises SettingsError, which never shows a password.
+    much less. One that is named `by_project`, in a file and by no person, gets no password from the environment.
+    Raises SettingsError, which never shows a password.
     """
-    place = location.parse(url)
+    place = location.parse(url, by_project=by_project)
     location.refuse_network_file_system(place, location.mounted())
     known = this_boot() if boot is None and clock is None else boot
     return Ledger(
@@ -75,6 +77,11 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self._store.close()
+
+    def is_there(self) -> bool:
+        """Say whether there is something at an SQLite ledger's path; a server is not asked."""
+        path = self._store.location.path
+        return path is None or location.holds_something(path)
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""

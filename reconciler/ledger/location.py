@@ -1,5 +1,6 @@
 """Where a ledger is: what a person wrote after `--ledger`, understood or refused without showing a password."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -7,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from reconciler.addresses import LEDGER_HINT as HINT
+from reconciler.addresses import PROJECT_LIBPQ
 from reconciler.errors import SettingsError
-
-HINT = "Give a path, sqlite:///path/to/ledger.db or postgresql://user@host/database."
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -22,6 +23,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 """Types in /proc/mounts whose locks or shared memory SQLite must not trust."""
 
 _SECRETS = ("password", "sslpassword")
+_NO_PASSFILE = {"passfile": f"{os.devnull}/none"}
+"""A file that cannot be there: libpq would look into ~/.pgpass or PGPASSFILE."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -47,8 +50,12 @@ class Location:
         return text
 
 
-def parse(text: str) -> Location:
-    """Understand `--ledger`. Raises SettingsError, whose message never holds more of a URL than its scheme."""
+def parse(text: str, *, by_project: bool = False) -> Location:
+    """Understand `--ledger`. Raises SettingsError, whose message never holds more of a URL than its scheme.
+
+    A server that is named `by_project` is told no password but the one in its URL: whoever may change a file of the
+    project must not have this machine's passwords sent to a place of his own.
+    """
     scheme = _SCHEME.match(text)
     if scheme is None:
         return _file(text, text)
@@ -59,7 +66,7 @@ def parse(text: str) -> Location:
             raise SettingsError("the ledger's SQLite URL has no path", hint="Write sqlite:///path/to/ledger.db.")
         return _file(rest[1:], rest[1:])
     if name in ("postgresql", "postgres", "postgresql+psycopg"):
-        return _server(text)
+        return _server(text, by_project=by_project)
     raise SettingsError(f"a ledger cannot be kept at {name}://", hint=HINT)
 
 
@@ -76,7 +83,7 @@ def _file(text: str, shown: str) -> Location:
     return Location(shown=shown, path=path)
 
 
-def _server(text: str) -> Location:
+def _server(text: str, *, by_project: bool) -> Location:
     unreadable = SettingsError(
         "the ledger's PostgreSQL URL cannot be read",
         hint="Write postgresql://user:password@host:5432/database; escape special characters (@ is %40).",
@@ -91,7 +98,24 @@ def _server(text: str) -> Location:
         raise unreadable
     hidden = {name: "***" for name in _SECRETS if name in url.query}
     shown = url.update_query_dict(hidden) if hidden else url
+    if by_project:
+        if not url.query.keys() <= PROJECT_LIBPQ:
+            raise SettingsError(
+                "the ledger's URL in the project file holds a setting that may lead to another server or secret",
+                hint="Name the ledger in RECONCILER_LEDGER or with --ledger instead.",
+            )
+        url = url.update_query_dict(_NO_PASSFILE if url.password else {**_NO_PASSFILE, "password": ""})
     return Location(shown=shown.set(drivername="postgresql").render_as_string(hide_password=True), url=url)
+
+
+def holds_something(path: Path) -> bool:
+    """Say whether a file is there and not empty; what cannot be told is left to who opens it."""
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:

@@ -22,7 +22,7 @@ _PAST = (
     *(calls.c.id, calls.c.table_id, calls.c.mode, calls.c.revision, calls.c.state, calls.c.attempt, calls.c.settled_at),
     *(calls.c.rows, calls.c.covered, calls.c.configs, calls.c.before),
     *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
-    *(calls.c.address, calls.c.credits, calls.c.actor),
+    *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
 )
 _LISTED = tuple(column for column in calls.c if column.name not in ("rows", "covered", "before", "configs"))
 

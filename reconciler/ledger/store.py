@@ -21,7 +21,7 @@ from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
 from reconciler.ledger import file, server
 from reconciler.ledger.clocks import Boot, Moment
 from reconciler.ledger.deadlines import Deadlines, Operation, Silent
-from reconciler.ledger.faults import silent, translate
+from reconciler.ledger.faults import FROM_BACKUP, silent, translate
 from reconciler.ledger.location import Location
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
 
@@ -356,7 +356,7 @@ class Store:
         if status is None or (status.st_dev, status.st_ino) != self._file:
             raise Unwritable(
                 f"the ledger {self.location.shown} was removed or replaced while it was in use",
-                hint="Bring it back from a backup: it knows what was paid for.",
+                hint=FROM_BACKUP,
             )
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.amounts import counted, duration
 from reconciler.clean import clean
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_text import MOST_TABLES, SKIPPED
+from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
 from reconciler.render.stale import next_due_as_written, older_than_as_written
 
 Document = Mapping[str, Any]
@@ -76,8 +76,14 @@ def _verdict(content: Document) -> str:
     if content["violations"]:
         lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} passed.")
     for growth in content.get("growth", ()):
-        most = "no `allow_growth`" if growth["max_cells"] is None else f"at most {_count(growth['max_cells'], 'cell')}"
-        lines.append(f"{code(growth['manifest'])}: cells unknown until {code(growth['because'])} has run; {most}.")
+        rows, most = growth.get("max_rows"), "no `allow_growth`"
+        if growth["max_cells"] is not None:
+            most = f"at most {_count(growth['max_cells'], 'cell')}"
+        until = f"cells unknown until {code(growth['because'])} has run"
+        if rows is not None:
+            until = f"{_count(rows, 'row')} at most once {code(growth['because'])} has run"
+            most += "" if growth["max_credits"] is None else f", {number(growth['max_credits'])} credits"
+        lines.append(f"{code(growth['manifest'])}: {until}; {most}.")
     waves = max((call["wave"] for call in content["calls"]), default=1)
     if waves > 1:
         lines.append(f"In {number(waves)} waves: each is sent once the one before it has ended.")
@@ -268,9 +274,13 @@ def _run_name(run: Document) -> tuple[str, str]:
 def _skipped(skips: Sequence[Document]) -> str:
     """Return how many cells are skipped for which reason; those that are as they should be last."""
     by_reason: Counter[str] = Counter()
+    waits: dict[str, bool] = {}
     for skip in skips:
         by_reason[skip["reason"]] += skip["cells"]
+        for each in skip.get("waits_for", ()):
+            waits[each["column"]] = waits.get(each["column"], False) or each["implied"]
     words = {**{reason.value: text for reason, text in SKIPPED.items()}, **_QUIET}
+    words["blocked"] += waited_for(sorted(waits.items()), cell)
     return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
 
 

@@ -1,6 +1,6 @@
 """A plan as a person reads it: per table what is due and why, what is not and why, the sums last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
@@ -28,6 +28,7 @@ from reconciler.plan import (
 from reconciler.render.paint import Colour, Paint
 from reconciler.render.stale import older_than
 from reconciler.standing import Drift
+from reconciler.wording import quote
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
@@ -40,6 +41,8 @@ NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
 SKIPPED = {
     SkipReason.FAILED: "failed, left to a run of mode `failed`",
     SkipReason.IN_PROGRESS: "in progress",
+    SkipReason.WAITING_FOR_TABLE: "due once the table is idle",
+    SkipReason.NOT_STARTED: "not started although bought as often as `max_attempts` allows",
     SkipReason.MISSING_INPUTS: "missing inputs",
     SkipReason.BLOCKED: "blocked, an upstream cell is not done and not part of this plan",
     SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
@@ -51,6 +54,8 @@ SKIPPED = {
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
+MOST_NAMED = 5
+"""Upstream columns named of each sort."""
 
 
 def plan_text(
@@ -143,7 +148,8 @@ def _tables(plan: Plan, paint: Paint) -> str:
         title = f"{clean(table.name)} · {counted(table.rows, 'row')} · {clean(table.run_status)}"
         lines.append(f"{paint(table.manifest.ljust(manifests), Colour.STRONG)}   {title}")
         if not table.runs:
-            lines.append(paint("  not planned: see the errors below", Colour.BAD))
+            reason = "see the errors below" if plan.errored else "not approved any more"
+            lines.append(paint(f"  not planned: {reason}", Colour.BAD))
         for run in table.runs:
             key = (table.table_id, run.address)
             worth = [skip for skip in skips.get(key, ()) if skip.reason in SKIPPED]
@@ -183,19 +189,33 @@ def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
 def _run_without_calls(
     name: str, worth: Sequence[Skip], paint: Paint, next_due: datetime | None, *, is_running: bool
 ) -> list[str]:
-    waiting = sum(skip.cells for skip in worth if skip.reason is SkipReason.IN_PROGRESS)
-    if is_running and waiting:
-        text = f"{counted(waiting, 'cell')} in progress or due; due cells wait until the table is idle"
-        others = [skip for skip in worth if skip.reason is not SkipReason.IN_PROGRESS]
-        return [f"  {WAITING} {name}  {text}", *_skip_lines(others)]
-    notes = [f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in worth]
+    moving = [skip for skip in worth if skip.reason in (SkipReason.IN_PROGRESS, SkipReason.WAITING_FOR_TABLE)]
+    if is_running and moving:
+        text = " · ".join(f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in moving)
+        return [f"  {WAITING} {name}  {text}", *_skip_lines([skip for skip in worth if skip not in moving])]
+    notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
     if next_due is not None:
         notes.insert(0, f"next {moment_text(next_due)}")
     return [paint(f"  {NOTHING_DUE} {name}  {' · '.join(['nothing due', *notes])}", Colour.QUIET)]
 
 
 def _skip_lines(skips: Sequence[Skip]) -> list[str]:
-    return [f"    {counted(skip.cells, 'cell')} skipped: {SKIPPED[skip.reason]}" for skip in skips]
+    return [f"    {counted(skip.cells, 'cell')} skipped: {_skipped(skip)}" for skip in skips]
+
+
+def _skipped(skip: Skip) -> str:
+    return SKIPPED[skip.reason] + waited_for([(each.column, each.is_implied) for each in skip.waits_for], quote)
+
+
+def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str]) -> str:
+    """Return which columns blocked cells wait for, given by key and whether that is implied; empty if none is known."""
+    parts = []
+    for is_implied, words in ((False, ""), (True, "implied by the kind of table or column: ")):
+        keys = [spelled(key) for key, implied in columns if implied is is_implied]
+        more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
+        if keys:
+            parts.append(f"{words}{', '.join(keys[:MOST_NAMED])}{more}")
+    return f": {'; '.join(parts)}" if parts else ""
 
 
 def _run_name(run: RunLine) -> str:
@@ -248,13 +268,22 @@ def trial_words(trial: Trial) -> str:
 
 
 def growth_text(growths: Sequence[Growth], paint: Paint) -> str:
-    """Return what may fall due while the plan is applied, in a number that nobody knows."""
+    """Return what may fall due while the plan is applied, as far as anybody knows how much."""
     lines = []
-    for growth in growths:
-        most = "no `allow_growth`" if growth.max_cells is None else f"at most {counted(growth.max_cells, 'cell')}"
-        text = f"{clean(growth.manifest)}: cells unknown until {clean(growth.because)} has run; {most}"
+    for each in growths:
+        name, because = clean(each.manifest), clean(each.because)
+        text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
         lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
     return "\n".join(lines)
+
+
+def growth_words(because: str, rows: int | None, cells: int | None, price: Decimal | float | None) -> str:
+    """Say what comes once `because` has run, at most; None where nobody knows."""
+    most = "no `allow_growth`" if cells is None else f"at most {counted(cells, 'cell')}"
+    if rows is None:
+        return f"cells unknown until {because} has run; {most}"
+    credits_ = "" if price is None else f", {_price(Decimal(price))}"
+    return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
 def addressed(of: Call | OpenCall | Drift) -> str:
@@ -309,6 +338,13 @@ def problems_text(problems: Sequence[Problem]) -> str:
 def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_preview: bool) -> str:
     if plan.errored:
         return f"The plan has {counted(len(plan.diagnostics), 'error')} and cannot be applied. Nothing was sent."
+    if not plan.calls and plan.waiting:
+        cells = counted(sum(call.cells for call in plan.waiting), "cell")
+        verb = "waits" if cells == "1 cell" else "wait"
+        return (
+            f"No call can be sent now: {cells} ({_credits(plan.waiting)}) {verb} until the table is idle. "
+            "Nothing was sent.\n`reconciler apply --wait` sends them then."
+        )
     if not plan.calls:
         return f"Nothing to do now: {counted(len(plan.tables), 'table')}, no call is due. Nothing was sent."
     line = _sums(plan, limits) + _last_wave(plan)

@@ -42,7 +42,8 @@ def report_markdown(content: Document, title: str = "Applied", pointer: str = PO
 def _headline(content: Document, title: str) -> str:
     sums = content["totals"]
     if not content["calls"]:
-        return f"### {title}: nothing was due, nothing was sent"
+        is_short = content.get("unsent") or content.get("stale")
+        return f"### {title}: {'nothing was sent' if is_short else 'nothing was due, nothing was sent'}"
     accepted = f"{_count(sums['accepted'], 'call')} accepted, {_count(sums['cells_accepted'], 'cell')}"
     parts = [f"### {title}: {accepted}, {number(sums['credits_accepted'])} credits"]
     parts += [f"{number(sums[state])} {word}" for state, word in _STATES.items() if sums[state]]
@@ -71,10 +72,23 @@ def _verdict(content: Document) -> str:
     later = content.get("later", ())
     if later:
         lines.append(f"{_count(len(later), 'call')} of later waves left: apply again once the tables are idle.")
+    lines += [
+        f"**Not approved any more:** {code(each['reason'], 400)}. Its calls were not sent: plan again."
+        for each in content.get("stale", ())
+    ]
+    lines += [
+        f"**Not sent:** {_count(each['cells'], 'cell')} of {code(each['address'])}, due and approved: "
+        f"{code(each['reason'], 200)}. Apply again."
+        for each in content.get("unsent", ())
+    ]
     if content["unrecorded"]:
         lines.append(f"**Not in the ledger:** the outcome of {counted(len(content['unrecorded']), 'call')}.")
     if content["still_running"]:
         lines.append(f"{counted(len(content['still_running']), 'table')} still running when waiting ended.")
+    if content.get("awaited"):
+        lines.append(f"{_count(len(content['awaited']), 'accepted call')} had not shown when waiting ended.")
+    if content["totals"].get("cells_not_started"):
+        lines.append(f"{_count(content['totals']['cells_not_started'], 'cell')} did not start after they were bought.")
     if content["totals"]["cells_failed"]:
         lines.append(f"{_count(content['totals']['cells_failed'], 'cell')} failed after they were bought.")
     return "\\\n".join(lines)

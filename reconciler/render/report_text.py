@@ -1,6 +1,6 @@
 """An apply's report as a person reads it: each call's outcome, what is open, the sums last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.amounts import amount, counted
 from reconciler.clean import clean
@@ -17,6 +17,9 @@ WORDS = {
     CallState.NOT_SENT: ("not sent", Colour.BAD),
     CallState.IN_DOUBT: ("in doubt", Colour.DOUBT),
 }
+
+MOST_ROWS = 3
+"""Row ids named of a column whose cells did not start; the report file has all."""
 
 
 def result_text(result: CallResult, width: int, paint: Paint) -> str:
@@ -47,19 +50,39 @@ def report_text(report: Report, paint: Paint) -> str:
         hint = "Look at what failed; a change of the column, another revision or a higher `max_failed` tries again."
         parts.append(paint(f"{text}\n  {hint}", Colour.BAD))
     parts += [paint(outgrown_words(grown), Colour.BAD) for grown in report.outgrown]
-    if report.later:
-        calls, cells = counted(len(report.later), "call"), counted(sum(call.cells for call in report.later), "cell")
-        parts.append(
-            f"{calls} of later waves left, {cells}. Apply again once the tables are idle, or let `--wait` send them."
-        )
+    parts += [paint(stale_words(report.stale), Colour.BAD)] if report.stale else []
+    parts += [paint(unsent_words(report), Colour.BAD)] if report.unsent else []
     open_calls = [*report.in_doubt, *(_open(result) for result in report.in_state(CallState.IN_DOUBT))]
     if open_calls:
         parts.append(in_doubt_text(open_calls, paint))
+    if report.awaited:
+        parts.append(awaited_words(len(report.awaited)))
     if report.still_running:
         tables = counted(len(report.still_running), "table")
         parts.append(f"{tables} still running when waiting ended; `reconciler plan` shows them later.")
     parts.append(_sums(report))
     return "\n\n".join(parts)
+
+
+def stale_words(stale: Mapping[str, str]) -> str:
+    """Say which manifests the saved plan does not approve any more, and what to do."""
+    lines = [f"Not approved any more: {reason}." for _, reason in sorted(stale.items())]
+    return "\n".join([*lines, "  None of their calls were sent. Make a new plan and have that one approved."])
+
+
+def unsent_words(report: Report) -> str:
+    """Say which cells are due and approved and were not sent, why, and what to do."""
+    lines = [
+        f"{clean(each.address)}: {counted(each.cells, 'cell')} due and not sent: {each.reason}."
+        for each in report.unsent
+    ]
+    return "\n".join([*lines, "  Apply again; `--wait` waits for tables that are running."])
+
+
+def awaited_words(calls: int) -> str:
+    """Say that accepted calls have not shown yet."""
+    of = "1 accepted call has" if calls == 1 else f"{calls:,} accepted calls have"
+    return f"{of} not shown in the table yet when waiting ended; `reconciler plan` shows what comes of it."
 
 
 def outgrown_words(grown: Outgrown) -> str:
@@ -69,9 +92,10 @@ def outgrown_words(grown: Outgrown) -> str:
     most = counted(growth.max_cells or 0, "cell")
     if growth.max_credits is not None:
         most += f" and {amount(growth.max_credits)} credits"
+    allowed = f"`allow_growth` lets one apply buy {most}" if growth.is_allowed else f"the plan foresaw at most {most}"
     return (
-        f"{clean(growth.manifest)}: {due} fell due once {clean(growth.because)} had run, and `allow_growth` lets one "
-        f"apply buy {most}. None were sent.\n  Plan again: they are in the next plan."
+        f"{clean(growth.manifest)}: {due} fell due once {clean(growth.because)} had run, and {allowed}. "
+        "None were sent.\n  Plan again: they are in the next plan."
     )
 
 
@@ -85,9 +109,20 @@ def _settled(report: Report, paint: Paint) -> list[str]:
         found = result.settlement
         assert found is not None
         text = f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"
-        colour = Colour.BAD if found.failed else Colour.GOOD
+        colour = Colour.BAD if found.failed or found.not_started else Colour.GOOD
         lines.append(f"{addressed(result.call).ljust(width)}  {paint(text, colour)}")
+        lines += [f"  not started: {words}" for words in not_started_words(result)]
     return ["\n".join(lines)]
+
+
+def not_started_words(result: CallResult) -> Iterator[str]:
+    """Name the cells that an accepted call left neither done nor failed: one text for each column."""
+    keys = dict(zip(result.call.columns, result.call.column_keys, strict=True))
+    for block in result.not_started:
+        for column in block.columns:
+            more = len(block.rows) - MOST_ROWS
+            rows = ", ".join(block.rows[:MOST_ROWS]) + (f" and {more:,} more" if more > 0 else "")
+            yield f"{clean(keys.get(column, column))} in row{'s' if len(block.rows) > 1 else ''} {rows}"
 
 
 def _open(result: CallResult) -> OpenCall:
@@ -98,6 +133,8 @@ def _open(result: CallResult) -> OpenCall:
 def _sums(report: Report) -> str:
     accepted = report.in_state(CallState.ACCEPTED)
     if not report.results:
+        if report.unsent or report.stale:
+            return "Applied: nothing was sent. What is due and was not sent stands above."
         return "Applied: nothing was due, nothing was sent."
     cells = counted(sum(bought_cells(result) for result in accepted), "cell")
     parts = [f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}."]
@@ -111,6 +148,11 @@ def _sums(report: Report) -> str:
             parts.append(f"{len(found):,} {word} ({counted(sum_cells(found), 'cell')}).")
     if report.not_attempted:
         parts.append(f"{len(report.not_attempted):,} not tried ({counted(sum_cells(report.not_attempted), 'cell')}).")
+    if report.later:
+        calls, cells = counted(len(report.later), "call"), counted(sum(call.cells for call in report.later), "cell")
+        parts.append(
+            f"{calls} of later waves left, {cells}: apply again once the tables are idle, or let `--wait` send them."
+        )
     return " ".join(parts)
 
 

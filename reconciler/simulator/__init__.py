@@ -11,8 +11,11 @@
     workspace_file   the same as YAML
     sample      a small one
     faults      what goes wrong, when, how often
+    clone       a table copied with everything under it
     wire        requests and answers without a socket
-    api         the documented endpoints over a world
+    routing     which endpoint answers: Starlette's matching of paths
+    access      how endpoints reach a world: what a path names, what is paid for
+    api         the documented endpoints over a world, with tables_api, rows_api and columns_api
     control     the endpoints under /__simulator/
     openapi     the document at /openapi.json
     asgi        requests and faults at the wire

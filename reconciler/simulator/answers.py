@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from reconciler.simulator import columns as kinds
 from reconciler.simulator.chance import draw
 from reconciler.simulator.table import Column, Table
 
@@ -116,8 +117,12 @@ def done_cell(table: Table, column: Column, slot: int, *, controls: bool) -> byt
     answer: Any
     if column.child_table is not None:
         answer = {"num_people": people_found(column, slot), "table_id": column.child_table}
-    elif column.kind == "agent":
+    elif column.kind == kinds.AGENT:
         answer = _answer(column, slot, attempt)
+    elif column.kind in (kinds.GRADE, kinds.GRADE_SCORE, kinds.DISCOVERY_SCORES):
+        answer = draw(0, column.id, slot, attempt) % 5 + 1
+    elif column.kind in kinds.COMPANY_KINDS:
+        answer = company(slot) if column.kind == "company_website" else f"{column.config['name']} {slot}"
     else:
         answer = _people_answer(column, table, slot)
     value = {"answer": answer, "explanation": f"Attempt {attempt}.", "sources": [f"https://{company(slot)}/about"]}
@@ -125,5 +130,5 @@ def done_cell(table: Table, column: Column, slot: int, *, controls: bool) -> byt
 
 
 def people_found(column: Column, slot: int) -> int:
-    """Return how many people a finder's cell brings: one to three."""
-    return draw(0, column.id, slot) % 3 + 1
+    """Return how many people a finder's cell brings: one to as many as it may [V]."""
+    return draw(0, column.id, slot) % kinds.most_people(column.config) + 1

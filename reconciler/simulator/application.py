@@ -16,10 +16,11 @@ from reconciler.simulator.clock import Clock
 from reconciler.simulator.control import Control
 from reconciler.simulator.faults import NOTHING, Fault, FaultBook, Met
 from reconciler.simulator.openapi import document
+from reconciler.simulator.routing import Routing
 from reconciler.simulator.table import State
-from reconciler.simulator.wire import JSON, Request, Response, Router, message
+from reconciler.simulator.wire import JSON, Request, Response, message
 from reconciler.simulator.workspace import Workspace
-from reconciler.simulator.world import World
+from reconciler.simulator.world import Stall, World
 
 REMEMBERED = 50_000
 """Requests kept for the oracle; older ones are only counted."""
@@ -98,8 +99,9 @@ class Simulator:
         self.asked = 0
         self.highest = self.open
         self._bearer = f"Bearer {self.workspace.token}"
-        self._api = Router(Api(self.world).routes())
-        self._control = Router(Control(self).routes())
+        api = Api(self.world)
+        self._api = Routing({**api.routes(), **api.others()})
+        self._control = Routing(Control(self).routes())
 
     def advance(self, seconds: float) -> None:
         """Move time forward and let everything happen that became due."""
@@ -180,7 +182,7 @@ class Simulator:
         for move in met.moves:
             _move_rows(request, move, world)
 
-    def _respond(self, request: Request, met: Met, api: Router, world: World) -> Response:
+    def _respond(self, request: Request, met: Met, api: Routing, world: World) -> Response:
         """Do the work of a request and return its answer, as if nothing went wrong."""
         path = request.path
         if path.startswith("/__simulator"):
@@ -197,7 +199,11 @@ class Simulator:
             if met.balance is not None:
                 world.billing.credits = met.balance
             world.settle()
-            return api(request if met.shuffle is None else replace(request, shuffle=met.shuffle))
+            world.stalling = None if met.stall is None else Stall(met.stall.column, met.stall.seconds)
+            try:
+                return api(request if met.shuffle is None else replace(request, shuffle=met.shuffle))
+            finally:
+                world.stalling = None
 
     def _last(self, response: Response, met: Met) -> Step:
         ending = met.ending

@@ -1,5 +1,6 @@
 """Kinds of columns: what they depend on and cost, which of them a table brings along, and which make no sense."""
 
+import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -10,6 +11,11 @@ PEOPLE_FINDER: Final = "company_people_finder"
 EMAIL_FINDER: Final = "email_finder"
 PHONE_FINDER: Final = "phone_finder"
 REVERSE_EMAIL: Final = "reverse_email_lookup"
+GRADE: Final = "criterion_grade"
+GRADE_SCORE: Final = "criteria_grade_score"
+DISCOVERY_SCORES: Final = "discovery_scores"
+COMPANY_KINDS: Final = ("company_profile", "company_name", "company_website")
+"""The documented kinds of the built-in company columns [D]; that the words are the columns' keys is an assumption."""
 
 AGENT_TYPES: Final = ("research_pro", "research", "research_reasoning", "llm", "linkedin")
 OUTPUT_FORMATS: Final = (
@@ -21,8 +27,11 @@ INJECTED: Final[Mapping[str, tuple[str, ...]]] = {
     "company": ("company_name", "company_website"),
     "people": ("full_name", "profile_url", "role"),
 }
-"""Keys that every agent column of a table of this kind reads without naming them [V]."""
+"""Keys that every research column of a table of this kind reads without naming them [V]."""
 CONTACT_INPUTS: Final = ("full_name", "profile_url", "company_website")
+"""Keys that a contact finder reads [V]; `company_website` may also come from the parent row."""
+PEOPLE_BY_DEFAULT: Final = 3
+"""People that a finder brings at most if it names no `max_results`."""
 
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -48,13 +57,26 @@ BUILT_IN: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
         _built_in("profile_url", "Profile URL", "llm", "Give the profile of {input}."),
     ),
 }
-"""Columns that a table of this kind begins with [V]. That they are `agent` columns, and are filled for nothing as soon
-as a row has its input, is an assumption."""
+"""Columns that a table of this kind begins with [V]. That they are `agent` columns (`brought` knows the other reading),
+and are filled for nothing as soon as a row has its input, is an assumption."""
 
 
-def is_built_in(table_kind: str, key: str) -> bool:
-    """Say whether `key` is one of the columns that a table of this kind begins with and fills by itself."""
-    return key != "input" and any(config["key"] == key for config in BUILT_IN[table_kind])
+def brought(table_kind: str, *, own_kinds: bool = False) -> list[dict[str, Any]]:
+    """Return the columns that a table of this kind begins with; `own_kinds` says which of the two readings holds."""
+    configs = [copy.deepcopy(config) for config in BUILT_IN[table_kind]]
+    return [
+        {"kind": config["key"], "name": config["name"], "key": config["key"]}
+        if own_kinds and config["key"] in COMPANY_KINDS
+        else config
+        for config in configs
+    ]
+
+
+def is_built_in(table_kind: str, config: Mapping[str, Any]) -> bool:
+    """Say whether the table fills a column by itself: one that it began with, or one of a built-in kind."""
+    if config["kind"] in COMPANY_KINDS:
+        return True
+    return config["kind"] != INPUT and any(each["key"] == config["key"] for each in BUILT_IN[table_kind])
 
 
 def price(kind: str) -> int:
@@ -62,30 +84,55 @@ def price(kind: str) -> int:
     return 2 if kind == PEOPLE_FINDER else 1
 
 
+def most_people(config: Mapping[str, Any]) -> int:
+    """Return how many people one cell of a finder brings at most: its `max_results` [V]."""
+    most = (config.get("value") or {}).get("max_results")
+    return most if type(most) is int and most > 0 else PEOPLE_BY_DEFAULT
+
+
+def weighted(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a configuration's `column_weights`: the columns' keys are the keys of this mapping [V]."""
+    # Whether they stand in `value` or beside it is not documented: both are read.
+    for place in (config.get("value") or {}, config):
+        weights = place.get("column_weights")
+        if isinstance(weights, Mapping):
+            return weights
+    return {}
+
+
 def references(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys that a configuration names: `{key}` in its prompt, `extra_dependencies`, `email_column_key`."""
+    """Return the keys that a configuration names: `{key}` in a prompt or a criterion, `extra_dependencies`, weights,
+    `email_column_key`."""
     value = config.get("value") or {}
-    prompt = value.get("prompt")
-    named = _REFERENCE.findall(prompt) if isinstance(prompt, str) else []
+    named: list[str] = []
+    for text in (value.get("prompt"), value.get("criterion")):
+        named += _REFERENCE.findall(text) if isinstance(text, str) else []
     extra = value.get("extra_dependencies")
     if isinstance(extra, Sequence) and not isinstance(extra, str):
         named += [key for key in extra if isinstance(key, str)]
-    if config["kind"] == REVERSE_EMAIL and isinstance(config.get("email_column_key"), str):
+    named += weighted(config)
+    if isinstance(config.get("email_column_key"), str):
         named.append(config["email_column_key"])
     return tuple(dict.fromkeys(named))
 
 
 def upstream_keys(config: Mapping[str, Any], table_kind: str, keys: Iterable[str]) -> tuple[str, ...]:
-    """Return the keys of the columns that this one waits for, of those that exist, in the order they are named."""
-    kind, key = config["kind"], config["key"]
+    """Return the keys of the columns that this one waits for, of those that exist, in the order they are named.
+
+    `config` is a column's configuration as the API shows it, `keys` those of the whole table. What a column names
+    itself comes first, then what its kind or the table's kind implies [V].
+    """
+    kind = config["kind"]
     if kind == INPUT:
         return ()
     wanted = list(references(config))
     if kind in (EMAIL_FINDER, PHONE_FINDER):
         wanted += CONTACT_INPUTS
-    elif not is_built_in(table_kind, key):
+    elif not is_built_in(table_kind, config):
         wanted += INJECTED[table_kind]
-    existing = set(keys) - {key}
+    elif kind in COMPANY_KINDS:
+        wanted.append("input")
+    existing = set(keys) - {config["key"]}
     return tuple(dict.fromkeys(each for each in wanted if each in existing))
 
 
@@ -121,18 +168,33 @@ def problems(config: Mapping[str, Any], table_kind: str, keys: Iterable[str]) ->
     kind = config["kind"]
     value = config.get("value") or {}
     known = set(keys)
-    if kind == PEOPLE_FINDER and table_kind != "company":
-        found.append((("kind",), f"company_people_finder is not compatible with a {table_kind} table"))
-    if kind in (EMAIL_FINDER, PHONE_FINDER) and table_kind != "people":
+    if table_kind != _ONLY_ON.get(kind, table_kind):
         found.append((("kind",), f"{kind} is not compatible with a {table_kind} table"))
     if kind == AGENT:
         found += _agent_problems(value, table_kind)
+    if kind == GRADE and not (isinstance(value.get("criterion"), str) and value["criterion"]):
+        found.append((("value", "criterion"), "Field required"))
+    if kind == GRADE_SCORE and not weighted(config):
+        found.append((("column_weights",), "Field required"))
+    if any(type(weight) not in (int, float) for weight in weighted(config).values()):
+        found.append((("column_weights",), "Input should be a valid number"))
+    if kind == PEOPLE_FINDER and "max_results" in value and most_people(config) != value["max_results"]:
+        found.append((("value", "max_results"), "Input should be a positive integer"))
     if kind == REVERSE_EMAIL and not config.get("email_column_key"):
         found.append((("email_column_key",), "Field required"))
     for key in references(config):
         if key not in known or key == config["key"]:
             found.append((("value",), f"unresolved column reference: {key}"))
     return found
+
+
+_ONLY_ON: Final = {
+    PEOPLE_FINDER: "company",
+    EMAIL_FINDER: "people",
+    PHONE_FINDER: "people",
+    **dict.fromkeys(COMPANY_KINDS, "company"),
+}
+"""Kinds of columns that only one kind of table takes [V]."""
 
 
 def _agent_problems(value: Mapping[str, Any], table_kind: str) -> list[tuple[tuple[str, ...], str]]:

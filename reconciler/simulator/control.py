@@ -9,17 +9,8 @@ from msgspec import Meta, Struct
 
 from reconciler.simulator.clock import Clock, stamp
 from reconciler.simulator.faults import Fault, FaultBook
-from reconciler.simulator.wire import (
-    JSON,
-    Endpoint,
-    Query,
-    RejectedError,
-    Request,
-    Response,
-    answer,
-    message,
-    read_body,
-)
+from reconciler.simulator.routing import Endpoint
+from reconciler.simulator.wire import JSON, RejectedError, Request, Response, answer, last, message, read_body
 from reconciler.simulator.world import World
 
 _CHARGES_A_CHUNK = 1000
@@ -29,6 +20,9 @@ class Ahead(Struct, forbid_unknown_fields=True):
     """The body of `POST /__simulator/advance`."""
 
     seconds: Annotated[float, Meta(ge=0)]
+
+
+_PREPARED = msgspec.json.Decoder(Ahead)  # as in shapes.py
 
 
 class Watched(Protocol):
@@ -90,16 +84,16 @@ class Control:
             f"DELETE {one}": self.remove_fault,
         }
 
-    def charges(self, request: Request, _one: str, _two: str) -> Response:
+    def charges(self, request: Request) -> Response:
         """Say per cell how often it was paid for and by which runs; `table_id` narrows it."""
-        wanted = Query(request.query).last("table_id")
+        wanted = last(request.parameters, "table_id")
         with self._lock():
             paid = self._watched.world.charges()
             by_run = self._watched.world.charged_by()
         cells = [(cell, times) for cell, times in paid.items() if wanted in (None, cell[0])]
         return Response(200, _charges(cells, by_run), (JSON,))
 
-    def requests(self, _request: Request, _one: str, _two: str) -> Response:
+    def requests(self, _request: Request) -> Response:
         """Say what was asked, oldest first."""
         return answer(
             [
@@ -115,7 +109,7 @@ class Control:
             ]
         )
 
-    def status(self, _request: Request, _one: str, _two: str) -> Response:
+    def status(self, _request: Request) -> Response:
         """Say the time, the balance, the runs, and how many requests there were at once."""
         with self._lock():
             world = self._watched.world
@@ -145,30 +139,30 @@ class Control:
                 }
             )
 
-    def reset(self, _request: Request, _one: str, _two: str) -> Response:
+    def reset(self, _request: Request) -> Response:
         """Begin again as the workspace says."""
         self._watched.reset()
         return answer({"status": "ok"})
 
-    def advance(self, request: Request, _one: str, _two: str) -> Response:
+    def advance(self, request: Request) -> Response:
         """Move time forward."""
         self._watched.advance(read_body(request, Ahead).seconds)
         return answer({"now": stamp(self._watched.clock.now())})
 
-    def list_faults(self, _request: Request, _one: str, _two: str) -> Response:
+    def list_faults(self, _request: Request) -> Response:
         """Say which faults are set and how often they struck."""
         return answer(self._watched.faults.listed())
 
-    def add_fault(self, request: Request, _one: str, _two: str) -> Response:
+    def add_fault(self, request: Request) -> Response:
         """Set a fault."""
         return answer({"id": self._watched.faults.add(read_body(request, Fault))})
 
-    def clear_faults(self, _request: Request, _one: str, _two: str) -> Response:
+    def clear_faults(self, _request: Request) -> Response:
         """Lift every fault."""
         self._watched.faults.clear()
         return answer({"status": "ok"})
 
-    def remove_fault(self, _request: Request, number: str, _two: str) -> Response:
+    def remove_fault(self, _request: Request, number: str) -> Response:
         """Lift one fault."""
         if not (number.isascii() and number.isdigit() and self._watched.faults.remove(int(number))):
             raise RejectedError(message(404, "Fault not found"))

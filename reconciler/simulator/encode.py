@@ -13,9 +13,10 @@ from reconciler.simulator.table import Column, State, Table
 ROWS_A_CHUNK = 128
 _encode = msgspec.json.encode
 _PENDING = b'{"status":"pending","value":null}'
+_REQUESTED = b'{"status":"requested","value":null}'
 _ROW = (
     b'{"id":"%b","created_at":"%b","parent_row_id":%b,"is_missing_inputs":%b,'
-    b'"data":{%b},"metadata":{},"parent_data":%b}'
+    b'"data":{%b},"metadata":%b,"parent_data":%b}'
 )
 _EMPTY: Mapping[str, bytes | None] = {"absent": None, "null": b"null", "pending": _PENDING}
 _WORDS: Mapping[int, bytes] = {
@@ -43,6 +44,14 @@ class Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Generated texts hold raw control characters, which strict JSON parsers refuse."""
     credits_in: Literal["subscription", "user", "body"] = "subscription"
     """Where `available_credits` stands in the answer of billing."""
+    user_fields: Literal["current", "older"] = "older"
+    """Whether `GET /v1/user` also has what an older copy of the reference adds, `has_unlimited_credits` among it."""
+    queued_cells: Literal["pending", "requested"] = "pending"
+    """What a cell says that was asked for and has not begun."""
+    stalled_cells: Literal["pending", "in_progress"] = "pending"
+    """What a cell says that hangs; in progress it keeps its table running."""
+    built_in_kinds: Literal["agent", "own"] = "agent"
+    """Whether the built-in columns of a company table are agent columns or of kinds of their own."""
 
 
 def status(table: Table, assumptions: Assumptions) -> dict[str, Any]:
@@ -93,6 +102,7 @@ def header(table: Table, owner: Mapping[str, str], assumptions: Assumptions) -> 
     """Return a table without rows."""
     shown = summary(table, owner)
     del shown["num_rows"]
+    shown["notify"] = table.notify
     if not table.columns_json:
         table.columns_json = _encode([column_json(column) for column in table.columns])
     shown["columns"] = msgspec.Raw(table.columns_json)
@@ -117,9 +127,13 @@ def cell(table: Table, column: Column, slot: int, assumptions: Assumptions) -> b
     if state == State.ODD:
         return _encode({"status": column.odd.get(slot), "value": column.values.get(slot)})
     if column.values and slot in column.values:
-        word = msgspec.json.decode(_WORDS[state])["status"]
+        word = msgspec.json.decode(_word(state, assumptions))["status"]
         return _encode({"status": word, "value": column.values[slot]})
-    return _WORDS[state]
+    return _word(state, assumptions)
+
+
+def _word(state: int, assumptions: Assumptions) -> bytes:
+    return _REQUESTED if state == State.QUEUED and assumptions.queued_cells == "requested" else _WORDS[state]
 
 
 def input_value(table: Table, column: Column, slot: int) -> Any:
@@ -137,7 +151,7 @@ def _column_cells(table: Table, column: Column, slots: Sequence[int], assumption
         shown = [cell(table, column, slot, assumptions) for slot in slots]
         return [b"" if each is None else key + each for each in shown]
     template = key + plain_template(table, column, controls=controls)
-    words = {int(state): key + word for state, word in _WORDS.items()}
+    words = {int(state): key + _word(state, assumptions) for state in _WORDS}
     never = _EMPTY[assumptions.empty_cells]
     words[State.EMPTY] = b"" if never is None else key + never
     states, tries, done = column.states, column.tries, int(State.DONE)
@@ -158,6 +172,7 @@ def rows(table: Table, slots: Sequence[int], assumptions: Assumptions) -> list[b
                 b'"%b"' % parent.row_id.encode() if parent else b"null",
                 b"true" if table.is_missing_inputs(slot) else b"false",
                 b",".join(filter(None, cells)),
+                _encode(table.metadata[slot]) if slot in table.metadata else b"{}",
                 _encode(parent.data) if parent else b"{}",
             )
         )

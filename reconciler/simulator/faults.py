@@ -15,18 +15,21 @@ from reconciler.simulator.chance import share
 
 Kind = Literal[
     "close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status",
-    "latency", "trickle", "rate_limit", "credits", "reorder", "rows_added", "rows_removed",
+    "latency", "trickle", "rate_limit", "credits", "stall", "reorder", "rows_added", "rows_removed",
 ]  # fmt: skip
 ENDS = frozenset({"close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status"})
 """Kinds that decide how the answer ends; at most one of them meets a request, the first in the book."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_STARTS_CELLS = (["run"], ["rows"])
+"""The last part of the paths of requests that start cells."""
 Seconds = Annotated[float, Meta(ge=0)]
 
 
 class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing that goes wrong. Seconds here are real ones: clients wait in real time."""
+    """One thing that goes wrong. Seconds here are real ones, because clients wait in real time; those of a stall are
+    simulated."""
 
     kind: Kind
     """close_before: the connection closes before the request is read, nothing is done.
@@ -41,6 +44,7 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
     trickle: the answer comes at `bytes_per_second`.
     rate_limit: more than `rate` requests in `per_seconds` get 429 with `Retry-After`.
     credits: the balance is set to `balance`, once, when a request matches.
+    stall: the cells that a run or new rows start hang, paid for and `pending`, built-in ones among them.
     reorder: the rows of a page of data come in another order.
     rows_added, rows_removed: after a page of data was answered, `rows` rows come or go."""
     method: str = "*"
@@ -56,7 +60,7 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
     when: Literal["before", "after"] = "before"
     """For reset, hang and status: before or after the work is done."""
     seconds: Seconds = 0.0
-    """For hang; for latency the fixed time, the mean or the median."""
+    """For hang; for latency the fixed time, the mean or the median; for stall how long, 0: as the pace says."""
     distribution: Literal["fixed", "uniform", "exponential", "lognormal"] = "fixed"
     """For latency: `fixed` at seconds; `uniform` from 0 to twice of it; `exponential` with that mean;
     `lognormal` with that median and `sigma`."""
@@ -70,6 +74,8 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
     per_seconds: Annotated[float, Meta(gt=0)] = 1.0
     balance: Annotated[int, Meta(ge=0)] = 0
     rows: Annotated[int, Meta(ge=1)] = 1
+    column: str = "*"
+    """For stall: a pattern over the keys of the columns whose cells hang."""
     where: Literal["first", "last"] = "last"
     """For rows_added and rows_removed: at which end of the table."""
 
@@ -78,6 +84,9 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
         for name, value in self.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 raise ValueError(f"`{name}: {value}` is not a header")
+
+
+_PREPARED = msgspec.json.Decoder(Fault)  # as in shapes.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,8 @@ class Met:
     balance: int | None = None
     shuffle: int | None = None
     """A number to shuffle a page by."""
+    stall: Fault | None = None
+    """Which of the cells that the request starts hang."""
     moves: tuple[Fault, ...] = ()
     """Rows to add or remove after the answer."""
 
@@ -152,6 +163,7 @@ class FaultBook:
             return NOTHING
         ending: Fault | None = None
         latency, trickle, refused, balance, shuffle = 0.0, None, None, None, None
+        stall: Fault | None = None
         moves: list[Fault] = []
         with self._lock:
             for entry in self._entries:
@@ -169,17 +181,21 @@ class FaultBook:
                         refused = _over_rate(entry, wall) if refused is None else refused
                     case "credits":
                         balance = fault.balance if entry.met == 1 else balance
+                    case "stall":
+                        stall = fault
                     case "reorder":
                         shuffle = entry.met
                     case "rows_added" | "rows_removed":
                         moves.append(fault)
                     case _:
                         ending = fault
-        return Met(ending, latency, trickle, refused, balance, shuffle, tuple(moves))
+        return Met(ending, latency, trickle, refused, balance, shuffle, stall, tuple(moves))
 
     def _strikes(self, entry: _Entry, method: str, path: str) -> bool:
         fault = entry.fault
         if fault.method not in ("*", method) or not path_matches(path, fault.path):
+            return False
+        if fault.kind == "stall" and (method not in ("POST", "PATCH") or path.split("/")[4:] not in _STARTS_CELLS):
             return False
         entry.matched += 1
         if entry.matched <= fault.skip or (fault.times is not None and entry.met >= fault.times):

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from reconciler.simulator import shapes
-from reconciler.simulator.api import KINDS, LIST_LIMIT, LIST_LIMIT_AT_MOST, SCOPES, SORTS
+from reconciler.simulator.tables_api import KINDS, LIST_LIMIT, LIST_LIMIT_AT_MOST, SCOPES, SORTS
 
 _COMPONENTS: Final = (
     shapes.NewTable, shapes.TablePatch, shapes.NewRows, shapes.ChangedRows, shapes.DeletedRows, shapes.NewColumns,
@@ -78,7 +78,7 @@ def _operation(
     if not open_to_all:
         responses["401"] = _answer("The token is missing or wrong.", _reference("Message"))
     if pays:
-        responses["402"] = _answer("The run cannot be paid for; nothing was started.", _reference("PaymentRequired"))
+        responses["402"] = _answer("It cannot be paid for; nothing was done.", _reference("PaymentRequired"))
     if on_table:
         responses["404"] = _answer("No such table, row or column in this workspace.", _reference("Message"))
     if on_table or takes or parameters:
@@ -126,17 +126,17 @@ def _paths() -> dict[str, _Schema]:
             "get": _operation(
                 "list_tables", "List root tables.", _list_of("TableSummary"), parameters=listing, on_table=False
             ),
-            "post": _operation("create_table", "Create a table.", header, takes="NewTable", on_table=False),
+            "post": _operation("create_table", "Create a table.", header, takes="NewTable", pays=True, on_table=False),
         },
         one: {
             "parameters": [table],
             "get": _operation("get_table", "Give a table without its rows.", header),
-            "patch": _operation("update_table", "Change a table.", header, takes="TablePatch"),
-            "delete": _operation("delete_table", "Delete a table.", _reference("Identified")),
+            "patch": _operation("update_table", "Change a table.", header, takes="TablePatch", pays=True),
+            "delete": _operation("delete_table", "Delete a table.", header, pays=True),
         },
         f"{one}/clone": {
             "parameters": [table],
-            "post": _operation("clone_table", "Copy a table.", header, parameters=schema_only),
+            "post": _operation("clone_table", "Copy a table.", header, parameters=schema_only, pays=True),
         },
         f"{one}/data": {
             "parameters": [table],
@@ -156,8 +156,10 @@ def _paths() -> dict[str, _Schema]:
         f"{one}/rows": {
             "parameters": [table],
             "post": _operation("create_rows", "Add rows.", _list_of("Row"), takes="NewRows", pays=True),
-            "patch": _operation("update_rows", "Change input cells.", _list_of("Row"), takes="ChangedRows", pays=True),
-            "delete": _operation("delete_rows", "Delete rows.", _list_of("Identified"), takes="DeletedRows"),
+            "patch": _operation(
+                "update_rows", "Change rows, or add them.", _list_of("Row"), takes="ChangedRows", pays=True
+            ),
+            "delete": _operation("delete_rows", "Delete rows.", _list_of("Identified"), takes="DeletedRows", pays=True),
         },
         f"{one}/rows/{{row_id}}": {
             "parameters": [table, row],
@@ -165,14 +167,18 @@ def _paths() -> dict[str, _Schema]:
         },
         f"{one}/columns": {
             "parameters": [table],
-            "post": _operation("add_columns", "Add columns.", _list_of("Column"), takes="NewColumns"),
+            "post": _operation("add_columns", "Add columns.", _list_of("Column"), takes="NewColumns", pays=True),
         },
         f"{one}/columns/{{column_id}}": {
             "parameters": [table, column],
             "patch": _operation(
-                "update_column", "Change a column's configuration.", _reference("Column"), takes="ColumnPatch"
+                "update_column",
+                "Change a column's configuration.",
+                _reference("Column"),
+                takes="ColumnPatch",
+                pays=True,
             ),
-            "delete": _operation("delete_column", "Delete a column.", _reference("Column")),
+            "delete": _operation("delete_column", "Delete a column.", _reference("Column"), pays=True),
         },
     }
     made = {

@@ -39,18 +39,30 @@ class Pace(Struct, frozen=True, forbid_unknown_fields=True):
     """The slowest cell."""
     parallel: Annotated[int, Meta(ge=1)] = 100
     """Cells of one table at work at once."""
+    shows_after: Annotated[float, Meta(ge=0)] = 0.0
+    """From an accepted run to the first sign of it: until then its table is idle and its cells are as they were."""
+    stalls_for: Annotated[float, Meta(ge=0)] = 1800.0
+    """How long a cell that stalls hangs: half an hour [V]."""
 
 
 class Schedule:
     """What is to happen to one table's cells, and when."""
 
     def __init__(
-        self, table: Table, pace: Pace, seed: int, delivered: Callable[[Table, Column, int, float], None]
+        self,
+        table: Table,
+        pace: Pace,
+        seed: int,
+        delivered: Callable[[Table, Column, int, float], None],
+        *,
+        stalled_run: bool = False,
     ) -> None:
         self._table = table
         self._pace = pace
         self._seed = seed
         self._delivered = delivered
+        self._stalled_run = stalled_run
+        """Whether a stalled cell shows as in progress rather than as pending."""
         self._runs: deque[tuple[array[int], list[int]]] = deque()
         """Cells of each run that begun, with the index of the next one; runs take turns."""
         self._ready: deque[int] = deque()
@@ -59,6 +71,14 @@ class Schedule:
         """Upstream cell → cells that wait for it."""
         self._events: list[tuple[float, int, int, array[int] | None]] = []
         """Time, number of the event, the cell that ends, or the cells of a run that begins."""
+        self._late: list[tuple[float, int, str, array[int]]] = []
+        """Runs that do not show yet: when they will, number of the event, mode, cells."""
+        self._stalling: dict[int, float] = {}
+        """Queued cells that are to stall, and for how long."""
+        self._hanging: dict[int, float] = {}
+        """Cells that hang as pending, and when they come loose."""
+        self._loose: list[tuple[float, int]] = []
+        """The same by time; entries that `_hanging` does not confirm are out of date."""
         self._made = 0
         self._at_work = 0
 
@@ -66,19 +86,78 @@ class Schedule:
         """Queue cells that are already in state QUEUED, upstream columns before those that read them."""
         self._push(now + (self._pace.delay if delay is None else delay), -1, cells)
 
+    def show_later(self, cells: "array[int]", mode: str, at: float) -> None:
+        """Let a run begin to show at a moment: only then are its cells queued."""
+        self._made += 1
+        heapq.heappush(self._late, (at, self._made, mode, cells))
+
+    def stall(self, number: int, seconds: float) -> None:
+        """Let a queued cell hang for a time once its turn comes."""
+        self._stalling[number] = seconds
+
+    def hang(self, number: int, until: float) -> None:
+        """Let a cell hang: `pending`, with nothing that waits for it, until it comes loose by itself."""
+        column, slot = cell_of(self._table, number)
+        column.move(slot, State.STUCK)
+        self._hanging[number] = until
+        heapq.heappush(self._loose, (until, number))
+
     def settle(self, now: float) -> None:
         """Let everything happen that was due by `now`."""
-        while self._events and self._events[0][0] <= now:
-            at, _, number, cells = heapq.heappop(self._events)
-            if cells is not None:
-                self._runs.append((cells, [0]))
-            else:
-                self._end(number, at)
+        while (at := self._next(with_hanging=True)) is not None and at <= now:
+            self._happen(at)
             self._start(at)
 
     def next_event(self) -> float | None:
-        """Return when something happens next, or None."""
-        return self._events[0][0] if self._events else None
+        """Return when something happens next, or None; a cell that hangs as pending is not waited for."""
+        return self._next(with_hanging=False)
+
+    @property
+    def is_still(self) -> bool:
+        """Say whether nothing will ever happen unless it is asked for."""
+        return self._next(with_hanging=True) is None
+
+    def _next(self, *, with_hanging: bool) -> float | None:
+        times = [queue[0][0] for queue in (self._events, self._late) if queue]
+        while self._loose and self._hanging.get(self._loose[0][1]) != self._loose[0][0]:
+            heapq.heappop(self._loose)
+        if with_hanging and self._loose:
+            times.append(self._loose[0][0])
+        return min(times, default=None)
+
+    def _happen(self, at: float) -> None:
+        """Do one thing that is due at a moment."""
+        if self._late and self._late[0][0] <= at:
+            _, _, mode, cells = heapq.heappop(self._late)
+            self._show(cells, mode, at)
+        elif self._events and self._events[0][0] <= at:
+            _, _, number, run = heapq.heappop(self._events)
+            if run is not None:
+                self._runs.append((run, [0]))
+            else:
+                self._end(number, at)
+        else:
+            _, number = heapq.heappop(self._loose)
+            del self._hanging[number]
+            column, slot = cell_of(self._table, number)
+            # It may have been bought again, or deleted, while it hung.
+            if column.states[slot] == State.STUCK and self._is_there(column, slot):
+                column.move(slot, State.RUNNING)
+                self._work(number, at)
+
+    def _show(self, cells: "array[int]", mode: str, at: float) -> None:
+        """Queue the cells of a run that was accepted a while ago, as far as nothing else took them."""
+        queued = array("Q")
+        for number in cells:
+            column, slot = cell_of(self._table, number)
+            state = column.states[slot]
+            has_value = state == State.DONE and column.values.get(slot, 0) is not None
+            if state in IN_FLIGHT or not self._is_there(column, slot) or (mode != "all" and has_value):
+                continue
+            column.forget(slot)
+            column.move(slot, State.QUEUED)
+            queued.append(number)
+        self.begin(queued, at)
 
     def _push(self, at: float, number: int, cells: "array[int] | None") -> None:
         self._made += 1
@@ -105,11 +184,29 @@ class Schedule:
             if column.states[slot] != State.QUEUED or not self._is_there(column, slot):
                 self._release(number)
             elif self._may_start(number):
+                seconds = self._stalling.pop(number, None)
+                if seconds is None and self.unlucky(column, slot):
+                    seconds = self._pace.stalls_for
+                if seconds is not None and not self._stalled_run:
+                    self.hang(number, at + seconds)
+                    self._release(number)
+                    continue
                 column.move(slot, State.RUNNING)
-                self._at_work += 1
-                luck = share(self._seed, "lasts", column.id, self._table.row_ids[slot], column.tries[slot])
-                lasts = self._pace.fastest + (self._pace.slowest - self._pace.fastest) * luck
-                self._push(at + lasts, number, None)
+                self._work(number, at + (seconds or 0.0))
+
+    def unlucky(self, column: Column, slot: int) -> bool:
+        """Say whether a cell stalls this time; the share is drawn anew each time the cell is paid for."""
+        stalls, row_id = column.outcome.stalls, self._table.row_ids[slot]
+        return stalls > 0 and share(self._seed, "stalls", column.id, row_id, column.paid[slot]) < stalls
+
+    def _work(self, number: int, at: float) -> None:
+        """Let a cell that is in progress end in its time."""
+        column, slot = cell_of(self._table, number)
+        self._hanging.pop(number, None)
+        self._at_work += 1
+        luck = share(self._seed, "lasts", column.id, self._table.row_ids[slot], column.tries[slot])
+        lasts = self._pace.fastest + (self._pace.slowest - self._pace.fastest) * luck
+        self._push(at + lasts, number, None)
 
     def _may_start(self, number: int) -> bool:
         """Say whether everything the cell reads is done; otherwise let it wait, or give it up."""

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -16,8 +17,11 @@ Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
 TableKind = Literal["generic", "company", "people"]
 TableScope = Literal["personal", "organization"]
 ColumnKind = Literal[
-    "input", "agent", "company_people_finder", "email_finder", "phone_finder", "reverse_email_lookup", "linkedin"
-]
+    "input", "agent", "criterion_grade", "criteria_grade_score", "company_people_finder", "discovery_scores",
+    "company_name", "company_website", "company_profile", "email_finder", "phone_finder", "reverse_email_lookup",
+    "linkedin",
+]  # fmt: skip
+UNTITLED = "Untitled Table"
 Mode = Literal["new", "all", "failed"]
 
 
@@ -29,6 +33,7 @@ class ColumnConfig(Struct, omit_defaults=True):
     key: Key
     value: dict[str, Any] | None = None
     email_column_key: str | None = None
+    column_weights: dict[str, int | float] | None = None
 
 
 class ColumnPatch(Struct):
@@ -39,22 +44,26 @@ class ColumnPatch(Struct):
     key: Key | UnsetType = UNSET
     value: dict[str, Any] | UnsetType | None = UNSET
     email_column_key: str | UnsetType | None = UNSET
+    column_weights: dict[str, int | float] | UnsetType | None = UNSET
 
 
 class NewColumns(Struct):
     """The body of `POST …/columns`."""
 
     column_configs: Annotated[list[ColumnConfig], Meta(min_length=1)]
+    insert_after: bool | Id = True
+    """The column after which they come; true: the last one; false: before all others [D]."""
 
 
 class NewTable(Struct):
     """The body of `POST /v1/tables`."""
 
-    name: Name
+    name: Name = UNTITLED
     kind: TableKind = "generic"
     description: str | None = None
-    tags: list[str] = []
-    settings: dict[str, Any] = {}
+    tags: list[str] | None = None
+    settings: dict[str, Any] | None = None
+    notify: bool = False
     scope: TableScope = "personal"
     column_configs: list[ColumnConfig] = []
 
@@ -66,12 +75,16 @@ class TablePatch(Struct):
     description: str | UnsetType | None = UNSET
     tags: list[str] | UnsetType = UNSET
     settings: dict[str, Any] | UnsetType = UNSET
+    notify: bool | UnsetType = UNSET
+    columns_order: list[Id] | UnsetType = UNSET
+    """Ids of columns; those that are left out follow in the order that they had."""
 
 
 class NewRow(Struct):
     """One row to create."""
 
     data: dict[str, Any]
+    metadata: dict[str, Any] = {}
 
 
 class NewRows(Struct):
@@ -82,10 +95,11 @@ class NewRows(Struct):
 
 
 class ChangedRow(Struct):
-    """One row to update."""
+    """One row to update, or to create if it names no id."""
 
-    id: Id
-    data: dict[str, Any]
+    id: Id | None = None
+    data: dict[str, Any] = {}
+    metadata: dict[str, Any] | UnsetType = UNSET
 
 
 class ChangedRows(Struct):
@@ -154,6 +168,7 @@ class TableHeader(Struct):
     tags: list[str]
     kind: TableKind
     settings: dict[str, Any]
+    notify: bool
     scope: TableScope
     columns: list[Column]
     owner: Owner
@@ -174,9 +189,29 @@ class Row(Struct):
     parent_data: dict[str, Any]
 
 
+class DiscoveryTask(Struct):
+    """A search that fills a table with companies [D]."""
+
+    id: Id
+    created_at: Moment
+    status: Literal["created", "in_progress", "done", "failed"]
+    query: str
+    desired_num_results: Count
+    is_exhausted: bool
+    num_results_discovered: Count
+    num_results_enriched: Count
+    num_results_evaluated: Count
+    num_results: Count
+    table_id: Id
+    auto_data_sources: bool
+    data_sources: list[str]
+    criteria: list[dict[str, Any]]
+
+
 class TableData(TableHeader):
     """A table with rows."""
 
+    discovery_tasks: list[DiscoveryTask]
     rows: list[Row]
 
 
@@ -215,7 +250,24 @@ class RunReceipt(Struct):
 
 
 class User(Struct):
-    """Who is asking."""
+    """The answer to `GET /v1/user`: who is asking, in which organization, with how many credits [D]."""
+
+    user_id: Id
+    id: Id
+    """The same, as earlier versions of this stand-in called it."""
+    email: str
+    available_credits: Count
+    organization_id: Id
+    organization_name: str
+    organization_slug: str
+    organization_is_active: bool
+    has_unlimited_credits: bool | UnsetType = UNSET
+    credit_cap: Count | UnsetType | None = UNSET
+    subscription_plan_credits: Count | UnsetType | None = UNSET
+
+
+class BilledUser(Struct):
+    """Who is asking, as billing says it [V]."""
 
     id: Id
     email: str
@@ -226,7 +278,7 @@ class User(Struct):
 class Billing(Struct):
     """The answer to `GET /v1/billing`."""
 
-    user: User
+    user: BilledUser
     subscription: dict[str, Any]
 
 
@@ -267,3 +319,11 @@ class PaymentRequired(Struct):
     """The answer to a run that cannot be paid for."""
 
     detail: PaymentProblem
+
+
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [
+    msgspec.json.Decoder(shape)
+    for shape in tuple(globals().values())
+    if isinstance(shape, type) and issubclass(shape, Struct)
+]

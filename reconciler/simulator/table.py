@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from reconciler.simulator.columns import INPUT, price, upstream_keys
+from reconciler.simulator.columns import INPUT, is_built_in, price, upstream_keys
 
 
 class State(IntEnum):
@@ -38,6 +38,8 @@ class Outcome:
     """The share of cells whose run fails, drawn again at each attempt."""
     fail_first: int = 0
     """Every cell's first so many attempts fail."""
+    stalls: float = 0.0
+    """The share of cells that hang instead of starting, drawn again each time they are paid for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -135,6 +137,8 @@ class Table:
         self.tags: list[str] = []
         self.settings: dict[str, Any] = {}
         self.scope = "personal"
+        self.notify = False
+        self.discovery_tasks: list[dict[str, Any]] = []
         self.cell_bytes = 0
         """Generated cells are padded to about this size."""
         self.columns: list[Column] = []
@@ -146,6 +150,7 @@ class Table:
         self.slots: dict[str, int] = {}
         """Live rows by id."""
         self.order: list[int] = []
+        self.metadata: dict[int, dict[str, Any]] = {}
         self.parents: dict[int, Parent] = {}
         self.fed: set[str] = set()
         """Parent rows whose people came already."""
@@ -190,6 +195,17 @@ class Table:
         self.columns.append(column)
         self.born.append(column)
         return column
+
+    def order_columns(self, first: Iterable[Column], after: int = 0) -> None:
+        """Put columns behind the first `after` of the others, in the order given."""
+        placed = list(dict.fromkeys(first))
+        others = [column for column in self.columns if column not in placed]
+        self.columns = [*others[:after], *placed, *others[after:]]
+        self.connect()
+
+    def brought(self) -> list[Column]:
+        """Return the columns that the table fills by itself."""
+        return [column for column in self.columns if is_built_in(self.kind, column.config)]
 
     def remove_column(self, column: Column) -> None:
         """Take a column away; what was paid for it stays known."""

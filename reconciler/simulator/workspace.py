@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reconciler.simulator import columns as kinds
-from reconciler.simulator.clock import Clock
+from reconciler.simulator.clock import Clock, stamp
 from reconciler.simulator.encode import Assumptions
 from reconciler.simulator.faults import Fault
 from reconciler.simulator.schedule import Pace, cell_number
@@ -50,8 +50,10 @@ class ColumnSpec(Struct, forbid_unknown_fields=True):
     name: str | None = None
     value: dict[str, Any] | None = None
     email_column_key: str | None = None
+    column_weights: dict[str, int | float] | None = None
     id: str | None = None
     fails: Share = 0.0
+    stalls: Share = 0.0
     fail_first: Annotated[int, Meta(ge=0)] = 0
     price: Annotated[int, Meta(ge=0)] | None = None
     shares: Shares | None = None
@@ -62,10 +64,14 @@ class ColumnSpec(Struct, forbid_unknown_fields=True):
         config: dict[str, Any] = {"kind": self.kind, "name": name, "key": self.key}
         if self.value is not None:
             config["value"] = copy.deepcopy(self.value)
+        elif self.kind == kinds.GRADE:
+            config["value"] = {"criterion": f"Grade the {name}."}
         elif self.kind == kinds.AGENT:
             config["value"] = {"agent_type": "llm", "prompt": f"Find the {name}.", "output_format": "text"}
         if self.email_column_key is not None:
             config["email_column_key"] = self.email_column_key
+        if self.column_weights is not None:
+            config["column_weights"] = dict(self.column_weights)
         return config
 
 
@@ -83,6 +89,7 @@ class RowSpec(Struct, forbid_unknown_fields=True):
     data: dict[str, Any] | None = None
     cells: dict[str, str | CellSpec | None] = {}
     missing_inputs: bool | None = None
+    metadata: dict[str, Any] = {}
 
 
 class TableSpec(Struct, forbid_unknown_fields=True):
@@ -94,6 +101,8 @@ class TableSpec(Struct, forbid_unknown_fields=True):
     description: str | None = None
     tags: list[str] = []
     settings: dict[str, Any] = {}
+    notify: bool = False
+    discovery_tasks: list[dict[str, Any]] = []
     scope: TableScope = "personal"
     built_in: bool = True
     columns: list[ColumnSpec] = []
@@ -131,7 +140,7 @@ class Workspace(Struct, forbid_unknown_fields=True):
             yield ("pace", "slowest"), "less than `fastest`"
         ids: Counter[str] = Counter()
         for index, table in enumerate(self.tables):
-            for at, message in _table_problems(table, ids):
+            for at, message in _table_problems(table, self.assumptions, ids):
                 yield ("tables", index, *at), message
 
     def build(self, seed: int, clock: Clock) -> World:
@@ -142,8 +151,11 @@ class Workspace(Struct, forbid_unknown_fields=True):
         return world
 
 
-def _table_problems(spec: TableSpec, ids: Counter[str]) -> Iterator[tuple[At, str]]:
-    columns = _all_columns(spec)
+_PREPARED = msgspec.json.Decoder(Workspace)  # as in shapes.py
+
+
+def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]) -> Iterator[tuple[At, str]]:
+    columns = _all_columns(spec, own_kinds=assumptions.built_in_kinds == "own")
     keys = [column.key for column in columns]
     given: list[tuple[At, str | None]] = [(("id",), spec.id)]
     given += [(("columns", index, "id"), column.id) for index, column in enumerate(spec.columns)]
@@ -175,11 +187,11 @@ def _table_problems(spec: TableSpec, ids: Counter[str]) -> Iterator[tuple[At, st
                 yield ("rows", index, "cells", key), f"no column `{key}`"
 
 
-def _all_columns(spec: TableSpec) -> list[ColumnSpec]:
+def _all_columns(spec: TableSpec, *, own_kinds: bool) -> list[ColumnSpec]:
     """Return the columns that the kind brings along, as the workspace overrides them, and then its own."""
     own = {column.key: column for column in spec.columns}
-    configs = kinds.BUILT_IN[spec.kind] if spec.built_in else ()
-    brought = {config["key"]: msgspec.convert(copy.deepcopy(config), ColumnSpec) for config in configs}
+    configs = kinds.brought(spec.kind, own_kinds=own_kinds) if spec.built_in else ()
+    brought = {config["key"]: msgspec.convert(config, ColumnSpec) for config in configs}
     return list({**brought, **own}.values())
 
 
@@ -187,9 +199,11 @@ def _build_table(world: World, spec: TableSpec) -> None:
     table = world.add_table(spec.name, spec.kind, spec.id)
     table.description, table.tags, table.scope = spec.description, list(spec.tags), spec.scope
     table.settings, table.cell_bytes = copy.deepcopy(spec.settings), spec.cell_bytes
-    specs = _all_columns(spec)
+    table.notify = spec.notify
+    table.discovery_tasks = [_discovery_task(world, table, given) for given in spec.discovery_tasks]
+    specs = _all_columns(spec, own_kinds=world.assumptions.built_in_kinds == "own")
     for each in specs:
-        outcome = Outcome(each.fails, each.fail_first)
+        outcome = Outcome(each.fails, each.fail_first, each.stalls)
         column = world.add_column(table, each.config(), each.id, outcome)
         column.credits = column.credits if each.price is None else each.price
     table.connect()
@@ -207,7 +221,8 @@ def _generate_rows(world: World, table: Table, spec: TableSpec, specs: Mapping[s
     missing = bytes(luck.random() < spec.missing_inputs for _ in range(count)) if spec.missing_inputs else bytes(count)
     for column in table.columns:
         own = specs[column.key].shares
-        if column.is_input or (own is None and kinds.is_built_in(table.kind, column.key)):
+        is_brought = own is None and kinds.is_built_in(table.kind, column.config)
+        if column.is_input or is_brought:
             states = bytes(State.EMPTY if absent else State.DONE for absent in missing)
         else:
             shares = own or spec.shares
@@ -216,6 +231,28 @@ def _generate_rows(world: World, table: Table, spec: TableSpec, specs: Mapping[s
             states = bytes(luck.choices(drawn, (*weights, max(0.0, 1 - sum(weights))), k=count)) if count else b""
         column.states[:] = states
         column.counts = [states.count(state) for state in State]
+        if is_brought and column.outcome.stalls:
+            for slot in range(count):
+                if states[slot] == State.DONE:
+                    world.fill(table, column, slot)
+
+
+def _discovery_task(world: World, table: Table, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a search as `/data` shows it [D]: what the workspace says of it, and the rest as if it had long ended."""
+    return {
+        "id": world.new_id("discovery task"),
+        "created_at": stamp(world.clock.now()),
+        "status": "done",
+        "query": "",
+        "desired_num_results": 100,
+        "is_exhausted": False,
+        **dict.fromkeys(("num_results_discovered", "num_results_enriched", "num_results_evaluated", "num_results"), 0),
+        "table_id": table.id,
+        "auto_data_sources": True,
+        "data_sources": [],
+        "criteria": [],
+        **copy.deepcopy(dict(given)),
+    }
 
 
 def _uuid(number: bytes) -> str:
@@ -238,11 +275,13 @@ def _given_rows(world: World, table: Table, rows: list[RowSpec]) -> None:
             table.claims[slot] = row.missing_inputs
         for key, cell in row.cells.items():
             _give(table.column(key), slot, cell)
+        if row.metadata:
+            table.metadata[slot] = copy.deepcopy(row.metadata)
         stated = row.cells.keys()
         if not table.is_missing_inputs(slot):
-            for column in table.columns:
-                if column.key not in stated and kinds.is_built_in(table.kind, column.key):
-                    column.move(slot, State.DONE)
+            for column in table.brought():
+                if column.key not in stated:
+                    world.fill(table, column, slot)
     _resume(world, table)
 
 
@@ -259,13 +298,16 @@ def _give(column: Column, slot: int, cell: str | CellSpec | None) -> None:
 
 
 def _resume(world: World, table: Table) -> None:
-    """Let cells that are in progress at the beginning end in their time, and pending ones beside them start."""
+    """Let cells that are in progress at the beginning end in their time, and those that wait beside them start."""
     begun = [
         (column, slot) for column in table.outputs() for slot in table.order if column.states[slot] == State.RUNNING
     ]
     if begun:
         waiting = [
-            (column, slot) for column in table.outputs() for slot in table.order if column.states[slot] == State.STUCK
+            (column, slot)
+            for column in table.outputs()
+            for slot in table.order
+            if column.states[slot] == State.STUCK or column.odd.get(slot) == "requested"
         ]
         for column, slot in (*begun, *waiting):
             column.move(slot, State.QUEUED)

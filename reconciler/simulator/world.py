@@ -1,11 +1,11 @@
 """Every table of one workspace, the money, the runs: what the endpoints act on and the oracle reads."""
 
-import copy
 import threading
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from reconciler.simulator.schedule import Pace, Schedule, cell_number, cell_of
 from reconciler.simulator.table import IN_FLIGHT, Column, Outcome, Parent, State, Table
 
 PaymentError = Literal["plan_required", "payment_failed", "insufficient_credits"]
+PAID_TIERS: Final = ("pro", "legacy")
+UNLIMITED: Final = 1_000_000
 
 
 class Billing(Struct, forbid_unknown_fields=True):
@@ -30,6 +32,22 @@ class Billing(Struct, forbid_unknown_fields=True):
     plan_tier: str = "pro"
     requires_subscription: bool = False
     organization_is_active: bool = True
+    organization_id: str | None = None
+    """Made from the seed if it is left out."""
+    organization_name: str = "Example"
+    organization_slug: str = "example"
+    credit_cap: int | None = None
+    subscription_plan_credits: int | None = None
+
+    @property
+    def available(self) -> int:
+        """Return the credits that are shown; an unlimited balance shows as a large one."""
+        return UNLIMITED if self.credits is None else self.credits
+
+    @property
+    def has_plan(self) -> bool:
+        """Say whether tables may be changed and run [V]."""
+        return not self.requires_subscription or self.plan_tier in PAID_TIERS or self.organization_is_active
 
 
 class UnaffordableError(Exception):
@@ -38,6 +56,20 @@ class UnaffordableError(Exception):
     def __init__(self, error: PaymentError, message: str) -> None:
         super().__init__(message)
         self.error: PaymentError = error
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Which cells hang, and for how long."""
+
+    column: str = "*"
+    """A pattern over the column's key."""
+    lasts: float = 0.0
+    """Simulated seconds; 0: as long as the pace says."""
+
+    def seconds(self, column: Column, pace: Pace) -> float | None:
+        """Return how long a cell of a column hangs; None if it does not."""
+        return (self.lasts or pace.stalls_for) if fnmatchcase(column.key, self.column) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +102,9 @@ class World:
         """Deleted tables too."""
         self.runs: list[Run] = []
         self.owner = {"id": identifier(seed, "user"), "email": "founder@example.com"}
-        self.organization = identifier(seed, "organization")
+        self.organization = billing.organization_id or identifier(seed, "organization")
+        self.stalling: Stall | None = None
+        """What happens to the cells that the present request starts: a fault."""
         self._schedules: dict[str, Schedule] = {}
         self._busy: dict[str, Schedule] = {}
         self._made = 0
@@ -81,7 +115,7 @@ class World:
             now = self.clock.now()
             for table_id, schedule in list(self._busy.items()):
                 schedule.settle(now)
-                if schedule.next_event() is None:
+                if schedule.is_still:
                     del self._busy[table_id]
 
     def next_event(self) -> float | None:
@@ -108,7 +142,8 @@ class World:
         table = Table(identity or self.new_id("table"), name, kind, self.clock.now())
         self.tables[table.id] = table
         self.every_table.append(table)
-        self._schedules[table.id] = Schedule(table, self.pace, self.seed, self._deliver)
+        stalled_run = self.assumptions.stalled_cells == "in_progress"
+        self._schedules[table.id] = Schedule(table, self.pace, self.seed, self._deliver, stalled_run=stalled_run)
         return table
 
     def remove_table(self, table: Table) -> None:
@@ -127,15 +162,23 @@ class World:
         """Add a column, and for a finder the people table that it fills; call `table.connect` after the last one."""
         column = table.add_column(identity or self.new_id("column"), config, self.clock.now(), outcome or Outcome())
         if column.kind == kinds.PEOPLE_FINDER:
-            child = self.add_table(f"{table.name} · {config['name']}", "people")
-            child.parent_table = table.id
-            child.scope = table.scope
-            for each in kinds.BUILT_IN["people"]:
-                self.add_column(child, copy.deepcopy(each))
+            child = self.add_child(table, column)
+            for each in self.brought("people"):
+                self.add_column(child, each)
             child.connect()
-            table.children.append(child.id)
-            column.child_table = child.id
         return column
+
+    def add_child(self, table: Table, finder: Column) -> Table:
+        """Create the people table that a finder fills, without columns or rows."""
+        child = self.add_table(f"{table.name} · {finder.config['name']}", "people")
+        child.parent_table, child.scope = table.id, table.scope
+        table.children.append(child.id)
+        finder.child_table = child.id
+        return child
+
+    def brought(self, table_kind: str) -> list[dict[str, Any]]:
+        """Return the configurations of the columns that a table of this kind begins with."""
+        return kinds.brought(table_kind, own_kinds=self.assumptions.built_in_kinds == "own")
 
     def add_rows(self, table: Table, count: int, *, first: bool = False) -> range:
         """Add rows with nothing in them."""
@@ -150,9 +193,26 @@ class World:
     def fill_built_in(self, table: Table, slot: int) -> None:
         """Fill the columns that a table of this kind fills by itself, once the row has its input."""
         if table.kind != "generic" and not table.is_missing_inputs(slot):
-            for column in table.columns:
-                if column.states[slot] == State.EMPTY and kinds.is_built_in(table.kind, column.key):
-                    column.move(slot, State.DONE)
+            for column in table.brought():
+                if column.states[slot] == State.EMPTY:
+                    self.fill(table, column, slot)
+
+    def fill(self, table: Table, column: Column, slot: int) -> None:
+        """Fill a cell of a column that its table fills by itself, for nothing; it may hang [V]."""
+        column.move(slot, State.DONE)
+        schedule, number = self._schedules[table.id], cell_number(column, slot)
+        seconds = None if self.stalling is None else self.stalling.seconds(column, self.pace)
+        if seconds is None and schedule.unlucky(column, slot):
+            seconds = self.pace.stalls_for
+        if seconds is None:
+            return
+        self._busy[table.id] = schedule
+        if self.assumptions.stalled_cells == "pending":
+            schedule.hang(number, self.clock.now() + seconds)
+        else:
+            column.move(slot, State.QUEUED)
+            schedule.stall(number, seconds)
+            self.begin(table, array("Q", [number]), delay=0.0)
 
     def run(self, table: Table, mode: str, rows: list[str] | None, columns: list[str] | None) -> Run:
         """Start a run and charge for it, or raise UnaffordableError and change nothing; ids must exist."""
@@ -169,14 +229,21 @@ class World:
         for number in requested:
             column, slot = cell_of(table, number)
             column.pay(slot)
-            if column.states[slot] not in IN_FLIGHT:
+            if not self.pace.shows_after and column.states[slot] not in IN_FLIGHT:
                 column.forget(slot)
                 column.move(slot, State.QUEUED)
                 queued.append(number)
+            if self.stalling is not None and column.states[slot] != State.RUNNING:
+                seconds = self.stalling.seconds(column, self.pace)
+                if seconds is not None:
+                    self._schedules[table.id].stall(number, seconds)
         if self.billing.credits is not None:
             self.billing.credits -= cost
         if queued:
             self.begin(table, queued)
+        elif requested and self.pace.shows_after:
+            self._busy[table.id] = self._schedules[table.id]
+            self._schedules[table.id].show_later(requested, mode, now + self.pace.shows_after)
         run = Run(self.new_id("run"), table, now, mode, rows, columns, requested, cost)
         self.runs.append(run)
         table.updated_at = now

@@ -169,7 +169,7 @@ def test_a_table_without_output_columns_gets_no_manifest(make_desk: MakeDesk) ->
     """There is nothing to run in it."""
     desk = make_desk(accounts(columns=[{"kind": "input", "key": "site"}], rows=2))
     said = desk.run("import", ACCOUNTS)
-    assert (said.code, written(desk), "no output column" in said.out) == (0, {}, True)
+    assert (said.code, written(desk), "no column to run" in said.out) == (0, {}, True)
 
 
 def test_manifests_go_where_they_are_asked_for(office: Desk) -> None:

@@ -34,7 +34,15 @@ def headers(draw: st.DrawFn) -> TableHeader:
     ids = [str(uuid.UUID(int=number)) for number in range(1, len(keys) + 1)]
     keys = [draw(st.sampled_from([key, *ids])) for key in keys]
     columns = [
-        Column(identity, key, draw(NAMES), draw(NAMES | st.just("agent")), (), "sha256:0")
+        Column(
+            identity,
+            key,
+            draw(NAMES),
+            draw(NAMES | st.just("agent")),
+            (),
+            "sha256:0",
+            is_built_in=draw(st.integers(0, 3)) == 0,
+        )
         for identity, key in zip(ids, keys, strict=True)
         if key not in keys[: ids.index(identity)]
     ]
@@ -62,9 +70,9 @@ def named(header: TableHeader, manifest: Manifest, run: str) -> list[str]:
 def test_every_table_becomes_a_valid_manifest(
     tmp_path: Path, header: TableHeader, fill: bool, revision: str | None
 ) -> None:
-    """It says of every output column exactly what was meant, and nothing that a name smuggled in."""
+    """It lists every column that silence means, and nothing that a name smuggled in."""
     text = importing.manifest_text(header, importing.slug(header.name), Wish(revision, fill), "../schemas/x.json")
-    outputs = [column.id for column in header.columns if not column.is_input]
+    outputs = [column.id for column in header.columns if column.is_meant_by_silence]
     if text is None:
         assert outputs == []
         return
@@ -92,12 +100,14 @@ def test_the_run_that_is_switched_off_is_the_one_that_would_be_on(header: TableH
 
 
 def test_a_manifest_says_kind_and_name_of_every_column() -> None:
-    """In the table's order, inputs left out."""
+    """In the table's order, without inputs and what the service fills by itself; unknown kinds in a comment."""
     columns = (
         Column(str(uuid.UUID(int=1)), "site", "Site", "input", (), ""),
         Column(str(uuid.UUID(int=2)), "zeta", "Zeta", "agent", (), ""),
         Column(str(uuid.UUID(int=3)), "on", "on", "email_finder", (), ""),
         Column(str(uuid.UUID(int=4)), "bad\nkey", "Bad", "agent", (), ""),
+        Column(str(uuid.UUID(int=5)), "company_name", "Company Name", "agent", (), "", is_built_in=True),
+        Column(str(uuid.UUID(int=6)), "fit", "Fit", "score\n- x", (), ""),
     )
     text = importing.manifest_text(TableHeader(TABLE, "Näme", "company", columns), "name", Wish()) or ""
     assert [line for line in text.splitlines() if line.startswith("        - ")] == [
@@ -105,7 +115,11 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
         '        - "on"  # email_finder',
         f'        - "{uuid.UUID(int=4)}"  # agent, key "bad\\x0akey", "Bad"',
     ]
+    assert [line for line in text.splitlines() if line.startswith("        # - ")] == [
+        '        # - fit  # of unknown kind: score\\x0a- x, "Fit"'
+    ]
     assert '# Table "Näme", of kind "company".' in text
+    assert '# Left out, because the service fills them by itself: "company_name".' in text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,17 @@ from reconciler.manifest import Manifest, Mode
 from reconciler.plan import Call, Cause, Plan
 from reconciler.planner import make_plan
 from tests.effort import examples
-from tests.planning.makers import QUIET, TABLE, a_column, a_manifest, a_run, a_table, column_id, row_id, rules
+from tests.planning.makers import (
+    SHOWS_WITHIN,
+    TABLE,
+    a_column,
+    a_manifest,
+    a_run,
+    a_table,
+    column_id,
+    row_id,
+    rules,
+)
 from tests.planning.oracle import Oracle
 from tests.planning.worlds import World, worlds
 
@@ -57,7 +67,7 @@ def test_caused_and_due_anyway_are_the_whole_plan_and_disjoint(world: World, oth
 def test_every_call_of_a_parted_plan_is_exact(world: World, other: World) -> None:
     """Within the size of a call, and covering nothing in passing that its mode does not leave alone."""
     anyway = Approval.of_calls(plan_of(world, other.manifests).calls)
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)
     due = set(cells(plan_of(world, world.manifests).calls))
     for call in plan_of(world, world.manifests, anyway).calls:
         own = set(cells([call]))

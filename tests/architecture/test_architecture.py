@@ -25,17 +25,17 @@ FLOORS = """
 entry        __main__
 commands     cli
 simulator    simulator
-story        against reconcile sending looking finding leasing profiling
+story        against reconcile permit sending looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
 edges        forge client ledger sources schema shapes calendars
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
-planning     planner tableplan waves guard
+planning     planner tableplan waves guard growth
 decisions    freshness recovery approval shortcut desired selecting resolving
-parts        claims ordering cover recall decide evidence masks
-nouns        records outcome plan history observed budget manifest condition
-ground       errors patterns wording syntax amounts clean fingerprint place packed __init__
+parts        claims ordering cover recall blocking decide evidence masks
+nouns        records outcome plan history budget observed manifest condition
+ground       encoding errors addresses patterns wording blanks syntax amounts clean fingerprint place packed __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
 
@@ -84,7 +84,8 @@ texts apply takings planning decisions parts nouns ground
 
 PURE_LIBRARY = """
 __future__ array bisect collections contextlib copy dataclasses datetime decimal difflib enum fractions functools
-hashlib hmac itertools json math operator re string struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
+hashlib hmac ipaddress itertools json math operator re string struct types typing unicodedata urllib.parse
+xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""
 

@@ -113,5 +113,5 @@ class Project:
         """Run a command with a profile; returns what it took and the profile."""
         profile = self.folder / "profile.json"
         command = [sys.executable, "-m", "reconciler", *arguments, "--profile", str(profile)]
-        spent = run(command, self.folder, {"EXTRUCT_API_TOKEN": "benchmark", "CI": "1"}, code=code)
+        spent = run(command, self.folder, {"EXTRUCT_API_TOKEN": "benchmark", "CI": "false"}, code=code)
         return spent, json.loads(profile.read_text(encoding="utf-8"))

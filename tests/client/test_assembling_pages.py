@@ -64,16 +64,28 @@ def test_a_shift_is_seen_in_any_order(order: tuple[int, ...], shown_moved: set[i
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_short_page_is_seen(number: int) -> None:
-    """The server left rows out that went away while it answered, but its counter is of the moment before."""
-    live = table(7)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_row_that_goes_away_is_not_taken_for_a_small_page(number: int, is_first: bool) -> None:
+    """One page lacks its last row, which went away while it was read; the counter is of the moment before, all along.
+
+    The rest that is asked for shows it, whether it comes before the other pages or after them.
+    """
+    was, now = table(7), table(7)
     assembly = Assembly(TABLE, None, page_rows=3)
-    request = begin(assembly, live)[number]
-    page = live.page(**request.query)
-    page["rows"].pop()
-    assembly.take(request, request.decode(body(page)))
+    requests = begin(assembly, was)
+    short = requests.pop(number)
+    page = was.page(**short.query)
+    gone = page["rows"].pop()
+    now.rows.remove(gone)
+    assembly.take(short, short.decode(body(page)))
+    rest = assembly.next_request()
+    assert rest is not None
+    for request in [rest, *requests] if is_first else [*requests, rest]:
+        shown = (now if request is rest else was).page(**request.query)
+        shown["status"]["num_rows"] = 7
+        assembly.take(request, request.decode(body(shown)))
     assert assembly.read == 2
-    assert assembly.moved == "a page held 2 rows instead of 3"
+    assert assembly.moved in ("its rows shifted between two pages", "a page held 1 of the 2 rows that were asked for")
 
 
 def test_answers_to_an_earlier_read_are_dropped() -> None:

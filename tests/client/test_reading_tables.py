@@ -174,10 +174,10 @@ def test_connections_are_kept_between_requests() -> None:
     ("header", "page", "expected"),
     [
         (("idle", 0), ("idle", 0), ("idle", 0, CellState.EMPTY)),
-        (("idle", 0), ("running", 3), ("running", 3, CellState.IN_PROGRESS)),
-        (("running", 5), ("idle", 0), ("running", 5, CellState.IN_PROGRESS)),
-        (("idle", 2), ("idle", 0), ("idle", 2, CellState.IN_PROGRESS)),
-        (("idle", 0), ("paused", 0), ("paused", 0, CellState.IN_PROGRESS)),
+        (("idle", 0), ("running", 3), ("running", 3, CellState.PENDING)),
+        (("running", 5), ("idle", 0), ("running", 5, CellState.PENDING)),
+        (("idle", 2), ("idle", 0), ("idle", 2, CellState.PENDING)),
+        (("idle", 0), ("paused", 0), ("paused", 0, CellState.PENDING)),
     ],
 )
 def test_the_least_quiet_status_counts(
@@ -365,7 +365,7 @@ def expected_state(cell: Any, *, running: bool) -> CellState:
         case "in_progress" | "queued":
             return CellState.IN_PROGRESS
         case "pending" if running:
-            return CellState.IN_PROGRESS
+            return CellState.IN_PROGRESS if has_value else CellState.PENDING
         case "pending":
             return CellState.UNKNOWN if has_value else CellState.EMPTY
     return CellState.UNKNOWN

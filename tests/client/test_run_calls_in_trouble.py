@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import InDoubt, NotSent, Refused
+from reconciler.client import SpendClient
+from reconciler.errors import ApiError, InDoubt, NotSent, Refused
 from reconciler.outcome import Receipt
 from tests.client.spending import RECEIPT, answering, call, outcome
-from tests.client.tables import SECRET, uid
+from tests.client.tables import SECRET, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"
@@ -228,7 +229,7 @@ def test_a_request_that_cannot_be_written_in_time_is_in_doubt() -> None:
     assert isinstance(found, InDoubt)
 
 
-def test_a_4xx_whose_body_hangs_is_still_refused() -> None:
+def test_a_refusal_whose_body_hangs_is_still_refused() -> None:
     """The status line said it all."""
 
     def behave(exchange: Exchange) -> None:
@@ -239,3 +240,77 @@ def test_a_4xx_whose_body_hangs_is_still_refused() -> None:
         found = outcome(server.url, seconds=0.4)
     assert isinstance(found, Refused)
     assert found.status == 402
+
+
+def abandoned(client: SpendClient, under_way: threading.Event) -> Receipt | ApiError:
+    """Send a call, abandon it once it is under way, and return what came of it."""
+    found: list[Receipt | ApiError] = []
+
+    def send() -> None:
+        try:
+            found.append(client.send(call()))
+        except ApiError as error:
+            found.append(error)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    assert under_way.wait(10)
+    client.abandon()
+    sending.join(10)
+    return found[0]
+
+
+def test_a_call_that_is_abandoned_after_it_was_sent_is_in_doubt() -> None:
+    """The server had all of it; a later call of the same client does not leave any more."""
+    arrived = threading.Event()
+
+    def behave(exchange: Exchange) -> None:
+        arrived.set()
+        exchange.hang()
+
+    with WireServer(behave) as server:
+        client = SpendClient(options(server.url, call_seconds=3600))
+        found = abandoned(client, arrived)
+        assert isinstance(found, InDoubt)
+        assert found.message.endswith("the apply was told to end at once, before there was an answer")
+        with pytest.raises(NotSent, match="nothing was sent"):
+            client.send(call())
+        assert len(server.requests) == 1
+
+
+def test_a_call_that_is_abandoned_before_a_byte_left_was_not_sent() -> None:
+    """In the handshake: the connection stands, TLS does not."""
+    arrived = threading.Event()
+
+    def accept() -> None:
+        with silent.accept()[0]:
+            arrived.set()
+            ended.wait(10)
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = threading.Thread(target=accept)
+        server.start()
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        found = abandoned(SpendClient(options(url, call_seconds=3600)), arrived)
+        ended.set()
+        server.join(10)
+    assert isinstance(found, NotSent)
+    assert found.message.endswith("told to end at once; nothing was sent")
+
+
+def test_no_lookup_holds_up_the_end_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver may take minutes: nothing at the end of the interpreter waits for the thread that asked it."""
+    asked, release = threading.Event(), threading.Event()
+
+    def ask(*_arguments: object, **_more: object) -> list[object]:
+        asked.set()
+        release.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    found = abandoned(SpendClient(options("https://hangs.invalid", call_seconds=3600)), asked)
+    lookups = [thread for thread in threading.enumerate() if "lookup" in thread.name]
+    release.set()
+    assert isinstance(found, NotSent)
+    assert [thread.daemon for thread in lookups] == [True]

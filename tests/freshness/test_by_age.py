@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 from reconciler import schema
+from reconciler.planfile import plan_id
 from tests.freshness.passing import DAY, MINUTE, later
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, accounts, row_id
@@ -140,7 +141,7 @@ def test_a_saved_plan_is_single_use_however_soon_its_cells_are_stale_again(make_
     path = desk.folder / "plan.json"
     plan = json.loads(path.read_text())
     plan["created_at"] = (datetime.fromisoformat(plan["created_at"]) - timedelta(minutes=11)).isoformat()
-    path.write_text(json.dumps(plan))
+    path.write_text(json.dumps(plan | {"plan_id": plan_id(plan)}))
     assert due(desk) == len(EMPTY)
     assert desk.run("apply", "--plan", "plan.json").code == 0
     assert charged(desk) == dict.fromkeys(EMPTY, 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.ledger import open_ledger
 from reconciler.simulator.server import serve
 from reconciler.simulator.workspace_file import load
 from tests.gitops.fake_gh import Store
@@ -31,6 +32,8 @@ def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
         hosted = Hosted(
             tmp_path, simulator, forge, Store(tmp_path / "github"), tools, str(tmp_path / "ledger.db"), simulator.token
         )
+        with open_ledger(hosted.ledger) as ledger:
+            ledger.initialise()  # as a team does once: no job makes one
         hosted.shell(SETUP, reconciler=str(ROOT))
         hosted.folder = tmp_path / "tables"
         yield hosted

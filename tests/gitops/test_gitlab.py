@@ -85,6 +85,7 @@ def project(tmp_path: Path, tools: Path) -> Iterator[Project]:
         made = project.shell(SETUP, tmp_path, reconciler=str(ROOT))
         assert made.returncode == 0, made.stderr
         shutil.copytree(ROOT / ".gitlab", project.folder / ".gitlab")
+        assert project.shell("reconciler ledger init").returncode == 0  # as a team does once: no job makes one
         yield project
 
 

@@ -86,7 +86,7 @@ FOUND = st.one_of(
     keys({"name": st.just("T")}, {"child_of": st.just("b"), "column": st.just("c")}),
 )
 RUNS = st.one_of(
-    keys({"mode": mostly(st.just("new"))}, SHARED),
+    keys({"mode": mostly(st.just("new"))}, {"max_attempts": mostly(st.sampled_from([1, 3, 100])), **SHARED}),
     keys({"mode": mostly(st.just("failed"))}, {"max_attempts": mostly(st.sampled_from([1, 3, 100])), **SHARED}),
     keys({"mode": mostly(st.just("all")), "revision": mostly(st.sampled_from(["r", "2026-q4", "~" * 100]))}, SHARED),
     keys({"mode": st.just("all"), "refresh": mostly(REFRESH)}, {"revision": st.just("r"), **SHARED}),

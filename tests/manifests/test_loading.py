@@ -72,7 +72,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                     mode=Mode.NEW,
                     columns=(Named("latest_funding", at(12, 17)), Named("pricing_notes", at(12, 33))),
                     rows=(Named(ROW, at(13, 14)),),
-                    max_attempts=3,
+                    max_attempts=1,
                     revision=None,
                     place=at(10, 7),
                 ),
@@ -82,7 +82,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                     Mode.ALL,
                     (Named("recent_news", at(17, 17)),),
                     None,
-                    max_attempts=3,
+                    max_attempts=1,
                     revision="2026-q4",
                     place=at(15, 7),
                 ),
@@ -190,9 +190,27 @@ def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None
     ]
 
 
-def test_project_files_are_not_manifests(tmp_path: Path) -> None:
-    """A project file in a searched folder is passed over, also a faulty one: it is checked where it is used."""
-    assert len(load(tmp_path, a=minimal(), reconciler="kind: Project\nspec: {nonsense: 1}\n")) == 1
+def test_the_project_file_in_use_is_not_a_manifest(tmp_path: Path) -> None:
+    """It is passed over in a folder that is searched, also a faulty one: it is checked where it is used."""
+    (tmp_path / "a.yaml").write_text(minimal())
+    (tmp_path / "reconciler.yaml").write_text("kind: Project\nspec: {nonsense: 1}\n")
+    assert len(load_manifests([tmp_path], tmp_path / "reconciler.yaml")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("prod.yaml", "a project file is called `reconciler.yaml`"), ("reconciler.yml", "the file of another project")],
+)
+def test_a_project_file_that_does_not_hold_is_an_error_at_its_line(name: str, said: str, tmp_path: Path) -> None:
+    """Its limits and its ledger would be left aside in silence, whatever it is called."""
+    (tmp_path / "a.yaml").write_text(minimal())
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / name).write_text("apiVersion: reconciler/v1\nkind: Project\n")
+    with pytest.raises(ManifestError) as caught:
+        load_manifests([tmp_path], tmp_path / "reconciler.yaml")
+    [problem] = caught.value.problems
+    assert str(problem.place).endswith(f"/deep/{name}:2:7")
+    assert said in problem.message
 
 
 def test_a_place_without_manifests_is_a_mistake(tmp_path: Path) -> None:
@@ -207,6 +225,7 @@ COLUMNS = st.lists(st.text(string.ascii_letters + "_é 0", min_size=1, max_size=
 COMMON = {"columns": st.none() | COLUMNS, "rows": st.none() | st.lists(IDS, min_size=1, max_size=4, unique=True)}
 RUNS = st.one_of(
     st.fixed_dictionaries({"mode": st.just("new"), **COMMON}),
+    st.fixed_dictionaries({"mode": st.just("new"), "max_attempts": st.integers(1, 100), **COMMON}),
     st.fixed_dictionaries({"mode": st.just("failed"), "max_attempts": st.integers(1, 100), **COMMON}),
     st.fixed_dictionaries(
         {"mode": st.just("all"), "revision": st.from_regex(r"[!-~]{1,20}", fullmatch=True), **COMMON}
@@ -245,5 +264,5 @@ def test_valid_manifests_say_what_was_written(
     assert (content["name"], content["labels"], content["table"]) == (name, labels, table)
     assert len({run["name"] for run in content["runs"]}) == len(runs)
     for run, read in zip(runs, content["runs"], strict=True):
-        assert read == {"name": read["name"], "max_attempts": 3, "revision": None} | run
+        assert read == {"name": read["name"], "max_attempts": 1, "revision": None} | run
     assert UUID(manifest.table_id)

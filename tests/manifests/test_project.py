@@ -1,5 +1,6 @@
 """The project file: what it may say, and what holds where it says nothing."""
 
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 
@@ -83,12 +84,39 @@ def test_everything_may_be_left_out(text: str, tmp_path: Path) -> None:
 )
 def test_the_quiet_period_outlasts_a_call(spend: str, is_long_enough: bool, tmp_path: Path) -> None:
     """Q > D + T, exactly, also where one of the three is a default: else a call on its way is judged as lost."""
-    text = f"{HEAD}spec: {{api: {{spend: {{{spend}}}}}}}\n"
+    text = f"{HEAD}spec: {{api: {{url: 'http://127.0.0.1:1', spend: {{{spend}}}}}}}\n"
     if is_long_enough:
         load(tmp_path, text)
     else:
         with pytest.raises(ManifestError, match="quiet_seconds must exceed"):
             load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("spend", "place"),
+    [
+        ("call_seconds: 9.9", "3:36"),
+        ("quiet_seconds: 59.9", "3:37"),
+        ("call_seconds: 10, send_within_seconds: 1, quiet_seconds: 60", ""),
+    ],
+)
+def test_times_have_a_floor_but_against_this_machine(spend: str, place: str, tmp_path: Path) -> None:
+    """A real API is slower; whether it is one says who names it most strongly."""
+    text = f"{HEAD}spec: {{api: {{spend: {{{spend}}}}}}}\n"
+    path = tmp_path / "reconciler.yaml"
+    path.write_text(text)
+    for url in (None, "https://api.extruct.ai", "https://127.0.0.1.example"):
+        if not place:
+            load_project(path, url)
+            continue
+        with pytest.raises(ManifestError, match="must be at least") as caught:
+            load_project(path, url)
+        assert str(caught.value.problems[0].place) == f"{path.as_posix()}:{place}"
+    load_project(path, "http://127.0.0.1:8420")
+    path.write_text(text.replace("{api: {", "{api: {url: 'http://[::1]:8420', "))
+    load_project(path)
+    with pytest.raises(ManifestError, match="must be at least") if place else nullcontext():
+        load_project(path, "https://api.extruct.ai")
 
 
 @pytest.mark.parametrize(

@@ -72,17 +72,23 @@ def read_case(folder: Path) -> Case:
     live = _live(described, manifests)
     found = resolve(select(manifests, include, exclude), manifests, _facts(described, live))
     selected = found.manifests
-    quiet = project.api.spend.quiet_seconds
+    spend = project.api.spend
     now = datetime.fromisoformat(flags.get("now", "2026-01-01T00:00:00Z"))
     histories = {
-        table: judge(replace(history, recalled_at=now.timestamp()), live.snapshots[table], quiet)[0]
+        table: judge(replace(history, recalled_at=now.timestamp()), live.snapshots[table], spend.quiet_seconds)[0]
         for table, history in _histories(_json(folder / "ledger.json", []), live).items()
     }
     plan = make_plan(
         selected,
         live.snapshots,
         histories,
-        Rules(project.prices, project.api.max_cells_per_call, quiet, dates_of(selected, now)),
+        Rules(
+            project.prices,
+            project.api.max_cells_per_call,
+            spend.quiet_seconds,
+            spend.shows_within_seconds,
+            dates_of(selected, now),
+        ),
         [*found.problems, *_diagnostics(selected, live)],
         manifest_digest=digest([manifest.content() for manifest in manifests]),
         include=include,
@@ -164,7 +170,7 @@ def _state(word: str, table: Any) -> CellState:
     """A word is a state's name; `pending` is what the reader makes of it (`observed.py`)."""
     if table.get("run_status", "idle") == "idle" and word.startswith("pending"):
         return CellState.UNKNOWN if word == "pending-with-value" else CellState.EMPTY
-    return CellState.IN_PROGRESS if word.startswith("pending") else CellState[word.upper().replace("-", "_")]
+    return CellState.PENDING if word.startswith("pending") else CellState[word.upper().replace("-", "_")]
 
 
 def _columns(described: dict[str, Any]) -> tuple[Column, ...]:

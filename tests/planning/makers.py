@@ -14,9 +14,11 @@ from reconciler.tableplan import Rules
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 QUIET = 180.0
+SHOWS_WITHIN = 212.0
+"""D + T + Q."""
 NOWHERE = Place("manifest.yaml", 1, 1)
 LETTERS = {".": CellState.EMPTY, "d": CellState.DONE, "f": CellState.FAILED, "p": CellState.IN_PROGRESS}
-LETTERS |= {"u": CellState.UNKNOWN, "n": CellState.DONE_WITHOUT_VALUE}
+LETTERS |= {"u": CellState.UNKNOWN, "n": CellState.DONE_WITHOUT_VALUE, "q": CellState.PENDING}
 """A column of cells is written as one letter a row: `..df` is two empty cells, a done and a failed one."""
 
 
@@ -81,7 +83,7 @@ def a_run(
     name: str = "",
     revision: str | None = None,
     refresh: Refresh | None = None,
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    max_attempts: int | None = None,
     rollout: Rollout | None = None,
     selection: Selection | None = None,
 ) -> Run:
@@ -91,7 +93,7 @@ def a_run(
         mode=mode,
         columns=None if columns is None else tuple(Named(text, NOWHERE) for text in columns),
         rows=None if rows is None else tuple(Named(text, NOWHERE) for text in rows),
-        max_attempts=max_attempts,
+        max_attempts=DEFAULT_MAX_ATTEMPTS[mode] if max_attempts is None else max_attempts,
         revision=("r1" if mode is Mode.ALL and refresh is None else None) if revision is None else revision,
         place=NOWHERE,
         rollout=rollout,
@@ -163,7 +165,7 @@ def remembering(*calls: PastCall) -> dict[str, TableHistory]:
 
 def rules(max_cells_per_call: int = 1000, prices: Prices | None = None) -> Rules:
     """Return a project's rules; a cell costs 1 credit unless said otherwise."""
-    return Rules(prices or Prices(default=Decimal(1)), max_cells_per_call, QUIET)
+    return Rules(prices or Prices(default=Decimal(1)), max_cells_per_call, QUIET, SHOWS_WITHIN)
 
 
 def a_call(

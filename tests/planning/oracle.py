@@ -14,7 +14,7 @@ from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not
 from reconciler.freshness import Dates
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.manifest import At, Every, Manifest, Mode, Run
-from reconciler.observed import SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
+from reconciler.observed import CellState, Column, TableSnapshot
 from tests.planning.worlds import DATES
 
 Cell = tuple[str, str]
@@ -38,7 +38,7 @@ class Oracle:
     table: TableSnapshot
     history: TableHistory
     manifests: Iterable[Manifest]
-    quiet_seconds: float
+    shows_within_seconds: float
     approved: Collection[tuple[Mode, str | None, Cell]] | None = None
     """None: whatever is due."""
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -99,8 +99,10 @@ class Oracle:
         return taken
 
     def state(self, cell: Cell) -> CellState:
-        """Return what the cell shows."""
-        return CellState(self.table.states[cell[0]][self._row[cell[1]]])
+        """Return what the cell shows; one that is pending, and under way by no call of ours, is as good as empty."""
+        state = CellState(self.table.states[cell[0]][self._row[cell[1]]])
+        is_ours = any(not call.settled for call in self._accepted(cell))
+        return CellState.EMPTY if state is CellState.PENDING and not self.table.is_finished and not is_ours else state
 
     def reason(self, run: Run, cell: Cell) -> str:
         """Say why the cell is not due in `run`, or `due`."""
@@ -117,14 +119,16 @@ class Oracle:
         # What may be happening to it right now.
         if self.is_in_doubt(cell):
             return "in_doubt"
-        if state is CellState.IN_PROGRESS or self._is_awaited(cell):
+        if state in (CellState.IN_PROGRESS, CellState.PENDING) or self._is_awaited(cell):
             return "in_progress"
         if state is CellState.UNKNOWN:
             return "unknown_status"
         # What the run may do about it.
         if run.mode is Mode.NEW and state is CellState.FAILED:
             return "failed"
-        if run.mode is Mode.FAILED and self._reruns(cell) >= run.max_attempts:
+        if run.mode is Mode.NEW and self._tries(run.mode, cell) >= run.max_attempts:
+            return "not_started" if self.table.is_finished else "in_progress"
+        if run.mode is Mode.FAILED and self._tries(run.mode, cell) >= run.max_attempts:
             return "attempts_exhausted"
         if run.refresh is not None and state is not CellState.EMPTY and not self._accepted(cell):
             return "age_unknown"
@@ -223,29 +227,30 @@ class Oracle:
                 moments.append(following)
         return min(moments, default=None)
 
-    def _reruns(self, cell: Cell) -> int:
+    def _tries(self, mode: Mode, cell: Cell) -> int:
         present = self._columns[cell[0]].config_digest
-        return sum(call.mode is Mode.FAILED and call.configs.get(cell[0]) == present for call in self._accepted(cell))
+        return sum(call.mode is mode and call.configs.get(cell[0]) == present for call in self._accepted(cell))
 
     def _is_awaited(self, cell: Cell) -> bool:
         return any(
-            not call.settled and call.age_seconds < self._longest(call) and not self.has_moved(call)
+            not call.settled and call.age_seconds < self.shows_within_seconds and not self.has_begun(call)
             for call in self._accepted(cell)
         )
 
-    def _longest(self, call: PastCall) -> float:
-        """How long a call may have left no trace although it runs; a cell that failed again leaves none for ever."""
-        return SHOWS_WITHIN_SECONDS if call.mode is Mode.FAILED else self.quiet_seconds
+    def has_begun(self, call: PastCall) -> bool:
+        """Say whether any cell of the call is in progress, or holds another status or value than before it.
 
-    def has_moved(self, call: PastCall) -> bool:
-        """Say whether any cell of the call is in progress, or holds another status or value than before it."""
+        One that was empty and is pending may be waiting for another call of the table, or for none.
+        """
         for block in call.covered:
             for column in block.columns:
                 for row, before in zip(block.rows, call.before[column], strict=True):
                     if column not in self.table.states or row not in self._row:
                         continue
                     state_before, _, value_before = before.partition(":")
-                    state = self.state((column, row))
+                    state = CellState(self.table.states[column][self._row[row]])
+                    if state is CellState.PENDING and int(state_before) == CellState.EMPTY:
+                        continue
                     if state is CellState.IN_PROGRESS or state != int(state_before):
                         return True
                     values = self.table.digests.get(column)
@@ -259,8 +264,8 @@ class Oracle:
         for wish in self.wishes:
             for cell in wish.cells:
                 reason = self.reason(wish.run, cell)
-                if not self.table.is_finished:
-                    counts[wish.address, "in_progress" if reason == "due" else reason] += 1
+                if self.taken.get(cell) == wish.address and not self.table.is_finished:
+                    counts[wish.address, "waiting_for_table"] += 1
                 elif cell not in self.taken and reason != "due":  # due and not taken: it was not approved
                     counts[wish.address, reason] += 1
         return counts

@@ -337,10 +337,22 @@ def test_whoever_stops_listening_stops_the_sending() -> None:
     assert bench.count("send") == bench.count("end")
 
 
-def test_a_fault_in_one_table_is_raised_once_the_others_have_ended() -> None:
-    """A journal that fails in an unknown way is no outcome of a call."""
+def test_a_journal_that_fails_in_an_unknown_way_before_the_post_sends_nothing() -> None:
+    """Its call was not sent, all sending stops, and every call has its result."""
     bench = Bench.new()
     bench.book.begins = [ZeroDivisionError()]
-    with pytest.raises(ZeroDivisionError):
-        list(bench.apply([ONE, THREE], concurrency=2).run())
-    assert bench.count("send") <= 1
+    apply, results = bench.run(ONE, TWO, THREE)
+    assert [result.ending for result in results] == [None] * 3
+    assert (apply.stopped is not None and apply.stopped.cause, bench.count("send")) == (StopCause.TROUBLE, 0)
+
+
+def test_a_journal_that_fails_in_an_unknown_way_after_the_post_is_told_of() -> None:
+    """What the wire said stands in the result, and whoever must keep it is told."""
+    bench = Bench.new()
+    bench.wire.answers = {ONE.id: [Refused("no", status=404)]}
+    bench.book.ends = [ZeroDivisionError()]
+    apply, results = bench.run(ONE, TWO, THREE)
+    assert [result.ending.state.value if result.ending else "" for result in results] == ["refused", "", ""]
+    assert [call for call, _, _ in bench.unrecorded] == [ONE]
+    assert apply.stopped is not None
+    assert "ZeroDivisionError" in apply.stopped.message

@@ -13,6 +13,8 @@ from reconciler.manifest import At
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = At("0 6 * * 1", "Europe/Berlin")
 NIGHTLY = At("30 2 * * *", "Europe/Berlin")
+TWO_HOURLY = At("30 */2 * * *", "Europe/Berlin")
+QUARTERS = At("*/15 2 * * *", "Europe/Berlin")
 HALF_PAST = At("30 * * * *", "Europe/Berlin")
 
 
@@ -45,12 +47,42 @@ def berlin(text: str) -> datetime:
         # What goes by every hour comes in both.
         (HALF_PAST, "2026-10-25T02:10+01:00", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"),
         (HALF_PAST, "2026-10-25T02:40+01:00", "2026-10-25T02:30+01:00", "2026-10-25T03:30+01:00"),
+        # Nor does a step repeat in it: every two hours is never twice within one.
+        (TWO_HOURLY, "2026-10-25T02:40+01:00", "2026-10-25T02:30+02:00", "2026-10-25T04:30+01:00"),
+        (TWO_HOURLY, "2026-03-29T03:10+02:00", "2026-03-29T03:00+02:00", "2026-03-29T04:30+02:00"),
+        (QUARTERS, "2026-10-25T02:45+02:00", "2026-10-25T02:45+02:00", "2026-10-26T02:00+01:00"),
+        (QUARTERS, "2026-03-29T03:10+02:00", "2026-03-29T03:00+02:00", "2026-03-30T02:00+02:00"),
+        (
+            At("0,15,30,45 2 * * *", "Europe/Berlin"),
+            "2026-10-25T02:50+02:00",
+            "2026-10-25T02:45+02:00",
+            "2026-10-26T02:00",
+        ),
+        # Every hour is every hour, however it is written.
+        (
+            At("30 */1 * * *", "Europe/Berlin"),
+            "2026-10-25T02:40+02:00",
+            "2026-10-25T02:30+02:00",
+            "2026-10-25T02:30+01:00",
+        ),
+        (
+            At("30 0-23 * * *", "Europe/Berlin"),
+            "2026-10-25T02:40+02:00",
+            "2026-10-25T02:30+02:00",
+            "2026-10-25T02:30+01:00",
+        ),
+        (
+            At("*/20 * * * *", "Europe/Berlin"),
+            "2026-10-25T02:40+02:00",
+            "2026-10-25T02:40+02:00",
+            "2026-10-25T02:00+01:00",
+        ),
         # A day that a year rarely has.
         (At("0 6 29 2 *", "UTC"), "2026-11-25T12:00Z", "2024-02-29T06:00Z", "2028-02-29T06:00Z"),
     ],
 )
 def test_a_calendar_has_its_last_and_its_next_date(at: At, now: str, last: str, following: str) -> None:
-    """As Debian's cron has them."""
+    """By the clocks of its zone, and once where those are set back."""
     found = dates(at, berlin(now).astimezone(UTC))
     assert found.last is not None
     assert found.next is not None
@@ -60,6 +92,33 @@ def test_a_calendar_has_its_last_and_its_next_date(at: At, now: str, last: str, 
         berlin(following).astimezone(UTC),
     )
     assert found.last.tzinfo == ZoneInfo(at.timezone)
+
+
+@pytest.mark.parametrize(
+    ("cron", "comes"),
+    [
+        # A step begins anew with its field: 45 minutes are 45 and 15 by turns, and the 31st is followed by the 1st.
+        ("*/45 * * * *", ["01T00:00", "01T00:45", "01T01:00", "01T01:45"]),
+        ("0 0 */15 * *", ["01T00:00", "16T00:00", "31T00:00"]),
+        ("7/25 0 1 * *", ["01T00:07", "01T00:32", "01T00:57"]),
+        ("*/60 */24 1-2 * *", ["01T00:00", "02T00:00"]),
+        ("0 6 * * */7", ["03T06:00", "10T06:00", "17T06:00"]),
+        # One of two days is enough, unless one of the two fields begins with `*`.
+        ("0 6 13 * 5", ["01T06:00", "08T06:00", "13T06:00", "15T06:00"]),
+        ("0 6 */13 * 5", ["01T06:00"]),
+        ("0 6 1-7 * */5", ["01T06:00", "03T06:00"]),
+    ],
+)
+def test_a_calendar_means_what_cron_makes_of_it(cron: str, comes: list[str]) -> None:
+    """In May 2026, whose first day is a Friday: what is easily taken for something else, and no fault."""
+    at, expected = At(cron, "UTC"), [datetime.fromisoformat(f"2026-05-{each}+00:00") for each in comes]
+    assert faults(at) == ()
+    now, found = datetime(2026, 4, 30, 23, 59, tzinfo=UTC), []
+    for _ in expected:
+        following = dates(at, now).next
+        assert following is not None
+        found.append(now := following)
+    assert found == expected
 
 
 FIELDS = st.tuples(
@@ -150,6 +209,27 @@ def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
     """At its expression, and not at its zone."""
     (fault,) = faults(At(cron, "UTC"))
     assert (fault.key, bool(fault.hint)) == ("at", True)
+
+
+@pytest.mark.parametrize(
+    ("cron", "said"),
+    [
+        ("*/61 * * * *", "means minute 0 alone: its step of 61 leads beyond 59"),
+        ("50/15 * * * *", "means minute 50 alone: its step of 15 leads beyond 59"),
+        ("10-20/15 * * * *", "means minute 10 alone: its step of 15 leads beyond 20"),
+        ("0 5,*/25 * * *", "means hour 0 alone: its step of 25 leads beyond 23"),
+        ("0 0 */32 * *", "means day of the month 1 alone: its step of 32 leads beyond 31"),
+        ("0 0 1 JUN/7 *", "means month 6 alone: its step of 7 leads beyond 12"),
+        ("0 0 * * MON-FRI/5", "means day of the week 1 alone: its step of 5 leads beyond 5"),
+        (f"*/{'9' * 30} */25 * * *", f"means minute 0 alone: its step of {'9' * 30} leads beyond 59"),
+        ("0 0 L/5 * *", "steps on from the last day of a month"),
+    ],
+)
+def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
+    """Somebody means every 61 minutes, and would buy every hour."""
+    (fault,) = faults(At(cron, "UTC"))
+    assert (fault.key, fault.message) == ("at", f"`{cron}` {said}")
+    assert fault.hint
 
 
 @settings(max_examples=300, deadline=None)

@@ -26,11 +26,12 @@ SHORT = {"no_inputs": "missing_inputs", "unaged": "age_unknown", "exhausted": "a
 # With a `refresh`, `spent` is fresh, and `never` is what the ledger never bought.
 # For a mode and a state: what decides, in this order; after the last arrow what holds where none of it does.
 DECISIONS = """
-new    empty        doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+new    empty        doubt>in_doubt awaited>in_progress spent>not_started missing>no_inputs blocked>blocked >due
 new    done         >done
 new    done-n       >done
 new    failed       doubt>in_doubt awaited>in_progress >failed
 new    in_progress  doubt>in_doubt >in_progress
+new    pending      doubt>in_doubt >in_progress
 new    unknown      doubt>in_doubt awaited>in_progress >unknown_status
 
 failed empty        >satisfied
@@ -38,6 +39,7 @@ failed done         >done
 failed done-n       >done
 failed failed       doubt>in_doubt awaited>in_progress spent>exhausted missing>no_inputs blocked>blocked >due
 failed in_progress  doubt>in_doubt >in_progress
+failed pending      doubt>in_doubt >in_progress
 failed unknown      doubt>in_doubt awaited>in_progress >unknown_status
 
 all    empty        spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
@@ -45,6 +47,7 @@ all    done         spent>satisfied doubt>in_doubt awaited>in_progress missing>n
 all    done-n       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 all    failed       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 all    in_progress  spent>satisfied doubt>in_doubt >in_progress
+all    pending      spent>satisfied doubt>in_doubt >in_progress
 all    unknown      spent>satisfied doubt>in_doubt awaited>in_progress >unknown_status
 
 refresh empty spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
@@ -52,6 +55,7 @@ refresh done spent>satisfied doubt>in_doubt awaited>in_progress never>unaged mis
 refresh done-n spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
 refresh failed spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
 refresh in_progress spent>satisfied doubt>in_doubt >in_progress
+refresh pending spent>satisfied doubt>in_doubt >in_progress
 refresh unknown spent>satisfied doubt>in_doubt awaited>in_progress >unknown_status
 """
 
@@ -81,7 +85,7 @@ def every_byte(state: CellState, judged: str = "") -> list[tuple[int, set[str]]]
 
 
 def test_the_table_has_a_line_for_every_mode_and_state() -> None:
-    """Three modes, one of which has two ways to judge, and six states."""
+    """Three modes, one of which has two ways to judge, and seven states."""
     assert sorted((line[0], line[1]) for line in LINES) == sorted((how, state) for how in TABLES for state in STATES)
 
 
@@ -105,7 +109,7 @@ def test_a_call_covers_in_passing_only_what_the_table_allows(mode: Mode) -> None
 
 @pytest.mark.parametrize("how", TABLES)
 def test_a_state_that_no_byte_should_hold_is_an_unknown_one(how: str) -> None:
-    """6 and 7 stand for nothing: never due, never covered, never done."""
+    """7 stands for nothing: never due, never covered, never done."""
     for byte in (byte for byte in range(256) if byte & 0b111 > max(CellState)):
         assert TABLES[how][byte] == TABLES[how][byte & ~0b111 | CellState.UNKNOWN]
         assert TABLES[how][byte] != Verdict.DUE

@@ -15,7 +15,7 @@ from reconciler.history import TableHistory
 from reconciler.plan import Call, Cause, Plan, Reason
 from reconciler.planner import make_plan
 from tests.effort import examples
-from tests.planning.makers import QUIET, TABLE, bought
+from tests.planning.makers import QUIET, SHOWS_WITHIN, TABLE, bought
 from tests.planning.oracle import Cell, Oracle
 from tests.planning.worlds import World, worlds
 
@@ -58,7 +58,7 @@ def price_of(world: World, oracle: Oracle, cells: Iterable[Cell]) -> Decimal | N
 def test_the_calls_hold_exactly_the_due_cells_each_once_and_the_rest_is_counted_by_reason(world: World) -> None:
     """Every due cell is in one call of the run that takes it; every other one is counted under its reason."""
     plan = plan_of(world)
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)
     expected = {} if not world.table.is_finished else oracle.taken
     found = due_cells(plan)
     assert sorted(found) == sorted((address, cell) for cell, address in expected.items())
@@ -74,7 +74,7 @@ def test_the_calls_hold_exactly_the_due_cells_each_once_and_the_rest_is_counted_
 def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World) -> None:
     """A rectangle stays in its scope, covers in passing only what is harmless, and is counted and priced right."""
     plan = plan_of(world)
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)
     wishes = {wish.address: wish for wish in oracle.wishes}
     for call in plan.calls:
         wish, due = wishes[call.address], set(due_in(call))
@@ -102,9 +102,9 @@ def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World
 @given(worlds())
 def test_what_a_call_records_before_it_is_sent_shows_no_movement(world: World) -> None:
     """Recalled over the very table it was planned from, a call shows no sign of having landed."""
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)
     for call in plan_of(world).calls:
-        assert not oracle.has_moved(bought(call))
+        assert not oracle.has_begun(bought(call))
 
 
 @brief
@@ -147,7 +147,7 @@ def test_an_approved_plan_only_ever_shrinks(world: World, chosen: int) -> None:
     some = [call for number, call in enumerate(plan.calls) if chosen >> number % 8 & 1]
     shrunk = plan_of(world, within=Approval.of_calls(some))
     approved = {(call.mode, call.revision, cell) for call in some for cell in due_in(call)}
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, approved, world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, approved, world.values)
     expected = {} if not world.table.is_finished else oracle.taken
     assert sorted(due_cells(shrunk)) == sorted((address, cell) for cell, address in expected.items())
     assert {cell for _, cell in due_cells(shrunk)} <= {cell for _, cell in due_cells(plan)}
@@ -160,7 +160,7 @@ def test_one_approval_buys_a_cell_of_a_refresh_once(world: World, ago: float) ->
     """What was bought since the approval is not bought again, however stale it has got; the rest is."""
     calls = plan_of(world).calls
     shrunk = plan_of(world, within=Approval.of_calls(calls, ago))
-    whole = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
+    whole = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)
     runs = {wish.address: wish.run for wish in whole.wishes}
     approved = {
         (call.mode, call.revision, cell)
@@ -168,7 +168,7 @@ def test_one_approval_buys_a_cell_of_a_refresh_once(world: World, ago: float) ->
         for cell in due_in(call)
         if runs[call.address].refresh is None or not whole.was_bought_within(cell, ago)
     }
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, approved, world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, approved, world.values)
     expected = {} if not world.table.is_finished else oracle.taken
     assert sorted(due_cells(shrunk)) == sorted((address, cell) for cell, address in expected.items())
 

@@ -47,18 +47,17 @@ def test_any_cell_that_moved_means_landed(state: CallState, mode: Mode, age: flo
     """In every mode, at any age, on an idle table and on a running one."""
     call = a_doubt(state, mode=mode, age=age)
     assert judged(call, table_of("..", ".d", run_status=run_status)) == "landed"
-    if mode is not Mode.ALL:
-        assert judged(call, table_of("p.", "..", run_status=run_status)) == "landed"
+    assert judged(call, table_of("p.", "..", run_status=run_status)) == "landed"
 
 
 @pytest.mark.parametrize("state", OPEN)
-def test_all_over_empty_cells_of_a_running_table_is_judged_when_they_have_ended(state: CallState) -> None:
+@pytest.mark.parametrize("mode", Mode)
+def test_empty_cells_that_are_pending_are_judged_when_they_have_ended(state: CallState, mode: Mode) -> None:
     """They may wait for a run, or never have run while another call's cells do; cells that had a value cannot."""
-    call = a_doubt(state, mode=Mode.ALL, age=QUIET * 100)
-    assert judged(call, table_of("pp", "pp", run_status="running")) == "open"
-    assert judged(call, table_of("..", "..")) == "open"
-    assert judged(call, table_of("p.", ".f", run_status="running")) == "landed"
-    assert judged(a_doubt(state, mode=Mode.ALL, mark="1"), table_of("pd", "dd", run_status="running")) == "landed"
+    call = a_doubt(state, mode=mode, age=QUIET * 100)
+    assert judged(call, table_of("qq", "qq", run_status="running")) == "open"
+    assert judged(call, table_of("q.", ".f", run_status="running")) == "landed"
+    assert judged(a_doubt(state, mode=mode, mark="1"), table_of("qd", "dd", run_status="running")) == "landed"
 
 
 @pytest.mark.parametrize("state", OPEN)

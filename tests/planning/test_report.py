@@ -29,7 +29,7 @@ RESULTS = {
     "in doubt": CallResult(CALL, Ending(CallState.IN_DOUBT, "reset")),
     "not tried": CallResult(CALL, None, "the apply had stopped"),
 }
-FINE = {"accepted", "settled", "not started"}
+FINE = {"accepted", "settled"}
 OLD_DOUBT = OpenCall("old", "accounts/new", "table", 2, None, 1.0)
 
 
@@ -81,6 +81,7 @@ def test_the_contracts_exit_codes_are_all_there() -> None:
         "PARTIAL": 6,
         "IN_DOUBT": 7,
         "USAGE": 64,
+        "CANCELLED": 130,
     }
 
 

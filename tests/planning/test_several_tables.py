@@ -21,7 +21,7 @@ from reconciler.render.paint import plain
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import drift_text, status_text
-from tests.planning.makers import NOWHERE, QUIET, TABLE, a_column, a_manifest, a_run, a_table, rules
+from tests.planning.makers import NOWHERE, SHOWS_WITHIN, TABLE, a_column, a_manifest, a_run, a_table, rules
 from tests.planning.oracle import Oracle
 from tests.planning.worlds import World, asked, worlds
 
@@ -67,7 +67,7 @@ def test_the_plan_over_two_tables_is_that_of_each(world: World, other: World) ->
         assert [call for call in plan.calls if call.table_id == table] == list(alone.calls)
         assert [skip for skip in plan.skipped if skip.table_id == table] == list(alone.skipped)
         assert [line for line in plan.tables if line.table_id == table] == list(alone.tables)
-        oracle = Oracle(snapshots[table], histories[table], wanted, QUIET, values=held)
+        oracle = Oracle(snapshots[table], histories[table], wanted, SHOWS_WITHIN, values=held)
         found = Counter({(s.address, s.reason.value): s.cells for s in plan.skipped if s.table_id == table})
         assert found == oracle.skips()
         if not text_of(alone).startswith("Nothing to do:"):

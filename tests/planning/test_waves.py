@@ -13,7 +13,7 @@ from reconciler.planner import make_plan
 from tests.effort import examples
 from tests.planning.makers import (
     NOWHERE,
-    QUIET,
+    SHOWS_WITHIN,
     TABLE,
     a_column,
     a_manifest,
@@ -55,7 +55,7 @@ def test_a_cell_goes_after_those_that_it_waits_for(world: World) -> None:
 @given(worlds())
 def test_a_first_portion_goes_before_the_rest(world: World) -> None:
     """Of each column at most `first` rows are tried before the rest, which comes after every portion of the table."""
-    oracle = Oracle(world.table, world.history, world.manifests, QUIET, values=world.values)
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)
     wave = waves_of(plan_of(world))
     runs = {f"{manifest.name}/{run.name}": run for manifest in world.manifests for run in manifest.runs}
     behind: set[Cell] = set()
@@ -107,7 +107,7 @@ def test_a_manifest_waits_for_one_that_is_not_at_rest() -> None:
     found = plan([first, second, third], *tables)
     assert found.calls == ()
     assert {(skip.address, skip.reason, skip.cells) for skip in found.skipped} == {
-        ("first/new", SkipReason.IN_PROGRESS, 2),
+        ("first/new", SkipReason.WAITING_FOR_TABLE, 2),
         ("second/new", SkipReason.WAITING, 2),
         ("third/new", SkipReason.WAITING, 2),
     }

@@ -17,10 +17,10 @@ from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operato
 from reconciler.freshness import Dates
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import At, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
-from reconciler.observed import INPUT_KIND, SHOWS_WITHIN_SECONDS, CellState, Column, TableSnapshot
+from reconciler.observed import INPUT_KIND, CellState, Column, TableSnapshot
 from reconciler.selecting import selectors
 from reconciler.tableplan import Rules
-from tests.planning.makers import NOWHERE, QUIET, TABLE, a_manifest, a_run, column_id, config, row_id
+from tests.planning.makers import NOWHERE, QUIET, SHOWS_WITHIN, TABLE, a_manifest, a_run, column_id, config, row_id
 
 Item = TypeVar("Item")
 
@@ -35,7 +35,7 @@ MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL, Mode.ALL]
 KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
 SHARES = [Decimal("0.5"), Decimal(1), Decimal(0)]
-AGES = [0.0, SHOWS_WITHIN_SECONDS, QUIET - 1, QUIET, QUIET + 1000]
+AGES = [0.0, QUIET - 1, QUIET, SHOWS_WITHIN - 1, SHOWS_WITHIN, SHOWS_WITHIN + 1000]
 VALUES = [None, "DE", "FR", "Series B", 1, 1.0, 40, True, False, "12", "-3.5", "2026-02-01", "2026-02-03T10:00", ["x"]]
 """What the cells of a table may hold; None: nothing."""
 OPERANDS: Mapping[Operator, Sequence[Any]] = {
@@ -255,4 +255,4 @@ def _rules(choose: Choices) -> Rules:
     default = choose.one_of([*PRICES, None])
     kinds = {kind: choose.one_of(PRICES) for kind in KINDS if choose.perhaps(1, 4)}
     columns = {name: choose.one_of(PRICES) for name in ("key_0", "key_1", column_id(0)) if choose.perhaps(1, 4)}
-    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET, DATES)
+    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET, SHOWS_WITHIN, DATES)

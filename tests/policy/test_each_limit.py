@@ -153,8 +153,8 @@ def test_the_share_of_a_table_that_one_apply_may_run_again() -> None:
 def test_a_limit_on_credits_never_passes_an_unknown_price(limits: Limits) -> None:
     """Whichever it is and however high, and it says how many cells nobody can price."""
     assert violations(a_plan(), limits) == ()
-    (found, *_) = violations(a_plan(kind="mystery"), limits)
-    assert found.message.endswith("4 cells have no known price, so the limit of 1,000 credits cannot be checked")
+    (found, *_) = violations(a_plan(kind="phone_finder"), limits)
+    assert "4 cells have no known price, so the limit of 1,000 credits cannot be checked: `" in found.message
     assert (found.number, found.limit) == (None, Decimal(1000))
 
 
@@ -200,8 +200,12 @@ def test_a_change_cannot_lower_its_own_prices() -> None:
     assert messages(a_plan(), Floor(BASE, (FAIR, CHEAP))) == ["7 credits are due and the limit is 6"]
     assert messages(a_plan(), Floor(BASE, (CHEAP, FAIR))) == ["7 credits are due and the limit is 6"]
     assert messages(a_plan(), Floor(BASE, (CHEAP, CHEAP))) == []
-    unknown = "4 cells have no known price, so the limit of 6 credits cannot be checked"
-    assert messages(a_plan(kind="mystery"), Floor(BASE, (FAIR, Prices(default=Decimal(0))))) == [unknown]
+    unknown = (
+        "4 cells have no known price, so the limit of 6 credits cannot be checked: `news` of kind `phone_finder`, "
+        "`notes` of kind `phone_finder`; under `spec.prices.kinds` of reconciler.yaml add what a cell costs: "
+        "`phone_finder: …`"
+    )
+    assert messages(a_plan(kind="phone_finder"), Floor(BASE, (FAIR, Prices(default=Decimal(0))))) == [unknown]
 
 
 def test_each_cell_counts_with_the_higher_price_not_each_call() -> None:

@@ -1,7 +1,12 @@
 """Limits where they count: plan says what an apply would refuse, and apply refuses it before a byte is sent."""
 
+from contextlib import chdir
+
 import pytest
 
+from reconciler.project import Spend
+from reconciler.revision import held_to
+from reconciler.settings import Flags, ledger_address, load_settings
 from tests.journey.desk import ACCOUNTS, FILL, REFRESH, Desk, row_id
 from tests.policy.repository import Repository
 
@@ -140,6 +145,49 @@ def test_a_folder_can_hold_the_limits(desk: Desk) -> None:
     said = desk.run("plan", "--limits-from", "../base")
     assert said.code == 3
     assert "set in ../base/reconciler.yaml:4 (spec.limits.max_cells)" in said.out
+
+
+def test_a_pull_request_cannot_forget_what_was_bought(desk: Desk, repository: Repository) -> None:
+    """By another ledger, the file's or the default one, or without a project file: the base's is asked and written."""
+    desk.write(REFRESH)
+    desk.write(f"{HEAD}  ledger: memory/a.db\n", name="reconciler.yaml")
+    repository.commit()
+    assert desk.run("apply", "--yes").code == 0
+    desk.simulator.finish()
+    for change in (f"{HEAD}  ledger: memory/b.db\n", f"{HEAD}  api: {{}}\n"):
+        desk.write(change, name="reconciler.yaml")
+        assert desk.run("plan", "--format", "json").json["totals"]["cells"] == 6
+        assert desk.run("plan", "--format", "json", "--limits-from", "main").json["totals"]["cells"] == 0
+        assert desk.run("apply", "--yes", "--limits-from", "main").code == 0
+    (desk.folder / "reconciler.yaml").rename(desk.folder / "reconciler.yml")
+    assert desk.run("plan", "--format", "json", "--limits-from", "main").json["totals"]["cells"] == 0
+    (desk.folder / "reconciler.yml").unlink()
+    assert desk.run("plan", "--format", "json", "--limits-from", "main").json["totals"]["cells"] == 0
+    assert set(desk.charged().values()) == {1}
+    assert sorted(path.name for path in desk.folder.rglob("*.db")) == ["a.db"]
+
+
+def test_a_pull_request_cannot_choose_who_gets_the_token_nor_shorten_the_protocol(
+    desk: Desk, repository: Repository
+) -> None:
+    """`api.url` and `api.spend` are the base's; what a flag or the environment names is stronger than both."""
+    base = "api: {url: 'http://127.0.0.1:1', spend: {quiet_seconds: 200}}"
+    desk.write(f"{HEAD}  {base}\n", name="reconciler.yaml")
+    repository.commit()
+    change = "api: {url: 'http://127.0.0.1:2', page_rows: 7, spend: {quiet_seconds: 3, call_seconds: 0.1}}"
+    desk.write(f"{HEAD}  {change}\n", name="reconciler.yaml")
+    with chdir(desk.folder):
+        here = load_settings(Flags(), {})
+        held = held_to("main", here, ())
+        named = held_to("main", load_settings(Flags(ledger="c.db"), {"EXTRUCT_API_URL": "http://127.0.0.1:3"}), ())
+        assert ledger_address(named) == "c.db"
+    assert (here.api_url, held.api_url, named.api_url) == (
+        "http://127.0.0.1:2",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:3",
+    )
+    assert held.project.api.spend == Spend(quiet_seconds=200)
+    assert held.project.api.page_rows == 7
 
 
 def test_limits_are_in_the_plan_file(desk: Desk, repository: Repository) -> None:

@@ -121,6 +121,16 @@ def test_the_strongest_source_wins_key_by_key(tmp_path: Path) -> None:
     assert set(found.modes) == {Mode.ALL, Mode.FAILED}
 
 
+def test_a_tables_limits_stand_once_in_whatever_case(tmp_path: Path) -> None:
+    """Of two, one would win in silence: an error at the second, in the file, the variable and the flag."""
+    text = f"tables:\n  {TABLE}: {{max_cells: 1}}\n  {TABLE.lower()}: {{max_cells: 1000}}\n"
+    for from_file, line in ((False, 3), (True, 7)):
+        with pytest.raises(ManifestError) as caught:
+            _ = settled(tmp_path, text) if from_file else limits_in(text, "--limits")
+        [problem] = caught.value.problems
+        assert (problem.place.line, f"line {line - 1} has it already" in problem.message) == (line, True)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

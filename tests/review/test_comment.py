@@ -174,6 +174,15 @@ def test_that_there_is_nothing_is_said(comment: Comment, forge: Forge, flag: str
     assert len(forge.comments) == (1 if kind == "plan" else 2)
 
 
+@pytest.mark.parametrize("code", ["0", "2", "6", "7", "137"])
+def test_a_report_that_is_missing_is_not_taken_for_nothing_sent(comment: Comment, forge: Forge, code: str) -> None:
+    """A full disk, or a kill, leaves no file and may leave a bill."""
+    assert comment(None, "report", "--no-report", code).code == 0
+    body = forge.comments[-1]["body"]
+    assert f"its report is missing\n\nExit code {code}: calls may have been sent and paid for." in body
+    assert "Nothing was sent" not in body
+
+
 def test_reads_are_tried_again(comment: Comment, forge: Forge) -> None:
     """After a 502 with a short Retry-After."""
     forge.failures["GET"] = [502]

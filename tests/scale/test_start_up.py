@@ -31,7 +31,7 @@ spec: {table: 0a1a669a-9a40-497c-bb00-d49dd8ee5b74, runs: [{mode: new}]}
     [
         (["--version"], {"click"}),
         (["--help"], {"click"}),
-        (["validate"], {"click", "yaml", "msgspec", "jsonschema"}),
+        (["validate", "accounts.yaml"], {"click", "yaml", "msgspec", "jsonschema"}),
         (["schema", "plan"], {"click", "yaml", "msgspec", "jsonschema"}),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.simulator.clock import START, ManualClock, RunningClock
 from reconciler.simulator.testing import serve
-from tests.simulator.worlds import GENERIC, WORKSPACE, World
+from tests.simulator.worlds import GENERIC, WORKSPACE, World, agent
 
 
 def _story(seed: int, looks: int) -> tuple[bytes, bytes]:
@@ -34,6 +34,25 @@ def test_another_seed_gives_another_world() -> None:
 def test_looking_changes_nothing() -> None:
     """A table that is watched closely ends like one that is not."""
     assert _story(7, 1) == _story(7, 48)
+
+
+def _hanging_story(stalled: str, looks: int) -> bytes:
+    columns = [agent("a", "x", stalls=0.4), agent("b", "{a}", stalls=0.4)]
+    table = {"id": GENERIC, "name": "T", "columns": columns, "rows": 60}
+    pace = {"shows_after": 30, "stalls_for": 90, "parallel": 7}
+    world = World({"tables": [table], "pace": pace, "assumptions": {"stalled_cells": stalled}})
+    for mode in ("new", "new", "all"):
+        world.run(mode=mode)
+        for _ in range(looks):
+            world.live.advance(60 / looks)
+            world.client.get(f"/v1/tables/{GENERIC}")
+    return world.client.get(f"/v1/tables/{GENERIC}/data").content
+
+
+@pytest.mark.parametrize("stalled", ["pending", "in_progress"])
+def test_looking_changes_nothing_of_late_runs_and_of_cells_that_hang(stalled: str) -> None:
+    """Runs show, and cells hang and come loose, at their moments, however often somebody looks."""
+    assert _hanging_story(stalled, 1) == _hanging_story(stalled, 60)
 
 
 def test_a_running_clock_is_as_fast_as_it_is_told() -> None:

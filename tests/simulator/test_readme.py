@@ -10,6 +10,8 @@ from typing import get_args
 
 import pytest
 
+from reconciler.simulator.api import NOT_SIMULATED
+from reconciler.simulator.encode import Assumptions
 from reconciler.simulator.faults import Kind
 from reconciler.simulator.sample import sample
 from reconciler.simulator.testing import ManualClock, serve
@@ -93,6 +95,12 @@ def test_the_command_prints_what_is_shown() -> None:
         told = "".join(process.stdout.readline() for _ in shown.splitlines())
         process.kill()
     assert re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8420", told) == shown
+
+
+def test_every_assumption_has_its_row() -> None:
+    """The table of behaviours names every switch, and every part of the API that is not simulated."""
+    switches = Assumptions.__struct_fields__
+    assert [name for name in (*switches, *NOT_SIMULATED) if f"`{name}`" not in README] == []
 
 
 def test_every_kind_of_fault_is_named() -> None:

@@ -27,6 +27,7 @@ CASES: dict[str, dict[str, Any]] = {
     "status after": {"kind": "status", "status": 429, "when": "after", "headers": {"Retry-After": "9"}},
     "slow start": {"kind": "latency", "seconds": 0.6},
     "rate": {"kind": "rate_limit", "rate": 1},
+    "stall": {"kind": "stall"},
     "reorder": {"kind": "reorder"},
     "rows removed": {"kind": "rows_removed", "rows": 2},
     "rows added": {"kind": "rows_added", "rows": 2},

@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("reconciler", "schemas", "pyproject.toml", "tests/conftest.py", "tests/spend", "tests/journey")
 PRELOADED = (
     *("pytest", "anyio._backends._asyncio", "click", "httpcore", "httpx", "jsonschema", "msgspec", "yaml"),
-    *("alembic.autogenerate", "alembic.command", "alembic.config", "referencing.jsonschema", "uvicorn"),
-    *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "uvicorn.protocols.http.httptools_impl"),
+    *("alembic.autogenerate", "alembic.command", "alembic.config", "referencing.jsonschema"),
+    *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+    *("starlette.routing", "uvicorn", "uvicorn.protocols.http.httptools_impl"),
 )
 OPTIONS = ("-o", "addopts=--strict-markers --import-mode=importlib -p no:cacheprovider")
 """In one process, and without plugins that none of its tests needs."""

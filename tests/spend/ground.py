@@ -89,7 +89,9 @@ def project_file(ledger: str, *, spend: Mapping[str, float] | None = None, **api
     """Return a project file with short times."""
     times = {"send_within_seconds": D, "call_seconds": T, "quiet_seconds": Q, "lease_seconds": LEASE}
     settings = {"spend": {**times, **(spend or {})}, "concurrency": 2, **api}
-    spec = {"ledger": ledger, "manifests": ["manifests/"], "api": settings, "prices": {"default": 1}}
+    # One on a server is named in the environment, as its URL has settings that no file may have.
+    named = {} if ledger.startswith("postgres") else {"ledger": ledger}
+    spec = {**named, "manifests": ["manifests/"], "api": settings, "prices": {"default": 1}}
     # JSON is YAML too.
     return json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": spec}, indent=1)
 
@@ -128,7 +130,8 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """What its processes find in their environment."""
-        return {**self.simulator.environment(), **self.extra}
+        named = {"RECONCILER_LEDGER": self.ledger_url} if self.ledger_url.startswith("postgres") else {}
+        return {**self.simulator.environment(), **named, **self.extra}
 
     def start(self, *arguments: str, **more: Any) -> Process:
         """Start a command line in it."""

@@ -100,26 +100,44 @@ def a_column_gone(desk: Desk) -> None:
 
 
 CHANGES = [
-    pytest.param(another_prompt, "the configuration of column `news` of accounts/news", id="prompt"),
-    pytest.param(another_mode, "the manifests changed", id="mode"),
-    pytest.param(another_revision, "the manifests changed", id="revision"),
-    pytest.param(another_scope, "the manifests changed", id="scope"),
-    pytest.param(a_manifest_gone, "the manifests changed", id="manifest gone"),
-    pytest.param(another_price, "the price of accounts/news changed from 3 to 6 credits", id="price"),
-    pytest.param(a_price_of_one_column, "the price of accounts/notes changed from 3 to 1.5 credits", id="one price"),
-    pytest.param(a_column_gone, "is gone since the plan was made", id="column gone"),
+    pytest.param(another_prompt, "the configuration of column `news` of accounts/news", "accounts", id="prompt"),
+    pytest.param(another_mode, "`accounts` changed since", "accounts", id="mode"),
+    pytest.param(another_revision, "`accounts` changed since", "accounts", id="revision"),
+    pytest.param(another_scope, "`accounts` changed since", "accounts", id="scope"),
+    pytest.param(a_manifest_gone, "`partners` is gone since", "partners", id="manifest gone"),
+    pytest.param(another_price, "the price of accounts/news changed from 3 to 6 credits", "both", id="price"),
+    pytest.param(a_price_of_one_column, "the price of accounts/notes changed from 3 to 1.5", "both", id="one price"),
+    pytest.param(a_column_gone, "is gone since the plan was made", "accounts", id="column gone"),
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), CHANGES)
-def test_a_world_that_changed_refuses_the_plan(office: Desk, change: Callable[[Desk], None], words: str) -> None:
+@pytest.mark.parametrize(("change", "words", "hit"), CHANGES)
+def test_a_change_of_one_manifest_leaves_the_approval_of_the_others_alone(
+    office: Desk, change: Callable[[Desk], None], words: str, hit: str
+) -> None:
+    """Exit 6 and the name of what changed; exit 4 and nothing sent where nothing stays approved."""
+    change(office)
+    said = apply(office)
+    tables = {path.split("/")[3] for method, path, _ in office.simulator.requests() if method == "POST"}
+    left = {"accounts": {PARTNERS}, "partners": {ACCOUNTS}, "both": set()}[hit]
+    assert (said.code, tables) == (6 if left else 4, left)
+    assert words in (said.out if left else said.err)
+    assert len(office.charged()) == CELLS * 2 * len(left)
+
+
+@pytest.mark.parametrize(("change", "words", "hit"), [each for each in CHANGES if each.id != "manifest gone"])
+def test_a_world_that_changed_refuses_the_plan(
+    office: Desk, change: Callable[[Desk], None], words: str, hit: str
+) -> None:
     """Exit 4, nothing sent, and the message names what changed."""
+    assert office.run("plan", "--target", "accounts", "--out", "plan.json").code == 0
     change(office)
     said = apply(office)
     assert (said.code, office.posts()) == (4, [])
     assert words in said.err
 
 
+VIOLATION = {"rule": "max_cells", "message": "12 cells and max_cells is 1", "set_at": "x", "number": 12, "limit": 1}
 EDITS = [
     pytest.param(set_in("calls", 0, "rows", value=[]), False, "is not understood", id="rows gone"),
     pytest.param(set_in("calls", 0, "mode", value="all"), False, "was edited", id="mode"),
@@ -130,10 +148,10 @@ EDITS = [
     pytest.param(set_in("errored", value=True), True, "has errors", id="errored"),
     pytest.param(set_in("api", "base_url", value="https://api.example"), True, "made against", id="origin"),
     pytest.param(set_in("created_at", value="2020-01-01T00:00:00Z"), True, "at most 24 h", id="age"),
-    pytest.param(set_in("manifest_digest", value="sha256:" + "0" * 64), True, "the manifests changed", id="signed"),
-    pytest.param(
-        set_in("calls", 0, "column_digests", value=["sha256:" + "0" * 64]), True, "configuration", id="config"
-    ),
+    pytest.param(set_in("created_at", value="2026-01-01T00:00:00Z"), False, "was edited", id="time"),
+    pytest.param(set_in("created_at", value="2999-01-01T00:00:00Z"), True, "in the future", id="future"),
+    pytest.param(set_in("violations", value=[VIOLATION]), True, "max_cells", id="violations"),
+    pytest.param(set_in("manifest_digests", value={}), True, "older version", id="no digests"),
 ]
 
 
@@ -141,7 +159,7 @@ EDITS = [
 def test_a_file_that_changed_is_refused(
     office: Desk, change: Callable[[dict[str, Any]], None], sign: bool, words: str
 ) -> None:
-    """Exit 4, nothing sent: an edited file, an errored one, one of another API, format or day."""
+    """Exit 4, nothing sent: an edited file, an errored one, one over a limit, one of another API, format or day."""
     edit_plan(office, change, sign=sign)
     said = apply(office)
     assert (said.code, office.posts()) == (4, [])

@@ -1,12 +1,15 @@
-"""SIGINT and SIGTERM in a real process: the call in flight is finished and recorded, then it is over, within T."""
+"""Signals in a real process: what cancels it, what lets the call in flight end, and what ends the waiting for it."""
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,11 @@ from reconciler.outcome import Actor
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from tests.spend.ground import SPEED, Project, Stores, T, recover, table, table_id, workspace
-from tests.spend.processes import ROOT, Driver, Process
+from tests.spend.processes import LONGEST, ROOT, Driver, Process
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+SIGNALS = pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"]
+)
 SLACK = 5
 """Seconds that a busy machine may add."""
 PATIENT = {"call_seconds": 10, "quiet_seconds": 15}
@@ -59,12 +64,17 @@ def posts(simulator: LiveSimulator) -> int:
     return sum(method == "POST" for method, _, _ in simulator.requests())
 
 
-def wait_for_post(simulator: LiveSimulator, count: int = 1) -> None:
-    """Wait until a run call has come."""
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
     deadline = time.monotonic() + 20
-    while posts(simulator) < count:
+    while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def wait_for_post(simulator: LiveSimulator, count: int = 1) -> None:
+    """Wait until a run call has come."""
+    wait_until(lambda: posts(simulator) >= count)
 
 
 def states(process: Process) -> list[str]:
@@ -148,7 +158,7 @@ def test_stopping_while_waiting_for_the_tables(project: Project, simulator: Live
 
 
 def test_stopping_while_waiting_for_a_lease(project: Project, simulator: LiveSimulator) -> None:
-    """A stop while an apply waits for a lease ends it long before its patience does, and nothing is sent."""
+    """Nothing is sent yet, so a signal cancels the apply, long before its patience ends."""
     with project.ledger() as holder:
         holder.acquire([table_id(1)], owner="elsewhere", actor=Actor("somebody"), seconds=60)
         process = project.start("apply", "--yes", "--lease-timeout", "600")
@@ -158,25 +168,95 @@ def test_stopping_while_waiting_for_a_lease(project: Project, simulator: LiveSim
             time.sleep(0.05)
         began = time.monotonic()
         process.signal(signal.SIGTERM)
-        assert process.wait() in (5, 6)
+        assert process.wait() == 130
         assert time.monotonic() - began < T + SLACK
     assert posts(simulator) == 0
 
 
-def test_a_second_signal_stops_at_once_and_leaves_a_doubt(project: Project, simulator: LiveSimulator) -> None:
-    """Whoever insists gets out; the call in flight is in doubt, and it is not sent again without proof."""
-    simulator.fault("hang", "POST", "/v1/tables/*/run", seconds=0.8, when="before", times=1)
-    process = project.start("apply", "--yes")
+HOURS = {"call_seconds": 3600, "quiet_seconds": 7200, "lease_seconds": 60}
+"""A T that no test waits for."""
+AT_ONCE = pytest.mark.parametrize("spend", [HOURS], indirect=True, ids=[""])
+
+
+@AT_ONCE
+@SIGNALS
+def test_a_second_signal_ends_the_waiting_for_the_call_in_flight(
+    project: Project, simulator: LiveSimulator, number: signal.Signals
+) -> None:
+    """Its answer would come in an hour: it is in doubt, in the ledger and in the report, and exit 7 says so."""
+    simulator.fault("hang", "POST", "/v1/tables/*/run", seconds=3600, when="after", times=1)
+    process = project.start("apply", "--yes", "--format", "json")
     wait_for_post(simulator)
-    process.signal(signal.SIGINT)
-    time.sleep(0.2)
-    process.signal(signal.SIGINT)
-    assert process.wait() != 0
+    process.signal(number)
+    wait_until(lambda: "Stopping" in process.err)
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 7, process.err
+    assert states(process) == ["in_doubt", *["not_attempted"] * 5]
+    assert "told to end at once" in process.json["calls"][0]["detail"]
     with project.ledger() as ledger:
-        (call,) = ledger.calls()
-        assert call.state in ("in_doubt", "accepted")
+        assert [call.state for call in ledger.calls()] == ["in_doubt"]
+        assert ledger.leases() == []
     recover(project)
     assert set(project.charges().values()) == {1}
+
+
+@AT_ONCE
+def test_a_second_signal_while_waiting_for_the_tables_ends_that_too(project: Project, simulator: LiveSimulator) -> None:
+    """A server that does not answer for a table's status holds nobody: everything is sent, and the report says so."""
+    process = project.start("apply", "--yes", "--wait", "--format", "json")
+    wait_for_post(simulator, 6)
+    simulator.fault("hang", "GET", "/v1/tables/**", seconds=3600)
+    asked = len(simulator.requests())
+    wait_until(lambda: len(simulator.requests()) > asked)
+    process.signal(signal.SIGINT)
+    wait_until(lambda: "Stopping" in process.err)
+    process.signal(signal.SIGINT)
+    assert process.wait() == 6, process.err
+    assert (states(process), process.json["stopped"]["cause"]) == (["accepted"] * 6, "interrupted")
+
+
+def at_the_prompt(project: Project, answer: Callable[[int, int], object]) -> tuple[int, str]:
+    """Apply on a terminal, do something to the process or its terminal when it asks; return how it ended."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.folder)
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "dumb"}
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "reconciler", "apply"],
+            environment | project.simulator.environment(),
+        )
+    guard = threading.Timer(LONGEST, os.kill, (pid, signal.SIGKILL))
+    guard.start()
+    said = b""
+    with suppress(OSError):  # the terminal's other end has gone
+        while b"Send these calls?" not in said:
+            said += os.read(terminal, 4096)
+        answer(pid, terminal)
+        while more := os.read(terminal, 4096):
+            said += more
+    guard.cancel()
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _, terminal: os.write(terminal, b"\x03"),
+        lambda _, terminal: os.write(terminal, b"\x04"),
+        lambda pid, _: os.kill(pid, signal.SIGTERM),
+        lambda pid, _: os.kill(pid, signal.SIGHUP),
+    ],
+    ids=["Ctrl-C", "Ctrl-D", "SIGTERM", "SIGHUP"],
+)
+def test_whoever_leaves_at_the_prompt_has_sent_nothing(
+    project: Project, simulator: LiveSimulator, answer: Callable[[int, int], object]
+) -> None:
+    """At once, and with the exit code that shells know."""
+    code, said = at_the_prompt(project, answer)
+    assert (code, posts(simulator)) == (130, 0), said
+    assert "cancelled; nothing was sent" in said
 
 
 @ANSWERED
@@ -198,4 +278,22 @@ def test_a_program_started_from_a_shell_stops_the_same_way(
     out, err = process.communicate(timeout=30)
     assert process.returncode == 6, err
     assert [call["state"] for call in json.loads(out)["calls"]] == ["accepted", *["not_attempted"] * 5]
-    assert b"stopping" in err
+    assert b"Stopping" in err
+
+
+@ANSWERED
+def test_a_hangup_that_is_ignored_stays_ignored(project: Project, simulator: LiveSimulator) -> None:
+    """As `nohup` starts it: the terminal may go, the apply goes on."""
+    simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.3)
+    process = subprocess.Popen(
+        ["bash", "-c", f"trap '' HUP; exec {sys.executable} -m reconciler apply --yes --format json"],
+        cwd=project.folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **simulator.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for_post(simulator)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert {call["state"] for call in json.loads(out)["calls"]} == {"accepted"}

@@ -1,5 +1,6 @@
 """A people finder fills another table while a plan is applied: no more of it is bought than `allow_growth` says."""
 
+import subprocess
 import time
 from threading import Thread
 from typing import Any
@@ -33,15 +34,28 @@ def allowing(growth: str) -> str:
     return CHILD.replace("  runs:", f"  allow_growth: {growth}\n  runs:")
 
 
-@pytest.fixture
-def desk(make_desk: MakeDesk) -> Desk:
-    """Return a desk over two companies whose people nobody has looked for yet."""
-    finder = {"kind": "company_people_finder", "key": "decision_makers", "value": {"roles": ["VP Sales"]}}
+def a_desk(make_desk: MakeDesk, **value: Any) -> Desk:
+    """Return a desk over two companies whose people nobody has looked for yet; `value` is more of the finder's."""
+    finder = {"kind": "company_people_finder", "key": "decision_makers", "value": {"roles": ["VP Sales"], **value}}
     rows = [{"id": row_id(number), "data": {"input": "x.example"}} for number in (1, 2)]
     table: dict[str, Any] = {"id": ACCOUNTS, "name": "Accounts", "kind": "company", "columns": [finder], "rows": rows}
     desk = make_desk(table)
     desk.write(PARENT)
     desk.write(allowing("{max_cells: 40, max_credits: 40}"), "manifests/people.yaml")
+    return desk
+
+
+@pytest.fixture
+def desk(make_desk: MakeDesk) -> Desk:
+    """Return a desk whose finder does not say how many people it finds at most."""
+    return a_desk(make_desk)
+
+
+@pytest.fixture
+def bounded(make_desk: MakeDesk) -> Desk:
+    """Return one whose finder finds five at most, over a child table's manifest without `allow_growth`."""
+    desk = a_desk(make_desk, max_results=5)
+    desk.write(CHILD, "manifests/people.yaml")
     return desk
 
 
@@ -187,3 +201,132 @@ def test_a_table_that_is_not_there_when_the_plan_is_made_is_found_once_it_is(des
     assert people(desk) > 0
     assert bought(desk) == {"decision_makers": 2, "role": people(desk)}
     settled(desk)
+
+
+def grown(desk: Desk, *flags: str) -> tuple[int, list[tuple[Any, ...]], list[str]]:
+    """Return a plan's exit code, what may grow by it (rows, cells, credits), and the limits that it passes."""
+    said = desk.run("plan", "--format", "json", *flags)
+    assert schema.problems("plan", said.json) == []
+    growth = [(each["max_rows"], each["max_cells"], each["max_credits"]) for each in said.json.get("growth", ())]
+    return said.code, growth, [each["rule"] for each in said.json["violations"]]
+
+
+def test_a_finder_that_says_how_many_needs_no_other_limit(bounded: Desk) -> None:
+    """Two companies, five people each, one column: ten cells at most; what came is bought once, with all else."""
+    assert grown(bounded) == (0, [(10, 10, 10)], [])
+    said = bounded.run("plan").out
+    assert "people: 10 rows at most once accounts/decision_makers has run; at most 10 cells, 10 credits" in said
+    assert "10 rows at most once `accounts/decision_makers` has run" in bounded.run("plan", "--format", "markdown").out
+    assert bounded.run("apply", "--yes", "--wait").code == 0
+    assert people(bounded) > 0
+    assert bought(bounded) == {"decision_makers": 2, "role": people(bounded)}
+
+
+def test_limits_hold_for_the_bound(bounded: Desk) -> None:
+    """As if everything came: one less than all of it is refused before anything is sent."""
+    for flags, rule in ((("--max-cells", "11"), "max_cells"), (("--max-credits", "13"), "max_credits")):
+        assert grown(bounded, *flags) == (3, [(10, 10, 10)], [rule])
+        assert bounded.run("apply", "--yes", *flags).code == 3
+    assert bought(bounded) == {}
+    assert grown(bounded, "--max-cells", "12", "--max-credits", "14") == (0, [(10, 10, 10)], [])
+
+
+def test_the_lower_of_the_bound_and_what_is_allowed_counts(bounded: Desk) -> None:
+    """In cells and in credits; an allowance beyond the bound takes up no limit."""
+    for allowed, expected in (
+        ("{max_cells: 1000}", (10, 10, 10)),
+        ("{max_cells: 7}", (10, 7, 7)),
+        ("{max_cells: 1000, max_credits: 3}", (10, 10, 3)),
+        ("{max_cells: 0}", (10, 0, 0)),
+    ):
+        bounded.write(allowing(allowed), "manifests/people.yaml")
+        assert grown(bounded) == (0, [expected], [])
+
+
+@pytest.mark.parametrize(
+    ("runs", "cells"),
+    [
+        ("{mode: new, columns: [role, full_name]}, {mode: failed, columns: [role]}", 20),
+        ("{mode: new, columns: [role], rows: {limit: 3}}", 3),
+        ("{mode: new, columns: [role], rows: {limit: 3}}, {mode: failed, columns: [role]}", 10),
+        ("{mode: new}", 0),
+    ],
+)
+def test_the_bound_counts_the_cells_that_the_runs_mean(bounded: Desk, runs: str, cells: int) -> None:
+    """Each column once for each row that may come; those that the service fills by itself only if they are named."""
+    bounded.write(CHILD.replace("{mode: all, revision: r1, columns: [role]}", runs), "manifests/people.yaml")
+    assert grown(bounded) == (0, [(10, cells, cells)], [])
+
+
+def test_a_bound_without_a_price_passes_no_limit_on_credits(bounded: Desk) -> None:
+    """And the refusal names the columns of the child table."""
+    (child,) = [table for table in bounded.simulator.state.tables.values() if table.parent_table]
+    child.add_column("5f0c8f52-0000-4000-8000-000000000001", {"kind": "email_finder", "key": "email", "name": "E"}, 0.0,
+                     child.columns[0].outcome)  # fmt: skip
+    child.connect()
+    bounded.write(CHILD.replace("[role]}", "[email]}"), "manifests/people.yaml")
+    assert grown(bounded) == (0, [(10, 10, None)], [])
+    said = bounded.run("apply", "--yes", "--max-credits", "1000")
+    assert (said.code, bought(bounded)) == (3, {})
+    assert "10 cells have no known price" in said.err
+    assert "`email` of kind `email_finder`" in said.err
+
+
+def test_a_change_cannot_lower_the_price_of_what_may_grow(bounded: Desk) -> None:
+    """At the base's limits a cell that may come costs the higher of both prices."""
+    priced = "apiVersion: reconciler/v1\nkind: Project\nspec:\n  prices: {kinds: {agent: %s}}\n"
+    priced += "  limits: {max_credits: 20}\n"
+    bounded.write(priced % "2", "reconciler.yaml")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "base"]):
+        subprocess.run([*git, *arguments], cwd=bounded.folder, check=True)
+    assert grown(bounded, "--limits-from", "HEAD")[2] == ["max_credits"]
+    bounded.write(priced % "0.1", "reconciler.yaml")
+    assert grown(bounded)[2] == []
+    code, _, rules = grown(bounded, "--limits-from", "HEAD")
+    assert (code, rules) == (3, ["max_credits"])
+
+
+def test_an_approval_holds_what_may_grow_to_what_it_said(bounded: Desk) -> None:
+    """A column that came after the plan was approved would double the bound: no more is bought than the file says."""
+    bounded.write(CHILD.replace(", columns: [role]", ""), "manifests/people.yaml")
+    (child,) = [table for table in bounded.simulator.state.tables.values() if table.parent_table]
+
+    def add(number: int) -> None:
+        config = {"kind": "agent", "key": f"note_{number}", "name": "Note", "value": {"prompt": "Note {input}."}}
+        identity = f"5f0c8f52-0000-4000-8000-00000000000{number}"
+        child.add_column(identity, config, 0.0, child.columns[0].outcome)
+        child.connect()
+
+    add(1)
+    assert grown(bounded, "--out", "plan.json") == (0, [(10, 10, 10)], [])
+    for number in range(2, 9):
+        add(number)
+    report = bounded.run("apply", "--plan", "plan.json", "--wait", "--format", "json")
+    assert 8 * people(bounded) > 10
+    assert (report.code, [each["max_cells"] for each in report.json["outgrown"]]) == (6, [10])
+    assert bought(bounded) == {"decision_makers": 2}
+    said = bounded.run("apply", "--yes", "--wait")
+    assert said.code == 0
+    assert bought(bounded) == {"decision_makers": 2, **{f"note_{n}": people(bounded) for n in range(1, 9)}}
+
+
+def test_more_people_than_the_finder_may_find_are_not_bought(bounded: Desk) -> None:
+    """Should the API bring more than it said, none of them are: the report gives figures, the next plan the cells."""
+    state = bounded.simulator.state
+    (finder,) = [column for column in state.tables[ACCOUNTS].columns if column.key == "decision_makers"]
+
+    def bring_more() -> None:
+        until = time.monotonic() + 30
+        while not bounded.posts() and time.monotonic() < until:
+            time.sleep(0.005)
+        with state.lock:
+            finder.config["value"]["max_results"] = 500
+
+    changing = Thread(target=bring_more)
+    changing.start()
+    said = bounded.run("apply", "--yes", "--wait")
+    changing.join()
+    assert people(bounded) > 10
+    assert (said.code, bought(bounded)) == (6, {"decision_makers": 2})
+    assert "the plan foresaw at most 10 cells and 10 credits" in " ".join(said.out.split())

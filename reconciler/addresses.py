@@ -1,0 +1,87 @@
+"""Addresses as people write them: what is plainly a path or a known URL, and what never leaves this machine."""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
+
+LEDGER_HINT = "Give a path, sqlite:///path/to/ledger.db or postgresql://user@host/database."
+
+PROJECT_LIBPQ = frozenset(
+    {
+        *("application_name", "channel_binding", "connect_timeout", "gssencmode", "keepalives", "keepalives_count"),
+        *("keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth", "ssl_max_protocol_version"),
+        *("ssl_min_protocol_version", "sslmode", "sslnegotiation", "sslrootcert", "target_session_attrs"),
+        "tcp_user_timeout",
+    }
+)
+"""libpq's settings that a project file may put into a ledger's URL: none names another server, file or secret."""
+
+_SERVER = re.compile(r"postgres(ql|ql\+psycopg)?://", re.IGNORECASE)
+_FILE = re.compile(r"sqlite:///", re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_QUOTES = frozenset("\"'`“”„‟‘’‚‛«»‹›")
+# An unexpanded variable, a connection string, or a URL that lost its scheme and may hold a password.
+_NOT_IN_PATHS = frozenset("=$%{}<>|*?;:^")
+
+
+def ledger_fault(text: str) -> str:
+    """Return why a ledger setting is neither a known URL nor plainly a path; empty if it is one. Never quotes it."""
+    if not text:
+        return "it is empty"
+    if text != text.strip():
+        return "it begins or ends with a blank"
+    if not text.isprintable():
+        return "it holds a character that cannot be seen, such as a line break, a byte-order mark or NUL"
+    if _QUOTES & set(text):
+        return "it holds a quotation mark"
+    if _SERVER.match(text):
+        return ""
+    path = ledger_path(text)
+    if "://" in path:
+        return "it is a URL of a kind that no ledger is kept at"
+    found = sorted(_NOT_IN_PATHS & set(_DRIVE.sub("", path, count=1) if _DRIVE.match(path) else path))
+    if found:
+        return f"it is no known URL, and holds `{found[0]}`, as no plain path does"
+    if path.endswith(("/", "\\")) or not path:
+        return "it names a folder, not a file"
+    return ""
+
+
+def ledger_path(text: str) -> str:
+    """Return a ledger setting without the `sqlite:///` that it may begin with."""
+    return _FILE.sub("", text, count=1) if _FILE.match(text) else text
+
+
+def is_server(text: str) -> bool:
+    """Say whether a ledger setting is the URL of a PostgreSQL server."""
+    return _SERVER.match(text) is not None
+
+
+def leads_elsewhere(text: str) -> bool:
+    """Say whether a ledger's URL sets something of libpq's that a project file may not: a host, a file, a secret."""
+    if not is_server(text):
+        return False
+    try:
+        query = urlsplit(text).query
+    except ValueError:
+        return True
+    return not {key for key, _ in parse_qsl(query, keep_blank_values=True)} <= PROJECT_LIBPQ
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether what is sent to a URL stays on this machine."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return False
+    return host is not None and is_loopback_host(host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

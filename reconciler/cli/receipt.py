@@ -1,0 +1,95 @@
+"""What an apply has to say in the end. Its exit code is that of its outcomes, whatever becomes of the words."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from reconciler import reportfile
+from reconciler.clean import clean
+from reconciler.cli.console import Console
+from reconciler.cli.review import append_summary
+from reconciler.cli.writing import Outlet, profile_text
+from reconciler.errors import SettingsError
+from reconciler.outcome import CallResult
+from reconciler.render.paint import plain
+from reconciler.render.report_markdown import report_markdown
+from reconciler.render.report_text import report_text, result_text
+from reconciler.report import Report
+
+
+def outlet(option: str, path: str) -> Outlet:
+    """Return where the file of an option goes. Raises SettingsError for one that cannot be written."""
+    try:
+        return Outlet(path)
+    except OSError as error:
+        raise SettingsError(
+            f"{option} cannot be written, so nothing was sent: {clean(path)}: {error.strerror}",
+            hint="Name a file that may be written, in a folder that is there.",
+        ) from None
+
+
+class Receipt:
+    """Tells what an apply came to, each part whatever became of the others."""
+
+    def __init__(self, console: Console, report: Report, exit_code: int) -> None:
+        self._console = console
+        self._report = report
+        self._exit_code = exit_code
+        self._is_whole = True
+        """False once a part of it could not be told."""
+
+    def save_profile(self, out: Outlet, profile: Callable[[], dict[str, Any]]) -> None:
+        """Write where the time went."""
+        self._try("the profile was not saved", lambda: out.write(profile_text(profile())))
+
+    def save(self, out: Outlet) -> None:
+        """Write the report as JSON."""
+        self._try("the report was not saved", lambda: out.write(self._json() + "\n"))
+
+    def answer(self, form: str) -> None:
+        """Write the report to stdout in the form asked for; to stderr as text, too, if anything could not be told."""
+        self._try("the report was not written", lambda: self._answer(form))
+        if not self._is_whole:
+            self._console.say("What was applied:")
+            if not self._try("the report cannot be shown as text", lambda: self._console.say(_as_text(self._report))):
+                self._console.say("\n".join(map(plain_line, self._report.results)))
+
+    def _answer(self, form: str) -> None:
+        if form == "markdown":
+            text = report_markdown(self._document())
+        else:
+            text = self._json() if form == "json" else report_text(self._report, self._console.paint)
+        self._is_whole &= self._console.tell(text)
+        if form == "markdown":
+            self._try("the page of the CI's job has no receipt", lambda: append_summary(text))
+
+    def _document(self) -> dict[str, Any]:
+        return reportfile.document(self._report, self._exit_code)
+
+    def _json(self) -> str:
+        return json.dumps(self._document(), indent=2, ensure_ascii=True)
+
+    def _try(self, complaint: str, part: Callable[[], None]) -> bool:
+        try:
+            part()
+        except OSError as error:
+            said = error.strerror or type(error).__name__
+            self._console.error(f"{complaint}: {said}", "What was sent, and the exit code, are as the ledger has them.")
+        except Exception as error:
+            self._console.error(f"{complaint}: unexpected {type(error).__name__}", "Report it as a bug.")
+        else:
+            return True
+        self._is_whole = False
+        return False
+
+
+def _as_text(report: Report) -> str:
+    """Return all of it: the calls' own lines, which stdout may not have taken either, and the end."""
+    lines = [result_text(result, 0, plain) for result in report.results]
+    return "\n".join([*lines, "", report_text(report, plain)] if lines else [report_text(report, plain)])
+
+
+def plain_line(result: CallResult) -> str:
+    """Return a call's outcome without any of what makes it nice to read."""
+    state = result.ending.state.value if result.ending else "not tried"
+    return f"{result.call.id} {clean(result.call.address)} {state}"
