@@ -158,7 +158,7 @@ def _apply(
         with (
             Reading(console) as reading,
             Reader(api, on_progress=reading.take) as reader,
-            writing_ledger(settings, console) as ledger,
+            writing_ledger(settings, console, lambda: bool(interrupt)) as ledger,
         ):
             client = SpendClient(api)
             interrupt.abandons(client.abandon, reader.abandon)

@@ -4,6 +4,7 @@ The token goes from the environment into the client and nowhere else.
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,17 +33,20 @@ def api_options(settings: Settings) -> ApiOptions:
     )
 
 
-def reading_ledger(settings: Settings) -> Ledger:
-    """Open the ledger for a command that writes nothing, or makes one on purpose. Raises SettingsError."""
-    return open_ledger(ledger_address(settings), by_project=settings.named_ledger is None)
+def reading_ledger(settings: Settings, interrupted: Callable[[], bool] = lambda: False) -> Ledger:
+    """Open the ledger for a command that writes nothing, or makes one on purpose. Raises SettingsError.
+
+    Once `interrupted` says True, the store is waited for no longer than a moment.
+    """
+    return open_ledger(ledger_address(settings), by_project=settings.named_ledger is None, interrupted=interrupted)
 
 
-def writing_ledger(settings: Settings, console: Console) -> Ledger:
+def writing_ledger(settings: Settings, console: Console, interrupted: Callable[[], bool] = lambda: False) -> Ledger:
     """Open the ledger for a command that may write: where there is none yet, a CI is refused and a person is told.
 
     A CI's disk is thrown away: a ledger made there knows nothing, is kept by nobody, and everything is bought again.
     """
-    ledger = reading_ledger(settings)
+    ledger = reading_ledger(settings, interrupted)
     if ledger.is_there():
         return ledger
     if is_ci(os.environ):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import insert, select, update
 
+from reconciler.errors import Leased
 from reconciler.history import CallState
 from reconciler.ledger import codec, events, leases
 from reconciler.ledger.store import Transaction
@@ -17,8 +18,10 @@ from reconciler.plan import Call, Reason
 from reconciler.records import EventKind
 
 
-def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str) -> int:
-    """Add the records, all or none; return how many cells were new. What is there already stays. Raises Leased.
+def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str) -> int | Leased:
+    """Add the records, all or none; return how many cells were new. What is there already stays.
+
+    Returns Leased, for the caller to raise after the commit, while an apply holds the table.
 
     The records are one table's. While an apply holds its lease nothing is adopted: it may be buying those cells. Plans
     made before fail when they are applied, because the table's version grows.
@@ -28,8 +31,11 @@ def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str
     assert all(record.reason is Reason.ADOPTED and record.credits == 0 for record in records)
     (table_id,) = {record.table_id for record in records}
     table = leases.lock_one(tx, table_id)
-    now = tx.now()
-    leases.require(table, None, now)
+    moment = tx.moment()
+    now = moment.now
+    refusal = leases.refusal(tx, [table], "", moment)
+    if refusal is not None:
+        return refusal
     version = table.version
     cells = 0
     for record in records:
@@ -39,7 +45,7 @@ def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str
         cells += record.cells
         values = codec.call_values(record, Reason.ADOPTED.value, {}) | codec.actor_values(actor)
         values |= {"state": CallState.ACCEPTED.value, "attempt": 1, "payments": 0, "requested_cells": 0}
-        values |= {"table_version": version, "begun_at": now, "ended_at": now}
+        values |= {"table_version": version, "begun_at": now, "ended_at": now, **moment.values()}
         # Settled: there is nothing to wait for.
         values |= {"settled_at": now, "settled_done": record.cells, "settled_failed": 0, "settled_not_started": 0}
         tx.execute(insert(calls), values)

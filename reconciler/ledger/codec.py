@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from reconciler.errors import Corrupt
 from reconciler.history import Block, CallState, PastCall
+from reconciler.ledger.clocks import Moment
 from reconciler.ledger.faults import FROM_BACKUP
 from reconciler.manifest import Mode
 from reconciler.outcome import Actor, Settlement
@@ -77,7 +78,7 @@ def _block_values(block: Block, rows: tuple[str, ...]) -> Values:
     return {"columns": block.columns, "rows": block.rows}
 
 
-def past_call(row: Row[*tuple[Any, ...]], now: float, known: dict[bytes, tuple[str, ...]]) -> PastCall:
+def past_call(row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tuple[str, ...]]) -> PastCall:
     """Return what planning needs of a call. `known` lets calls with equal rows share them. Raises Corrupt."""
     try:
         return PastCall(
@@ -91,7 +92,7 @@ def past_call(row: Row[*tuple[Any, ...]], now: float, known: dict[bytes, tuple[s
             covered=_blocks(row, known),
             configs=json.loads(row.configs),
             before={column: tuple(marks) for column, marks in json.loads(row.before).items()},
-            age_seconds=max(0.0, now - row.begun_at),
+            age_seconds=max(0.0, moment.since(row)),
             address=row.address,
             credits=price(row.credits),
             actor=row.actor,
@@ -110,7 +111,7 @@ def _blocks(row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]]) -> 
     return tuple(Block(tuple(block["columns"]), tuple(block["rows"]) if "rows" in block else whole) for block in blocks)
 
 
-def call_record(row: Row[Any], now: float) -> CallRecord:
+def call_record(row: Row[Any], moment: Moment) -> CallRecord:
     """Return a call for people. Raises Corrupt."""
     try:
         settlement = None
@@ -141,7 +142,7 @@ def call_record(row: Row[Any], now: float) -> CallRecord:
             requested_cells=row.requested_cells,
             settled_at=row.settled_at,
             settlement=settlement,
-            age_seconds=max(0.0, now - row.begun_at),
+            age_seconds=max(0.0, moment.since(row)),
         )
     except (ValueError, TypeError, ArithmeticError) as error:
         raise _corrupt("call", row.id, error) from error
@@ -168,17 +169,27 @@ def event_record(row: Row[Any]) -> EventRecord:
         raise _corrupt("event", f"{row.table_id}#{row.seq}", error) from error
 
 
-def lease(row: Row[Any], now: float) -> Lease:
+def lease_ends(row: Row[Any], moment: Moment) -> float:
+    """Return when a row's lease runs out by the store's clock as it stands now, its `owner` being set.
+
+    No lease is longer than it was when it was taken, however far the store's clock was set back since.
+    """
+    ends = moment.translated(row.expires_at, row)
+    return ends if row.lease_seconds is None else min(ends, moment.now + row.lease_seconds)
+
+
+def lease(row: Row[Any], moment: Moment) -> Lease:
     """Return the lease that a row of `tables` holds; its `owner` must be set."""
+    ends = lease_ends(row, moment)
     return Lease(
         table_id=row.table_id,
         owner=row.owner,
         actor=Actor(row.actor, row.ci_run, row.git_sha),
         acquired_at=row.acquired_at,
-        expires_at=row.expires_at,
+        expires_at=ends,
         fence=row.fence,
         table_version=row.version,
-        remaining_seconds=row.expires_at - now,
+        remaining_seconds=ends - moment.now,
     )
 
 

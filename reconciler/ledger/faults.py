@@ -1,6 +1,7 @@
 """What a failure of a store means: the libraries' exceptions end here."""
 
 import sqlite3
+from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -13,6 +14,7 @@ FROM_BACKUP = (
 )
 """What to do about a ledger that is lost. Never a backup alone: an older ledger buys again what it forgot."""
 
+_LOCK_NOT_AVAILABLE = "55P03"
 _SQLITE_WRITING = {
     sqlite3.SQLITE_BUSY: (
         "another process has kept it locked",
@@ -30,13 +32,39 @@ _SQLITE_WRITING = {
 }
 
 
-def translate(error: SQLAlchemyError | sqlite3.Error, location: Location, *, writing: bool) -> LedgerError:
-    """Return the reconciler's own error for a library's; the text holds no password and no bound value."""
+def silent(location: Location, seconds: float, *, writing: bool) -> LedgerError:
+    """Return the error for a store that has not answered."""
+    if location.path is None:
+        hint = "Look at the server, and at what stands between: a pooling proxy, a firewall, a name server."
+    else:
+        hint = "Look at its disk, and for another process that keeps the file locked."
+    verb, kind = ("written", Unwritable) if writing else ("read", LedgerError)
+    return kind(f"the ledger {location.shown} cannot be {verb}: it gave no answer within {seconds:.0f} s", hint=hint)
+
+
+def translate(
+    error: SQLAlchemyError | sqlite3.Error,
+    location: Location,
+    *,
+    writing: bool,
+    holder: Callable[[], tuple[str, int]],
+) -> LedgerError:
+    """Return the reconciler's own error for a library's; the text holds no password and no bound value.
+
+    `holder` says which session of the server holds a lock: in words, and its process id.
+    """
     original = (error.orig if isinstance(error, DBAPIError) else None) or error
     if isinstance(original, sqlite3.Error):
         return _sqlite(original, location, writing=writing)
     state = getattr(original, "sqlstate", None)
     text = _first_line(location.redact(str(original)))
+    if state == _LOCK_NOT_AVAILABLE:
+        who, process = holder()
+        text = f"another session keeps it locked ({text})" + (f", {who}" if who else "")
+        end = f", or end it: SELECT pg_terminate_backend({process})" if process else ""
+        hint = f"Wait until that session is done{end}; then try again."
+        verb, kind = ("written", Unwritable) if writing else ("read", LedgerError)
+        return kind(f"the ledger {location.shown} cannot be {verb}: {text}", hint=hint)
     return _postgres(state, text, location, writing=writing)
 
 
@@ -51,7 +79,10 @@ def _sqlite(error: sqlite3.Error, location: Location, *, writing: bool) -> Ledge
     if writing or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         why, hint = _SQLITE_WRITING.get(code, (str(error), "Nothing is sent that cannot be recorded first."))
         return Unwritable(f"the ledger {location.shown} cannot be written: {why}", hint=hint)
-    return LedgerError(f"the ledger {location.shown} cannot be read: {error}")
+    hint = "Let this user read the file and write in its folder, or read as the user who applies."
+    if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        hint = "Look at the file and its disk."
+    return LedgerError(f"the ledger {location.shown} cannot be read: {error}", hint=hint)
 
 
 def _postgres(state: str | None, text: str, location: Location, *, writing: bool) -> LedgerError:

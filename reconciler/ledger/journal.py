@@ -20,10 +20,12 @@ from reconciler.plan import Call
 from reconciler.records import EventKind, EventRecord, Lease
 
 _STATE = (
-    *(calls.c.table_id, calls.c.state, calls.c.attempt, calls.c.payments, calls.c.begun_at, calls.c.address),
+    *(calls.c.table_id, calls.c.state, calls.c.attempt, calls.c.payments, calls.c.address),
+    *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
     *(calls.c.settled_at, calls.c.settled_done, calls.c.settled_failed, calls.c.settled_not_started),
 )
 _FIND = select(*_STATE).where(calls.c.id == bindparam("call_id"))
+_ATTEMPT = select(calls.c.token, calls.c.attempt, calls.c.table_version).where(calls.c.id == bindparam("call_id"))
 # Locks the table's row, then the call's: in the order of FROM. A row that another process changed meanwhile is read
 # again once it is locked, which PostgreSQL does not do for one that is only joined.
 _LOCK = _FIND.select_from(tables.join(calls)).with_for_update()
@@ -52,8 +54,12 @@ def begin(
     version: int,
     lease: Lease | None,
     ended: Ended | None,
+    token: str,
 ) -> Ticket:
-    """Record the intent of a new attempt, and how one of the same table ended. Raises Leased and LedgerError."""
+    """Record the intent of a new attempt, and how one of the same table ended. Raises Leased and LedgerError.
+
+    Only the caller knows the attempt by `token`: it can `void` what it was not told of.
+    """
     if sum(block.cells for block in call.covered) != call.cells:
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
@@ -63,14 +69,16 @@ def begin(
         if complaint:
             raise superseded(complaint)
     table = leases.lock_one(tx, call.table_id)
-    now = tx.now()
-    leases.require(table, lease, now)
+    moment = tx.moment()
+    now = moment.now
+    leases.require(table, lease, moment)
     if table.version != version:
         raise Leased(
             f"another apply has begun calls for table {call.table_id} since this plan was made", hint="Plan again."
         )
     values = codec.call_values(call, plan_id, labels) | codec.actor_values(actor)
     values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
+    values |= {"token": token, **moment.values()}
     before = tx.execute(_FIND, {"call_id": call.id}).first()
     if before is None:
         attempt = 1
@@ -114,6 +122,20 @@ def _retry(tx: Transaction, call: Call, before: Row[Any], values: dict[str, Any]
     found = {"call_id": call.id, "found_state": before.state, "found_attempt": before.attempt}
     _require_one(tx.execute(_CHANGE, found | values | ended | {"attempt": attempt}).rowcount, call.id)
     return attempt
+
+
+def void(tx: Transaction, table_id: str, call_id: str, token: str, detail: str) -> bool:
+    """End the attempt that `token` is of as not sent, if it was recorded; say whether it was.
+
+    The table's row is locked first. It was locked by the transaction that recorded the attempt, so that one is over: an
+    attempt that is not there now will not appear later.
+    """
+    leases.lock_one(tx, table_id)
+    known = tx.execute(_ATTEMPT, {"call_id": call_id}).first()
+    if known is None or known.token != token:
+        return False
+    end(tx, Ticket(call_id, known.attempt, known.table_version), Ending(CallState.NOT_SENT, detail))
+    return True
 
 
 def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
@@ -180,10 +202,11 @@ def resolve(
 ) -> CallState:
     """End a doubt; return the state the call has now. Raises Leased and LedgerError."""
     found = _lock_call(tx, call_id)
-    now = tx.now()
+    moment = tx.moment()
+    now = moment.now
     if lease is not None:
         table = leases.lock_one(tx, found.table_id)
-        leases.require(table, lease, now)
+        leases.require(table, lease, moment)
     standing = _standing(found)
     if standing.state not in (CallState.INTENT, CallState.IN_DOUBT):
         raise LedgerError(f"call {call_id} is not in doubt: it is {_words(found.state)}")
@@ -192,7 +215,7 @@ def resolve(
             f"attempt {standing.attempt} of call {call_id} has begun since attempt {attempt} was looked at",
             hint="Plan again.",
         )
-    age = now - found.begun_at
+    age = moment.since(found)
     # A clock that was set back makes the age negative, which must not bar whoever need not wait.
     if max(0.0, age) < min_age_seconds:
         raise LedgerError(

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.errors import Leased
 from reconciler.ledger import codec
+from reconciler.ledger.clocks import Moment
 from reconciler.ledger.events import append
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEASE_COLUMNS, tables
@@ -63,37 +64,54 @@ def _batches(table_ids: Collection[str]) -> list[list[str]]:
     return [ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)]
 
 
-def is_live(row: Row[Any], now: float) -> bool:
+def is_live(row: Row[Any], moment: Moment) -> bool:
     """Say whether somebody holds the table's lease."""
-    return row.owner is not None and bool(row.expires_at > now)
+    return row.owner is not None and codec.lease_ends(row, moment) > moment.now
 
 
-def require(row: Row[Any], lease: Lease | None, now: float) -> None:
+def require(row: Row[Any], lease: Lease | None, moment: Moment) -> None:
     """Raise Leased unless `lease` is still the table's, or nobody has one and none was given."""
     if lease is None:
-        if is_live(row, now):
-            raise Leased(_held([row], now), hint="Wait for it, or run `reconciler ledger release` if it is dead.")
+        if is_live(row, moment):
+            raise _refused([row], moment)
         return
-    if row.owner == lease.owner and row.fence == lease.fence and is_live(row, now):
+    if row.owner == lease.owner and row.fence == lease.fence and is_live(row, moment):
         return
-    if is_live(row, now) and row.fence != lease.fence:
-        raise Leased(f"the lease was lost: {_held([row], now)}")
+    if is_live(row, moment) and row.fence != lease.fence:
+        raise Leased(f"the lease was lost: {_held([row], moment)}")
     raise Leased(f"the lease of table {row.table_id} was lost: it had run out or was released", hint="Plan again.")
 
 
-def acquire(tx: Transaction, table_ids: Collection[str], owner: str, actor: Actor, seconds: float) -> tuple[Lease, ...]:
-    """Take the leases of all tables or of none; the owner's own live lease is replaced. Raises Leased."""
+def refusal(tx: Transaction, rows: Sequence[Row[Any]], owner: str, moment: Moment) -> Leased | None:
+    """Return the error for those of the locked rows that others than `owner` hold; the caller raises it once committed.
+
+    A lease that seems to end later than it can was taken before the store's clock was set back, nobody knows how far.
+    From now on it ends as if it had just been renewed, which is never too early; its holder renews it if it lives. That
+    is written down: seen anew at each look, it would last until the clock has caught up.
+    """
+    held = [row for row in rows if is_live(row, moment) and row.owner != owner]
+    for row in held:
+        ends = codec.lease_ends(row, moment)
+        if ends < moment.translated(row.expires_at, row):
+            values = {"expires_at": ends, "boot": None, "booted_at": None}
+            tx.execute(update(tables).where(tables.c.table_id == row.table_id).values(**values))
+    return _refused(held, moment) if held else None
+
+
+def acquire(
+    tx: Transaction, table_ids: Collection[str], owner: str, actor: Actor, seconds: float
+) -> tuple[Lease, ...] | Leased:
+    """Take the leases of all tables or of none; the owner's own live lease is replaced.
+
+    Returns Leased, for the caller to raise after the commit, where others hold one.
+    """
     rows = lock(tx, table_ids)
-    now = tx.now()
-    held = [row for row in rows if is_live(row, now) and row.owner != owner]
-    if held:
-        raise Leased(_held(held, now), hint="Wait for it, or run `reconciler ledger release` if it is dead.")
-    values = {
-        "owner": owner,
-        **codec.actor_values(actor),
-        "acquired_at": now,
-        "expires_at": now + seconds,
-    }
+    moment = tx.moment()
+    refused = refusal(tx, rows, owner, moment)
+    if refused is not None:
+        return refused
+    now = moment.now
+    values = {"owner": owner, **codec.actor_values(actor), "acquired_at": now, **_term(moment, seconds)}
     for batch in _batches(table_ids):
         tx.execute(update(tables).where(tables.c.table_id.in_(batch)).values(fence=tables.c.fence + 1, **values))
     return tuple(
@@ -115,11 +133,12 @@ def renew(tx: Transaction, leases: Collection[Lease], seconds: float) -> tuple[L
     """Extend leases to `seconds` from now, all or none. Raises Leased when one was lost."""
     by_table = {lease.table_id: lease for lease in leases}
     rows = lock(tx, by_table)
-    now = tx.now()
+    moment = tx.moment()
+    now = moment.now
     for row in rows:
-        require(row, by_table[row.table_id], now)
+        require(row, by_table[row.table_id], moment)
     for batch in _batches(by_table):
-        tx.execute(update(tables).where(tables.c.table_id.in_(batch)).values(expires_at=now + seconds))
+        tx.execute(update(tables).where(tables.c.table_id.in_(batch)).values(**_term(moment, seconds)))
     return tuple(
         Lease(
             table_id=row.table_id,
@@ -147,8 +166,8 @@ def release(tx: Transaction, leases: Collection[Lease]) -> None:
 def held(tx: Transaction) -> list[Lease]:
     """Return the leases that are not given back, also those that have expired, by table."""
     rows = tx.execute(select(tables).where(tables.c.owner.is_not(None)).order_by(tables.c.table_id)).all()
-    now = tx.now()
-    return [codec.lease(row, now) for row in rows]
+    moment = tx.moment()
+    return [codec.lease(row, moment) for row in rows]
 
 
 def force_release(tx: Transaction, table_id: str, reason: str, actor: Actor) -> Lease | None:
@@ -159,8 +178,8 @@ def force_release(tx: Transaction, table_id: str, reason: str, actor: Actor) -> 
     row = lock_one(tx, table_id)
     if row.owner is None:
         return None
-    now = tx.now()
-    lease = codec.lease(row, now)
+    moment = tx.moment()
+    lease = codec.lease(row, moment)
     tx.execute(update(tables).where(tables.c.table_id == table_id).values(fence=tables.c.fence + 1, **_FREE))
     detail = {
         "reason": reason,
@@ -171,22 +190,31 @@ def force_release(tx: Transaction, table_id: str, reason: str, actor: Actor) -> 
         "acquired_at": lease.acquired_at,
         "expires_at": lease.expires_at,
     }
-    append(tx, table_id=table_id, kind=EventKind.LEASE_RELEASED, at=now, detail=detail)
+    append(tx, table_id=table_id, kind=EventKind.LEASE_RELEASED, at=moment.now, detail=detail)
     return lease
 
 
-def _held(rows: Sequence[Row[Any]], now: float) -> str:
-    lines = [_holder(row, now) for row in rows[:5]]
+def _term(moment: Moment, seconds: float) -> dict[str, Any]:
+    return {"expires_at": moment.now + seconds, "lease_seconds": seconds, **moment.values()}
+
+
+def _refused(rows: Sequence[Row[Any]], moment: Moment) -> Leased:
+    return Leased(_held(rows, moment), hint="Wait for it, or run `reconciler ledger release` if it is dead.")
+
+
+def _held(rows: Sequence[Row[Any]], moment: Moment) -> str:
+    lines = [_holder(row, moment) for row in rows[:5]]
     if len(rows) > 5:
         lines.append(f"and {len(rows) - 5} tables more")
     return "\n".join(lines)
 
 
-def _holder(row: Row[Any], now: float) -> str:
+def _holder(row: Row[Any], moment: Moment) -> str:
+    ends = codec.lease_ends(row, moment)
     run = f" (CI run {row.ci_run})" if row.ci_run else ""
     return (
         f"another apply holds table {row.table_id}: {row.actor}{run}, since {when(row.acquired_at)}, "
-        f"for {max(0.0, row.expires_at - now):.0f} s more (until {when(row.expires_at)}) unless it is renewed"
+        f"for {max(0.0, ends - moment.now):.0f} s more (until {when(ends)}) unless it is renewed"
     )
 
 

@@ -1,36 +1,57 @@
 """The handle that the rest of the program holds: every question and every record, one method each."""
 
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import adoption, events, journal, leases, location, reading, spending, transfer
-from reconciler.ledger.store import Store, Transaction
+from reconciler.ledger.clocks import Boot, this_boot
+from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.outcome import Actor, Ended, Ending, Settlement, Ticket
 from reconciler.plan import Call
 from reconciler.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
 
+Result = TypeVar("Result")
+
 BUSY_SECONDS = 10.0
-"""How long a write waits for other processes' writes."""
+"""How long an operation waits for other processes' locks."""
 
 
 def open_ledger(
     url: str,
     *,
     clock: Callable[[], float] | None = None,
+    boot: Boot | None = None,
     busy_seconds: float = BUSY_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
+    interrupted: Callable[[], bool] = lambda: False,
     by_project: bool = False,
 ) -> "Ledger":
     """Return a handle on the ledger at a path, `sqlite:///path` or `postgresql://…`; nothing is created or connected.
 
-    `clock` (seconds since the epoch) stands in for the store's own clock in tests; `busy_seconds` is how long a write
-    waits for other processes' writes. One that is named `by_project`, in a file and by no person, gets no password from
-    the environment. Raises SettingsError, which never shows a password.
+    `clock` (seconds since the epoch) stands in for the store's own clock in tests, and `boot` for this machine's boot,
+    which a test that moves the one clock is otherwise without. `busy_seconds` is how long an operation waits for other
+    processes' locks, `answer_seconds` how long for the store, whatever the reason; once `interrupted` says True, it is
+    much less. One that is named `by_project`, in a file and by no person, gets no password from the environment.
+    Raises SettingsError, which never shows a password.
     """
     place = location.parse(url, by_project=by_project)
     location.refuse_network_file_system(place, location.mounted())
-    return Ledger(Store(place, clock=clock, busy_seconds=busy_seconds))
+    known = this_boot() if boot is None and clock is None else boot
+    return Ledger(
+        Store(
+            place,
+            clock=clock,
+            boot=known,
+            busy_seconds=busy_seconds,
+            answer_seconds=answer_seconds,
+            interrupted=interrupted,
+        )
+    )
 
 
 class Ledger:
@@ -94,11 +115,39 @@ class Ledger:
         Raises Leased when the table's version is not `version`, when `lease` is no longer the table's, or when another
         owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for.
         """
-        return self._store.write(
-            lambda tx: journal.begin(
-                tx, call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease, ended=ended
+        token = uuid.uuid4().hex
+
+        def work(tx: Transaction) -> Ticket:
+            return journal.begin(
+                tx,
+                call,
+                plan_id=plan_id,
+                actor=actor,
+                labels=labels,
+                version=version,
+                lease=lease,
+                ended=ended,
+                token=token,
             )
-        )
+
+        checking = self._store.answer_seconds / 3
+        try:
+            return self._store.write(work, seconds=self._store.answer_seconds - checking)
+        except Unwritable as error:
+            self._void(call, token, error, checking)
+            raise
+
+    def _void(self, call: Call, token: str, why: Unwritable, seconds: float) -> None:
+        """End as not sent an attempt that nobody will send, should it have been recorded although it seems not.
+
+        An intent for which there is no answer may be in the ledger all the same. If that cannot be found out, it stays
+        there as an intent, which is in doubt.
+        """
+        with suppress(LedgerError):
+            detail = f"nothing was sent, because the intent was recorded without an answer: {why.message}"
+            self._store.write(
+                lambda tx: journal.void(tx, call.table_id, call.id, token, detail), seconds=seconds, afresh=True
+            )
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Record how the attempt ended, durable on return; the same ending again changes nothing.
@@ -153,7 +202,9 @@ class Ledger:
         `records` come from `reconciler.adoption.records`; those the ledger holds already change nothing. Raises Leased
         while an apply holds the table.
         """
-        return self._store.write(lambda tx: adoption.adopt(tx, records, actor=actor, reason=reason), repeatable=True)
+        return _or_raised(
+            self._store.write(lambda tx: adoption.adopt(tx, records, actor=actor, reason=reason), repeatable=True)
+        )
 
     # What people ask.
 
@@ -216,7 +267,9 @@ class Ledger:
 
         Raises Leased, which says who holds a table, since when, from which CI run and until when.
         """
-        return self._store.write(lambda tx: leases.acquire(tx, table_ids, owner, actor, seconds), repeatable=True)
+        return _or_raised(
+            self._store.write(lambda tx: leases.acquire(tx, table_ids, owner, actor, seconds), repeatable=True)
+        )
 
     def renew(self, held: Collection[Lease], *, seconds: float) -> tuple[Lease, ...]:
         """Extend leases to `seconds` from now. Raises Leased, and extends none, when one was lost."""
@@ -238,8 +291,7 @@ class Ledger:
 
     def export(self) -> Iterator[str]:
         """Yield the whole ledger as JSON lines, from one consistent view held open until the last."""
-        with self._store.reading() as transaction:
-            yield from transfer.export(transaction)
+        yield from self._store.stream(transfer.export)
 
     def load(self, lines: Iterable[str]) -> Loaded:
         """Add what an export holds, all or nothing; raises LedgerError where the ledger holds something different."""
@@ -248,3 +300,9 @@ class Ledger:
             return transfer.load(transaction, lines)
 
         return self._store.write(work)
+
+
+def _or_raised(found: Result | Leased) -> Result:
+    if isinstance(found, Leased):
+        raise found
+    return found

@@ -20,7 +20,8 @@ _STREAMED = 100
 _BOUGHT = [CallState.ACCEPTED.value, CallState.INTENT.value, CallState.IN_DOUBT.value]
 _PAST = (
     *(calls.c.id, calls.c.table_id, calls.c.mode, calls.c.revision, calls.c.state, calls.c.attempt, calls.c.settled_at),
-    *(calls.c.rows, calls.c.covered, calls.c.configs, calls.c.before, calls.c.begun_at),
+    *(calls.c.rows, calls.c.covered, calls.c.configs, calls.c.before),
+    *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
     *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
 )
 _LISTED = tuple(column for column in calls.c if column.name not in ("rows", "covered", "before", "configs"))
@@ -28,7 +29,7 @@ _LISTED = tuple(column for column in calls.c if column.name not in ("rows", "cov
 
 def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistory]:
     """Return the history of every table asked for, also of those the ledger has never seen."""
-    now = tx.now()
+    moment = tx.moment()
     wanted = sorted(set(table_ids))
     found: dict[str, list[PastCall]] = {}
     versions: dict[str, int] = {}
@@ -43,8 +44,8 @@ def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistor
             .order_by(calls.c.table_id, calls.c.table_version)
         )
         for row in tx.stream(query, _STREAMED):
-            found.setdefault(row.table_id, []).append(codec.past_call(row, now, known))
-    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), now) for id_ in wanted}
+            found.setdefault(row.table_id, []).append(codec.past_call(row, moment, known))
+    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), moment.now) for id_ in wanted}
 
 
 def past(tx: Transaction, call_id: str) -> PastCall:
@@ -52,7 +53,7 @@ def past(tx: Transaction, call_id: str) -> PastCall:
     row = tx.execute(select(*_PAST).where(calls.c.id == call_id)).first()
     if row is None:
         raise LedgerError(f"there is no call {call_id} in the ledger")
-    return codec.past_call(row, tx.now(), {})
+    return codec.past_call(row, tx.moment(), {})
 
 
 def find(tx: Transaction, prefix: str) -> CallRecord:
@@ -67,7 +68,7 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
     ).all()
     exact = [row for row in rows if row.id == wanted]
     if len(exact or rows) == 1:
-        return codec.call_record((exact or rows)[0], tx.now())
+        return codec.call_record((exact or rows)[0], tx.moment())
     if not rows:
         raise LedgerError(f"no call's id starts with {prefix!r}", hint="`reconciler ledger list` shows the calls.")
     names = [f"{row.id} ({row.address}, {row.state.replace('_', ' ')})" for row in rows[:10]]
@@ -124,7 +125,7 @@ def has_label(record: CallRecord, label: str) -> bool:
 
 
 def _records(tx: Transaction, query: Select[tuple[object, ...]]) -> Iterator[CallRecord]:
-    now = tx.now()
+    moment = tx.moment()
     with tx.stream(query, 1000) as result:
         for row in result:
-            yield codec.call_record(row, now)
+            yield codec.call_record(row, moment)

@@ -1,70 +1,63 @@
 """The stores behind one interface: transactions, the clock, and what must be true of a store before it is used.
 
-SQLite: a file in WAL mode, fully synchronous, write transactions begun IMMEDIATE. PostgreSQL: through psycopg, with
-nothing that lives longer than a transaction (no prepared statements, session settings or session locks), so that it
-works behind a pooling proxy. Whatever the server's default, a commit is on its disk before it returns.
+SQLite (`file.py`) or PostgreSQL (`server.py`); each operation has a deadline (`deadlines.py`). Write transactions of
+SQLite are begun IMMEDIATE.
 """
 
 import importlib
-import os
+import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    Connection,
-    CursorResult,
-    Engine,
-    Executable,
-    QueuePool,
-    create_engine,
-    event,
-    inspect,
-    select,
-    text,
-)
+from sqlalchemy import Connection, CursorResult, Engine, Executable, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconciler.errors import Corrupt, LedgerError, SettingsError, TooNew, Unwritable
-from reconciler.ledger.faults import FROM_BACKUP, translate
+from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
+from reconciler.ledger import file, server
+from reconciler.ledger.clocks import Boot, Moment
+from reconciler.ledger.deadlines import Deadlines, Operation, Silent
+from reconciler.ledger.faults import FROM_BACKUP, silent, translate
 from reconciler.ledger.location import Location
-from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta, metadata
+from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
 
 Result = TypeVar("Result")
 
-_POSTGRES_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
-# One round trip at the start of a write. `true` makes each setting local to the transaction. A server that was told not
-# to wait for its disk or its standbys' disks is told to wait; `remote_apply` is stronger and stays.
-# A writer that is stopped within a transaction loses it, and its locks, before those who wait for them give up.
-_POSTGRES_WRITE = text(
-    "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true), "
-    "CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
-    "THEN set_config('synchronous_commit', 'on', true) END"
-)
-_POSTGRES_INITIALISE_LOCK = text("SELECT pg_advisory_xact_lock(7263547112)")
-_SCHEMA_EXISTS = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :name")
+ANSWER_SECONDS = 30.0
+"""How long any operation takes at most, however silent the store is."""
+
 _UPGRADE_HINT = "Run `reconciler ledger init`."
+_PORTION = 200
+"""Lines of an export for which one deadline is."""
+
+# What goes wrong below is told once, by an error of ours. Without a handler Python would print what the libraries log.
+for _library in ("sqlalchemy", "alembic", "psycopg"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 class Transaction:
     """One transaction on a store; ends with the `read` or `write` that gave it."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float] | None) -> None:
+    def __init__(self, store: "Store", connection: Connection) -> None:
         self.connection = connection
-        self._clock = clock
+        self._store = store
 
     def now(self) -> float:
         """Return the seconds since the epoch by the store's clock; ask after taking a lock, which may take time."""
-        if self._clock is not None:
-            return self._clock()
+        if self._store.clock is not None:
+            return self._store.clock()
         if self.connection.dialect.name == "sqlite":
             # The library runs in this process: its `julianday('now')` is this very clock.
             return time.time()
-        return float(self.connection.scalar(_POSTGRES_NOW) or 0.0)
+        return float(self.connection.scalar(server.NOW) or 0.0)
+
+    def moment(self) -> Moment:
+        """Return `now` beside the clock of this machine's boot."""
+        return Moment.of(self.now(), self._store.boot)
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Run one statement."""
@@ -74,17 +67,40 @@ class Transaction:
         """Run a query whose answer may be larger than memory should hold: `rows` rows of it at a time."""
         return self.connection.execute(statement, execution_options={"yield_per": rows})
 
+    def untimed(self, lines: Iterable[Result]) -> Iterator[Result]:
+        """Yield what comes from elsewhere: the store has its time for each of them, and they have theirs."""
+        operation = self._store.operation
+        source = iter(lines)
+        while True:
+            with operation.untimed():
+                line = next(source, None)
+            if line is None:
+                return
+            yield line
+
 
 class Store:
     """A SQLite file or a PostgreSQL database. Usable from several threads."""
 
-    def __init__(self, location: Location, *, clock: Callable[[], float] | None, busy_seconds: float) -> None:
+    def __init__(
+        self,
+        location: Location,
+        *,
+        clock: Callable[[], float] | None,
+        busy_seconds: float,
+        boot: Boot | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.location = location
-        self._clock = clock
-        milliseconds = int(busy_seconds * 1000)
-        self._patience = {"busy": f"{milliseconds}ms", "idle": f"{max(1000, milliseconds // 2)}ms"}
-        self._engine = _engine(location, busy_seconds)
+        self.clock = clock
+        self.boot = boot
+        self.answer_seconds = answer_seconds
+        self._busy_seconds = busy_seconds
+        self._patience = server.settings(busy_seconds)
+        self._deadlines = Deadlines(interrupted)
         self._is_sqlite = location.path is not None
+        self._engine = self._connecting()
         options = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = self._engine.execution_options(**options)
         # SQLite has one writer at a time and waits by polling; threads of this process queue up here instead.
@@ -92,37 +108,64 @@ class Store:
         self._is_checked = False
         self._file: tuple[int, int] | None = None
 
+    def _connecting(self) -> Engine:
+        if self.location.path is not None:
+            return file.engine_of(self.location.path, self._busy_seconds)
+        return server.engine_of(self.location, self._busy_seconds, lambda: self._deadlines.current)
+
     def close(self) -> None:
         """Give the connections back. The store is not used afterwards."""
         self._engine.dispose()
+        self._deadlines.close()
 
     def read(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` on one consistent view; an SQLite ledger that does not exist reads as empty."""
-        with self.reading() as transaction:
-            return work(transaction)
 
-    @contextmanager
-    def reading(self) -> Iterator[Transaction]:
-        """Hold one consistent view open, for reading more than memory should hold."""
-        with self._translated(writing=False):
-            if self._is_missing():
-                with _nothing() as connection:
-                    yield Transaction(connection, self._clock)
-                return
-            with self._begin_read() as connection:
-                if self._is_ready(connection):
-                    yield Transaction(connection, self._clock)
-                    return
-            with _nothing() as connection:
-                yield Transaction(connection, self._clock)
+        def job() -> Result:
+            with self._reading() as transaction:
+                return work(transaction)
 
-    def write(self, work: Callable[[Transaction], Result], *, repeatable: bool = False) -> Result:
-        """Run `work` in one transaction, durable on return. Raises Unwritable.
+        return self._in_time(job, writing=False)
+
+    def stream(self, work: Callable[[Transaction], Iterator[Result]]) -> Generator[Result, None, None]:
+        """Yield what `work` yields from one consistent view held open: more than memory should hold."""
+
+        def lines() -> Generator[Result, None, None]:
+            with self._reading() as transaction:
+                yield from work(transaction)
+
+        source = lines()
+        operation = Operation(self.answer_seconds)
+        try:
+            while portion := self._in_time(lambda: list(islice(source, _PORTION)), writing=False, operation=operation):
+                yield from portion
+                operation.go_on()
+        finally:
+            if not operation.is_given_up:
+                self._in_time(source.close, writing=False, operation=operation)
+
+    def write(
+        self,
+        work: Callable[[Transaction], Result],
+        *,
+        repeatable: bool = False,
+        seconds: float | None = None,
+        afresh: bool = False,
+    ) -> Result:
+        """Run `work` in one transaction, durable on return, within `seconds` if that is given. Raises Unwritable.
 
         `repeatable` work may run twice with the same effect: it is tried once more when the connection was lost.
+        `afresh`: over a connection of its own, whatever has become of the others.
         """
-        with self._translated(writing=True):
+
+        def job() -> Result:
             self._prepare()
+            if afresh:
+                engine = self._connecting()
+                try:
+                    return self._write(work, engine)
+                finally:
+                    engine.dispose()
             try:
                 return self._write(work)
             except DBAPIError as error:
@@ -130,15 +173,59 @@ class Store:
                     raise
                 return self._write(work)
 
+        return self._in_time(job, writing=True, seconds=seconds)
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that the calling thread is at work on."""
+        operation = self._deadlines.current
+        assert operation is not None
+        return operation
+
+    def _in_time(
+        self,
+        job: Callable[[], Result],
+        *,
+        writing: bool,
+        seconds: float | None = None,
+        operation: Operation | None = None,
+    ) -> Result:
+        operation = operation or Operation(self.answer_seconds if seconds is None else seconds)
+
+        def translated() -> Result:
+            with self._translated(writing=writing):
+                return job()
+
+        try:
+            return self._deadlines.run(translated, operation)
+        except Silent as error:
+            raise silent(self.location, error.seconds, writing=writing) from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[Transaction]:
+        if self._is_missing():
+            with file.nothing() as connection:
+                yield Transaction(self, connection)
+            return
+        with self._begin_read() as connection:
+            if self._is_ready(connection):
+                yield Transaction(self, connection)
+                return
+        with file.nothing() as connection:
+            yield Transaction(self, connection)
+
     def initialise(self) -> None:
         """Create the ledger, or bring an older one up to date; nothing happens to one that is. Raises LedgerError."""
-        with self._translated(writing=True), self._turn:
+        self._in_time(self._initialise, writing=True)
+
+    def _initialise(self) -> None:
+        with self._turn:
             if self.location.path is not None:
-                _make_folder(self.location.path, self.location.shown)
+                file.make_folder(self.location.path, self.location.shown)
             with self._begin_write() as connection:
                 if not self._is_sqlite:
-                    connection.execute(_POSTGRES_INITIALISE_LOCK)
-                    if connection.execute(_SCHEMA_EXISTS, {"name": POSTGRES_SCHEMA}).first() is None:
+                    connection.execute(server.INITIALISE_LOCK)
+                    if connection.execute(server.SCHEMA_EXISTS, {"name": POSTGRES_SCHEMA}).first() is None:
                         connection.exec_driver_sql(f"CREATE SCHEMA {POSTGRES_SCHEMA}")
                 version = self._version(connection)
                 if version is None or version < SCHEMA_VERSION:
@@ -149,36 +236,54 @@ class Store:
             with self._begin_read() as connection:
                 self._is_ready(connection)
             if self._is_sqlite:
-                self._use_wal()
+                file.use_wal(self._engine)
 
-    def _write(self, work: Callable[[Transaction], Result]) -> Result:
+    def _write(self, work: Callable[[Transaction], Result], engine: Engine | None = None) -> Result:
         if not self._is_sqlite:
-            with self._begin_write() as connection:
-                return work(Transaction(connection, self._clock))
+            with self._begin_write(engine) as connection:
+                return work(Transaction(self, connection))
         with self._turn:
             self._refuse_replaced_file()
-            with self._begin_write() as connection:
-                return work(Transaction(connection, self._clock))
+            with self._begin_write(engine) as connection:
+                return work(Transaction(self, connection))
 
     # SQLite's transactions are begun here and on the driver's connection: an event of the engine that did it would make
     # SQLAlchemy look for listeners at every statement, which took a fifth of the ledger's time.
 
     @contextmanager
     def _begin_read(self) -> Iterator[Connection]:
-        with self._reader.begin() as connection:
-            if self._is_sqlite:
+        with self._connected(self._reader) as connection:
+            path = self.location.path
+            if path is None:
+                server.begin_read(connection, self._patience)
+                yield connection
+                return
+            with file.looked_at(path, connection):
                 connection.connection.execute("BEGIN")
-            yield connection
+                yield connection
 
     @contextmanager
-    def _begin_write(self) -> Iterator[Connection]:
-        with self._engine.begin() as connection:
+    def _begin_write(self, engine: Engine | None = None) -> Iterator[Connection]:
+        with self._connected(engine or self._engine) as connection:
             if self._is_sqlite:
                 # A deferred transaction that reads before it writes fails as soon as another process writes in between.
                 connection.connection.execute("BEGIN IMMEDIATE")
             else:
-                connection.execute(_POSTGRES_WRITE, self._patience)
+                server.begin_write(connection, self._patience, self.location.shown)
             yield connection
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        """Hold a connection and a transaction on it; what has been given up is not committed."""
+        operation = self.operation
+        with engine.connect() as connection:
+            try:
+                with connection.begin():
+                    yield connection
+                    operation.require()
+            finally:
+                # Before the connection is given back: from then on it may be another operation's.
+                operation.let_go()
 
     def _prepare(self) -> None:
         """Make sure that there is a ledger to write into: an SQLite one is made here, a PostgreSQL one never."""
@@ -186,12 +291,12 @@ class Store:
             return
         with self._turn:
             if self._is_missing():
-                self.initialise()
+                self._initialise()
                 return
             with self._begin_read() as connection:
                 is_ready = self._is_ready(connection)
             if not is_ready:
-                self.initialise()
+                self._initialise()
 
     def _is_missing(self) -> bool:
         path = self.location.path
@@ -254,110 +359,17 @@ class Store:
                 hint=FROM_BACKUP,
             )
 
-    def _use_wal(self) -> None:
-        # Not possible while another process is at work in the file; then it stays as durable and is only slower.
-        connection = self._engine.raw_connection()
-        try:
-            connection.cursor().execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            return
-        finally:
-            connection.close()
-
     @contextmanager
     def _translated(self, *, writing: bool) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise translate(error, self.location, writing=writing) from error
+            raise translate(
+                error, self.location, writing=writing, holder=lambda: server.lock_holder(self._reader)
+            ) from error
         except OSError as error:
-            raise Unwritable(
-                f"the ledger {self.location.shown} cannot be written: {error.strerror or error}",
+            verb = "written" if writing else "read"
+            raise (Unwritable if writing else LedgerError)(
+                f"the ledger {self.location.shown} cannot be {verb}: {error.strerror or error}",
                 hint="Check its folder, or name another place with --ledger.",
             ) from error
-
-
-def _engine(location: Location, busy_seconds: float) -> Engine:
-    if location.path is not None:
-        return _sqlite_engine(location.path, busy_seconds)
-    assert location.url is not None
-    arguments: dict[str, Any] = {"prepare_threshold": None}
-    if "connect_timeout" not in location.url.query:
-        arguments["connect_timeout"] = 10
-    if "application_name" not in location.url.query:
-        arguments["application_name"] = "extruct-reconciler"
-    try:
-        engine = create_engine(
-            location.url,
-            connect_args=arguments,
-            isolation_level="READ COMMITTED",
-            use_native_hstore=False,
-            pool_size=4,
-            max_overflow=28,
-            pool_pre_ping=True,
-            pool_timeout=busy_seconds,
-            hide_parameters=True,
-        )
-    except ModuleNotFoundError:
-        raise SettingsError(
-            "a PostgreSQL ledger needs the driver psycopg", hint="pip install 'extruct-reconciler[postgres]'"
-        ) from None
-    return engine.execution_options(schema_translate_map={None: POSTGRES_SCHEMA})
-
-
-def _sqlite_engine(path: Path, busy_seconds: float) -> Engine:
-    # mode=rw: connecting must never create a file.
-    uri = f"{path.as_uri()}?mode=rw"
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
-
-    engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=28, hide_parameters=True
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _: object) -> None:
-        # fullfsync: on macOS a plain fsync leaves the data in the disk's own cache; elsewhere it does nothing.
-        for pragma in ("synchronous=FULL", "fullfsync=ON", "checkpoint_fullfsync=ON", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-@contextmanager
-def _nothing() -> Iterator[Connection]:
-    """An empty ledger in memory: what a ledger that does not exist reads as, without creating it."""
-    engine = create_engine("sqlite://")
-    try:
-        with engine.connect() as connection:
-            metadata.create_all(connection)
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _make_folder(path: Path, shown: str) -> None:
-    """Create an SQLite ledger's folder and an empty file, both there after a power cut too."""
-    folder = path.parent
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        _sync(folder.parent)
-    ignore = folder / ".gitignore"
-    if folder.name == ".reconciler" and not ignore.exists():
-        ignore.write_text("# The ledger is this machine's memory, not part of the repository.\n*\n", encoding="utf-8")
-    try:
-        path.touch(exist_ok=True)
-    except OSError as error:
-        raise Unwritable(f"the ledger {shown} cannot be created: {error.strerror}") from error
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The number of the newest migration; a store with a higher one was written by a newer program."""
 
 POSTGRES_SCHEMA = "reconciler"
@@ -45,8 +45,14 @@ tables = Table(
     Column("git_sha", Text),
     Column("acquired_at", Double),
     Column("expires_at", Double),
+    Column("boot", Text),
+    Column("booted_at", Double),
+    Column("lease_seconds", Double),
 )
-"""One row a table: its version, and its lease while `owner` is set. Every write locks this row first."""
+"""One row a table: its version, and its lease while `owner` is set. Every write locks this row first.
+
+`boot` and `booted_at` (`clocks.py`) belong to `expires_at`; `lease_seconds` is how far that was ahead when it was set.
+"""
 
 calls = Table(
     "calls",
@@ -84,10 +90,17 @@ calls = Table(
     Column("settled_done", Integer),
     Column("settled_failed", Integer),
     Column("settled_not_started", Integer),
+    Column("token", Text),
+    Column("boot", Text),
+    Column("booted_at", Double),
     CheckConstraint("state IN ('intent', 'accepted', 'refused', 'not_sent', 'in_doubt')", name="calls_state"),
     CheckConstraint("attempt >= 1 AND payments >= 0", name="calls_counts"),
 )
-"""One row a call. `table_version` is the table's version after the last attempt's intent: it orders a table's calls."""
+"""One row a call. `table_version` is the table's version after the last attempt's intent: it orders a table's calls.
+
+`token` is known only to the process that began the last attempt; `boot` and `booted_at` (`clocks.py`) belong to
+`begun_at`. They are empty in what was written before they were kept.
+"""
 
 Index("calls_by_table", calls.c.table_id, calls.c.table_version)
 Index("calls_by_time", calls.c.begun_at)
@@ -107,5 +120,8 @@ events = Table(
 
 Index("events_by_call", events.c.call_id, events.c.seq)
 
-LEASE_COLUMNS = ("owner", "actor", "ci_run", "git_sha", "acquired_at", "expires_at")
+LEASE_COLUMNS = (
+    *("owner", "actor", "ci_run", "git_sha", "acquired_at", "expires_at"),
+    *("boot", "booted_at", "lease_seconds"),
+)
 """The columns of `tables` that are empty while nobody holds the lease."""

@@ -23,6 +23,8 @@ from reconciler.records import EventKind, Loaded
 
 FORMAT = "reconciler-ledger"
 _BATCH = 200
+_SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"})}
+"""Schema → the fields of calls that older exports lack."""
 _ORDER: tuple[tuple[str, Table], ...] = (("table", tables), ("call", calls), ("event", events))
 _KINDS = dict(_ORDER)
 _JSON: Mapping[str, type] = {
@@ -61,14 +63,14 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
     added = dict.fromkeys(_KINDS, 0)
     seen = dict.fromkeys(_KINDS, 0)
     batch: list[dict[str, Any]] = []
-    now, batched, ended = "", "", False
-    for number, line in enumerate(lines, 1):
+    now, batched, ended, lacking = "", "", False, frozenset[str]()
+    for number, line in enumerate(tx.untimed(lines), 1):
         if not line.strip():
             continue
         entry = _parsed(line, number)
         now = entry.pop("type", "")
         if number == 1:
-            _check_header(now, entry)
+            lacking = _check_header(now, entry)
             continue
         if ended:
             raise LedgerError(f"line {number}: the export goes on after its end")
@@ -80,7 +82,7 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
             _check_counts(entry, seen, number)
         elif now in _KINDS:
             seen[now] += 1
-            batch.append(_values(_KINDS[now], entry, number))
+            batch.append(_values(_KINDS[now], entry, number, lacking))
             batched = now
         else:
             raise LedgerError(f"line {number}: {now!r} is nothing that a ledger holds")
@@ -99,7 +101,8 @@ def _parsed(line: str, number: int) -> dict[str, Any]:
     return entry
 
 
-def _check_header(kind: object, entry: dict[str, Any]) -> None:
+def _check_header(kind: object, entry: dict[str, Any]) -> frozenset[str]:
+    """Return the fields of calls that an export of its age does not have."""
     schema = entry.get("schema")
     if kind != FORMAT or type(schema) is not int:
         raise LedgerError("this is not an export of a ledger", hint="`reconciler ledger export` writes one.")
@@ -110,16 +113,20 @@ def _check_header(kind: object, entry: dict[str, Any]) -> None:
             hint="Upgrade: pip install --upgrade extruct-reconciler.",
         )
 
+    return frozenset[str]().union(*(names for since, names in _SINCE.items() if since > schema))
+
 
 def _check_counts(entry: dict[str, Any], seen: dict[str, int], number: int) -> None:
     if entry != seen:
         raise LedgerError(f"line {number}: the export should hold {entry}, and holds {seen}", hint="Export it again.")
 
 
-def _values(table: Table, entry: dict[str, Any], number: int) -> dict[str, Any]:
+def _values(table: Table, entry: dict[str, Any], number: int, lacking: frozenset[str]) -> dict[str, Any]:
     expected = {column.name for column in table.c}
     if table is tables:
         expected -= set(LEASE_COLUMNS)
+    elif table is calls:
+        expected -= lacking
     if entry.keys() != expected:
         wrong = ", ".join(sorted(entry.keys() ^ expected))
         raise LedgerError(f"line {number}: fields are missing or unknown: {wrong}")

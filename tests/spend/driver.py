@@ -44,6 +44,7 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
         *("Apply._record_kept", "Apply._conclude", "Apply._check_amount"),
     ),
     "reconciler.leasing": ("Leases.__enter__", "Leases.begin", "Leases.end", "Leases.__exit__"),
+    "reconciler.ledger.ledger": ("Ledger.begin",),
     "reconciler.ledger.journal": ("begin", "end", "_retry", "_apply"),
     "reconciler.ledger.leases": ("acquire", "release", "require"),
     "reconciler.ledger.store": ("Store.write", "Store._write"),

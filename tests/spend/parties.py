@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 from reconciler import looking, reconcile
@@ -11,6 +12,7 @@ from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import Leased, ReconcilerError
 from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.ledger.clocks import Boot
 from reconciler.looking import Wanted
 from reconciler.outcome import Actor, Receipt
 from reconciler.plan import Call, Plan
@@ -125,9 +127,17 @@ class Stage:
     handles: list[Ledger] = field(default_factory=list)
 
     def party(
-        self, run: str = "mode: new", keys: tuple[str, ...] = ("news",), manifest: str | None = None, **api: Any
+        self,
+        run: str = "mode: new",
+        keys: tuple[str, ...] = ("news",),
+        manifest: str | None = None,
+        boot: Boot | None = None,
+        **api: Any,
     ) -> Party:
-        """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says."""
+        """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says.
+
+        `boot` is that of the party's machine; without it, all of time is the store's clock.
+        """
         folder = self.folder / f"party-{len(self.handles)}"
         folder.mkdir()
         text = manifest or fill(ACCOUNTS, "accounts", run, keys)
@@ -135,7 +145,7 @@ class Stage:
         project = folder / "reconciler.yaml"
         project.write_text(settings(), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
-        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock)
+        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)
         wanted = looking.load(chosen, [str(folder / "accounts.yaml")], (), ())
         options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})
@@ -152,3 +162,20 @@ class Stage:
     def payments(self) -> int:
         """Return how many calls the ledger counts as paid for."""
         return sum(call.payments for call in self.handles[0].calls())
+
+
+def lose_the_next_commit(ledger: Ledger, *, landed: bool, then: Callable[[], object] = lambda: None) -> None:
+    """Let the store's next commit be followed by an error, or take its place; `then` happens before it is told."""
+    dialect = ledger._store._engine.dialect
+    commit = dialect.do_commit
+
+    def fail(connection: Any) -> None:
+        del vars(dialect)["do_commit"]
+        if landed:
+            commit(connection)
+        else:
+            connection.rollback()
+        then()
+        raise OperationalError("the disk reported an error")
+
+    vars(dialect)["do_commit"] = fail

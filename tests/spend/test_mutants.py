@@ -168,10 +168,40 @@ MUTANTS = [
         (
             (
                 "ledger/leases",
-                "if row.owner == lease.owner and row.fence == lease.fence and is_live(row, now):",
-                "if is_live(row, now):",
+                "if row.owner == lease.owner and row.fence == lease.fence and is_live(row, moment):",
+                "if is_live(row, moment):",
             ),
         ),
+    ),
+    Mutant(
+        "R4: elapsed time goes by the wall clock",
+        "test_r4_a_wall_clock_set_forward_ends_no_quiet_period",
+        (("ledger/clocks", "if self.booted_at is None or", "if True or self.booted_at is None or"),),
+    ),
+    Mutant(
+        "a lease goes by the wall clock",
+        "test_a_wall_clock_set_forward_takes_no_lease_away",
+        (("ledger/codec", "ends = moment.translated(row.expires_at, row)", "ends = row.expires_at"),),
+    ),
+    Mutant(
+        "a lease is as long as its row says",
+        "test_a_lease_is_never_longer_than_it_was_taken_for",
+        (("ledger/codec", "return ends if row.lease_seconds is None else", "return ends if True else"),),
+    ),
+    Mutant(
+        "the end of a lease that was cut is not kept",
+        "test_a_lease_is_never_longer_than_it_was_taken_for",
+        (("ledger/leases", "if ends < moment.translated(row.expires_at, row):", "if False:"),),
+    ),
+    Mutant(
+        "an intent that may have been recorded stays one",
+        "test_an_intent_without_an_answer_leaves_no_doubt",
+        (("ledger/ledger", "            self._void(call, token, error, checking)\n", ""),),
+    ),
+    Mutant(
+        "an attempt is not recognised by its token",
+        "test_an_intent_of_another_process_is_not_taken_for_ones_own",
+        (("ledger/journal", "if known is None or known.token != token:", "if known is None:"),),
     ),
     Mutant(
         "approval does not shrink the plan",

@@ -16,6 +16,7 @@ from reconciler.client import SpendClient
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
 from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger
+from reconciler.ledger.clocks import Boot
 from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan
 from reconciler.simulator.clock import ManualClock
@@ -23,7 +24,7 @@ from reconciler.simulator.server import serve
 from tests.journey.desk import ACCOUNTS
 from tests.spend.driver import code_of
 from tests.spend.offices import CELLS, fill, small_table
-from tests.spend.parties import ALL, LEASE, D, Killed, Party, Q, Stage, StoreClock, outcome
+from tests.spend.parties import ALL, LEASE, D, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit, outcome
 
 WHO = Actor("party")
 RUN = f"/v1/tables/{ACCOUNTS}/run"
@@ -411,6 +412,93 @@ def test_a_store_whose_clock_jumps_back_only_waits_longer(set_stage: Callable[..
     stage.clock.now += 10 * Q + Q + 1
     assert outcome(other) == 0
     assert stage.charged() == {1}
+
+
+def test_r4_a_wall_clock_set_forward_ends_no_quiet_period(set_stage: Callable[..., Stage]) -> None:
+    """A proxy holds the request while the clock of the machine is set forward: by that of its boot, Q is not over."""
+    stage = set_stage("empty")
+    boot = StoreClock(1000.0)
+    sender, other = (stage.party(boot=Boot("one", boot)) for _ in range(2))
+
+    def hold(_send: Callable[[], Receipt], _call: Call) -> Receipt:
+        raise InDoubt("nothing was heard")
+
+    sender.around = hold
+    (call,) = sender.plan().calls
+    assert outcome(sender) == 7
+    stage.clock.now += 100 * Q
+    boot.now += 1
+    assert outcome(other) == 7
+    SpendClient(sender.options).send(call, time.monotonic())
+    stage.simulator.finish()
+    assert outcome(other) == 0
+    assert (stage.posts(), stage.charged(), stage.payments()) == (1, {1}, 1)
+
+
+def test_a_wall_clock_set_forward_takes_no_lease_away(set_stage: Callable[..., Stage]) -> None:
+    """The holder's boot says that it still has the table: nobody else gets it while the holder sends."""
+    stage = set_stage("done")
+    boot = StoreClock(1000.0)
+    first, second = (stage.party(ALL, ("news", "notes"), boot=Boot("one", boot)) for _ in range(2))
+    codes: list[int] = []
+
+    def jump(send: Callable[[], Receipt], _call: Call) -> Receipt:
+        stage.clock.now += 2 * LEASE
+        codes.append(outcome(second))
+        return send()
+
+    first.around = jump
+    assert outcome(first) == 0
+    assert codes == [5, 7]  # 7: of the second call nothing is known yet, and nothing else is due
+    assert (stage.charged(), len(stage.simulator.charges())) == ({1}, 2 * CELLS)
+
+
+def test_a_lease_is_never_longer_than_it_was_taken_for(set_stage: Callable[..., Stage]) -> None:
+    """Its holder died, and the store's clock was set back an hour: another machine waits for one lease, and buys."""
+    stage = set_stage("empty")
+    party = stage.party(boot=Boot("two", StoreClock(5.0)))
+    stage.party(boot=Boot("one", StoreClock(1000.0))).ledger.acquire([ACCOUNTS], owner="dead", actor=WHO, seconds=LEASE)
+    stage.clock.now -= 3600
+    assert outcome(party) == 5
+    stage.clock.now += LEASE
+    assert outcome(party) == 0
+    assert stage.charged() == {1}
+
+
+def test_an_intent_without_an_answer_leaves_no_doubt(set_stage: Callable[..., Stage]) -> None:
+    """The process knows that it sent nothing, and says so; `all` would stay in doubt until a person decides.
+
+    The acceptance of the call before was in the same commit: it counts once.
+    """
+    stage = set_stage("done")
+    party, other = (stage.party(ALL, ("news", "notes")) for _ in range(2))
+
+    def lose(send: Callable[[], Receipt], _call: Call) -> Receipt:
+        lose_the_next_commit(party.ledger, landed=True)
+        return send()
+
+    party.around = lose
+    assert outcome(party) == 6
+    assert (party.open_calls(), stage.posts(), stage.payments()) == ([], 1, 1)
+    stage.simulator.finish()
+    stage.clock.now += Q + LEASE
+    assert outcome(other) == 0
+    assert (stage.posts(), stage.charged(), stage.payments()) == (2, {1}, 2)
+
+
+def test_an_intent_of_another_process_is_not_taken_for_ones_own(set_stage: Callable[..., Stage]) -> None:
+    """It began the same call while the first was not told how its own commit ended: it is on its way."""
+    stage = set_stage("done")
+    first, second = stage.party(ALL), stage.party(ALL)
+    (call,) = first.plan().calls
+
+    def begin(party: Party) -> Ticket:
+        return party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=0)
+
+    lose_the_next_commit(first.ledger, landed=False, then=lambda: begin(second))
+    with pytest.raises(LedgerError):
+        begin(first)
+    assert second.ledger.find(call.id).state is CallState.INTENT
 
 
 def test_only_what_was_approved_is_sent(set_stage: Callable[..., Stage]) -> None:

@@ -19,6 +19,7 @@ from reconciler.budget import Limit
 from reconciler.errors import LedgerError, LimitExceeded, ReconcilerError
 from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger
+from reconciler.ledger.clocks import Boot
 from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
 from reconciler.outcome import Actor, Ending, Receipt, Ticket
@@ -28,7 +29,7 @@ from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.schedule import cell_of
 from reconciler.simulator.server import serve
 from tests.journey.desk import ACCOUNTS, row_id
-from tests.spend.parties import LEASE, Killed, Party, Q, Stage, StoreClock
+from tests.spend.parties import LEASE, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit
 
 RUN = f"/v1/tables/{ACCOUNTS}/run"
 MAX_ATTEMPTS = 2
@@ -135,6 +136,8 @@ class Story(RuleBasedStateMachine):
         self.simulator.reset()
         self.folder = tempfile.TemporaryDirectory()
         self.stage = Stage(Path(self.folder.name), self.simulator, StoreClock())
+        self.since_boot = StoreClock(1000.0)
+        self.boot = Boot("the machine of all that apply", self.since_boot)
         self.revision = 1
         self.landed: list[tuple[Call, int, frozenset[tuple[str, str]]]] = []
         """Our calls that the simulator charged: the call, the revision wanted then, the cells charged."""
@@ -155,15 +158,30 @@ class Story(RuleBasedStateMachine):
         after=st.booleans(),
         meanwhile=st.sampled_from(["nothing", "nothing", "apply before", "apply after"]),
         limit=st.one_of(st.none(), st.integers(1, 6)),
+        unanswered=st.sampled_from(["nothing", "nothing", "a commit", "the answer to a commit"]),
     )
-    def apply(self, fault: str, skip: int, lives: int, after: bool, meanwhile: str, limit: int | None) -> None:
+    def apply(
+        self,
+        fault: str,
+        skip: int,
+        lives: int,
+        after: bool,
+        meanwhile: str,
+        limit: int | None,
+        unanswered: str = "nothing",
+    ) -> None:
         """Somebody applies; the network, the process, another apply and a limit may come in between."""
         if FAULTS[fault]:
             self.simulator.fault(method="POST", path=RUN, times=1, skip=skip, **FAULTS[fault])
         party = self.party(limit)
         if lives:
             party.ledger = Mortal(
-                Store(parse(f"sqlite:///{self.folder.name}/ledger.db"), clock=self.stage.clock, busy_seconds=5),
+                Store(
+                    parse(f"sqlite:///{self.folder.name}/ledger.db"),
+                    clock=self.stage.clock,
+                    boot=self.boot,
+                    busy_seconds=5,
+                ),
                 lives,
                 after,
             )
@@ -174,6 +192,9 @@ class Story(RuleBasedStateMachine):
         def around(send: Callable[[], Receipt], call: Call) -> Receipt:
             if meanwhile == "apply before":
                 self.carry_out(self.party())
+            if unanswered != "nothing":
+                # That of the next intent, with this call's outcome in it; or of the outcome alone.
+                lose_the_next_commit(party.ledger, landed=unanswered != "a commit")
             try:
                 return inner(send, call)
             finally:
@@ -208,9 +229,15 @@ class Story(RuleBasedStateMachine):
         """Cells start and end."""
         self.simulator.advance(seconds)
 
+    @rule(seconds=st.sampled_from([1.0, LEASE + 1, Q + 1, 100 * Q]))
+    def time_passes(self, seconds: float) -> None:
+        """By every clock."""
+        self.stage.clock.now += seconds
+        self.since_boot.now += seconds
+
     @rule(seconds=st.sampled_from([1.0, LEASE + 1, Q + 1, 100 * Q, -1.0, -Q, -100 * Q]))
-    def the_stores_clock_moves(self, seconds: float) -> None:
-        """Time passes, or somebody sets the clock."""
+    def the_stores_clock_is_set(self, seconds: float) -> None:
+        """Somebody sets the clock; the boot's goes on as before."""
         self.stage.clock.now += seconds
 
     @rule()
@@ -265,10 +292,10 @@ class Story(RuleBasedStateMachine):
         """Apply until nothing is due and nothing in doubt."""
         for _ in range(40):
             self.simulator.finish()
-            self.stage.clock.now += 300 * Q
+            self.time_passes(300 * Q)
             self.carry_out(self.party())
             self.simulator.finish()
-            self.stage.clock.now += 300 * Q
+            self.time_passes(300 * Q)
             plan = self.party().plan()
             for call_id in self.witness.open_calls():
                 self.resolve(call_id)
@@ -311,7 +338,7 @@ class Story(RuleBasedStateMachine):
 
     def party(self, limit: int | None = None) -> Party:
         """Return somebody who wants the present manifest, within a limit."""
-        party = self.stage.party(manifest=manifest(self.revision))
+        party = self.stage.party(manifest=manifest(self.revision), boot=self.boot)
         if limit is not None:
             limits = replace(party.settings.limits, max_cells=Limit(Decimal(limit), "--max-cells"))
             party.settings = replace(party.settings, limits=limits)

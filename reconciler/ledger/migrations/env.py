@@ -2,5 +2,10 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+from reconciler.ledger.tables import POSTGRES_SCHEMA
+
+connection = context.config.attributes["connection"]
+# Alembic looks for its own table without the connection's translation of schemas, by which it was created.
+schema = None if connection.dialect.name == "sqlite" else POSTGRES_SCHEMA
+context.configure(connection=connection, version_table_schema=schema, transactional_ddl=True)
 context.run_migrations()
