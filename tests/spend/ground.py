@@ -157,7 +157,7 @@ class Project:
     def is_at_rest(self) -> bool:
         """Whether a plan finds nothing due, and nothing that may fall due when a table has stopped running."""
         plan = self.run("plan", "--format", "json").json
-        waiting = {"in_progress", "in_doubt", "blocked"}
+        waiting = {"in_progress", "waiting_for_table", "in_doubt", "blocked"}
         return not plan["calls"] and not waiting & {skip["reason"] for skip in plan["skipped"]}
 
     def is_still(self) -> bool:

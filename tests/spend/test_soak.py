@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.spend.ground import LEASE, SPEED, D, Project, Q, Stores, T, recover, table, table_id, workspace
+from tests.spend.ground import LEASE, PACE, SPEED, D, Project, Q, Stores, T, recover, table, table_id, workspace
 from tests.spend.processes import Driver, Process
 
 APPLIES = 5
@@ -25,6 +25,10 @@ TABLES_A_ROUND = 8
 ROWS = 6
 CELLS_A_CALL = 2
 SECONDS_A_ROUND = 12.0
+SHOWS_AFTER = 0.5 * Q
+"""Seconds until an accepted run shows in its table."""
+AGAIN = 0.25
+"""How many of the applies are of the one saved plan."""
 
 
 def most_rounds(seconds: float) -> int:
@@ -34,14 +38,19 @@ def most_rounds(seconds: float) -> int:
 
 @pytest.fixture
 def simulator(soak_seconds: float) -> Iterator[LiveSimulator]:
-    """Serve tables for many rounds, from a server that now and then is slow, cuts connections or answers nonsense."""
+    """Serve tables for many rounds, from a server that now and then is slow, cuts connections or answers nonsense.
+
+    Its runs show late, on tables that look idle until then, and gateways answer for it after the work was done.
+    """
     tables = [table(table_id(number), ROWS) for number in range(TABLES_A_ROUND * most_rounds(soak_seconds))]
-    with serve(workspace(tables), speed=SPEED) as simulator:
+    with serve(workspace(tables, pace={**PACE, "shows_after": SHOWS_AFTER * SPEED}), speed=SPEED) as simulator:
         run = "/v1/tables/*/run"
         simulator.fault("latency", "POST", run, seconds=0.05, distribution="exponential")
         simulator.fault("close_before", "POST", run, probability=0.03)
         simulator.fault("close_after", "POST", run, probability=0.05)
         simulator.fault("status", "POST", run, probability=0.03, status=503, when="after")
+        for status in (408, 460, 499):
+            simulator.fault("status", "POST", run, probability=0.02, status=status, when="after")
         simulator.fault("hang", "POST", run, probability=0.02, seconds=T + 0.3, when="before")
         yield simulator
 
@@ -119,7 +128,12 @@ def play(project: Project, luck: random.Random, figures: Counter[str], seconds: 
                 # Two tables each, so that some of them meet and others work side by side.
                 names = luck.sample(range(TABLES_A_ROUND), 2)
                 targets = [word for name in names for word in ("--target", f"accounts-{name}")]
-                running.append(project.start("apply", "--yes", "--format", "json", *targets))
+                how = ["--yes", *targets]
+                if luck.random() < AGAIN and (project.folder / "plan.json").exists():
+                    # The plan of all tables, made in the beginning: every process approves the same cells once more.
+                    how = ["--plan", "plan.json"]
+                    figures["plans applied again"] += 1
+                running.append(project.start("apply", *how, "--format", "json"))
                 trouble.join(running[-1])
             time.sleep(0.05)
     for process in running:
@@ -151,6 +165,7 @@ def test_random_kills_and_pauses_over_many_processes(
         project = Project.make(
             folder, simulator, driver, ids, stores.url("postgres", folder), max_cells_per_call=CELLS_A_CALL
         )
+        assert project.run("plan", "--out", "plan.json").code == 0
         play(project, luck, figures, max(2.0, min(left, SECONDS_A_ROUND)))
         recovery = recover(project, patience=60.0)
         charges = project.charges()
