@@ -67,6 +67,8 @@ class PastCall:
     """Who applied it."""
     plan_id: str = ""
     """The plan that approved it; empty where that does not matter, as in a snapshot."""
+    has_shown: bool = False
+    """Set by a snapshot, which leaves `before` out: its table shows that the call has begun."""
 
     @property
     def cells(self) -> int:

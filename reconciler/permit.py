@@ -1,10 +1,10 @@
 """What an apply may send: what a saved plan still approves, or what was shown to the person who said yes."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.approval import Approval
+from reconciler.elapsed import elapsed
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
 from reconciler.finding import find_floor
 from reconciler.guard import NARROW, check, whence
@@ -26,7 +26,7 @@ class Permit:
         self._saved = saved
         self._tools = tools
         self._waits = waits
-        self._looked_at = time.monotonic()
+        self._looked_at = elapsed()
         self._shown: Approval | None = None
         self.stale: dict[str, str] = {}
         """Manifests that the plan does not approve any more, and why."""
@@ -46,7 +46,7 @@ class Permit:
     @property
     def age_seconds(self) -> float:
         """Since the first look."""
-        return time.monotonic() - self._looked_at
+        return elapsed() - self._looked_at
 
     @property
     def whole(self) -> Approval | None:

@@ -145,6 +145,6 @@ def _is_awaited(
 
     Cells that failed again look exactly like cells that have not begun, so they are awaited as long as any.
     """
-    if call.settled or call.age_seconds >= shows_within_seconds:
+    if call.settled or call.has_shown or call.age_seconds >= shows_within_seconds:
         return False
     return not evidence.movement(call, snapshot, row_index)

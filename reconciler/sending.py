@@ -1,7 +1,6 @@
 """The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
 
 import random
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -9,6 +8,7 @@ from queue import Empty, SimpleQueue
 
 from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
 from reconciler.client import Reader
+from reconciler.elapsed import elapsed
 from reconciler.errors import ApiError, LedgerError
 from reconciler.history import CallState
 from reconciler.leasing import Leases
@@ -104,7 +104,7 @@ def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
     def pause(attempt: int) -> None:
         tools.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
 
-    pace = Pace(tools.settings.project.api.spend.send_within_seconds, time.monotonic, pause)
+    pace = Pace(tools.settings.project.api.spend.send_within_seconds, elapsed, pause)
     work = Apply(
         wave,
         TimedRunner(tools.runner, tools.profile),
@@ -175,7 +175,7 @@ def wait(report: Report, tools: Tools, timeout_seconds: float | None, others: Co
     """
     calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
     interrupt = tools.interrupt
-    patience = Patience(time.monotonic, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
+    patience = Patience(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
     quiet = tools.settings.project.api.spend.quiet_seconds
     with tools.profile.phase(Phase.WAITING):
         waited = wait_until_settled(calls, others, _LiveTables(tools), patience, quiet, tools.watcher.on_poll)

@@ -101,6 +101,7 @@ class _Call(Struct, array_like=True):
     age_seconds: Annotated[float, Meta(ge=0, le=1e12)]
     address: _Text
     credits: Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?(?!\n)$")] | None
+    has_shown: bool = False
 
 
 class _Table(Struct, array_like=True):
@@ -167,15 +168,10 @@ def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapsh
     assert not snapshot.unread_rows, "a snapshot is for manifests that nobody has written yet: it needs every row"
     row_index = RowIndex(snapshot.row_ids)
     calls = tuple(
-        replace(call, settled=call.settled or _shows(call, snapshot, row_index), before={}, actor="")
+        replace(call, has_shown=bool(evidence.movement(call, snapshot, row_index)), before={}, actor="")
         for call in history.calls
     )
     return replace(snapshot, digests={}), replace(history, calls=calls)
-
-
-def _shows(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> bool:
-    """An accepted call that shows in its table is not waited for (`recall.py`); the values that tell stay behind."""
-    return call.state is CallState.ACCEPTED and bool(evidence.movement(call, snapshot, row_index))
 
 
 def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
@@ -328,6 +324,7 @@ def _packed_call(call: PastCall, index: Mapping[str, int]) -> _Call:
         age_seconds=call.age_seconds,
         address=call.address,
         credits=None if call.credits is None else f"{call.credits:f}",
+        has_shown=call.has_shown,
     )
 
 
@@ -388,6 +385,7 @@ def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:
         age_seconds=call.age_seconds,
         address=call.address,
         credits=None if call.credits is None else Decimal(call.credits),
+        has_shown=call.has_shown,
     )
 
 

@@ -9,7 +9,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +31,7 @@ from reconciler.client.wire import (
     tls_context,
 )
 from reconciler.client.words import reasons, refusal, spoken
+from reconciler.elapsed import elapsed
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.outcome import Receipt
 from reconciler.plan import Call
@@ -57,7 +57,7 @@ class _Exchange:
     """What is known of one POST while it happens; read after the deadline cut it off."""
 
     until: float
-    """By `time.monotonic`; after it no further byte of the request is sent."""
+    """By `elapsed`; after it no further byte of the request is sent."""
     steps: int = 0
     may_have_sent: bool = False
     """True from the first step that httpcore announces and that is not connecting."""
@@ -79,7 +79,7 @@ class _Exchange:
         """
         self.steps += 1
         if not step.startswith(_BEFORE_SENDING):
-            if time.monotonic() > self.until:
+            if elapsed() > self.until:
                 raise TimeoutError
             self.may_have_sent = True
         if step == _CONNECTED:
@@ -117,14 +117,14 @@ class SpendClient:
     def send(self, call: Call, begin_by: float = inf) -> Receipt:
         """POST `call` once; it takes at most `call_seconds`, from the name lookup to the answer's last byte.
 
-        They are counted from now or from `begin_by` (of `time.monotonic`), whichever is earlier: no byte leaves later.
+        They are counted from now or from `begin_by` (of `elapsed`), whichever is earlier: no byte leaves later.
 
         Returns the receipt of a 2xx whose body is a JSON object, whatever run status it names: it is paid for [D].
         Raises NotSent where no byte left this machine; Refused on one of REFUSALS; InDoubt on everything else.
         A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
         API, none would mean all.
         """
-        exchange = _Exchange(until=min(time.monotonic(), begin_by) + self._options.call_seconds)
+        exchange = _Exchange(until=min(elapsed(), begin_by) + self._options.call_seconds)
         where, url, body = self._request(call)
         if self._is_abandoned:
             raise NotSent(f"{where}: the apply was told to end at once; nothing was sent")

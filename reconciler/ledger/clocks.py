@@ -6,7 +6,6 @@ time on one boot goes by the boot's clock alone. Across boots and machines it go
 """
 
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
+
+from reconciler.elapsed import elapsed
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_NAMESPACE = Path("/proc/self/ns/time")
@@ -40,7 +41,7 @@ def this_boot() -> Boot | None:
     with suppress(OSError):  # a kernel without such containers
         # A container may have a boot's clock of its own, which counts from another moment.
         identity += f" {_TIME_NAMESPACE.readlink()}"
-    return Boot(identity, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+    return Boot(identity, elapsed)
 
 
 @dataclass(frozen=True, slots=True)

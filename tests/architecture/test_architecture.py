@@ -27,7 +27,7 @@ commands     cli
 simulator    simulator
 story        against reconcile permit sending looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
-edges        forge client ledger sources schema shapes calendars
+edges        forge client ledger sources schema shapes calendars elapsed
 texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing

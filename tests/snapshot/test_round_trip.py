@@ -84,7 +84,7 @@ def test_what_only_values_show_is_judged_when_it_is_taken() -> None:
         live = seen(table, TableHistory(TABLE, 1, (call,)))
         kept = through_a_file(live)
         (stored,) = kept.histories[TABLE].calls
-        assert stored.settled is not waits
+        assert stored.has_shown is not waits
         plans = [make_plan([run], look.snapshots, look.histories, rules()) for look in (live, kept)]
         assert content(plans[0]) == content(plans[1])
         assert bool(plans[1].calls) is not waits

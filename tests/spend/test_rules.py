@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.apply import Apply, Pace
 from reconciler.client import SpendClient
+from reconciler.elapsed import elapsed
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
 from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger
@@ -83,7 +84,7 @@ def drive(
         plan,
         SpendClient(party.options),
         Stalling(party.ledger, lease, meanwhile),
-        Pace(D, lambda: time.monotonic() + clock(), lambda _attempt: None),
+        Pace(D, lambda: elapsed() + clock(), lambda _attempt: None),
         plan_id="sha256:plan",
         actor=WHO,
         on_unrecorded=lambda _call, _ticket, _ending: None,
@@ -164,7 +165,7 @@ def test_r3_a_stall_after_the_look_at_the_clock_counts(set_stage: Callable[..., 
     party = stage.party()
     (call, *_) = party.plan().calls
     with pytest.raises(NotSent):
-        SpendClient(party.options).send(call, begin_by=time.monotonic() - party.options.call_seconds - 0.1)
+        SpendClient(party.options).send(call, begin_by=elapsed() - party.options.call_seconds - 0.1)
     assert (stage.posts(), stage.charged()) == (0, set())
 
 
@@ -272,7 +273,7 @@ def test_r5_a_table_that_runs_does_not_prove_that_nothing_landed(
     assert outcome(party) == 7
     person = stage.party(keys=("notes",))
     with person.tools() as tools:
-        tools.runner.send(person.plan().calls[0], time.monotonic())
+        tools.runner.send(person.plan().calls[0], elapsed())
     stage.clock.now += Q + 1
     assert outcome(other) == 7
     assert stage.posts() == 2
@@ -429,7 +430,7 @@ def test_r4_a_wall_clock_set_forward_ends_no_quiet_period(set_stage: Callable[..
     stage.clock.now += 100 * Q
     boot.now += 1
     assert outcome(other) == 7
-    SpendClient(sender.options).send(call, time.monotonic())
+    SpendClient(sender.options).send(call, elapsed())
     stage.simulator.finish()
     assert outcome(other) == 0
     assert (stage.posts(), stage.charged(), stage.payments()) == (1, {1}, 1)
