@@ -219,6 +219,36 @@ MUTANTS = [
         "test_more_cells_accepted_than_planned_stop_everything",
         (("apply", "if requested is not None and requested > call.cells:", "if False:"),),
     ),
+    Mutant(
+        "an accepted call is not awaited",
+        "test_what_was_accepted_is_awaited_before_it_is_due_again",
+        (("recall", "                if _is_awaited(", "                if False and _is_awaited("),),
+    ),
+    Mutant(
+        "an accepted call is awaited for a moment only",
+        "test_what_was_accepted_is_awaited_before_it_is_due_again",
+        (("recall", "call.age_seconds >= shows_within_seconds:", "call.age_seconds >= 5:"),),
+    ),
+    Mutant(
+        "`new` has no budget of tries",
+        "test_a_cell_that_never_starts_is_bought_as_often_as_the_run_allows",
+        (("decide", "    if cell.spent and mode is Mode.NEW:", "    if False:"),),
+    ),
+    Mutant(
+        "an approval is not used up",
+        "test_an_approval_is_used_up",
+        (("permit", "left = whole if self._saved is None else", "left = whole if True else"),),
+    ),
+    Mutant(
+        "a pending cell is taken for a sign of landing",
+        "test_r5_a_table_that_runs_does_not_prove_that_nothing_landed",
+        (("evidence", "if now == CellState.PENDING and state == _EMPTY:", "if False:"),),
+    ),
+    Mutant(
+        "a gateway's status is taken for a refusal",
+        "test_a_status_that_proves_nothing_leaves_the_call_in_doubt[408]",
+        (("client/spend", "if status in REFUSALS:", "if status is not None and 400 <= status < 500:"),),
+    ),
 ]
 RULES = ("R1", "R2", "R3", "R4", "R5", "R6")
 

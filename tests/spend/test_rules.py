@@ -6,11 +6,13 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
+from reconciler import planfile, saved
 from reconciler.apply import Apply, Pace
 from reconciler.client import SpendClient
 from reconciler.elapsed import elapsed
@@ -20,6 +22,7 @@ from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan
+from reconciler.planfile import Origin
 from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
 from tests.journey.desk import ACCOUNTS
@@ -38,11 +41,12 @@ def set_stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     """Return a function that serves the accounts table with every cell in one state."""
     stages: list[Stage] = []
 
-    def make(state: str, fails: float = 0.0, **assumptions: str) -> Stage:
+    def make(state: str, fails: float = 0.0, shows_after: float = 0.0, **assumptions: str) -> Stage:
         table = small_table(ACCOUNTS, 10, state=state)
         for column in table["columns"][1:]:
             column["fails"] = fails
-        server = serve({"tables": [table], "assumptions": assumptions}, clock=ManualClock())
+        world = {"tables": [table], "assumptions": assumptions, "pace": {"shows_after": shows_after}}
+        server = serve(world, clock=ManualClock())
         stages.append(Stage(tmp_path, server.__enter__(), StoreClock()))
         servers.append(server)
         return stages[-1]
@@ -528,3 +532,51 @@ def test_more_cells_accepted_than_planned_stop_everything(set_stage: Callable[..
     stage.simulator.fault("status", "POST", RUN, when="after", status=200, body=receipt, times=1)
     assert outcome(party) == 6
     assert stage.posts() == 1
+
+
+@pytest.mark.parametrize(("run", "state"), [("mode: new", "empty"), ("mode: failed", "failed"), (ALL, "done")])
+def test_what_was_accepted_is_awaited_before_it_is_due_again(
+    set_stage: Callable[..., Stage], run: str, state: str
+) -> None:
+    """The run shows late: until then the table is idle and its cells are as they were, which proves nothing."""
+    stage = set_stage(state, shows_after=1000)
+    assert outcome(stage.party(run)) == 0
+    for _ in range(3):
+        stage.clock.now += Q / 4
+        assert outcome(stage.party(run)) == 0
+    assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+def test_a_cell_that_never_starts_is_bought_as_often_as_the_run_allows(set_stage: Callable[..., Stage]) -> None:
+    """Paid for, and empty for ever: once, or as often as a person says."""
+    stage = set_stage("empty", shows_after=1e9)
+    for run, times in (("mode: new", 1), ("mode: new, max_attempts: 2", 2)):
+        for _ in range(4):
+            outcome(stage.party(run))
+            stage.clock.now += 100 * Q
+        assert stage.charged() == {times}
+
+
+def test_an_approval_is_used_up(set_stage: Callable[..., Stage]) -> None:
+    """Cells that fail again are due again, but not under the plan that bought them."""
+    stage = set_stage("failed", fails=1.0)
+    run = "mode: failed, max_attempts: 5"
+    made = planfile.document(stage.party(run).plan(), Origin("2026-01-01T00:00:00Z", "1", "x"))
+    plan = saved.read(made, datetime(2026, 1, 1, tzinfo=UTC), 60)
+    for _ in range(3):
+        outcome(stage.party(run), approve=lambda _plan: plan.plan_id, saved=plan)
+        stage.simulator.finish()
+        stage.clock.now += 100 * Q
+    assert stage.charged() == {1}
+
+
+@pytest.mark.parametrize("status", [408, 425, 460, 499])
+def test_a_status_that_proves_nothing_leaves_the_call_in_doubt(set_stage: Callable[..., Stage], status: int) -> None:
+    """A gateway says it after the work was done."""
+    stage = set_stage("done")
+    stage.simulator.fault("status", "POST", RUN, status=status, when="after", times=1)
+    assert outcome(stage.party(ALL)) == 7
+    stage.simulator.finish()
+    stage.clock.now += 100 * Q
+    outcome(stage.party(ALL))
+    assert (stage.posts(), stage.charged()) == (1, {1})
