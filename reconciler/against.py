@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from reconciler import looking
 from reconciler.approval import Approval
+from reconciler.change import Against, Change
 from reconciler.comparison import add_up, compare, compare_projects, lost, unreadable
 from reconciler.finding import Directory, KeptTables, Lister, find, find_floor
 from reconciler.looking import Look, Wanted
 from reconciler.manifest import Manifest
 from reconciler.place import Problem
-from reconciler.plan import Against, Cause, Change, Plan
+from reconciler.plan import Cause, Plan
 from reconciler.revision import Revision
 from reconciler.settings import Settings
 from reconciler.sources import read_documents

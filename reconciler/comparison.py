@@ -11,11 +11,12 @@ from typing import Any
 from deepdiff import DeepDiff
 
 from reconciler.amounts import counted
+from reconciler.change import Against, Change
 from reconciler.clean import clean
 from reconciler.fingerprint import canonical_json
 from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Run
 from reconciler.place import Place, Problem
-from reconciler.plan import Against, Call, Cause, Change, Totals, sums
+from reconciler.plan import Call, Cause, Totals, sums
 from reconciler.sources import Document
 from reconciler.wording import path_text, quote
 

@@ -22,7 +22,8 @@ NEVER_BOUGHT = SPENT | AWAITED
 bought, and a fresh cell is decided before it matters whether it is awaited."""
 
 
-_STATES = {state.value: state for state in CellState}
+_STATES = {state.value: state for state in CellState} | {CellState.PENDING_IDLE.value: CellState.EMPTY}
+"""What a state's bits mean for the decision: on an idle table, what is pending is as good as empty."""
 
 
 class Verdict(IntEnum):
@@ -166,6 +167,9 @@ LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts
 
 DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
 """Translation table from a state byte to 1 where the cell is done."""
+
+WAITS_FOR_OTHERS = bytes(verdict in (Verdict.BLOCKED, Verdict.WAITING) for verdict in range(256))
+"""Translation table from a verdict to 1 where the cell may fall due once others have ended."""
 
 IS_PENDING = bytes(byte == CellState.PENDING for byte in range(256))
 """Translation table from a state byte to 1 where the cell is PENDING."""

@@ -7,7 +7,7 @@ from reconciler.history import Block
 from reconciler.observed import CellState, TableSnapshot
 from reconciler.packed import Marks, picked
 
-_EMPTY = str(int(CellState.EMPTY))
+_NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
 
 
 def marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> Marks:
@@ -33,9 +33,9 @@ def movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]
     """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
 
     Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.
-    Cells whose row or column has gone since say nothing. Nor does an empty cell that is pending now: the API shows a
-    cell that never ran like that, too, while any other call makes its table run [A]. Believed, such a call would stand
-    for cells that were never bought.
+    Cells whose row or column has gone since say nothing. Nor does an empty cell that is pending now in a running table:
+    the API shows a cell that never ran like that, too, while any other call makes its table run [A]. Believed, such a
+    call would stand for cells that were never bought. On an idle table it was touched, and is stuck.
     """
     for block in call.covered:
         for column in block.columns:
@@ -59,7 +59,7 @@ def _column_movement(
             continue
         state, _, value = before.partition(":")
         now = states[index]
-        if now == CellState.PENDING and state == _EMPTY:
+        if now == CellState.PENDING and state in _NEVER_RUN:
             continue
         if now == CellState.IN_PROGRESS:
             return f"cell {column}/{row} is in progress"

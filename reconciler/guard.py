@@ -24,7 +24,7 @@ MOST_NAMED = 5
 NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
 _ALLOW = "`allow_growth: {max_cells: …}`"
-_EMPTY = str(CellState.EMPTY.value)
+_NEVER_RUN = (str(CellState.EMPTY.value), str(CellState.PENDING_IDLE.value))
 """How the mark begins that a cell which never ran leaves in a call (`evidence.marks`)."""
 
 
@@ -251,7 +251,9 @@ def _share(of: str, limit: Limit, calls: Sequence[Call], cells: int) -> Iterator
 
 def reruns(call: Call) -> dict[str, int]:
     """Return how many of the call's due cells ran before, by column id."""
-    return {column: sum(mark.partition(":")[0] != _EMPTY for mark in marks) for column, marks in call.before.items()}
+    return {
+        column: sum(mark.partition(":")[0] not in _NEVER_RUN for mark in marks) for column, marks in call.before.items()
+    }
 
 
 def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
@@ -329,10 +331,10 @@ def _at_dearest(call: Call, lists: Sequence[Prices]) -> Call:
         for column, key in zip(call.columns, call.column_keys, strict=True)
     }
     known = {column: price for column, price in dearest.items() if price is not None}
-    unpriced = tuple(column for column in call.columns if column not in known)
     cells = [(column, len(block.rows)) for block in call.covered for column in block.columns]
-    total = None if unpriced else sum((known[column] * rows for column, rows in cells), Decimal(0))
-    return replace(call, credits=total, unpriced=unpriced)
+    is_known = len(known) == len(dearest)
+    total = sum((known[column] * rows for column, rows in cells), Decimal(0)) if is_known else None
+    return replace(call, credits=total, prices=dearest)
 
 
 def _dearest(lists: Sequence[Prices], kind: str, key: str, column: str) -> Decimal | None:

@@ -76,6 +76,11 @@ class PastCall:
         return sum(block.cells for block in self.covered)
 
     @property
+    def is_begun(self) -> bool:
+        """An intent without an ending: its process is at work, or is gone."""
+        return self.state is CallState.INTENT
+
+    @property
     def is_open(self) -> bool:
         """Nobody knows whether it was paid for."""
         return self.state in (CallState.INTENT, CallState.IN_DOUBT)
@@ -92,6 +97,8 @@ class TableHistory:
     """Open and accepted calls, oldest first; refused and unsent ones bought nothing and are left out."""
     recalled_at: float = field(default=0.0, compare=False)
     """When: seconds since the epoch by the store's clock. The ages of calls count back from it."""
+    ledger_id: str = field(default="", compare=False)
+    """The ledger's own; empty where there is none yet."""
 
     def accepted(self) -> Iterable[PastCall]:
         """Yield the calls that were paid for, and what was adopted in their place at no cost."""

@@ -25,10 +25,10 @@ from reconciler.plan import Plan
 from reconciler.planner import make_plan
 from reconciler.profiling import Phase, Profile
 from reconciler.recovery import Verdict, judge
+from reconciler.rules import Rules
 from reconciler.settings import Settings, manifest_paths
 from reconciler.shortcut import shortcut
 from reconciler.snapshotfile import LiveSnapshot, reduced
-from reconciler.tableplan import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Look:
     """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
     unreadable: Mapping[str, ApiError]
     """By table id."""
+
+    @property
+    def ledger_id(self) -> str:
+        """The ledger's own; empty where there is none yet, or where no table was looked at."""
+        return next((each.ledger_id for each in self.histories.values() if each.ledger_id), "")
 
     @property
     def recalled_at(self) -> datetime:

@@ -19,7 +19,7 @@ class CellState(IntEnum):
     """What is known of one cell; the number is the byte kept for it."""
 
     EMPTY = 0
-    """Absent, null, or `pending` on an idle table: it never ran, or is stuck [A]."""
+    """Absent or null: it never ran [A]."""
     DONE = 1
     FAILED = 2
     IN_PROGRESS = 3
@@ -30,6 +30,9 @@ class CellState(IntEnum):
     """`done` with a null value: done for us, but `new` might take it, so no call may cover it in passing."""
     PENDING = 6
     """`pending` without a value on a table that is running: about to run, or never run and left alone [A]."""
+    PENDING_IDLE = 7
+    """The same on an idle table: it never ran, or is stuck [D, retired]. It is as good as empty, but a cell that was
+    empty before a call and is this after it was touched by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.approval import Approval
+from reconciler.clean import clean
 from reconciler.elapsed import elapsed
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
 from reconciler.finding import find_floor
 from reconciler.guard import NARROW, check, whence
 from reconciler.history import PastCall
 from reconciler.looking import Look, Wanted, plan, resolve
-from reconciler.plan import Plan
+from reconciler.manifest import Manifest
+from reconciler.plan import Growth, Plan
 from reconciler.profiling import Phase
 from reconciler.saved import AGAIN, SavedPlan
 from reconciler.sending import Tools
 from reconciler.settings import Settings
+from reconciler.waves import above
 
 MOST_NAMED = 10
 
@@ -28,6 +31,7 @@ class Permit:
         self._waits = waits
         self._looked_at = elapsed()
         self._shown: Approval | None = None
+        self._manifests: tuple[Manifest, ...] = ()
         self.stale: dict[str, str] = {}
         """Manifests that the plan does not approve any more, and why."""
         self.has_begun = False
@@ -35,6 +39,7 @@ class Permit:
 
     def find(self, wanted: Wanted) -> tuple[Wanted, Settings]:
         """Find the tables of the manifests and of those that limits go by. Raises StalePlan where nothing stays."""
+        self._manifests = wanted.written
         if self._saved is not None:
             self._refuse(self._saved.changed(wanted.written))
         with self._tools.profile.phase(Phase.READING):
@@ -63,6 +68,8 @@ class Permit:
         Raises StalePlan where nothing stays.
         """
         if self._saved is not None:
+            if seen.histories:
+                self._saved.check_ledger(seen.ledger_id)
             self._refuse(self._saved.reconfigured(seen.snapshots, self._tools.settings.project.prices))
         whole = self.whole
         if whole is None:
@@ -89,14 +96,25 @@ class Permit:
             found = plan(replace(wanted, manifests=manifests), seen, settings, within, anyway)
         if self._saved is None:
             return found
-        approved = self._saved.manifest_digests.keys() - self.stale.keys()
-        return self._saved.held(
-            replace(found, growth=tuple(each for each in found.growth if each.manifest in approved))
-        )
+        known = {manifest.name: manifest for manifest in (*wanted.manifests, *wanted.pending)}
+        approved = [name for name in self._saved.manifest_digests if name not in self.stale and name in known]
+        growth = {each.manifest: each for each in found.growth if each.manifest in approved}
+        for name in approved:
+            # What fills it may have been bought already, under this very plan: what has grown is approved still.
+            if name in self._saved.growth and name not in growth and (source := known[name].source) is not None:
+                growth[name] = Growth(
+                    name, known[name].table_id, str(source), None, None, known[name].table_place, known[name].labels
+                )
+        return self._saved.held(replace(found, growth=tuple(growth[name] for name in sorted(growth))))
 
     def _refuse(self, stale: Mapping[str, str]) -> None:
         assert self._saved is not None
         self.stale = dict(stale) | self.stale
+        for manifest in self._manifests:
+            for name in sorted(above(manifest.name, self._manifests) & self.stale.keys()):
+                if manifest.name in self._saved.manifest_digests:
+                    reason = f"`{clean(manifest.name)}` comes after `{clean(name)}`, which is not approved any more"
+                    self.stale.setdefault(manifest.name, reason)
         if self.stale and self.stale.keys() >= self._saved.manifest_digests.keys():
             reasons = list(self.stale.values())
             more = len(reasons) - MOST_NAMED

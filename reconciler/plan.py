@@ -95,8 +95,8 @@ class Call:
     """Column id → `config_digest`. Not in the plan file."""
     kinds: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column id → the column's kind, which its price may go by. Not in the plan file."""
-    unpriced: tuple[str, ...] = ()
-    """Ids of those of `columns` whose price is unknown. Not in the plan file."""
+    prices: Mapping[str, Decimal | None] = field(default_factory=dict)
+    """Column id → credits for one of its cells; None where that is unknown."""
     cause: Cause | None = None
     """None where no manifests were given to compare with."""
     table_name: str = ""
@@ -106,6 +106,11 @@ class Call:
     def manifest(self) -> str:
         """The manifest's name."""
         return self.address.partition("/")[0]
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Ids of those of `columns` whose price is unknown."""
+        return tuple(column for column in self.columns if column in self.prices and self.prices[column] is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ class CellCounts:
         return cls(
             done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
             failed=found[CellState.FAILED],
-            empty=found[CellState.EMPTY],
+            empty=found[CellState.EMPTY] + found[CellState.PENDING_IDLE],
             in_progress=found[CellState.IN_PROGRESS] + found[CellState.PENDING],
             unknown=found[CellState.UNKNOWN],
         )
@@ -331,33 +336,6 @@ def sums(tables: int, calls: Sequence[Call]) -> Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One difference, as a reviewer would say it."""
-
-    address: str | None
-    """`manifest` or `manifest/run`; None: the project as a whole."""
-    text: str
-    """One line, safe to print."""
-    place: Place
-    """Where it stands here; where it stood, of what is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Against:
-    """What a change of the project does to its plan."""
-
-    ref: str
-    """What was compared with, as the user named it."""
-    changes: tuple[Change, ...]
-    caused: Totals
-    """Calls that the change causes."""
-    anyway: Totals
-    """Calls that were due without it."""
-    dropped: Totals
-    """Calls that would be due without it and are not with it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What one look at manifests, live tables and ledger leads to. Sorted; equal inputs give equal plans."""
 
@@ -376,9 +354,21 @@ class Plan:
     pending: tuple[Pending, ...] = ()
     manifest_digests: Mapping[str, str] = field(default_factory=dict)
     """Name → digest of each manifest of which something may be bought under this plan: what its approval rests on."""
+    ledger_id: str = ""
+    """Which ledger it was planned with; empty where there was none yet."""
+    held_up: tuple[Skip, ...] = ()
+    """Approved cells that wait for others: blocked, or behind a manifest or a first portion. Not in the plan file."""
     waiting: tuple[Call, ...] = ()
     """What would be sent if the tables that run were idle: the cells counted as `waiting_for_table`. Not in the plan
     file, which approves no call that nobody could list exactly."""
+
+    @property
+    def moving(self) -> frozenset[str]:
+        """Ids of the tables that run, or of which an accepted call has not shown yet."""
+        return frozenset(
+            {table.table_id for table in self.tables if not table.is_finished}
+            | {skip.table_id for skip in self.skipped if skip.reason is SkipReason.IN_PROGRESS}
+        )
 
     @property
     def has_due(self) -> bool:

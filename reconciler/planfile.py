@@ -7,11 +7,11 @@ from typing import Any
 
 from reconciler.amounts import json_number, rfc3339
 from reconciler.budget import Limits
+from reconciler.change import Against
 from reconciler.fingerprint import digest_of_parts
 from reconciler.place import Problem
 from reconciler.plan import (
     FORMAT_VERSION,
-    Against,
     Call,
     Growth,
     OpenCall,
@@ -91,6 +91,8 @@ def document(
         "violations": [_violation(violation) for violation in violations],
         "diagnostics": [problem(each) for each in plan.diagnostics],
     }
+    if plan.ledger_id:
+        content["ledger"] = {"id": plan.ledger_id}
     if plan.pending:
         content["pending"] = [_pending(each) for each in plan.pending]
     allowed = {} if limits is None else {"max_credits": limits.max_credits, "max_cells": limits.max_cells}
@@ -227,6 +229,10 @@ def _call(call: Call) -> dict[str, Any]:
         "rows": list(call.rows),
         "cells": call.cells,
         "credits": json_number(call.credits),
+        "prices": {
+            key: json_number(call.prices.get(column))
+            for column, key in zip(call.columns, call.column_keys, strict=True)
+        },
         "reason": call.reason.value,
         "wave": call.wave,
     }

@@ -14,7 +14,8 @@ from reconciler.manifest import Manifest
 from reconciler.observed import TableSnapshot
 from reconciler.place import Problem
 from reconciler.plan import Pending, Plan, PlannedTable, Skip
-from reconciler.tableplan import Part, Rules, TablePlanner
+from reconciler.rules import Rules
+from reconciler.tableplan import Part, TablePlanner
 from reconciler.waves import in_turn, not_yet
 
 
@@ -72,6 +73,8 @@ def make_plan(
         growth=grown,
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
+        ledger_id=next((each.ledger_id for each in histories.values() if each.ledger_id), ""),
+        held_up=tuple(skip for part in parts for skip in part.held_up),
         waiting=in_turn(manifests, (call for part in parts for call in part.waiting)),
         diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
         include=include,

@@ -23,6 +23,7 @@ from reconciler.saved import SavedPlan
 from reconciler.sending import Tools, send
 from reconciler.settings import Settings
 from reconciler.standing import total
+from reconciler.waiting import LONGEST_POLL_SECONDS
 from reconciler.waves import above, parted
 
 PAUSE_SECONDS = 1.0
@@ -54,12 +55,16 @@ def apply(
     plan_id = approve(proposed)
     permit.show(proposed)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
-    if not tables and not (proposed.waiting and wait_for is not None):
+    is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
+    if not tables and not is_patient:
+        # Nothing to send; but what another process has just begun, it may end at any moment, under its lease.
+        tables = {call.table_id for each in seen.histories.values() for call in each.calls if call.is_begun}
+    if not tables and not is_patient:
         report = Report(
             plan_id,
             in_doubt=proposed.in_doubt,
             held_back=held_back(proposed),
-            unsent=_waiting_for_tables(proposed),
+            unsent=_left(proposed),
             stale=permit.stale,
         )
         return report if wait_for is None else wait_for(report, ())
@@ -77,7 +82,12 @@ def apply(
         versions = {table: history.version for table, history in seen.histories.items()}
         is_old = permit.age_seconds > LOOK_AGAIN_AFTER_SECONDS
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
-        if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):
+        if (
+            is_old
+            or seen.verdicts
+            or not (proposed.calls or is_patient)
+            or any(leases.of(table).table_version != versions[table] for table in tables)
+        ):
             wanted, settings = permit.find(wanted)
             last = _look_for_apply(wanted, tables, tools)
             final = permit.plan(wanted, last, settings, permit.left(last))
@@ -104,6 +114,19 @@ def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
             min_age_seconds=0.0 if verdict.landed else quiet,
             lease=leases.of(verdict.call.table_id),
         )
+
+
+def _has_left(due: Plan) -> bool:
+    """Say whether approved cells wait for others that move: they may fall due by themselves."""
+    return bool(due.held_up and due.moving)
+
+
+def _left(due: Plan) -> tuple[Unsent, ...]:
+    """Return what of a plan is approved and waits: for its table to be idle, or for others that move, by run."""
+    if not _has_left(due):
+        return _waiting_for_tables(due)
+    reason = "it waits for cells that are in progress"
+    return (*_waiting_for_tables(due), *(Unsent(s.address, s.table_id, s.cells, reason) for s in due.held_up))
 
 
 def _waiting_for_tables(due: Plan) -> tuple[Unsent, ...]:
@@ -160,10 +183,13 @@ class _Waves:
         due = replace(
             due, waiting=(*due.waiting, *(call for call in self._proposed.waiting if call.table_id not in looked_at))
         )
+        pause = PAUSE_SECONDS
         while True:
             now, later = parted(due.calls)
             self._send_wave(replace(due, calls=now))
             running = {call.table_id for call in due.waiting}
+            if self._growing or _has_left(due):
+                running |= due.moving
             if self._wait_for is not None:
                 self._report = self._wait_for(self._report, running)
             if self._report.stop is not None:
@@ -180,12 +206,15 @@ class _Waves:
                 self._give_up(later, "the next wave could not be planned")
                 later = ()
                 break
-            if not due.calls and not due.waiting:
+            if not due.calls and not due.waiting and not _has_left(due) and not (self._growing and due.moving):
                 later = ()
                 break
-            if not due.calls:
-                # Its header was idle and its pages are not: give the table the time of a poll.
-                self._tools.interrupt.sleep(PAUSE_SECONDS)
+            if due.calls:
+                pause = PAUSE_SECONDS
+            else:
+                # Its header was idle and its cells are not, or have not shown: give the table the time of a poll.
+                self._tools.interrupt.sleep(pause)
+                pause = min(2 * pause, LONGEST_POLL_SECONDS)
         return self._conclude(due, later)
 
     def _send_wave(self, wave: Plan) -> None:
@@ -239,6 +268,9 @@ class _Waves:
         growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._growing}
         tables = {call.table_id for call in (*self._proposed.calls, *self._proposed.waiting)} | growing
         tables |= {call.table_id for call in self._proposed.in_doubt}
+        if self._proposed.held_up or self._growing:
+            # What it waits for may be in any of them.
+            tables |= self._wanted.tables
         seen = _look_for_apply(self._wanted, tables, self._tools)
         self._histories |= seen.histories
         left = self._permit.left(seen)
@@ -288,11 +320,16 @@ class _Waves:
         before = [call for call in self._proposed.in_doubt if call.table_id not in seen]
         own = {result.call.id for result in self._report.results}
         held = [each for each in held_back(self._proposed) if each.table_id not in seen]
-        unsent = [*_waiting_for_tables(last), *self._ended_doubts()]
+        unsent = [*_left(last), *self._ended_doubts()]
         if self._wait_for is not None:
             reason = "waiting ended before its turn"
             unsent += [Unsent(call.address, call.table_id, call.cells, reason) for call in later]
             later = ()
+            if self._report.still_running or self._report.awaited:
+                reason = "waiting ended before it was known what has grown"
+                unsent += [
+                    Unsent(each.manifest, each.table_id, 0, reason) for each in self._proposed.growth if each.max_cells
+                ]
         return replace(
             self._report,
             in_doubt=tuple(call for call in (*before, *last.in_doubt) if call.id not in own),

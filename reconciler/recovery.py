@@ -13,6 +13,8 @@ from reconciler.manifest import Mode
 from reconciler.observed import CellState, TableSnapshot
 from reconciler.packed import RowIndex
 
+NEVER_RUN = (CellState.EMPTY, CellState.PENDING_IDLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -68,6 +70,6 @@ def _is_untouched(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[st
         rows = [row_index.get(row) for row in block.rows]
         for column in block.columns:
             states = snapshot.states.get(column)
-            if states is None or any(row is None or states[row] != CellState.EMPTY for row in rows):
+            if states is None or any(row is None or states[row] not in NEVER_RUN for row in rows):
                 return False
     return True

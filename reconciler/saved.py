@@ -36,7 +36,8 @@ class SavedCall:
     due: tuple[Block, ...]
     configs: Mapping[str, str]
     """Column id → `config_digest` when the plan was made."""
-    credits: Decimal | None
+    prices: Mapping[str, Decimal | None]
+    """Column id → credits for one of its cells."""
 
     @property
     def manifest(self) -> str:
@@ -59,6 +60,8 @@ class SavedPlan:
     """When the live tables were looked at, where the plan was made from a snapshot of them."""
     age_seconds: float = 0.0
     """Since the live tables were looked at, when the file was read."""
+    ledger_id: str = ""
+    """Which ledger it was made with; empty where there was none."""
     growth: Mapping[str, tuple[int, Decimal | None]] = field(default_factory=dict)
     """Manifest → how many cells may fall due while the plan is applied, and what they may cost; None: any price."""
 
@@ -101,6 +104,14 @@ class SavedPlan:
         if base_url.rstrip("/") != self.base_url.rstrip("/"):
             theirs, ours = clean(self.base_url), clean(base_url)
             raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
+
+    def check_ledger(self, ledger_id: str) -> None:
+        """Raise StalePlan unless this is the ledger that the plan was made with: others do not know what it bought."""
+        if self.ledger_id and ledger_id != self.ledger_id:
+            message = (
+                "the plan was made with another ledger, which alone knows what was bought under it; nothing was sent"
+            )
+            raise StalePlan(message, hint=f"Name that ledger (--ledger, RECONCILER_LEDGER). Or: {AGAIN}")
 
     def relocated(self, found: Iterable[Manifest], unread: Collection[str]) -> dict[str, str]:
         """Return the manifests that no longer mean the table that a call was approved for, each with why.
@@ -152,15 +163,14 @@ def _column_change(call: SavedCall, columns: Mapping[str, Column]) -> str:
 
 
 def _price_change(call: SavedCall, columns: Mapping[str, Column], prices: Prices) -> str:
-    total: Decimal | None = Decimal(0)
-    for block in call.due:
-        for column in block.columns:
-            price = prices.of(columns[column].kind, columns[column].key, column)
-            total = None if price is None or total is None else total + price * len(block.rows)
-    if total == call.credits:
-        return ""
-    was, now = ("unknown" if value is None else amount(value) for value in (call.credits, total))
-    return f"the price of {clean(call.address)} changed from {was} to {now} credits since the plan was made"
+    for column, then in call.prices.items():
+        found = columns[column]
+        now = prices.of(found.kind, found.key, column)
+        if now != then:
+            was, is_ = ("unknown" if value is None else amount(value) for value in (then, now))
+            where = f"column `{clean(found.key)}` of {clean(call.address)}"
+            return f"the price of {where} changed from {was} to {is_} credits a cell since the plan was made"
+    return ""
 
 
 def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
@@ -176,7 +186,9 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
     if content["violations"]:
         message = f"the plan file passes a limit, so it approves nothing: {clean(content['violations'][0]['message'])}"
         raise StalePlan(message, hint="Narrow the plan or raise the limit where it is set, then plan again.")
-    if content["calls"] and not content.get("manifest_digests"):
+    if content["calls"] and not (
+        content.get("manifest_digests") and all("prices" in call for call in content["calls"])
+    ):
         raise StalePlan("the plan file was made by an older version, which approves no single manifest", hint=AGAIN)
     age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
@@ -191,6 +203,7 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
         calls=tuple(_call(call) for call in content["calls"]),
         taken_at=taken_at,
         age_seconds=max(0.0, age),
+        ledger_id=content["ledger"]["id"] if "ledger" in content else "",
         growth={
             each["manifest"]: (each["max_cells"] or 0, _decimal(each["max_credits"]))
             for each in content.get("growth", ())
@@ -220,7 +233,11 @@ def _call(content: Mapping[str, Any]) -> SavedCall:
     whole: Sequence[Mapping[str, Any]] = [{"columns": content["columns"], "rows": content["rows"]}]
     columns, digests = content["columns"], content["column_digests"]
     due = content.get("due", whole)
-    if len(columns) != len(digests) or any(not set(block["columns"]) <= set(columns) for block in due):
+    if (
+        len(columns) != len(digests)
+        or len(columns) != len(content["column_keys"])
+        or any(not set(block["columns"]) <= set(columns) for block in due)
+    ):
         raise StalePlan(f"the plan file is not understood: its call {content['id']} contradicts itself", hint=AGAIN)
     return SavedCall(
         address=content["address"],
@@ -229,7 +246,10 @@ def _call(content: Mapping[str, Any]) -> SavedCall:
         revision=content["revision"],
         due=tuple(Block(tuple(block["columns"]), tuple(block["rows"])) for block in due),
         configs=dict(zip(columns, digests, strict=True)),
-        credits=_decimal(content["credits"]),
+        prices={
+            column: _decimal(content["prices"].get(key))
+            for column, key in zip(columns, content["column_keys"], strict=True)
+        },
     )
 
 

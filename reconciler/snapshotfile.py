@@ -123,6 +123,7 @@ class _Table(Struct, array_like=True):
     """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
     recalled_at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
     """As `TableHistory.recalled_at`; None in files from before there were calendars: when it was taken."""
+    ledger_id: Annotated[str, Meta(max_length=100)] = ""
 
 
 class _Index(Struct, array_like=True):
@@ -293,6 +294,7 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         calls=[_packed_call(call, index) for call in history.calls],
         matches={name: masks.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
         recalled_at=history.recalled_at,
+        ledger_id=history.ledger_id,
     )
 
 
@@ -365,7 +367,7 @@ def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHisto
     known = tuple(ids)
     calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)
     recalled_at = taken_at if table.recalled_at is None else table.recalled_at
-    return snapshot, TableHistory(table.id, table.version, calls, recalled_at)
+    return snapshot, TableHistory(table.id, table.version, calls, recalled_at, table.ledger_id)
 
 
 def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:

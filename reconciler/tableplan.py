@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from reconciler import blocking, evidence, masks
 from reconciler.approval import Approval
-from reconciler.budget import Prices
 from reconciler.cover import ColumnCells, Rectangle, cover
 from reconciler.decide import (
     AWAITED,
@@ -20,38 +19,26 @@ from reconciler.decide import (
     MISSING_INPUTS,
     SPENT,
     STATE_BITS,
+    WAITS_FOR_OTHERS,
     WHILE_RUNNING,
     Verdict,
     verdicts_of,
 )
 from reconciler.desired import Scope, scopes
 from reconciler.fingerprint import digest, short_digest
-from reconciler.freshness import Dates, Freshness
+from reconciler.freshness import Freshness
 from reconciler.history import PastCall, TableHistory
-from reconciler.manifest import At, ByTag, Manifest, Mode, Refresh
+from reconciler.manifest import ByTag, Manifest, Mode, Refresh
 from reconciler.observed import Column, TableSnapshot, depths
 from reconciler.packed import RowIndex
 from reconciler.place import Problem
 from reconciler.plan import Call, Cause, CellCounts, OpenCall, PlannedTable, Reason, RunLine, Skip, SkipReason, Trial
 from reconciler.recall import Memory
+from reconciler.rules import Rules
 from reconciler.shortcut import narrowed, shortcut, suffices
-from reconciler.waves import Turns, portion, trial
+from reconciler.waves import Turns, is_on_trial, portion, trial
 
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The project's settings that planning depends on, and where the manifests' calendars stand."""
-
-    prices: Prices
-    max_cells_per_call: int
-    quiet_seconds: float
-    """Q of `spend.md`."""
-    shows_within_seconds: float
-    """How long after its intent an accepted call may show nothing in its table: `Spend.shows_within_seconds`."""
-    dates: Mapping[At, Dates] = field(default_factory=dict)
-    """For every calendar of the manifests, at the moment at which the ledger was recalled."""
 
 
 @dataclass(slots=True)
@@ -62,6 +49,7 @@ class Part:
     calls: list[Call] = field(default_factory=list)
     waiting: list[Call] = field(default_factory=list)
     """Calls that wait until the table is idle."""
+    held_up: list[Skip] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     in_doubt: list[OpenCall] = field(default_factory=list)
     diagnostics: list[Problem] = field(default_factory=list)
@@ -111,6 +99,8 @@ class TablePlanner:
         """By address."""
         self._trials: dict[str, Trial | None] = {}
         """Address → how the first portion of a run with a rollout came out."""
+        self._held_up: dict[str, int] = {}
+        """Address → approved cells that wait for others."""
         self._portions: dict[str, dict[str, int]] = {}
         """Address → column id → the due rows that may go first."""
 
@@ -131,6 +121,11 @@ class TablePlanner:
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
+        part.held_up = [
+            Skip(address, SkipReason.WAITING, cells, self._snapshot.id)
+            for address, cells in self._held_up.items()
+            if cells
+        ]
         part.skipped = blocking.explained(_skips(found, skipped, self._snapshot.id), self._waits)
         if self._whole.unread_rows and not self._rows:
             part.skipped = [
@@ -155,6 +150,7 @@ class TablePlanner:
         has_cycle = any(depth >= len(order) for depth in self._depths.values())
         while True:
             due = dict(self._due)
+            self._held_up.clear()
             decided = [
                 (column.id, list(self._decide_column(column, [scope for scope in found if column in scope.columns])))
                 for column in order
@@ -172,11 +168,14 @@ class TablePlanner:
             if not self._snapshot.is_finished:
                 verdicts = verdicts.translate(WHILE_RUNNING)
             due = masks.from_flags(verdicts.translate(IS_DUE)) & scope.rows & ~taken
-            withheld = self._withheld(scope)
+            withheld = self._withheld(scope, column)
             if withheld is not None:
                 verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), 0
             if self._within is not None:
-                due &= self._listed(self._within, column, scope)
+                listed = self._listed(self._within, column, scope)
+                due &= listed
+                held_up = masks.from_flags(verdicts.translate(WAITS_FOR_OTHERS)) & scope.rows & listed
+                self._held_up[scope.address] = self._held_up.get(scope.address, 0) + masks.count(held_up)
             harmless = masks.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
             taken |= due
             self._portions.setdefault(scope.address, {})[column.id] = portion(
@@ -189,9 +188,9 @@ class TablePlanner:
             self._waits.setdefault(scope.address, {})[column.id] = waits
             yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
 
-    def _withheld(self, scope: Scope) -> Verdict | None:
+    def _withheld(self, scope: Scope, column: Column) -> Verdict | None:
         """Return why nothing of a scope is due although its cells are; None where that is not so."""
-        if scope.manifest.name in self._waiting:
+        if scope.manifest.name in self._waiting or is_on_trial(scope, column, self._memory):
             return Verdict.WAITING
         tried = self._trials[scope.address]
         return Verdict.HELD_BACK if tried is not None and tried.is_breached else None
@@ -308,7 +307,7 @@ class TablePlanner:
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: columns[column].config_digest for column in ids},
             kinds={column: columns[column].kind for column in ids},
-            unpriced=tuple(column for column in ids if prices.sum([(columns[column], 1)]) is None),
+            prices={column: prices.sum([(columns[column], 1)]) for column in ids},
             cause=cause,
             wave=wave,
             table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",

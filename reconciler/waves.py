@@ -48,6 +48,16 @@ def portion(scope: Scope, column: Column, due: int, rows: int, memory: Memory) -
     return due if missing <= 0 else masks.of_indexes(masks.indexes(due, rows)[:missing], rows)
 
 
+def is_on_trial(scope: Scope, column: Column, memory: Memory) -> bool:
+    """Say whether a column's first portion was bought and has not shown yet: then nobody can say how it came out."""
+    rollout = scope.run.rollout
+    if rollout is None:
+        return False
+    portion = _tried(scope, column, memory)[: rollout.first]
+    awaited = masks.to_flags(memory.awaited(column), memory.rows)
+    return any(awaited[row] for row in portion)
+
+
 def _tried(scope: Scope, column: Column, memory: Memory) -> list[int]:
     """Rows that were tried, in order; of a run that names its rows only those: the others may be left unread."""
     tried = memory.tried(column, scope.run.mode, scope.run.revision)

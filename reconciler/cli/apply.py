@@ -122,10 +122,11 @@ def command(
         profile_file = None if profile is None else files.enter_context(outlet("--profile", profile))
         with spent.phase(Phase.MANIFESTS):
             wanted = looking.load(settings, paths, target, exclude)
-        screen = _Screen(console, settings, saved, as_text=form == "text", yes=yes)
+        waits = wait if wait is not None else console.is_terminal
+        screen = _Screen(console, settings, saved, waits=waits, as_text=form == "text", yes=yes)
         with interruptible(console) as interrupt:
             try:
-                report, cost = _apply(wanted, screen, interrupt, spent, wait, timeout, lease_timeout)
+                report, cost = _apply(wanted, screen, interrupt, spent, timeout, lease_timeout)
             except (KeyboardInterrupt, click.Abort):
                 console.error("cancelled; nothing was sent")
                 return ExitCode.CANCELLED
@@ -146,7 +147,6 @@ def _apply(
     screen: "_Screen",
     interrupt: Interrupt,
     spent: Profile,
-    wait: bool | None,
     timeout: float | None,
     lease_timeout: float,
 ) -> tuple[Report, ReadCost]:
@@ -164,8 +164,7 @@ def _apply(
             interrupt.abandons(client.abandon, reader.abandon)
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
             tools = Tools(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
-            is_waiting = wait if wait is not None else console.is_terminal
-            wait_for = screen.waiting(tools, timeout) if is_waiting else None
+            wait_for = screen.waiting(tools, timeout) if screen.waits else None
             report = reconcile.apply(wanted, tools, screen.approve, screen.saved, wait_for)
             cost = reader.cost()
     except Exception as error:
@@ -194,11 +193,12 @@ class _Screen:
     """The apply's side towards the person: the plan and the question, each call's line, the bar while waiting."""
 
     def __init__(
-        self, console: Console, settings: Settings, saved: SavedPlan | None, *, as_text: bool, yes: bool
+        self, console: Console, settings: Settings, saved: SavedPlan | None, *, waits: bool, as_text: bool, yes: bool
     ) -> None:
         self.console = console
         self.settings = settings
         self.saved = saved
+        self.waits = waits
         self._as_text = as_text
         self._yes = yes
         self._width = 0
@@ -228,11 +228,13 @@ class _Screen:
         self._width = max((len(addressed(call)) for call in plan.calls), default=0)
         allowed = tightest(self.settings.limits, self.settings.floor)
         text = plan_text(plan, allowed, (), self.console.paint, is_preview=False)
+        if self.saved is not None and not (plan.calls or plan.waiting or plan.held_up or plan.in_doubt):
+            text = "Nothing that the plan file approves is due any more."
         if self._as_text:
             self.console.answer(text + "\n")
         if self.saved is not None:
             return self.saved.plan_id
-        if plan.calls and not self._yes:
+        if (plan.calls or (self.waits and plan.waiting)) and not self._yes:
             if not (sys.stdin.isatty() and self.console.is_terminal):
                 raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
             if not self._as_text:

@@ -19,8 +19,9 @@ _WITHOUT_VALUE = int(CellState.DONE_WITHOUT_VALUE)
 _FAILED = int(CellState.FAILED)
 _MOVING = int(CellState.IN_PROGRESS)
 _PENDING = int(CellState.PENDING)
+_PENDING_IDLE = int(CellState.PENDING_IDLE)
 
-_ON_IDLE = bytes.maketrans(bytes([PENDING, PENDING_WITH_VALUE]), bytes([EMPTY, UNKNOWN]))
+_ON_IDLE = bytes.maketrans(bytes([PENDING, PENDING_WITH_VALUE]), bytes([_PENDING_IDLE, UNKNOWN]))
 _ON_RUNNING = bytes.maketrans(bytes([PENDING, PENDING_WITH_VALUE]), bytes([_PENDING, _MOVING]))
 
 _STATES = {

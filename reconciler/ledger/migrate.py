@@ -4,14 +4,15 @@ A change of `tables.py` comes with a new file in `migrations/versions/`, and SCH
 """
 
 import threading
+import uuid
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 import reconciler
-from reconciler.ledger.tables import SCHEMA_VERSION, meta
+from reconciler.ledger.tables import LEDGER_ID, SCHEMA_VERSION, meta
 
 # Alembic keeps the migration at work in module globals, so two threads cannot migrate two ledgers at once.
 _one_at_a_time = threading.Lock()
@@ -25,6 +26,8 @@ def upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     with _one_at_a_time:
         command.upgrade(config, "head")
+    if connection.execute(select(meta.c.key).where(meta.c.key == LEDGER_ID)).first() is None:
+        connection.execute(insert(meta), {"key": LEDGER_ID, "value": uuid.uuid4().hex})
     connection.execute(delete(meta).where(meta.c.key == "schema"))
     connection.execute(insert(meta), {"key": "schema", "value": str(SCHEMA_VERSION)})
     connection.execute(delete(meta).where(meta.c.key == "migrated_by"))

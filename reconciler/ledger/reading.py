@@ -8,7 +8,7 @@ from reconciler.errors import LedgerError
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import calls, tables
+from reconciler.ledger.tables import LEDGER_ID, calls, meta, tables
 from reconciler.plan import Reason
 from reconciler.records import CallRecord
 
@@ -45,7 +45,8 @@ def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistor
         )
         for row in tx.stream(query, _STREAMED):
             found.setdefault(row.table_id, []).append(codec.past_call(row, moment, known))
-    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), moment.now) for id_ in wanted}
+    own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar() or ""
+    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), moment.now, own) for id_ in wanted}
 
 
 def past(tx: Transaction, call_id: str) -> PastCall:

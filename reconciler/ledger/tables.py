@@ -23,6 +23,9 @@ SCHEMA_VERSION = 2
 POSTGRES_SCHEMA = "reconciler"
 """In PostgreSQL the tables stand in a schema of their own, so that a shared database has no clash of names."""
 
+LEDGER_ID = "ledger"
+"""The key in `meta` under which a ledger keeps who it is; copies and exports keep it."""
+
 metadata = MetaData()
 
 meta = Table(

@@ -16,7 +16,7 @@ from reconciler.errors import Corrupt, LedgerError, TooNew
 from reconciler.history import CallState
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import LEASE_COLUMNS, SCHEMA_VERSION, calls, events, tables
+from reconciler.ledger.tables import LEASE_COLUMNS, LEDGER_ID, SCHEMA_VERSION, calls, events, meta, tables
 from reconciler.manifest import Mode
 from reconciler.plan import Reason
 from reconciler.records import EventKind, Loaded
@@ -42,7 +42,8 @@ _WORDS: Mapping[str, type] = {"mode": Mode, "state": CallState, "kind": EventKin
 
 def export(tx: Transaction) -> Iterator[str]:
     """Yield the ledger line by line, without line ends, from one consistent view."""
-    yield codec.encode({"type": FORMAT, "schema": SCHEMA_VERSION, "exported_at": tx.now()})
+    own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
+    yield codec.encode({"type": FORMAT, "schema": SCHEMA_VERSION, "exported_at": tx.now(), "ledger": own})
     counts = {}
     for kind, table in _ORDER:
         columns = [column for column in table.c if column.name not in LEASE_COLUMNS or table is not tables]
@@ -71,6 +72,7 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
         now = entry.pop("type", "")
         if number == 1:
             lacking = _check_header(now, entry)
+            _take_over(tx, entry.get("ledger"))
             continue
         if ended:
             raise LedgerError(f"line {number}: the export goes on after its end")
@@ -114,6 +116,12 @@ def _check_header(kind: object, entry: dict[str, Any]) -> frozenset[str]:
         )
 
     return frozenset[str]().union(*(names for since, names in _SINCE.items() if since > schema))
+
+
+def _take_over(tx: Transaction, ledger_id: object) -> None:
+    """Let a ledger that holds nothing yet go on as the one that was exported: plans made with that one stay good."""
+    if isinstance(ledger_id, str) and ledger_id and tx.execute(select(calls.c.id).limit(1)).first() is None:
+        tx.execute(update(meta).where(meta.c.key == LEDGER_ID).values(value=codec.clean(ledger_id)))
 
 
 def _check_counts(entry: dict[str, Any], seen: dict[str, int], number: int) -> None:

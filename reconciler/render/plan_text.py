@@ -50,7 +50,7 @@ SKIPPED = {
     SkipReason.UNKNOWN_STATUS: "of unknown status",
     SkipReason.AGE_UNKNOWN: "of unknown age, run outside the ledger; `import --adopt` takes over what is done",
     SkipReason.HELD_BACK: "held back, too many of the first portion failed",
-    SkipReason.WAITING: "waiting, a manifest that comes first is not at rest",
+    SkipReason.WAITING: "waiting for what comes first: an upstream manifest, or the first portion of a rollout",
     SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
 }
 """Reasons worth a line; cells that are where the run wants them are not."""
@@ -341,10 +341,8 @@ def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_
     if not plan.calls and plan.waiting:
         cells = counted(sum(call.cells for call in plan.waiting), "cell")
         verb = "waits" if cells == "1 cell" else "wait"
-        return (
-            f"No call can be sent now: {cells} ({_credits(plan.waiting)}) {verb} until the table is idle. "
-            "Nothing was sent.\n`reconciler apply --wait` sends them then."
-        )
+        line = f"No call can be sent now: {cells} ({_credits(plan.waiting)}) {verb} until the table is idle."
+        return f"{line} Nothing was sent.\n`reconciler apply --wait` sends them then." if is_preview else line
     if not plan.calls:
         return f"Nothing to do now: {counted(len(plan.tables), 'table')}, no call is due. Nothing was sent."
     line = _sums(plan, limits) + _last_wave(plan)

@@ -9,7 +9,7 @@ from reconciler.outcome import CallResult
 from reconciler.plan import OpenCall
 from reconciler.render.paint import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, trial_words
-from reconciler.report import Outgrown, Report, bought_cells, sum_cells, sum_credits
+from reconciler.report import Outgrown, Report, Unsent, bought_cells, sum_cells, sum_credits
 
 WORDS = {
     CallState.ACCEPTED: ("accepted", Colour.GOOD),
@@ -72,11 +72,12 @@ def stale_words(stale: Mapping[str, str]) -> str:
 
 def unsent_words(report: Report) -> str:
     """Say which cells are due and approved and were not sent, why, and what to do."""
-    lines = [
-        f"{clean(each.address)}: {counted(each.cells, 'cell')} due and not sent: {each.reason}."
-        for each in report.unsent
-    ]
+    lines = [f"{clean(each.address)}: {_unsent_cells(each)}not sent: {each.reason}." for each in report.unsent]
     return "\n".join([*lines, "  Apply again; `--wait` waits for tables that are running."])
+
+
+def _unsent_cells(unsent: Unsent) -> str:
+    return f"{counted(unsent.cells, 'cell')} approved and " if unsent.cells else ""
 
 
 def awaited_words(calls: int) -> str:

@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 from reconciler.amounts import amount, counted, duration
+from reconciler.change import Against
 from reconciler.clean import clean
-from reconciler.plan import Against, Totals
+from reconciler.plan import Totals
 from reconciler.planfile import Taken
 from reconciler.render.paint import Colour, Paint
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.change import Change
 from reconciler.clean import clean
 from reconciler.comparison import MOST_CHANGES, compare, compare_projects
 from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest, Mode
-from reconciler.plan import Change
 from reconciler.sources import parse
 from tests.planning.makers import a_manifest, a_run, row_id
 from tests.planning.worlds import World, worlds

@@ -32,9 +32,9 @@ texts        render reportfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
 planning     planner tableplan waves guard growth
-decisions    freshness recovery approval shortcut desired selecting resolving
+decisions    rules freshness recovery approval shortcut desired selecting resolving
 parts        claims ordering cover recall blocking decide evidence masks
-nouns        records outcome plan history budget observed manifest condition
+nouns        records outcome change plan history budget observed manifest condition
 ground       encoding errors addresses patterns wording blanks syntax amounts clean fingerprint place packed __init__
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""

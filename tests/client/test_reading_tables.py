@@ -173,7 +173,7 @@ def test_connections_are_kept_between_requests() -> None:
 @pytest.mark.parametrize(
     ("header", "page", "expected"),
     [
-        (("idle", 0), ("idle", 0), ("idle", 0, CellState.EMPTY)),
+        (("idle", 0), ("idle", 0), ("idle", 0, CellState.PENDING_IDLE)),
         (("idle", 0), ("running", 3), ("running", 3, CellState.PENDING)),
         (("running", 5), ("idle", 0), ("running", 5, CellState.PENDING)),
         (("idle", 2), ("idle", 0), ("idle", 2, CellState.PENDING)),
@@ -367,7 +367,7 @@ def expected_state(cell: Any, *, running: bool) -> CellState:
         case "pending" if running:
             return CellState.IN_PROGRESS if has_value else CellState.PENDING
         case "pending":
-            return CellState.UNKNOWN if has_value else CellState.EMPTY
+            return CellState.UNKNOWN if has_value else CellState.PENDING_IDLE
     return CellState.UNKNOWN
 
 

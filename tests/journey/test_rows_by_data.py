@@ -76,7 +76,7 @@ def test_only_the_rows_that_meet_the_condition_are_bought_and_once(desk: Desk) -
     assert (charged(desk, "notes"), charged(desk, "news")) == ({1: 1, 3: 1, 5: 1}, {1: 1, 2: 1})
     posts = len(desk.posts())
     said = desk.run("apply", "--yes")
-    assert (said.code, "due and not sent: its table is running" in said.out) == (6, True)
+    assert (said.code, "approved and not sent: its table is running" in said.out) == (6, True)
     desk.simulator.finish()
     again = desk.run("apply", "--yes", "--format", "json").json
     assert len(desk.posts()) == posts + len(again["calls"])

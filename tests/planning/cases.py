@@ -36,8 +36,8 @@ from reconciler.planner import make_plan
 from reconciler.project import DEFAULT_PROJECT, load_project
 from reconciler.recovery import judge
 from reconciler.resolving import Facts, resolve
+from reconciler.rules import Rules
 from reconciler.selecting import selectors
-from reconciler.tableplan import Rules
 from tests.planning.makers import TABLE, column_id, config, row_id
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -169,7 +169,7 @@ def _asked(table: TableSnapshot, conditions: list[Condition], values: dict[str, 
 def _state(word: str, table: Any) -> CellState:
     """A word is a state's name; `pending` is what the reader makes of it (`observed.py`)."""
     if table.get("run_status", "idle") == "idle" and word.startswith("pending"):
-        return CellState.UNKNOWN if word == "pending-with-value" else CellState.EMPTY
+        return CellState.UNKNOWN if word == "pending-with-value" else CellState.PENDING_IDLE
     return CellState.PENDING if word.startswith("pending") else CellState[word.upper().replace("-", "_")]
 
 

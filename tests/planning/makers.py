@@ -10,7 +10,7 @@ from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Ref
 from reconciler.observed import CellState, Column, TableSnapshot
 from reconciler.place import Place
 from reconciler.plan import Call, Reason
-from reconciler.tableplan import Rules
+from reconciler.rules import Rules
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 QUIET = 180.0
@@ -18,7 +18,12 @@ SHOWS_WITHIN = 212.0
 """D + T + Q."""
 NOWHERE = Place("manifest.yaml", 1, 1)
 LETTERS = {".": CellState.EMPTY, "d": CellState.DONE, "f": CellState.FAILED, "p": CellState.IN_PROGRESS}
-LETTERS |= {"u": CellState.UNKNOWN, "n": CellState.DONE_WITHOUT_VALUE, "q": CellState.PENDING}
+LETTERS |= {
+    "u": CellState.UNKNOWN,
+    "n": CellState.DONE_WITHOUT_VALUE,
+    "q": CellState.PENDING,
+    "i": CellState.PENDING_IDLE,
+}
 """A column of cells is written as one letter a row: `..df` is two empty cells, a done and a failed one."""
 
 

@@ -101,6 +101,8 @@ class Oracle:
     def state(self, cell: Cell) -> CellState:
         """Return what the cell shows; one that is pending, and under way by no call of ours, is as good as empty."""
         state = CellState(self.table.states[cell[0]][self._row[cell[1]]])
+        if state is CellState.PENDING_IDLE:
+            return CellState.EMPTY
         is_ours = any(not call.settled for call in self._accepted(cell))
         return CellState.EMPTY if state is CellState.PENDING and not self.table.is_finished and not is_ours else state
 
@@ -137,6 +139,10 @@ class Oracle:
             return "missing_inputs"
         if self.is_blocked(cell):
             return "blocked"
+        if run.rollout is not None and any(
+            self._is_awaited((cell[0], row)) for row in self.portion(run, cell[0])[: run.rollout.first]
+        ):
+            return "waiting"
         if self.is_held_back(run):
             return "held_back"
         return "due"
@@ -249,7 +255,7 @@ class Oracle:
                         continue
                     state_before, _, value_before = before.partition(":")
                     state = CellState(self.table.states[column][self._row[row]])
-                    if state is CellState.PENDING and int(state_before) == CellState.EMPTY:
+                    if state is CellState.PENDING and int(state_before) in (CellState.EMPTY, CellState.PENDING_IDLE):
                         continue
                     if state is CellState.IN_PROGRESS or state != int(state_before):
                         return True

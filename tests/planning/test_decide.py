@@ -5,7 +5,6 @@ import pytest
 from reconciler.decide import (
     AWAITED,
     BLOCKED,
-    DONE_STATES,
     IN_DOUBT,
     LEFT_ALONE,
     MISSING_INPUTS,
@@ -27,6 +26,7 @@ SHORT = {"no_inputs": "missing_inputs", "unaged": "age_unknown", "exhausted": "a
 # For a mode and a state: what decides, in this order; after the last arrow what holds where none of it does.
 DECISIONS = """
 new    empty        doubt>in_doubt awaited>in_progress spent>not_started missing>no_inputs blocked>blocked >due
+new    pending_idle        doubt>in_doubt awaited>in_progress spent>not_started missing>no_inputs blocked>blocked >due
 new    done         >done
 new    done-n       >done
 new    failed       doubt>in_doubt awaited>in_progress >failed
@@ -35,6 +35,7 @@ new    pending      doubt>in_doubt >in_progress
 new    unknown      doubt>in_doubt awaited>in_progress >unknown_status
 
 failed empty        >satisfied
+failed pending_idle        >satisfied
 failed done         >done
 failed done-n       >done
 failed failed       doubt>in_doubt awaited>in_progress spent>exhausted missing>no_inputs blocked>blocked >due
@@ -43,6 +44,7 @@ failed pending      doubt>in_doubt >in_progress
 failed unknown      doubt>in_doubt awaited>in_progress >unknown_status
 
 all    empty        spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+all    pending_idle        spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 all    done         spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 all    done-n       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 all    failed       spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
@@ -51,6 +53,7 @@ all    pending      spent>satisfied doubt>in_doubt >in_progress
 all    unknown      spent>satisfied doubt>in_doubt awaited>in_progress >unknown_status
 
 refresh empty spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
+refresh pending_idle spent>satisfied doubt>in_doubt awaited>in_progress missing>no_inputs blocked>blocked >due
 refresh done spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
 refresh done-n spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
 refresh failed spent>satisfied doubt>in_doubt awaited>in_progress never>unaged missing>no_inputs blocked>blocked >due
@@ -64,6 +67,7 @@ COVERED_IN_PASSING = """
 new    done   doubt awaited
 failed done   doubt awaited
 failed empty  doubt awaited missing blocked
+failed pending_idle  doubt awaited missing blocked
 """
 
 LINES = [line.split() for line in DECISIONS.splitlines() if line]
@@ -85,7 +89,7 @@ def every_byte(state: CellState, judged: str = "") -> list[tuple[int, set[str]]]
 
 
 def test_the_table_has_a_line_for_every_mode_and_state() -> None:
-    """Three modes, one of which has two ways to judge, and seven states."""
+    """Three modes, one of which has two ways to judge, and eight states."""
     assert sorted((line[0], line[1]) for line in LINES) == sorted((how, state) for how in TABLES for state in STATES)
 
 
@@ -105,16 +109,6 @@ def test_a_call_covers_in_passing_only_what_the_table_allows(mode: Mode) -> None
     for name, state in STATES.items():
         for byte, flags in every_byte(state):
             assert bool(LEFT_ALONE[mode][byte]) == (name in allowed and not flags & allowed[name]), f"{name} {flags}"
-
-
-@pytest.mark.parametrize("how", TABLES)
-def test_a_state_that_no_byte_should_hold_is_an_unknown_one(how: str) -> None:
-    """7 stands for nothing: never due, never covered, never done."""
-    for byte in (byte for byte in range(256) if byte & 0b111 > max(CellState)):
-        assert TABLES[how][byte] == TABLES[how][byte & ~0b111 | CellState.UNKNOWN]
-        assert TABLES[how][byte] != Verdict.DUE
-        assert not any(LEFT_ALONE[mode][byte] for mode in Mode)
-    assert [byte for byte in range(256) if DONE_STATES[byte]] == [CellState.DONE, CellState.DONE_WITHOUT_VALUE]
 
 
 def test_every_reason_to_skip_a_cell_has_its_verdict() -> None:

@@ -57,6 +57,7 @@ def test_empty_cells_that_are_pending_are_judged_when_they_have_ended(state: Cal
     call = a_doubt(state, mode=mode, age=QUIET * 100)
     assert judged(call, table_of("qq", "qq", run_status="running")) == "open"
     assert judged(call, table_of("q.", ".f", run_status="running")) == "landed"
+    assert judged(call, table_of("i.", "..")) == "landed"
     assert judged(a_doubt(state, mode=mode, mark="1"), table_of("qd", "dd", run_status="running")) == "landed"
 
 

@@ -18,8 +18,8 @@ from reconciler.freshness import Dates
 from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.manifest import At, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
 from reconciler.observed import INPUT_KIND, CellState, Column, TableSnapshot
+from reconciler.rules import Rules
 from reconciler.selecting import selectors
-from reconciler.tableplan import Rules
 from tests.planning.makers import NOWHERE, QUIET, SHOWS_WITHIN, TABLE, a_manifest, a_run, column_id, config, row_id
 
 Item = TypeVar("Item")

@@ -142,7 +142,7 @@ WRONG: dict[str, tuple[tuple[Any, ...], Any]] = {
     "one row twice": ((TABLES, 0, IDS), b"x" * 64),
     "a flag that is neither yes nor no": ((TABLES, 0, MISSING), b"\0\x40\0"),
     "flags for other rows": ((TABLES, 0, MISSING), b"\0"),
-    "a state nobody knows": ((TABLES, 0, STATES, 0), b"\0\x07\0"),
+    "a state nobody knows": ((TABLES, 0, STATES, 0), b"\0\x08\0"),
     "a state with the facts' bits": ((TABLES, 0, STATES, 0), b"\0\x80\0"),
     "states that are text": ((TABLES, 0, STATES, 0), "..."),
     "a condition that has no name": ((TABLES, 0, MATCHES), {"x": b"\xa0"}),

@@ -118,7 +118,7 @@ def test_what_is_due_on_a_running_table_is_left_and_said(make_desk: MakeDesk) ->
     for how in (["--yes"], ["--plan", "plan.json"]):
         said = desk.run("apply", *how, "--no-wait")
         assert said.code == 6
-        assert "accounts/news: 3 cells due and not sent: its table is running" in said.out
+        assert "accounts/news: 3 cells approved and not sent: its table is running" in said.out
         assert "nothing was due" not in said.out
     assert desk.run("plan", "--detailed-exitcode").code == 2
     assert desk.run("drift").code == 2
@@ -152,7 +152,7 @@ def test_a_table_that_is_never_idle_is_named_when_time_runs_out(make_desk: MakeD
     running(desk)
     said = desk.run("apply", "--yes", "--wait", "--timeout", "0.2")
     assert said.code == 6
-    assert "3 cells due and not sent: its table is running" in said.out
+    assert "3 cells approved and not sent: its table is running" in said.out
 
 
 @pytest.fixture

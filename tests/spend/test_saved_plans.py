@@ -105,8 +105,15 @@ CHANGES = [
     pytest.param(another_revision, "`accounts` changed since", "accounts", id="revision"),
     pytest.param(another_scope, "`accounts` changed since", "accounts", id="scope"),
     pytest.param(a_manifest_gone, "`partners` is gone since", "partners", id="manifest gone"),
-    pytest.param(another_price, "the price of accounts/news changed from 3 to 6 credits", "both", id="price"),
-    pytest.param(a_price_of_one_column, "the price of accounts/notes changed from 3 to 1.5", "both", id="one price"),
+    pytest.param(
+        another_price, "the price of column `news` of accounts/news changed from 1 to 2 credits", "both", id="price"
+    ),
+    pytest.param(
+        a_price_of_one_column,
+        "the price of column `notes` of accounts/notes changed from 1 to 0.5",
+        "both",
+        id="one price",
+    ),
     pytest.param(a_column_gone, "is gone since the plan was made", "accounts", id="column gone"),
 ]
 

@@ -86,7 +86,7 @@ def test_time_that_runs_out_leaves_later_waves(make_desk: MakeDesk) -> None:
     said = desk.run("apply", "--yes", "--wait", "--timeout", "0.01")
     assert said.code == 6
     assert "1 table still running" in said.out
-    assert "accounts/new: 6 cells due and not sent: waiting ended before its turn" in said.out
+    assert "accounts/new: 6 cells approved and not sent: waiting ended before its turn" in said.out
     assert charged(desk) == {"news": 6}
 
 
