@@ -26,4 +26,6 @@ errors.py  place.py  clean.py  fingerprint.py  masks.py  packed.py  amounts.py  
 simulator/      a stand-in of the API; only its commands import it
 """
 
-__version__ = "0.1.0"
+from reconciler.version import __version__
+
+__all__ = ["__version__"]

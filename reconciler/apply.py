@@ -12,14 +12,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import groupby
 from queue import SimpleQueue
 from typing import Protocol
 
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
 from reconciler.history import CallState
-from reconciler.outcome import Actor, CallResult, Ended, Ending, Receipt, Ticket
+from reconciler.outcome import Actor, CallResult, Ended, Ending, Receipt, Stop, StopCause, Ticket
 from reconciler.plan import Call, Plan
 
 STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
@@ -71,31 +70,6 @@ class Journal(Protocol):
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Record how the attempt ended, durable on return. Raises LedgerError."""
-
-
-class StopCause(StrEnum):
-    """Why an apply stopped sending before its last call."""
-
-    REFUSED = "refused"
-    OVERBOUGHT = "overbought"
-    """More cells were accepted than planned."""
-    TROUBLE = "trouble"
-    """Too many calls in a row without a clear answer."""
-    INTERRUPTED = "interrupted"
-    LEDGER = "ledger"
-    LOOK = "look"
-    """The tables could not be looked at again between two waves."""
-    LEASED = "leased"
-    """Another apply is at work on a table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """That an apply stopped, and why, in words."""
-
-    cause: StopCause
-    message: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

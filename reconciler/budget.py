@@ -1,11 +1,11 @@
 """What cells cost and what may be spent on them: prices and limits, exact, each limit with who set it where."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from reconciler.manifest import Mode
+from reconciler.manifest import Manifest, Mode
 from reconciler.observed import Column
 
 BUILT_IN_PRICES: Mapping[str, Decimal] = MappingProxyType({"agent": Decimal(1), "company_people_finder": Decimal(2)})
@@ -123,3 +123,16 @@ def _over(stronger: Cap, weaker: Cap) -> Cap:
 
 def _over_each(stronger: Mapping[str, Cap], weaker: Mapping[str, Cap]) -> dict[str, Cap]:
     return {**weaker, **{name: _over(cap, weaker.get(name, NO_CAP)) for name, cap in stronger.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The limits of a base that a change is held to whatever it says itself (`--limits-from`)."""
+
+    limits: Limits
+    prices: Sequence[Prices]
+    """The price lists, the base's and the present one: a cell counts with the highest of its prices."""
+    manifests: Sequence[Manifest] = ()
+    """The base's: a change can neither drop a label that is limited nor give itself one that allows something."""
+    unknown: str = ""
+    """Why nobody can tell the base's manifests; empty where one can."""

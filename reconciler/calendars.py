@@ -21,8 +21,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from reconciler.freshness import Dates
-from reconciler.manifest import At, Manifest
+from reconciler.manifest import At, Dates, Manifest
 from reconciler.wording import did_you_mean, quote
 
 _FIELDS = (

@@ -5,26 +5,15 @@ today or years old: spending on that guess is not this tool's business, so it is
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
 from math import ceil, inf
 
 from reconciler import masks
 from reconciler.decide import AWAITED, NEVER_BOUGHT, SPENT
-from reconciler.manifest import At, Every, Refresh
+from reconciler.manifest import At, Dates, Every, Refresh
 from reconciler.observed import Column
 from reconciler.recall import Memory
-
-
-@dataclass(frozen=True, slots=True)
-class Dates:
-    """Where a calendar stands at one moment, in its own time zone."""
-
-    last: datetime | None
-    """The last date not after that moment: dates that were missed count once. None: there was none yet."""
-    next: datetime | None
-    """The first date after it; None: there will be none."""
 
 
 class Freshness:

@@ -4,12 +4,13 @@ A finder's cell fills at most `max_results` rows of its child table [V]; a finde
 many, and then only what the child's manifest allows (`allow_growth`) can be bought of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from reconciler.budget import Prices
 from reconciler.desired import columns_of
+from reconciler.guard import priced
 from reconciler.manifest import ChildOf, Manifest, Run
 from reconciler.observed import Column, TableSnapshot
 from reconciler.plan import Call, Growth
@@ -56,19 +57,6 @@ def _filling(source: ChildOf, calls: Iterable[Call]) -> dict[tuple[str, str], in
                 cells = sum(len(block.rows) for block in call.covered if column in block.columns)
                 found[call.table_id, column] = found.get((call.table_id, column), 0) + cells
     return found
-
-
-def priced(growth: Growth, price_of: Callable[[Column], Decimal | None]) -> Growth:
-    """Return what it costs at most where a cell has these prices; unchanged where nobody knows which cells come."""
-    if not growth.most:
-        return growth
-    prices = {column.id: price_of(column) for column, _ in growth.most}
-    known = {column: price for column, price in prices.items() if price is not None}
-    unpriced = tuple(column for column, _ in growth.most if column.id not in known)
-    if unpriced:
-        return replace(growth, max_credits=None, unpriced=unpriced)
-    total = sum((known[column.id] * cells for column, cells in growth.most), Decimal(0))
-    return replace(growth, max_credits=min(total, max(known.values()) * (growth.max_cells or 0)), unpriced=())
 
 
 def _growth(

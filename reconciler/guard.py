@@ -6,16 +6,14 @@ evaluated is violated, never passed.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciler.amounts import amount, counted, percent
-from reconciler.budget import Limit, Limits, Prices, Rule
+from reconciler.budget import Floor, Limit, Limits, Prices, Rule
 from reconciler.clean import clean
-from reconciler.growth import priced
-from reconciler.manifest import Manifest
-from reconciler.observed import CellState
+from reconciler.observed import CellState, Column
 from reconciler.plan import Call, Growth, Plan, PlannedTable, Violation, sums
 from reconciler.wording import quote
 
@@ -42,19 +40,6 @@ class Labels:
     def of(self, call: Call) -> frozenset[str]:
         """Return the labels that allow a call something."""
         return self.granted.get((call.table_id, call.manifest), frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """The limits of a base that a change is held to whatever it says itself (`--limits-from`)."""
-
-    limits: Limits
-    prices: Sequence[Prices]
-    """The price lists, the base's and the present one: a cell counts with the highest of its prices."""
-    manifests: Sequence[Manifest] = ()
-    """The base's: a change can neither drop a label that is limited nor give itself one that allows something."""
-    unknown: str = ""
-    """Why nobody can tell the base's manifests; empty where one can."""
 
 
 def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, ...]:
@@ -132,11 +117,6 @@ def held_labels(plan: Plan, floor: Floor) -> Labels:
 def as_words(labels: Mapping[str, str]) -> frozenset[str]:
     """Return labels as limits name them: `key=value`."""
     return frozenset(f"{key}={value}" for key, value in labels.items())
-
-
-def whence(violation: Violation) -> str:
-    """Say which rule it is, where it was set and who can raise it."""
-    return f"{violation.rule}, set in {violation.set_at}; to be raised by {violation.raised_by}"
 
 
 def _growth(growths: Iterable[Growth]) -> Iterator[Violation]:
@@ -348,3 +328,16 @@ def _grouped(pairs: Iterable[tuple[str, Call]]) -> dict[str, list[Call]]:
     for key, call in pairs:
         grouped.setdefault(key, []).append(call)
     return grouped
+
+
+def priced(growth: Growth, price_of: Callable[[Column], Decimal | None]) -> Growth:
+    """Return what it costs at most where a cell has these prices; unchanged where nobody knows which cells come."""
+    if not growth.most:
+        return growth
+    prices = {column.id: price_of(column) for column, _ in growth.most}
+    known = {column: price for column, price in prices.items() if price is not None}
+    unpriced = tuple(column for column, _ in growth.most if column.id not in known)
+    if unpriced:
+        return replace(growth, max_credits=None, unpriced=unpriced)
+    total = sum((known[column.id] * cells for column, cells in growth.most), Decimal(0))
+    return replace(growth, max_credits=min(total, max(known.values()) * (growth.max_cells or 0)), unpriced=())

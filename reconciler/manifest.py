@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -76,6 +77,16 @@ class At:
     def content(self) -> dict[str, Any]:
         """Return it as written."""
         return {"at": self.cron, "timezone": self.timezone}
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """Where a calendar stands at one moment, in its own time zone."""
+
+    last: datetime | None
+    """The last date not after that moment: dates that were missed count once. None: there was none yet."""
+    next: datetime | None
+    """The first date after it; None: there will be none."""
 
 
 Refresh: TypeAlias = Every | At

@@ -1,6 +1,7 @@
 """What became of each call: the nouns that apply, the ledger and the report share."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from reconciler.history import Block, CallState
 from reconciler.plan import Call
@@ -82,3 +83,28 @@ class CallResult:
     """Set when the apply waited for it."""
     not_started: tuple[Block, ...] = ()
     """With a settlement: which cells are neither done nor failed."""
+
+
+class StopCause(StrEnum):
+    """Why an apply stopped sending before its last call."""
+
+    REFUSED = "refused"
+    OVERBOUGHT = "overbought"
+    """More cells were accepted than planned."""
+    TROUBLE = "trouble"
+    """Too many calls in a row without a clear answer."""
+    INTERRUPTED = "interrupted"
+    LEDGER = "ledger"
+    LOOK = "look"
+    """The tables could not be looked at again between two waves."""
+    LEASED = "leased"
+    """Another apply is at work on a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """That an apply stopped, and why, in words."""
+
+    cause: StopCause
+    message: str
+    hint: str = ""

@@ -8,7 +8,7 @@ from reconciler.clean import clean
 from reconciler.elapsed import elapsed
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
 from reconciler.finding import find_floor
-from reconciler.guard import NARROW, check, whence
+from reconciler.guard import NARROW, check
 from reconciler.history import PastCall
 from reconciler.looking import Look, Wanted, plan, resolve
 from reconciler.manifest import Manifest
@@ -132,6 +132,6 @@ def refuse_unfit(proposed: Plan, settings: Settings, sent: str = "before anythin
         raise ErroredPlan(proposed.diagnostics)
     violated = check(proposed, settings.limits, settings.floor)
     if violated:
-        places = "\n".join(whence(violation) for violation in violated)
+        places = "\n".join(violation.set_by for violation in violated)
         message = "; ".join(violation.message for violation in violated)
         raise LimitExceeded(f"refused {sent}: {message}", hint=f"{places}\n{NARROW}")

@@ -305,6 +305,11 @@ class Violation:
     raised_by: str = ""
     """Who can raise it."""
 
+    @property
+    def set_by(self) -> str:
+        """Which rule it is, where it was set and who can raise it, in words."""
+        return f"{self.rule}, set in {self.set_at}; to be raised by {self.raised_by}"
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from reconciler.amounts import json_number, rfc3339
 from reconciler.budget import Limits
 from reconciler.change import Against
 from reconciler.fingerprint import digest_of_parts
+from reconciler.origin import Origin, Taken
 from reconciler.place import Problem
 from reconciler.plan import (
     FORMAT_VERSION,
@@ -26,40 +27,6 @@ from reconciler.plan import (
 
 PIECES_AT_ONCE = 10_000
 _ENCODER = json.JSONEncoder(indent=2, ensure_ascii=True)
-
-
-@dataclass(frozen=True, slots=True)
-class GitState:
-    """The commit the manifests were read at."""
-
-    sha: str
-    dirty: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where and when a plan was made: everything in the file that is not the plan itself."""
-
-    created_at: str
-    """RFC 3339, UTC."""
-    tool_version: str
-    base_url: str
-    git: GitState | None = None
-    """None outside a git work tree."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Where a plan that was not made from the live tables has them from: `plan --live-snapshot`."""
-
-    taken_at: str
-    """RFC 3339, UTC."""
-    age_seconds: int
-    """When the plan was made."""
-    digest: str
-    """Of the snapshot, `sha256:…`."""
-    verified: bool
-    """The signature was checked with the key and is right."""
 
 
 def document(

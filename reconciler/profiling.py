@@ -9,11 +9,11 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
-from reconciler import __version__
 from reconciler.apply import Journal, Runner
 from reconciler.client import ReadCost
 from reconciler.outcome import Actor, Ended, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan
+from reconciler.version import __version__
 
 FORMAT_VERSION = "1.0"
 

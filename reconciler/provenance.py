@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.commit import run_git
+from reconciler.origin import GitState
 from reconciler.outcome import Actor
-from reconciler.planfile import GitState
 
 
 def is_ci(environment: Mapping[str, str]) -> bool:

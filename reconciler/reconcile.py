@@ -7,14 +7,13 @@ Here the edges meet the decisions. Each function tells one chapter and leaves th
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from reconciler.apply import Stop, StopCause
 from reconciler.approval import Approval
 from reconciler.clean import clean
 from reconciler.errors import ReconcilerError
 from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.leasing import Leases
 from reconciler.looking import Look, Wanted, look
-from reconciler.outcome import CallResult
+from reconciler.outcome import CallResult, Stop, StopCause
 from reconciler.permit import Permit, refuse_unfit
 from reconciler.plan import Call, Cause, Plan
 from reconciler.recovery import Verdict

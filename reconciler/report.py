@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 
-from reconciler.apply import Stop, StopCause
 from reconciler.history import CallState
-from reconciler.outcome import CallResult
+from reconciler.outcome import CallResult, Stop, StopCause
 from reconciler.plan import Call, Growth, OpenCall, Plan, SkipReason, Trial
 
 

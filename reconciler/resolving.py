@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from reconciler.amounts import counted
 from reconciler.errors import ApiError
 from reconciler.manifest import ByName, ByTag, ChildOf, Manifest
+from reconciler.manifest_order import depths
 from reconciler.observed import FINDER_KIND, Column, ListedTable, TableHeader
-from reconciler.ordering import depths
 from reconciler.place import Place, Problem
 from reconciler.wording import did_you_mean, quote
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.budget import Floor
 from reconciler.clean import clean
 from reconciler.commit import Blob, Commit, find_commit
 from reconciler.condition import moved
 from reconciler.discovery import PROJECT_FILES, find_files
 from reconciler.errors import LimitExceeded, ManifestError, SettingsError
-from reconciler.guard import Floor
 from reconciler.loading import load_manifests
 from reconciler.manifest import ChildOf, Manifest, Named, Run, Selection, Source
 from reconciler.place import Place, Problem

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.budget import Prices
-from reconciler.freshness import Dates
-from reconciler.manifest import At
+from reconciler.manifest import At, Dates
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
-from reconciler.apply import Apply, Pace, Runner, Stop, StopCause
+from reconciler.apply import Apply, Pace, Runner
 from reconciler.client import Reader
 from reconciler.elapsed import elapsed
 from reconciler.errors import ApiError, LedgerError
@@ -15,7 +15,7 @@ from reconciler.leasing import Leases
 from reconciler.ledger import Ledger
 from reconciler.manifest import Mode
 from reconciler.observed import TableSnapshot, TableStatus
-from reconciler.outcome import Actor, CallResult, Ending, Ticket
+from reconciler.outcome import Actor, CallResult, Ending, Stop, StopCause, Ticket
 from reconciler.plan import Call, Plan
 from reconciler.profiling import Phase, Profile, TimedJournal, TimedRunner
 from reconciler.report import Report

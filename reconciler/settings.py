@@ -7,10 +7,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from reconciler.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
-from reconciler.budget import Limit, Limits
+from reconciler.budget import Floor, Limit, Limits
 from reconciler.discovery import PROJECT_FILES
 from reconciler.errors import SettingsError
-from reconciler.guard import Floor
 from reconciler.limiting import limits_in
 from reconciler.project import DEFAULT_PROJECT, Project, load_project
 

@@ -10,8 +10,8 @@ from reconciler import masks
 from reconciler.cover import ColumnCells
 from reconciler.desired import Scope
 from reconciler.manifest import Manifest
+from reconciler.manifest_order import before
 from reconciler.observed import CellState, Column, TableSnapshot
-from reconciler.ordering import before
 from reconciler.plan import Call, Skip, SkipReason, Trial
 from reconciler.recall import Memory
 

@@ -16,7 +16,6 @@ import click
 
 from reconciler import looking, planfile, reconcile, schema, sending
 from reconciler import saved as saved_plan
-from reconciler.apply import Stop, StopCause
 from reconciler.clean import clean
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin, say_where, writing_ledger
@@ -30,7 +29,7 @@ from reconciler.guard import tightest
 from reconciler.history import CallState
 from reconciler.looking import Wanted
 from reconciler.observed import TableStatus
-from reconciler.outcome import CallResult, Ending, Ticket
+from reconciler.outcome import CallResult, Ending, Stop, StopCause, Ticket
 from reconciler.plan import Call, OpenCall, Plan
 from reconciler.profiling import Phase, Profile
 from reconciler.provenance import actor

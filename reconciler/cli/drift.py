@@ -13,7 +13,8 @@ from reconciler.client import Reader
 from reconciler.errors import ManifestError
 from reconciler.render.status_text import drift_text
 from reconciler.report import ExitCode
-from reconciler.standing import drift_document, has_drifted
+from reconciler.standing import has_drifted
+from reconciler.statusfile import drift_document
 
 
 @click.command("drift")

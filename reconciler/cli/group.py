@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from reconciler import __version__
+from reconciler.version import __version__
 
 COMMANDS = {
     "init": "Scaffold a project that works at once against the simulator.",

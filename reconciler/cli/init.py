@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from reconciler import __version__, scaffold, schema
+from reconciler import scaffold, schema
 from reconciler.cli.console import Console, exits
 from reconciler.discovery import SUFFIXES
 from reconciler.report import ExitCode
 from reconciler.settings import project_file_in
+from reconciler.version import __version__
 
 
 @click.command("init")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler import __version__, looking
+from reconciler import looking
 from reconciler.amounts import counted
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin, reading_ledger
@@ -15,10 +15,11 @@ from reconciler.cli.writing import write_whole
 from reconciler.client import Reader
 from reconciler.errors import SettingsError
 from reconciler.finding import Directory, index_of
-from reconciler.planfile import Origin, Taken
+from reconciler.origin import Origin, Taken
 from reconciler.report import ExitCode
 from reconciler.settings import read_snapshot_key
 from reconciler.snapshotfile import MAX_FILE_BYTES, LiveSnapshot, decode, encode
+from reconciler.version import __version__
 
 
 @click.command("snapshot")

@@ -15,7 +15,8 @@ from reconciler.looking import Wanted
 from reconciler.render.status_text import status_text
 from reconciler.report import ExitCode
 from reconciler.settings import Settings
-from reconciler.standing import standing, status_document
+from reconciler.standing import standing
+from reconciler.statusfile import status_document
 
 EVERY_SECONDS = 5.0
 FASTEST_SECONDS = 1.0

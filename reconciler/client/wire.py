@@ -11,13 +11,13 @@ from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
-from reconciler import __version__
 from reconciler.client.bodies import Body, Buffers
 from reconciler.client.loose_json import without_mark
 from reconciler.client.options import ApiOptions, Token
 from reconciler.client.unpack import UnpackingError, unpacked
 from reconciler.client.words import refusal, spoken
 from reconciler.errors import ApiError, BadResponse, Refused
+from reconciler.version import __version__
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""

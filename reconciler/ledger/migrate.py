@@ -11,8 +11,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, delete, insert, select
 
-import reconciler
 from reconciler.ledger.tables import LEDGER_ID, SCHEMA_VERSION, meta
+from reconciler.version import __version__
 
 # Alembic keeps the migration at work in module globals, so two threads cannot migrate two ledgers at once.
 _one_at_a_time = threading.Lock()
@@ -31,4 +31,4 @@ def upgrade(connection: Connection) -> None:
     connection.execute(delete(meta).where(meta.c.key == "schema"))
     connection.execute(insert(meta), {"key": "schema", "value": str(SCHEMA_VERSION)})
     connection.execute(delete(meta).where(meta.c.key == "migrated_by"))
-    connection.execute(insert(meta), {"key": "migrated_by", "value": reconciler.__version__})
+    connection.execute(insert(meta), {"key": "migrated_by", "value": __version__})

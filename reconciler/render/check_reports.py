@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from reconciler import __version__
 from reconciler.amounts import counted
 from reconciler.clean import clean
 from reconciler.fingerprint import digest
 from reconciler.place import Problem
+from reconciler.version import __version__
 
 RULE = "reconciler-validate"
 _LENGTH = 2000

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 from reconciler.amounts import amount, counted, duration, moment_text, percent
 from reconciler.budget import Limits
 from reconciler.clean import clean
-from reconciler.guard import NARROW, whence
+from reconciler.guard import NARROW
 from reconciler.manifest import Mode
 from reconciler.place import Problem
 from reconciler.plan import (
@@ -371,5 +371,5 @@ def _next_step(violations: Sequence[Violation]) -> str:
     if not violations:
         return "Apply it with `reconciler apply`, or save it with `--out plan.json`."
     lines = ["An apply would be refused before anything is sent:"]
-    lines += [f"  {violation.message}\n    {whence(violation)}" for violation in violations]
+    lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
     return "\n".join([*lines, NARROW])

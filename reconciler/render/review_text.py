@@ -5,8 +5,8 @@ from decimal import Decimal
 from reconciler.amounts import amount, counted, duration
 from reconciler.change import Against
 from reconciler.clean import clean
+from reconciler.origin import Taken
 from reconciler.plan import Totals
-from reconciler.planfile import Taken
 from reconciler.render.paint import Colour, Paint
 
 MOST_CHANGES = 100

@@ -28,14 +28,15 @@ simulator    simulator
 story        against reconcile permit sending looking finding leasing profiling
 files        comparison revision settings loading runs project limiting provenance commit discovery
 edges        forge client ledger sources schema shapes calendars elapsed
-texts        render reportfile saved planfile snapshotfile scaffold
+texts        render reportfile statusfile saved planfile snapshotfile scaffold
 apply        report apply waiting
 takings      importing adoption standing
-planning     planner tableplan waves guard growth
+planning     planner tableplan waves growth guard
 decisions    rules freshness recovery approval shortcut desired selecting resolving
 parts        claims ordering cover recall blocking decide evidence masks
-nouns        records outcome change plan history budget observed manifest condition
-ground       encoding errors addresses patterns wording blanks syntax amounts clean fingerprint place packed __init__
+nouns        records outcome change plan history origin budget observed manifest_order manifest condition
+reading      encoding errors addresses patterns wording blanks syntax
+ground       __init__ amounts clean fingerprint place packed version
 """
 """From the top down. A module imports from the floors below its own, and on its own floor only what stands after it."""
 
@@ -78,7 +79,7 @@ OTHER_DOORS = {
 """Further doors: (module or room, distribution) → why."""
 
 PURE = """
-texts apply takings planning decisions parts nouns ground
+texts apply takings planning decisions parts nouns reading ground
 """
 """Floors that read no clock, file, socket or environment."""
 

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler import planfile
+from reconciler.origin import Origin
 from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
 from tests.journey.desk import ACCOUNTS, agent
 from tests.spend.parties import Party, Stage, StoreClock
 
 MONDAYS = 'mode: all, refresh: {at: "0 6 * * 1", timezone: Europe/Berlin}'
-ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.example")
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.example")
 
 
 @pytest.fixture

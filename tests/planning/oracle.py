@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not
-from reconciler.freshness import Dates
 from reconciler.history import CallState, PastCall, TableHistory
-from reconciler.manifest import At, Every, Manifest, Mode, Run
+from reconciler.manifest import At, Dates, Every, Manifest, Mode, Run
 from reconciler.observed import CellState, Column, TableSnapshot
 from tests.planning.worlds import DATES
 

@@ -6,10 +6,10 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from reconciler.apply import MOST_ATTEMPTS, MOST_TROUBLES, Stop, StopCause
+from reconciler.apply import MOST_ATTEMPTS, MOST_TROUBLES
 from reconciler.errors import InDoubt, Leased, NotSent, Refused, Unwritable
 from reconciler.history import CallState
-from reconciler.outcome import Ending, Receipt
+from reconciler.outcome import Ending, Receipt, Stop, StopCause
 from reconciler.plan import Call
 from reconciler.report import ExitCode, Report
 from tests.planning.makers import a_call

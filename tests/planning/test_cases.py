@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from reconciler import planfile, schema
+from reconciler.origin import Origin
 from reconciler.render.paint import plain
 from reconciler.render.plan_text import plan_text
 from tests.planning.cases import CASES, Case, read_case
 
-ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 SCENARIOS = sorted(folder.name for folder in CASES.iterdir() if folder.is_dir())
 
 

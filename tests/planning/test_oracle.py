@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reconciler import planfile
 from reconciler.approval import Approval
 from reconciler.history import TableHistory
+from reconciler.origin import Origin
 from reconciler.plan import Call, Cause, Plan, Reason
 from reconciler.planner import make_plan
 from tests.effort import examples
@@ -19,7 +20,7 @@ from tests.planning.makers import QUIET, SHOWS_WITHIN, TABLE, bought
 from tests.planning.oracle import Cell, Oracle
 from tests.planning.worlds import World, worlds
 
-ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 thorough = settings(max_examples=examples(4000), deadline=None, suppress_health_check=list(HealthCheck))
 brief = settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -8,13 +8,12 @@ import pytest
 from reconciler import planfile
 from reconciler.manifest import Mode
 from reconciler.observed import TableSnapshot
+from reconciler.origin import GitState, Origin
 from reconciler.plan import Plan
 from reconciler.planner import make_plan
 from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
-ORIGIN = planfile.Origin(
-    "2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai", planfile.GitState("abc", dirty=False)
-)
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai", GitState("abc", dirty=False))
 SIMPLE = a_table([a_column(1), a_column(2)], ["..d", ".dd"])
 
 

@@ -4,9 +4,8 @@ from itertools import combinations, product
 
 import pytest
 
-from reconciler.apply import Stop, StopCause
 from reconciler.history import CallState
-from reconciler.outcome import CallResult, Ending, Receipt, Settlement
+from reconciler.outcome import CallResult, Ending, Receipt, Settlement, Stop, StopCause
 from reconciler.plan import OpenCall
 from reconciler.report import ExitCode, Report, bought_cells, sum_cells, sum_credits
 from tests.planning.makers import a_call

@@ -10,11 +10,12 @@ from typing import Any
 from hypothesis import HealthCheck, event, given, settings
 
 from reconciler import planfile, schema, standing
-from reconciler.budget import Cap, Limit, Limits, Prices, Rule
-from reconciler.guard import Floor, check
+from reconciler.budget import Cap, Floor, Limit, Limits, Prices, Rule
+from reconciler.guard import check
 from reconciler.history import TableHistory
 from reconciler.manifest import ByTag, Manifest, Mode
 from reconciler.observed import TableSnapshot
+from reconciler.origin import Origin
 from reconciler.plan import Call, Plan, SkipReason
 from reconciler.planner import make_plan
 from reconciler.render.paint import plain
@@ -26,7 +27,7 @@ from tests.planning.oracle import Oracle
 from tests.planning.worlds import World, asked, worlds
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
-ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from reconciler.budget import Prices
 from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
-from reconciler.freshness import Dates
 from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import At, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
+from reconciler.manifest import At, Dates, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
 from reconciler.observed import INPUT_KIND, CellState, Column, TableSnapshot
 from reconciler.rules import Rules
 from reconciler.selecting import selectors

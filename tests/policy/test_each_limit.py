@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.budget import Cap, Limit, Limits, Prices, Rule
-from reconciler.guard import Floor, check, tightest, violations, whence
+from reconciler.budget import Cap, Floor, Limit, Limits, Prices, Rule
+from reconciler.guard import check, tightest, violations
 from reconciler.manifest import Mode
 from reconciler.plan import Plan
 from reconciler.planner import make_plan
@@ -43,7 +43,7 @@ def told(message: str, rule: str, path: str, who: str = "whoever may change that
 
 def said(plan: Plan, limits: Limits) -> list[str]:
     """Return what is said of each violation, in full."""
-    return [f"{found.message}\n  {whence(found)}" for found in violations(plan, limits)]
+    return [f"{found.message}\n  {found.set_by}" for found in violations(plan, limits)]
 
 
 def test_the_plan_of_these_tests() -> None:

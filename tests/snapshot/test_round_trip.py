@@ -10,6 +10,7 @@ from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.looking import Look, keep, look_back
 from reconciler.manifest import Mode
 from reconciler.observed import TableSnapshot
+from reconciler.origin import Origin
 from reconciler.plan import Plan
 from reconciler.planner import make_plan
 from reconciler.recovery import judge
@@ -30,7 +31,7 @@ from tests.planning.makers import (
 from tests.planning.worlds import World, worlds
 
 KEY = b"k" * 32
-ORIGIN = planfile.Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 
 

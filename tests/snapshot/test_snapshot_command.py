@@ -9,6 +9,7 @@ import pytest
 
 from reconciler import planfile, schema
 from reconciler.cli.snapshot import taken_of
+from reconciler.origin import Origin
 from reconciler.render.paint import plain
 from reconciler.render.review_text import review_text
 from reconciler.snapshotfile import LiveSnapshot
@@ -167,10 +168,10 @@ def test_with_the_key_the_signature_is_checked(signing: Desk) -> None:
 def test_it_says_how_old_it_is() -> None:
     """In text and in the plan file; a clock that runs behind does not make it younger than nothing."""
     kept = LiveSnapshot("2026-01-01T00:00:00Z", "1", "x", {}, {}, {}, "sha256:" + "0" * 64)
-    taken = taken_of(kept, planfile.Origin("2026-01-03T00:00:01Z", "1", "x"))
+    taken = taken_of(kept, Origin("2026-01-03T00:00:01Z", "1", "x"))
     assert (taken.age_seconds, taken.taken_at) == (172801, "2026-01-01T00:00:00Z")
     assert "taken 2 days ago (2026-01-01T00:00:00Z)" in review_text(None, taken, plain)
-    assert taken_of(kept, planfile.Origin("2025-12-31T00:00:00Z", "1", "x")).age_seconds == 0
+    assert taken_of(kept, Origin("2025-12-31T00:00:00Z", "1", "x")).age_seconds == 0
 
 
 def test_a_table_that_it_does_not_hold_is_an_error_at_its_line(signing: Desk) -> None:

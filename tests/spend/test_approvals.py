@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from reconciler import planfile, saved
+from reconciler.origin import Origin
 from reconciler.outcome import Actor
 from reconciler.plan import Plan
-from reconciler.planfile import Origin
 from reconciler.report import Report
 from reconciler.simulator.clock import ManualClock, RunningClock
 from reconciler.simulator.server import serve

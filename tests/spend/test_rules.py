@@ -20,9 +20,9 @@ from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
 from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
+from reconciler.origin import Origin
 from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan
-from reconciler.planfile import Origin
 from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
 from tests.journey.desk import ACCOUNTS

@@ -31,9 +31,9 @@ from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
+from reconciler.origin import Origin
 from reconciler.outcome import Actor, Ending, Receipt, Ticket
 from reconciler.plan import Call, Plan, SkipReason
-from reconciler.planfile import Origin
 from reconciler.saved import SavedPlan
 from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.live import LiveSimulator

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import standing
+from reconciler import standing, statusfile
 from reconciler.manifest import Mode
 from reconciler.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason
 from reconciler.render.paint import plain
@@ -102,7 +102,7 @@ def test_what_was_not_read_is_a_dash_and_null() -> None:
         "\n"
         "1 table, 2 runs: nothing due."
     )
-    document = standing.status_document(found, "2026-01-01T00:00:00Z")
+    document = statusfile.status_document(found, "2026-01-01T00:00:00Z")
     assert (document["tables"][0]["cells"], document["tables"][0]["runs"][0]["shown"]) == (None, None)
 
 
