@@ -70,7 +70,7 @@ class Commit:
     """All its files and links, by path."""
 
     def below(self, paths: Iterable[str]) -> list[Blob]:
-        """Return the YAML and JSON files below `paths`, what stands exactly at them, and links that may lead to some."""
+        """Return the YAML and JSON files below `paths`, what stands exactly at them, and links that may lead there."""
         wanted = {os.path.normpath(path) for path in paths}
         found = []
         for path, blob in self.blobs.items():

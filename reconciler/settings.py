@@ -117,45 +117,48 @@ def _second_ledger(why: str, folder: Path) -> SettingsError:
     )
 
 
-def check_owner(settings: Settings, folders: Iterable[Path]) -> None:
-    """Refuse manifests in `folders` for which another project's ledger and limits hold than the ones in use.
+def check_owner(settings: Settings, files: Iterable[Path]) -> None:
+    """Refuse manifests in `files` for which the ledger and the limits of another project hold than of the one in use.
 
-    The wrong ledger would not know what was bought, and all of it would be bought again. A folder belongs to the
-    project that would be found from within it; one that is reached by a link also to the one where it stands. Raises
+    The wrong ledger would not know what was bought, and all of it would be bought again. A file belongs to the project
+    that would be found from its folder; a link to where it leads, or if there is no project, to where it stands. Raises
     SettingsError.
     """
     here = settings.project_file
-    both = (Path(kind(folder)) for folder in folders for kind in (os.path.abspath, os.path.realpath))
-    for folder in dict.fromkeys(both):
-        there = _nearest_project(folder)
+    where = dict.fromkeys((_absolute(file.parent), Path(os.path.realpath(file)).parent) for file in files)
+    for named, real in where:
+        there = _nearest_project(real) or _nearest_project(named)
         if there is None:
-            _refuse_unowned(settings, folder)
+            _refuse_unowned(settings, named, real)
         # A second file in the project's own folder was named by a person: that is one project, set up in two ways.
         elif here is None or os.path.realpath(there.parent) != os.path.realpath(here.parent):
             used = "no project file is in use" if here is None else f"the one in use is {_shown(here)}"
             raise SettingsError(
-                f"the manifests in {_shown(folder)} belong to the project of {_shown(there)}, but {used}: "
+                f"the manifests in {_shown(named)} belong to the project of {_shown(there)}, but {used}: "
                 "that project's limits and its ledger, which knows what was bought, would not hold",
                 hint=f"Work there (`reconciler -C {_shown(there.parent)}`), or use `--project {_shown(there)}`.",
             )
 
 
-def _refuse_unowned(settings: Settings, folder: Path) -> None:
+def _refuse_unowned(settings: Settings, named: Path, real: Path) -> None:
     """Refuse manifests of no project if another ledger than the one in use may know them, unless a person named it."""
     if settings.named_ledger is not None:
         return
-    for above in _folders_up(folder):
+    for above in dict.fromkeys((*_folders_up(real), *_folders_up(named))):
         ledger = above / DEFAULT_LEDGER
         if ledger.exists() and os.path.realpath(ledger_address(settings)) != os.path.realpath(ledger):
-            raise _second_ledger(f"there is no project file for the manifests in {_shown(folder)}", above)
-    is_inside = Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(Path.cwd()))
-    if settings.project_file is None and not is_inside:
+            raise _second_ledger(f"there is no project file for the manifests in {_shown(named)}", above)
+    if settings.project_file is None and not real.is_relative_to(Path.cwd()):
         raise SettingsError(
-            f"the manifests in {_shown(folder)} are outside the working directory, and no project file says which "
+            f"the manifests in {_shown(real)} are outside the working directory, and no project file says which "
             "ledger knows what was bought for them",
-            hint=f"Work there (`reconciler -C {_shown(folder)}`), make it a project (`reconciler init "
-            f"{_shown(folder)}`), or name the ledger with --ledger or RECONCILER_LEDGER.",
+            hint=f"Work there (`reconciler -C {_shown(real)}`), make it a project (`reconciler init "
+            f"{_shown(real)}`), or name the ledger with --ledger or RECONCILER_LEDGER.",
         )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _shown(path: Path) -> str:
@@ -193,8 +196,7 @@ def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
 
 def manifests_in_use(settings: Settings, named: Sequence[str]) -> list[Path]:
     """Return where manifests are, as `manifest_paths`, for a command that uses the ledger. Raises as `check_owner`."""
-    files = find_files([Path(name) for name in named if name != "-"])
-    check_owner(settings, (folder for file in files for folder in (file.parent, Path(os.path.realpath(file)).parent)))
+    check_owner(settings, find_files([Path(name) for name in named if name != "-"]))
     return manifest_paths(settings, named)
 
 

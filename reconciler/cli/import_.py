@@ -82,7 +82,7 @@ def command(
     settings = console.settings()
     folder = out or _folder(settings)
     if out is not None and revision is not None:
-        check_owner(settings, [out])
+        check_owner(settings, [out / "manifest.yaml"])
     shelf = _Shelf(folder, _present(settings, folder), Wish(revision, fill), _schema(settings, folder), force=force)
     with Reader(api_options(settings)) as reader, _ledger(settings, console, revision) as ledger:
         shelf = _found(console, shelf, reader)
