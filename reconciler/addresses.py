@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
-LEDGER_HINT = "Give a path, sqlite:///path/to/ledger.db or postgresql://user@host/database."
+LEDGER_HINT = "Give a path such as ./ledger.db, sqlite:///path/to/ledger.db or postgresql://user@host/database."
 
 PROJECT_LIBPQ = frozenset(
     {
@@ -19,13 +19,20 @@ PROJECT_LIBPQ = frozenset(
 _SERVER = re.compile(r"postgres(ql|ql\+psycopg)?://", re.IGNORECASE)
 _FILE = re.compile(r"sqlite:///", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_SEPARATOR = re.compile(r"[\\/]")
+_ENDINGS = (".db", ".sqlite", ".sqlite3")
+_NOTHING = frozenset({"none", "null", "undefined"})
 _QUOTES = frozenset("\"'`“”„‟‘’‚‛«»‹›")
 # An unexpanded variable, a connection string, or a URL that lost its scheme and may hold a password.
-_NOT_IN_PATHS = frozenset("=$%{}<>|*?;:^")
+_NOT_IN_PATHS = frozenset("=$%{}<>|*?;:^#")
 
 
-def ledger_fault(text: str) -> str:
-    """Return why a ledger setting is neither a known URL nor plainly a path; empty if it is one. Never quotes it."""
+def ledger_fault(text: str, *, is_windows: bool = False) -> str:
+    """Return why a ledger setting is neither a known URL nor plainly a path; empty if it is one. Never quotes it.
+
+    A path plainly is one if it holds a separator or ends in `.db`, `.sqlite` or `.sqlite3`: any other word may as well
+    be a password, or what a template made of nothing, and would become the name of a new ledger.
+    """
     if not text:
         return "it is empty"
     if text != text.strip():
@@ -39,11 +46,20 @@ def ledger_fault(text: str) -> str:
     path = ledger_path(text)
     if "://" in path:
         return "it is a URL of a kind that no ledger is kept at"
+    if not is_windows and ("\\" in path or _DRIVE.match(path)):
+        return "it is a path of Windows, and this is another system"
     found = sorted(_NOT_IN_PATHS & set(_DRIVE.sub("", path, count=1) if _DRIVE.match(path) else path))
     if found:
-        return f"it is no known URL, and holds `{found[0]}`, as no plain path does"
+        return f"it is not a known URL, and holds `{found[0]}`, as no plain path does"
+    if path.startswith("-"):
+        return "it begins with `-`, as an option does"
     if path.endswith(("/", "\\")) or not path:
         return "it names a folder, not a file"
+    steps = _SEPARATOR.split(path)
+    if not _NOTHING.isdisjoint(step.lower() for step in steps):
+        return "part of it is a word for nothing, as a template leaves it for a value that is not set"
+    if len(steps) == 1 and not path.lower().endswith(_ENDINGS):
+        return f"it is a word without a folder that does not end in {', '.join(_ENDINGS)}, so it may not be a path"
     return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from reconciler.clean import clean
-from reconciler.discovery import SUFFIXES
+from reconciler.discovery import may_hold_manifests
 from reconciler.errors import SettingsError
 from reconciler.sources import MAX_BYTES
 
@@ -70,14 +70,14 @@ class Commit:
     """All its files and links, by path."""
 
     def below(self, paths: Iterable[str]) -> list[Blob]:
-        """Return the YAML files at and below `paths`, and what stands exactly at them; links that may lead to some."""
+        """Return the YAML and JSON files below `paths`, what stands exactly at them, and links that may lead there."""
         wanted = {os.path.normpath(path) for path in paths}
         found = []
         for path, blob in self.blobs.items():
             pure = PurePosixPath(path)
             is_named = path in wanted
             is_below = "." in wanted or any(str(parent) in wanted for parent in pure.parents)
-            if is_named or (is_below and (pure.suffix in SUFFIXES or (blob.is_link and not pure.suffix))):
+            if is_named or (is_below and (may_hold_manifests(pure) or (blob.is_link and not pure.suffix))):
                 found.append(blob)
         if len(found) > MAX_FILES:
             raise SettingsError(f"commit {self.id[:12]} holds more than {MAX_FILES:,} files where manifests are")

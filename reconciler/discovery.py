@@ -1,22 +1,29 @@
 """Which files hold manifests: the paths a user names, folders searched."""
 
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from reconciler.clean import clean
 from reconciler.errors import SettingsError
+from reconciler.sources import MAX_BYTES
 
 PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
 """What a project file may be called."""
-SUFFIXES = (".yaml", ".yml")
+_JSON = ".json"
+_SUFFIXES = (".yaml", ".yml", _JSON)
+_VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Return the files at `paths`, in order of their names, each once; a missing path is a SettingsError.
 
-    A file is taken whatever its name; a folder is searched to any depth for `*.yaml` and `*.yml`, without hidden files
-    and folders. Links are followed, and what two paths lead to counts once, so a loop of links ends.
+    A file is taken whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in whatever
+    case, without hidden files and folders. Much in JSON lies beside manifests, so such a file counts only if it is an
+    object with an `apiVersion` that begins with `reconciler/`. Links are followed, and what two paths lead to counts
+    once, so a loop of links ends.
     """
     found: dict[str, Path] = {}
     entered: set[str] = set()
@@ -36,8 +43,13 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     return sorted(found.values())
 
 
+def may_hold_manifests(path: PurePath) -> bool:
+    """Say whether a file is called as those are that a folder is searched for."""
+    return path.suffix.lower() in _SUFFIXES
+
+
 def _search(folder: Path, entered: set[str]) -> Iterator[Path]:
-    """Yield the YAML files below a folder."""
+    """Yield the files below a folder that should be manifests."""
     waiting = [folder]
     while waiting:
         here = waiting.pop()
@@ -50,9 +62,31 @@ def _search(folder: Path, entered: set[str]) -> Iterator[Path]:
                 continue
             if path.is_dir():
                 waiting.append(path)
-            elif path.suffix in SUFFIXES and (path.is_file() or path.is_symlink()):
+            elif may_hold_manifests(path) and (path.is_file() or path.is_symlink()) and _is_ours(path):
                 # A broken link is a manifest that somebody misses: it is taken, and reading it says so.
                 yield path
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether a file is meant for this program, which of JSON only a look tells; a YAML file always is.
+
+    A broken one, and one that cannot be read, is taken: reading it says so. Of a large file no more is looked at than
+    the reader would take.
+    """
+    if path.suffix.lower() != _JSON or not path.is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError:
+        return True
+    if not _VERSIONED.search(data.replace(b"\0", b"")):  # without what UTF-16 puts between letters
+        return False
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(value, dict) and str(value.get("apiVersion")).startswith("reconciler/")
 
 
 def _shown(path: Path) -> str:

@@ -26,7 +26,7 @@ from reconciler.planner import make_plan
 from reconciler.profiling import Phase, Profile
 from reconciler.recovery import Verdict, judge
 from reconciler.rules import Rules
-from reconciler.settings import Settings, manifest_paths
+from reconciler.settings import Settings, manifests_in_use
 from reconciler.shortcut import shortcut
 from reconciler.snapshotfile import LiveSnapshot, reduced
 
@@ -83,8 +83,9 @@ class Look:
 
 
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
-    """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for selectors."""
-    manifests = load_manifests(manifest_paths(settings, named), settings.project_file)
+    """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for
+    selectors and for manifests of another project."""
+    manifests = load_manifests(manifests_in_use(settings, named), settings.project_file)
     selected = select(manifests, include, exclude)
     return Wanted(
         manifests=selected,

@@ -1,5 +1,6 @@
 """The project file: settings that a project's manifests share, checked and with every default in place."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -135,7 +136,7 @@ def _wrong_ledger(document: Document) -> Iterator[Problem]:
     ledger = _value(document.value, at)
     if not isinstance(ledger, str) or not ledger:
         return  # the schema's business
-    fault = ledger_fault(ledger)
+    fault = ledger_fault(ledger, is_windows=os.name == "nt")
     if fault:
         yield Problem(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
     elif leads_elsewhere(ledger):

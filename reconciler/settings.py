@@ -1,14 +1,16 @@
 """Flags, environment, project file, defaults → Settings, strongest first. The token is read here and kept nowhere."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from reconciler.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
 from reconciler.budget import Floor, Limit, Limits
-from reconciler.discovery import PROJECT_FILES
+from reconciler.clean import clean
+from reconciler.discovery import PROJECT_FILES, find_files
 from reconciler.errors import SettingsError
 from reconciler.limiting import limits_in
 from reconciler.project import DEFAULT_PROJECT, Project, load_project
@@ -16,6 +18,7 @@ from reconciler.project import DEFAULT_PROJECT, Project, load_project
 DEFAULT_URL = "https://api.extruct.ai"
 DEFAULT_LEDGER = ".reconciler/ledger.db"
 SHORTEST_SNAPSHOT_KEY = 32
+_ALMOST = re.compile(r"\.?reconciler\.(ya?ml|json)", re.IGNORECASE)
 LIMIT_VARIABLES = ("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER_LIMITS")
 
 
@@ -83,7 +86,7 @@ def ledger_address(settings: Settings) -> str:
     if text is None:
         _refuse_second_ledger(settings)
         return os.fspath(settings.root / DEFAULT_LEDGER)
-    fault = ledger_fault(text)
+    fault = ledger_fault(text, is_windows=os.name == "nt")
     if fault:
         unset = "" if text else f" Or unset {settings.ledger_source}, so that the project's ledger is taken."
         raise SettingsError(f"{settings.ledger_source} is not understood: {fault}", hint=f"{LEDGER_HINT}{unset}")
@@ -100,13 +103,65 @@ def _refuse_second_ledger(settings: Settings) -> None:
     """Where no project file says what belongs together, a ledger further up may know what this folder's would not."""
     if settings.project_file is not None or (settings.root / DEFAULT_LEDGER).exists():
         return
-    for folder in _folders_up():
+    for folder in _folders_up(Path.cwd()):
         if (folder / DEFAULT_LEDGER).exists():
-            where = os.path.relpath(folder)
+            raise _second_ledger("there is no project file here", folder)
+
+
+def _second_ledger(why: str, folder: Path) -> SettingsError:
+    where = _shown(folder)
+    return SettingsError(
+        f"{why}, but a ledger in {where!r}, which may know what was bought",
+        hint=f"Work there (`reconciler -C {where}`), or make it a project: `reconciler init {where}`.",
+    )
+
+
+def check_owner(settings: Settings, files: Iterable[Path]) -> None:
+    """Refuse manifests in `files` for which the ledger and the limits of another project hold than of the one in use.
+
+    The wrong ledger would not know what was bought, and all of it would be bought again. A file belongs to the project
+    that would be found from its folder; a link to where it leads, or if there is no project, to where it stands. Raises
+    SettingsError.
+    """
+    here = settings.project_file
+    where = dict.fromkeys((_absolute(file.parent), Path(os.path.realpath(file)).parent) for file in files)
+    for named, real in where:
+        there = _nearest_project(real) or _nearest_project(named)
+        if there is None:
+            _refuse_unowned(settings, named, real)
+        # A second file in the project's own folder was named by a person: that is one project, set up in two ways.
+        elif here is None or os.path.realpath(there.parent) != os.path.realpath(here.parent):
+            used = "no project file is in use" if here is None else f"the one in use is {_shown(here)}"
             raise SettingsError(
-                f"there is no project file here, but a ledger in {where!r}, which may know what was bought",
-                hint=f"Work there (`reconciler -C {where}`), or make it a project: `reconciler init {where}`.",
+                f"the manifests in {_shown(named)} belong to the project of {_shown(there)}, but {used}: "
+                "that project's limits and its ledger, which knows what was bought, would not hold",
+                hint=f"Work there (`reconciler -C {_shown(there.parent)}`), or use `--project {_shown(there)}`.",
             )
+
+
+def _refuse_unowned(settings: Settings, named: Path, real: Path) -> None:
+    """Refuse manifests of no project if another ledger than the one in use may know them, unless a person named it."""
+    if settings.named_ledger is not None:
+        return
+    for above in dict.fromkeys((*_folders_up(real), *_folders_up(named))):
+        ledger = above / DEFAULT_LEDGER
+        if ledger.exists() and os.path.realpath(ledger_address(settings)) != os.path.realpath(ledger):
+            raise _second_ledger(f"there is no project file for the manifests in {_shown(named)}", above)
+    if settings.project_file is None and not real.is_relative_to(Path.cwd()):
+        raise SettingsError(
+            f"the manifests in {_shown(real)} are outside the working directory, and no project file says which "
+            "ledger knows what was bought for them",
+            hint=f"Work there (`reconciler -C {_shown(real)}`), make it a project (`reconciler init "
+            f"{_shown(real)}`), or name the ledger with --ledger or RECONCILER_LEDGER.",
+        )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _shown(path: Path) -> str:
+    return clean(os.path.relpath(path), limit=1000)
 
 
 def check_recipient(settings: Settings) -> None:
@@ -136,6 +191,12 @@ def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
         .over(set_in_variables)
         .over(limits_in(variables["RECONCILER_LIMITS"] or "", "RECONCILER_LIMITS"))
     )
+
+
+def manifests_in_use(settings: Settings, named: Sequence[str]) -> list[Path]:
+    """Return where manifests are, as `manifest_paths`, for a command that uses the ledger. Raises as `check_owner`."""
+    check_owner(settings, find_files([Path(name) for name in named if name != "-"]))
+    return manifest_paths(settings, named)
 
 
 def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
@@ -173,8 +234,22 @@ def read_snapshot_key(environment: Mapping[str, str]) -> bytes | None:
 
 
 def project_file_in(folder: Path) -> Path | None:
-    """Return a folder's project file; None where it has none. Raises SettingsError where it has two."""
-    found = [folder / name for name in PROJECT_FILES if os.path.lexists(folder / name)]
+    """Return a folder's project file; None where it has none. Raises SettingsError for two, and for a misspelled one.
+
+    A file that is almost called so was meant: passed over, its ledger and its limits would be gone without a word.
+    """
+    try:
+        there = sorted(path.name for path in folder.iterdir())
+    except OSError:  # a folder that may be passed through, but not listed
+        there = [name for name in PROJECT_FILES if os.path.lexists(folder / name)]
+    for name in there:
+        if name not in PROJECT_FILES and _ALMOST.fullmatch(name) and not (folder / name).is_dir():
+            path = _shown(folder / name)
+            raise SettingsError(
+                f"{path} is not read: a project file is called {PROJECT_FILES[0]}",
+                hint=f"Rename it to {PROJECT_FILES[0]}, or if it is not a project file, to something else.",
+            )
+    found = [folder / name for name in PROJECT_FILES if name in there]
     if len(found) > 1:
         names = " and ".join(PROJECT_FILES)
         message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can hold"
@@ -194,17 +269,17 @@ def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
             what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
             raise SettingsError(what, hint=f"See {source}; without it the nearest project file is taken.")
         return path
-    for folder in _folders_up():
-        found = project_file_in(folder)
-        if found is not None:
-            return Path(os.path.relpath(found))
-    return None
+    found = _nearest_project(Path.cwd())
+    return None if found is None else Path(os.path.relpath(found))
 
 
-def _folders_up() -> Iterator[Path]:
-    """Yield the working directory and its parents, to the top of the git work tree or, outside one, to the root."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+def _nearest_project(start: Path) -> Path | None:
+    return next(filter(None, map(project_file_in, _folders_up(start))), None)
+
+
+def _folders_up(start: Path) -> Iterator[Path]:
+    """Yield an absolute folder and its parents, to the top of the git work tree or, outside one, to the root."""
+    for folder in (start, *start.parents):
         yield folder
         if os.path.lexists(folder / ".git"):
             return

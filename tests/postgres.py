@@ -10,6 +10,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -51,6 +52,14 @@ def fresh_database(server_url: str) -> str:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return server_url.replace("/postgres?", f"/{name}?")
+
+
+def socket_url(url: str) -> str:
+    """Return the URL of a database on the server with its socket's folder in the host's place, as libpq escapes it."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SHOW unix_socket_directories").fetchone()
+        assert row is not None
+        return f"postgresql://{connection.info.user}@{quote(row[0], safe='')}/{connection.info.dbname}"
 
 
 def _abort(server: PostgresServer) -> None:

@@ -31,6 +31,8 @@ COMMANDS = {
 """Command name, which is also its module in this package (`import_` for a word of Python) → its line in the help."""
 
 USAGE_ERROR = 64
+LARGEST = 999_999_999
+"""The largest number that an option takes: more seconds than any clock or timer waits for."""
 CANCELLED = 130
 """What shells expect of a command that Ctrl-C ended."""
 
@@ -49,7 +51,7 @@ class Commands(click.Group):
         module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         command = importlib.import_module(f"reconciler.cli.{module}").command
         assert isinstance(command, click.Command)
-        _take_globals(command)
+        _prepare(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -76,10 +78,23 @@ def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
         context.obj[option.name] = value
 
 
-def _take_globals(command: click.Command) -> None:
-    """Let a command and those below it take the global options, too: people put them at the end of the line."""
+def _bounded(_: click.Context, __: click.Parameter, value: Any) -> Any:
+    """Refuse what is a float and no amount of anything: `nan` is neither below nor above any limit."""
+    if isinstance(value, float) and not abs(value) <= LARGEST:
+        raise click.BadParameter(f"{value} is not a number up to {LARGEST:,}")
+    return value
+
+
+def _prepare(command: click.Command) -> None:
+    """Let a command and those below it take the global options, too: people put them at the end of the line.
+
+    And have each of their numbers be one.
+    """
     for each in command.commands.values() if isinstance(command, click.Group) else ():
-        _take_globals(each)
+        _prepare(each)
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.FloatParamType):
+            parameter.callback = parameter.callback or _bounded
     taken = {name for parameter in command.params for name in parameter.opts}
     for option in group.params:
         if isinstance(option, click.Option) and option.name != "version" and not taken.intersection(option.opts):

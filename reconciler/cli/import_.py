@@ -16,7 +16,7 @@ from reconciler.cli.connection import api_options, reading_ledger, writing_ledge
 from reconciler.cli.console import Console, exits
 from reconciler.cli.writing import SHARED, write_whole
 from reconciler.client import Reader
-from reconciler.discovery import SUFFIXES, find_files
+from reconciler.discovery import find_files, may_hold_manifests
 from reconciler.errors import ApiError, SettingsError
 from reconciler.finding import find
 from reconciler.importing import Fate, Wish
@@ -25,7 +25,7 @@ from reconciler.loading import load_manifests
 from reconciler.manifest import Manifest
 from reconciler.observed import TableHeader, TableSnapshot
 from reconciler.report import ExitCode
-from reconciler.settings import Settings, manifest_paths
+from reconciler.settings import Settings, check_owner, manifest_paths
 
 SCHEMA = "schemas/manifest.v1.json"
 Seen: TypeAlias = TableSnapshot | TableHeader | ApiError
@@ -81,6 +81,8 @@ def command(
     console = Console(context.obj)
     settings = console.settings()
     folder = out or _folder(settings)
+    if out is not None and revision is not None:
+        check_owner(settings, [out / "manifest.yaml"])
     shelf = _Shelf(folder, _present(settings, folder), Wish(revision, fill), _schema(settings, folder), force=force)
     with Reader(api_options(settings)) as reader, _ledger(settings, console, revision) as ledger:
         shelf = _found(console, shelf, reader)
@@ -125,7 +127,7 @@ def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: b
 def _folder(settings: Settings) -> Path:
     """Return where the project's manifests are written: its first folder."""
     first, *_ = manifest_paths(settings, ())
-    return first.parent if first.suffix in SUFFIXES else first
+    return first.parent if may_hold_manifests(first) else first
 
 
 def _present(settings: Settings, folder: Path) -> tuple[Manifest, ...]:

@@ -6,7 +6,7 @@ import click
 
 from reconciler import scaffold, schema
 from reconciler.cli.console import Console, exits
-from reconciler.discovery import SUFFIXES
+from reconciler.discovery import find_files
 from reconciler.report import ExitCode
 from reconciler.settings import project_file_in
 from reconciler.version import __version__
@@ -27,7 +27,7 @@ def command(context: click.Context, /, folder: Path) -> int:
     project = project_file_in(folder)
     ground = scaffold.Ground(
         project=None if project is None else project.name,
-        has_manifests=manifests.is_dir() and any(path.suffix in SUFFIXES for path in manifests.rglob("*")),
+        has_manifests=manifests.is_dir() and bool(find_files([manifests])),
     )
     schemas = {name: schema.text(name) for name in schema.names()}
     for name, text in scaffold.project_files(ground, __version__, schemas).items():

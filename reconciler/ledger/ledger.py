@@ -79,9 +79,8 @@ class Ledger:
         self._store.close()
 
     def is_there(self) -> bool:
-        """Say whether there is something at an SQLite ledger's path; a server is not asked."""
-        path = self._store.location.path
-        return path is None or location.holds_something(path)
+        """Say whether there is a ledger at an SQLite ledger's path; a server is not asked."""
+        return self._store.is_there()
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""

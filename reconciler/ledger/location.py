@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -105,17 +106,11 @@ def _server(text: str, *, by_project: bool) -> Location:
                 hint="Name the ledger in RECONCILER_LEDGER or with --ledger instead.",
             )
         url = url.update_query_dict(_NO_PASSFILE if url.password else {**_NO_PASSFILE, "password": ""})
+    host = unquote(url.host or "")
+    if host.startswith("/"):
+        # The folder of the server's socket as libpq writes it, `%2Frun%2Fpostgresql`, which SQLAlchemy does not decode.
+        url = url.set(host=host)
     return Location(shown=shown.set(drivername="postgresql").render_as_string(hide_password=True), url=url)
-
-
-def holds_something(path: Path) -> bool:
-    """Say whether a file is there and not empty; what cannot be told is left to who opens it."""
-    try:
-        return path.stat().st_size > 0
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:

@@ -118,6 +118,25 @@ class Store:
         self._engine.dispose()
         self._deadlines.close()
 
+    def is_there(self) -> bool:
+        """Say whether an SQLite file holds a ledger; a server is not asked, and what cannot be told counts as one.
+
+        A file alone is none: it may be empty, or a database without a table.
+        """
+        if not self._is_sqlite:
+            return True
+
+        def job() -> bool:
+            if self._is_missing():
+                return False
+            with self._begin_read() as connection:
+                return self._version(connection) is not None
+
+        try:
+            return self._in_time(job, writing=False)
+        except LedgerError:  # who opens it says what is wrong
+            return True
+
     def read(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` on one consistent view; an SQLite ledger that does not exist reads as empty."""
 

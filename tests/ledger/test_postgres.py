@@ -14,7 +14,7 @@ from reconciler.ledger import Lease, Ledger, open_ledger
 from reconciler.outcome import Ticket
 from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
 from tests.ledger.pooling_proxy import PoolingProxy
-from tests.postgres import fresh_database
+from tests.postgres import fresh_database, socket_url
 
 OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -252,3 +252,12 @@ def test_one_of_many_initialises(postgres_server: str) -> None:
         ledger.initialise()
         other.initialise()
         assert other.calls() == []
+
+
+def test_the_folder_of_a_socket_is_named_as_libpq_names_it(server: str) -> None:
+    """Escaped in the host's place, and shown as it was written."""
+    escaped = socket_url(server)
+    assert "%2F" in escaped
+    with open_ledger(escaped) as ledger:
+        assert ledger.calls() == []
+        assert ledger.location == escaped

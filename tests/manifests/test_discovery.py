@@ -1,5 +1,6 @@
 """Which files are taken for manifests."""
 
+import json
 import os
 from pathlib import Path
 
@@ -51,6 +52,56 @@ def test_what_two_paths_lead_to_is_taken_once(tree: Path) -> None:
     (tree / "link.yaml").symlink_to(tree / "b.yaml")
     assert found("deep", "deep/er/c.yaml", "link", "./deep/er") == ["deep/er/c.yaml"]
     assert len(found(".")) == 4
+
+
+@pytest.mark.parametrize("name", ["x.YAML", "x.Yml", "x.JSON", "x.json"])
+def test_the_case_of_an_ending_does_not_matter(tree: Path, name: str) -> None:
+    """A manifest that is passed over is one that somebody misses."""
+    (tree / name).write_text('{"apiVersion": "reconciler/v1", "kind": "TableRun"}')
+    assert name in found(".")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("text", ['{"apiVersion": "reconciler/v2"}', '{\n\t"apiVersion" : "reconciler/v1",\n}', "gone"])
+def test_json_that_is_meant_for_this_program_is_taken(tree: Path, text: str, encoding: str) -> None:
+    """Also what is broken, of another version or in another encoding: reading it says so."""
+    if text == "gone":
+        (tree / "deep" / "a.json").symlink_to(tree / "nowhere")
+    else:
+        (tree / "deep" / "a.json").write_text(text, encoding=encoding)
+    assert "deep/a.json" in found(".")
+    with pytest.raises(ManifestError, match="a\\.json:"):
+        load_manifests([tree])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"format_version": "1.0", "plan_id": "sha256:0"}',
+        '{"compilerOptions": {}, // "apiVersion": "v1"\n}',
+        '{"example": {"apiVersion": "reconciler/v1"}}',
+        '[{"apiVersion": "reconciler/v1"}]',
+        '{"apiVersion": "v1", "kind": "List"}',
+        "",
+        "null",
+    ],
+)
+def test_other_json_is_left_alone_in_a_folder(tree: Path, text: str) -> None:
+    """A saved plan or an editor's settings beside manifests break nothing; whoever names the file means it."""
+    (tree / "a.json").write_text(text)
+    assert "a.json" not in found(".")
+    assert found("a.json") == ["a.json"]
+
+
+def test_a_json_manifest_is_read_as_yaml_is(tree: Path) -> None:
+    """Tabs between values included."""
+    table = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
+    manifest = {"apiVersion": "reconciler/v1", "kind": "TableRun", "metadata": {"name": "a"}}
+    manifest["spec"] = {"table": table, "runs": [{"mode": "new"}]}
+    (tree / "json").mkdir()
+    (tree / "json" / "a.json").write_text(json.dumps(manifest, indent="\t"))
+    (read,) = load_manifests([tree / "json"])
+    assert read.table_id == table
 
 
 def test_a_loop_of_links_ends(tree: Path) -> None:

@@ -1,6 +1,7 @@
 """Which ledger: a setting is understood or refused, and no command makes a new memory where it would be thrown away."""
 
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.addresses import ledger_fault
 from reconciler.cli.group import run
 from tests.journey.desk import ACCOUNTS, REFRESH, Desk
 from tests.settings.test_which_project import HEAD, within
@@ -33,6 +35,14 @@ NOT_UNDERSTOOD = {
     "a variable within": f"sqlite:///${{{HIDDEN}}}/ledger.db",
     "a folder": f"{HIDDEN}/",
     "in memory": ":memory:",
+    "a bare word": HIDDEN,
+    "a bare word in a URL": f"sqlite:///{HIDDEN}",
+    "a word for nothing": "None",
+    "a folder that a template left out": f"undefined/{HIDDEN}.db",
+    "an option": f"--{HIDDEN}.db",
+    "a fragment": f"{HIDDEN}.db#x",
+    "a drive of another system": f"C:\\{HIDDEN}\\ledger.db",
+    "a share of another system": f"\\\\server\\{HIDDEN}\\ledger.db",
 }
 
 
@@ -60,6 +70,21 @@ def test_a_ledger_in_the_project_file_that_is_not_understood_is_an_error_at_its_
     desk.write(f"{HEAD}spec:\n  ledger: '{text}'\n", "reconciler.yaml")
     said = desk.run("validate")
     assert (said.code, "reconciler.yaml:" in said.err, HIDDEN in said.err) == (1, True, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["ledger.db", "l.SQLite", "l.sqlite3", "./ledger", "/var/lib/ledger", "../a-b/l", "sqlite:////var/none.db"]
+)
+def test_a_separator_or_a_known_ending_makes_a_path(text: str) -> None:
+    """Whatever else it is called."""
+    assert ledger_fault(text) == ""
+
+
+@pytest.mark.parametrize("text", ["C:\\x\\l.db", "\\\\server\\share\\l.db"])
+def test_a_path_of_another_system_is_one_there_alone(text: str) -> None:
+    """Here it would be one strange file name in the project."""
+    assert "Windows" in ledger_fault(text)
+    assert ledger_fault(text, is_windows=True) == ""
 
 
 @pytest.mark.parametrize("text", ["memory/of it.db", "sqlite:///memory/of it.db", "./memory/of it.db"])
@@ -103,12 +128,23 @@ def test_no_ledger_is_made_by_itself_in_ci(desk: Desk, value: str, named: bool) 
     assert sorted(desk.charged().values()) == [1] * 6
 
 
-def test_an_empty_file_is_no_ledger_in_ci(desk: Desk) -> None:
-    """A cache that restored nothing leaves one."""
+@pytest.mark.parametrize("content", ["", "\n", " ", "no table"])
+def test_a_file_that_holds_no_ledger_is_none_in_ci(desk: Desk, content: str) -> None:
+    """A cache that restored nothing leaves one; what knows nothing is as dangerous as no file."""
     desk.write(REFRESH)
-    desk.write("", ".reconciler/ledger.db")
+    path = desk.write("" if content == "no table" else content, ".reconciler/ledger.db")
+    if content == "no table":
+        connection = sqlite3.connect(path)
+        connection.executescript("PRAGMA journal_mode = wal; CREATE TABLE t (x); DROP TABLE t;")
+        connection.close()
+    before = path.read_bytes()
     desk.extra = {"CI": "true"}
-    assert (desk.run("apply", "--yes").code, desk.posts()) == (1, [])
+    said = desk.run("apply", "--yes")
+    assert (said.code, "ledger init" in said.err, desk.posts()) == (1, True, [])
+    assert path.read_bytes() == before
+    assert desk.run("ledger", "init").code == 0
+    assert desk.run("apply", "--yes").code == 0
+    assert sorted(desk.charged().values()) == [1] * 6
 
 
 @pytest.mark.parametrize("value", [None, "", "0", "false"])

@@ -66,6 +66,29 @@ def test_two_project_files_in_a_folder_are_an_error(desk: Desk) -> None:
         assert "two project files" in said.err
 
 
+@pytest.mark.parametrize(
+    "name", ["Reconciler.yaml", "reconciler.YAML", "RECONCILER.yml", ".reconciler.yaml", "reconciler.json"]
+)
+def test_a_project_file_that_is_almost_called_so_is_an_error(desk: Desk, name: str) -> None:
+    """Passed over, its limits and its ledger would be gone without a word: here, above, and beside the right name."""
+    desk.write(f"{HEAD}spec: {{limits: {{max_cells: 1}}}}\n", name)
+    for folder in (desk, within(desk, "manifests")):
+        for command in (["apply", "--yes"], ["validate"], ["--project", str(desk.folder), "plan"]):
+            said = folder.run(*command)
+            assert (said.code, f"{name} is not read" in said.err, "reconciler.yaml" in said.err) == (1, True, True)
+    desk.write(HEAD, "reconciler.yaml")
+    assert desk.run("plan").code == 1
+    (desk.folder / name).unlink()
+    assert desk.run("plan").code == 0
+    assert desk.posts() == []
+
+
+def test_a_folder_is_no_project_file(desk: Desk) -> None:
+    """Whatever it is called."""
+    within(desk, "Reconciler.yaml")
+    assert desk.run("plan").code == 0
+
+
 def test_nothing_is_looked_for_above_the_top_of_the_work_tree(desk: Desk, repository: Repository) -> None:
     """Somebody else's project file around a repository has no say in it."""
     Repository.at(within(desk, "checkout").folder)
