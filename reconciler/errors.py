@@ -21,7 +21,7 @@ ReconcilerError
 
 from collections.abc import Sequence
 
-from reconciler.place import Problem
+from reconciler.text.location import Problem
 
 
 class ReconcilerError(Exception):

@@ -7,7 +7,7 @@ target=${RUNNER_TEMP:?}/reconciler-environment
 
 if [[ -f ${RECONCILER_REQUIREMENTS:-} ]]; then
   what=(--requirement "$RECONCILER_REQUIREMENTS")
-elif [[ -f $repository/reconciler/planner.py && -f $repository/pyproject.toml ]]; then
+elif [[ -f $repository/reconciler/planning/planner.py && -f $repository/pyproject.toml ]]; then
   # The action is used where it was written: the program beside it is the one it belongs to.
   what=("${repository}[postgres]")
 else

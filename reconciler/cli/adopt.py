@@ -6,20 +6,21 @@ from typing import Any
 
 import click
 
-from reconciler import adoption, looking
-from reconciler.amounts import counted
-from reconciler.clean import clean
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
 from reconciler.errors import ApiError, ManifestError
 from reconciler.ledger import Ledger
-from reconciler.manifest import Manifest, Mode
-from reconciler.observed import TableSnapshot
-from reconciler.provenance import actor, git_state
-from reconciler.report import ExitCode
-from reconciler.settings import Settings
+from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.report import ExitCode
+from reconciler.operations import observe
+from reconciler.planning import adoption
+from reconciler.settings.provenance import actor, git_state
+from reconciler.settings.settings import Settings
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import clean
 
 
 class Revision(click.ParamType[str]):
@@ -49,9 +50,9 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
     """
     console = Console(context.obj)
     settings = console.settings()
-    wanted = looking.load(settings, paths, (), ())
+    wanted = observe.load(settings, paths, (), ())
     with Reader(api_options(settings)) as reader, writing_ledger(settings, console) as ledger:
-        wanted = looking.resolve(wanted, reader)
+        wanted = observe.resolve(wanted, reader)
         by_table: dict[str, list[Manifest]] = {}
         for manifest in wanted.manifests:
             by_table.setdefault(manifest.table_id, []).append(manifest)

@@ -14,32 +14,34 @@ from types import FrameType
 
 import click
 
-from reconciler import looking, planfile, reconcile, schema, sending
-from reconciler import saved as saved_plan
-from reconciler.clean import clean
 from reconciler.cli import options
+from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.connection import api_options, origin, say_where, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
-from reconciler.cli.review import APPLY_FORMATS
 from reconciler.client import ReadCost, Reader, SpendClient
+from reconciler.documents import plan_file, saved_plan
+from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import PlanError, ReconcilerError, SettingsError, StalePlan
-from reconciler.guard import tightest
-from reconciler.history import CallState
-from reconciler.looking import Wanted
-from reconciler.observed import TableStatus
-from reconciler.outcome import CallResult, Ending, Stop, StopCause, Ticket
-from reconciler.plan import Call, OpenCall, Plan
-from reconciler.profiling import Phase, Profile
-from reconciler.provenance import actor
+from reconciler.manifests import json_schema
+from reconciler.model.attempt import CallResult, Ending, Stop, StopCause, Ticket
+from reconciler.model.history import CallState
+from reconciler.model.observed import TableStatus
+from reconciler.model.plan import Call, OpenCall, Plan
+from reconciler.model.report import ExitCode, Report, bought_cells
+from reconciler.operations import observe, send
+from reconciler.operations.apply import apply as apply_plan
+from reconciler.operations.observe import Wanted
+from reconciler.operations.profile import Phase, Profile
+from reconciler.operations.send import Interrupt, Tools, Watcher
 from reconciler.render.plan_text import addressed, plan_text
 from reconciler.render.report_text import result_text
-from reconciler.report import ExitCode, Report, bought_cells
-from reconciler.revision import held_to
-from reconciler.saved import SavedPlan
-from reconciler.sending import Interrupt, Tools, Watcher
-from reconciler.settings import Settings
+from reconciler.settings.provenance import actor
+from reconciler.settings.revision import held_to
+from reconciler.settings.settings import Settings
+from reconciler.spending.limits_check import tightest
+from reconciler.text.sanitize import clean
 
 STOPPING = "Stopping once the call in flight has ended; a second signal ends the waiting for it."
 
@@ -120,7 +122,7 @@ def command(
         report_file = None if out is None else files.enter_context(outlet("--out", out))
         profile_file = None if profile is None else files.enter_context(outlet("--profile", profile))
         with spent.phase(Phase.MANIFESTS):
-            wanted = looking.load(settings, paths, target, exclude)
+            wanted = observe.load(settings, paths, target, exclude)
         waits = wait if wait is not None else console.is_terminal
         screen = _Screen(console, settings, saved, waits=waits, as_text=form == "text", yes=yes)
         with interruptible(console) as interrupt:
@@ -164,7 +166,7 @@ def _apply(
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
             tools = Tools(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
             wait_for = screen.waiting(tools, timeout) if screen.waits else None
-            report = reconcile.apply(wanted, tools, screen.approve, screen.saved, wait_for)
+            report = apply_plan(wanted, tools, screen.approve, screen.saved, wait_for)
             cost = reader.cost()
     except Exception as error:
         if not interrupt.is_sending:
@@ -179,7 +181,7 @@ def _apply(
 def _read_plan(path: Path, max_age_seconds: float) -> SavedPlan:
     """Read a plan file. Raises StalePlan for one that is not understood, OSError."""
     content = saved_plan.parse(path.read_text(encoding="utf-8", errors="replace"))
-    problems = schema.problems("plan", content)
+    problems = json_schema.problems("plan", content)
     if problems:
         raise StalePlan(
             f"the plan file is not understood: {problems[0].message}",
@@ -240,7 +242,7 @@ class _Screen:
                 click.echo(text + "\n", err=True)
             if not click.confirm("Send these calls?", err=True):
                 raise PlanError("the plan was not approved; nothing was sent")
-        plan_id: str = planfile.document(plan, origin(self.settings))["plan_id"]
+        plan_id: str = plan_file.document(plan, origin(self.settings))["plan_id"]
         return plan_id
 
     def watcher(self) -> Watcher:
@@ -258,7 +260,7 @@ class _Screen:
             cells = sum(map(bought_cells, awaited))
             with Waiting(self.console, cells) as self._bar:
                 left = None if timeout is None else max(0.0, timeout - waited)
-                found = sending.wait(report, tools, left, others)
+                found = send.wait(report, tools, left, others)
             waited += time.monotonic() - began
             return found
 

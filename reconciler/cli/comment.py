@@ -9,19 +9,20 @@ from typing import Any
 
 import click
 
-from reconciler import planfile, schema
 from reconciler.cli.console import Console, exits
 from reconciler.client import ApiOptions, Token
-from reconciler.client.forge import ForgeClient
+from reconciler.documents import plan_file
+from reconciler.documents.saved_plan import parse
 from reconciler.errors import SettingsError, StalePlan
-from reconciler.fingerprint import digest
 from reconciler.forge import GitHub, GitLab, post
 from reconciler.forge.comments import Kind, marker
+from reconciler.forge.http import ForgeClient
+from reconciler.manifests import json_schema
+from reconciler.model.report import ExitCode
 from reconciler.render.markdown import LIMIT
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.report_markdown import report_markdown
-from reconciler.report import ExitCode
-from reconciler.saved import parse
+from reconciler.text.digest import digest
 
 LARGEST_FILE = 256 * 1024 * 1024
 _LONGEST_LINK = 2000
@@ -175,9 +176,9 @@ def _read(path: Path, what: str) -> Any:
             raise SettingsError("the report file is not understood: it is not JSON") from None
     else:
         content = parse(text)
-    problems = schema.problems(what, content)
+    problems = json_schema.problems(what, content)
     if problems:
         raise SettingsError(f"the {what} file is not understood: {problems[0].message}")
-    if what == "plan" and content["plan_id"] != planfile.plan_id(content):
+    if what == "plan" and content["plan_id"] != plan_file.plan_id(content):
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content")
     return content

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.clean import clean
 from reconciler.cli.console import Console
 from reconciler.client import ApiOptions, Token
 from reconciler.errors import SettingsError
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.origin import Origin
-from reconciler.provenance import git_state, is_ci
-from reconciler.settings import Settings, check_recipient, ledger_address, read_token
+from reconciler.model.origin import Origin
+from reconciler.settings.provenance import git_state, is_ci
+from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
+from reconciler.text.sanitize import clean
 from reconciler.version import __version__
 
 

@@ -12,14 +12,14 @@ from typing import Any, NoReturn, ParamSpec, TextIO
 
 import click
 
-from reconciler.amounts import counted
-from reconciler.clean import clean
 from reconciler.errors import Leased, LimitExceeded, ManifestError, ReconcilerError, StalePlan
-from reconciler.provenance import is_ci
-from reconciler.render.paint import Colour, Paint, plain
+from reconciler.model.report import ExitCode
+from reconciler.render.colour import Colour, Paint, plain
 from reconciler.render.plan_text import problems_text
-from reconciler.report import ExitCode
-from reconciler.settings import Flags, Settings, load_settings
+from reconciler.settings.provenance import is_ci
+from reconciler.settings.settings import Flags, Settings, load_settings
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import clean
 
 Parameters = ParamSpec("Parameters")
 

@@ -12,10 +12,10 @@ from reconciler.cli.console import Console, exits
 from reconciler.cli.group import run
 from reconciler.errors import SettingsError
 from reconciler.ledger import open_ledger
-from reconciler.render.paint import Colour
-from reconciler.report import ExitCode
-from reconciler.settings import DEFAULT_LEDGER
-from reconciler.simulator.sample import sample
+from reconciler.model.report import ExitCode
+from reconciler.render.colour import Colour
+from reconciler.settings.settings import DEFAULT_LEDGER
+from reconciler.simulator.world.sample import sample
 
 try:
     from reconciler.simulator.server import serve

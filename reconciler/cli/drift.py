@@ -4,17 +4,17 @@ import json
 
 import click
 
-from reconciler import looking
-from reconciler.clean import clean
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin, reading_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
+from reconciler.documents.status_file import drift_document
 from reconciler.errors import ManifestError
+from reconciler.model.report import ExitCode
+from reconciler.operations import observe
+from reconciler.planning.status import has_drifted
 from reconciler.render.status_text import drift_text
-from reconciler.report import ExitCode
-from reconciler.standing import has_drifted
-from reconciler.statusfile import drift_document
+from reconciler.text.sanitize import clean
 
 
 @click.command("drift")
@@ -32,11 +32,11 @@ def command(
     """
     console = Console(context.obj)
     settings = console.settings()
-    wanted = looking.load(settings, paths, target, exclude)
+    wanted = observe.load(settings, paths, target, exclude)
     with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
-        wanted = looking.resolve(wanted, reader)
-        seen = looking.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
-    plan = looking.plan(wanted, seen, settings)
+        wanted = observe.resolve(wanted, reader)
+        seen = observe.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
+    plan = observe.plan(wanted, seen, settings)
     if form == "json":
         document = drift_document(plan, origin(settings).created_at)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))

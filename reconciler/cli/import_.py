@@ -8,24 +8,24 @@ from typing import TypeAlias
 
 import click
 
-from reconciler import importing
-from reconciler.amounts import counted
-from reconciler.clean import clean
 from reconciler.cli.adopt import Revision, adopt_done
+from reconciler.cli.atomic_file import SHARED, write_whole
 from reconciler.cli.connection import api_options, reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
-from reconciler.cli.writing import SHARED, write_whole
 from reconciler.client import Reader
-from reconciler.discovery import find_files, may_hold_manifests
 from reconciler.errors import ApiError, SettingsError
-from reconciler.finding import find
-from reconciler.importing import Fate, Wish
 from reconciler.ledger import Ledger
-from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest
-from reconciler.observed import TableHeader, TableSnapshot
-from reconciler.report import ExitCode
-from reconciler.settings import Settings, check_owner, manifest_paths
+from reconciler.manifests import from_table
+from reconciler.manifests.find_files import find_files, may_hold_manifests
+from reconciler.manifests.from_table import Fate, Wish
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.manifest import Manifest
+from reconciler.model.observed import TableHeader, TableSnapshot
+from reconciler.model.report import ExitCode
+from reconciler.operations.find_tables import find
+from reconciler.settings.settings import Settings, check_owner, manifest_paths
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import clean
 
 SCHEMA = "schemas/manifest.v1.json"
 Seen: TypeAlias = TableSnapshot | TableHeader | ApiError
@@ -38,7 +38,7 @@ class TableName(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
-        found = importing.table_id(value)
+        found = from_table.table_id(value)
         if found is None:
             shown = clean(value)
             self.fail(f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>", param, ctx)
@@ -95,7 +95,7 @@ def command(
         tables_ = reader.read_tables(dict.fromkeys(chosen, frozenset()))
         names = shelf.names(tables_.values())
         # First the ledger, then the manifest: a revision must never be asked for before what is done counts at it.
-        addresses = {table: f"{name}/{importing.ADOPTING_RUN}" for table, name in names.items()}
+        addresses = {table: f"{name}/{from_table.ADOPTING_RUN}" for table, name in names.items()}
         kept, said = adopt_done(settings, ledger, tables_, addresses, revision, f"imported with --adopt {revision}")
         return _write(console, shelf, kept, names, said)
 
@@ -173,7 +173,7 @@ class _Shelf:
         """Return the name of each table's manifest, by table id: the one it has, else a new one."""
         headers = [_header(each) for each in seen if not isinstance(each, ApiError)]
         claimed = {header.id: claims[0].name for header in headers if (claims := self.claims(header.id))}
-        return claimed | importing.names([each for each in headers if each.id not in claimed], self.is_taken)
+        return claimed | from_table.names([each for each in headers if each.id not in claimed], self.is_taken)
 
     def path(self, name: str) -> Path:
         """Return the file of the manifest of that name."""
@@ -222,17 +222,17 @@ def _write_one(shelf: _Shelf, header: TableHeader, name: str) -> tuple[Fate, str
     """Write one table's manifest where it has none; return what became of it, and the words for it."""
     claims = shelf.claims(header.id)
     path = shelf.path(name)
-    text = importing.manifest_text(header, name, shelf.wish, shelf.schema)
+    text = from_table.manifest_text(header, name, shelf.wish, shelf.schema)
     is_elsewhere = bool(claims) and (len(claims) > 1 or not shelf.is_alone(claims[0]))
     there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
-    fate = importing.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
+    fate = from_table.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
     shown = clean(path.as_posix())
     if fate is Fate.WRITTEN and text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text, SHARED)
     places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in claims)
     return fate, {
-        Fate.WRITTEN: f"{shown}: written, {counted(len(importing.listed(header.columns)), 'column')}",
+        Fate.WRITTEN: f"{shown}: written, {counted(len(from_table.listed(header.columns)), 'column')}",
         Fate.UNCHANGED: f"{shown}: unchanged",
         Fate.KEPT: f"{shown}: kept, though import would write it differently; --force does",
         Fate.CLAIMED: f"{clean(header.name)}: no second manifest, it is claimed by {places}",

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from reconciler import scaffold, schema
+from reconciler.cli import scaffold
 from reconciler.cli.console import Console, exits
-from reconciler.discovery import find_files
-from reconciler.report import ExitCode
-from reconciler.settings import project_file_in
+from reconciler.manifests import json_schema
+from reconciler.manifests.find_files import find_files
+from reconciler.model.report import ExitCode
+from reconciler.settings.settings import project_file_in
 from reconciler.version import __version__
 
 
@@ -29,7 +30,7 @@ def command(context: click.Context, /, folder: Path) -> int:
         project=None if project is None else project.name,
         has_manifests=manifests.is_dir() and bool(find_files([manifests])),
     )
-    schemas = {name: schema.text(name) for name in schema.names()}
+    schemas = {name: json_schema.text(name) for name in json_schema.names()}
     for name, text in scaffold.project_files(ground, __version__, schemas).items():
         path = folder / name
         is_new = _write_new(path, text)

@@ -8,19 +8,19 @@ from typing import Any, get_args
 
 import click
 
-from reconciler.amounts import counted, json_number
 from reconciler.cli import adopt
 from reconciler.cli.connection import reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.errors import SettingsError
-from reconciler.history import CallState
 from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine
-from reconciler.outcome import Actor
-from reconciler.plan import Reason
-from reconciler.provenance import actor, git_state
+from reconciler.model.attempt import Actor
+from reconciler.model.history import CallState
+from reconciler.model.plan import Reason
+from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
-from reconciler.report import ExitCode
-from reconciler.settings import Settings
+from reconciler.settings.provenance import actor, git_state
+from reconciler.settings.settings import Settings
+from reconciler.text.numbers import counted, json_number
 
 form_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written."

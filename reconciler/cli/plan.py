@@ -5,24 +5,25 @@ from pathlib import Path
 
 import click
 
-from reconciler import looking, planfile
-from reconciler.against import find_all, plan_asked
 from reconciler.cli import options
+from reconciler.cli.atomic_file import profile_text, write_whole
+from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.connection import api_options, origin, reading_ledger, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
-from reconciler.cli.review import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.snapshot import read_snapshot, taken_of
-from reconciler.cli.writing import profile_text, write_whole
 from reconciler.client import ReadCost, Reader
+from reconciler.documents import plan_file
 from reconciler.errors import ManifestError
-from reconciler.finding import KeptTables
-from reconciler.guard import check, tightest
-from reconciler.profiling import Phase, Profile, sizes_of
+from reconciler.model.report import ExitCode
+from reconciler.operations import observe
+from reconciler.operations.find_tables import KeptTables
+from reconciler.operations.plan_change import find_all, plan_asked
+from reconciler.operations.profile import Phase, Profile, sizes_of
 from reconciler.render.plan_text import plan_text
 from reconciler.render.review_text import review_text
-from reconciler.report import ExitCode
-from reconciler.revision import held_to, read_revision
+from reconciler.settings.revision import held_to, read_revision
+from reconciler.spending.limits_check import check, tightest
 
 
 @click.command("plan")
@@ -75,7 +76,7 @@ def command(
     spent = Profile()
     try:
         with spent.phase(Phase.MANIFESTS):
-            wanted = looking.load(settings, paths, target, exclude)
+            wanted = observe.load(settings, paths, target, exclude)
     except ManifestError as error:
         if answer_problems(console, form, error.problems):
             return ExitCode.ERROR
@@ -85,7 +86,7 @@ def command(
     if live_snapshot is not None:
         kept = read_snapshot(Path(live_snapshot))
         asked = find_all(wanted, base, settings, KeptTables(kept))
-        seen, taken = looking.look_back(kept, asked.scope.tables), taken_of(kept, made)
+        seen, taken = observe.look_back(kept, asked.scope.tables), taken_of(kept, made)
         made = replace(made, base_url=kept.base_url)
     else:
         with (
@@ -96,7 +97,7 @@ def command(
             with spent.phase(Phase.READING):
                 asked = find_all(wanted, base, settings, reader)
             scope = asked.scope
-            seen = looking.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
+            seen = observe.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
             cost = reader.cost()
     with spent.phase(Phase.PLANNING):
         plan, compared = plan_asked(asked, seen)
@@ -104,12 +105,12 @@ def command(
     violated = check(plan, settings.limits, settings.floor)
     allowed = tightest(settings.limits, settings.floor)
     with spent.phase(Phase.WRITING):
-        content = planfile.document(plan, made, violated, limits=allowed, against=compared, taken=taken)
+        content = plan_file.document(plan, made, violated, limits=allowed, against=compared, taken=taken)
         if out is not None:
-            write_whole(Path(out), planfile.spelled(content))
+            write_whole(Path(out), plan_file.spelled(content))
             console.info(f"The plan is saved in {out}.")
         if form == "json":
-            console.stream(planfile.spelled(content))
+            console.stream(plan_file.spelled(content))
         elif not answer_plan(console, form, content, out):
             head = review_text(compared, taken, console.paint)
             console.answer(head + plan_text(plan, allowed, violated, console.paint))

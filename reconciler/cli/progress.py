@@ -9,10 +9,10 @@ from typing import Self
 
 import click
 
-from reconciler.amounts import counted, duration
 from reconciler.cli.console import Console
 from reconciler.client import ReadProgress
-from reconciler.observed import TableStatus
+from reconciler.model.observed import TableStatus
+from reconciler.text.numbers import counted, duration
 
 LINE_EVERY_SECONDS = 10.0
 BAR_AFTER_SECONDS = 1.0

@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from reconciler import reportfile
-from reconciler.clean import clean
+from reconciler.cli.atomic_file import Outlet, profile_text
+from reconciler.cli.ci_output import append_summary
 from reconciler.cli.console import Console
-from reconciler.cli.review import append_summary
-from reconciler.cli.writing import Outlet, profile_text
+from reconciler.documents import report_file
 from reconciler.errors import SettingsError
-from reconciler.outcome import CallResult
-from reconciler.render.paint import plain
+from reconciler.model.attempt import CallResult
+from reconciler.model.report import Report
+from reconciler.render.colour import plain
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text
-from reconciler.report import Report
+from reconciler.text.sanitize import clean
 
 
 def outlet(option: str, path: str) -> Outlet:
@@ -64,7 +64,7 @@ class Receipt:
             self._try("the page of the CI's job has no receipt", lambda: append_summary(text))
 
     def _document(self) -> dict[str, Any]:
-        return reportfile.document(self._report, self._exit_code)
+        return report_file.document(self._report, self._exit_code)
 
     def _json(self) -> str:
         return json.dumps(self._document(), indent=2, ensure_ascii=True)

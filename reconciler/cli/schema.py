@@ -2,16 +2,16 @@
 
 import click
 
-from reconciler import schema
 from reconciler.cli.console import Console, exits
-from reconciler.report import ExitCode
+from reconciler.manifests import json_schema
+from reconciler.model.report import ExitCode
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(list(schema.names())))
+@click.argument("name", type=click.Choice(list(json_schema.names())))
 @click.pass_context
 @exits
 def command(context: click.Context, /, name: str) -> int:
     """Print a JSON Schema (draft-07), for editors and for checks of your own."""
-    Console(context.obj).answer(schema.text(name).rstrip("\n"))
+    Console(context.obj).answer(json_schema.text(name).rstrip("\n"))
     return ExitCode.OK

@@ -7,11 +7,11 @@ import msgspec
 
 from reconciler.cli.console import Console, exits
 from reconciler.errors import SettingsError
-from reconciler.report import ExitCode
-from reconciler.simulator.clock import RunningClock
+from reconciler.model.report import ExitCode
 from reconciler.simulator.faults import parse_fault
-from reconciler.simulator.sample import sample
-from reconciler.simulator.workspace_file import load
+from reconciler.simulator.world.clock import RunningClock
+from reconciler.simulator.world.sample import sample
+from reconciler.simulator.world.workspace_file import load
 
 try:
     from reconciler.simulator.live import make

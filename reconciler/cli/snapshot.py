@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from reconciler import looking
-from reconciler.amounts import counted
 from reconciler.cli import options
+from reconciler.cli.atomic_file import write_whole
 from reconciler.cli.connection import api_options, origin, reading_ledger
 from reconciler.cli.console import Console, exits
-from reconciler.cli.writing import write_whole
 from reconciler.client import Reader
+from reconciler.documents.snapshot_file import MAX_FILE_BYTES, LiveSnapshot, decode, encode
 from reconciler.errors import SettingsError
-from reconciler.finding import Directory, index_of
-from reconciler.origin import Origin, Taken
-from reconciler.report import ExitCode
-from reconciler.settings import read_snapshot_key
-from reconciler.snapshotfile import MAX_FILE_BYTES, LiveSnapshot, decode, encode
+from reconciler.model.origin import Origin, Taken
+from reconciler.model.report import ExitCode
+from reconciler.operations import observe
+from reconciler.operations.find_tables import Directory, index_of
+from reconciler.settings.settings import read_snapshot_key
+from reconciler.text.numbers import counted
 from reconciler.version import __version__
 
 
@@ -40,14 +40,14 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
     if key is None and not unsigned:
         hint = "Set RECONCILER_SNAPSHOT_KEY (`openssl rand -hex 32` makes one), or say --unsigned."
         raise SettingsError("there is no key to sign the snapshot with", hint=hint)
-    wanted = looking.load(settings, paths, (), ())
+    wanted = observe.load(settings, paths, (), ())
     made = origin(settings)
     with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
         directory = Directory(reader)
-        wanted = looking.resolve(wanted, directory)
-        seen = looking.look(wanted, wanted.tables, reader, ledger, settings)
+        wanted = observe.resolve(wanted, directory)
+        seen = observe.look(wanted, wanted.tables, reader, ledger, settings)
     index = index_of(wanted.written, wanted.tables, directory)
-    data = encode(looking.keep(seen, made.created_at, __version__, made.base_url, index), key)
+    data = encode(observe.keep(seen, made.created_at, __version__, made.base_url, index), key)
     write_whole(Path(out), data)
     sizes = f"{counted(len(seen.snapshots), 'table')}, {counted(len(data), 'byte')}"
     console.info(f"The snapshot is saved in {out}: {sizes}, {'not signed' if key is None else 'signed'}.")

@@ -5,18 +5,18 @@ import time
 
 import click
 
-from reconciler import looking
 from reconciler.cli import options
 from reconciler.cli.connection import api_options, origin, reading_ledger, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
+from reconciler.documents.status_file import status_document
 from reconciler.ledger import Ledger
-from reconciler.looking import Wanted
+from reconciler.model.report import ExitCode
+from reconciler.operations import observe
+from reconciler.operations.observe import Wanted
+from reconciler.planning.status import standing
 from reconciler.render.status_text import status_text
-from reconciler.report import ExitCode
-from reconciler.settings import Settings
-from reconciler.standing import standing
-from reconciler.statusfile import status_document
+from reconciler.settings.settings import Settings
 
 EVERY_SECONDS = 5.0
 FASTEST_SECONDS = 1.0
@@ -53,7 +53,7 @@ def command(
     console = Console(context.obj)
     settings = console.settings()
     say_where(console, settings)
-    wanted = looking.load(settings, paths, target, exclude)
+    wanted = observe.load(settings, paths, target, exclude)
     code = ExitCode.OK
     with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
         looks = 1 if watch is None else count
@@ -84,9 +84,9 @@ def _look(
     is_watch: bool,
 ) -> tuple[str, ExitCode]:
     """Look once; return what to say, and the exit code."""
-    wanted = looking.resolve(wanted, reader)
-    seen = looking.look(wanted, wanted.tables, reader, ledger, settings)
-    found = standing(looking.plan(wanted, seen, settings))
+    wanted = observe.resolve(wanted, reader)
+    seen = observe.look(wanted, wanted.tables, reader, ledger, settings)
+    found = standing(observe.plan(wanted, seen, settings))
     now = origin(settings).created_at
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
     if form == "json":

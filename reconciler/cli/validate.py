@@ -2,15 +2,15 @@
 
 import click
 
-from reconciler.amounts import counted
 from reconciler.cli import options
+from reconciler.cli.ci_output import VALIDATE_FORMATS, answer_problems, answer_valid
 from reconciler.cli.console import Console, exits
-from reconciler.cli.review import VALIDATE_FORMATS, answer_problems, answer_valid
-from reconciler.discovery import find_files
 from reconciler.errors import ManifestError
-from reconciler.loading import load_manifests
-from reconciler.report import ExitCode
-from reconciler.settings import manifest_paths
+from reconciler.manifests.find_files import find_files
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.report import ExitCode
+from reconciler.settings.settings import manifest_paths
+from reconciler.text.numbers import counted
 
 
 @click.command("validate")

@@ -4,8 +4,8 @@
 What the API is known to do, and from where: `extruct-api.md`, [D] its reference, [V] the vendor's code, [A] assumed.
 """
 
-from reconciler.client.options import ApiOptions, Token
+from reconciler.client.http.options import ApiOptions, Token
 from reconciler.client.reader import ReadCost, Reader, ReadProgress
-from reconciler.client.spend import SpendClient
+from reconciler.client.run_call import SpendClient
 
 __all__ = ["ApiOptions", "ReadCost", "ReadProgress", "Reader", "SpendClient", "Token"]

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
-from reconciler.client.assembly import Assembly
-from reconciler.client.bodies import Buffers
-from reconciler.client.dispatch import Dispatch
-from reconciler.client.listing import Listing, Peek
-from reconciler.client.options import ApiOptions
-from reconciler.client.paths import as_uuid, not_a_table_id
-from reconciler.client.polling import Poll
-from reconciler.client.wire import Connection, tls_context
-from reconciler.condition import Condition
+from reconciler.client.http.buffers import Buffers
+from reconciler.client.http.connection import Connection, tls_context
+from reconciler.client.http.dispatch import Dispatch
+from reconciler.client.http.options import ApiOptions
+from reconciler.client.http.urls import as_uuid, not_a_table_id
+from reconciler.client.tables.listing import Listing, Peek
+from reconciler.client.tables.status_read import Poll
+from reconciler.client.tables.table_read import Assembly
 from reconciler.errors import ApiError
-from reconciler.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
-from reconciler.shortcut import WHOLE, Shortcut
+from reconciler.model.condition import Condition
+from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
+from reconciler.model.read_scope import WHOLE, Shortcut
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from enum import StrEnum
 from itertools import count
 from typing import Any, Protocol
 
-from reconciler.client.forge import ForgeClient
 from reconciler.errors import BadResponse, Refused, SettingsError
+from reconciler.forge.http import ForgeClient
 
 PAGE = 100
 """Comments in one page; the most that both forges give."""

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from reconciler.client.forge import ForgeClient
 from reconciler.errors import Refused, SettingsError
 from reconciler.forge.comments import Comment, comment_of, pages
+from reconciler.forge.http import ForgeClient
 
 ACTIONS = "github-actions[bot]"
 """Who a job's own token writes as; such a token may not ask who it is."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from reconciler.client.forge import ForgeClient
 from reconciler.errors import BadResponse, SettingsError
 from reconciler.forge.comments import Comment, comment_of, pages
+from reconciler.forge.http import ForgeClient
 
 
 class GitLab:

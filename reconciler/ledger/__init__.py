@@ -7,7 +7,7 @@
 """
 
 from reconciler.ledger.ledger import Ledger, open_ledger
-from reconciler.records import CallRecord, EventKind, EventRecord, Grouping, Lease, Loaded, SpendLine
+from reconciler.model.ledger_entries import CallRecord, EventKind, EventRecord, Grouping, Lease, Loaded, SpendLine
 
 __all__ = [
     "CallRecord",

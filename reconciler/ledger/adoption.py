@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from sqlalchemy import insert, select, update
 
 from reconciler.errors import Leased
-from reconciler.history import CallState
 from reconciler.ledger import codec, events, leases
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
-from reconciler.outcome import Actor
-from reconciler.plan import Call, Reason
-from reconciler.records import EventKind
+from reconciler.model.attempt import Actor
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import EventKind
+from reconciler.model.plan import Call, Reason
 
 
 def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str) -> int | Leased:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from reconciler.elapsed import elapsed
+from reconciler.spending.elapsed import elapsed
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_NAMESPACE = Path("/proc/self/ns/time")

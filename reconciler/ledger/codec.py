@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row
 
 from reconciler.errors import Corrupt
-from reconciler.history import Block, CallState, PastCall
 from reconciler.ledger.clocks import Moment
-from reconciler.ledger.faults import FROM_BACKUP
-from reconciler.manifest import Mode
-from reconciler.outcome import Actor, Settlement
-from reconciler.plan import Call, Reason
-from reconciler.records import CallRecord, EventKind, EventRecord, Lease
+from reconciler.ledger.store_errors import FROM_BACKUP
+from reconciler.model.attempt import Actor, Settlement
+from reconciler.model.history import Block, CallState, PastCall
+from reconciler.model.ledger_entries import CallRecord, EventKind, EventRecord, Lease
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Call, Reason
 
 Values: TypeAlias = dict[str, Any]
 _LARGEST = 2**63 - 1

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, insert, select
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import events
-from reconciler.records import EventKind, EventRecord
+from reconciler.model.ledger_entries import EventKind, EventRecord
 
 _earlier = events.alias()
 _NEXT = select(func.coalesce(func.max(_earlier.c.seq), 0) + 1).where(_earlier.c.table_id == bindparam("of_table"))

@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.history import CallState
-from reconciler.ledger import codec, events, leases, transitions
+from reconciler.ledger import call_states, codec, events, leases
+from reconciler.ledger.call_states import Move, Standing
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
-from reconciler.ledger.transitions import Move, Standing
-from reconciler.outcome import Actor, Ended, Ending, Settlement, Ticket
-from reconciler.plan import Call
-from reconciler.records import EventKind, EventRecord, Lease
+from reconciler.model.attempt import Actor, Ended, Ending, Settlement, Ticket
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
+from reconciler.model.plan import Call
 
 _STATE = (
     *(calls.c.table_id, calls.c.state, calls.c.attempt, calls.c.payments, calls.c.address),
@@ -162,7 +162,7 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
         if _is_repeated(earlier, ending.state, detail):
             return ""
     counted = any(event.kind is EventKind.ACCEPTED or event.detail.get("landed") for event in earlier)
-    move = transitions.end(standing, ticket.attempt, ending.state, counted=counted)
+    move = call_states.end(standing, ticket.attempt, ending.state, counted=counted)
     changes: dict[str, Any] = {}
     if receipt is not None and move.standing.state is CallState.ACCEPTED:
         changes["run_id"] = codec.clean(receipt.run_id)
@@ -222,7 +222,7 @@ def resolve(
             f"call {call_id} may still be in flight: its last attempt began {max(0.0, age):.0f} s ago",
             hint=f"Try again in {min_age_seconds - age:.0f} s.",
         )
-    move = transitions.resolve(standing, landed=landed)
+    move = call_states.resolve(standing, landed=landed)
     _apply(tx, call_id, found, move, now, {})
     detail = {"landed": landed, "reason": reason, "who": actor.name, "ci_run": actor.ci_run, "evidence": evidence}
     _note(tx, found, call_id, attempt, EventKind.RESOLVED, now, detail)

@@ -16,8 +16,8 @@ from reconciler.ledger.clocks import Moment
 from reconciler.ledger.events import append
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEASE_COLUMNS, tables
-from reconciler.outcome import Actor
-from reconciler.records import EventKind, Lease
+from reconciler.model.attempt import Actor
+from reconciler.model.ledger_entries import EventKind, Lease
 
 _FREE: dict[str, None] = dict.fromkeys(LEASE_COLUMNS)
 _BATCH = 500

@@ -7,13 +7,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.errors import Leased, LedgerError, Unwritable
-from reconciler.history import CallState, PastCall, TableHistory
-from reconciler.ledger import adoption, events, journal, leases, location, reading, spending, transfer
+from reconciler.ledger import adoption, events, journal, leases, location, queries, spend_report, transfer
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
-from reconciler.outcome import Actor, Ended, Ending, Settlement, Ticket
-from reconciler.plan import Call
-from reconciler.records import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
+from reconciler.model.attempt import Actor, Ended, Ending, Settlement, Ticket
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.ledger_entries import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
+from reconciler.model.plan import Call
 
 Result = TypeVar("Result")
 
@@ -90,11 +90,11 @@ class Ledger:
 
     def recall(self, table_ids: Collection[str]) -> dict[str, TableHistory]:
         """Return every table asked for, with its accepted and open calls in the order their last attempts began."""
-        return self._store.read(lambda tx: reading.recall(tx, table_ids))
+        return self._store.read(lambda tx: queries.recall(tx, table_ids))
 
     def past(self, call_id: str) -> PastCall:
         """Return one call with the cells it covered, whatever its state."""
-        return self._store.read(lambda tx: reading.past(tx, call_id))
+        return self._store.read(lambda tx: queries.past(tx, call_id))
 
     # What apply records.
 
@@ -198,7 +198,7 @@ class Ledger:
     def adopt(self, records: Sequence[Call], *, actor: Actor, reason: str) -> int:
         """Record cells of one table as satisfied without a call, at no cost; return how many cells were new.
 
-        `records` come from `reconciler.adoption.records`; those the ledger holds already change nothing. Raises Leased
+        `records` come from `adoption.records`; those the ledger holds already change nothing. Raises Leased
         while an apply holds the table.
         """
         return _or_raised(
@@ -209,7 +209,7 @@ class Ledger:
 
     def find(self, id_prefix: str) -> CallRecord:
         """Return the one call whose id starts so (4 characters at least); the error lists the candidates."""
-        return self._store.read(lambda tx: reading.find(tx, id_prefix))
+        return self._store.read(lambda tx: queries.find(tx, id_prefix))
 
     def calls(
         self,
@@ -231,7 +231,7 @@ class Ledger:
         epoch.
         """
         return self._store.read(
-            lambda tx: reading.listed(
+            lambda tx: queries.listed(
                 tx,
                 table_id=table_id,
                 address=address,
@@ -257,7 +257,7 @@ class Ledger:
         `label` as `key=value` selects calls; with `by="label"`, `key` groups by that label's value; without it there
         is a line per `key=value`, so that a call with two labels counts in two lines.
         """
-        return self._store.read(lambda tx: spending.report(tx, by, label=label, since=since, until=until))
+        return self._store.read(lambda tx: spend_report.report(tx, by, label=label, since=since, until=until))
 
     # Leases.
 

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from reconciler.addresses import LEDGER_HINT as HINT
-from reconciler.addresses import PROJECT_LIBPQ
 from reconciler.errors import SettingsError
+from reconciler.text.addresses import LEDGER_HINT as HINT
+from reconciler.text.addresses import PROJECT_LIBPQ
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 
-from reconciler.clean import clean
 from reconciler.errors import SettingsError, Unwritable
 from reconciler.ledger.deadlines import Operation
 from reconciler.ledger.location import Location
 from reconciler.ledger.tables import POSTGRES_SCHEMA
+from reconciler.text.sanitize import clean
 
 NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
 INITIALISE_LOCK = text("SELECT pg_advisory_xact_lock(7263547112)")

@@ -21,8 +21,8 @@ from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
 from reconciler.ledger import file, server
 from reconciler.ledger.clocks import Boot, Moment
 from reconciler.ledger.deadlines import Deadlines, Operation, Silent
-from reconciler.ledger.faults import FROM_BACKUP, silent, translate
 from reconciler.ledger.location import Location
+from reconciler.ledger.store_errors import FROM_BACKUP, silent, translate
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
 
 Result = TypeVar("Result")

@@ -13,13 +13,13 @@ from sqlalchemy import Row, Table, Text, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.errors import Corrupt, LedgerError, TooNew
-from reconciler.history import CallState
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEASE_COLUMNS, LEDGER_ID, SCHEMA_VERSION, calls, events, meta, tables
-from reconciler.manifest import Mode
-from reconciler.plan import Reason
-from reconciler.records import EventKind, Loaded
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import EventKind, Loaded
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Reason
 
 FORMAT = "reconciler-ledger"
 _BATCH = 200

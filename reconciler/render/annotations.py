@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from reconciler.amounts import counted
-from reconciler.clean import clean
-from reconciler.place import Place, Problem
+from reconciler.text.location import Place, Problem
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import clean
 
 MOST = 10
 """Of one kind; GitHub's own limit for a step."""

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from reconciler.amounts import counted
-from reconciler.clean import clean
-from reconciler.fingerprint import digest
-from reconciler.place import Problem
+from reconciler.text.digest import digest
+from reconciler.text.location import Problem
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import clean
 from reconciler.version import __version__
 
 RULE = "reconciler-validate"

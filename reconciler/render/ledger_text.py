@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from reconciler.amounts import amount, counted, duration
-from reconciler.clean import clean
-from reconciler.records import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.text.numbers import amount, counted, duration
+from reconciler.text.sanitize import clean
 
 
 def moment(seconds: float) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.amounts import counted
-from reconciler.clean import clean
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import clean
 
 LIMIT = 60_000
 """Bytes of UTF-8, and so also at most as many characters, however a forge counts them: GitHub takes 65,536."""

@@ -1,6 +1,6 @@
 """A plan file as a reviewer reads it: the sums first, what this change causes, then a table per manifest.
 
-Rendered from the document that `planfile.py` makes and `schemas/plan.v1.json` describes, because a comment is written
+Rendered from the document that `plan_file.py` makes and `schemas/plan.v1.json` describes, because a comment is written
 from a file that another job made: all of its texts are text from outside.
 """
 
@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reconciler.amounts import counted, duration
-from reconciler.clean import clean
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
 from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
-from reconciler.render.stale import next_due_as_written, older_than_as_written
+from reconciler.render.staleness import next_due_as_written, older_than_as_written
+from reconciler.text.numbers import counted, duration
+from reconciler.text.sanitize import clean
 
 Document = Mapping[str, Any]
 ByRun = Mapping[tuple[str | None, str], Sequence[Document]]

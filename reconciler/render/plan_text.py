@@ -5,13 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
-from reconciler.amounts import amount, counted, duration, moment_text, percent
-from reconciler.budget import Limits
-from reconciler.clean import clean
-from reconciler.guard import NARROW
-from reconciler.manifest import Mode
-from reconciler.place import Problem
-from reconciler.plan import (
+from reconciler.model.limits import Limits
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import (
     Call,
     Growth,
     OpenCall,
@@ -25,10 +21,14 @@ from reconciler.plan import (
     Trial,
     Violation,
 )
-from reconciler.render.paint import Colour, Paint
-from reconciler.render.stale import older_than
-from reconciler.standing import Drift
-from reconciler.wording import quote
+from reconciler.planning.status import Drift
+from reconciler.render.colour import Colour, Paint
+from reconciler.render.staleness import older_than
+from reconciler.spending.limits_check import NARROW
+from reconciler.text.location import Problem
+from reconciler.text.numbers import amount, counted, duration, moment_text, percent
+from reconciler.text.phrases import quote
+from reconciler.text.sanitize import clean
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from reconciler.amounts import counted
-from reconciler.place import Problem
 from reconciler.render.markdown import LIMIT, Section, code, fit
+from reconciler.text.location import Problem
+from reconciler.text.numbers import counted
 
 POINTER = "`reconciler validate` prints all of them."
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.amounts import counted
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
+from reconciler.text.numbers import counted
 
 Document = Mapping[str, Any]
 

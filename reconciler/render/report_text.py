@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.amounts import amount, counted
-from reconciler.clean import clean
-from reconciler.history import CallState
-from reconciler.outcome import CallResult
-from reconciler.plan import OpenCall
-from reconciler.render.paint import Colour, Paint
+from reconciler.model.attempt import CallResult
+from reconciler.model.history import CallState
+from reconciler.model.plan import OpenCall
+from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, sum_cells, sum_credits
+from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, trial_words
-from reconciler.report import Outgrown, Report, Unsent, bought_cells, sum_cells, sum_credits
+from reconciler.text.numbers import amount, counted
+from reconciler.text.sanitize import clean
 
 WORDS = {
     CallState.ACCEPTED: ("accepted", Colour.GOOD),

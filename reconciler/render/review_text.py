@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from reconciler.amounts import amount, counted, duration
-from reconciler.change import Against
-from reconciler.clean import clean
-from reconciler.origin import Taken
-from reconciler.plan import Totals
-from reconciler.render.paint import Colour, Paint
+from reconciler.model.change import Against
+from reconciler.model.origin import Taken
+from reconciler.model.plan import Totals
+from reconciler.render.colour import Colour, Paint
+from reconciler.text.numbers import amount, counted, duration
+from reconciler.text.sanitize import clean
 
 MOST_CHANGES = 100
 """Changes listed; a plan file has all."""

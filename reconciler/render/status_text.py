@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from reconciler.amounts import amount, counted, duration, moment_text
-from reconciler.clean import clean
-from reconciler.plan import OpenCall, Plan, Reason
-from reconciler.render.paint import Colour, Paint
+from reconciler.model.plan import OpenCall, Plan, Reason
+from reconciler.planning.status import Drift, RunStanding, Standing, TableStanding, drifts, total
+from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
-from reconciler.render.stale import older_than
-from reconciler.standing import Drift, RunStanding, Standing, TableStanding, drifts, total
+from reconciler.render.staleness import older_than
+from reconciler.text.numbers import amount, counted, duration, moment_text
+from reconciler.text.sanitize import clean
 
 Number: TypeAlias = Callable[[RunStanding], int | None]
 

@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from reconciler.simulator.api import Api
-from reconciler.simulator.clock import Clock
-from reconciler.simulator.control import Control
 from reconciler.simulator.faults import NOTHING, Fault, FaultBook, Met
-from reconciler.simulator.openapi import document
-from reconciler.simulator.routing import Routing
-from reconciler.simulator.table import State
-from reconciler.simulator.wire import JSON, Request, Response, message
-from reconciler.simulator.workspace import Workspace
-from reconciler.simulator.world import Stall, World
+from reconciler.simulator.http.api import Api
+from reconciler.simulator.http.control import Control
+from reconciler.simulator.http.openapi import document
+from reconciler.simulator.http.routing import Routing
+from reconciler.simulator.http.wire import JSON, Request, Response, message
+from reconciler.simulator.world.clock import Clock
+from reconciler.simulator.world.table import State
+from reconciler.simulator.world.workspace import Workspace
+from reconciler.simulator.world.world import Stall, World
 
 REMEMBERED = 50_000
 """Requests kept for the oracle; older ones are only counted."""

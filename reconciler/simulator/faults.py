@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from reconciler.simulator.chance import share
+from reconciler.simulator.world.chance import share
 
 Kind = Literal[
     "close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status",

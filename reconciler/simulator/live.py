@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from reconciler.simulator.application import Seen, Simulator
-from reconciler.simulator.clock import Clock, RunningClock
 from reconciler.simulator.faults import Fault
-from reconciler.simulator.workspace import Workspace
-from reconciler.simulator.world import World
+from reconciler.simulator.world.clock import Clock, RunningClock
+from reconciler.simulator.world.workspace import Workspace
+from reconciler.simulator.world.world import World
 
 
 class LiveSimulator:

@@ -14,10 +14,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reconciler.simulator.application import Simulator
-from reconciler.simulator.asgi import EXTENSION, Application
-from reconciler.simulator.clock import Clock
+from reconciler.simulator.http.asgi import EXTENSION, Application
 from reconciler.simulator.live import LiveSimulator, make
-from reconciler.simulator.workspace import Workspace
+from reconciler.simulator.world.clock import Clock
+from reconciler.simulator.world.workspace import Workspace
 
 LOOPBACK: Final = "127.0.0.1"
 _STARTS_WITHIN = 30.0

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.clock import Clock, ManualClock
 from reconciler.simulator.live import LiveSimulator, make
 from reconciler.simulator.server import serve
 from reconciler.simulator.transport import SimulatorTransport
-from reconciler.simulator.workspace import Workspace
+from reconciler.simulator.world.clock import Clock, ManualClock
+from reconciler.simulator.world.workspace import Workspace
 
 __all__ = ["LiveSimulator", "ManualClock", "SimulatorTransport", "Workspace", "in_process", "make", "serve"]
 

@@ -10,8 +10,8 @@ from typing import Final
 import httpx
 
 from reconciler.simulator.application import Cut, Reply, Simulator, Wait
+from reconciler.simulator.http.wire import Request, Response
 from reconciler.simulator.live import LiveSimulator
-from reconciler.simulator.wire import Request, Response
 
 _CLOSED: Final = "Server disconnected without sending a response."
 _HALF: Final = "peer closed connection without sending complete message body"

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import adoption
-from reconciler.decide import DONE_STATES
 from reconciler.errors import Leased
-from reconciler.history import CallState, PastCall, TableHistory
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.observed import TableSnapshot
-from reconciler.plan import Call, Reason
-from reconciler.recall import Memory
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.plan import Call, Reason
+from reconciler.planning import adoption
+from reconciler.planning.cell_decision import DONE_STATES
+from reconciler.planning.ledger_view import Memory
 from tests.adoption.test_import import FILE
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, accounts, row_id

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from reconciler import schema
-from reconciler.loading import load_manifests
-from reconciler.simulator.clock import ManualClock
+from reconciler.manifests import json_schema
+from reconciler.manifests.loader import load_manifests
 from reconciler.simulator.server import serve
-from reconciler.simulator.workspace_file import load
+from reconciler.simulator.world.clock import ManualClock
+from reconciler.simulator.world.workspace_file import load
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, PARTNERS, Desk, accounts, agent
 
@@ -79,7 +79,7 @@ def test_the_example_is_what_import_writes(
     name = "examples/from-an-existing-table/target-accounts.yaml"
     with serve(load(ROOT / "examples/workspace.yaml"), clock=ManualClock()) as simulator:
         desk = Desk(tmp_path, simulator, capsys)
-        desk.write(schema.text("manifest"), "schemas/manifest.v1.json")
+        desk.write(json_schema.text("manifest"), "schemas/manifest.v1.json")
         assert desk.run("import", ACCOUNTS, "--out", str(Path(name).parent)).code == 0
     if pytestconfig.getoption("--rewrite-golden"):
         (ROOT / name).parent.mkdir(exist_ok=True)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler import importing
-from reconciler.importing import Fate, Wish, fate
-from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest, Mode
-from reconciler.observed import Column, TableHeader
+from reconciler.manifests import from_table
+from reconciler.manifests.from_table import Fate, Wish, fate
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.observed import Column, TableHeader
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 HOSTILE = st.sampled_from(
@@ -71,7 +71,7 @@ def test_every_table_becomes_a_valid_manifest(
     tmp_path: Path, header: TableHeader, fill: bool, revision: str | None
 ) -> None:
     """It lists every column that silence means, and nothing that a name smuggled in."""
-    text = importing.manifest_text(header, importing.slug(header.name), Wish(revision, fill), "../schemas/x.json")
+    text = from_table.manifest_text(header, from_table.slug(header.name), Wish(revision, fill), "../schemas/x.json")
     outputs = [column.id for column in header.columns if column.is_meant_by_silence]
     if text is None:
         assert outputs == []
@@ -89,8 +89,8 @@ def test_every_table_becomes_a_valid_manifest(
 @given(headers())
 def test_the_run_that_is_switched_off_is_the_one_that_would_be_on(header: TableHeader) -> None:
     """Taking the `# ` of its lines away gives the manifest that `--fill` writes, but for what it explains."""
-    off = importing.manifest_text(header, "name", Wish())
-    on = importing.manifest_text(header, "name", Wish(fill=True))
+    off = from_table.manifest_text(header, "name", Wish())
+    on = from_table.manifest_text(header, "name", Wish(fill=True))
     if off is None or on is None:
         return
     start = off.index("    # - name: fill")
@@ -109,7 +109,7 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
         Column(str(uuid.UUID(int=5)), "company_name", "Company Name", "agent", (), "", is_built_in=True),
         Column(str(uuid.UUID(int=6)), "fit", "Fit", "score\n- x", (), ""),
     )
-    text = importing.manifest_text(TableHeader(TABLE, "Näme", "company", columns), "name", Wish()) or ""
+    text = from_table.manifest_text(TableHeader(TABLE, "Näme", "company", columns), "name", Wish()) or ""
     assert [line for line in text.splitlines() if line.startswith("        - ")] == [
         '        - zeta  # agent, "Zeta"',
         '        - "on"  # email_finder',
@@ -128,25 +128,25 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
 )
 def test_a_manifest_is_called_like_its_table(name: str, slug: str) -> None:
     """As far as a manifest's name allows."""
-    assert importing.slug(name) == slug
+    assert from_table.slug(name) == slug
 
 
 @given(st.lists(st.text(max_size=80), max_size=8), st.sets(st.integers(0, 7)))
 def test_names_are_valid_unique_and_free_of_order(texts: list[str], taken: set[int]) -> None:
     """A table's name does not depend on which others are imported before it."""
     tables = [TableHeader(str(uuid.UUID(int=n + 2**100)), text, "", ()) for n, text in enumerate(texts)]
-    occupied = {importing.slug(texts[n]) for n in taken if n < len(texts)}
-    names = importing.names(tables, occupied.__contains__)
+    occupied = {from_table.slug(texts[n]) for n in taken if n < len(texts)}
+    names = from_table.names(tables, occupied.__contains__)
     assert len(set(names.values())) == len(tables)
     assert not occupied.intersection(names.values())
     assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) and len(name) <= 63 for name in names.values())
-    assert importing.names(tables[::-1], occupied.__contains__) == names
+    assert from_table.names(tables[::-1], occupied.__contains__) == names
 
 
 def test_tables_that_share_a_name_are_told_apart_by_their_ids() -> None:
     """All of them, so that none is called by the bare name by chance."""
     tables = [TableHeader(f"{digit * 8}-0000-4000-8000-000000000000", "Leads", "", ()) for digit in "12"]
-    assert list(importing.names(tables, lambda name: False).values()) == ["leads-11111111", "leads-22222222"]
+    assert list(from_table.names(tables, lambda name: False).values()) == ["leads-11111111", "leads-22222222"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_tables_that_share_a_name_are_told_apart_by_their_ids() -> None:
 )
 def test_a_table_is_named_by_id_or_url(text: str, found: bool) -> None:
     """Anything else is not guessed at."""
-    assert importing.table_id(text) == (TABLE if found else None)
+    assert from_table.table_id(text) == (TABLE if found else None)
 
 
 @pytest.mark.parametrize(

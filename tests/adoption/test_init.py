@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler import __version__, scaffold, schema
-from reconciler.simulator.clock import ManualClock
-from reconciler.simulator.sample import sample
+from reconciler import __version__
+from reconciler.cli import scaffold
+from reconciler.manifests import json_schema
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
+from reconciler.simulator.world.sample import sample
 from tests.journey.desk import Desk
 
 WRITTEN = {
@@ -86,7 +88,7 @@ def test_every_file_has_a_modeline_that_leads_to_its_schema(desk: Desk) -> None:
     for name, kind in (("reconciler.yaml", "project"), ("manifests/target-accounts.yaml", "manifest")):
         first = (folder / name).read_text().splitlines()[0]
         path = (folder / name).parent / first.removeprefix("# yaml-language-server: $schema=")
-        assert path.read_text() == schema.text(kind)
+        assert path.read_text() == json_schema.text(kind)
 
 
 def test_the_workflow_spends_nothing_without_a_shared_ledger() -> None:

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reconciler.client import Reader
-from reconciler.client.listing import MOST_TABLES
+from reconciler.client.tables.listing import MOST_TABLES
 from reconciler.errors import BadResponse, Refused
-from reconciler.observed import ListedTable, TableHeader
+from reconciler.model.observed import ListedTable, TableHeader
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

@@ -1,6 +1,6 @@
 """`plan --against`: what a reviewer asks, answered against a real repository and the simulator."""
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, PARTNERS, Desk, accounts, row_id
 from tests.policy.repository import Repository
@@ -48,7 +48,7 @@ def test_the_plan_file_says_it_too(desk: Desk, repository: Repository) -> None:
     repository.commit()
     desk.write(SMALL.replace("[news]", "[news, notes]"))
     plan = desk.run("plan", "--against", "main", "--format", "json", "--out", "plan.json").json
-    assert schema.problems("plan", plan) == []
+    assert json_schema.problems("plan", plan) == []
     assert plan["against"]["ref"] == "main"
     assert plan["against"]["changes"] == [
         {

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.commit import find_commit
 from reconciler.errors import ReconcilerError, SettingsError
-from reconciler.revision import Revision, read_revision
-from reconciler.settings import Flags, load_settings
+from reconciler.settings.git_commit import find_commit
+from reconciler.settings.revision import Revision, read_revision
+from reconciler.settings.settings import Flags, load_settings
 from tests.journey.desk import ACCOUNTS, FILL
 from tests.policy.repository import Repository
 

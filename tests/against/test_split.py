@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from hypothesis import HealthCheck, event, given, settings
 
-from reconciler.approval import Approval
-from reconciler.manifest import Manifest, Mode
-from reconciler.plan import Call, Cause, Plan
-from reconciler.planner import make_plan
+from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.plan import Call, Cause, Plan
+from reconciler.planning.planner import make_plan
+from reconciler.spending.approval import Approval
 from tests.effort import examples
 from tests.planning.makers import (
     SHOWS_WITHIN,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.change import Change
-from reconciler.clean import clean
-from reconciler.comparison import MOST_CHANGES, compare, compare_projects
-from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest, Mode
-from reconciler.sources import parse
+from reconciler.manifests.compare import MOST_CHANGES, compare, compare_projects
+from reconciler.manifests.loader import load_manifests
+from reconciler.manifests.yaml_reader import parse
+from reconciler.model.change import Change
+from reconciler.model.manifest import Manifest, Mode
+from reconciler.text.sanitize import clean
 from tests.planning.makers import a_manifest, a_run, row_id
 from tests.planning.worlds import World, worlds
 

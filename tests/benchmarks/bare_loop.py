@@ -9,7 +9,7 @@ import time
 import httpx
 import msgspec
 
-from reconciler.client.cells import CellShape
+from reconciler.client.tables.cells import CellShape
 from tests.benchmarks.server import table_id
 
 PAGE_ROWS = 140

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import yaml
 
-from reconciler.loading import load_manifests
+from reconciler.manifests.loader import load_manifests
 
 TEMPLATE = """\
 # yaml-language-server: $schema=../schemas/manifest.v1.json

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from reconciler.client import SpendClient
 from reconciler.errors import ApiError
-from reconciler.manifest import Mode
-from reconciler.outcome import Receipt
-from reconciler.plan import Call, Reason
+from reconciler.model.attempt import Receipt
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Call, Reason
 from tests.client.tables import SECRET, TABLE, options, uid
 from tests.client.wire_server import Exchange
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from reconciler.client.assembly import Assembly, Request
+from reconciler.client.tables.table_read import Assembly, Request
 from reconciler.errors import BadResponse
-from reconciler.observed import TableSnapshot
+from reconciler.model.observed import TableSnapshot
 from tests.client.tables import TABLE, LiveTable, column, uid
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.client import Reader
-from reconciler.observed import TableHeader, TableSnapshot
+from reconciler.model.observed import TableHeader, TableSnapshot
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import WireServer
 

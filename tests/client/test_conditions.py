@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from reconciler.client import Reader
-from reconciler.client.cells import Cell, fast_answer, slow_answer
-from reconciler.client.loose_json import parse
-from reconciler.client.pages import layout, read_page
-from reconciler.condition import AllOf, CellTest, Condition, Not, Operator, key
+from reconciler.client.http.lenient_json import parse
+from reconciler.client.tables.cells import Cell, fast_answer, slow_answer
+from reconciler.client.tables.pages import layout, read_page
 from reconciler.errors import ApiError
-from reconciler.observed import TableSnapshot
-from reconciler.place import Place
+from reconciler.model.condition import AllOf, CellTest, Condition, Not, Operator, key
+from reconciler.model.observed import TableSnapshot
+from reconciler.text.location import Place
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.test_reading_answers import encoded, header_of
 from tests.client.wire_server import Exchange, WireServer

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.client.columns import read_columns
-from reconciler.observed import Column
-from reconciler.simulator import columns as simulated
-from reconciler.simulator.shapes import ColumnKind, TableKind
+from reconciler.client.tables.columns import read_columns
+from reconciler.model.observed import Column
+from reconciler.simulator.http.shapes import ColumnKind, TableKind
+from reconciler.simulator.world import columns as simulated
 
 BUILT_IN = ("company_profile", "company_name", "company_website", "full_name", "profile_url", "role")
 KEYS = ("input", *BUILT_IN, "news", "fit", "email")

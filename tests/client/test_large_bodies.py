@@ -5,8 +5,9 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.client import Reader, bodies
-from reconciler.client.bodies import LARGE, LARGE_AT_ONCE, Body, Buffers
+from reconciler.client import Reader
+from reconciler.client.http import buffers as bodies
+from reconciler.client.http.buffers import LARGE, LARGE_AT_ONCE, Body, Buffers
 from tests.client.tables import TABLE, Api, LiveTable, column, options
 from tests.client.wire_server import WireServer
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.client.loose_json import parse, value_digest
-from reconciler.client.pages import Header, Page, layout, read_counters, read_header, read_page
-from reconciler.condition import CellTest, Operator
+from reconciler.client.http.lenient_json import parse, value_digest
+from reconciler.client.tables.pages import Header, Page, layout, read_counters, read_header, read_page
 from reconciler.errors import BadResponse
-from reconciler.observed import CellState
-from reconciler.place import Place
+from reconciler.model.condition import CellTest, Operator
+from reconciler.model.observed import CellState
+from reconciler.text.location import Place
 from tests.client.tables import TABLE, LiveTable, column, uid
 from tests.effort import examples
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.client import Reader, ReadProgress
 from reconciler.errors import ApiError, BadResponse, Refused
-from reconciler.observed import CellState, TableSnapshot, TableStatus
+from reconciler.model.observed import CellState, TableSnapshot, TableStatus
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.client import Reader
-from reconciler.client.retrying import Patience, retry_after_seconds, wait_seconds
-from reconciler.client.wire import LARGEST_ANSWER
+from reconciler.client.http.connection import LARGEST_ANSWER
+from reconciler.client.http.retry import Patience, retry_after_seconds, wait_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
-from reconciler.observed import TableSnapshot
+from reconciler.model.observed import TableSnapshot
 from tests.client.tables import SECRET, TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

@@ -11,8 +11,8 @@ import pytest
 
 from reconciler.client import SpendClient
 from reconciler.errors import InDoubt, Refused
-from reconciler.outcome import Receipt
-from reconciler.plan import Call
+from reconciler.model.attempt import Receipt
+from reconciler.model.plan import Call
 from tests.client.spending import RECEIPT, answering, call, outcome
 from tests.client.tables import SECRET, TABLE, options, uid
 from tests.client.wire_server import Exchange, WireServer

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.client import SpendClient
 from reconciler.errors import ApiError, InDoubt, NotSent, Refused
-from reconciler.outcome import Receipt
+from reconciler.model.attempt import Receipt
 from tests.client.spending import RECEIPT, answering, call, outcome
 from tests.client.tables import SECRET, options, uid
 from tests.client.wire_server import Exchange, WireServer

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.client import Reader
 from reconciler.errors import ApiError
-from reconciler.observed import CellState, TableSnapshot
-from reconciler.shortcut import Shortcut
+from reconciler.model.observed import CellState, TableSnapshot
+from reconciler.model.read_scope import Shortcut
 from tests.client.tables import TABLE, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

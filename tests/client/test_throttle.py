@@ -4,8 +4,8 @@ import threading
 import time
 
 from reconciler.client import Reader
-from reconciler.client.throttle import Throttle, Window
-from reconciler.observed import TableSnapshot
+from reconciler.client.http.throttle import Throttle, Window
+from reconciler.model.observed import TableSnapshot
 from tests.client.tables import Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

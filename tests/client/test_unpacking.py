@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.client.unpack import LARGEST_PIECE, UnpackingError, unpacked
+from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 
 
 @given(st.binary(max_size=5000), st.integers(1, 700), st.integers(1, 40))

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.client import Reader
 from reconciler.errors import ApiError, BadResponse, Refused
-from reconciler.observed import TableSnapshot
+from reconciler.model.observed import TableSnapshot
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

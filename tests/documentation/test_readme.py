@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli import group as cli
-from reconciler.condition import Operator, cell_tests
-from reconciler.loading import load_manifests
-from reconciler.report import ExitCode
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.condition import Operator, cell_tests
+from reconciler.model.report import ExitCode
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

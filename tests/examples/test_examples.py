@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.group import run
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
-from reconciler.simulator.workspace_file import load
+from reconciler.simulator.world.clock import ManualClock
+from reconciler.simulator.world.workspace_file import load
 from tests.journey.desk import environment
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

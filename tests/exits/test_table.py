@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.apply import MOST_ATTEMPTS, MOST_TROUBLES, REFUSALS, STOPS_ALL_SPENDING
 from reconciler.simulator.live import LiveSimulator
+from reconciler.spending.protocol import MOST_ATTEMPTS, MOST_TROUBLES, REFUSALS, STOPS_ALL_SPENDING
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
 from tests.spend.offices import CELLS, ledger_path, small_table, two_tables

@@ -3,8 +3,8 @@
 import json
 from datetime import datetime, timedelta
 
-from reconciler import schema
-from reconciler.planfile import plan_id
+from reconciler.documents.plan_file import plan_id
+from reconciler.manifests import json_schema
 from tests.freshness.passing import DAY, MINUTE, later
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, accounts, row_id
@@ -47,7 +47,7 @@ def charged(desk: Desk) -> dict[int, int]:
 def due(desk: Desk) -> int:
     """Return how many cells a plan would buy."""
     plan = desk.run("plan", "--format", "json").json
-    assert schema.problems("plan", plan) == []
+    assert json_schema.problems("plan", plan) == []
     return int(plan["totals"]["cells"])
 
 
@@ -174,7 +174,7 @@ def test_status_and_drift_say_when_and_why(make_desk: MakeDesk) -> None:
     apply(desk)
     assert desk.run("drift").code == 0
     document = desk.run("status", "--format", "json").json
-    assert schema.problems("status", document) == []
+    assert json_schema.problems("status", document) == []
     (run,) = document["tables"][0]["runs"]
     begun = desk.run("ledger", "list", "--format", "json").json[0]["begun_at"]
     waited = datetime.fromisoformat(run["next_due"]) - datetime.fromisoformat(begun)
@@ -186,7 +186,7 @@ def test_status_and_drift_say_when_and_why(make_desk: MakeDesk) -> None:
     assert line.endswith(" UTC")
     later(desk, 31 * DAY)
     drifted = desk.run("drift", "--format", "json").json
-    assert schema.problems("drift", drifted) == []
+    assert json_schema.problems("drift", drifted) == []
     assert [(cause["reason"], cause["refresh"]) for cause in drifted["causes"]] == [("cells_stale", {"every": "30d"})]
 
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler import planfile
-from reconciler.origin import Origin
-from reconciler.simulator.clock import ManualClock
+from reconciler.documents import plan_file
+from reconciler.model.origin import Origin
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
 from tests.journey.desk import ACCOUNTS, agent
 from tests.spend.parties import Party, Stage, StoreClock
 
@@ -90,7 +90,7 @@ def test_a_plan_says_the_same_however_late_it_is_made(stage: Stage) -> None:
     plans = []
     for moment in ("2026-11-24 00:00:00.7", "2026-11-30 05:59:59", "2026-11-30 06:00", "2026-12-09 12:00"):
         at(stage, moment)
-        plans.append(planfile.document(party.plan(), ORIGIN))
+        plans.append(plan_file.document(party.plan(), ORIGIN))
     fresh, also_fresh, stale, also_stale = plans
     assert fresh == also_fresh
     assert stale["calls"] == also_stale["calls"] != fresh["calls"]

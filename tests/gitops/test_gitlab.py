@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from reconciler.simulator.workspace_file import load
+from reconciler.simulator.world.workspace_file import load
 from tests.gitops.hosted import ADD, IDENTITY, MANIFEST, ROOT, SETUP
 from tests.review.forge_server import TOKEN, Forge, serve_forge
 

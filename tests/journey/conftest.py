@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
 from tests.journey.desk import FILL, Desk, accounts
 
 MakeDesk = Callable[..., Desk]

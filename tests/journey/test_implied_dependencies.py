@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.client.tables import Api, LiveTable, column
 from tests.client.wire_server import Exchange, WireServer
 from tests.journey.conftest import MakeDesk
@@ -68,7 +68,7 @@ def test_a_cell_that_cannot_start_is_blocked_and_not_bought(
     assert f"{'implied by the kind of table or column: ' if is_implied else 'plan: '}`{upstream}`" in said
     assert f"`{upstream}`" in desk.run("plan", "--format", "markdown").out
     plan = desk.run("plan", "--format", "json").json
-    assert schema.problems("plan", plan) == []
+    assert json_schema.problems("plan", plan) == []
     assert {skip["reason"]: skip.get("waits_for") for skip in plan["skipped"]} == {
         "blocked": [{"column": upstream, "implied": bool(is_implied)}],
         "done": None,

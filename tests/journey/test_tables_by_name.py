@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, NOWHERE, PARTNERS, Desk, accounts, agent, row_id
 
@@ -62,7 +62,7 @@ def test_a_table_by_name_is_planned_and_bought_once(office: Desk) -> None:
     """The plan pins the id, says how it was found, and a second apply sends nothing."""
     manifest(office, "table: {name: Partners}")
     plan = office.run("plan", "--format", "json").json
-    assert schema.problems("plan", plan) == []
+    assert json_schema.problems("plan", plan) == []
     assert [(one["table_id"], one["found_by"]) for one in plan["tables"]] == [(PARTNERS, {"name": "Partners"})]
     assert {call["table_id"] for call in plan["calls"]} == {PARTNERS}
     assert office.run("apply", "--yes").code == 0
@@ -82,12 +82,12 @@ def test_a_tag_stands_for_each_of_its_tables(office: Desk) -> None:
     ]
     status = office.run("status", "--format", "json").json
     assert {one["table_id"]: one["runs"][0]["due"] for one in status["tables"]} == {ACCOUNTS: 2, PARTNERS: 3}
-    assert schema.problems("status", status) == []
+    assert json_schema.problems("status", status) == []
     applied = office.run("apply", "--yes", "--out", "report.json")
     assert applied.code == 0
     assert "weekly/new (Partners)         accepted   3 of 3 cells" in applied.out
     report = json.loads((office.folder / "report.json").read_text())
-    assert schema.problems("report", report) == []
+    assert json_schema.problems("report", report) == []
     assert {call["table_id"]: call["table_name"] for call in report["calls"]} == {
         ACCOUNTS: "Target Accounts",
         PARTNERS: "Partners",
@@ -248,7 +248,7 @@ def test_a_child_that_is_not_there_yet_is_waited_for(make_desk: MakeDesk) -> Non
         assert client.delete(f"/v1/tables/{child}").status_code in (200, 204)
     words = "the child table of target-accounts, column decision_makers"
     plan = desk.run("plan", "--format", "json").json
-    assert schema.problems("plan", plan) == []
+    assert json_schema.problems("plan", plan) == []
     assert plan["pending"] == [
         {"manifest": "people", "waits_for": words, "path": "manifests/people.yaml", "line": 5, "column": 10}
     ]
@@ -257,7 +257,7 @@ def test_a_child_that_is_not_there_yet_is_waited_for(make_desk: MakeDesk) -> Non
     assert f"- `people` waits for `{words}`" in desk.run("plan", "--format", "markdown").out
     assert words in desk.run("status").out
     status = desk.run("status", "--format", "json").json
-    assert (schema.problems("status", status), status["pending"][0]["manifest"]) == ([], "people")
+    assert (json_schema.problems("status", status), status["pending"][0]["manifest"]) == ([], "people")
     assert words in desk.run("drift").err
     only = desk.run("plan", "--target", "people")
     assert (only.code, "Nothing to do now" in only.out) == (0, True)

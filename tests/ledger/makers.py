@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from reconciler.history import Block, CallState
 from reconciler.ledger import Lease, Ledger
-from reconciler.manifest import Mode
-from reconciler.outcome import Actor, Ended, Ending, Receipt, Ticket
-from reconciler.plan import Call, Reason
+from reconciler.model.attempt import Actor, Ended, Ending, Receipt, Ticket
+from reconciler.model.history import Block, CallState
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Call, Reason
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 OTHER_TABLE = "11111111-2222-4333-8444-555555555555"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.model.history import CallState
 from tests.ledger.makers import (
     ALICE,
     TABLE,

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Lease, Ledger, deadlines, open_ledger
-from reconciler.outcome import Settlement, Ticket
+from reconciler.model.attempt import Settlement, Ticket
 from tests.ledger.losing_proxy import LosingProxy
 from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin
 from tests.postgres import fresh_database

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.history import CallState
 from reconciler.ledger import Ledger
+from reconciler.model.history import CallState
 from tests.ledger.makers import TABLE, a_call, state_of
 
 KILLED = """

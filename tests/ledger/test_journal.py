@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.history import Block, CallState
 from reconciler.ledger import EventKind, Ledger
-from reconciler.outcome import Ended, Ending, Receipt, Settlement, Ticket
+from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket
+from reconciler.model.history import Block, CallState
 from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, kinds, state_of
 
 UNPAID = [CallState.NOT_SENT, CallState.REFUSED]

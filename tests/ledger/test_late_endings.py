@@ -3,10 +3,10 @@
 import pytest
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.history import CallState
 from reconciler.ledger import Ledger
-from reconciler.outcome import Ticket
-from reconciler.plan import Call
+from reconciler.model.attempt import Ticket
+from reconciler.model.history import CallState
+from reconciler.model.plan import Call
 from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin, ended, kinds, state_of
 
 

@@ -10,10 +10,10 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 from reconciler.errors import LedgerError
-from reconciler.history import CallState
 from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.tables import POSTGRES_SCHEMA
+from reconciler.model.history import CallState
 from tests.ledger.makers import ALICE, TABLE, Clock, a_call, accepted, begin, state_of
 from tests.postgres import fresh_database
 

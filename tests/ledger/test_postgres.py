@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Connection, event
 
 from reconciler.errors import LedgerError, Unwritable
-from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger, open_ledger
-from reconciler.outcome import Ticket
+from reconciler.model.attempt import Ticket
+from reconciler.model.history import CallState
 from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
 from tests.ledger.pooling_proxy import PoolingProxy
 from tests.postgres import fresh_database, socket_url

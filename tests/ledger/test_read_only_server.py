@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.errors import Unwritable
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.outcome import Ticket
+from reconciler.model.attempt import Ticket
 from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin
 from tests.postgres import fresh_database
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from reconciler.errors import LedgerError, SettingsError
-from reconciler.history import Block, CallState, PastCall, TableHistory
 from reconciler.ledger import Ledger, SpendLine
-from reconciler.manifest import Mode
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.manifest import Mode
 from tests.ledger.makers import ALICE, CONFIG, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.history import CallState
 from reconciler.ledger import Ledger
+from reconciler.model.history import CallState
 from tests.ledger.makers import ALICE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, state_of
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.history import CallState
 from reconciler.ledger import EventRecord, Ledger
-from reconciler.outcome import Settlement, Ticket
+from reconciler.model.attempt import Settlement, Ticket
+from reconciler.model.history import CallState
 from tests.effort import examples
 from tests.ledger.makers import ALICE, ROBOT, Clock, a_call, begin, ended
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LedgerError, TooNew
-from reconciler.history import Block, CallState
 from reconciler.ledger import Ledger, Loaded, open_ledger
-from reconciler.manifest import Mode
-from reconciler.outcome import Settlement
+from reconciler.model.attempt import Settlement
+from reconciler.model.history import Block, CallState
+from reconciler.model.manifest import Mode
 from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended
 from tests.postgres import fresh_database
 

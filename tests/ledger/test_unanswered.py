@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Unwritable
-from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.outcome import Ended
+from reconciler.model.attempt import Ended
+from reconciler.model.history import CallState
 from tests.ledger.losing_proxy import LosingProxy
 from tests.ledger.makers import TABLE, a_call, accepted, begin, kinds, state_of
 from tests.postgres import fresh_database

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError
-from reconciler.sources import FAST, MAX_BYTES, PURE, Loader, parse
+from reconciler.manifests.yaml_reader import FAST, MAX_BYTES, PURE, Loader, parse
 
 BOTH = pytest.mark.parametrize("loader", [FAST, PURE])
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.loading import load_manifests
-from reconciler.place import Problem
-from reconciler.project import load_project
-from reconciler.sources import FAST, PURE, Loader, parse
+from reconciler.manifests.loader import load_manifests
+from reconciler.manifests.yaml_reader import FAST, PURE, Loader, parse
+from reconciler.settings.project_file import load_project
+from reconciler.text.location import Problem
 
 BROKEN = Path(__file__).parent / "broken"
 FAULTS = sorted(path.stem for path in BROKEN.glob("*.yaml"))

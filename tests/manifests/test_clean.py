@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.clean import LIMIT, clean
+from reconciler.text.sanitize import LIMIT, clean
 
 
 @pytest.mark.parametrize(

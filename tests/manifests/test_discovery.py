@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.discovery import find_files
 from reconciler.errors import ManifestError, SettingsError
-from reconciler.loading import load_manifests
+from reconciler.manifests.find_files import find_files
+from reconciler.manifests.loader import load_manifests
 
 
 @pytest.fixture

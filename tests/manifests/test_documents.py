@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError
-from reconciler.place import Place, Problem
-from reconciler.sources import FAST, PURE, Document, Loader, parse, read_documents
+from reconciler.manifests.yaml_reader import FAST, PURE, Document, Loader, parse, read_documents
+from reconciler.text.location import Place, Problem
 
 BOTH = pytest.mark.parametrize("loader", [FAST, PURE])
 
@@ -233,7 +233,7 @@ def test_without_libyaml_the_pure_parser_takes_its_place() -> None:
     """PyYAML may have been built without its C extension; then everything works the same, slower."""
     program = (
         "import sys; sys.modules['yaml._yaml'] = None\n"
-        "from reconciler.sources import FAST, parse\n"
+        "from reconciler.manifests.yaml_reader import FAST, parse\n"
         "print(FAST.__name__, parse(b'a: [on, 1]', 'f.yaml')[0].value)"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

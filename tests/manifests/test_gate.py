@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler import schema
 from reconciler.errors import ManifestError
-from reconciler.loading import load_manifests
+from reconciler.manifests import json_schema
+from reconciler.manifests.loader import load_manifests
 from tests.effort import portion
 
 IDS = ("0a1a669a-9a40-497c-bb00-d49dd8ee5b74", "7E0C4D52-5F0B-4B5E-9D0C-0E6B8F9D1A23")
@@ -256,14 +256,14 @@ def test_the_two_agree_on_every_single_change(part: int, tmp_path: Path) -> None
         if at and isinstance(at[-1], str) and isinstance(new, str):
             candidates.append(changed(sound, (*at[:-1], new), "x"))
         for value in candidates:
-            assert (said(json.dumps(value), tmp_path) is None) == (not schema.problems("manifest", value)), value
+            assert (said(json.dumps(value), tmp_path) is None) == (not json_schema.problems("manifest", value)), value
 
 
 @given(value=MANIFESTS)
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_fast_gate_and_the_schema_agree(value: object, tmp_path: Path) -> None:
     """A document passes exactly if its JSON Schema has nothing against it."""
-    is_sound = not schema.problems("manifest", value)
+    is_sound = not json_schema.problems("manifest", value)
     text = said(json.dumps(value), tmp_path)
     assert (text is None) == is_sound
     assert is_sound or "not understood" not in str(text)

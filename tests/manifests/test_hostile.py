@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.loading import load_manifests
-from reconciler.sources import FAST, MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, PURE, Loader, parse
+from reconciler.manifests.loader import load_manifests
+from reconciler.manifests.yaml_reader import FAST, MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, PURE, Loader, parse
 
 BOTH = pytest.mark.parametrize("loader", [FAST, PURE])
 CPU_SECONDS = 5.0

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError, SettingsError
-from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest, Mode, Named, Run
-from reconciler.place import Place
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.manifest import Manifest, Mode, Named, Run
+from reconciler.text.location import Place
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 ROW = "7e0c4d52-5f0b-4b5e-9d0c-0e6b8f9d1a23"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import schema
-from reconciler.sources import parse
-from reconciler.wording import did_you_mean, quote
+from reconciler.manifests import json_schema
+from reconciler.manifests.yaml_reader import parse
+from reconciler.text.phrases import did_you_mean, quote
 from tests.effort import examples
 
 
@@ -88,7 +88,7 @@ def test_keys_and_choices_of_a_manifest_show_it_too() -> None:
     """A no-break space out of a web page, before a key and in a word."""
     value = {"apiVersion": "reconciler/v1", "kind": "TableRun", "metadata": {"name": "a"}}
     run = {"mode": "new\u00a0"}
-    said = schema.problems("manifest", {**value, "spec": {"t\u0430ble": "x", "runs": [run]}})
+    said = json_schema.problems("manifest", {**value, "spec": {"t\u0430ble": "x", "runs": [run]}})
     assert sorted({problem.message for problem in said}) == [
         r"spec.runs[0].mode is `new" + "\u00a0" + r"`; did you mean `new`? It looks the same, but this is `new\xa0`",
         "unknown key `t\u0430ble` in spec; did you mean `table`? It looks the same, but this is `t\\u0430ble`",

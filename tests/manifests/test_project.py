@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.budget import Limit, Limits, Prices
 from reconciler.errors import ManifestError
-from reconciler.project import DEFAULT_PROJECT, ApiSettings, Project, Spend, load_project
+from reconciler.model.limits import Limit, Limits, Prices
+from reconciler.settings.project_file import DEFAULT_PROJECT, ApiSettings, Project, Spend, load_project
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\n"
 CONTRACT = f"""\

@@ -13,16 +13,16 @@ import pytest
 from jsonschema import Draft7Validator
 
 import reconciler
-from reconciler import schema
 from reconciler.errors import SettingsError
-from reconciler.project import ApiSettings, Spend
+from reconciler.manifests import json_schema
+from reconciler.settings.project_file import ApiSettings, Spend
 
 OURS = pytest.mark.parametrize("name", ["manifest", "project"])
 
 
 def read(name: str) -> dict[str, Any]:
     """Return a schema."""
-    value: dict[str, Any] = json.loads(schema.text(name))
+    value: dict[str, Any] = json.loads(json_schema.text(name))
     return value
 
 
@@ -61,7 +61,7 @@ def test_the_examples_are_valid_for_the_library_too(name: str) -> None:
     value = read(name)
     assert value["examples"]
     for example in value["examples"]:
-        assert schema.problems(name, example) == []
+        assert json_schema.problems(name, example) == []
         Draft7Validator(value).validate(example)
 
 
@@ -76,17 +76,17 @@ def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
 def test_an_unknown_schema_is_said() -> None:
     """A name close to one there is gets a suggestion."""
     with pytest.raises(SettingsError, match=r"no schema `manifets`; did you mean `manifest`\?"):
-        schema.text("manifets")
+        json_schema.text("manifets")
     with pytest.raises(SettingsError, match="no schema"):
-        schema.text("../pyproject")
+        json_schema.text("../pyproject")
 
 
 def test_problems_are_bounded() -> None:
     """Of a hundred thousand faults the first hundred are said, and that there are more."""
     value = read("manifest")["examples"][0]
     value["spec"]["runs"] = [{}] * 100_000
-    found = schema.problems("manifest", value)
-    assert len(found) == schema.MAX_PROBLEMS + 1
+    found = json_schema.problems("manifest", value)
+    assert len(found) == json_schema.MAX_PROBLEMS + 1
     assert found[-1].message == "these are the first problems of the manifest; there are more"
 
 

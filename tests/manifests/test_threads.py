@@ -17,7 +17,7 @@ PROCESSES = 20
 READING = f"""
 import os, sys, threading
 from pathlib import Path
-from reconciler.loading import load_manifests
+from reconciler.manifests.loader import load_manifests
 
 sys.setswitchinterval(1e-5)
 for _ in range({PROCESSES}):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRINT_SCHEMAS = "import reconciler.schema as s; print(s.__file__); [s.text(name) for name in s.names()]"
+PRINT_SCHEMAS = "import reconciler.manifests.json_schema as s; print(s.__file__); [s.text(name) for name in s.names()]"
 
 
 def python(code: str, *, folder: Path, path: Path | None) -> str:

@@ -20,24 +20,24 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from reconciler.budget import Limits
-from reconciler.calendars import dates_of
-from reconciler.condition import Condition
-from reconciler.desired import select
-from reconciler.fingerprint import digest, short_digest
-from reconciler.guard import violations
-from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.loading import load_manifests
-from reconciler.manifest import Manifest, Mode
-from reconciler.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
-from reconciler.place import Problem
-from reconciler.plan import Pending, Plan, Violation
-from reconciler.planner import make_plan
-from reconciler.project import DEFAULT_PROJECT, load_project
-from reconciler.recovery import judge
-from reconciler.resolving import Facts, resolve
-from reconciler.rules import Rules
-from reconciler.selecting import selectors
+from reconciler.manifests.calendar import dates_of
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.condition import Condition
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.limits import Limits
+from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
+from reconciler.model.plan import Pending, Plan, Violation
+from reconciler.model.row_filter import selectors
+from reconciler.planning.planner import make_plan
+from reconciler.planning.rules import Rules
+from reconciler.planning.scopes import select
+from reconciler.planning.table_lookup import Facts, resolve
+from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
+from reconciler.spending.doubt import judge
+from reconciler.spending.limits_check import violations
+from reconciler.text.digest import digest, short_digest
+from reconciler.text.location import Problem
 from tests.planning.makers import TABLE, column_id, config, row_id
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -167,7 +167,7 @@ def _asked(table: TableSnapshot, conditions: list[Condition], values: dict[str, 
 
 
 def _state(word: str, table: Any) -> CellState:
-    """A word is a state's name; `pending` is what the reader makes of it (`observed.py`)."""
+    """A word is a state's name; `pending` is what the reader makes of it (`model/observed.py`)."""
     if table.get("run_status", "idle") == "idle" and word.startswith("pending"):
         return CellState.UNKNOWN if word == "pending-with-value" else CellState.PENDING_IDLE
     return CellState.PENDING if word.startswith("pending") else CellState[word.upper().replace("-", "_")]

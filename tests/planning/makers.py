@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from reconciler.budget import Prices
-from reconciler.fingerprint import digest
-from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Rollout, Run, Selection
-from reconciler.observed import CellState, Column, TableSnapshot
-from reconciler.place import Place
-from reconciler.plan import Call, Reason
-from reconciler.rules import Rules
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.limits import Prices
+from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Rollout, Run, Selection
+from reconciler.model.observed import CellState, Column, TableSnapshot
+from reconciler.model.plan import Call, Reason
+from reconciler.planning.rules import Rules
+from reconciler.text.digest import digest
+from reconciler.text.location import Place
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 QUIET = 180.0

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not
-from reconciler.history import CallState, PastCall, TableHistory
-from reconciler.manifest import At, Dates, Every, Manifest, Mode, Run
-from reconciler.observed import CellState, Column, TableSnapshot
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.manifest import At, Dates, Every, Manifest, Mode, Run
+from reconciler.model.observed import CellState, Column, TableSnapshot
 from tests.planning.worlds import DATES
 
 Cell = tuple[str, str]

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.apply import Apply, Pace
 from reconciler.errors import Leased
-from reconciler.outcome import Actor, CallResult, Ended, Ending, Receipt, Ticket
-from reconciler.plan import Call, CellCounts, Plan, PlannedTable
+from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Receipt, Ticket
+from reconciler.model.plan import Call, CellCounts, Plan, PlannedTable
+from reconciler.spending.protocol import Apply, Pace
 
 ACTOR = Actor("ana@laptop")
 Answer = Receipt | BaseException

@@ -6,12 +6,12 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from reconciler.apply import MOST_ATTEMPTS, MOST_TROUBLES
 from reconciler.errors import InDoubt, Leased, NotSent, Refused, Unwritable
-from reconciler.history import CallState
-from reconciler.outcome import Ending, Receipt, Stop, StopCause
-from reconciler.plan import Call
-from reconciler.report import ExitCode, Report
+from reconciler.model.attempt import Ending, Receipt, Stop, StopCause
+from reconciler.model.history import CallState
+from reconciler.model.plan import Call
+from reconciler.model.report import ExitCode, Report
+from reconciler.spending.protocol import MOST_ATTEMPTS, MOST_TROUBLES
 from tests.planning.makers import a_call
 from tests.planning.parts import Answer, Bench
 

@@ -1,11 +1,11 @@
 """An approval is for the cells that were due when it was given, and for nothing else."""
 
-from reconciler.approval import Approval
-from reconciler.history import Block
-from reconciler.manifest import Mode
-from reconciler.observed import TableSnapshot
-from reconciler.plan import Plan
-from reconciler.planner import make_plan
+from reconciler.model.history import Block
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.plan import Plan
+from reconciler.planning.planner import make_plan
+from reconciler.spending.approval import Approval
 from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, row_id, rules
 
 COLUMNS = [a_column(1), a_column(2)]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.calendars import dates, faults
-from reconciler.manifest import At
+from reconciler.manifests.calendar import dates, faults
+from reconciler.model.manifest import At
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = At("0 6 * * 1", "Europe/Berlin")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import planfile, schema
-from reconciler.origin import Origin
-from reconciler.render.paint import plain
+from reconciler.documents import plan_file
+from reconciler.manifests import json_schema
+from reconciler.model.origin import Origin
+from reconciler.render.colour import plain
 from reconciler.render.plan_text import plan_text
 from tests.planning.cases import CASES, Case, read_case
 
@@ -49,9 +50,9 @@ def test_the_plan_as_text_is_as_expected(folder: Path, case: Case, pytestconfig:
 
 def test_the_plan_file_is_as_expected(folder: Path, case: Case, pytestconfig: pytest.Config) -> None:
     """CI keeps exactly this, and it is what its schema says."""
-    content = planfile.document(case.plan, ORIGIN, case.violations)
+    content = plan_file.document(case.plan, ORIGIN, case.violations)
     text = json.dumps(content, indent=2) + "\n"
-    assert schema.problems("plan", content) == []
+    assert json_schema.problems("plan", content) == []
     compare(folder / "plan.json", text, rewrite=pytestconfig.getoption("--rewrite-golden"))
 
 

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import masks
-from reconciler.cover import MOST_COLUMNS, ColumnCells, Rectangle, cover
+from reconciler.model import row_set
+from reconciler.planning.rectangles import MOST_COLUMNS, ColumnCells, Rectangle, cover
 from tests.effort import examples
 
 
 def column(name: str, cells: str) -> ColumnCells:
     """Return a column from a letter a row: `D` due, `o` harmless, `x` neither."""
-    due = masks.of_indexes((row for row, letter in enumerate(cells) if letter == "D"), len(cells))
+    due = row_set.of_indexes((row for row, letter in enumerate(cells) if letter == "D"), len(cells))
     return ColumnCells(
-        name, due, masks.of_indexes((row for row, letter in enumerate(cells) if letter == "o"), len(cells))
+        name, due, row_set.of_indexes((row for row, letter in enumerate(cells) if letter == "o"), len(cells))
     )
 
 
@@ -26,7 +26,7 @@ def shape(rectangle: Rectangle) -> tuple[str, list[int]]:
 
 def rows_of(rectangle: Rectangle) -> list[int]:
     """Return a rectangle's row numbers in its table."""
-    return [rectangle.start + row for row in masks.indexes(rectangle.rows, rectangle.length)]
+    return [rectangle.start + row for row in row_set.indexes(rectangle.rows, rectangle.length)]
 
 
 grids = st.integers(1, 7).flatmap(
@@ -43,7 +43,7 @@ def test_rectangles_hold_every_due_cell_once_and_nothing_harmful(grid: list[str]
     for rectangle in cover([column(str(index), cells) for index, cells in enumerate(grid)], rows, most):
         due_rows: set[int] = set()
         for part in rectangle.parts:
-            due = [rectangle.start + row for row in masks.indexes(rectangle.due(part), rectangle.length)]
+            due = [rectangle.start + row for row in row_set.indexes(rectangle.due(part), rectangle.length)]
             assert due
             assert all(grid[int(part.column)][row] in "Do" for row in rows_of(rectangle))
             found.update((part.column, row) for row in due)
@@ -91,7 +91,7 @@ def test_a_very_wide_table_is_covered_exactly(most: int) -> None:
         (part.column, each.start + row)
         for each in rectangles
         for part in each.parts
-        for row in masks.indexes(each.due(part), each.length)
+        for row in row_set.indexes(each.due(part), each.length)
     ]
     assert len(cells) == len(set(cells)) == 3 * len(columns)
     assert max(each.cells for each in rectangles) <= most

@@ -2,7 +2,10 @@
 
 import pytest
 
-from reconciler.decide import (
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import CellState
+from reconciler.model.plan import SkipReason
+from reconciler.planning.cell_decision import (
     AWAITED,
     BLOCKED,
     IN_DOUBT,
@@ -14,9 +17,6 @@ from reconciler.decide import (
     VERDICTS,
     Verdict,
 )
-from reconciler.manifest import Mode
-from reconciler.observed import CellState
-from reconciler.plan import SkipReason
 
 FLAGS = {"doubt": IN_DOUBT, "awaited": AWAITED, "spent": SPENT, "missing": MISSING_INPUTS, "blocked": BLOCKED}
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler import masks
-from reconciler.condition import CellTest, Condition, Operator, key
-from reconciler.desired import Scope, scopes, select
 from reconciler.errors import SettingsError
-from reconciler.manifest import Manifest, Mode, Selection
-from reconciler.place import Place, Problem
+from reconciler.model import row_set
+from reconciler.model.condition import CellTest, Condition, Operator, key
+from reconciler.model.manifest import Manifest, Mode, Selection
+from reconciler.planning.scopes import Scope, scopes, select
+from reconciler.text.location import Place, Problem
 from tests.planning.makers import a_column, a_manifest, a_run, a_table, column_id, row_id
 
 TABLE = a_table(
@@ -27,7 +27,7 @@ def resolved(columns: Sequence[str] | None, rows: Sequence[str] | None = None) -
     """Return the keys and row numbers that a run's names come to."""
     (scope,), problems = resolve(a_manifest(a_run(Mode.NEW, columns, rows)))
     assert problems == []
-    return [column.key for column in scope.columns], masks.indexes(scope.rows, 3)
+    return [column.key for column in scope.columns], row_set.indexes(scope.rows, 3)
 
 
 def complaints(*manifests: Manifest) -> list[str]:
@@ -101,7 +101,7 @@ def selected(where: Condition | None, limit: int | None, matches: dict[str, byte
     """Return the row numbers that a selection comes to, and what is wrong with it."""
     run = a_run(Mode.NEW, selection=Selection(where, limit, Place("a.yaml", 6, 7)))
     (scope,), problems = scopes([a_manifest(run)], replace(TABLE, matches=matches), {})
-    return masks.indexes(scope.rows, 3), problems
+    return row_set.indexes(scope.rows, 3), problems
 
 
 @pytest.mark.parametrize(

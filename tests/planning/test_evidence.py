@@ -2,8 +2,8 @@
 
 import pytest
 
-from reconciler import evidence
-from reconciler.history import Block, CallState
+from reconciler.model.history import Block, CallState
+from reconciler.spending import evidence
 from tests.planning.makers import a_column, a_past_call, a_table, column_id, row_id
 
 ONE = column_id(1)

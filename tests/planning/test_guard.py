@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.budget import Limit, Limits
-from reconciler.guard import violations
-from reconciler.plan import Call, Plan
+from reconciler.model.limits import Limit, Limits
+from reconciler.model.plan import Call, Plan
+from reconciler.spending.limits_check import violations
 from tests.planning.makers import a_call, row_id
 
 

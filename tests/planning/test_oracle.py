@@ -9,12 +9,12 @@ from decimal import Decimal
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from reconciler import planfile
-from reconciler.approval import Approval
-from reconciler.history import TableHistory
-from reconciler.origin import Origin
-from reconciler.plan import Call, Cause, Plan, Reason
-from reconciler.planner import make_plan
+from reconciler.documents import plan_file
+from reconciler.model.history import TableHistory
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Call, Cause, Plan, Reason
+from reconciler.planning.planner import make_plan
+from reconciler.spending.approval import Approval
 from tests.effort import examples
 from tests.planning.makers import QUIET, SHOWS_WITHIN, TABLE, bought
 from tests.planning.oracle import Cell, Oracle
@@ -115,7 +115,7 @@ def test_equal_inputs_give_equal_plans_and_equal_bytes(world: World) -> None:
     plan = plan_of(world)
     turned = plan_of(World(world.table, world.manifests[::-1], world.history, world.rules))
     assert plan == turned
-    assert json.dumps(planfile.document(plan, ORIGIN)) == json.dumps(planfile.document(turned, ORIGIN))
+    assert json.dumps(plan_file.document(plan, ORIGIN)) == json.dumps(plan_file.document(turned, ORIGIN))
 
 
 @brief

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.packed import Marks, PackedDigests, PackedIds, RowIndex, picked
+from reconciler.model.compact import Marks, PackedDigests, PackedIds, RowIndex, picked
 
 ids = st.lists(st.uuids().map(str), max_size=20)
 digests = st.lists(st.binary(min_size=8, max_size=8).map(bytes.hex), max_size=20)

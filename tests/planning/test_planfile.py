@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from reconciler import planfile
-from reconciler.manifest import Mode
-from reconciler.observed import TableSnapshot
-from reconciler.origin import GitState, Origin
-from reconciler.plan import Plan
-from reconciler.planner import make_plan
+from reconciler.documents import plan_file
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.origin import GitState, Origin
+from reconciler.model.plan import Plan
+from reconciler.planning.planner import make_plan
 from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai", GitState("abc", dirty=False))
@@ -25,12 +25,12 @@ def plan_of(table: TableSnapshot = SIMPLE) -> Plan:
 def test_each_plan_file_has_an_id_of_its_own() -> None:
     """The time counts too: two plan files are two approvals, however equal what they approve."""
     early, late = (
-        planfile.document(plan_of(), ORIGIN),
-        planfile.document(plan_of(), replace(ORIGIN, created_at="later")),
+        plan_file.document(plan_of(), ORIGIN),
+        plan_file.document(plan_of(), replace(ORIGIN, created_at="later")),
     )
     assert early["plan_id"] != late["plan_id"]
     assert early["calls"] == late["calls"]
-    assert early["plan_id"] == planfile.plan_id(early)
+    assert early["plan_id"] == plan_file.plan_id(early)
 
 
 def every_leaf(value: Any) -> list[tuple[Any, Any]]:
@@ -45,27 +45,27 @@ def every_leaf(value: Any) -> list[tuple[Any, Any]]:
 
 def test_an_edited_file_no_longer_matches_its_id() -> None:
     """Whatever was edited, the time too."""
-    content = planfile.document(plan_of(), ORIGIN)
+    content = plan_file.document(plan_of(), ORIGIN)
     for container, key in every_leaf(content):
         if container is content and key == "plan_id":
             continue
         before = container[key]
         container[key] = "edited"
-        assert planfile.plan_id(content) != content["plan_id"], key
+        assert plan_file.plan_id(content) != content["plan_id"], key
         container[key] = before
-    assert planfile.plan_id(content) == content["plan_id"]
+    assert plan_file.plan_id(content) == content["plan_id"]
 
 
 def test_a_rectangle_that_covers_more_lists_what_is_due_in_it() -> None:
     """Approval is for the due cells alone; an exact rectangle needs no list."""
-    (call,) = planfile.document(plan_of(), ORIGIN)["calls"]
+    (call,) = plan_file.document(plan_of(), ORIGIN)["calls"]
     rows = SIMPLE.row_ids
     assert (call["columns"], call["rows"]) == ([column_id(1), column_id(2)], list(rows[:2]))
     assert call["due"] == [
         {"columns": [column_id(1)], "rows": list(rows[:2])},
         {"columns": [column_id(2)], "rows": [rows[0]]},
     ]
-    (call,) = planfile.document(plan_of(a_table([a_column(1)], [".."])), ORIGIN)["calls"]
+    (call,) = plan_file.document(plan_of(a_table([a_column(1)], [".."])), ORIGIN)["calls"]
     assert "due" not in call
 
 

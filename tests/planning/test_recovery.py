@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Mode
-from reconciler.observed import TableSnapshot
-from reconciler.recovery import judge
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.spending.doubt import judge
 from tests.planning.makers import QUIET, TABLE, a_column, a_past_call, a_table, column_id, row_id
 
 OPEN = [CallState.INTENT, CallState.IN_DOUBT]

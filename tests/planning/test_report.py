@@ -4,10 +4,10 @@ from itertools import combinations, product
 
 import pytest
 
-from reconciler.history import CallState
-from reconciler.outcome import CallResult, Ending, Receipt, Settlement, Stop, StopCause
-from reconciler.plan import OpenCall
-from reconciler.report import ExitCode, Report, bought_cells, sum_cells, sum_credits
+from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause
+from reconciler.model.history import CallState
+from reconciler.model.plan import OpenCall
+from reconciler.model.report import ExitCode, Report, bought_cells, sum_cells, sum_credits
 from tests.planning.makers import a_call
 
 CALL = a_call(1)

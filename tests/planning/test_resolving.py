@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import BadResponse
-from reconciler.manifest import ByName, ByTag, ChildOf, Manifest, Mode, Named, Source
-from reconciler.observed import FINDER_KIND, ListedTable, TableHeader
-from reconciler.resolving import Facts, Resolution, resolve
+from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest, Mode, Named, Source
+from reconciler.model.observed import FINDER_KIND, ListedTable, TableHeader
+from reconciler.planning.table_lookup import Facts, Resolution, resolve
 from tests.planning.makers import NOWHERE, a_column, a_manifest, a_run
 
 NAMES = ["Accounts", "accounts", "Partners"]

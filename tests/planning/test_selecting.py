@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, key, moved
-from reconciler.patterns import MAX_STEPS, Pattern, PatternError, Patterns
-from reconciler.selecting import date_of, selectors, unknown_columns
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, key, moved
+from reconciler.model.regex import MAX_STEPS, Pattern, PatternError, Patterns
+from reconciler.model.row_filter import date_of, selectors, unknown_columns
 from tests.planning.makers import NOWHERE, a_column, column_id
 
 COLUMNS = [a_column(1, kind="input", key="country"), a_column(2, key="funding")]

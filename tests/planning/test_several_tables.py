@@ -9,19 +9,21 @@ from typing import Any
 
 from hypothesis import HealthCheck, event, given, settings
 
-from reconciler import planfile, schema, standing
-from reconciler.budget import Cap, Floor, Limit, Limits, Prices, Rule
-from reconciler.guard import check
-from reconciler.history import TableHistory
-from reconciler.manifest import ByTag, Manifest, Mode
-from reconciler.observed import TableSnapshot
-from reconciler.origin import Origin
-from reconciler.plan import Call, Plan, SkipReason
-from reconciler.planner import make_plan
-from reconciler.render.paint import plain
+from reconciler.documents import plan_file
+from reconciler.manifests import json_schema
+from reconciler.model.history import TableHistory
+from reconciler.model.limits import Cap, Floor, Limit, Limits, Prices, Rule
+from reconciler.model.manifest import ByTag, Manifest, Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Call, Plan, SkipReason
+from reconciler.planning import status
+from reconciler.planning.planner import make_plan
+from reconciler.render.colour import plain
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import drift_text, status_text
+from reconciler.spending.limits_check import check
 from tests.planning.makers import NOWHERE, SHOWS_WITHIN, TABLE, a_column, a_manifest, a_run, a_table, rules
 from tests.planning.oracle import Oracle
 from tests.planning.worlds import World, asked, worlds
@@ -75,8 +77,8 @@ def test_the_plan_over_two_tables_is_that_of_each(world: World, other: World) ->
             assert _blocks(text_of(plan), snapshots[table].name) == _blocks(text_of(alone), snapshots[table].name)
         event("calls" if alone.calls else "no call")
     _each_run_is_told_of_its_own_table(plan)
-    content = planfile.document(replace(plan, manifest_digest=f"sha256:{'0' * 64}"), ORIGIN)
-    assert schema.problems("plan", content) == []
+    content = plan_file.document(replace(plan, manifest_digest=f"sha256:{'0' * 64}"), ORIGIN)
+    assert json_schema.problems("plan", content) == []
     _every_number_is_told_once(content)
 
 
@@ -100,7 +102,7 @@ def _blocks(text: str, name: str) -> list[list[str]]:
 
 
 def _each_run_is_told_of_its_own_table(plan: Plan) -> None:
-    for table in standing.standing(plan).tables:
+    for table in status.standing(plan).tables:
         for run in table.runs:
             mine = [s for s in plan.skipped if (s.table_id, s.address) == (table.table_id, run.address)]
             assert run.blocked == sum(s.cells for s in mine if s.reason is SkipReason.BLOCKED)
@@ -137,7 +139,7 @@ def test_every_line_about_a_run_says_which_table() -> None:
         "accounts/new (Evil\\u202e\\x1b[2J): 1 cell has no value",
         "accounts/new (First): 2 cells have no value",
     ]
-    for text in (text_of(plan), status_text(standing.standing(plan), plain), plan_markdown(document(plan))):
+    for text in (text_of(plan), status_text(status.standing(plan), plain), plan_markdown(document(plan))):
         assert "First" in text
         assert "Evil\\u202e" in text
         assert "\x1b" not in text
@@ -145,7 +147,7 @@ def test_every_line_about_a_run_says_which_table() -> None:
 
 def document(plan: Plan) -> dict[str, Any]:
     """Return the plan file's content, as it is read back."""
-    content: dict[str, Any] = json.loads(json.dumps(planfile.document(plan, ORIGIN)))
+    content: dict[str, Any] = json.loads(json.dumps(plan_file.document(plan, ORIGIN)))
     return content
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import Manifest, Mode, Selection
-from reconciler.observed import TableStatus
-from reconciler.packed import picked
-from reconciler.plan import Plan, SkipReason
-from reconciler.planner import make_plan
-from reconciler.shortcut import WHOLE, Shortcut, header_is_enough, narrowed, rows_one_by_one, shortcut
+from reconciler.model.compact import picked
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.manifest import Manifest, Mode, Selection
+from reconciler.model.observed import TableStatus
+from reconciler.model.plan import Plan, SkipReason
+from reconciler.model.read_scope import WHOLE, Shortcut, header_is_enough, narrowed, rows_one_by_one, shortcut
+from reconciler.planning.planner import make_plan
 from tests.effort import examples
 from tests.planning.makers import (
     NOWHERE,

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import pytest
 
-from reconciler.history import Block, CallState
-from reconciler.manifest import Mode
-from reconciler.observed import TableSnapshot, TableStatus
-from reconciler.outcome import CallResult, Ending, Receipt, Settlement
-from reconciler.plan import Call
-from reconciler.waiting import (
+from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement
+from reconciler.model.history import Block, CallState
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot, TableStatus
+from reconciler.model.plan import Call
+from reconciler.spending.wait import (
     FIRST_POLL_SECONDS,
     LONGEST_POLL_SECONDS,
     MOST_POLLS_PER_SECOND,

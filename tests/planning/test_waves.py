@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 
-from reconciler.manifest import ChildOf, Growth, Manifest, Mode, Named, Rollout
-from reconciler.observed import TableSnapshot, depths
-from reconciler.plan import Plan, SkipReason
-from reconciler.planner import make_plan
+from reconciler.model.manifest import ChildOf, Growth, Manifest, Mode, Named, Rollout
+from reconciler.model.observed import TableSnapshot, depths
+from reconciler.model.plan import Plan, SkipReason
+from reconciler.planning.planner import make_plan
 from tests.effort import examples
 from tests.planning.makers import (
     NOWHERE,

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from reconciler.budget import Prices
-from reconciler.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
-from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.manifest import At, Dates, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
-from reconciler.observed import INPUT_KIND, CellState, Column, TableSnapshot
-from reconciler.rules import Rules
-from reconciler.selecting import selectors
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.limits import Prices
+from reconciler.model.manifest import At, Dates, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
+from reconciler.model.observed import INPUT_KIND, CellState, Column, TableSnapshot
+from reconciler.model.row_filter import selectors
+from reconciler.planning.rules import Rules
 from tests.planning.makers import NOWHERE, QUIET, SHOWS_WITHIN, TABLE, a_manifest, a_run, column_id, config, row_id
 
 Item = TypeVar("Item")

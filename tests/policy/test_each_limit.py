@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.budget import Cap, Floor, Limit, Limits, Prices, Rule
-from reconciler.guard import check, tightest, violations
-from reconciler.manifest import Mode
-from reconciler.plan import Plan
-from reconciler.planner import make_plan
+from reconciler.model.limits import Cap, Floor, Limit, Limits, Prices, Rule
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Plan
+from reconciler.planning.planner import make_plan
+from reconciler.spending.limits_check import check, tightest, violations
 from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"

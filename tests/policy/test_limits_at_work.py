@@ -4,9 +4,9 @@ from contextlib import chdir
 
 import pytest
 
-from reconciler.project import Spend
-from reconciler.revision import held_to
-from reconciler.settings import Flags, ledger_address, load_settings
+from reconciler.settings.project_file import Spend
+from reconciler.settings.revision import held_to
+from reconciler.settings.settings import Flags, ledger_address, load_settings
 from tests.journey.desk import ACCOUNTS, FILL, REFRESH, Desk, row_id
 from tests.policy.repository import Repository
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.budget import Cap, Limit, Limits, Rule
 from reconciler.errors import ManifestError, SettingsError
-from reconciler.limiting import limits_in
-from reconciler.manifest import Mode
-from reconciler.settings import Flags, load_settings
+from reconciler.model.limits import Cap, Limit, Limits, Rule
+from reconciler.model.manifest import Mode
+from reconciler.settings.limits_reader import limits_in
+from reconciler.settings.settings import Flags, load_settings
 
 TABLE = "0A1A669A-9a40-497c-bb00-d49dd8ee5b74"
 EVERY_KIND = f"""\

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
-from reconciler.planfile import plan_id
+from reconciler.documents.plan_file import plan_id
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 COLUMN = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"

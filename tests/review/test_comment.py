@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from reconciler.client import ApiOptions, Token
-from reconciler.client.forge import ForgeClient
-from reconciler.client.retrying import Patience
+from reconciler.client.http.retry import Patience
 from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge import GitHub, GitLab
 from reconciler.forge.comments import Kind, marker
+from reconciler.forge.http import ForgeClient
 from tests.journey.desk import Desk, Said
 from tests.review.documents import call, line, plan, report, result, run, table
 from tests.review.forge_server import MINE, TOKEN, Forge

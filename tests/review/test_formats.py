@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.place import Place, Problem
 from reconciler.render.annotations import Annotation, Level, of_plan, workflow_commands
 from reconciler.render.check_reports import code_quality, junit, sarif
+from reconciler.text.location import Place, Problem
 from tests.journey.desk import FILL, Desk
 from tests.review.documents import call, plan
 

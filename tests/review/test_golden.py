@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.report_markdown import report_markdown
 from tests.review.documents import DIGEST, call, line, plan, plan_of, report, report_of, result, run, table
@@ -109,7 +109,7 @@ def test_a_planned_case(name: str, pytestconfig: pytest.Config) -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_a_plan_made_for_this(name: str, pytestconfig: pytest.Config) -> None:
     """What changes against a base; every text hostile at once."""
-    assert schema.problems("plan", MADE["against-a-base"]) == []
+    assert json_schema.problems("plan", MADE["against-a-base"]) == []
     compare(plan_markdown(MADE[name]), f"plan-{name}", pytestconfig)
 
 
@@ -117,5 +117,5 @@ def test_a_plan_made_for_this(name: str, pytestconfig: pytest.Config) -> None:
 def test_a_receipt(name: str, pytestconfig: pytest.Config) -> None:
     """Planned, requested, refused, in doubt, done and failed cells by manifest."""
     if name != "every-text-hostile":
-        assert schema.problems("report", REPORTS[name]) == []
+        assert json_schema.problems("report", REPORTS[name]) == []
     compare(report_markdown(REPORTS[name]), f"report-{name}", pytestconfig)

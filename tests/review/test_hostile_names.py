@@ -10,13 +10,13 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from reconciler.clean import clean
-from reconciler.place import Place, Problem
 from reconciler.render.annotations import of_plan, of_problems, workflow_commands
 from reconciler.render.markdown import cell, code
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
 from reconciler.render.report_markdown import report_markdown
+from reconciler.text.location import Place, Problem
+from reconciler.text.sanitize import clean
 from tests.effort import portion
 from tests.review.documents import plan_of, report_of
 from tests.review.hostile import names

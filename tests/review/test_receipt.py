@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, PARTNERS, Desk, accounts
 
@@ -26,7 +26,7 @@ def test_what_was_bought_by_manifest(make_desk: MakeDesk) -> None:
     said = desk.run("apply", "--yes", "--no-wait", "--format", "json", "--out", "report.json")
     assert said.code == 0
     assert json.loads((desk.folder / "report.json").read_text()) == said.json
-    assert schema.problems("report", said.json) == []
+    assert json_schema.problems("report", said.json) == []
     assert sum(desk.charged().values()) == len(desk.charged())
     assert [(each["manifest"], each["cells_planned"]) for each in said.json["by_manifest"]] == [
         ("partners", 8),

@@ -4,12 +4,12 @@ import tracemalloc
 
 import pytest
 
-from reconciler.history import TableHistory
-from reconciler.manifest import Mode
-from reconciler.observed import TableSnapshot
-from reconciler.packed import PackedIds
-from reconciler.plan import Plan
-from reconciler.planner import make_plan
+from reconciler.model.compact import PackedIds
+from reconciler.model.history import TableHistory
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.plan import Plan
+from reconciler.planning.planner import make_plan
 from tests.planning.makers import TABLE, a_column, a_manifest, a_run, rules
 
 ROWS, COLUMNS = 100_000, 20

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from reconciler.client import ApiOptions, Reader, Token
-from reconciler.fingerprint import digest
-from reconciler.history import TableHistory
-from reconciler.loading import load_manifests
-from reconciler.observed import TableSnapshot
-from reconciler.planner import make_plan
-from reconciler.shortcut import shortcut
-from reconciler.simulator.clock import ManualClock
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.history import TableHistory
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.read_scope import shortcut
+from reconciler.planning.planner import make_plan
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
+from reconciler.text.digest import digest
 from tests.effort import examples
 from tests.journey.desk import ACCOUNTS, Desk, accounts, agent, row_id
 from tests.planning.makers import QUIET, rules

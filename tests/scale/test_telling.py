@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import planfile
-from reconciler.budget import Limits
 from reconciler.cli.console import Console
 from reconciler.cli.progress import Reading
 from reconciler.client import ReadCost, ReadProgress
-from reconciler.fingerprint import digest, digest_of_parts
-from reconciler.manifest import Mode
-from reconciler.plan import CellCounts, Plan, PlannedTable, RunLine, Skip, SkipReason
-from reconciler.profiling import Phase, Profile
-from reconciler.render.paint import plain
+from reconciler.documents import plan_file
+from reconciler.model.limits import Limits
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import CellCounts, Plan, PlannedTable, RunLine, Skip, SkipReason
+from reconciler.operations.profile import Phase, Profile
+from reconciler.render.colour import plain
 from reconciler.render.plan_text import plan_text
+from reconciler.text.digest import digest, digest_of_parts
 from tests.journey.desk import FILL, Desk, accounts
 from tests.planning.makers import a_call
 from tests.planning.test_planfile import ORIGIN, plan_of
@@ -176,10 +176,10 @@ def test_an_unread_table_among_others_says_what_is_known() -> None:
 
 def test_the_streamed_file_is_the_file() -> None:
     """Byte for byte what `json.dumps` would have made of it, in pieces."""
-    content = planfile.document(plan_of(), ORIGIN)
-    assert "".join(planfile.spelled(content)) == json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    content = plan_file.document(plan_of(), ORIGIN)
+    assert "".join(plan_file.spelled(content)) == json.dumps(content, indent=2, ensure_ascii=True) + "\n"
     large = {"calls": [{"rows": ["x" * 36] * 100}] * 200}
-    pieces = list(planfile.spelled(large))
+    pieces = list(plan_file.spelled(large))
     assert len(pieces) > 2
     assert "".join(pieces) == json.dumps(large, indent=2) + "\n"
 

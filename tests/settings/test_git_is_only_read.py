@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.commit import run_git
-from reconciler.provenance import git_state
+from reconciler.settings.git_commit import run_git
+from reconciler.settings.provenance import git_state
 from tests.policy.repository import Repository
 
 

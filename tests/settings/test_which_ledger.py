@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.addresses import ledger_fault
 from reconciler.cli.group import run
+from reconciler.text.addresses import ledger_fault
 from tests.journey.desk import ACCOUNTS, REFRESH, Desk
 from tests.settings.test_which_project import HEAD, within
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import SettingsError
-from reconciler.settings import Flags, Settings, check_recipient, load_settings
+from reconciler.settings.settings import Flags, Settings, check_recipient, load_settings
 from tests.journey.desk import Desk
 from tests.settings.test_which_project import HEAD
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.columns import is_built_in, upstream_keys
+from reconciler.simulator.world.columns import is_built_in, upstream_keys
 from tests.simulator.worlds import COMPANY, GENERIC, World, agent, row_id
 
 COMPANY_COLUMNS = ("input", "company_profile", "company_name", "company_website")

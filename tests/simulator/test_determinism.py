@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from reconciler.simulator.clock import START, ManualClock, RunningClock
 from reconciler.simulator.testing import serve
+from reconciler.simulator.world.clock import START, ManualClock, RunningClock
 from tests.simulator.worlds import GENERIC, WORKSPACE, World, agent
 
 

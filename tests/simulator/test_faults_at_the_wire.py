@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.testing import LiveSimulator, serve
+from reconciler.simulator.world.clock import ManualClock
 from tests.simulator.wire import Heard, speak
 from tests.simulator.worlds import GENERIC, WORKSPACE
 

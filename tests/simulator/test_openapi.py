@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from reconciler.simulator.api import Api
+from reconciler.simulator.http.api import Api
 from reconciler.simulator.testing import serve
 from tests.effort import examples
 from tests.simulator.worlds import WORKSPACE, World

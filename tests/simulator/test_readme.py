@@ -10,12 +10,12 @@ from typing import get_args
 
 import pytest
 
-from reconciler.simulator.api import NOT_SIMULATED
-from reconciler.simulator.encode import Assumptions
 from reconciler.simulator.faults import Kind
-from reconciler.simulator.sample import sample
+from reconciler.simulator.http.api import NOT_SIMULATED
+from reconciler.simulator.http.encode import Assumptions
 from reconciler.simulator.testing import ManualClock, serve
-from reconciler.simulator.workspace_file import load
+from reconciler.simulator.world.sample import sample
+from reconciler.simulator.world.workspace_file import load
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

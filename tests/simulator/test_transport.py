@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.testing import LiveSimulator, in_process, serve
+from reconciler.simulator.world.clock import ManualClock
 from tests.simulator.worlds import GENERIC, WORKSPACE
 
 CASES: dict[str, dict[str, Any]] = {

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from reconciler import schema
 from reconciler.errors import ManifestError
-from reconciler.simulator.sample import sample
-from reconciler.simulator.workspace import Workspace
-from reconciler.simulator.workspace_file import load
+from reconciler.manifests import json_schema
+from reconciler.simulator.world.sample import sample
+from reconciler.simulator.world.workspace import Workspace
+from reconciler.simulator.world.workspace_file import load
 from tests.simulator.worlds import GENERIC, World, agent, row_id
 
 CIRCLE = """tables:
@@ -166,12 +166,12 @@ def _resolved(node: Any, parts: Any) -> Any:
 def test_the_schema_knows_exactly_the_keys_of_the_types() -> None:
     """Neither the schema nor the types that a workspace is read into has a key that the other lacks."""
     (made,), parts = msgspec.json.schema_components([Workspace])
-    written = json.loads(schema.text("workspace"))
+    written = json.loads(json_schema.text("workspace"))
     assert set(_keys(_resolved(made, parts))) == set(_keys(written))
 
 
 def test_every_key_of_the_schema_is_described() -> None:
     """Editors show a description for every key."""
-    written = json.loads(schema.text("workspace"))
+    written = json.loads(json_schema.text("workspace"))
     assert written["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert [at for at, child in _keys(written).items() if not child.get("description")] == []

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from reconciler import schema
+from reconciler.documents.snapshot_file import decode, encode
 from reconciler.errors import SettingsError
-from reconciler.finding import KeptTables
-from reconciler.observed import TableIndex
-from reconciler.snapshotfile import decode, encode
+from reconciler.manifests import json_schema
+from reconciler.model.observed import TableIndex
+from reconciler.operations.find_tables import KeptTables
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, NOWHERE, PARTNERS, Desk, Said, agent, row_id
 from tests.snapshot.test_hostile import KEY, a_snapshot, contents, made
@@ -66,7 +66,7 @@ def test_the_plan_is_that_of_the_live_tables(signing: Desk) -> None:
     live = signing.run("plan", "--format", "json")
     assert signing.run("snapshot", "--out", "live.snapshot").code == 0
     kept = from_snapshot(signing, "--format", "json")
-    assert (live.code, kept.code, schema.problems("plan", kept.json)) == (0, 0, [])
+    assert (live.code, kept.code, json_schema.problems("plan", kept.json)) == (0, 0, [])
     assert json.dumps(but_times(kept.json)) == json.dumps(but_times(live.json))
     index = decode((signing.folder / "live.snapshot").read_bytes(), None).index
     assert index is not None

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.documents.snapshot_file import MAX_BYTES, LiveSnapshot, decode, encode
 from reconciler.errors import SettingsError
-from reconciler.fingerprint import canonical_json
-from reconciler.history import Block, CallState, TableHistory
-from reconciler.snapshotfile import MAX_BYTES, LiveSnapshot, decode, encode
+from reconciler.model.history import Block, CallState, TableHistory
+from reconciler.text.digest import canonical_json
 from tests.effort import examples
 from tests.planning.makers import TABLE, a_column, a_past_call, a_table, column_id, row_id
 

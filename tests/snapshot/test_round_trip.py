@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, event, given, settings
 
-from reconciler import planfile
-from reconciler.history import Block, CallState, PastCall, TableHistory
-from reconciler.looking import Look, keep, look_back
-from reconciler.manifest import Mode
-from reconciler.observed import TableSnapshot
-from reconciler.origin import Origin
-from reconciler.plan import Plan
-from reconciler.planner import make_plan
-from reconciler.recovery import judge
-from reconciler.snapshotfile import LiveSnapshot, decode, encode
+from reconciler.documents import plan_file
+from reconciler.documents.snapshot_file import LiveSnapshot, decode, encode
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Plan
+from reconciler.operations.observe import Look, keep, look_back
+from reconciler.planning.planner import make_plan
+from reconciler.spending.doubt import judge
 from tests.effort import examples
 from tests.planning.makers import (
     QUIET,
@@ -49,7 +49,7 @@ def through_a_file(look: Look) -> Look:
 
 def content(plan: Plan) -> str:
     """Return the plan file's bytes."""
-    return json.dumps(planfile.document(plan, ORIGIN))
+    return json.dumps(plan_file.document(plan, ORIGIN))
 
 
 @thorough

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from reconciler import planfile, schema
 from reconciler.cli.snapshot import taken_of
-from reconciler.origin import Origin
-from reconciler.render.paint import plain
+from reconciler.documents import plan_file
+from reconciler.documents.snapshot_file import LiveSnapshot
+from reconciler.manifests import json_schema
+from reconciler.model.origin import Origin
+from reconciler.render.colour import plain
 from reconciler.render.review_text import review_text
-from reconciler.snapshotfile import LiveSnapshot
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, Said, accounts, row_id
 
@@ -67,7 +68,7 @@ def test_a_plan_from_a_snapshot_is_the_plan_from_the_live_tables(signing: Desk, 
     signing.run("snapshot", "--out", "live.snapshot")
     kept = in_a_fork(signing, "plan", "--live-snapshot", "live.snapshot", "--format", "json")
     assert kept.code == live.code
-    assert schema.problems("plan", kept.json) == []
+    assert json_schema.problems("plan", kept.json) == []
     assert json.dumps(but_times(kept.json)) == json.dumps(but_times(live.json))
     assert kept.json["live"]["verified"] is False
     again = in_a_fork(signing, "plan", "--live-snapshot", "live.snapshot", "--format", "json")
@@ -243,7 +244,7 @@ def test_an_old_snapshot_does_not_become_young_by_planning_from_it(signing: Desk
 
 def save(plan: dict[str, Any], folder: Path) -> None:
     """Write a plan file as a forger would: with the digest of its content."""
-    (folder / "plan.json").write_text(json.dumps({**plan, "plan_id": planfile.plan_id(plan)}))
+    (folder / "plan.json").write_text(json.dumps({**plan, "plan_id": plan_file.plan_id(plan)}))
 
 
 def test_a_file_that_is_no_snapshot_is_refused_in_words(desk: Desk) -> None:

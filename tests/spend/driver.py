@@ -37,18 +37,18 @@ PRELOADED = (
 )
 
 APPLY_PATH: dict[str, tuple[str, ...]] = {
-    "reconciler.reconcile": ("apply", "_record", "_Waves.send", "_Waves._send_wave"),
-    "reconciler.sending": ("send",),
-    "reconciler.apply": (
+    "reconciler.operations.apply": ("apply", "_record", "_Waves.send", "_Waves._send_wave"),
+    "reconciler.operations.send": ("send",),
+    "reconciler.spending.protocol": (
         *("Apply.run", "Apply._run_table", "Apply._send", "Apply._attempt", "Apply._post", "Apply._record"),
         *("Apply._record_kept", "Apply._conclude", "Apply._check_amount"),
     ),
-    "reconciler.leasing": ("Leases.__enter__", "Leases.begin", "Leases.end", "Leases.__exit__"),
+    "reconciler.ledger.lease_keeper": ("Leases.__enter__", "Leases.begin", "Leases.end", "Leases.__exit__"),
     "reconciler.ledger.ledger": ("Ledger.begin",),
     "reconciler.ledger.journal": ("begin", "end", "_retry", "_apply"),
     "reconciler.ledger.leases": ("acquire", "release", "require"),
     "reconciler.ledger.store": ("Store.write", "Store._write"),
-    "reconciler.client.spend": (
+    "reconciler.client.run_call": (
         *("SpendClient.send", "SpendClient._request", "SpendClient._post", "SpendClient._exchange"),
         *("SpendClient._judged", "_Exchange.witness"),
     ),

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.model.history import CallState
 from reconciler.simulator.live import LiveSimulator
-from reconciler.simulator.table import IN_FLIGHT
+from reconciler.simulator.world.table import IN_FLIGHT
 from tests.spend.processes import Driver, Process
 
 D, T, Q, LEASE = 0.5, 1.0, 2.6, 1.0

@@ -7,18 +7,19 @@ from pathlib import Path
 from sqlite3 import OperationalError
 from typing import Any
 
-from reconciler import looking, reconcile
 from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import Leased, ReconcilerError
-from reconciler.history import CallState
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.clocks import Boot
-from reconciler.looking import Wanted
-from reconciler.outcome import Actor, Receipt
-from reconciler.plan import Call, Plan
-from reconciler.report import Report
-from reconciler.sending import Interrupt, Tools, Watcher
-from reconciler.settings import Flags, Settings, load_settings
+from reconciler.model.attempt import Actor, Receipt
+from reconciler.model.history import CallState
+from reconciler.model.plan import Call, Plan
+from reconciler.model.report import Report
+from reconciler.operations import observe
+from reconciler.operations.apply import apply as apply_plan
+from reconciler.operations.observe import Wanted
+from reconciler.operations.send import Interrupt, Tools, Watcher
+from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
 from tests.journey.desk import ACCOUNTS
 from tests.spend.offices import TIMES, fill, settings
@@ -94,13 +95,13 @@ class Party:
     def apply(self, approve: Callable[[Plan], str] = lambda _plan: "sha256:plan", **more: Any) -> Report:
         """Apply from the first look to the report. Raises what an apply raises."""
         with self.tools() as tools:
-            return reconcile.apply(self.wanted, tools, approve, **more)
+            return apply_plan(self.wanted, tools, approve, **more)
 
     def plan(self) -> Plan:
         """Plan, and nothing else."""
         with self.tools() as tools:
-            seen = looking.look(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
-            return looking.plan(self.wanted, seen, self.settings)
+            seen = observe.look(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
+            return observe.plan(self.wanted, seen, self.settings)
 
     def open_calls(self) -> list[str]:
         """Return the ids of the calls in doubt."""
@@ -147,7 +148,7 @@ class Stage:
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
         ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)
-        wanted = looking.load(chosen, [str(folder / "accounts.yaml")], (), ())
+        wanted = observe.load(chosen, [str(folder / "accounts.yaml")], (), ())
         options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})
         return Party(wanted, chosen, options, ledger)
 

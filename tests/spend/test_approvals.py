@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from reconciler import planfile, saved
-from reconciler.origin import Origin
-from reconciler.outcome import Actor
-from reconciler.plan import Plan
-from reconciler.report import Report
-from reconciler.simulator.clock import ManualClock, RunningClock
+from reconciler.documents import plan_file
+from reconciler.documents import saved_plan as saved
+from reconciler.model.attempt import Actor
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Plan
+from reconciler.model.report import Report
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock, RunningClock
 from tests.journey.desk import ACCOUNTS, Desk, row_id
 from tests.spend.offices import CELLS, fill, let_pass, settings, small_table
 from tests.spend.parties import ALL, Q, Stage, StoreClock
@@ -168,7 +169,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 def saved_plan(plan: Plan, url: str) -> saved.SavedPlan:
     """Return a plan as it comes back from its file."""
     origin = Origin(datetime.now(UTC).isoformat(timespec="seconds"), "1", url)
-    return saved.read(planfile.document(plan, origin), datetime.now(UTC), 3600)
+    return saved.read(plan_file.document(plan, origin), datetime.now(UTC), 3600)
 
 
 @pytest.mark.parametrize("is_saved", [False, True], ids=["shown", "saved"])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.plan import Plan
-from reconciler.simulator.clock import ManualClock
+from reconciler.model.plan import Plan
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
 from tests.journey.desk import ACCOUNTS, PARTNERS
 from tests.spend.offices import fill, small_table
 from tests.spend.parties import Party, Stage, StoreClock

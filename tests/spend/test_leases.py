@@ -11,7 +11,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from reconciler.ledger import Lease, open_ledger
-from reconciler.outcome import Actor
+from reconciler.model.attempt import Actor
 from reconciler.simulator.server import serve
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk

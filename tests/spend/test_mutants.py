@@ -40,6 +40,7 @@ POST = """\
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
 """
+SENDS_FIRST = "        ending = self._post(call, Ticket(call.id, 1, 1), self._pace.clock())\n"
 STARTED = "        started = self._pace.clock()  # R1\n"
 JUDGED = """\
     if call.mode is not Mode.NEW or call.age_seconds < quiet_seconds or not snapshot.is_finished:
@@ -62,63 +63,67 @@ MUTANTS = [
     Mutant(
         "R1: the clock starts after the intent",
         "test_r1_the_clock_starts_before_the_intent",
-        (("apply", STARTED, ""), ("apply", BEGIN, BEGIN + STARTED)),
+        (("spending/protocol", STARTED, ""), ("spending/protocol", BEGIN, BEGIN + STARTED)),
     ),
     Mutant(
         "R2: the call is sent before its intent is recorded",
         "test_r2_the_intent_is_durable_before_a_byte_is_sent",
         (
-            ("apply", BEGIN, "        ending = self._post(call, Ticket(call.id, 1, 1), self._pace.clock())\n" + BEGIN),
-            ("apply", POST, ""),
+            (
+                "spending/protocol",
+                BEGIN,
+                "        ending = self._post(call, Ticket(call.id, 1, 1), self._pace.clock())\n" + BEGIN,
+            ),
+            ("spending/protocol", POST, ""),
         ),
     ),
     Mutant(
         "R3: the call is sent however late it is",
         "test_r3_the_post_starts_within_d",
-        (("apply", "if waited < self._pace.send_within_seconds:  # R3", "if True:"),),
+        (("spending/protocol", "if waited < self._pace.send_within_seconds:  # R3", "if True:"),),
     ),
     Mutant(
         "R3: what time was lost before the call began is forgotten",
         "test_r3_a_stall_after_the_look_at_the_clock_counts",
-        (("client/spend", "min(elapsed(), begin_by)", "elapsed()"),),
+        (("client/run_call", "min(elapsed(), begin_by)", "elapsed()"),),
     ),
     Mutant(
         "R3: each read is bounded, the whole call is not",
         "test_r3_the_whole_call_is_bounded_by_t",
-        (("client/spend", "asyncio.timeout(self._options.call_seconds)", "asyncio.timeout(None)"),),
+        (("client/run_call", "asyncio.timeout(self._options.call_seconds)", "asyncio.timeout(None)"),),
     ),
     Mutant(
         "R3: what time was lost on the way to the wire is forgotten",
         "test_r3_time_lost_on_the_way_to_the_wire_counts",
-        (("client/spend", "if elapsed() > self.until:", "if False:"),),
+        (("client/run_call", "if elapsed() > self.until:", "if False:"),),
     ),
     Mutant(
         "R4: no quiet period",
         "test_r4_a_call_in_doubt_rests_before_it_is_judged",
         (
-            ("recovery", "call.age_seconds < quiet_seconds or ", ""),
-            ("reconcile", "min_age_seconds=0.0 if verdict.landed else quiet", "min_age_seconds=0.0"),
+            ("spending/doubt", "call.age_seconds < quiet_seconds or ", ""),
+            ("operations/apply", "min_age_seconds=0.0 if verdict.landed else quiet", "min_age_seconds=0.0"),
         ),
     ),
     Mutant(
         "R5: no sign of movement is looked for",
         "test_r5_a_table_that_moved_means_landed",
         (
-            ("recovery", "moved = evidence.movement(call, snapshot, row_index)", 'moved = ""'),
-            ("recovery", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),
+            ("spending/doubt", "moved = evidence.movement(call, snapshot, row_index)", 'moved = ""'),
+            ("spending/doubt", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),
         ),
     ),
     Mutant(
         "R5: no movement counts as proof, whatever the mode",
         "test_r5_a_table_that_shows_nothing_proves_nothing",
-        (("recovery", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),),
+        (("spending/doubt", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),),
     ),
     Mutant(
         "R5: everything in doubt counts as landed",
         "test_r5_an_untouched_table_means_not_landed",
         (
             (
-                "recovery",
+                "spending/doubt",
                 "moved = evidence.movement(call, snapshot, row_index)",
                 'moved = evidence.movement(call, snapshot, row_index) or "it must have"',
             ),
@@ -128,7 +133,7 @@ MUTANTS = [
         "R6: a plan is sent whatever happened since it was made",
         "test_r6_a_plan_made_before_another_ones_calls_is_not_sent",
         (
-            ("reconcile", LOOK_AGAIN, "if is_old:"),
+            ("operations/apply", LOOK_AGAIN, "if is_old:"),
             ("ledger/journal", "if table.version != version:", "if False:"),
             ("ledger/journal", VERSION_SET, VERSION_SET.replace("==", ">=")),
         ),
@@ -149,14 +154,14 @@ MUTANTS = [
     Mutant(
         "R6: an ending does not compare the attempt",
         "test_r6_a_late_ending_of_an_old_attempt_does_not_settle_the_new_one",
-        (("ledger/transitions", "    if attempt != standing.attempt:\n", "    if False:\n"),),
+        (("ledger/call_states", "    if attempt != standing.attempt:\n", "    if False:\n"),),
     ),
     Mutant(
         "a late acceptance is forgotten",
         "test_a_late_acceptance_is_never_lost",
         (
             (
-                "ledger/transitions",
+                "ledger/call_states",
                 ACCEPTANCE,
                 LATE_IS_LATE + ACCEPTANCE,
             ),
@@ -208,7 +213,7 @@ MUTANTS = [
         "test_only_what_was_approved_is_sent",
         (
             (
-                "tableplan",
+                "planning/table_planner",
                 "            if self._within is not None:\n                due &=",
                 "            if False:\n                due &=",
             ),
@@ -217,37 +222,37 @@ MUTANTS = [
     Mutant(
         "more cells than planned are taken as they come",
         "test_more_cells_accepted_than_planned_stop_everything",
-        (("apply", "if requested is not None and requested > call.cells:", "if False:"),),
+        (("spending/protocol", "if requested is not None and requested > call.cells:", "if False:"),),
     ),
     Mutant(
         "an accepted call is not awaited",
         "test_what_was_accepted_is_awaited_before_it_is_due_again",
-        (("recall", "                if _is_awaited(", "                if False and _is_awaited("),),
+        (("planning/ledger_view", "                if _is_awaited(", "                if False and _is_awaited("),),
     ),
     Mutant(
         "an accepted call is awaited for a moment only",
         "test_what_was_accepted_is_awaited_before_it_is_due_again",
-        (("recall", "call.age_seconds >= shows_within_seconds:", "call.age_seconds >= 5:"),),
+        (("planning/ledger_view", "call.age_seconds >= shows_within_seconds:", "call.age_seconds >= 5:"),),
     ),
     Mutant(
         "`new` has no budget of tries",
         "test_a_cell_that_never_starts_is_bought_as_often_as_the_run_allows",
-        (("decide", "    if cell.spent and mode is Mode.NEW:", "    if False:"),),
+        (("planning/cell_decision", "    if cell.spent and mode is Mode.NEW:", "    if False:"),),
     ),
     Mutant(
         "an approval is not used up",
         "test_an_approval_is_used_up",
-        (("permit", "left = whole if self._saved is None else", "left = whole if True else"),),
+        (("operations/permit", "left = whole if self._saved is None else", "left = whole if True else"),),
     ),
     Mutant(
         "a pending cell is taken for a sign of landing",
         "test_r5_a_table_that_runs_does_not_prove_that_nothing_landed",
-        (("evidence", "if now == CellState.PENDING and state == _EMPTY:", "if False:"),),
+        (("spending/evidence", "if now == CellState.PENDING and state == _EMPTY:", "if False:"),),
     ),
     Mutant(
         "a gateway's status is taken for a refusal",
         "test_a_status_that_proves_nothing_leaves_the_call_in_doubt[408]",
-        (("client/spend", "if status in REFUSALS:", "if status is not None and 400 <= status < 500:"),),
+        (("client/run_call", "if status in REFUSALS:", "if status is not None and 400 <= status < 500:"),),
     ),
 ]
 RULES = ("R1", "R2", "R3", "R4", "R5", "R6")

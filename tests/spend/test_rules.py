@@ -12,19 +12,19 @@ from types import FrameType
 
 import pytest
 
-from reconciler import planfile, saved
-from reconciler.apply import Apply, Pace
 from reconciler.client import SpendClient
-from reconciler.elapsed import elapsed
+from reconciler.documents import plan_file, saved_plan
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
-from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
-from reconciler.origin import Origin
-from reconciler.outcome import Actor, CallResult, Ending, Receipt, Ticket
-from reconciler.plan import Call, Plan
-from reconciler.simulator.clock import ManualClock
+from reconciler.model.attempt import Actor, CallResult, Ending, Receipt, Ticket
+from reconciler.model.history import CallState
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Call, Plan
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
+from reconciler.spending.elapsed import elapsed
+from reconciler.spending.protocol import Apply, Pace
 from tests.journey.desk import ACCOUNTS
 from tests.spend.driver import code_of
 from tests.spend.offices import CELLS, fill, small_table
@@ -190,7 +190,7 @@ def test_r3_time_lost_on_the_way_to_the_wire_counts(set_stage: Callable[..., Sta
     stage = set_stage("empty")
     party = stage.party(call_seconds=0.3)
     (call,) = party.plan().calls
-    request = code_of("reconciler.client.spend", "SpendClient._request")
+    request = code_of("reconciler.client.run_call", "SpendClient._request")
 
     def stall(frame: FrameType, _event: str, _argument: object) -> None:
         if frame.f_code is request:
@@ -561,8 +561,8 @@ def test_an_approval_is_used_up(set_stage: Callable[..., Stage]) -> None:
     """Cells that fail again are due again, but not under the plan that bought them."""
     stage = set_stage("failed", fails=1.0)
     run = "mode: failed, max_attempts: 5"
-    made = planfile.document(stage.party(run).plan(), Origin("2026-01-01T00:00:00Z", "1", "x"))
-    plan = saved.read(made, datetime(2026, 1, 1, tzinfo=UTC), 60)
+    made = plan_file.document(stage.party(run).plan(), Origin("2026-01-01T00:00:00Z", "1", "x"))
+    plan = saved_plan.read(made, datetime(2026, 1, 1, tzinfo=UTC), 60)
     for _ in range(3):
         outcome(stage.party(run), approve=lambda _plan: plan.plan_id, saved=plan)
         stage.simulator.finish()

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.planfile import plan_id
-from reconciler.simulator.table import State
+from reconciler.documents.plan_file import plan_id
+from reconciler.simulator.world.table import State
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, Said
 from tests.spend.offices import CELLS, fill, let_pass, settings, small_table, two_tables

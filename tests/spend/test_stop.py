@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.outcome import Actor
+from reconciler.model.attempt import Actor
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from tests.spend.ground import SPEED, Project, Stores, T, recover, table, table_id, workspace

@@ -23,22 +23,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from reconciler import planfile, saved
-from reconciler.budget import Limit
+from reconciler.documents import plan_file, saved_plan
+from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import LedgerError, LimitExceeded, ReconcilerError, StalePlan
-from reconciler.history import CallState
 from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
-from reconciler.origin import Origin
-from reconciler.outcome import Actor, Ending, Receipt, Ticket
-from reconciler.plan import Call, Plan, SkipReason
-from reconciler.saved import SavedPlan
-from reconciler.simulator.clock import ManualClock
+from reconciler.model.attempt import Actor, Ending, Receipt, Ticket
+from reconciler.model.history import CallState
+from reconciler.model.limits import Limit
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Call, Plan, SkipReason
 from reconciler.simulator.live import LiveSimulator
-from reconciler.simulator.schedule import cell_of
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
+from reconciler.simulator.world.schedule import cell_of
 from tests.journey.desk import ACCOUNTS, row_id
 from tests.spend.parties import LEASE, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit
 
@@ -228,9 +228,9 @@ class Story(RuleBasedStateMachine):
     @rule()
     def save_a_plan(self) -> None:
         """Somebody saves a plan, which approves its cells once."""
-        made = planfile.document(self.party().plan(), Origin(f"2026-01-01T00:00:{len(self.saved):02}Z", "1", "x"))
+        made = plan_file.document(self.party().plan(), Origin(f"2026-01-01T00:00:{len(self.saved):02}Z", "1", "x"))
         if not made["errored"]:
-            plan = saved.read(made, datetime(2026, 1, 1, 0, 1, tzinfo=UTC), 3600)
+            plan = saved_plan.read(made, datetime(2026, 1, 1, 0, 1, tzinfo=UTC), 3600)
             self.saved.append((plan, self.revision))
 
     @precondition(lambda self: self.saved)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reconciler.simulator.table import State
+from reconciler.simulator.world.table import State
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
 from tests.postgres import fresh_database

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.simulator.clock import ManualClock
 from reconciler.simulator.server import serve
+from reconciler.simulator.world.clock import ManualClock
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
 from tests.spend.offices import CELLS, fill, let_pass, settings, small_table
 from tests.spend.parties import ALL

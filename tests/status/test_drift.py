@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts
 
@@ -45,14 +45,14 @@ def test_a_doubt_is_drift(desk: Desk) -> None:
     assert said.out.startswith("target-accounts/refresh: in doubt: 6 cells of call ")
     document = desk.run("drift", "--format", "json").json
     assert (document["drifted"], document["causes"], document["in_doubt"][0]["cells"]) == (True, [], 6)
-    assert schema.problems("drift", document) == []
+    assert json_schema.problems("drift", document) == []
 
 
 def test_json_holds_the_same(desk: Desk) -> None:
     """Causes with cells and credits, by a schema."""
     said = desk.run("drift", "--format", "json")
     document = said.json
-    assert (said.code, schema.problems("drift", document)) == (2, [])
+    assert (said.code, json_schema.problems("drift", document)) == (2, [])
     assert [(each["address"], each["reason"], each["cells"], each["credits"]) for each in document["causes"]] == [
         ("target-accounts/fill", "cells_empty", 7, 7),
         ("target-accounts/retry", "cells_failed", 1, 1),

@@ -5,10 +5,11 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import standing, statusfile
-from reconciler.manifest import Mode
-from reconciler.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason
-from reconciler.render.paint import plain
+from reconciler.documents import status_file
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason
+from reconciler.planning import status
+from reconciler.render.colour import plain
 from reconciler.render.status_text import drift_text, status_text
 
 ADDRESSES = ("a/fill", "a/retry", "b/refresh")
@@ -53,13 +54,11 @@ PLANS = st.builds(
 @given(PLANS)
 def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
     """Summed over runs and causes they are the plan's; an unknown price stays unknown."""
-    found = standing.standing(plan)
+    found = status.standing(plan)
     runs = {run.address: run for table in found.tables for run in table.runs}
     assert sum(run.due for run in runs.values()) == plan.totals().cells
-    assert standing.total([run.credits for run in runs.values()]) == plan.totals().credits
-    assert sum(drift.cells for drift in standing.drifts(plan)) == sum(
-        call.cells for call in (*plan.calls, *plan.waiting)
-    )
+    assert status.total([run.credits for run in runs.values()]) == plan.totals().credits
+    assert sum(drift.cells for drift in status.drifts(plan)) == sum(call.cells for call in (*plan.calls, *plan.waiting))
     for reason, field in (
         (SkipReason.BLOCKED, "blocked"),
         (SkipReason.MISSING_INPUTS, "missing_inputs"),
@@ -70,21 +69,21 @@ def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
         for address, run in runs.items():
             skipped = sum(skip.cells for skip in plan.skipped if (skip.address, skip.reason) == (address, reason))
             assert getattr(run, field) == skipped
-    assert standing.has_drifted(plan) == bool(plan.has_due or plan.in_doubt)
+    assert status.has_drifted(plan) == bool(plan.has_due or plan.in_doubt)
 
 
 @given(PLANS)
 def test_one_line_a_cause(plan: Plan) -> None:
     """As many lines as there are runs with something due, each beginning with the run; names cannot break it."""
     lines = drift_text(plan).splitlines()
-    assert [line.partition(":")[0] for line in lines] == [drift.address for drift in standing.drifts(plan)]
+    assert [line.partition(":")[0] for line in lines] == [drift.address for drift in status.drifts(plan)]
     assert "\x1b" not in drift_text(plan)
 
 
 @given(PLANS)
 def test_the_numbers_stand_below_their_heads(plan: Plan) -> None:
     """Whatever their size."""
-    lines = status_text(standing.standing(plan), plain).splitlines()
+    lines = status_text(status.standing(plan), plain).splitlines()
     ends = len(lines[0])
     rows = [line for line in lines if line.startswith("  ")]
     assert {len(line) for line in rows} == {ends}
@@ -93,7 +92,7 @@ def test_the_numbers_stand_below_their_heads(plan: Plan) -> None:
 def test_what_was_not_read_is_a_dash_and_null() -> None:
     """A table whose header proves that nothing is due need not be read, and its cells are then unknown."""
     plan = Plan("", (a_table("a", None),), (), (Skip("a/fill", SkipReason.NOT_DUE, 10, "a"),))
-    found = standing.standing(plan)
+    found = status.standing(plan)
     assert status_text(found, plain) == (
         "  RUN    MODE    DONE  FAILED  EMPTY  DUE\n"
         "a   Näme\\x0a · 10 rows · idle\n"
@@ -102,14 +101,14 @@ def test_what_was_not_read_is_a_dash_and_null() -> None:
         "\n"
         "1 table, 2 runs: nothing due."
     )
-    document = statusfile.status_document(found, "2026-01-01T00:00:00Z")
+    document = status_file.status_document(found, "2026-01-01T00:00:00Z")
     assert (document["tables"][0]["cells"], document["tables"][0]["runs"][0]["shown"]) == (None, None)
 
 
 def test_a_running_table_is_said() -> None:
     """What is due in it shows once it is idle."""
     plan = Plan("", (a_table("a", CellCounts(in_progress=3), is_finished=False),))
-    assert status_text(standing.standing(plan), plain).endswith("nothing due while 1 table is running.")
+    assert status_text(status.standing(plan), plain).endswith("nothing due while 1 table is running.")
 
 
 def test_a_doubt_is_a_cause_after_the_others() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import schema
-from reconciler.simulator.clock import ManualClock
+from reconciler.manifests import json_schema
+from reconciler.simulator.world.clock import ManualClock
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts, agent, row_id
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def runs(desk: Desk) -> dict[str, dict[str, int]]:
     """Return what the status says of each run, in numbers, the empty ones left out."""
     said = desk.run("status", "--format", "json").json
-    assert schema.problems("status", said) == []
+    assert json_schema.problems("status", said) == []
     found = {}
     for table in said["tables"]:
         for run in table["runs"]:
@@ -142,7 +142,7 @@ def test_watching_repeats_plain_blocks_without_a_terminal(desk: Desk) -> None:
 def test_watching_as_json_is_a_line_a_look(desk: Desk) -> None:
     """For other programs to follow."""
     lines = desk.run("status", "--format", "json", "--watch=0", "--count", "2").out.splitlines()
-    assert [schema.problems("status", json.loads(line)) for line in lines] == [[], []]
+    assert [json_schema.problems("status", json.loads(line)) for line in lines] == [[], []]
 
 
 @pytest.mark.parametrize("arguments", [["--count", "2"], ["--watch=-1"], ["--watch=soon"], ["--watch", "--count", "0"]])

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
 from tests.waves.conftest import MakeDesk
 
@@ -184,7 +184,7 @@ def test_what_depends_on_a_manifest_that_is_held_back_waits(make_desk: MakeDesk)
         assert desk.run("apply", "--yes", "--wait").code == 6
         assert charged(desk) == {"news": 2}
     status = desk.run("status", "--format", "json").json
-    assert schema.problems("status", status) == []
+    assert json_schema.problems("status", status) == []
     assert [(of["held_back"], of["behind"]) for each in status["tables"] for of in each["runs"]] == [(4, 0), (0, 6)]
     assert "HELD BACK  WAITING" in desk.run("status").out
     desk.write(manifest("accounts", ACCOUNTS, run.replace("20%", "100%")))

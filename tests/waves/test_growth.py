@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import schema
+from reconciler.manifests import json_schema
 from tests.journey.desk import ACCOUNTS, Desk, row_id
 from tests.waves.conftest import MakeDesk
 
@@ -85,12 +85,12 @@ def test_what_grows_is_bought_within_its_limit(desk: Desk) -> None:
     assert "people: cells unknown until accounts/decision_makers has run; at most 40 cells" in said
     assert "cells unknown until" in desk.run("plan", "--format", "markdown").out
     plan = desk.run("plan", "--format", "json").json
-    assert schema.problems("plan", plan) == []
+    assert json_schema.problems("plan", plan) == []
     assert [(each["manifest"], each["max_cells"], each["max_credits"]) for each in plan["growth"]] == [
         ("people", 40, 40)
     ]
     report = desk.run("apply", "--yes", "--wait", "--format", "json")
-    assert (report.code, schema.problems("report", report.json)) == (0, [])
+    assert (report.code, json_schema.problems("report", report.json)) == (0, [])
     assert people(desk) > 0
     assert bought(desk) == {"decision_makers": 2, "role": people(desk)}
     settled(desk)
@@ -111,7 +111,7 @@ def test_more_than_that_is_not_bought_at_all(desk: Desk, growth: str) -> None:
     """The report gives the figures, the exit code is 6, and a plan made now lists the cells for approval."""
     desk.write(allowing(growth), "manifests/people.yaml")
     report = desk.run("apply", "--yes", "--wait", "--format", "json")
-    assert (report.code, schema.problems("report", report.json)) == (6, [])
+    assert (report.code, json_schema.problems("report", report.json)) == (6, [])
     assert [(each["manifest"], each["cells"]) for each in report.json["outgrown"]] == [("people", people(desk))]
     assert bought(desk) == {"decision_makers": 2}
     plan = desk.run("plan", "--format", "json").json
@@ -206,7 +206,7 @@ def test_a_table_that_is_not_there_when_the_plan_is_made_is_found_once_it_is(des
 def grown(desk: Desk, *flags: str) -> tuple[int, list[tuple[Any, ...]], list[str]]:
     """Return a plan's exit code, what may grow by it (rows, cells, credits), and the limits that it passes."""
     said = desk.run("plan", "--format", "json", *flags)
-    assert schema.problems("plan", said.json) == []
+    assert json_schema.problems("plan", said.json) == []
     growth = [(each["max_rows"], each["max_cells"], each["max_credits"]) for each in said.json.get("growth", ())]
     return said.code, growth, [each["rule"] for each in said.json["violations"]]
 

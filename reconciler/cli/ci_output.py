@@ -1,0 +1,80 @@
+"""What `validate`, `plan` and `apply` say to a CI: annotations, reports for its pages, the job's summary."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reconciler.cli.console import Console
+from reconciler.render import annotations, check_reports
+from reconciler.render.plan_markdown import plan_headline, plan_markdown
+from reconciler.render.problems_markdown import problems_markdown
+from reconciler.text.location import Problem
+from reconciler.text.numbers import counted
+
+VALIDATE_FORMATS = ("text", "github", "gitlab", "sarif", "junit")
+PLAN_FORMATS = ("text", "json", "markdown", "github", "gitlab")
+APPLY_FORMATS = ("text", "json", "markdown")
+
+
+def answer_problems(console: Console, form: str, problems: Sequence[Problem], files: Sequence[str] = ()) -> bool:
+    """Answer with the problems of manifests in a CI's form; False where the form is not for problems."""
+    rooted = [replace(each, place=annotations.moved(each.place, _prefix())) for each in problems]
+    if form == "github":
+        console.answer(annotations.workflow_commands(annotations.of_problems(rooted)))
+        append_summary(problems_markdown(rooted))
+    elif form == "gitlab":
+        console.answer(check_reports.code_quality(rooted))
+    elif form == "sarif":
+        console.answer(check_reports.sarif(rooted))
+    elif form == "junit":
+        console.answer(check_reports.junit(problems, files))
+    else:
+        return False
+    return True
+
+
+def answer_valid(console: Console, form: str, summary: str, files: Sequence[str]) -> bool:
+    """Answer that there is no problem, in a CI's form; False where the form is not for problems."""
+    if form == "github":
+        notice = annotations.Annotation(annotations.Level.NOTICE, f"Validate: {counted(len(files), 'file')}", summary)
+        console.answer(annotations.workflow_commands([notice]))
+        return True
+    return answer_problems(console, form, (), files)
+
+
+def answer_plan(console: Console, form: str, content: Mapping[str, Any], out: str | None) -> bool:
+    """Answer with a plan's document in a CI's form; False for another form."""
+    if form == "gitlab":
+        return answer_problems(console, form, annotations.problems_of(content))
+    if form not in ("github", "markdown"):
+        return False
+    # Where the plan was saved is a file's name, so it is not repeated where Markdown is read.
+    pointer = "The plan file has all of it." if out else "Save the plan with `--out` to have all of it."
+    text = plan_markdown(content, pointer=pointer)
+    if form == "github":
+        found = annotations.of_plan(content, plan_headline(content))
+        console.answer(annotations.workflow_commands(annotations.relocated(found, _prefix())))
+    else:
+        console.answer(text)
+    append_summary(text)
+    return True
+
+
+def append_summary(markdown: str) -> None:
+    """Add to the page of the CI's job, where it has one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as summary:
+            summary.write(markdown + "\n\n")
+
+
+def _prefix() -> str:
+    """Return the working directory as seen from the repository's root: annotations are found by such paths."""
+    workspace = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
+    here = Path.cwd().resolve()
+    if not workspace or not here.is_relative_to(Path(workspace).resolve()):
+        return ""
+    prefix = here.relative_to(Path(workspace).resolve()).as_posix()
+    return "" if prefix == "." else prefix

@@ -1,0 +1,1 @@
+"""Requests and answers: connections, buffers, retries, and the threads that share them."""

@@ -1,0 +1,77 @@
+"""What the wire said, in words for people: short, without control characters, and never with the token."""
+
+from typing import Any
+
+from reconciler.client.http.lenient_json import check_utf8, loads
+from reconciler.client.http.options import Token
+from reconciler.errors import BadResponse, Refused
+from reconciler.text.sanitize import clean
+
+LONGEST = 200
+"""Characters of the API's own text in one message."""
+
+_PAYMENT = {  # detail.error of a 402 [V]
+    "plan_required": ("the workspace's plan does not include this", "Upgrade the plan, then plan again."),
+    "payment_failed": ("the workspace's last payment failed", "Settle it in the billing page, then plan again."),
+    "insufficient_credits": (
+        "the workspace has not enough credits",
+        "Buy credits or narrow the plan, then plan again.",
+    ),
+}
+_STATUS = {
+    400: ("the request makes no sense to it", "Report this: the reconciler sent something wrong."),
+    401: ("the token is missing or wrong", "Check EXTRUCT_API_TOKEN."),
+    402: ("it wants to be paid first", "Look at the workspace's billing page, then plan again."),
+    403: ("the token may not do this", "Check that the token belongs to this workspace."),
+    404: ("there is no such table in this workspace", "Check the table id, and whose token this is."),
+    405: ("it does not take this kind of request there", "Check the API's base URL."),
+    409: ("the table is in a state that does not allow it", "Look at the table, then plan again."),
+    410: ("the table is gone", "Take it out of the manifests, or check the table id."),
+    413: ("the request is too large for it", "Lower api.max_cells_per_call."),
+    422: ("it does not accept a row, a column or the mode", "Plan again: the table may have changed."),
+    429: ("it rejects more for now: quota or billing", "Wait, or look at the workspace's billing page."),
+}
+
+
+def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
+    """Return the error for an answer that refuses; `body` may be anything, also cut off."""
+    what, hint = _STATUS.get(status, ("it refuses the request", "Look the status up in the API's documentation."))
+    detail = _detail(body)
+    if status == 402 and isinstance(detail, dict):
+        what, hint = _PAYMENT.get(str(detail.get("error")), (what, hint))
+    return Refused(f"{where}: {status}, {what}{reasons(body, token)}", hint=hint, status=status)
+
+
+def reasons(body: bytes, token: Token) -> str:
+    """Return the API's own words for an error, in brackets after a space; empty where it has none."""
+    said = spoken(_message(_detail(body)), token)
+    return f" ({said})" if said else ""
+
+
+def spoken(text: str, token: Token) -> str:
+    """Return text from outside, fit to be printed: redacted, on one line, cleaned, cut after `LONGEST` characters."""
+    return clean(" ".join(token.redact(text[: LONGEST * 20]).split()), LONGEST)
+
+
+def _detail(body: bytes) -> Any:
+    try:
+        check_utf8(body)
+        shown = loads(str(body, "utf-8-sig"))
+    except BadResponse:
+        return None
+    return shown.get("detail") if isinstance(shown, dict) else None
+
+
+def _message(detail: Any) -> str:
+    """Return the words in a `detail`: a text, `{"error", "message"}` [V], or a list of `{"loc", "msg"}`."""
+    if isinstance(detail, str):
+        return detail
+    if isinstance(detail, dict):
+        parts = [detail.get("error"), detail.get("message")]
+        return ": ".join(part for part in parts if isinstance(part, str))
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        loc, message = detail[0].get("loc"), detail[0].get("msg")
+        place = ".".join(str(part)[:40] for part in loc[:6]) if isinstance(loc, list) else ""
+        more = f" and {len(detail) - 1} more" if len(detail) > 1 else ""
+        return ": ".join(part for part in (place, message) if isinstance(part, str) and part) + more
+    return ""

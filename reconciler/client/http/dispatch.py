@@ -1,0 +1,259 @@
+"""Spreads the requests of many readings over the workers, and stops everything when the API says who are you.
+
+One thread, the caller's, decides what is asked next and hands each answer to its reading; the workers ask, wait, retry
+and decode. Readings already begun go first, so that few tables are ever half read and memory stays flat however many
+there are.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
+
+from reconciler.client.http.connection import NOT_WHOLE, Connection, Query, Spent, TransientError
+from reconciler.client.http.lenient_json import NotJsonError, kind_of_page
+from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Patience, Retries, retry_after_seconds
+from reconciler.client.http.throttle import OBJECTIONS, Throttle
+from reconciler.client.http.workers import Workers
+from reconciler.errors import ApiError, BadResponse, Refused
+
+_STOPS_EVERYTHING = (401, 403)
+LARGE_AT_ONCE = 8
+"""Large pages out at once: more of them only wait for each other, and each holds memory."""
+LOOK_AT_DEADLINES_SECONDS = 0.5
+
+
+class Request(Protocol):
+    """One GET and what becomes of its body."""
+
+    @property
+    def path(self) -> str:
+        """Below the base URL."""
+
+    @property
+    def query(self) -> Query:
+        """The query parameters."""
+
+    @property
+    def is_large(self) -> bool:
+        """True where the answer may take a large buffer."""
+
+    def decode(self, body: memoryview) -> Any:
+        """Reduce the body, in a worker. Raises BadResponse."""
+
+
+class Reading(Protocol):
+    """Something that takes one or more GETs to find out."""
+
+    @property
+    def is_done(self) -> bool:
+        """True once there is an outcome."""
+
+    def next_request(self, *, large: bool = True) -> Any:
+        """Return the next Request that can go out now, or None; none that is large unless `large`."""
+
+    def take(self, request: Any, answer: Any) -> None:
+        """Take what `decode` made of the answer, or the ApiError that came instead (request None: unasked)."""
+
+
+R = TypeVar("R", bound=Reading)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply(Generic[R]):
+    reading: R
+    request: Request
+    answer: Any
+    """What `decode` made, an ApiError, or (a bug) any other exception."""
+    requests: int
+    no_connection: bool = False
+
+
+class Dispatch:
+    """Carries out readings, at most `size` requests out at once."""
+
+    def __init__(
+        self,
+        size: int,
+        connect: Callable[[], Connection],
+        *,
+        random: Callable[[], float],
+        sleep: Callable[[float], None] | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._size = size
+        self._stop = threading.Event()
+        self._is_abandoned = False
+        self._refused: Refused | None = None
+        self._workers = Workers(size, connect)
+        self._next_look = 0.0
+        self._patience = Patience(sleep=sleep or self._nap, random=random)
+        self._retries = Retries(self._patience)
+        self._throttle = Throttle(size, self._patience.sleep, clock)
+        self.requests = 0
+        """GETs sent and answered for or given up, retries included."""
+
+    def run(self, readings: Iterable[R], on_reply: Callable[[R], None]) -> None:
+        """Bring every reading to its outcome; `on_reply` is called after each answer is taken.
+
+        Raises Refused on 401 and 403, at once; then nothing is asked any more, now or later. BadResponse once it was
+        abandoned. When no connection comes about for one reading in all its tries, those not yet begun fail the same
+        way without trying.
+        """
+        if self._refused is not None:
+            raise _afresh(self._refused)
+        self._check_abandoned()
+        waiting = iter(readings)
+        begun: deque[R] = deque()
+        replies: SimpleQueue[_Reply[R]] = SimpleQueue()
+        out = large = 0
+        unreachable: ApiError | None = None
+        while True:
+            while out < self._size:
+                found = _next(begun, waiting, unreachable, large < LARGE_AT_ONCE)
+                if found is None:
+                    break
+                self._workers.give(partial(self._answer, *found, replies))
+                out += 1
+                large += found[1].is_large
+            if not out:
+                return
+            reply = self._wait_for(replies)
+            out -= 1
+            large -= reply.request.is_large
+            self.requests += reply.requests
+            self._check(reply.answer)
+            if reply.no_connection:
+                unreachable = reply.answer
+            reply.reading.take(reply.request, reply.answer)
+            on_reply(reply.reading)
+
+    def close(self) -> None:
+        """Wake who waits, ask nothing more."""
+        self._give_up()
+        self._workers.close()
+
+    def abandon(self) -> None:
+        """End what is being read, and ask nothing any more: `run` raises BadResponse. Fit for a signal handler."""
+        self._is_abandoned = True
+
+    def spent(self) -> list[Spent]:
+        """Return what each connection did with its time."""
+        return self._workers.spent()
+
+    @property
+    def held_seconds(self) -> float:
+        """Seconds that workers were kept from sending because the API asked for less, added up."""
+        return self._throttle.waited_seconds
+
+    def _give_up(self) -> None:
+        self._stop.set()
+        self._throttle.open_for_good()
+
+    def _wait_for(self, replies: "SimpleQueue[_Reply[R]]") -> "_Reply[R]":
+        while True:
+            self._check_abandoned()
+            if time.monotonic() > self._next_look:
+                self._workers.cut_late()
+                self._next_look = time.monotonic() + LOOK_AT_DEADLINES_SECONDS
+            with suppress(Empty):
+                return replies.get(timeout=LOOK_AT_DEADLINES_SECONDS)
+
+    def _check_abandoned(self) -> None:
+        if self._is_abandoned:
+            self._give_up()
+            raise BadResponse("reading was stopped")
+
+    def _check(self, answer: Any) -> None:
+        if isinstance(answer, Refused) and answer.status in _STOPS_EVERYTHING:
+            self._refused = answer
+            self._give_up()
+            raise answer
+        if isinstance(answer, BaseException) and not isinstance(answer, ApiError):
+            self._give_up()
+            raise answer
+
+    def _nap(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def _answer(self, reading: R, request: Request, replies: SimpleQueue[_Reply[R]], connection: Connection) -> None:
+        """Do one request with its retries, in a worker. Whatever happens, a reply is put: the caller waits for it."""
+        tries = 0
+        slept_until = 0.0
+        no_connection = False
+
+        def attempt() -> Any:
+            nonlocal tries, slept_until
+            with self._throttle.passage(slept_until) as halved:
+                if self._stop.is_set():
+                    raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
+                tries += 1
+                try:
+                    found = connection.get(request.path, request.query, partial(_decoded, request))
+                except TransientError as failure:
+                    if failure.error.status in OBJECTIONS:
+                        slept_until = self._throttle.objected(halved, self._hold(failure.retry_after))
+                    raise
+                self._throttle.went_well()
+                if isinstance(found, TransientError):
+                    raise found
+                return found
+
+        answer: Any
+        try:
+            answer = self._retries.run(attempt)
+        except TransientError as failure:
+            no_connection = failure.no_connection
+            answer = _afresh(failure.error, after=f" ({tries} of {ATTEMPTS} tries)")
+        except ApiError as failure:
+            answer = _afresh(failure)
+        except BaseException as failure:  # a bug: the caller's thread raises it
+            answer = failure
+        replies.put(_Reply(reading, request, answer, tries, no_connection))
+
+    def _hold(self, retry_after: str | None) -> float:
+        """Return for how many seconds everyone waits: as long as the server asks, where it does."""
+        return min(retry_after_seconds(retry_after, self._patience.now) or 0.0, LONGEST_RETRY_AFTER)
+
+
+def _decoded(request: Request, body: memoryview) -> Any:
+    try:
+        return request.decode(body)
+    except NotJsonError as failure:
+        what = kind_of_page(body) or failure.message
+        # Returned, not raised: a traceback would keep the whole body while the next try is waited for.
+        return TransientError(BadResponse(f"GET {request.path}: {what}", hint=NOT_WHOLE))
+    except BadResponse as failure:
+        return _afresh(failure, before=f"GET {request.path}: ")
+
+
+def _afresh(error: ApiError, *, before: str = "", after: str = "") -> ApiError:
+    """Return the same error without its traceback, whose frames keep a whole page alive."""
+    return type(error)(f"{before}{error.message}{after}", hint=error.hint, status=error.status)
+
+
+def _next(begun: deque[R], waiting: Iterator[R], unreachable: ApiError | None, large: bool) -> tuple[R, Request] | None:
+    """Return a reading and its next request: of those already begun if any has one, else of the next one waiting."""
+    for _ in range(len(begun)):
+        reading = begun[0]
+        if reading.is_done:
+            begun.popleft()
+            continue
+        request = reading.next_request(large=large)
+        if request is not None:
+            return reading, request
+        begun.rotate(-1)
+    for reading in waiting:
+        if unreachable is not None:
+            reading.take(None, _afresh(unreachable, before="not asked, because of "))
+            continue
+        begun.append(reading)
+        request = reading.next_request(large=large)
+        if request is not None:
+            return reading, request
+    return None

@@ -1,0 +1,264 @@
+"""Sends the one request that costs money, and says honestly what became of it (`spend.md`, Which failure means what).
+
+- A fresh connection for each call: on a kept-alive one a lost answer could not be told from a lost request.
+- One deadline around all of it: httpx bounds each wait, not the whole; a trickling answer would outlive any lease.
+- *Not sent* is an allow-list, and needs two witnesses: the kind of failure, and httpcore's trace, which names each step
+  before it is taken. A call that fails in a way nobody listed, or at a step nobody listed, is in doubt.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import httpx
+
+from reconciler.client.http.api_messages import reasons, refusal, spoken
+from reconciler.client.http.connection import (
+    LARGEST_REFUSAL,
+    checked_url,
+    failure_words,
+    headers,
+    is_certificate_failure,
+    tls_context,
+)
+from reconciler.client.http.lenient_json import parse
+from reconciler.client.http.options import ApiOptions, Token
+from reconciler.client.http.urls import as_uuid, run_path
+from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
+from reconciler.model.attempt import Receipt
+from reconciler.model.plan import Call
+from reconciler.spending.elapsed import elapsed
+from reconciler.spending.protocol import REFUSALS
+
+LARGEST_RECEIPT = 64 * 1024 * 1024
+"""Bytes; the answer repeats the ids of every row and column of the call."""
+MOST_CELLS = 1_000_000_000
+"""A larger `num_requested_cells` is nonsense and counts as not said."""
+_PROVES_NOTHING_SENT = (
+    httpx.ConnectError,  # refused, name not found, TLS handshake failed
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.ProxyError,
+)
+_BEFORE_SENDING = ("connection.connect_tcp.", "connection.start_tls.")
+_CONNECTED = "connection.connect_tcp.complete"
+_DOUBT_HINT = "It is never sent again. The next plan looks at the table for signs of it."
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known of one POST while it happens; read after the deadline cut it off."""
+
+    until: float
+    """By `elapsed`; after it no further byte of the request is sent."""
+    steps: int = 0
+    may_have_sent: bool = False
+    """True from the first step that httpcore announces and that is not connecting."""
+    status: int | None = None
+    body: bytearray = field(default_factory=bytearray, repr=False)
+    is_complete: bool = False
+    failure: Exception | None = field(default=None, repr=False)
+    is_late: bool = False
+    is_abandoned: bool = False
+    """True where `abandon` cut it off."""
+    stream: Any = field(default=None, repr=False)
+    """The TCP connection. httpcore forgets it when the deadline falls into the TLS handshake."""
+
+    async def witness(self, step: str, details: Mapping[str, Any]) -> None:
+        """Take note of a step; httpcore calls this before it takes it, and waits.
+
+        A process that was stopped on the way wakes up between two steps, where the deadline's timer has no say yet: a
+        request that left then could arrive after others have taken it for one that never will.
+        """
+        self.steps += 1
+        if not step.startswith(_BEFORE_SENDING):
+            if elapsed() > self.until:
+                raise TimeoutError
+            self.may_have_sent = True
+        if step == _CONNECTED:
+            self.stream = details.get("return_value")
+
+    @property
+    def is_unsent(self) -> bool:
+        """True where it is proven that no byte of the request left this machine."""
+        if self.may_have_sent or self.status is not None:
+            return False
+        if self.is_late or self.is_abandoned:
+            return self.steps > 0  # without a single step there is no witness to rely on
+        return isinstance(self.failure, _PROVES_NOTHING_SENT)
+
+
+class SpendClient:
+    """POSTs run calls, each once; implements `apply.Runner`. Safe to share between threads; holds nothing open."""
+
+    def __init__(self, options: ApiOptions) -> None:
+        self._options = options
+        self._context = tls_context(options)
+        self._is_abandoned = False
+        self._under_way: set[Callable[[], None]] = set()
+        """What cuts each call off that is under way; a signal handler looks at it, so it is under no lock."""
+
+    def abandon(self) -> None:
+        """Wait for no answer any longer: the calls under way end at once, and none is sent any more.
+
+        Each ends as what is known of it: not sent, or in doubt. Fit to be called by a signal handler.
+        """
+        self._is_abandoned = True
+        for cut_off in tuple(self._under_way):
+            cut_off()
+
+    def send(self, call: Call, begin_by: float = inf) -> Receipt:
+        """POST `call` once; it takes at most `call_seconds`, from the name lookup to the answer's last byte.
+
+        They are counted from now or from `begin_by` (of `elapsed`), whichever is earlier: no byte leaves later.
+
+        Returns the receipt of a 2xx whose body is a JSON object, whatever run status it names: it is paid for [D].
+        Raises NotSent where no byte left this machine; Refused on one of REFUSALS; InDoubt on everything else.
+        A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
+        API, none would mean all.
+        """
+        exchange = _Exchange(until=min(elapsed(), begin_by) + self._options.call_seconds)
+        where, url, body = self._request(call)
+        if self._is_abandoned:
+            raise NotSent(f"{where}: the apply was told to end at once; nothing was sent")
+        asyncio.run(self._post(url, body, call.id, exchange))
+        return self._judged(where, exchange)
+
+    def _request(self, call: Call) -> tuple[str, httpx.URL, bytes]:
+        path = run_path(call.table_id)
+        if not call.rows or not call.columns:
+            raise Refused("the call names no rows or no columns, so it was not sent", hint="Report this as a bug.")
+        if not (call.id.isascii() and call.id.isalnum()):
+            raise Refused("the call's id cannot stand in a header, so it was not sent", hint="Report this as a bug.")
+        body = json.dumps({"mode": call.mode.value, "rows": list(call.rows), "columns": list(call.columns)})
+        return f"POST {path}", checked_url(self._options, path), body.encode()
+
+    async def _post(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
+        loop, own = asyncio.get_running_loop(), asyncio.current_task()
+        assert own is not None
+        loop.set_default_executor(_Lookups())
+        # A task of its own, so that cutting it off cannot meet what comes after it.
+        work = loop.create_task(self._exchange(url, body, call_id, exchange))
+
+        def cut_off() -> None:
+            with suppress(RuntimeError):  # the loop has closed
+                loop.call_soon_threadsafe(work.cancel)
+
+        self._under_way.add(cut_off)
+        if self._is_abandoned:
+            cut_off()
+        try:
+            async with asyncio.timeout(self._options.call_seconds):
+                await work
+        except TimeoutError:
+            exchange.is_late = True
+        except asyncio.CancelledError:
+            if own.cancelling():
+                raise
+            exchange.is_abandoned = True
+        except Exception as error:  # judged by what is allowed, not by what is forbidden
+            exchange.failure = error
+        finally:
+            self._under_way.discard(cut_off)
+            if exchange.stream is not None:
+                with suppress(Exception):
+                    await exchange.stream.aclose()
+
+    async def _exchange(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
+        client = httpx.AsyncClient(
+            headers={
+                **headers(self._options),
+                "Accept-Encoding": "identity",
+                "Connection": "close",
+                "Content-Type": "application/json",
+                "Idempotency-Key": call_id,
+            },
+            verify=self._context,
+            timeout=self._options.call_seconds,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        extensions = {"trace": exchange.witness}
+        async with client, client.stream("POST", url, content=body, extensions=extensions) as response:
+            exchange.status = response.status_code
+            most = LARGEST_RECEIPT if response.is_success else LARGEST_REFUSAL
+            async for chunk in response.aiter_bytes():
+                exchange.body += chunk
+                if len(exchange.body) > most:
+                    return
+            exchange.is_complete = True
+
+    def _judged(self, where: str, exchange: _Exchange) -> Receipt:
+        """Return the receipt, or raise what the exchange amounts to.
+
+        Raised from here, where no httpx exception is being handled: chained to one, ours would carry the request and
+        its Authorization header into tracebacks.
+        """
+        status, token = exchange.status, self._options.token
+        what = _what_happened(exchange, self._options)
+        if exchange.is_unsent:
+            raise NotSent(f"{where}: {what}; nothing was sent", hint="Check the network and the API's base URL.")
+        if status in REFUSALS:
+            raise refusal(status, bytes(exchange.body), where=where, token=token)
+        if status is None or not 200 <= status < 300:
+            raise InDoubt(f"{where}: {what}", hint=_DOUBT_HINT, status=status)
+        if not exchange.is_complete:
+            raise InDoubt(f"{where}: {status}, but the answer broke off: {what}", hint=_DOUBT_HINT, status=status)
+        receipt = _receipt(bytes(exchange.body), token)
+        if receipt is None:
+            raise InDoubt(f"{where}: {status}, but the answer is not a JSON object", hint=_DOUBT_HINT, status=status)
+        return receipt
+
+
+class _Lookups(ThreadPoolExecutor):
+    """Looks names up, each in a thread that neither the end of the event loop nor that of the program waits for."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **more: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+
+        def look_up() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(fn(*arguments, **more))
+                except Exception as error:  # whoever waits for the name raises it
+                    future.set_exception(error)
+
+        threading.Thread(target=look_up, name="reconciler-lookup", daemon=True).start()
+        return future
+
+
+def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
+    if exchange.is_abandoned:
+        return "the apply was told to end at once" + ("" if exchange.is_unsent else ", before there was an answer")
+    if exchange.is_late:
+        step = "no connection" if exchange.is_unsent else "no complete answer"
+        return f"{step} after {options.call_seconds:g} s"
+    if exchange.failure is not None:
+        if is_certificate_failure(exchange.failure):
+            return f"the server's certificate is not trusted ({spoken(str(exchange.failure), options.token)})"
+        return failure_words(exchange.failure, options.token)
+    if not exchange.is_complete:
+        return "the answer is too large"
+    return f"{exchange.status} instead of a receipt{reasons(bytes(exchange.body), options.token)}"
+
+
+def _receipt(body: bytes, token: Token) -> Receipt | None:
+    """Return what a 2xx says [D]; None where it is not a JSON object."""
+    try:
+        shown = parse(body)
+    except BadResponse:
+        return None
+    if not isinstance(shown, dict):
+        return None
+    run_id, cells = shown.get("id"), shown.get("num_requested_cells")
+    is_count = isinstance(cells, int) and not isinstance(cells, bool) and 0 <= cells <= MOST_CELLS
+    named = as_uuid(run_id) or (spoken(run_id, token)[:64] if isinstance(run_id, str) else "")
+    return Receipt(run_id=named, requested_cells=cells if is_count else None)

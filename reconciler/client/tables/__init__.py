@@ -1,0 +1,1 @@
+"""Pages of JSON to snapshots of tables."""

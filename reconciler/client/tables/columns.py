@@ -1,0 +1,152 @@
+"""A table's columns from its header: what each is, and which others it waits for.
+
+A cell whose upstream cells are not done never starts [V], and is paid for all the same. So what is not known here errs
+on the side of more: one dependency too many calls a cell blocked, one too few pays for a cell that stays empty.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.client.http.lenient_json import is_plain, shown_text
+from reconciler.client.http.urls import as_uuid
+from reconciler.errors import BadResponse
+from reconciler.model.observed import CONTACT_KINDS, FINDER_KIND, INPUT_KIND, Column
+from reconciler.text.digest import digest
+
+_BUILT_IN = {
+    "generic": frozenset[str](),
+    "company": frozenset(("company_profile", "company_name", "company_website")),
+    "people": frozenset(("full_name", "profile_url", "role")),
+}
+"""Table kind → keys of the columns that the service fills by itself, and that the others of the table read [V].
+
+Those of a company table may also be the names of kinds [A], and then read `input` without a prompt that says so.
+"""
+_OF_ANY_KIND = frozenset[str]().union(*_BUILT_IN.values())
+_CONTACT_INPUTS = frozenset(("full_name", "profile_url", "company_website"))
+"""Keys that a contact finder reads [V]."""
+_HIGHEST_MAX_RESULTS = 1_000_000
+"""Of a finder; more is taken for a mistake, and so for not known."""
+
+# A field that names columns: `extra_dependencies`, `email_column_key`, `column_weights` [V], and what is called alike.
+_NAMES_COLUMNS = re.compile(r"column|depend|weight")
+# The innermost braces: `{key}`, `{ key }`, the key of `{{key}}` and of `{"a": {key}}`. Linear in the text.
+_REFERENCE = re.compile(r"\{([^{}]+)\}")
+
+
+def read_columns(shown: Any, table_kind: str) -> tuple[Column, ...]:
+    """Return the columns of a header's `columns` [D]; raises BadResponse.
+
+    `table_kind` is the header's `kind`; of one that is not known, the columns wait for what any kind of table injects.
+    Every string of a column's configuration counts as a prompt, and an escaped `{{key}}` as a reference.
+    """
+    if not isinstance(shown, list):
+        raise BadResponse("`columns` is not a list")
+    found = [_identity(column) for column in shown]
+    names = _Names({}, {})
+    for column_id, key, _config in found:
+        if column_id in names.by_id or key in names.by_key:
+            raise BadResponse("two columns have the same id or the same key")
+        names.by_id[column_id] = names.by_key[key] = column_id
+    built_in = _BUILT_IN.get(table_kind, _OF_ANY_KIND)
+    try:
+        return tuple(_column(column_id, key, config, built_in, names) for column_id, key, config in found)
+    except (RecursionError, ValueError):
+        reason = "a column's configuration is nested too deeply, or holds a number that JSON cannot say"
+    raise BadResponse(reason)
+
+
+def _identity(shown: Any) -> tuple[str, str, dict[str, Any]]:
+    if not isinstance(shown, dict):
+        raise BadResponse("a column is not an object")
+    column_id = as_uuid(shown.get("id"))
+    if column_id is None:
+        raise BadResponse("a column's id is not a UUID")
+    config = shown.get("config")
+    if not isinstance(config, dict):
+        raise BadResponse("a column has no `config` object")
+    return column_id, plain_text(config, "key", "a column"), config
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a column's configuration may call the columns of its table."""
+
+    by_key: dict[str, str]
+    """Key → id, in the table's order."""
+    by_id: dict[str, str]
+
+    def ids(self, names: Iterable[str]) -> set[str]:
+        """Return the ids of the columns that are there, of those named."""
+        found = (
+            column for name in names for column in (self.by_key.get(name.strip()), self.by_id.get(name.strip().lower()))
+        )
+        return {column for column in found if column is not None}
+
+
+def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozenset[str], names: _Names) -> Column:
+    name, kind = config.get("name"), plain_text(config, "kind", "a column")
+    is_built_in = kind != INPUT_KIND and (key in built_in or kind in _BUILT_IN["company"])
+    written = set[str]() if kind == INPUT_KIND else names.ids(_named(config))
+    implied = names.ids(_implied(kind, is_built_in=is_built_in, built_in=built_in)) - written
+    return Column(
+        id=column_id,
+        key=key,
+        name=shown_text(name) if isinstance(name, str) and name else key,
+        kind=kind,
+        upstream=tuple(other for other in names.by_id if other in written | implied and other != column_id),
+        config_digest=digest({field: value for field, value in config.items() if field != "name"}),
+        implied=tuple(other for other in names.by_id if other in implied and other != column_id),
+        is_built_in=is_built_in,
+        max_results=_max_results(config.get("value")) if kind == FINDER_KIND else None,
+    )
+
+
+def _implied(kind: str, *, is_built_in: bool, built_in: frozenset[str]) -> frozenset[str]:
+    """Return the keys that a column depends on without naming them: by its own kind, or by that of its table [V].
+
+    What the service fills by itself comes before the rest; were it to wait for its like, nothing would ever begin.
+    """
+    if kind == INPUT_KIND:
+        return frozenset()
+    if kind in CONTACT_KINDS:
+        return _CONTACT_INPUTS
+    if is_built_in:
+        return frozenset(("input",) if kind in _BUILT_IN["company"] else ())
+    return built_in
+
+
+def _named(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield whatever a configuration may name a column with, however deep; without recursion, which could exhaust."""
+    left = [(field, value, False) for field, value in config.items() if field not in ("key", "kind", "name")]
+    while left:
+        field, value, is_name = left.pop()
+        is_name = is_name or _NAMES_COLUMNS.search(field) is not None
+        if isinstance(value, str):
+            yield from _REFERENCE.findall(value)
+            if is_name:
+                yield value
+        elif isinstance(value, dict):
+            if is_name:
+                yield from value
+            left.extend((inner, item, is_name) for inner, item in value.items())
+        elif isinstance(value, list):
+            left.extend(("", item, is_name) for item in value)
+
+
+def _max_results(value: Any) -> int | None:
+    """Return how many people a finder finds per company at most [V]; None: nobody knows."""
+    most = value.get("max_results") if isinstance(value, dict) else None
+    # What 0 means is not said.
+    is_known = isinstance(most, int) and not isinstance(most, bool) and 0 < most <= _HIGHEST_MAX_RESULTS
+    return most if is_known else None
+
+
+def plain_text(shown: Mapping[str, Any], field: str, whose: str) -> str:
+    """Return a string that is there, not empty and can be printed. Raises BadResponse."""
+    text = shown.get(field)
+    if not isinstance(text, str) or not text or not is_plain(text):
+        raise BadResponse(f"{whose} has no usable `{field}`")
+    return text

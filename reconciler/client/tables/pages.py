@@ -1,0 +1,370 @@
+"""Bytes of an answer to the little that is kept of it: a header, or one data page as one byte a cell.
+
+A page's bytes and its decoded rows die with `read_page`; what it returns holds no reference to them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from reconciler.client.http.lenient_json import Buffer, check_utf8, loads, parse, shown_text, too_deep, value_digest
+from reconciler.client.http.urls import as_uuid
+from reconciler.client.tables.cells import (
+    EMPTY,
+    Cell,
+    UnclearError,
+    fast_answer,
+    fast_code,
+    slow_answer,
+    slow_code,
+    value_of,
+)
+from reconciler.client.tables.children import read_children
+from reconciler.client.tables.columns import plain_text, read_columns
+from reconciler.errors import BadResponse
+from reconciler.model.compact import PackedDigests, PackedIds
+from reconciler.model.condition import Condition
+from reconciler.model.observed import IDLE, Column
+from reconciler.model.row_filter import Answers, Selector, selectors
+
+MOST_ROWS = 5_000_000
+"""More rows than this in one table are refused: a server that counts on for ever must not be followed."""
+
+
+class _Status(Struct):
+    num_rows: int
+    num_cells_in_progress: int
+    num_cells_completed: int
+    run_status: str
+
+
+class _StatusOnly(Struct):
+    id: str
+    status: _Status
+
+
+class _Header(Struct):
+    id: str
+    columns: Raw
+    status: _Status
+    name: str = ""
+    kind: str = ""
+    child_relationships: Any = None
+
+
+class _Row(Struct):
+    id: str
+    data: dict[str, Cell]
+    is_missing_inputs: bool | None = None
+
+
+class _RawRow(Struct):
+    id: str
+    data: dict[str, Raw]
+    is_missing_inputs: bool | None = None
+
+
+class _Page(Struct):
+    id: str
+    columns: Raw
+    status: _Status
+    rows: list[_Row]
+
+
+class _RawPage(Struct):
+    id: str
+    columns: Raw
+    status: _Status
+    rows: list[_RawRow]
+
+
+_status_only = msgspec.json.Decoder(_StatusOnly)
+_headers = msgspec.json.Decoder(_Header)
+_pages = msgspec.json.Decoder(_Page)
+_raw_pages = msgspec.json.Decoder(_RawPage)
+_single = msgspec.json.Decoder(_Row)
+_raw_single = msgspec.json.Decoder(_RawRow)
+_cells: msgspec.json.Decoder[Cell] = msgspec.json.Decoder(Cell)
+_FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError, UnclearError)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A table's `status` [D], as one answer showed it."""
+
+    rows: int
+    in_progress: int
+    completed: int
+    run_status: str
+
+    @property
+    def is_finished(self) -> bool:
+        """Idle, and no cell in progress [V]."""
+        return self.run_status == IDLE and self.in_progress == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`GET /v1/tables/{id}` [D]."""
+
+    table_id: str
+    name: str
+    kind: str
+    columns: tuple[Column, ...]
+    raw_columns: bytes
+    """As they were on the wire: a page that shows the same bytes needs no second look."""
+    counters: Counters
+    children: tuple[str, ...] | None = ()
+    """As `TableHeader.children`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What to keep of each row: the columns in order, those wanted as digests, and which conditions the row meets."""
+
+    header: Header
+    keys: tuple[str, ...]
+    """Keys of the output columns, in the table's order."""
+    digested: tuple[int, ...]
+    """Indices into `keys`."""
+    selectors: tuple[Selector, ...] = ()
+    """The conditions of which is kept which rows meet them."""
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Keys of the columns, inputs among them, that conditions ask about."""
+        return frozenset().union(*(selector.columns for selector in self.selectors))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One data page [D], reduced."""
+
+    row_ids: PackedIds
+    missing_inputs: bytes
+    codes: tuple[bytes, ...]
+    """For each key of the layout one code (`cells.py`) a row."""
+    digests: tuple[PackedDigests, ...]
+    """For each digested key one digest a row."""
+    counters: Counters
+    """Of the header, for a single row: it comes without."""
+    same_columns: bool
+    """False where the columns are no longer those of the header."""
+    size: int = field(compare=False)
+    """Bytes of the answer."""
+    matches: tuple[bytes, ...] = ()
+    """For each selector of the layout one byte a row: 1 where the row meets its condition."""
+
+
+def layout(header: Header, wanted: frozenset[str] | None, conditions: Iterable[Condition] = ()) -> Layout:
+    """Return what to keep of a table's rows; `wanted` names columns by key or id, None means every output column.
+
+    A condition that names a column the table does not have is passed over: what it asks for has no answer here.
+    """
+    outputs = [column for column in header.columns if not column.is_input]
+    lowered = frozenset(name.lower() for name in wanted or ())
+    digested = tuple(
+        index for index, column in enumerate(outputs) if wanted is None or column.key in wanted or column.id in lowered
+    )
+    keys = tuple(column.key for column in outputs)
+    return Layout(header, keys, digested, selectors(conditions, header.columns))
+
+
+def read_header(body: Buffer, table_id: str) -> Header:
+    """Decode a table's header. Raises BadResponse."""
+    check_utf8(body)
+    try:
+        shown = _headers.decode(body)
+    except _FAST_REFUSES:
+        return _slow_header(_object(loads(str(body, "utf-8"))), table_id)
+    except RecursionError:
+        too_deep()
+    raw = bytes(shown.columns)
+    header = _header(shown.id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status), table_id)
+    return replace(header, children=read_children(shown.child_relationships))
+
+
+def read_counters(body: Buffer, table_id: str) -> Counters:
+    """Decode a table's header for its `status` alone. Raises BadResponse."""
+    check_utf8(body)
+    try:
+        shown = _status_only.decode(body)
+    except _FAST_REFUSES:
+        whole = _object(loads(str(body, "utf-8")))
+        _check_table(whole.get("id"), table_id)
+        return _slow_counters(whole)
+    except RecursionError:
+        too_deep()
+    _check_table(shown.id, table_id)
+    return _fast_counters(shown.status)
+
+
+def read_page(body: Buffer, plan: Layout) -> Page:
+    """Decode a data page. Raises BadResponse."""
+    check_utf8(body)
+    try:
+        if plan.digested:
+            raw = _raw_pages.decode(body)
+            _check_table(raw.id, plan.header.table_id)
+            same = _same_columns(raw.columns, plan)
+            return _raw_page(raw.rows, _fast_counters(raw.status), same, len(body), plan)
+        light = _pages.decode(body)
+        _check_table(light.id, plan.header.table_id)
+        same = _same_columns(light.columns, plan)
+        return _light_page(light.rows, _fast_counters(light.status), same, len(body), plan)
+    except _FAST_REFUSES:
+        pass
+    except RecursionError:
+        too_deep()
+    whole = _object(loads(str(body, "utf-8")))
+    _check_table(whole.get("id"), plan.header.table_id)
+    rows = whole.get("rows")
+    if not isinstance(rows, list):
+        raise BadResponse("`rows` is not a list")
+    return _slow_page(rows, _slow_counters(whole), _columns_of(whole, plan) == plan.header.columns, len(body), plan)
+
+
+def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
+    """Decode a single row [V], into a page of its own. Raises BadResponse, also for another row than `row_id`."""
+    check_utf8(body)
+    counters, size = plan.header.counters, len(body)
+    try:
+        if plan.digested:
+            page = _raw_page([_raw_single.decode(body)], counters, True, size, plan)
+        else:
+            page = _light_page([_single.decode(body)], counters, True, size, plan)
+    except _FAST_REFUSES:
+        page = _slow_page([_object(loads(str(body, "utf-8")))], counters, True, size, plan)
+    except RecursionError:
+        too_deep()
+    if page.row_ids != (row_id,):
+        raise BadResponse("the answer is about another row than the one asked for")
+    return page
+
+
+def _light_page(rows: Sequence[_Row], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+    codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
+    ids = _row_ids([row.id for row in rows])
+    missing = _flags([row.is_missing_inputs for row in rows])
+    answers = {key: [fast_answer(row.data.get(key)) for row in rows] for key in plan.asked}
+    return Page(ids, missing, codes, (), counters, same_columns, size, _matches(plan, answers, len(rows)))
+
+
+def _raw_page(rows: Sequence[_RawRow], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+    codes: list[bytes] = []
+    digests: list[PackedDigests] = []
+    for index, key in enumerate(plan.keys):
+        found = [row.data.get(key) for row in rows]
+        if index in plan.digested:
+            values = [None if cell is None else parse(cell) for cell in found]
+            codes.append(bytes(map(slow_code, values)))
+            digests.append(_digests(values))
+        else:
+            codes.append(bytes([EMPTY if cell is None else fast_code(_cells.decode(cell)) for cell in found]))
+    ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
+    answers = {key: [_raw_answer(row.data.get(key)) for row in rows] for key in plan.asked}
+    matches = _matches(plan, answers, len(rows))
+    return Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size, matches)
+
+
+def _raw_answer(cell: Raw | None) -> Any:
+    return None if cell is None else fast_answer(_cells.decode(cell))
+
+
+def _slow_page(rows: Sequence[Any], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+    data: list[Mapping[str, Any]] = []
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get("data"), dict):
+            raise BadResponse("a row has no `data` object")
+        data.append(row["data"])
+    codes = tuple(bytes([slow_code(cells.get(key)) for cells in data]) for key in plan.keys)
+    digests = tuple(_digests(cells.get(plan.keys[index]) for cells in data) for index in plan.digested)
+    ids, missing = _row_ids([row.get("id") for row in rows]), _flags([row.get("is_missing_inputs") for row in rows])
+    answers = {key: [slow_answer(cells.get(key)) for cells in data] for key in plan.asked}
+    matches = _matches(plan, answers, len(rows))
+    return Page(ids, missing, codes, digests, counters, same_columns, size, matches)
+
+
+def _matches(plan: Layout, answers: Answers, rows: int) -> tuple[bytes, ...]:
+    return tuple(selector.flags(answers, rows) for selector in plan.selectors)
+
+
+def _row_ids(shown: Sequence[object]) -> PackedIds:
+    ids = [as_uuid(row_id) for row_id in shown]
+    checked = [row_id for row_id in ids if row_id is not None]
+    if len(checked) != len(ids):
+        raise BadResponse("a row's id is not a UUID")
+    return PackedIds.of(checked)
+
+
+def _flags(missing: Sequence[object]) -> bytes:
+    if not all(flag is None or isinstance(flag, bool) for flag in missing):
+        raise BadResponse("a row's `is_missing_inputs` is neither true nor false")
+    return bytes(map(bool, missing))
+
+
+def _header(
+    shown_id: object, name: str, kind: str, raw: bytes, columns: Any, counters: Counters, table_id: str
+) -> Header:
+    _check_table(shown_id, table_id)
+    return Header(table_id, shown_text(name), shown_text(kind), read_columns(columns, kind), raw, counters)
+
+
+def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
+    name, kind = ("" if shown.get(field) is None else shown[field] for field in ("name", "kind"))
+    if not isinstance(name, str) or not isinstance(kind, str):
+        raise BadResponse("the table's name or kind is not a text")
+    header = _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)
+    return replace(header, children=read_children(shown.get("child_relationships")))
+
+
+def _same_columns(raw: Raw, plan: Layout) -> bool:
+    same_bytes = bytes(raw) == plan.header.raw_columns
+    return same_bytes or read_columns(parse(raw), plan.header.kind) == plan.header.columns
+
+
+def _columns_of(shown: Mapping[str, Any], plan: Layout) -> tuple[Column, ...]:
+    return read_columns(shown.get("columns"), plan.header.kind)
+
+
+def _check_table(shown_id: object, table_id: str) -> None:
+    if as_uuid(shown_id) != table_id:
+        raise BadResponse("the answer is about another table than the one asked for")
+
+
+def _fast_counters(shown: _Status) -> Counters:
+    return _counters(
+        shown.num_rows, shown.num_cells_in_progress, shown.num_cells_completed, {"run_status": shown.run_status}
+    )
+
+
+def _slow_counters(shown: Mapping[str, Any]) -> Counters:
+    status = shown.get("status")
+    if not isinstance(status, dict):
+        raise BadResponse("the answer has no `status` object")
+    numbers = [status.get(name) for name in ("num_rows", "num_cells_in_progress", "num_cells_completed")]
+    whole = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+    if len(whole) != len(numbers):
+        raise BadResponse("a number in `status` is missing or is not whole")
+    return _counters(whole[0], whole[1], whole[2], status)
+
+
+def _counters(rows: int, in_progress: int, completed: int, status: Mapping[str, Any]) -> Counters:
+    if min(rows, in_progress, completed) < 0:
+        raise BadResponse("a number in `status` is negative")
+    if rows > MOST_ROWS:
+        raise BadResponse(f"the table says it has more rows than are read of one: {MOST_ROWS:,}")
+    return Counters(rows, in_progress, completed, plain_text(status, "run_status", "the table's `status`"))
+
+
+def _digests(cells: Iterable[Any]) -> PackedDigests:
+    return PackedDigests.of(value_digest(value_of(cell)) for cell in cells)
+
+
+def _object(shown: Any) -> dict[str, Any]:
+    if not isinstance(shown, dict):
+        raise BadResponse("the answer is not a JSON object")
+    return shown

@@ -1,0 +1,1 @@
+"""Versioned JSON for programs: plan, report, status and snapshot files, written and read back."""

@@ -1,0 +1,254 @@
+"""Plan → JSON, versioned (`schemas/plan.v1.json`): what CI keeps, a reviewer approves and `apply --plan` takes back."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reconciler.model.change import Against
+from reconciler.model.limits import Limits
+from reconciler.model.origin import Origin, Taken
+from reconciler.model.plan import (
+    FORMAT_VERSION,
+    Call,
+    Growth,
+    OpenCall,
+    Pending,
+    Plan,
+    PlannedTable,
+    RunLine,
+    Totals,
+    Violation,
+    WaitsFor,
+)
+from reconciler.text.digest import digest_of_parts
+from reconciler.text.location import Problem
+from reconciler.text.numbers import json_number, rfc3339
+
+PIECES_AT_ONCE = 10_000
+_ENCODER = json.JSONEncoder(indent=2, ensure_ascii=True)
+
+
+def document(
+    plan: Plan,
+    origin: Origin,
+    violations: Sequence[Violation] = (),
+    *,
+    limits: Limits | None = None,
+    against: Against | None = None,
+    taken: Taken | None = None,
+) -> dict[str, Any]:
+    """Return the plan file's content. Its `plan_id` is the digest of everything else in it."""
+    content: dict[str, Any] = {
+        "created_at": origin.created_at,
+        "format_version": FORMAT_VERSION,
+        "tool_version": origin.tool_version,
+        "errored": plan.errored,
+        "git": None if origin.git is None else asdict(origin.git),
+        "manifest_digest": plan.manifest_digest,
+        "manifest_digests": dict(plan.manifest_digests),
+        "api": {"base_url": origin.base_url},
+        "targeted": {"include": list(plan.include), "exclude": list(plan.exclude)},
+        "tables": [_table(table) for table in plan.tables],
+        "calls": [_call(call) for call in plan.calls],
+        "skipped": _skips(plan),
+        **({"growth": [_growth(each) for each in plan.growth]} if plan.growth else {}),
+        "in_doubt": [_open_call(call) for call in plan.in_doubt],
+        "totals": totals(plan.totals()),
+        "violations": [_violation(violation) for violation in violations],
+        "diagnostics": [problem(each) for each in plan.diagnostics],
+    }
+    if plan.ledger_id:
+        content["ledger"] = {"id": plan.ledger_id}
+    if plan.pending:
+        content["pending"] = [_pending(each) for each in plan.pending]
+    allowed = {} if limits is None else {"max_credits": limits.max_credits, "max_cells": limits.max_cells}
+    if any(allowed.values()):
+        content["limits"] = {name: json_number(limit.value) if limit else None for name, limit in allowed.items()}
+    if against is not None:
+        content["against"] = _against(against)
+    if taken is not None:
+        content["live"] = {"source": "snapshot", **asdict(taken)}
+    return {"plan_id": plan_id(content), **content}
+
+
+def plan_id(content: Mapping[str, Any]) -> str:
+    """Return the digest of all of a plan file's content but the `plan_id` itself."""
+    return digest_of_parts({key: value for key, value in content.items() if key != "plan_id"})
+
+
+def _skips(plan: Plan) -> list[dict[str, Any]]:
+    """Return the skips; one has its table where its address may stand for several."""
+    several = {run.address for table in plan.tables if table.has_siblings for run in table.runs}
+    return [
+        {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells}
+        | ({"table_id": skip.table_id} if skip.address in several else {})
+        | ({"waits_for": [_waits_for(each) for each in skip.waits_for]} if skip.waits_for else {})
+        for skip in plan.skipped
+    ]
+
+
+def _waits_for(of: WaitsFor) -> dict[str, Any]:
+    return {"column": of.column, "implied": of.is_implied}
+
+
+def _pending(of: Pending) -> dict[str, Any]:
+    return {
+        "manifest": of.manifest,
+        "waits_for": of.waits_for,
+        "path": of.place.path,
+        "line": of.place.line,
+        "column": of.place.column,
+    }
+
+
+def _violation(violation: Violation) -> dict[str, Any]:
+    return {
+        "rule": violation.rule,
+        "message": violation.message,
+        "set_at": violation.set_at,
+        "number": json_number(violation.number),
+        "limit": json_number(violation.limit),
+        "contact": violation.raised_by,
+    }
+
+
+def _against(against: Against) -> dict[str, Any]:
+    return {
+        "ref": against.ref,
+        "changes": [
+            {
+                "address": change.address,
+                "text": change.text,
+                "path": change.place.path,
+                "line": change.place.line,
+                "column": change.place.column,
+            }
+            for change in against.changes
+        ],
+        "caused": totals(against.caused),
+        "due_anyway": totals(against.anyway),
+        "no_longer_due": totals(against.dropped),
+    }
+
+
+def spelled(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the file's text piece by piece, so that a large plan never stands in memory as one."""
+    pieces: list[str] = []
+    for piece in _ENCODER.iterencode(content):
+        pieces.append(piece)
+        if len(pieces) == PIECES_AT_ONCE:
+            yield "".join(pieces)
+            pieces.clear()
+    yield "".join(pieces) + "\n"
+
+
+def _table(table: PlannedTable) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "manifest": table.manifest,
+        "labels": dict(table.labels),
+        "table_id": table.table_id,
+        "name": table.name,
+        "run_status": table.run_status,
+        "rows": table.rows,
+        "columns_digest": table.columns_digest,
+        "cells": None if table.cells is None else asdict(table.cells),
+        "runs": [_run(run) for run in table.runs],
+    }
+    if table.source is not None:
+        content["found_by"] = table.source.content()
+    return content
+
+
+def _run(run: RunLine) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "address": run.address,
+        "mode": run.mode.value,
+        "revision": run.revision,
+        "columns": run.columns,
+        "cells": run.cells,
+    }
+    if run.trial is not None:
+        content["rollout"] = {
+            "first": run.trial.first,
+            "max_failed": json_number(run.trial.max_failed),
+            "tried": run.trial.cells,
+            "failed": run.trial.failed,
+        }
+    if run.refresh is not None:
+        content["refresh"] = run.refresh.content()
+        if run.stale_before is not None:
+            content["stale_before"] = run.stale_before.isoformat(timespec="seconds")
+        content["next_due"] = rfc3339(run.next_due)
+    return content
+
+
+def _call(call: Call) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "id": call.id,
+        "address": call.address,
+        "table_id": call.table_id,
+        "mode": call.mode.value,
+        "revision": call.revision,
+        "columns": list(call.columns),
+        "column_keys": list(call.column_keys),
+        "column_digests": [call.configs[column] for column in call.columns],
+        "rows": list(call.rows),
+        "cells": call.cells,
+        "credits": json_number(call.credits),
+        "prices": {
+            key: json_number(call.prices.get(column))
+            for column, key in zip(call.columns, call.column_keys, strict=True)
+        },
+        "reason": call.reason.value,
+        "wave": call.wave,
+    }
+    if call.cause is not None:
+        content["cause"] = call.cause.value
+    if call.cells < len(call.columns) * len(call.rows):
+        # The rectangle covers cells that its mode leaves alone; approval is for the others only.
+        content["due"] = [{"columns": list(block.columns), "rows": list(block.rows)} for block in call.covered]
+    return content
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    return {
+        "manifest": growth.manifest,
+        "table_id": growth.table_id or None,
+        "because": growth.because,
+        "max_cells": growth.max_cells,
+        "max_credits": json_number(growth.max_credits),
+        "max_rows": growth.max_rows,
+    }
+
+
+def _open_call(call: OpenCall) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "address": call.address,
+        "table_id": call.table_id,
+        "cells": call.cells,
+        "credits": json_number(call.credits),
+    }
+
+
+def totals(of: Totals) -> dict[str, Any]:
+    """Return the sums; `credits` is null where a price is unknown, never too low."""
+    return {
+        "tables": of.tables,
+        "calls": of.calls,
+        "cells": of.cells,
+        "credits": json_number(of.credits),
+        "unpriced_cells": of.unpriced_cells,
+    }
+
+
+def problem(of: Problem) -> dict[str, Any]:
+    """Return a diagnostic with its place."""
+    return {
+        "path": of.place.path,
+        "line": of.place.line,
+        "column": of.place.column,
+        "message": of.message,
+        "hint": of.hint,
+    }

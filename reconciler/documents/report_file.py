@@ -1,0 +1,158 @@
+"""Report → JSON, versioned (`schemas/report.v1.json`)."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from reconciler.model.attempt import CallResult, Settlement
+from reconciler.model.history import CallState
+from reconciler.model.report import Report, bought_cells, sum_cells, sum_credits
+from reconciler.text.numbers import json_number
+
+FORMAT_VERSION = "1.0"
+
+
+def document(report: Report, exit_code: int) -> dict[str, Any]:
+    """Return the report's JSON content. Cells and credits are counted from outcomes."""
+    accepted = report.in_state(CallState.ACCEPTED)
+    return {
+        "format_version": FORMAT_VERSION,
+        "plan_id": report.plan_id,
+        "exit_code": exit_code,
+        "stopped": None
+        if report.stop is None
+        else {"cause": report.stop.cause.value, "message": report.stop.message, "hint": report.stop.hint},
+        "calls": [_result(result) for result in report.results],
+        "by_manifest": _by_manifest(report.results),
+        "in_doubt_before": [
+            {
+                "id": call.id,
+                "address": call.address,
+                "table_id": call.table_id,
+                "cells": call.cells,
+                "credits": json_number(call.credits),
+            }
+            for call in report.in_doubt
+        ],
+        "unrecorded": list(report.unrecorded),
+        **_open_ends(report),
+        "waited": report.waited,
+        "still_running": list(report.still_running),
+        "totals": {
+            "calls": len(report.results),
+            "accepted": len(accepted),
+            "refused": len(report.in_state(CallState.REFUSED)),
+            "not_sent": len(report.in_state(CallState.NOT_SENT)),
+            "in_doubt": len(report.in_state(CallState.IN_DOUBT)),
+            "not_attempted": len(report.not_attempted),
+            "cells_planned": sum_cells(report.results),
+            "cells_accepted": sum(bought_cells(result) for result in accepted),
+            "credits_accepted": json_number(sum_credits(accepted)),
+            "cells_failed": report.failed_cells,
+            "cells_not_started": report.not_started_cells,
+        },
+    }
+
+
+def _open_ends(report: Report) -> dict[str, Any]:
+    """Return what was approved and not sent although no call went wrong; each key only where it holds any."""
+    held = [
+        {
+            "address": each.address,
+            "table_id": each.table_id,
+            "cells": each.cells,
+            "tried": each.trial.cells,
+            "failed": each.trial.failed,
+            "max_failed": json_number(each.trial.max_failed),
+        }
+        for each in report.held_back
+    ]
+    grown = [
+        {
+            "manifest": each.growth.manifest,
+            "because": each.growth.because,
+            "cells": each.cells,
+            "credits": json_number(each.credits),
+            "max_cells": each.growth.max_cells,
+            "max_credits": json_number(each.growth.max_credits),
+        }
+        for each in report.outgrown
+    ]
+    later = [
+        {"id": call.id, "address": call.address, "table_id": call.table_id, "cells": call.cells, "wave": call.wave}
+        for call in report.later
+    ]
+    unsent = [
+        {"address": each.address, "table_id": each.table_id, "cells": each.cells, "reason": each.reason}
+        for each in report.unsent
+    ]
+    stale = [{"manifest": name, "reason": reason} for name, reason in sorted(report.stale.items())]
+    found = {"held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    return {key: entries for key, entries in (found | {"awaited": list(report.awaited)}).items() if entries}
+
+
+def _result(result: CallResult) -> dict[str, Any]:
+    content = _outcome(result)
+    if result.call.table_name:
+        content["table_name"] = result.call.table_name
+    return content
+
+
+def _outcome(result: CallResult) -> dict[str, Any]:
+    ending, settled = result.ending, result.settlement
+    receipt = ending.receipt if ending else None
+    return {
+        "id": result.call.id,
+        "address": result.call.address,
+        "table_id": result.call.table_id,
+        "mode": result.call.mode.value,
+        "revision": result.call.revision,
+        "cells": result.call.cells,
+        "credits": json_number(result.call.credits),
+        "state": "not_attempted" if ending is None else ending.state.value,
+        "detail": result.reason if ending is None else ending.detail,
+        "status": ending.status if ending else None,
+        "run_id": receipt.run_id if receipt else None,
+        "requested_cells": receipt.requested_cells if receipt else None,
+        "settled": None
+        if settled is None
+        else {"done": settled.done, "failed": settled.failed, "not_started": settled.not_started},
+    } | (
+        {"not_started": [{"columns": list(block.columns), "rows": list(block.rows)} for block in result.not_started]}
+        if result.not_started
+        else {}
+    )
+
+
+def _by_manifest(results: Sequence[CallResult]) -> list[dict[str, Any]]:
+    """Return the receipt: what was planned and what became of it, a line per manifest, by name."""
+    grouped: dict[str, list[CallResult]] = {}
+    for result in results:
+        grouped.setdefault(result.call.manifest, []).append(result)
+    return [{"manifest": manifest, **_receipt(grouped[manifest])} for manifest in sorted(grouped)]
+
+
+def _receipt(results: Sequence[CallResult]) -> dict[str, Any]:
+    ended: dict[CallState | None, list[CallResult]] = {}
+    for result in results:
+        ended.setdefault(None if result.ending is None else result.ending.state, []).append(result)
+    accepted = ended.get(CallState.ACCEPTED, [])
+    settled = [result.settlement for result in accepted if result.settlement is not None]
+    return {
+        "calls": len(results),
+        "cells_planned": sum_cells(results),
+        "cells_requested": sum(bought_cells(result) for result in accepted),
+        "cells_refused": sum_cells(ended.get(CallState.REFUSED, [])),
+        "cells_not_sent": sum_cells([*ended.get(CallState.NOT_SENT, []), *ended.get(None, [])]),
+        "cells_in_doubt": sum_cells(ended.get(CallState.IN_DOUBT, [])),
+        "cells_done": _settled(settled, lambda found: found.done),
+        "cells_failed": _settled(settled, lambda found: found.failed),
+        "cells_not_started": _settled(settled, lambda found: found.not_started),
+        "credits_planned": json_number(sum_credits(results)),
+        "credits": json_number(sum_credits(accepted) if accepted else Decimal(0)),
+    }
+
+
+def _settled(found: Sequence[Settlement], count: Callable[[Settlement], int]) -> int | None:
+    """Add up what waiting found; None where nobody waited."""
+    return sum(count(each) for each in found) if found else None

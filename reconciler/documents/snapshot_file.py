@@ -1,0 +1,389 @@
+"""Live tables and their history ↔ a file, so that a plan can be made where there is neither token nor ledger.
+
+A file is one line of JSON, which says what it is, and compressed MessagePack. It holds what planning needs and nothing
+else: ids, keys, names, states, counts, digests of column configurations, a bit a row for each condition of the
+manifests, and which cells the ledger's calls covered; no value, no digest of a value, no prompt, and nobody's name.
+What only the live values could tell (which rows meet a condition, whether a call in doubt landed, whether an accepted
+one has shown) was judged when it was taken.
+
+The signature (HMAC-SHA256) proves to a holder of the key that another holder of the key wrote exactly this file. Who
+has no key can prove nothing with it. Neither matters to money: an apply never reads a snapshot.
+"""
+
+import hmac
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from itertools import chain
+from struct import Struct as Packing
+from typing import Annotated, Any, NoReturn, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from reconciler.errors import SettingsError
+from reconciler.model import row_set
+from reconciler.model.compact import PackedIds
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import INPUT_KIND, CellState, Column, TableIndex, TableSnapshot
+from reconciler.text.digest import PREFIX, canonical_json
+from reconciler.text.sanitize import clean
+
+FORMAT = "reconciler live snapshot"
+FORMAT_VERSION = "1.0"
+SIGNED = "hmac-sha256:"
+MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 128 * 1024 * 1024
+"""Of the content once it is decompressed; a table of 2 million cells takes about 4 MB."""
+MAX_COLUMNS = 2000
+"""Of one table."""
+MAX_HEADER_BYTES = 4096
+
+_DOMAIN = b"extruct-reconciler live snapshot v1\n"
+_HIGHEST_STATE = max(CellState)
+_FOUR = Packing("<I")
+
+_Id: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\n)$")]
+_Digest: TypeAlias = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")]
+_Text: TypeAlias = Annotated[str, Meta(max_length=100_000)]
+_Key: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
+_Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class _Header(Struct):
+    format: str
+    format_version: Annotated[str, Meta(pattern=r"^1\.[0-9]{1,6}(?!\n)$")]
+    taken_at: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?!\n)$")]
+    tool_version: Annotated[str, Meta(max_length=100)]
+    base_url: Annotated[str, Meta(max_length=1000)]
+    tables: _Count
+    cells: _Count
+    digest: _Digest
+    signature: Annotated[str, Meta(pattern=r"^hmac-sha256:[0-9a-f]{64}(?!\n)$")] | None
+
+
+class _Column(Struct, array_like=True):
+    id: _Id
+    key: _Text
+    name: _Text
+    kind: _Text
+    upstream: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)]
+    config_digest: _Digest
+    implied: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)] = []
+    is_built_in: bool = False
+    max_results: _Count | None = None
+
+
+_COLUMN = _Column.__struct_fields__
+"""All of them are fields of `Column` too."""
+
+
+class _Block(Struct, array_like=True):
+    columns: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)]
+    rows: bytes
+    """Positions in the table's `ids`, four bytes each, little-endian."""
+
+
+class _Call(Struct, array_like=True):
+    id: Annotated[str, Meta(max_length=100)]
+    mode: Mode
+    revision: Annotated[str, Meta(max_length=100)] | None
+    state: CallState
+    attempt: Annotated[int, Meta(ge=1, le=2**31)]
+    settled: bool
+    covered: list[_Block]
+    configs: dict[_Id, _Digest]
+    age_seconds: Annotated[float, Meta(ge=0, le=1e12)]
+    address: _Text
+    credits: Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?(?!\n)$")] | None
+    has_shown: bool = False
+
+
+class _Table(Struct, array_like=True):
+    id: _Id
+    name: _Text
+    kind: _Text
+    run_status: _Text
+    header_in_progress: _Count
+    columns: Annotated[list[_Column], Meta(max_length=MAX_COLUMNS)]
+    rows: _Count
+    ids: bytes
+    """Sixteen bytes each: the rows, then rows that are gone but that calls covered."""
+    missing_inputs: bytes
+    states: Annotated[list[bytes], Meta(max_length=MAX_COLUMNS)]
+    """By output column, in the order of `columns`."""
+    version: _Count
+    calls: list[_Call]
+    matches: dict[_Key, bytes] = {}
+    """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
+    recalled_at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
+    """As `TableHistory.recalled_at`; None in files from before there were calendars: when it was taken."""
+    ledger_id: Annotated[str, Meta(max_length=100)] = ""
+
+
+class _Index(Struct, array_like=True):
+    names: dict[_Id, _Text] | None
+    tags: dict[_Text, list[_Id]]
+    children: dict[_Id, list[_Id]]
+
+
+class _Content(Struct, array_like=True):
+    tables: list[_Table]
+    unreadable: dict[_Id, tuple[_Text, _Text]]
+    index: _Index | None = None
+
+
+# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+_PREPARED = [msgspec.msgpack.Decoder(shape) for shape in (_Header, _Content)]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSnapshot:
+    """What a look at the live tables and the ledger saw, as far as planning needs it."""
+
+    taken_at: str
+    """RFC 3339, UTC, in seconds."""
+    tool_version: str
+    base_url: str
+    snapshots: Mapping[str, TableSnapshot]
+    """By table id, without digests of values."""
+    histories: Mapping[str, TableHistory]
+    """By table id, judged; calls without what their cells showed before and without who applied them."""
+    unreadable: Mapping[str, tuple[str, str]]
+    """Table id → what was said of a table that could not be read, and what to do."""
+    digest: str = ""
+    """Of the file it was read from."""
+    verified: bool = False
+    """The file's signature was checked and is right."""
+    index: TableIndex | None = None
+    """None where every manifest named its table by id."""
+
+
+def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
+    """Return the file's content, signed where there is a key. Raises SettingsError for more than a reader takes."""
+    tables = [_packed(live.snapshots[id_], live.histories[id_]) for id_ in sorted(live.snapshots)]
+    payload = msgspec.msgpack.encode(_Content(tables, dict(sorted(live.unreadable.items())), _packed_index(live.index)))
+    packed = zlib.compress(payload, 6)
+    if max(len(payload), _flags_of(tables)) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
+        hint = "Take one snapshot for each part of the manifests."
+        raise SettingsError(
+            f"the snapshot would be larger than the {MAX_BYTES // 1024**2} MiB a reader takes", hint=hint
+        )
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "taken_at": live.taken_at,
+        "tool_version": live.tool_version,
+        "base_url": live.base_url,
+        "tables": len(tables),
+        "cells": sum(len(states) for table in tables for states in table.states),
+    }
+    header["digest"] = _digest(header, packed)
+    header["signature"] = None if key is None else _signature(header["digest"], key)
+    return json.dumps(header, ensure_ascii=True).encode() + b"\n" + packed
+
+
+def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
+    """Return what a file holds. With a key, a file that is not signed with it is refused.
+
+    Raises SettingsError for what is not a snapshot, was changed, or holds what no live table can show.
+    """
+    line, newline, packed = data[: MAX_HEADER_BYTES + 1].partition(b"\n")
+    if not newline or len(data) > MAX_FILE_BYTES:
+        _refuse("it is too large" if newline else "it is not a snapshot")
+    packed = data[len(line) + 1 :]
+    try:
+        told = json.loads(line)
+        header = msgspec.convert(told, _Header)
+        taken_at = datetime.fromisoformat(header.taken_at).timestamp()
+    except (ValueError, RecursionError):  # msgspec's and json's errors are both ValueErrors
+        _refuse("its first line is not that of a snapshot this version reads")
+    if header.format != FORMAT:
+        _refuse("it is not a snapshot")
+    signed = {name: value for name, value in told.items() if name not in ("digest", "signature")}
+    if not hmac.compare_digest(_digest(signed, packed), header.digest):
+        _refuse("it was changed after it was written")
+    if key is not None:
+        if header.signature is None:
+            _refuse("it is not signed, and RECONCILER_SNAPSHOT_KEY is set")
+        if not hmac.compare_digest(_signature(header.digest, key), header.signature):
+            _refuse("its signature is not that of RECONCILER_SNAPSHOT_KEY")
+    content = _content(packed)
+    if _flags_of(content.tables) > MAX_BYTES:
+        _refuse(f"it holds more than {MAX_BYTES // 1024**2} MiB")
+    snapshots, histories = {}, {}
+    for table in content.tables:
+        if table.id in snapshots or table.id in content.unreadable:
+            _refuse(f"it holds table {table.id} twice")
+        snapshots[table.id], histories[table.id] = _unpacked(table, taken_at)
+    return LiveSnapshot(
+        taken_at=header.taken_at,
+        tool_version=header.tool_version,
+        base_url=header.base_url,
+        snapshots=snapshots,
+        histories=histories,
+        unreadable=content.unreadable,
+        digest=header.digest,
+        verified=key is not None,
+        index=None if content.index is None else _unpacked_index(content.index),
+    )
+
+
+def _flags_of(tables: Iterable[_Table]) -> int:
+    """Return how many bytes the bits of `matches` become."""
+    return sum(len(table.matches) * table.rows for table in tables)
+
+
+def _refuse(why: str) -> NoReturn:
+    raise SettingsError(f"the snapshot cannot be used: {why}", hint="Take a new one with `reconciler snapshot`.")
+
+
+def _digest(header: Mapping[str, Any], packed: bytes) -> str:
+    return PREFIX + sha256(canonical_json(header) + b"\n" + packed).hexdigest()
+
+
+def _signature(digest: str, key: bytes) -> str:
+    return SIGNED + hmac.new(key, _DOMAIN + digest.encode(), sha256).hexdigest()
+
+
+def _content(packed: bytes) -> _Content:
+    """Decompress no more than the bound, and decode into types."""
+    try:
+        unpacking = zlib.decompressobj()
+        payload = unpacking.decompress(packed, MAX_BYTES + 1)
+        if len(payload) > MAX_BYTES:
+            _refuse(f"it holds more than {MAX_BYTES // 1024**2} MiB")
+        if not unpacking.eof or unpacking.unused_data:
+            _refuse("its content is cut off, or more follows it")
+        return msgspec.msgpack.decode(payload, type=_Content)
+    except (zlib.error, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        _refuse(f"its content is not what it should be ({clean(str(error))})")
+
+
+def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
+    covered = (row for call in history.calls for block in call.covered for row in block.rows)
+    index = {row: number for number, row in enumerate(dict.fromkeys(chain(snapshot.row_ids, covered)))}
+    return _Table(
+        id=snapshot.id,
+        name=snapshot.name,
+        kind=snapshot.kind,
+        run_status=snapshot.run_status,
+        header_in_progress=snapshot.header_in_progress,
+        columns=[_Column(*(getattr(each, name) for name in _COLUMN)) for each in snapshot.columns],
+        rows=len(snapshot.row_ids),
+        ids=PackedIds.of(index).data,
+        missing_inputs=snapshot.missing_inputs,
+        states=[snapshot.states[column.id] for column in snapshot.columns if not column.is_input],
+        version=history.version,
+        calls=[_packed_call(call, index) for call in history.calls],
+        matches={name: row_set.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
+        recalled_at=history.recalled_at,
+        ledger_id=history.ledger_id,
+    )
+
+
+def _packed_index(index: TableIndex | None) -> _Index | None:
+    if index is None:
+        return None
+    names = None if index.names is None else dict(sorted(index.names.items()))
+    tags, children = ({key: list(ids) for key, ids in sorted(of.items())} for of in (index.tags, index.children))
+    return _Index(names, tags, children)
+
+
+def _unpacked_index(index: _Index) -> TableIndex:
+    tags, children = (
+        {key: tuple(dict.fromkeys(ids)) for key, ids in of.items()} for of in (index.tags, index.children)
+    )
+    return TableIndex(index.names, tags, children)
+
+
+def _packed_call(call: PastCall, index: Mapping[str, int]) -> _Call:
+    return _Call(
+        id=call.id,
+        mode=call.mode,
+        revision=call.revision,
+        state=call.state,
+        attempt=call.attempt,
+        settled=call.settled,
+        covered=[_Block(list(block.columns), _positions(index[row] for row in block.rows)) for block in call.covered],
+        configs=dict(call.configs),
+        age_seconds=call.age_seconds,
+        address=call.address,
+        credits=None if call.credits is None else f"{call.credits:f}",
+        has_shown=call.has_shown,
+    )
+
+
+def _positions(numbers: Iterable[int]) -> bytes:
+    return b"".join(map(_FOUR.pack, numbers))
+
+
+def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHistory]:
+    """Return a table and its history. What fits the types but no table is refused here."""
+    if len(table.ids) % PackedIds.WIDTH:
+        _refuse(f"table {table.id} has row ids that are cut off")
+    ids = PackedIds(table.ids)
+    outputs = [column for column in table.columns if column.kind != INPUT_KIND]
+    fits = (
+        table.rows <= len(ids)
+        and not ids.has_repeats
+        and len(table.missing_inputs) == table.rows
+        and not table.missing_inputs.strip(b"\0\1")
+        and len(table.states) == len(outputs)
+        and all(len(states) == table.rows and max(states, default=0) <= _HIGHEST_STATE for states in table.states)
+        and len({column.id for column in table.columns}) == len(table.columns)
+        and all(row_set.are_bits(bits, table.rows) for bits in table.matches.values())
+    )
+    if not fits:
+        _refuse(f"table {table.id} contradicts itself")
+    snapshot = TableSnapshot(
+        id=table.id,
+        name=table.name,
+        kind=table.kind,
+        run_status=table.run_status,
+        header_in_progress=table.header_in_progress,
+        columns=tuple(msgspec.convert(each, Column, from_attributes=True) for each in table.columns),
+        row_ids=PackedIds(table.ids[: table.rows * PackedIds.WIDTH]),
+        missing_inputs=table.missing_inputs,
+        states={column.id: states for column, states in zip(outputs, table.states, strict=True)},
+        matches={name: row_set.from_bits(bits, table.rows) for name, bits in table.matches.items()},
+    )
+    known = tuple(ids)
+    calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)
+    recalled_at = taken_at if table.recalled_at is None else table.recalled_at
+    return snapshot, TableHistory(table.id, table.version, calls, recalled_at, table.ledger_id)
+
+
+def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:
+    if call.state not in (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT):
+        _refuse(f"table {table} has a call that contradicts itself")
+    return PastCall(
+        id=call.id,
+        table_id=table,
+        mode=call.mode,
+        revision=call.revision,
+        state=call.state,
+        attempt=call.attempt,
+        settled=call.settled,
+        covered=tuple(Block(tuple(block.columns), _rows(block.rows, table, ids)) for block in call.covered),
+        configs=call.configs,
+        before={},
+        age_seconds=call.age_seconds,
+        address=call.address,
+        credits=None if call.credits is None else Decimal(call.credits),
+        has_shown=call.has_shown,
+    )
+
+
+def _rows(packed: bytes, table: str, ids: Sequence[str]) -> tuple[str, ...]:
+    if len(packed) % 4:
+        _refuse(f"table {table} has a call that is cut off")
+    numbers = [number for (number,) in _FOUR.iter_unpack(packed)]
+    if max(numbers, default=0) >= len(ids) and numbers:
+        _refuse(f"table {table} has a call for rows that nobody knows")
+    return tuple(ids[number] for number in numbers)

@@ -1,0 +1,123 @@
+"""Status and drift → JSON, versioned (`schemas/status.v1.json`, `schemas/drift.v1.json`)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reconciler.model.plan import OpenCall, Plan
+from reconciler.planning.status import Drift, RunStanding, Standing, drifts, has_drifted, total
+from reconciler.text.location import Problem
+from reconciler.text.numbers import json_number, rfc3339
+
+FORMAT_VERSION = "1.0"
+
+
+def status_document(of: Standing, observed_at: str) -> dict[str, Any]:
+    """Return a status as JSON (`schemas/status.v1.json`); `observed_at` is RFC 3339."""
+    content: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "observed_at": observed_at,
+        "errored": bool(of.diagnostics),
+        "tables": [
+            {
+                "manifest": table.manifest,
+                "table_id": table.table_id,
+                "name": table.name,
+                "run_status": table.run_status,
+                "is_finished": table.is_finished,
+                "rows": table.rows,
+                "cells": None if table.cells is None else asdict(table.cells),
+                "runs": [_run(run) for run in table.runs],
+            }
+            for table in of.tables
+        ],
+        "in_doubt": _open_calls(of.in_doubt),
+        "totals": {
+            "tables": len(of.tables),
+            "runs": sum(len(table.runs) for table in of.tables),
+            "calls": of.calls,
+            "due": sum(run.due for table in of.tables for run in table.runs),
+            "credits": json_number(total([run.credits for table in of.tables for run in table.runs])),
+        },
+        "diagnostics": _problems(of.diagnostics),
+    }
+    if of.pending:
+        content["pending"] = [{"manifest": each.manifest, "waits_for": each.waits_for} for each in of.pending]
+    return content
+
+
+def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
+    """Return what is due as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
+    causes = [_cause(drift) for drift in drifts(plan)]
+    return {
+        "format_version": FORMAT_VERSION,
+        "observed_at": observed_at,
+        "errored": plan.errored,
+        "drifted": has_drifted(plan),
+        "causes": causes,
+        "in_doubt": _open_calls(plan.in_doubt),
+        "diagnostics": _problems(plan.diagnostics),
+    }
+
+
+def _cause(drift: Drift) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "address": drift.address,
+        "table_id": drift.table_id,
+        "reason": drift.reason.value,
+        "revision": drift.revision,
+        "cells": drift.cells,
+        "credits": json_number(drift.credits),
+    }
+    if drift.refresh is not None:
+        content["refresh"] = drift.refresh.content()
+    return content
+
+
+def _run(run: RunStanding) -> dict[str, Any]:
+    return {
+        "address": run.address,
+        "mode": run.mode.value,
+        "revision": run.revision,
+        "cells": run.cells,
+        "shown": None if run.shown is None else asdict(run.shown),
+        "due": run.due,
+        "credits": json_number(run.credits),
+        "waiting": run.waiting,
+        "blocked": run.blocked,
+        "missing_inputs": run.missing_inputs,
+        "in_doubt": run.in_doubt,
+        "attempts_exhausted": run.exhausted,
+        "not_started": run.not_started,
+        "age_unknown": run.age_unknown,
+        "held_back": run.held_back,
+        "behind": run.behind,
+        "next_due": rfc3339(run.next_due),
+    }
+
+
+def _open_calls(calls: Sequence[OpenCall]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": call.id,
+            "address": call.address,
+            "table_id": call.table_id,
+            "cells": call.cells,
+            "credits": json_number(call.credits),
+            "age_seconds": round(call.age_seconds),
+        }
+        for call in calls
+    ]
+
+
+def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": each.place.path,
+            "line": each.place.line,
+            "column": each.place.column,
+            "message": each.message,
+            "hint": each.hint,
+        }
+        for each in problems
+    ]

@@ -1,0 +1,86 @@
+"""What may become of a call, as a pure function of what is known: the money's state machine.
+
+Three things can be said about an attempt, by different processes and in any order: how it ended (by whoever sent it,
+perhaps after a long pause), whether it landed (by whoever recovered it), and that a newer attempt was begun. The rules:
+
+- An acceptance is never lost: whoever says so, whenever, the call counts as paid for, and no later word undoes it.
+- A doubt beats an earlier verdict that nothing was sent, because the sender says it did send; never an acceptance.
+- No other late word changes anything. It is kept as an event.
+"""
+
+from dataclasses import dataclass
+
+from reconciler.model.history import CallState
+
+_UNPAID = (CallState.NOT_SENT, CallState.REFUSED)
+_OPEN = (CallState.INTENT, CallState.IN_DOUBT)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a call stands."""
+
+    state: CallState
+    attempt: int
+    """The newest attempt begun."""
+    payments: int
+    """How many of its attempts were accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a new fact makes of a call."""
+
+    standing: Standing
+    reopens: bool = False
+    """The call was closed as unpaid and no longer is: plans made since must fail, so the table's version grows."""
+    late: bool = False
+    """The fact came after somebody else had ended the attempt."""
+    complaint: str = ""
+    """What the one who reports the fact must be told as an error, after it was recorded."""
+
+
+def end(standing: Standing, attempt: int, ending: CallState, *, counted: bool) -> Move:
+    """Return the move when the sender of `attempt` says how it ended; `counted`: its acceptance is recorded already."""
+    if ending is CallState.ACCEPTED:
+        return _accept(standing, attempt, counted=counted)
+    if attempt != standing.attempt:
+        return Move(standing, late=True, complaint=_superseded(standing, attempt))
+    if standing.state is CallState.INTENT:
+        return Move(_closed(standing, ending))
+    if ending is CallState.IN_DOUBT and standing.state in _UNPAID:
+        return Move(_to(standing, CallState.IN_DOUBT), reopens=True, late=True)
+    return Move(standing, late=True)
+
+
+def resolve(standing: Standing, *, landed: bool) -> Move:
+    """Return the move when evidence or a person ends a doubt. The call must be open."""
+    assert standing.state in _OPEN
+    if landed:
+        return Move(Standing(CallState.ACCEPTED, standing.attempt, standing.payments + 1))
+    return Move(_closed(standing, CallState.NOT_SENT))
+
+
+def _accept(standing: Standing, attempt: int, *, counted: bool) -> Move:
+    paid = Standing(standing.state, standing.attempt, standing.payments + (not counted))
+    accepted = _to(paid, CallState.ACCEPTED)
+    late = standing.state is not CallState.INTENT or attempt != standing.attempt
+    if attempt == standing.attempt or standing.state in _UNPAID:
+        return Move(accepted, reopens=standing.state in _UNPAID, late=late)
+    # A newer attempt is on its way or was accepted too: its own ending decides the state, the payment is counted now.
+    return Move(paid, late=True, complaint=_superseded(standing, attempt))
+
+
+def _closed(standing: Standing, state: CallState) -> Standing:
+    # An earlier attempt that turned out to be paid for keeps the call paid for, even if this attempt bought nothing.
+    if standing.payments and state in _UNPAID:
+        state = CallState.ACCEPTED
+    return _to(standing, state)
+
+
+def _to(standing: Standing, state: CallState) -> Standing:
+    return Standing(state, standing.attempt, standing.payments)
+
+
+def _superseded(standing: Standing, attempt: int) -> str:
+    return f"attempt {attempt} ended after attempt {standing.attempt} had begun; the ledger has recorded both"

@@ -1,0 +1,125 @@
+"""Hold the leases of an apply's tables: taken together, renewed in the background, given back at the end."""
+
+import threading
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from reconciler.errors import Leased, LedgerError
+from reconciler.ledger import Lease, Ledger
+from reconciler.model.attempt import Actor, Ended, Ending, Ticket
+from reconciler.model.plan import Call
+
+RENEWALS = 4
+"""Renewals within one lease: three may fail before it runs out."""
+
+RETRY_SECONDS = 2.0
+
+
+class Leases:
+    """The leases of one apply; implements `apply.Journal` so that every intent is written under its table's lease."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        tables: Collection[str],
+        actor: Actor,
+        seconds: float,
+        *,
+        wait_seconds: float = 0.0,
+        sleep: Callable[[float], object],
+        on_wait: Callable[[str], None],
+    ) -> None:
+        """`wait_seconds` bounds how long `__enter__` waits for leases that others hold."""
+        self._ledger = ledger
+        self._tables = sorted(tables)
+        self._actor = actor
+        self._seconds = seconds
+        self._wait_seconds = wait_seconds
+        self._sleep = sleep
+        self._on_wait = on_wait
+        self._owner = str(uuid.uuid4())
+        self._held: dict[str, Lease] = {}
+        self._lost = ""
+        self._done = threading.Event()
+        self._renewer = threading.Thread(target=self._renew, name="lease renewer", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Take all leases or none. Raises Leased where others hold one, LedgerError."""
+        self._held = self._acquire(self._tables)
+        self._renewer.start()
+        return self
+
+    def take(self, tables: Collection[str]) -> None:
+        """Take the leases of those tables, too, that are not held yet. Raises Leased, LedgerError."""
+        missing = sorted(set(tables).difference(self._held))
+        if missing:
+            # Replaced in one piece: the renewer may be reading it.
+            self._held = self._held | self._acquire(missing)
+
+    def _acquire(self, tables: Sequence[str]) -> dict[str, Lease]:
+        left = self._wait_seconds
+        while True:
+            try:
+                leases = self._ledger.acquire(tables, owner=self._owner, actor=self._actor, seconds=self._seconds)
+                return {lease.table_id: lease for lease in leases}
+            except Leased as error:
+                if left <= 0:
+                    raise
+                self._on_wait(error.message)
+                self._sleep(min(RETRY_SECONDS, left))
+                left -= RETRY_SECONDS
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._renewer.join()
+        try:
+            self._ledger.release(list(self._held.values()))
+        except LedgerError:
+            # They run out by themselves, and the apply's own result matters more.
+            self._lost = self._lost or "the leases could not be given back"
+
+    @property
+    def lost(self) -> str:
+        """Why the leases are gone, or empty while they are held."""
+        return self._lost
+
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
+        """Record an intent under the table's lease. Raises Leased once a lease is lost, LedgerError."""
+        if self._lost:
+            raise Leased(self._lost, hint="Another apply may be at work: plan again.")
+        lease = self._held[call.table_id]
+        return self._ledger.begin(
+            call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease, ended=ended
+        )
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Record an outcome; the truth about an attempt is kept whoever holds the lease by then."""
+        self._ledger.end(ticket, ending)
+
+    def of(self, table: str) -> Lease:
+        """Return the lease of a table."""
+        return self._held[table]
+
+    def _renew(self) -> None:
+        while not self._done.wait(self._seconds / RENEWALS):
+            try:
+                # `begin` compares owner and fence, which a renewal leaves as they are: no need to keep its answer.
+                self._ledger.renew(list(self._held.values()), seconds=self._seconds)
+            except Leased as error:
+                self._lost = error.message
+                return
+            except LedgerError:
+                continue  # the store checks the expiry at every intent; a renewal may work next time

@@ -1,0 +1,132 @@
+"""Reading the memory back: for planning, and for people."""
+
+from collections.abc import Collection, Iterator
+
+from sqlalchemy import Select, select
+
+from reconciler.errors import LedgerError
+from reconciler.ledger import codec
+from reconciler.ledger.store import Transaction
+from reconciler.ledger.tables import LEDGER_ID, calls, meta, tables
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.ledger_entries import CallRecord
+from reconciler.model.plan import Reason
+
+SHORTEST_PREFIX = 4
+_BATCH = 500
+_STREAMED = 100
+"""Calls in memory at once as rows: each may be 100 KB of ids."""
+
+_BOUGHT = [CallState.ACCEPTED.value, CallState.INTENT.value, CallState.IN_DOUBT.value]
+_PAST = (
+    *(calls.c.id, calls.c.table_id, calls.c.mode, calls.c.revision, calls.c.state, calls.c.attempt, calls.c.settled_at),
+    *(calls.c.rows, calls.c.covered, calls.c.configs, calls.c.before),
+    *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
+    *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
+)
+_LISTED = tuple(column for column in calls.c if column.name not in ("rows", "covered", "before", "configs"))
+
+
+def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistory]:
+    """Return the history of every table asked for, also of those the ledger has never seen."""
+    moment = tx.moment()
+    wanted = sorted(set(table_ids))
+    found: dict[str, list[PastCall]] = {}
+    versions: dict[str, int] = {}
+    known: dict[bytes, tuple[str, ...]] = {}
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        rows = tx.execute(select(tables.c.table_id, tables.c.version).where(tables.c.table_id.in_(batch)))
+        versions.update((row.table_id, row.version) for row in rows)
+        query = (
+            select(*_PAST)
+            .where(calls.c.table_id.in_(batch), calls.c.state.in_(_BOUGHT))
+            .order_by(calls.c.table_id, calls.c.table_version)
+        )
+        for row in tx.stream(query, _STREAMED):
+            found.setdefault(row.table_id, []).append(codec.past_call(row, moment, known))
+    own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar() or ""
+    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), moment.now, own) for id_ in wanted}
+
+
+def past(tx: Transaction, call_id: str) -> PastCall:
+    """Return one call with the cells it covered, whatever its state. Raises LedgerError."""
+    row = tx.execute(select(*_PAST).where(calls.c.id == call_id)).first()
+    if row is None:
+        raise LedgerError(f"there is no call {call_id} in the ledger")
+    return codec.past_call(row, tx.moment(), {})
+
+
+def find(tx: Transaction, prefix: str) -> CallRecord:
+    """Return the one call whose id starts with `prefix`. Raises LedgerError."""
+    wanted = prefix.strip().lower()
+    if len(wanted) < SHORTEST_PREFIX:
+        raise LedgerError(
+            f"{prefix!r} is too short for a call's id", hint=f"Give at least {SHORTEST_PREFIX} characters."
+        )
+    rows = tx.execute(
+        select(*_LISTED).where(calls.c.id.startswith(wanted, autoescape=True)).order_by(calls.c.id).limit(11)
+    ).all()
+    exact = [row for row in rows if row.id == wanted]
+    if len(exact or rows) == 1:
+        return codec.call_record((exact or rows)[0], tx.moment())
+    if not rows:
+        raise LedgerError(f"no call's id starts with {prefix!r}", hint="`reconciler ledger list` shows the calls.")
+    names = [f"{row.id} ({row.address}, {row.state.replace('_', ' ')})" for row in rows[:10]]
+    more = "\nand more" if len(rows) > 10 else ""
+    raise LedgerError(
+        f"several calls' ids start with {prefix!r}:\n" + "\n".join(names) + more, hint="Give more characters."
+    )
+
+
+def listed(
+    tx: Transaction,
+    *,
+    table_id: str | None,
+    address: str | None,
+    states: Collection[CallState] | None,
+    adopted: bool | None = None,
+    label: str | None,
+    plan_id: str | None,
+    since: float | None,
+    until: float | None,
+    limit: int | None,
+) -> list[CallRecord]:
+    """Return calls, the newest attempt first."""
+    query = select(*_LISTED).order_by(calls.c.begun_at.desc(), calls.c.table_id, calls.c.table_version.desc())
+    if table_id is not None:
+        query = query.where(calls.c.table_id == table_id)
+    if address is not None:
+        query = query.where((calls.c.address == address) | calls.c.address.startswith(f"{address}/", autoescape=True))
+    if states is not None:
+        query = query.where(calls.c.state.in_([state.value for state in states]))
+    if adopted is not None:
+        query = query.where((calls.c.reason == Reason.ADOPTED.value) == adopted)
+    if plan_id is not None:
+        query = query.where(calls.c.plan_id == plan_id)
+    if since is not None:
+        query = query.where(calls.c.begun_at >= since)
+    if until is not None:
+        query = query.where(calls.c.begun_at < until)
+    matching: list[CallRecord] = []
+    if limit is not None and limit <= 0:
+        return matching
+    for record in _records(tx, query):
+        if label is None or has_label(record, label):
+            matching.append(record)
+            if len(matching) == limit:
+                break
+    return matching
+
+
+def has_label(record: CallRecord, label: str) -> bool:
+    """Say whether a call has the label `key`, or `key=value`."""
+    key, equals, value = label.partition("=")
+    return key in record.labels and (not equals or record.labels[key] == value)
+
+
+def _records(tx: Transaction, query: Select[tuple[object, ...]]) -> Iterator[CallRecord]:
+    moment = tx.moment()
+    with tx.stream(query, 1000) as result:
+        for row in result:
+            yield codec.call_record(row, moment)

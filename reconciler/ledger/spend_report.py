@@ -1,0 +1,100 @@
+"""What was spent, added up exactly and without guessing: unknown credits are counted beside the sum, doubts apart."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from reconciler.errors import SettingsError
+from reconciler.ledger.queries import has_label, listed
+from reconciler.ledger.store import Transaction
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallRecord, Grouping, SpendLine
+
+_COUNTED = (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT)
+
+
+@dataclass(slots=True)
+class _Sum:
+    calls: int = 0
+    cells: int = 0
+    credits: Decimal = Decimal(0)
+    unpriced_calls: int = 0
+    unpriced_cells: int = 0
+
+    def add(self, calls: int, cells: int, price: Decimal | None) -> None:
+        self.calls += calls
+        self.cells += cells * calls
+        if price is None:
+            self.unpriced_calls += calls
+            self.unpriced_cells += cells * calls
+        else:
+            self.credits += price * calls
+
+
+def report(
+    tx: Transaction, by: Grouping, *, label: str | None, since: float | None, until: float | None
+) -> list[SpendLine]:
+    """Return a line per group, by its key. Raises SettingsError where `label` does not fit `by`."""
+    if label is not None and "=" not in label and by != "label":
+        raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")
+    records = listed(
+        tx,
+        table_id=None,
+        address=None,
+        states=_COUNTED,
+        label=label if label is not None and "=" in label else None,
+        plan_id=None,
+        since=since,
+        until=until,
+        limit=None,
+    )
+    paid: defaultdict[str, _Sum] = defaultdict(_Sum)
+    doubtful: defaultdict[str, _Sum] = defaultdict(_Sum)
+    for record in records:
+        cells = record.cells if record.requested_cells is None else record.requested_cells
+        for key in _keys(record, by, label):
+            if record.payments:
+                paid[key].add(record.payments, cells, record.credits)
+            if record.state is not CallState.ACCEPTED:
+                doubtful[key].add(1, record.cells, record.credits)
+    return [_line(key, paid[key], doubtful[key]) for key in sorted(paid.keys() | doubtful.keys())]
+
+
+def _keys(record: CallRecord, by: Grouping, label: str | None) -> Iterable[str]:
+    match by:
+        case "table":
+            return [record.table_id]
+        case "manifest":
+            return [record.manifest]
+        case "run":
+            return [record.address]
+        case "mode":
+            return [record.mode.value]
+        case "actor":
+            return [record.actor.name]
+        case "plan":
+            return [record.plan_id]
+        case "month":
+            return [datetime.fromtimestamp(record.begun_at, UTC).strftime("%Y-%m")]
+        case "label":
+            if label is None:
+                return [f"{key}={value}" for key, value in record.labels.items()] or [""]
+            key = label.partition("=")[0]
+            return [record.labels[key]] if has_label(record, key) else [""]
+
+
+def _line(key: str, paid: _Sum, doubtful: _Sum) -> SpendLine:
+    return SpendLine(
+        key=key,
+        calls=paid.calls,
+        cells=paid.cells,
+        credits=paid.credits,
+        unpriced_calls=paid.unpriced_calls,
+        unpriced_cells=paid.unpriced_cells,
+        in_doubt_calls=doubtful.calls,
+        in_doubt_cells=doubtful.cells,
+        in_doubt_credits=doubtful.credits,
+        in_doubt_unpriced_calls=doubtful.unpriced_calls,
+    )

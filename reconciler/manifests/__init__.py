@@ -1,0 +1,1 @@
+"""YAML files to manifests, and back: strict reading, all problems at once."""

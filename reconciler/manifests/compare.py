@@ -1,0 +1,298 @@
+"""What differs between two states of a project, in the words of the person who changed it.
+
+The one door of deepdiff, which is for what a person reads: it takes seconds for what `==` decides in milliseconds, so
+it sees only manifests that differ, as mappings keyed by name (it takes a reordered list for changed values), and only
+as much of them as anybody would read. Rows are counted, never listed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from deepdiff import DeepDiff
+
+from reconciler.manifests.yaml_reader import Document
+from reconciler.model.change import Against, Change
+from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Run
+from reconciler.model.plan import Call, Cause, Totals, sums
+from reconciler.text.digest import canonical_json
+from reconciler.text.location import Place, Problem
+from reconciler.text.numbers import counted
+from reconciler.text.phrases import path_text, quote
+from reconciler.text.sanitize import clean
+
+MOST_CHANGES = 1000
+"""Changes told; beyond them manifests are counted."""
+MOST_PARTS = 20_000
+"""Names, columns and labels given to deepdiff in all: about three seconds' worth."""
+
+
+def add_up(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> Against:
+    """Add up a plan's calls by their cause."""
+    caused = [call for call in calls if call.cause is Cause.CHANGE]
+    anyway = [call for call in calls if call.cause is not Cause.CHANGE]
+    return Against(ref, tuple(changes), _sums(caused), _sums(anyway), _sums(dropped))
+
+
+def _sums(calls: Sequence[Call]) -> Totals:
+    return sums(len({call.table_id for call in calls}), calls)
+
+
+def unreadable(ref: str, problems: Sequence[Problem]) -> Change:
+    """Say that nothing can be compared: every call then counts as caused."""
+    first = problems[0]
+    more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
+    said = f"the manifests at {ref} are not valid, so every call counts as caused by this change"
+    return Change(None, f"{said}: {clean(first.message)}{more}", first.place)
+
+
+def lost(ref: str, problems: Sequence[Problem]) -> tuple[Change, ...]:
+    """Say that the table of a manifest of the base is not known, so that its calls count as caused."""
+    if not problems:
+        return ()
+    first = problems[0]
+    more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
+    said = f"a table that the manifests at {ref} name is not known, so its calls count as caused by this change"
+    return (Change(None, f"{said}: {clean(first.message)}{more}", first.place),)
+
+
+def compare(base: Sequence[Manifest], here: Sequence[Manifest]) -> tuple[Change, ...]:
+    """Say how the manifests `here` differ from those of the base, by address."""
+    before = {manifest.name: manifest for manifest in base}
+    now = {manifest.name: manifest for manifest in here}
+    found = list(_come_and_gone(before, now))
+    pairs = [(before[name], now[name]) for name in sorted(before.keys() & now.keys())]
+    changed = [(old, new) for old, new in pairs if old.content() != new.content()]
+    parts = 0
+    for index, (old, new) in enumerate(changed):
+        parts += _parts(old) + _parts(new)
+        if parts > MOST_PARTS or len(found) > MOST_CHANGES:
+            rest = [each.name for _, each in changed[index:]]
+            text = f"{counted(len(rest), 'more manifest')} changed, too much to compare part by part"
+            found.append(Change(rest[0], text, new.place))
+            break
+        found += _manifest_changes(old, new)
+    return tuple(sorted(found, key=lambda change: (change.address or "", change.place)))
+
+
+def _parts(manifest: Manifest) -> int:
+    return len(manifest.labels) + sum(5 + len(run.columns or ()) for run in manifest.runs)
+
+
+def _come_and_gone(before: Mapping[str, Manifest], now: Mapping[str, Manifest]) -> Iterator[Change]:
+    """Say which manifests are new, gone, or only have another name."""
+    gone = {name: before[name] for name in sorted(before.keys() - now.keys())}
+    come = {name: now[name] for name in sorted(now.keys() - before.keys())}
+    by_content: dict[str, list[str]] = {}
+    for name, manifest in gone.items():
+        by_content.setdefault(_but_name(manifest), []).append(name)
+    for name, manifest in come.items():
+        twins = by_content.get(_but_name(manifest))
+        if twins:
+            old = twins.pop(0)
+            del gone[old]
+            yield Change(name, f"manifest {quote(old)} renamed to {quote(name)}, which causes no call", manifest.place)
+        else:
+            text = f"manifest {quote(name)} added: {_runs(manifest)} of {clean(manifest.table)}"
+            yield Change(name, text, manifest.place)
+    for name, manifest in gone.items():
+        text = f"manifest {quote(name)} removed: {_runs(manifest)} of {clean(manifest.table)}"
+        yield Change(name, text, manifest.place)
+
+
+def _but_name(manifest: Manifest) -> str:
+    return repr({key: value for key, value in manifest.content().items() if key != "name"})
+
+
+def _runs(manifest: Manifest) -> str:
+    return counted(len(manifest.runs), "run")
+
+
+def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
+    """Say what changed in one manifest."""
+    before = {run.name: run for run in old.runs}
+    after = {run.name: run for run in new.runs}
+    renamed = _renamed(before, after)
+    for name, old_name in renamed.items():
+        text = f"run {quote(old_name)} renamed to {quote(name)}, which causes no call"
+        yield Change(f"{new.name}/{name}", text, after[name].place)
+    passed_over = {*renamed, *renamed.values()}
+    for at, was, now in _differences(_tree(old, passed_over), _tree(new, passed_over)):
+        match at:
+            case ("runs", str(name)) if now is not None:
+                yield Change(f"{new.name}/{name}", f"run {quote(name)} added: {_scope(after[name])}", after[name].place)
+            case ("runs", str(name)):
+                yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.place)
+            case ("runs", str(), "rows") if was is None or now is None:
+                continue  # told below: rows by what they hold instead of others
+            case ("runs", str(name), *rest):
+                text, place = _run_change(after[name], rest, was, now)
+                yield Change(f"{new.name}/{name}", text, place)
+            case ("depends_on", key):
+                yield Change(
+                    new.name, f"{quote(str(key))} {'added to' if was is None else 'removed from'} depends_on", new.place
+                )
+            case ("allow_growth", *rest):
+                yield Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.place)
+            case ("labels", key):
+                yield Change(new.name, f"label {_said(clean(str(key)), was, now)}", new.place)
+            case _:
+                yield Change(new.name, _said("table", was, now), new.table_place)
+    for name in sorted(before.keys() & after.keys()):
+        text = _rows(before[name], after[name])
+        if text:
+            yield Change(f"{new.name}/{name}", text, after[name].place)
+
+
+def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:
+    """A manifest as mappings, lists keyed by what they list."""
+    tree: dict[str, Any] = {
+        "table": manifest.table_id or clean(manifest.table),
+        "labels": dict(manifest.labels),
+        "runs": {run.name: _run_tree(run) for run in manifest.runs if run.name not in passed_over},
+        "depends_on": {named.text: True for named in manifest.depends_on},
+    }
+    if manifest.growth is not None:
+        tree["allow_growth"] = manifest.growth.content()
+    return tree
+
+
+def _run_tree(run: Run) -> dict[str, Any]:
+    tree: dict[str, Any] = {"mode": run.mode.value}
+    if run.max_attempts != DEFAULT_MAX_ATTEMPTS[run.mode] or run.mode is Mode.FAILED:
+        tree["max_attempts"] = run.max_attempts
+    if run.revision is not None:
+        tree["revision"] = run.revision
+    if run.columns is not None:
+        tree["columns"] = {named.text: True for named in run.columns}
+    for name, part in (("rows", run.selection), ("refresh", run.refresh), ("rollout", run.rollout)):
+        if part is not None:
+            tree[name] = canonical_json(part.content()).decode()
+    return tree
+
+
+def _renamed(before: Mapping[str, Run], after: Mapping[str, Run]) -> dict[str, str]:
+    """Return new name → old name of runs that are otherwise the same."""
+    gone: dict[object, list[str]] = {}
+    for name, run in before.items():
+        if name not in after:
+            gone.setdefault(_whole(run), []).append(name)
+    found = {}
+    for name, run in after.items():
+        twins = gone.get(_whole(run)) if name not in before else None
+        if twins:
+            found[name] = twins.pop(0)
+    return found
+
+
+def _whole(run: Run) -> tuple[object, ...]:
+    parts = (run.selection, run.refresh, run.rollout)
+    said = tuple(None if part is None else repr(part.content()) for part in parts)
+    return run.mode, run.revision, run.max_attempts, _texts(run.columns), _texts(run.rows), said
+
+
+def _texts(named: tuple[Named, ...] | None) -> frozenset[str] | None:
+    return None if named is None else frozenset(each.text for each in named)
+
+
+def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> tuple[str, Place]:
+    """Say what changed in a run, and where it stands."""
+    match at:
+        case ["columns"]:
+            some = counted(len(now if isinstance(now, dict) else was if isinstance(was, dict) else ()), "column")
+            every, some = ("every column", some) if was is None else (some, "every column")
+            return f"{quote(run.name)} takes {some} instead of {every}", run.place
+        case ["columns", str(column)]:
+            place = next((named.place for named in run.columns or () if named.text == column), run.place)
+            verb = "added to" if was is None else "removed from"
+            return f"column {quote(column)} {verb} {quote(run.name)}", place
+        case _:
+            return f"{_said(str(at[0]), was, now)} in {quote(run.name)}", run.place
+
+
+def _rows(old: Run, new: Run) -> str:
+    """Say how the rows of a run changed, by their number; empty where they did not."""
+    before, after = _texts(old.rows), _texts(new.rows)
+    if before == after and bool(old.selection) == bool(new.selection):
+        return ""
+    if before is None or after is None:
+        was, now = _row_words(old), _row_words(new)
+        return f"{quote(new.name)} takes {now} instead of {was}"
+    parts = [(len(after - before), "added to"), (len(before - after), "removed from")]
+    return ", ".join(f"{counted(number, 'row')} {verb} {quote(new.name)}" for number, verb in parts if number)
+
+
+def _scope(run: Run) -> str:
+    columns = "every column" if run.columns is None else counted(len(run.columns), "column")
+    revision = "" if run.revision is None else f" at revision {clean(run.revision)}"
+    refresh = "" if run.refresh is None else " refreshed " + _refresh_words(run.refresh)
+    return f"mode {run.mode}{revision}{refresh}, {columns}, {_row_words(run)}"
+
+
+def _refresh_words(refresh: Refresh) -> str:
+    said = refresh.content()
+    return " ".join(f"{name} {clean(value)}" for name, value in said.items())
+
+
+def _row_words(run: Run) -> str:
+    if run.selection is not None:
+        return "rows by what they hold"
+    return "every row" if run.rows is None else counted(len(run.rows), "row")
+
+
+def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object, object]]:
+    """Return path, old and new value of each difference of two mappings, in order; None: it is not there."""
+    # Without the first option a value that changed wholly is not told part by part, and without the second a name
+    # that begins with two underscores is not told at all.
+    told = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
+    found = []
+    for kind, levels in told.items():
+        for level in levels:
+            was = None if kind.endswith("_added") else level.t1
+            now = None if kind.endswith("_removed") else level.t2
+            found.append((tuple(level.path(output_format="list")), was, now))
+    return sorted(found, key=lambda each: tuple(map(str, each[0])))
+
+
+def _said(name: str, was: object, now: object) -> str:
+    """Say how a value changed: `max_attempts 3 → 5`."""
+    if was is None:
+        return f"{name} {_value(now)} added"
+    if now is None:
+        return f"{name} {_value(was)} removed"
+    return f"{name} {_value(was)} → {_value(now)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}"
+    return clean(value, 80) if isinstance(value, str) else "…"
+
+
+def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
+    """Say how the project file differs from the base's: prices and limits first of all, for they decide what passes."""
+    if base is None and here is None:
+        return ()
+    if here is None:
+        return (Change(None, "the project file was removed, with its prices and limits", Place(".", 1, 1)),)
+    if base is None:
+        return (Change(None, "a project file was added", here.place(())),)
+    found = []
+    for at, was, now in _differences(_keyed(base), _keyed(here.value)):
+        name, entry = path_text(at), at[-1]
+        if at == ("spec", "ledger"):
+            text = f"{name} changed"  # it may hold more than it should
+        elif any(each is True for each in (was, now)) and isinstance(entry, str):
+            text = f"{path_text(at[:-1])}: {quote(entry)} {'added' if was is None else 'removed'}"
+        else:
+            text = _said(name, was, now)
+        found.append(Change(None, text, here.place(at)))
+    return tuple(found[:MOST_CHANGES])
+
+
+def _keyed(value: object) -> object:
+    """Return a project file's value with every list as a mapping, so that its order says nothing."""
+    if isinstance(value, dict):
+        return {key: _keyed(item) for key, item in value.items()}
+    return {str(item): True for item in value} if isinstance(value, list) else value

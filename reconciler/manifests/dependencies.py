@@ -1,0 +1,47 @@
+"""Which manifest comes before which: what `depends_on` and `child_of` say, checked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reconciler.model.manifest import Manifest
+from reconciler.text.location import Problem
+from reconciler.text.phrases import did_you_mean, quote
+
+
+def wrong_order(manifests: Sequence[Manifest]) -> list[Problem]:
+    """Return a problem for each name that no manifest has, and one for each cycle."""
+    known = {manifest.name: manifest for manifest in manifests if manifest.name}
+    problems = []
+    for manifest in manifests:
+        for named in manifest.upstream:
+            if named.text not in known:
+                guess = did_you_mean(named.text, known)
+                message = f"there is no manifest {quote(named.text)}{guess}"
+                problems.append(Problem(named.place, message, "Name one that is planned together with this."))
+    return [*problems, *_cycles(known)]
+
+
+def _cycles(known: Mapping[str, Manifest]) -> Iterable[Problem]:
+    """Yield each cycle once, at the place that closes it."""
+    done: set[str] = set()
+    for start in sorted(known):
+        path: list[str] = []
+        pending = [(start, 0)]
+        while pending:
+            name, turn = pending.pop()
+            if turn == 0:
+                if name in done:
+                    continue
+                path.append(name)
+            upstream = [named for named in known[name].upstream if named.text in known]
+            if turn == len(upstream):
+                done.add(path.pop())
+                continue
+            pending.append((name, turn + 1))
+            named = upstream[turn]
+            if named.text in path:
+                ring = [*path[path.index(named.text) :], named.text]
+                # Each waits for the next.
+                text = " → ".join(map(quote, ring))
+                yield Problem(named.place, f"these manifests wait for each other: {text}", "Take one of them out.")
+            else:
+                pending.append((named.text, 0))

@@ -1,0 +1,93 @@
+"""Which files hold manifests: the paths a user names, folders searched."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from reconciler.errors import SettingsError
+from reconciler.manifests.yaml_reader import MAX_BYTES
+from reconciler.text.sanitize import clean
+
+PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
+"""What a project file may be called."""
+_JSON = ".json"
+_SUFFIXES = (".yaml", ".yml", _JSON)
+_VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files at `paths`, in order of their names, each once; a missing path is a SettingsError.
+
+    A file is taken whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in whatever
+    case, without hidden files and folders. Much in JSON lies beside manifests, so such a file counts only if it is an
+    object with an `apiVersion` that begins with `reconciler/`. Links are followed, and what two paths lead to counts
+    once, so a loop of links ends.
+    """
+    found: dict[str, Path] = {}
+    entered: set[str] = set()
+    for path in paths:
+        try:
+            if path.is_dir():
+                for file in _search(path, entered):
+                    found.setdefault(os.path.realpath(file), file)
+            elif path.exists():
+                found.setdefault(os.path.realpath(path), path)
+            else:
+                hint = "`reconciler -C DIR` works in another folder; `reconciler init` writes a first project."
+                raise SettingsError(f"there is no file or folder {_shown(path)}", hint=hint)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise SettingsError(f"{_shown(path)} cannot be searched: {clean(reason)}") from None
+    return sorted(found.values())
+
+
+def may_hold_manifests(path: PurePath) -> bool:
+    """Say whether a file is called as those are that a folder is searched for."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+def _search(folder: Path, entered: set[str]) -> Iterator[Path]:
+    """Yield the files below a folder that should be manifests."""
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        real = os.path.realpath(here)
+        if real in entered:
+            continue
+        entered.add(real)
+        for path in here.iterdir():
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                waiting.append(path)
+            elif may_hold_manifests(path) and (path.is_file() or path.is_symlink()) and _is_ours(path):
+                # A broken link is a manifest that somebody misses: it is taken, and reading it says so.
+                yield path
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether a file is meant for this program, which of JSON only a look tells; a YAML file always is.
+
+    A broken one, and one that cannot be read, is taken: reading it says so. Of a large file no more is looked at than
+    the reader would take.
+    """
+    if path.suffix.lower() != _JSON or not path.is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError:
+        return True
+    if not _VERSIONED.search(data.replace(b"\0", b"")):  # without what UTF-16 puts between letters
+        return False
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(value, dict) and str(value.get("apiVersion")).startswith("reconciler/")
+
+
+def _shown(path: Path) -> str:
+    return f"`{clean(path.as_posix(), limit=1000)}`"

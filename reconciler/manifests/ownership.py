@@ -1,0 +1,83 @@
+"""Which manifest wants which column: no cell may be wanted by two manifests, for each would pay for it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from reconciler.model.manifest import Manifest
+from reconciler.text.location import Place, Problem
+from reconciler.text.phrases import quote
+from reconciler.text.sanitize import clean
+
+UNNAMED = "unnamed"
+"""A faulty manifest may have no name; what it claims is looked at all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One manifest's wish for one column, or for every column of its table."""
+
+    manifest: Manifest
+    column: str | None
+    """As written; None: every column."""
+    place: Place
+
+
+@dataclass(slots=True)
+class _Table:
+    """What has been claimed of one table so far: the first claim of each kind, all that a message needs."""
+
+    every: _Claim | None = None
+    columns: dict[str, _Claim] = field(default_factory=dict)
+    first: _Claim | None = None
+    """Manifests come one after the other, so if this is the asking one's own, there is no other."""
+
+    def earlier(self, claim: _Claim) -> _Claim | None:
+        """Return a claim of another manifest that covers part of this one."""
+        candidates = [self.every, self.columns.get(claim.column)] if claim.column else [self.first]
+        return next((other for other in candidates if other and other.manifest is not claim.manifest), None)
+
+    def add(self, claim: _Claim) -> None:
+        """Remember a claim."""
+        self.first = self.first or claim
+        if claim.column is None:
+            self.every = self.every or claim
+        else:
+            self.columns.setdefault(claim.column, claim)
+
+
+def overlapping_claims(manifests: Iterable[Manifest]) -> list[Problem]:
+    """Return a problem for each claim that an earlier manifest has made already, naming both places.
+
+    Tables and columns are compared as written; that a key and an id are one column, or a name and an id one table,
+    shows only against the live table.
+    """
+    tables: dict[str, _Table] = {}
+    problems: list[Problem] = []
+    for manifest in manifests:
+        table = tables.setdefault(manifest.table, _Table())
+        for claim in _claims(manifest):
+            other = table.earlier(claim)
+            if other:
+                problems.append(_overlap(claim, other))
+            table.add(claim)
+    return problems
+
+
+def _claims(manifest: Manifest) -> Iterator[_Claim]:
+    """Yield what a manifest claims; a run without columns claims every one."""
+    for run in manifest.runs:
+        if run.columns is None:
+            yield _Claim(manifest, None, run.place)
+        else:
+            yield from (_Claim(manifest, column.text, column.place) for column in run.columns)
+
+
+def _overlap(claim: _Claim, other: _Claim) -> Problem:
+    def what(column: str | None) -> str:
+        return "every column" if column is None else f"column {quote(column)}"
+
+    message = (
+        f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of {clean(claim.manifest.table)}, but "
+        f"{quote(other.manifest.name or UNNAMED)} claims {what(other.column)} of it at {other.place}"
+    )
+    return Problem(claim.place, message, "Keep all runs for one column of a table in one manifest.")

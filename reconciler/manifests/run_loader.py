@@ -1,0 +1,120 @@
+"""A run of a manifest from its shape: the parts with their places, and what types cannot tell of them."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from msgspec import UNSET, UnsetType
+
+from reconciler.manifests.calendar import faults
+from reconciler.manifests.shapes import MODES, AllShape, ConditionShape, RefreshShape, RunShape, SelectionShape
+from reconciler.manifests.yaml_reader import Document
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
+from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, At, Every, Mode, Named, Refresh, Rollout, Run, Selection
+from reconciler.model.regex import Patterns
+from reconciler.model.row_filter import date_of
+from reconciler.text.location import Problem
+from reconciler.text.phrases import Path, path_text, quote
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def make_run(
+    document: Document, index: int, shape: RunShape, name: str, patterns: Patterns, problems: set[Problem]
+) -> Run:
+    """Return the run at `index` of a document, called `name`; add what is wrong with it to `problems`."""
+    at: Path = ("spec", "runs", index)
+    rollout = shape.rollout or None
+    return Run(
+        name=name,
+        mode=MODES[type(shape)],
+        columns=None if shape.columns is UNSET else listed_once(document, (*at, "columns"), shape.columns, problems),
+        rows=listed_once(document, (*at, "rows"), map(str.lower, shape.rows), problems)
+        if isinstance(shape.rows, list)
+        else None,
+        max_attempts=DEFAULT_MAX_ATTEMPTS[Mode.ALL] if isinstance(shape, AllShape) else shape.max_attempts,
+        revision=(shape.revision or None) if isinstance(shape, AllShape) else None,
+        place=document.place(at),
+        selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)
+        if isinstance(shape.rows, SelectionShape)
+        else None,
+        refresh=_refresh(document, (*at, "refresh"), shape.refresh, problems)
+        if isinstance(shape, AllShape) and shape.refresh
+        else None,
+        rollout=rollout and Rollout(rollout.first, Decimal(rollout.max_failed.removesuffix("%")) / 100),
+    )
+
+
+def decimal_or_none(number: int | float | UnsetType) -> Decimal | None:
+    """Return a number as it was written."""
+    return None if number is UNSET else Decimal(str(number))
+
+
+def listed_once(document: Document, at: Path, texts: Iterable[str], problems: set[Problem]) -> tuple[Named, ...]:
+    """Return the entries of a list with their places; an entry that is there twice is a problem."""
+    named: dict[str, Named] = {}
+    for index, text in enumerate(texts):
+        place = document.place((*at, index))
+        if text in named:
+            problems.add(Problem(place, f"{quote(text)} is listed twice in {path_text(at)}"))
+        named.setdefault(text, Named(text, place))
+    return tuple(named.values())
+
+
+def _refresh(document: Document, at: Path, shape: RefreshShape, problems: set[Problem]) -> Refresh:
+    if shape.every:
+        return Every(int(shape.every[:-1]) * _SECONDS[shape.every[-1]], shape.every)
+    assert shape.at
+    calendar = At(shape.at, shape.timezone or "UTC")
+    problems.update(Problem(document.place((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar))
+    return calendar
+
+
+def _selection(
+    document: Document, at: Path, shape: SelectionShape, patterns: Patterns, problems: set[Problem]
+) -> Selection:
+    where = None
+    if shape.where:
+        where = _condition(document, (*at, "where"), shape.where)
+        problems.update(_unsound(document, (*at, "where"), shape.where, patterns))
+    return Selection(where, shape.limit or None, document.place(at))
+
+
+def _parts(at: Path, shape: ConditionShape) -> list[tuple[Path, ConditionShape]]:
+    """Return what a condition is made of, each part with its path; nothing where it asks about a column itself."""
+    if shape.not_:
+        return [((*at, "not"), shape.not_)]
+    word = "all" if shape.all else "any"
+    return [((*at, word, index), part) for index, part in enumerate(shape.all or shape.any or ())]
+
+
+def _condition(document: Document, at: Path, shape: ConditionShape) -> Condition:
+    parts = tuple(_condition(document, *part) for part in _parts(at, shape))
+    if parts:
+        return Not(parts[0]) if shape.not_ else AllOf(parts) if shape.all else AnyOf(parts)
+    place = document.place((*at, "column"))
+    assert shape.column
+    asked = {
+        Operator.EQUALS: shape.equals,
+        Operator.IN: UNSET if shape.in_ is UNSET else tuple(shape.in_),
+        Operator.MATCHES: shape.matches,
+        Operator.EXISTS: shape.exists,
+        Operator.MISSING: shape.missing,
+        Operator.GT: shape.gt,
+        Operator.LT: shape.lt,
+    }
+    asks = tuple(
+        CellTest(shape.column, operator, operand, place) for operator, operand in asked.items() if operand is not UNSET
+    )
+    return asks[0] if len(asks) == 1 else AllOf(asks)
+
+
+def _unsound(document: Document, at: Path, shape: ConditionShape, patterns: Patterns) -> Iterator[Problem]:
+    """Yield what types cannot tell of a condition: patterns that are none, dates that no calendar has."""
+    for part in _parts(at, shape):
+        yield from _unsound(document, *part, patterns)
+    refusal = patterns.refusal(shape.matches) if shape.matches else ""
+    if refusal:
+        yield Problem(document.place((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
+    for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
+        if isinstance(bound, str) and date_of(bound) is None:
+            yield Problem(document.place((*at, word)), f"{quote(bound)} is no date of the calendar")

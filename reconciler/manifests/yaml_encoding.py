@@ -1,0 +1,39 @@
+"""The bytes of a YAML file as text: UTF-8, and no character that YAML does not have or reads in two ways."""
+
+import re
+
+from reconciler.errors import ManifestError
+from reconciler.text.location import Place, Problem
+from reconciler.text.phrases import quote
+
+_MARK = b"\xef\xbb\xbf"
+_MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENDS_A_LINE_IN_1_1 = "\x85\u2028\u2029"
+_LINE = re.compile("\r\n|[\n\r]")
+
+
+def decoded(data: bytes, path: str) -> str:
+    """Return the text of the file named `path`, without its byte-order mark; a ManifestError says where it is wrong."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data.removeprefix(_MARK)[: error.start].decode("utf-8", "replace")
+        message = "the file is UTF-16; save it as UTF-8"
+        if not data.startswith(_MARKS_OF_UTF_16):
+            message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise ManifestError([Problem(_place_after(path, before), message)]) from None
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        shown = quote(unprintable.group())
+        message = f"the character {shown} is not allowed in YAML"
+        if unprintable.group() in _ENDS_A_LINE_IN_1_1:
+            message = f"{shown} ends a line in YAML 1.1 but not in 1.2; write it as an escape in double quotes"
+        raise ManifestError([Problem(_place_after(path, text[: unprintable.start()]), message)])
+    return text
+
+
+def _place_after(path: str, before: str) -> Place:
+    """Return the place of the character that follows `before`."""
+    lines = _LINE.split(before)
+    return Place(path, len(lines), len(lines[-1]) + 1)

@@ -1,0 +1,387 @@
+"""Strict YAML: text in, plain values with their places out, and nothing of PyYAML beyond this module.
+
+PyYAML's own loaders keep the last of two equal keys, read `on` as true and follow tags; its C composer crashes the
+interpreter on deep nesting, and whoever walks what nested aliases stand for walks for minutes. So only its *parser* is
+used: one pass over its events guards and builds at once, and the guard speaks before the value it refuses is built.
+The same pass serves libyaml and the pure Python parser.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import Any, NoReturn, Protocol, TypeAlias
+
+import yaml
+
+from reconciler.errors import ManifestError
+from reconciler.manifests.yaml_blanks import Occupied, faults, is_worth_a_look, without_trailing_tabs
+from reconciler.manifests.yaml_encoding import decoded
+from reconciler.manifests.yaml_errors import NO_CHARACTER, QUESTION, Complaint, explain, glued
+from reconciler.text.location import Place, Problem
+from reconciler.text.phrases import kind_of, quote
+from reconciler.text.sanitize import clean
+
+MAX_BYTES = 1024 * 1024
+"""Size of one file."""
+MAX_NODES = 100_000
+"""Values in one file, every alias counted with all that it stands for."""
+MAX_CHARACTERS = 4 * MAX_BYTES
+"""Characters of all those values: an alias of a long text costs what the text costs."""
+MAX_DEPTH = 64
+"""Lists and mappings inside one another."""
+MAX_DIGITS = 18
+"""Digits of a whole number."""
+MAX_PROBLEMS = 100
+"""Problems reported for one file; a hostile file could hold a hundred thousand."""
+
+
+class Mark(Protocol):
+    """A position as both parsers give it, counted from 0."""
+
+    line: int
+    column: int
+    index: int
+
+
+Marks: TypeAlias = "Mark | tuple[Mark, list[Marks]] | tuple[Mark, dict[str, tuple[Mark, Marks]]]"
+"""Positions in the shape of the value: a scalar's; a list's and its items'; a mapping's, its keys' and values'."""
+
+
+class _PureLoader(yaml.SafeLoader):
+    """PyYAML's own parser, which passes over tabs between values as libyaml does."""
+
+    def scan_to_next_token(self) -> None:
+        super().scan_to_next_token()
+        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+            self.forward()
+            super().scan_to_next_token()
+
+
+Loader: TypeAlias = Callable[[str], Any]
+PURE: Loader = _PureLoader
+FAST: Loader = getattr(yaml, "CSafeLoader", PURE)
+"""libyaml's parser; PyYAML may have been built without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document."""
+
+    path: str
+    """The file as it was named, safe to print."""
+    value: object
+    """Plain Python: dict, list, str, int, float, bool or None. Aliased parts are shared, so never change them."""
+    marks: Marks = field(repr=False, compare=False)
+
+    def place(self, at: tuple[str | int, ...], *, key: bool = False) -> Place:
+        """Return where the value (with `key`, the key) at the path `at` stands, or its nearest parent that exists."""
+        marks = self.marks
+        key_mark: Mark | None = None
+        for step in at:
+            children = marks[1] if isinstance(marks, tuple) else None
+            key_mark = None
+            if isinstance(children, dict) and isinstance(step, str) and step in children:
+                key_mark, marks = children[step]
+            elif isinstance(children, list) and isinstance(step, int) and step < len(children):
+                marks = children[step]
+            else:
+                break
+        mark = key_mark if key and key_mark else _mark_of(marks)
+        return Place(self.path, mark.line + 1, mark.column + 1)
+
+
+def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
+    """Return the documents of one file, without the empty ones; a ManifestError carries every problem found in it."""
+    shown = clean(path.as_posix(), limit=5000)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ManifestError([Problem(Place(shown, 1, 1), f"the file cannot be read: {clean(reason)}")]) from None
+    return parse(data, shown, loader)
+
+
+def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]:
+    """Return the documents in the bytes of the file named `path`, as `read_documents` does."""
+    if len(data) > MAX_BYTES:
+        message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; split it"
+        raise ManifestError([Problem(Place(path, 1, 1), message)])
+    text = decoded(data, path)
+    builder = _Builder(path, text, loader)
+    try:
+        return builder.documents()
+    except ManifestError:
+        eased = without_trailing_tabs(text) if builder.stopped_at_tab else text
+        if eased == text:
+            raise
+    # The parsers stop at some tabs that end a line, e.g. an empty one. So they read it again without any, but for those
+    # that turn out to stand in a text.
+    second = _Builder(path, eased, loader, notes=True)
+    documents = second.documents()
+    kept = without_trailing_tabs(text, second.occupied.texts)
+    return documents if kept == eased else _Builder(path, kept, loader).documents()
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ENDS_A_NAME = " \t\r\n,]}"
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NUMBER_STARTS = frozenset("-+.0123456789")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+_YAML_VERSIONS = (None, (1, 1), (1, 2))
+_IN_QUOTES = "If it is meant as text, put it in quotes."
+
+
+def _mark_of(marks: Marks) -> Mark:
+    return marks[0] if isinstance(marks, tuple) else marks
+
+
+class _StopReading(Exception):
+    """The file is refused here; nothing after it is read."""
+
+
+class _Builder:
+    """Turns the events of one file into documents; lives for one call."""
+
+    def __init__(self, path: str, text: str, loader: Loader, *, notes: bool = False) -> None:
+        self.path = path
+        self.text = text
+        self.loader = loader
+        self.parser = loader(text)
+        self.next_event: Callable[[], Any] = self.parser.get_event
+        self.problems: list[Problem] = []
+        self.anchors: dict[str, tuple[object, Marks, int, int]] = {}
+        """Finished anchors: value, places, nodes, characters."""
+        self.open_anchors: set[str] = set()
+        self.nodes = 0
+        self.characters = 0
+        self.occupied = Occupied()
+        self.notes = notes or is_worth_a_look(text)
+        """True if it takes down what `occupied` holds."""
+        self.column = -1
+        """Of the innermost block."""
+        self.flow_depth = 0
+        self.stopped_at_tab = False
+
+    def documents(self) -> tuple[Document, ...]:
+        """Read to the end; raise every problem found."""
+        found: list[Document] = []
+        try:
+            while (kind := type(event := self.next_event())) is not yaml.StreamEndEvent:
+                if kind is yaml.DocumentStartEvent:
+                    if event.version not in _YAML_VERSIONS:
+                        self.report(event.start_mark, "only YAML 1.1 and 1.2 are read")
+                    self.anchors = {}
+                    first = self.next_event()
+                    value, marks = self.node(first, 0)
+                    if value is not None or getattr(first, "value", None) != "":
+                        found.append(Document(self.path, value, marks))
+            self.check_between()
+        except _StopReading:
+            pass
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            if mark and "maximum nesting depth" in (error.problem or ""):
+                # libyaml looks ahead, and gave up before the guard saw what it refuses: it stands before this place.
+                _Builder(self.path, self.text[: mark.index], self.loader).documents()
+            self.problems.append(self.explained(error))
+        except (ValueError, OverflowError):  # the pure parser, on an escape beyond the last character
+            place = Place(self.path, self.parser.line + 1, self.parser.column + 1)
+            self.problems.append(Problem(place, NO_CHARACTER))
+        if self.problems:
+            raise ManifestError(self.problems)
+        return tuple(found)
+
+    def place(self, mark: Mark) -> Place:
+        """Count as editors do."""
+        return Place(self.path, mark.line + 1, mark.column + 1)
+
+    def report(self, mark: Mark, message: str, hint: str = "") -> None:
+        """Note a problem and go on, but not without end."""
+        self.problems.append(Problem(self.place(mark), message, hint))
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.stop(mark, f"{MAX_PROBLEMS} problems up to here; the rest of the file was not read")
+
+    def stop(self, mark: Mark, message: str) -> NoReturn:
+        """Note a problem and read no further."""
+        self.problems.append(Problem(self.place(mark), message))
+        raise _StopReading
+
+    def explained(self, error: yaml.MarkedYAMLError) -> Problem:
+        """Turn the parser's own complaint into a problem."""
+        mark = error.problem_mark or error.context_mark
+        index = mark.index if mark else 0
+        character = self.text[index : index + 1]
+        line = mark.line + 1 if mark else 1
+        self.stopped_at_tab = character == "\t"
+        explanation = explain(Complaint(error.problem or "", error.context or "", character, line))
+        if explanation.at_context and error.context_mark:
+            mark = error.context_mark
+        return Problem(self.place(mark) if mark else Place(self.path, 1, 1), explanation.message)
+
+    def guard(self, mark: Mark) -> None:
+        """Refuse what would expand beyond what a manifest can need."""
+        if self.nodes > MAX_NODES:
+            self.stop(mark, f"more than {MAX_NODES:,} values up to here, each alias counted with all it stands for")
+        if self.characters > MAX_CHARACTERS:
+            self.stop(mark, "more than 4 MiB of text up to here, each alias counted with all it stands for")
+
+    def node(self, event: Any, depth: int) -> tuple[object, Marks]:
+        """Build the value that `event` begins."""
+        kind = type(event)
+        mark: Mark = event.start_mark
+        if self.flow_depth and self.text[mark.index - 1] == "?":
+            self.report(mark, QUESTION)
+        if kind is yaml.AliasEvent:
+            return self.alias(event.anchor, mark)
+        nodes, characters = self.nodes, self.characters
+        self.nodes += 1
+        self.guard(mark)
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            self.report(mark, f"the tag {quote(tag)} is not allowed; manifests need none")
+        anchor = event.anchor
+        if anchor is not None:
+            self.open_anchors.add(anchor)
+            self.check_name("&" + anchor, mark)
+        value: object
+        marks: Marks
+        if kind is yaml.ScalarEvent:
+            value, marks = self.scalar(event, mark), mark
+        elif depth == MAX_DEPTH:
+            self.stop(mark, f"lists and mappings are nested more than {MAX_DEPTH} deep here")
+        else:
+            column = self.column
+            if event.flow_style:
+                self.flow_depth += 1
+                self.occupied.flows.append((mark.index, column))
+            else:
+                self.column = mark.column
+            build = self.sequence if kind is yaml.SequenceStartEvent else self.mapping
+            value, marks = build(mark, depth + 1)
+            self.column = column
+            self.flow_depth -= bool(event.flow_style)
+        if anchor is not None:
+            self.open_anchors.discard(anchor)
+            self.anchors[anchor] = (value, marks, self.nodes - nodes, self.characters - characters)
+        return value, marks
+
+    def alias(self, anchor: str, mark: Mark) -> tuple[object, Marks]:
+        """Return what the anchor named, the same objects, but count them again."""
+        self.check_name("*" + anchor, mark)
+        if anchor in self.open_anchors:
+            self.report(mark, f"the alias {quote('*' + anchor)} stands inside the value that it names")
+            return None, mark
+        if anchor not in self.anchors:
+            self.report(mark, f"the alias {quote('*' + anchor)} has no anchor {quote('&' + anchor)} before it")
+            return None, mark
+        value, marks, nodes, characters = self.anchors[anchor]
+        self.nodes += nodes
+        self.characters += characters
+        self.guard(mark)
+        return value, marks
+
+    def check_name(self, name: str, mark: Mark) -> None:
+        """Refuse `&a:b`, which the parsers take apart and YAML 1.2 does not."""
+        end = mark.index + len(name)
+        following = self.text[end : end + 1]
+        if following not in _ENDS_A_NAME and self.text.startswith(name, mark.index):
+            self.report(mark, glued(name, following))
+
+    def scalar(self, event: Any, mark: Mark) -> object:
+        """Return text, unless it is unquoted and spells a number, true, false or null."""
+        text: str = event.value
+        self.characters += len(text)
+        if self.notes:
+            self.occupied.ends_in_block = event.style in ("|", ">")
+            self.occupied.texts.append((mark.index, event.end_mark.index))
+        if not event.implicit[0]:
+            if "\x00" in text:
+                self.report(mark, "this text holds a NUL character (`\\0`), which is not allowed")
+            if _SURROGATE.search(text):  # libyaml has refused it already
+                self.report(mark, NO_CHARACTER)
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if text[0] not in _NUMBER_STARTS:
+            return text
+        if _INTEGER.fullmatch(text):
+            if len(text) <= MAX_DIGITS:
+                return int(text)
+        elif _FLOAT.fullmatch(text):
+            number = float(text)
+            if isfinite(number):
+                return number
+        else:
+            return text
+        self.report(mark, f"the number `{clean(text, 24)}` is too large", _IN_QUOTES)
+        return 0
+
+    def sequence(self, mark: Mark, depth: int) -> tuple[object, Marks]:
+        """Build a list."""
+        values: list[object] = []
+        places: list[Marks] = []
+        while type(event := self.next_event()) is not yaml.SequenceEndEvent:
+            value, marks = self.node(event, depth)
+            values.append(value)
+            places.append(marks)
+        return values, (mark, places)
+
+    def mapping(self, mark: Mark, depth: int) -> tuple[object, Marks]:
+        """Build a mapping; what merge keys bring stands after its own keys."""
+        values: dict[str, object] = {}
+        places: dict[str, tuple[Mark, Marks]] = {}
+        merged: tuple[Mark, object, Marks] | None = None
+        while type(event := self.next_event()) is not yaml.MappingEndEvent:
+            key, _ = self.node(event, depth)
+            key_mark: Mark = event.start_mark
+            value, marks = self.node(self.next_event(), depth)
+            if not isinstance(key, str):
+                is_plain = not isinstance(key, dict | list)
+                self.report(key_mark, f"a key must be text, but this is {kind_of(key)}", _IN_QUOTES if is_plain else "")
+            elif key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
+                if merged:
+                    self.report(key_mark, f"duplicate key `<<`; line {merged[0].line + 1} has it already")
+                else:
+                    merged = key_mark, value, marks
+            elif key in values:
+                line = places[key][0].line + 1
+                self.report(key_mark, f"duplicate key {quote(key)}; line {line} has it already")
+            else:
+                values[key] = value
+                places[key] = (key_mark, marks)
+        if merged:
+            _, value, marks = merged
+            if isinstance(value, list) and isinstance(marks, tuple) and isinstance(marks[1], list):
+                for item, item_marks in zip(value, marks[1], strict=True):
+                    self.merge(item, item_marks, values, places)
+            else:
+                self.merge(value, marks, values, places)
+        return values, (mark, places)
+
+    def merge(
+        self, value: object, marks: Marks, values: dict[str, object], places: dict[str, tuple[Mark, Marks]]
+    ) -> None:
+        """Add to a mapping the keys of another that it does not have yet."""
+        if isinstance(value, dict) and isinstance(marks, tuple) and isinstance(marks[1], dict):
+            for key, item in value.items():
+                if key not in values:
+                    values[key] = item
+                    places[key] = marks[1][key]
+        else:
+            mark = _mark_of(marks)
+            self.report(mark, f"`<<` takes a mapping or a list of mappings, but this is {kind_of(value)}")
+
+    def check_between(self) -> None:
+        """Report what stands between the values and must not, once it is known where they are."""
+        if self.notes:
+            for fault in islice(faults(self.text, self.occupied), MAX_PROBLEMS - len(self.problems)):
+                self.problems.append(Problem(Place(self.path, fault.line, fault.column), fault.message))

@@ -1,0 +1,174 @@
+"""Many equal things in few bytes: row ids at 16 bytes each, digests of values at 8, where Python texts take 85 and 65.
+
+Each looks like a sequence of texts, so that nobody else needs to know.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, Self, overload
+
+_MARK = "{}:{}".format
+_PLAIN = tuple(str(state) for state in range(256))
+
+
+class Packed(Sequence[str]):
+    """Texts that stand for `WIDTH` bytes each. Equal to any sequence of the same texts."""
+
+    WIDTH: ClassVar[int]
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        """`data` holds one item after the other."""
+        assert len(data) % self.WIDTH == 0
+        self.data = data
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        """Pack texts."""
+        return cls(bytes.fromhex("".join(texts).replace("-", "")))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """Return the items of all parts, in order."""
+        return cls(b"".join(part.data for part in parts))
+
+    def __len__(self) -> int:
+        return len(self.data) // self.WIDTH
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> str | Self:
+        if isinstance(index, int):
+            at = range(len(self))[index] * self.WIDTH
+            return self._text(self.data[at : at + self.WIDTH].hex())
+        start, stop, step = index.indices(len(self))
+        assert step == 1, "a part of it is always in one piece"
+        return type(self)(self.data[start * self.WIDTH : stop * self.WIDTH])
+
+    def __iter__(self) -> Iterator[str]:
+        digits, width = self.data.hex(), 2 * self.WIDTH
+        return (self._text(digits[at : at + width]) for at in range(0, len(digits), width))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Packed):
+            return type(self) is type(other) and self.data == other.data
+        return isinstance(other, Sequence) and not isinstance(other, str) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def pick(self, positions: Iterable[int]) -> Self:
+        """Return the items at these positions, in their order."""
+        data, width = self.data, self.WIDTH
+        return type(self)(b"".join([data[at * width : (at + 1) * width] for at in positions]))
+
+    def each(self) -> Iterator[bytes]:
+        """Yield the bytes of each item."""
+        return (self.data[at : at + self.WIDTH] for at in range(0, len(self.data), self.WIDTH))
+
+    @property
+    def has_repeats(self) -> bool:
+        """True where an item stands in it twice."""
+        return len(set(self.each())) != len(self)
+
+    @staticmethod
+    def _text(digits: str) -> str:
+        return digits
+
+
+class PackedIds(Packed):
+    """Lower-case UUIDs in their usual 36 characters."""
+
+    WIDTH = 16
+    __slots__ = ()
+
+    @staticmethod
+    def _text(digits: str) -> str:
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+class PackedDigests(Packed):
+    """Digests of 16 hex digits."""
+
+    WIDTH = 8
+    __slots__ = ()
+
+
+def picked(items: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
+    """Return the items at these positions, packed where they were."""
+    return items.pick(positions) if isinstance(items, Packed) else tuple(items[at] for at in positions)
+
+
+class Marks(Sequence[str]):
+    """What cells showed (`spending/evidence.py`): `state`, or `state:digest`, for a byte or nine each."""
+
+    __slots__ = ("_digests", "_states")
+
+    def __init__(self, states: bytes, digests: Sequence[str] | None = None) -> None:
+        assert digests is None or len(digests) == len(states)
+        self._states = states
+        self._digests = digests
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Marks": ...
+    def __getitem__(self, index: int | slice) -> "str | Marks":
+        if isinstance(index, slice):
+            return Marks(self._states[index], None if self._digests is None else self._digests[index])
+        state = self._states[index]
+        return _PLAIN[state] if self._digests is None else _MARK(state, self._digests[index])
+
+    def __iter__(self) -> Iterator[str]:
+        if self._digests is None:
+            return map(_PLAIN.__getitem__, self._states)
+        return map(_MARK, self._states, self._digests)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and not isinstance(other, str) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class RowIndex(Mapping[str, int]):
+    """Row id → its position in a table. Most plans never ask, so the index is made at the first question."""
+
+    __slots__ = ("_ids", "_positions")
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = ids
+        self._positions: dict[bytes, int] | None = None
+
+    def __getitem__(self, row: str) -> int:
+        if self._positions is None:
+            each = self._ids.each() if isinstance(self._ids, PackedIds) else map(str.encode, self._ids)
+            self._positions = {id_: position for position, id_ in enumerate(each)}
+        position = self._positions[self._key(row)]
+        if self._ids[position] != row:  # another spelling of the same id is not the same text
+            raise KeyError(row)
+        return position
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def _key(self, row: str) -> bytes:
+        if not isinstance(self._ids, PackedIds):
+            return row.encode()
+        try:
+            return bytes.fromhex(row.replace("-", ""))
+        except ValueError:
+            raise KeyError(row) from None

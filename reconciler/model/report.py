@@ -1,0 +1,153 @@
+"""What an apply came to, counted from outcomes and never from intentions, and the exit code it deserves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum
+
+from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.history import CallState
+from reconciler.model.plan import Call, Growth, OpenCall, Plan, SkipReason, Trial
+
+
+class ExitCode(IntEnum):
+    """The contract's section 7."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    LIMIT = 3
+    STALE = 4
+    LEASED = 5
+    PARTIAL = 6
+    IN_DOUBT = 7
+    USAGE = 64
+    CANCELLED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A run whose first portion failed too often: the rest of it is not sent."""
+
+    address: str
+    table_id: str
+    trial: Trial
+    cells: int
+    """Due, and not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgrown:
+    """More fell due while the plan was applied than its `allow_growth` lets one apply buy: nothing of it is sent."""
+
+    growth: Growth
+    cells: int
+    """What fell due, with what was bought of it before."""
+    credits: Decimal | None
+    """None where a price is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Cells that are due and approved, and were not sent."""
+
+    address: str
+    table_id: str
+    cells: int
+    reason: str
+    """In words, safe to print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One apply, after the fact."""
+
+    plan_id: str
+    results: tuple[CallResult, ...] = ()
+    stop: Stop | None = None
+    in_doubt: tuple[OpenCall, ...] = ()
+    """Calls of earlier applies that still are in doubt."""
+    unrecorded: tuple[str, ...] = ()
+    """Ids of calls whose outcome the ledger did not keep."""
+    waited: bool = False
+    still_running: tuple[str, ...] = ()
+    """Ids of tables that were not idle when waiting ended."""
+    held_back: tuple[HeldBack, ...] = ()
+    outgrown: tuple[Outgrown, ...] = ()
+    later: tuple[Call, ...] = ()
+    """Approved calls of later waves that wait for another apply, because this one did not wait for the first."""
+    unsent: tuple[Unsent, ...] = ()
+    awaited: tuple[str, ...] = ()
+    """Ids of accepted calls that had not shown in their tables when waiting ended."""
+    stale: Mapping[str, str] = field(default_factory=dict)
+    """Manifest → why the saved plan does not approve its calls any more."""
+
+    def in_state(self, state: CallState) -> tuple[CallResult, ...]:
+        """Return the results that ended in `state`."""
+        return tuple(result for result in self.results if result.ending is not None and result.ending.state is state)
+
+    @property
+    def not_attempted(self) -> tuple[CallResult, ...]:
+        """Return the results of calls whose turn never came."""
+        return tuple(result for result in self.results if result.ending is None)
+
+    @property
+    def failed_cells(self) -> int:
+        """Cells that waiting found failed."""
+        return sum(result.settlement.failed for result in self.results if result.settlement is not None)
+
+    @property
+    def not_started_cells(self) -> int:
+        """Cells that waiting found neither done nor failed."""
+        return sum(result.settlement.not_started for result in self.results if result.settlement is not None)
+
+    def exit_code(self, *, detailed: bool = False) -> ExitCode:
+        """Return the exit code; `detailed` tells *calls were sent* from *nothing to do*, and changes no refusal."""
+        accepted = self.in_state(CallState.ACCEPTED)
+        if self.in_doubt or self.unrecorded or self.in_state(CallState.IN_DOUBT):
+            return ExitCode.IN_DOUBT
+        attempted = len(self.results) > len(self.not_attempted)
+        if self.stop is not None and not attempted:
+            return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
+                self.stop.cause, ExitCode.PARTIAL
+            )
+        is_short = len(accepted) < len(self.results) or bool(self.held_back or self.outgrown or self.unsent)
+        if self.stop is not None or is_short or self.failed_cells or self.not_started_cells:
+            return ExitCode.PARTIAL
+        if self.stale:
+            return ExitCode.PARTIAL if accepted else ExitCode.STALE
+        return ExitCode.CHANGES if detailed and accepted else ExitCode.OK
+
+
+def held_back(plan: Plan) -> tuple[HeldBack, ...]:
+    """Return the runs of a plan whose first portion failed too often, where something of them is due."""
+    cells = {(skip.table_id, skip.address): skip.cells for skip in plan.skipped if skip.reason is SkipReason.HELD_BACK}
+    return tuple(
+        HeldBack(run.address, table.table_id, run.trial, cells[table.table_id, run.address])
+        for table in plan.tables
+        for run in table.runs
+        if run.trial is not None and (table.table_id, run.address) in cells
+    )
+
+
+def bought_cells(result: CallResult) -> int:
+    """Cells an accepted call was charged for: what the API said, or what was planned where it did not say."""
+    receipt = result.ending.receipt if result.ending else None
+    if receipt is None or receipt.requested_cells is None:
+        return result.call.cells
+    return receipt.requested_cells
+
+
+def sum_cells(results: Iterable[CallResult]) -> int:
+    """Add up the planned cells."""
+    return sum(result.call.cells for result in results)
+
+
+def sum_credits(results: Iterable[CallResult]) -> Decimal | None:
+    """Add up the planned credits; None where any is unknown."""
+    total = Decimal(0)
+    for result in results:
+        if result.call.credits is None:
+            return None
+        total += result.call.credits
+    return total

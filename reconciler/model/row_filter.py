@@ -1,0 +1,193 @@
+"""Rows by what they hold: a condition of a manifest held against the cells of rows.
+
+What a test asks about is the value of one cell: its `answer` where the value is an object with one, or the bare value
+of an input cell. A cell that is not done (failed, pending, absent), or whose value is null, "", [] or {}, has no value.
+
+- `exists` holds where there is a value, `missing` where there is none. Every other test fails where there is none, so
+  that a `not` around it holds.
+- `equals` and `in` want the same kind and value: 1 equals 1.0, but neither "1" nor true. Text is compared exactly.
+- `matches` finds an RE2 pattern anywhere in a text; a number is no text.
+- `gt` and `lt` with a number compare a number, or a text that is nothing but a decimal number. With a date they compare
+  a text that begins with an ISO date, by that date alone. Everything else fails.
+
+A column goes by its id or its key, inputs included; an id wins. Values come in by column, are asked, and are not kept.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from math import isfinite
+from typing import Any, TypeAlias
+
+from reconciler.model import row_set
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, cell_tests, key
+from reconciler.model.observed import Column
+from reconciler.model.regex import Pattern
+from reconciler.text.location import Problem
+from reconciler.text.phrases import did_you_mean, quote
+
+Answers: TypeAlias = Mapping[str, Sequence[Any]]
+"""Column key → the value of each row's cell; None: it has none."""
+_Meets: TypeAlias = Callable[[Answers, int], int]
+"""Answers and the number of rows → the mask of those that meet a condition."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|[^0-9A-Za-z]|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A condition over the columns of one table."""
+
+    key: str
+    """`condition.key`."""
+    columns: frozenset[str]
+    """Keys of the columns whose values it asks for."""
+    _meets: _Meets = field(repr=False)
+
+    def flags(self, answers: Answers, rows: int) -> bytes:
+        """Return one byte a row: 1 where the row meets the condition."""
+        return row_set.to_flags(self._meets(answers, rows), rows)
+
+
+def selectors(conditions: Iterable[Condition], columns: Sequence[Column]) -> tuple[Selector, ...]:
+    """Compile conditions, equal ones once; those that name a column the table does not have are left out."""
+    names = _Names(columns)
+    found: dict[str, Selector] = {}
+    for condition in conditions:
+        asked = [names.find(test.column) for test in cell_tests(condition)]
+        name = key(condition)
+        if name not in found and None not in asked:
+            keys = frozenset(column.key for column in asked if column is not None)
+            found[name] = Selector(name, keys, _compiled(condition, names))
+    return tuple(found.values())
+
+
+def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Problem]:
+    """Return a problem for each test of a column that the table does not have."""
+    names = _Names(columns)
+    problems = []
+    for test in cell_tests(condition):
+        if names.find(test.column) is None:
+            guess = did_you_mean(test.column, [column.key for column in columns])
+            listed = ", ".join(quote(column.key) for column in columns[:10])
+            hint = "" if guess else f"Its columns are {listed or 'none'}."
+            problems.append(Problem(test.place, f"the table has no column {quote(test.column)}{guess}", hint))
+    return problems
+
+
+def date_of(text: str) -> str | None:
+    """Return the ISO date that a text begins with: such texts sort as their dates do."""
+    found = _DATE.match(text)
+    if found is None:
+        return None
+    try:
+        date.fromisoformat(found.group())
+    except ValueError:
+        return None
+    return found.group()
+
+
+class _Names:
+    """A table's columns by the names a condition may use."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._by_id = {column.id: column for column in columns}
+        self._by_key = {column.key: column for column in columns}
+
+    def find(self, name: str) -> Column | None:
+        """Return a column by id or key."""
+        return self._by_id.get(name.lower()) or self._by_key.get(name)
+
+
+def _compiled(condition: Condition, names: _Names) -> _Meets:
+    match condition:
+        case CellTest():
+            return _compiled_test(condition, names)
+        case Not(part):
+            met = _compiled(part, names)
+            return lambda answers, rows: row_set.every_row(rows) & ~met(answers, rows)
+        case AllOf(parts):
+            each = [_compiled(part, names) for part in parts]
+            return lambda answers, rows: _all(met(answers, rows) for met in each)
+        case AnyOf(parts):
+            each = [_compiled(part, names) for part in parts]
+            return lambda answers, rows: _any(met(answers, rows) for met in each)
+
+
+def _all(found: Iterable[int]) -> int:
+    first, *rest = found
+    for mask in rest:
+        first &= mask
+    return first
+
+
+def _any(found: Iterable[int]) -> int:
+    union = 0
+    for mask in found:
+        union |= mask
+    return union
+
+
+def _compiled_test(test: CellTest, names: _Names) -> _Meets:
+    column = names.find(test.column)
+    assert column is not None
+    of, holds = column.key, _question(test)
+    return lambda answers, _rows: row_set.from_flags(bytes(map(holds, answers[of])))
+
+
+def _question(test: CellTest) -> Callable[[Any], bool]:
+    """Return what the test asks of one value."""
+    operand = test.operand
+    match test.operator:
+        case Operator.EXISTS:
+            return lambda value: value is not None
+        case Operator.MISSING:
+            return lambda value: value is None
+        case Operator.EQUALS | Operator.IN:
+            wanted = frozenset(map(_alike, operand if isinstance(operand, tuple) else (operand,)))
+            return lambda value: _alike(value) in wanted
+        case Operator.MATCHES:
+            pattern = Pattern(str(operand))
+            return lambda value: isinstance(value, str) and pattern.is_in(value)
+        case Operator.GT | Operator.LT:
+            return _comparison(test)
+
+
+def _alike(value: Any) -> tuple[type, Any] | None:
+    """Return what is equal for values that count as equal; None for what equals nothing."""
+    if isinstance(value, bool | str):
+        return type(value), value
+    return (float, value) if isinstance(value, int | float) else None
+
+
+def _comparison(test: CellTest) -> Callable[[Any], bool]:
+    is_gt = test.operator is Operator.GT
+    if isinstance(test.operand, str):
+        day = date_of(test.operand)
+        assert day is not None
+
+        def compare_dates(value: Any) -> bool:
+            found = date_of(value) if isinstance(value, str) else None
+            return found is not None and (found > day if is_gt else found < day)
+
+        return compare_dates
+    bound = _number(test.operand)
+    assert bound is not None
+
+    def compare_numbers(value: Any) -> bool:
+        found = _number(value)
+        return found is not None and (found > bound if is_gt else found < bound)
+
+    return compare_numbers
+
+
+def _number(value: Any) -> Decimal | None:
+    """Return a number as it is written, so that 0.1 is not greater than "0.1"."""
+    if isinstance(value, str):
+        return Decimal(value) if _NUMBER.fullmatch(value) else None
+    if isinstance(value, float):
+        return (Decimal(value) if value.is_integer() else Decimal(repr(value))) if isfinite(value) else None
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else None

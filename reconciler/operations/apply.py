@@ -1,0 +1,355 @@
+"""The story of an apply: look and plan (`observe.py`), guard, lease, plan again within what was approved; then wave by
+wave: send and wait (`operations/send.py`), look again, plan what is left.
+
+Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+
+from reconciler.documents.saved_plan import SavedPlan
+from reconciler.errors import ReconcilerError
+from reconciler.ledger.lease_keeper import Leases
+from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.plan import Call, Cause, Plan
+from reconciler.model.report import Outgrown, Report, Unsent, held_back
+from reconciler.operations.observe import Look, Wanted, look
+from reconciler.operations.permit import Permit, refuse_unfit
+from reconciler.operations.send import Tools, send
+from reconciler.planning.status import total
+from reconciler.planning.waves import above, parted
+from reconciler.settings.settings import Settings
+from reconciler.spending.approval import Approval
+from reconciler.spending.doubt import Verdict
+from reconciler.spending.wait import LONGEST_POLL_SECONDS
+from reconciler.text.sanitize import clean
+
+PAUSE_SECONDS = 1.0
+"""Before a table is polled again whose header says idle and whose pages do not."""
+
+LOOK_AGAIN_AFTER_SECONDS = 10.0
+"""A look older than this when the leases are held is taken again: somebody thought about the plan meanwhile."""
+
+
+def apply(
+    wanted: Wanted,
+    tools: Tools,
+    approve: Callable[[Plan], str],
+    saved: SavedPlan | None = None,
+    wait_for: Callable[[Report, Collection[str]], Report] | None = None,
+) -> Report:
+    """Plan, have the plan approved, and send it wave by wave; return the report.
+
+    `approve` returns the plan's id or raises; a `saved` plan bounds what is proposed. `wait_for` waits until what a
+    report sent has ended, and until other tables are idle, as `wait` does; without it the first wave is all that is
+    sent. Raises PlanError for a plan that is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all
+    before anything was sent; what goes wrong later is in the report.
+    """
+    permit = Permit(saved, tools, waits=wait_for is not None)
+    wanted, settings = permit.find(wanted)
+    seen = _look_for_apply(wanted, wanted.tables, tools)
+    within = permit.left(seen)
+    proposed = permit.plan(wanted, seen, settings, within)
+    plan_id = approve(proposed)
+    permit.show(proposed)
+    tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
+    is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
+    if not tables and not is_patient:
+        # Nothing to send; but what another process has just begun, it may end at any moment, under its lease.
+        tables = {call.table_id for each in seen.histories.values() for call in each.calls if call.is_begun}
+    if not tables and not is_patient:
+        report = Report(
+            plan_id,
+            in_doubt=proposed.in_doubt,
+            held_back=held_back(proposed),
+            unsent=_left(proposed),
+            stale=permit.stale,
+        )
+        return report if wait_for is None else wait_for(report, ())
+    seconds = tools.settings.project.api.spend.lease_seconds
+    with Leases(
+        tools.ledger,
+        tables,
+        tools.actor,
+        seconds,
+        wait_seconds=tools.lease_timeout_seconds,
+        sleep=tools.interrupt.sleep,
+        on_wait=tools.watcher.on_trouble,
+    ) as leases:
+        final, last = proposed, seen
+        versions = {table: history.version for table, history in seen.histories.items()}
+        is_old = permit.age_seconds > LOOK_AGAIN_AFTER_SECONDS
+        # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
+        if (
+            is_old
+            or seen.verdicts
+            or not (proposed.calls or is_patient)
+            or any(leases.of(table).table_version != versions[table] for table in tables)
+        ):
+            wanted, settings = permit.find(wanted)
+            last = _look_for_apply(wanted, tables, tools)
+            final = permit.plan(wanted, last, settings, permit.left(last))
+        _record(last.verdicts, leases, tools)
+        work = _Waves(wanted, settings, tools, leases, permit, proposed, plan_id, wait_for)
+        return work.send(final, seen, last)
+
+
+def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:
+    return look(wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile)
+
+
+def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
+    """Write what the live tables proved about calls in doubt, before anything is sent on the strength of it."""
+    quiet = tools.settings.project.api.spend.quiet_seconds
+    for verdict in verdicts:
+        tools.ledger.resolve(
+            verdict.call.id,
+            verdict.call.attempt,
+            landed=verdict.landed,
+            reason="the live table shows it",
+            actor=tools.actor,
+            evidence=verdict.evidence,
+            min_age_seconds=0.0 if verdict.landed else quiet,
+            lease=leases.of(verdict.call.table_id),
+        )
+
+
+def _has_left(due: Plan) -> bool:
+    """Say whether approved cells wait for others that move: they may fall due by themselves."""
+    return bool(due.held_up and due.moving)
+
+
+def _left(due: Plan) -> tuple[Unsent, ...]:
+    """Return what of a plan is approved and waits: for its table to be idle, or for others that move, by run."""
+    if not _has_left(due):
+        return _waiting_for_tables(due)
+    reason = "it waits for cells that are in progress"
+    return (*_waiting_for_tables(due), *(Unsent(s.address, s.table_id, s.cells, reason) for s in due.held_up))
+
+
+def _waiting_for_tables(due: Plan) -> tuple[Unsent, ...]:
+    """Return what of a plan waits for its table to be idle, by run."""
+    shown = {table.table_id: clean(table.run_status) for table in due.tables}
+    cells: dict[tuple[str, str], int] = {}
+    for call in due.waiting:
+        cells[call.address, call.table_id] = cells.get((call.address, call.table_id), 0) + call.cells
+    return tuple(
+        Unsent(address, table, count, f"its table is {shown[table]}") for (address, table), count in cells.items()
+    )
+
+
+class _Waves:
+    """Sends what was approved wave by wave, and nothing else; looks again between two waves."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        settings: Settings,
+        tools: Tools,
+        leases: Leases,
+        permit: Permit,
+        proposed: Plan,
+        plan_id: str,
+        wait_for: Callable[[Report, Collection[str]], Report] | None,
+    ) -> None:
+        self._wanted = wanted
+        self._settings = settings
+        self._tools = tools
+        self._leases = leases
+        self._permit = permit
+        self._proposed = proposed
+        self._wait_for = wait_for
+        self._growing = frozenset(growth.manifest for growth in proposed.growth if growth.max_cells)
+        self._sent: list[Call] = []
+        """Every call whose turn came, however it ended."""
+        self._outgrown: dict[str, Outgrown] = {}
+        self._doubts: dict[str, PastCall] = {}
+        """Calls that were in doubt when the plan was proposed, by id."""
+        self._histories: dict[str, TableHistory] = {}
+        """By table, as it was looked at last."""
+        self._report = Report(plan_id)
+        permit.has_begun = True
+
+    def send(self, due: Plan, first: Look, last: Look) -> Report:
+        """Send everything that is `due`, the first wave at once; raises nothing.
+
+        `first` is the look that the plan was proposed from, `last` the one that `due` was planned from.
+        """
+        self._doubts = {call.id: call for each in first.histories.values() for call in each.calls if call.is_open}
+        self._histories = {**first.histories, **last.histories}
+        looked_at = {table.table_id for table in due.tables}
+        due = replace(
+            due, waiting=(*due.waiting, *(call for call in self._proposed.waiting if call.table_id not in looked_at))
+        )
+        pause = PAUSE_SECONDS
+        while True:
+            now, later = parted(due.calls)
+            self._send_wave(replace(due, calls=now))
+            running = {call.table_id for call in due.waiting}
+            if self._growing or _has_left(due):
+                running |= due.moving
+            if self._wait_for is not None:
+                self._report = self._wait_for(self._report, running)
+            if self._report.stop is not None:
+                self._give_up(later, f"the apply had stopped: {self._report.stop.message}")
+                later = ()
+            ended = self._report.stop is not None or self._report.still_running or self._report.awaited
+            if self._wait_for is None or ended or not (later or running or self._growing or due.in_doubt):
+                break
+            try:
+                due = self._plan_again()
+            except ReconcilerError as error:
+                stop = Stop(StopCause.LOOK, f"the next wave could not be planned: {error.message}", error.hint)
+                self._report = replace(self._report, stop=stop)
+                self._give_up(later, "the next wave could not be planned")
+                later = ()
+                break
+            if not due.calls and not due.waiting and not _has_left(due) and not (self._growing and due.moving):
+                later = ()
+                break
+            if due.calls:
+                pause = PAUSE_SECONDS
+            else:
+                # Its header was idle and its cells are not, or have not shown: give the table the time of a poll.
+                self._tools.interrupt.sleep(pause)
+                pause = min(2 * pause, LONGEST_POLL_SECONDS)
+        return self._conclude(due, later)
+
+    def _send_wave(self, wave: Plan) -> None:
+        """Send a wave, but for what goes wrong already: a table's or a manifest's trouble stays its own."""
+        self._sent += wave.calls
+        reasons = self._troubles(wave.calls)
+        calls = tuple(call for call in wave.calls if call.id not in reasons)
+        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools)
+        self._report = replace(
+            self._report,
+            results=(*self._report.results, *sent.results),
+            stop=sent.stop,
+            unrecorded=(*self._report.unrecorded, *sent.unrecorded),
+        )
+        for call in wave.calls:
+            if call.id in reasons:
+                self._give_up([call], reasons[call.id])
+
+    def _troubles(self, calls: Iterable[Call]) -> dict[str, str]:
+        """Return the calls that must not be sent any more, by id, and why: one of an earlier wave did not go well."""
+        tables: dict[str, str] = {}
+        manifests: dict[str, str] = {}
+        for result in self._report.results:
+            if result.ending is not None and result.ending.state is not CallState.ACCEPTED:
+                word = result.ending.state.value.replace("_", " ")
+                tables[result.call.table_id] = f"call {result.call.id[:8]} for the same table is {word}"
+                manifests[result.call.manifest] = (
+                    f"call {result.call.id[:8]} of `{result.call.manifest}`, which comes first, is {word}"
+                )
+        if not tables:
+            return {}
+        found = {}
+        for call in calls:
+            upstream = above(call.manifest, self._wanted.manifests) & manifests.keys()
+            reason = tables.get(call.table_id) or next((manifests[name] for name in sorted(upstream)), "")
+            if reason:
+                found[call.id] = reason
+        return found
+
+    def _give_up(self, calls: Iterable[Call], reason: str) -> None:
+        results = [CallResult(call, None, reason) for call in calls]
+        for result in results:
+            self._tools.watcher.on_result(result)
+        self._report = replace(self._report, results=(*self._report.results, *results))
+
+    def _plan_again(self) -> Plan:
+        """Look again and plan what is left of the approval, and what has grown. Raises what looking raises."""
+        if self._growing:
+            # What a wave filled may not have been there before it.
+            self._wanted, self._settings = self._permit.find(self._wanted)
+        growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._growing}
+        tables = {call.table_id for call in (*self._proposed.calls, *self._proposed.waiting)} | growing
+        tables |= {call.table_id for call in self._proposed.in_doubt}
+        if self._proposed.held_up or self._growing:
+            # What it waits for may be in any of them.
+            tables |= self._wanted.tables
+        seen = _look_for_apply(self._wanted, tables, self._tools)
+        self._histories |= seen.histories
+        left = self._permit.left(seen)
+        assert left is not None
+        listed = left.without(self._sent)
+        within = replace(listed, growing=self._growing.difference(self._permit.stale))
+        # Parted as what a change causes is: no call then mixes listed cells with others.
+        due = self._permit.planned(self._wanted, seen, self._settings, within, anyway=listed)
+        due = self._within_growth(due, seen)
+        sent = [result.call for result in self._report.results if result.ending is not None]
+        refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
+        # A table that runs may be another apply's, and is left to it: a lease is taken for what is sent now.
+        self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in seen.verdicts})
+        _record(seen.verdicts, self._leases, self._tools)
+        return due
+
+    def _within_growth(self, due: Plan, seen: Look) -> Plan:
+        """Drop all that has grown of a manifest where it is more than may be bought of it under the plan."""
+        whole = self._permit.whole
+        assert whole is not None
+        before = [
+            call
+            for history in seen.histories.values()
+            for call in history.calls
+            if call.plan_id == self._report.plan_id and not whole.covers(call)
+        ]
+        grown = [call for call in due.calls if call.cause is Cause.CHANGE]
+        for allowed in self._proposed.growth:
+            own = [call for call in grown if call.manifest == allowed.manifest]
+            bought = [call for call in before if call.address.partition("/")[0] == allowed.manifest]
+            cells = sum(call.cells for call in bought) + sum(call.cells for call in own)
+            price = total([*(call.credits for call in bought), *(call.credits for call in own)])
+            most = allowed.max_credits
+            is_dear = most is not None and (price is None or price > most)
+            if own and (cells > (allowed.max_cells or 0) or is_dear):
+                self._outgrown[allowed.manifest] = Outgrown(allowed, cells, price)
+        calls = [
+            replace(call, cause=None)
+            for call in due.calls
+            if call.cause is not Cause.CHANGE or call.manifest not in self._outgrown
+        ]
+        return replace(due, calls=tuple(calls))
+
+    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:
+        """Add to the report what the last look showed, and what the first look did of tables not looked at since."""
+        seen = {table.table_id for table in last.tables}
+        before = [call for call in self._proposed.in_doubt if call.table_id not in seen]
+        own = {result.call.id for result in self._report.results}
+        held = [each for each in held_back(self._proposed) if each.table_id not in seen]
+        unsent = [*_left(last), *self._ended_doubts()]
+        if self._wait_for is not None:
+            reason = "waiting ended before its turn"
+            unsent += [Unsent(call.address, call.table_id, call.cells, reason) for call in later]
+            later = ()
+            if self._report.still_running or self._report.awaited:
+                reason = "waiting ended before it was known what has grown"
+                unsent += [
+                    Unsent(each.manifest, each.table_id, 0, reason) for each in self._proposed.growth if each.max_cells
+                ]
+        return replace(
+            self._report,
+            in_doubt=tuple(call for call in (*before, *last.in_doubt) if call.id not in own),
+            held_back=(*held, *held_back(last)),
+            outgrown=tuple(self._outgrown[name] for name in sorted(self._outgrown)),
+            later=tuple(later),
+            unsent=tuple(unsent),
+            stale=self._permit.stale,
+        )
+
+    def _ended_doubts(self) -> Iterator[Unsent]:
+        """Yield the calls whose doubt ended as not landed under way: nothing of them was bought, so they are due."""
+        sent = Approval({}).without(self._sent).sent
+        for call in self._doubts.values():
+            is_remembered = any(each.id == call.id for each in self._histories[call.table_id].calls)
+            if not is_remembered and self._permit.covers(call):
+                cells = sum(
+                    len(set(block.rows) - sent.get((call.table_id, column), frozenset()))
+                    for block in call.covered
+                    for column in block.columns
+                )
+                if cells:
+                    reason = f"call {call.id[:8]} turned out not to have landed"
+                    yield Unsent(call.address, call.table_id, cells, reason)

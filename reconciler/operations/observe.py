@@ -1,0 +1,249 @@
+"""One look: load, recall, observe, judge, and the plan that is made of it.
+
+Here the reading edges meet the decisions; nothing is sent or written.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from reconciler.client import Reader
+from reconciler.documents.snapshot_file import LiveSnapshot
+from reconciler.errors import ApiError, BadResponse
+from reconciler.ledger import Ledger
+from reconciler.manifests.calendar import dates_of
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.compact import RowIndex
+from reconciler.model.condition import Condition
+from reconciler.model.history import TableHistory
+from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.observed import TableIndex, TableSnapshot
+from reconciler.model.plan import Plan
+from reconciler.model.read_scope import shortcut
+from reconciler.operations.find_tables import Lister, find
+from reconciler.operations.profile import Phase, Profile
+from reconciler.planning.planner import make_plan
+from reconciler.planning.rules import Rules
+from reconciler.planning.scopes import select
+from reconciler.settings.settings import Settings, manifests_in_use
+from reconciler.spending import evidence
+from reconciler.spending.approval import Approval
+from reconciler.spending.doubt import Verdict, judge
+from reconciler.text.digest import digest
+from reconciler.text.location import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The manifests of one run of the program."""
+
+    manifests: tuple[Manifest, ...]
+    """Those selected, each with its selected runs. Once resolved each has its table, and one found by tag stands here
+    once for each of its tables."""
+    digest: str
+    """Of all manifests, selected or not: what a saved plan pins."""
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    every: tuple[Manifest, ...] = ()
+    """All manifests as written, selected or not."""
+    written: tuple[Manifest, ...] = ()
+    """Those selected, as written."""
+    unresolved: tuple[Problem, ...] = ()
+    """Why a manifest's table is not known."""
+    pending: tuple[Manifest, ...] = ()
+    """Those whose table is not there yet."""
+    unread: frozenset[str] = frozenset()
+    """Names of the unresolved manifests that may mean what they meant: the API did not say."""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Ids of the tables they name."""
+        return frozenset(manifest.table_id for manifest in self.manifests)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at ledger and API, in that order: a call begun after the recall changes a table's version."""
+
+    snapshots: Mapping[str, TableSnapshot]
+    histories: Mapping[str, TableHistory]
+    """With every provable ending in place."""
+    verdicts: tuple[Verdict, ...]
+    """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
+    unreadable: Mapping[str, ApiError]
+    """By table id."""
+
+    @property
+    def ledger_id(self) -> str:
+        """The ledger's own; empty where there is none yet, or where no table was looked at."""
+        return next((each.ledger_id for each in self.histories.values() if each.ledger_id), "")
+
+    @property
+    def recalled_at(self) -> datetime:
+        """When the ledger was recalled, by its store's clock: the only one that every machine has in common."""
+        return datetime.fromtimestamp(max((each.recalled_at for each in self.histories.values()), default=0.0), UTC)
+
+
+def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
+    """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for
+    selectors and for manifests of another project."""
+    manifests = load_manifests(manifests_in_use(settings, named), settings.project_file)
+    selected = select(manifests, include, exclude)
+    return Wanted(
+        manifests=selected,
+        written=selected,
+        digest=digest([manifest.content() for manifest in manifests]),
+        include=tuple(include),
+        exclude=tuple(exclude),
+        every=manifests,
+    )
+
+
+def resolve(wanted: Wanted, lister: Lister) -> Wanted:
+    """Find the tables of the selected manifests, from what they say and not from what was found before.
+
+    A reader is a lister. Sends nothing where every manifest names its table by id. Raises Refused on 401 and 403; what
+    else goes wrong is in `unresolved`, and the other manifests have their tables.
+    """
+    found = find(wanted.written, wanted.every, lister)
+    return replace(
+        wanted,
+        manifests=found.manifests,
+        unresolved=found.problems,
+        pending=found.pending,
+        unread=found.unread,
+    )
+
+
+def look(
+    wanted: Wanted,
+    tables: Collection[str],
+    reader: Reader,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    whole: bool = True,
+    profile: Profile | None = None,
+) -> Look:
+    """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
+
+    Unless `whole`, what a plan of the wanted manifests does not need is left unread (`read_scope.py`); the look then
+    serves for nothing else.
+    """
+    profile = profile or Profile()
+    with profile.phase(Phase.LEDGER):
+        recalled = ledger.recall(tables)
+    spend = settings.project.api.spend
+    of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
+    for manifest in wanted.manifests:
+        if manifest.table_id in of_table:
+            of_table[manifest.table_id].append(manifest)
+    shows_within = spend.shows_within_seconds
+    shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], shows_within) for table in tables}
+    with profile.phase(Phase.READING):
+        digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
+        answers = reader.read_tables(digests, shortcuts, {table: _conditions(of_table[table]) for table in tables})
+    snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+    histories: dict[str, TableHistory] = {}
+    verdicts: list[Verdict] = []
+    with profile.phase(Phase.PLANNING):
+        for table, snapshot in snapshots.items():
+            histories[table], found = judge(recalled[table], snapshot, spend.quiet_seconds)
+            verdicts += found
+    unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
+    return Look(snapshots, histories, tuple(verdicts), unreadable)
+
+
+def keep(seen: Look, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None) -> LiveSnapshot:
+    """Reduce a look to what a plan can be made from elsewhere (`documents/snapshot_file.py`)."""
+    pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
+    return LiveSnapshot(
+        taken_at=taken_at,
+        tool_version=tool_version,
+        base_url=base_url,
+        snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
+        histories={table: history for table, (_, history) in pairs.items()},
+        unreadable={table: (error.message, error.hint) for table, error in seen.unreadable.items()},
+        index=index,
+    )
+
+
+def look_back(kept: LiveSnapshot, tables: Collection[str]) -> Look:
+    """Return the look that a snapshot holds, at `tables`; one that it does not hold counts as unreadable."""
+    absent = (
+        "the snapshot of the live tables does not hold this one",
+        "It holds what manifests named when it was taken.",
+    )
+    unreadable = {table: kept.unreadable.get(table, absent) for table in tables if table not in kept.snapshots}
+    return Look(
+        snapshots={table: kept.snapshots[table] for table in tables if table in kept.snapshots},
+        histories={table: kept.histories[table] for table in tables if table in kept.histories},
+        verdicts=(),
+        unreadable={table: BadResponse(message, hint=hint) for table, (message, hint) in unreadable.items()},
+    )
+
+
+def plan(
+    wanted: Wanted, seen: Look, settings: Settings, within: Approval | None = None, anyway: Approval | None = None
+) -> Plan:
+    """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
+    spend = settings.project.api
+    return make_plan(
+        wanted.manifests,
+        seen.snapshots,
+        seen.histories,
+        Rules(
+            settings.project.prices,
+            spend.max_cells_per_call,
+            spend.spend.quiet_seconds,
+            spend.spend.shows_within_seconds,
+            dates_of(wanted.manifests, seen.recalled_at),
+        ),
+        [*wanted.unresolved, *_diagnostics(wanted.manifests, seen.unreadable)],
+        pending=wanted.pending,
+        within=within,
+        anyway=anyway,
+        manifest_digest=wanted.digest,
+        include=wanted.include,
+        exclude=wanted.exclude,
+    )
+
+
+def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
+    """Columns whose values leave a trace that planning or judging needs: those of `all`, and of calls not settled."""
+    names: set[str] = set()
+    for manifest in manifests:
+        for run in manifest.runs:
+            if run.mode is Mode.ALL and run.columns is None:
+                return None
+            if run.mode is Mode.ALL:
+                names.update(named.text for named in run.columns or ())
+    for call in history.calls:
+        if call.mode is Mode.ALL and not call.settled:
+            names.update(column for block in call.covered for column in block.columns)
+    return frozenset(names)
+
+
+def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
+    """What the rows of a table are asked for the manifests that name it."""
+    selections = (run.selection for manifest in manifests for run in manifest.runs)
+    return [selection.where for selection in selections if selection is not None and selection.where is not None]
+
+
+def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Problem]:
+    return [
+        Problem(manifest.table_place, error.message, error.hint)
+        for manifest in manifests
+        if (error := unreadable.get(manifest.table_id)) is not None
+    ]
+
+
+def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapshot, TableHistory]:
+    """Leave out of a look what planning can do without, once what only it can tell has been told."""
+    assert not snapshot.unread_rows, "a snapshot is for manifests that nobody has written yet: it needs every row"
+    row_index = RowIndex(snapshot.row_ids)
+    calls = tuple(
+        replace(call, has_shown=bool(evidence.movement(call, snapshot, row_index)), before={}, actor="")
+        for call in history.calls
+    )
+    return replace(snapshot, digests={}), replace(history, calls=calls)

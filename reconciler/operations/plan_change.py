@@ -1,0 +1,89 @@
+"""The story of a plan, and of `plan --against`: what a change of the project does to it.
+
+With a base the plan is made twice from the same look, once for the manifests of the base. A cell that is due now and
+was due there in the same mode and revision was due anyway; every other is due because of the change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.manifests.compare import add_up, compare, compare_projects, lost, unreadable
+from reconciler.manifests.yaml_reader import read_documents
+from reconciler.model.change import Against, Change
+from reconciler.model.manifest import Manifest
+from reconciler.model.plan import Cause, Plan
+from reconciler.operations import observe
+from reconciler.operations.find_tables import Directory, KeptTables, Lister, find, find_floor
+from reconciler.operations.observe import Look, Wanted
+from reconciler.settings.revision import Revision
+from reconciler.settings.settings import Settings
+from reconciler.spending.approval import Approval
+from reconciler.text.location import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a plan is asked for, every table found."""
+
+    wanted: Wanted
+    settings: Settings
+    base: Revision | None
+    """What to compare with."""
+    every: tuple[Manifest, ...] = ()
+    """With a base: all manifests here, selected or not."""
+    before: tuple[Manifest, ...] = ()
+    """The base's."""
+    lost: tuple[Problem, ...] = ()
+    """Why the table of a manifest of the base is not known."""
+
+    @property
+    def scope(self) -> Wanted:
+        """What the look must be good for: the manifests here, selected or not, and those of the base.
+
+        The base's tables are read too, unless only some runs were asked for.
+        """
+        if self.base is None:
+            return self.wanted
+        tables = self.wanted.tables
+        if not (self.wanted.include or self.wanted.exclude):
+            tables |= frozenset(manifest.table_id for manifest in self.before)
+        manifests = (*self.every, *self.before)
+        return replace(self.wanted, manifests=tuple(each for each in manifests if each.table_id in tables))
+
+
+def find_all(wanted: Wanted, base: Revision | None, settings: Settings, lister: Lister) -> Asked:
+    """Find the tables of every manifest that a plan depends on, with one list. Raises Refused on 401 and 403."""
+    # What a snapshot holds is at hand anyway, and its words are its own.
+    lister = Directory(lister) if not isinstance(lister, KeptTables) else lister
+    asked = Asked(observe.resolve(wanted, lister), find_floor(settings, lister), base)
+    if base is None:
+        return asked
+    before = find(base.manifests, base.manifests, lister)
+    every = find(wanted.every, wanted.every, lister)
+    return replace(asked, every=every.manifests, before=before.manifests, lost=before.problems)
+
+
+def plan_asked(asked: Asked, seen: Look) -> tuple[Plan, Against | None]:
+    """Make the plan; with a base each call of one cause, and say what changed and what came of it."""
+    wanted, base, settings = asked.wanted, asked.base, asked.settings
+    if base is None:
+        return observe.plan(wanted, seen, settings), None
+    manifests = tuple(manifest for manifest in asked.before if manifest.table_id in seen.snapshots)
+    before = Wanted(manifests, "", (), ())
+    anyway = Approval.of_calls(observe.plan(before, seen, settings).calls)
+    plan = observe.plan(wanted, seen, settings, anyway=anyway)
+    whole = plan
+    if wanted.written != wanted.every:
+        whole = observe.plan(replace(wanted, manifests=asked.every), seen, settings)
+    still = Approval.of_calls(whole.calls)
+    dropped = [call for call in observe.plan(before, seen, settings, anyway=still).calls if call.cause is Cause.CHANGE]
+    return plan, add_up(base.name, _changes(asked, base), plan.calls, dropped)
+
+
+def _changes(asked: Asked, base: Revision) -> Sequence[Change]:
+    file = asked.settings.project_file
+    documents = () if file is None else read_documents(file)
+    changes = compare_projects(base.value, documents[0] if documents else None)
+    if base.problems:
+        return (*changes, unreadable(base.name, base.problems))
+    return (*changes, *lost(base.name, asked.lost), *compare(base.manifests, asked.wanted.every))

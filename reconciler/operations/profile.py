@@ -1,0 +1,124 @@
+"""Where a command's time went, for a user to report: `--profile FILE` of `plan` and `apply`."""
+
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any
+
+from reconciler.client import ReadCost
+from reconciler.model.attempt import Actor, Ended, Ending, Receipt, Ticket
+from reconciler.model.plan import Call, Plan
+from reconciler.spending.protocol import Journal, Runner
+from reconciler.version import __version__
+
+FORMAT_VERSION = "1.0"
+
+
+class Phase(StrEnum):
+    """A part of a command's work; the values are keys of the profile."""
+
+    MANIFESTS = "manifests"
+    """Reading and checking YAML."""
+    LEDGER = "ledger"
+    """Recalling, leasing, and recording intents and outcomes; of concurrent calls added up."""
+    READING = "reading"
+    """Live tables, from the first request to the last snapshot."""
+    PLANNING = "planning"
+    """Judging what is in doubt, and making the plan."""
+    SENDING = "sending"
+    """Run calls under way; of concurrent calls added up."""
+    WAITING = "waiting"
+    """Until the tables that were run are idle, the last look at their cells included."""
+    WRITING = "writing"
+    """The answer and the plan file."""
+
+
+class Profile:
+    """Adds up seconds by phase. Safe to share between threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._seconds = dict.fromkeys(Phase, 0.0)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """Count the time of a `with` block."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._seconds[phase] += self._clock() - began
+
+    def document(self, command: str, reading: ReadCost, sizes: Mapping[str, int]) -> dict[str, Any]:
+        """Return the profile as JSON: versions, seconds, what reading cost, and how much work there was. No ids."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "tool_version": __version__,
+            "python": platform.python_version(),
+            "command": command,
+            "seconds": round(self._clock() - self._began, 6),
+            "phases": {phase.value: round(seconds, 6) for phase, seconds in self._seconds.items()},
+            "reading": {
+                key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(reading).items()
+            },
+            "sizes": dict(sizes),
+        }
+
+
+def sizes_of(plan: Plan) -> dict[str, int]:
+    """Return how much work a plan was: tables, their rows, the cells of their output columns, calls, due cells."""
+    tables = {table.table_id: table for table in plan.tables}.values()
+    return {
+        "tables": len(tables),
+        "rows": sum(table.rows for table in tables),
+        "cells": sum(table.output_cells for table in tables),
+        "calls": len(plan.calls),
+        "due_cells": sum(call.cells for call in plan.calls),
+    }
+
+
+class TimedJournal:
+    """A journal, with the time it takes."""
+
+    def __init__(self, journal: Journal, profile: Profile) -> None:
+        self._journal = journal
+        self._profile = profile
+
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
+        """As `apply.Journal.begin`."""
+        with self._profile.phase(Phase.LEDGER):
+            return self._journal.begin(call, plan_id=plan_id, actor=actor, labels=labels, version=version, ended=ended)
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """As `apply.Journal.end`."""
+        with self._profile.phase(Phase.LEDGER):
+            self._journal.end(ticket, ending)
+
+
+class TimedRunner:
+    """A runner, with the time it takes."""
+
+    def __init__(self, runner: Runner, profile: Profile) -> None:
+        self._runner = runner
+        self._profile = profile
+
+    def send(self, call: Call, begin_by: float) -> Receipt:
+        """As `apply.Runner.send`."""
+        with self._profile.phase(Phase.SENDING):
+            return self._runner.send(call, begin_by)

@@ -1,0 +1,192 @@
+"""The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
+
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
+
+from reconciler.client import Reader
+from reconciler.errors import ApiError, LedgerError
+from reconciler.ledger import Ledger
+from reconciler.ledger.lease_keeper import Leases
+from reconciler.model.attempt import Actor, CallResult, Ending, Stop, StopCause, Ticket
+from reconciler.model.history import CallState
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import TableSnapshot, TableStatus
+from reconciler.model.plan import Call, Plan
+from reconciler.model.read_scope import Shortcut
+from reconciler.model.report import Report
+from reconciler.operations.profile import Phase, Profile, TimedJournal, TimedRunner
+from reconciler.settings.settings import Settings
+from reconciler.spending.elapsed import elapsed
+from reconciler.spending.protocol import Apply, Pace, Runner
+from reconciler.spending.wait import Patience, settle, wait_until_settled
+
+LONGEST_BACKOFF_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """What an apply tells while it works."""
+
+    on_result: Callable[[CallResult], None]
+    on_poll: Callable[[Mapping[str, TableStatus]], None]
+    on_unrecorded: Callable[[Call, Ticket, Ending], None]
+    """The ledger did not keep an ending: a person must. Called from the thread that sent the call."""
+    on_trouble: Callable[[str], None]
+    """Something went wrong that does not change what was spent."""
+
+
+class Interrupt:
+    """Set by a signal handler; read wherever an apply may stop.
+
+    Nothing here takes a lock in Python: a handler that waited for one its own thread holds would never return.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._abandon: tuple[Callable[[], None], ...] = ()
+        self.is_sending = False
+        """True from just before the first intent: from then on an apply ends with its report, whatever happens."""
+        self.is_over = False
+        """True once nothing is left to do but to report."""
+
+    def set(self) -> None:
+        """Ask for the end; the call in flight is finished and recorded first."""
+        self._is_set = True
+        self._wake.put(None)
+
+    def abandons(self, *abandon: Callable[[], None]) -> None:
+        """Say what `insist` calls, in this order; each must be fit to be called by a signal handler."""
+        self._abandon = abandon
+
+    def insist(self) -> None:
+        """Ask for the end at once: the waiting for calls in flight ends, too."""
+        self.set()
+        for abandon in self._abandon:
+            abandon()
+
+    def __bool__(self) -> bool:
+        return self._is_set
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not beyond the interrupt."""
+        with suppress(Empty):
+            self._wake.get(timeout=max(0.0, seconds))
+            self._wake.put(None)  # for the next one who sleeps
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an apply works with."""
+
+    settings: Settings
+    reader: Reader
+    runner: Runner
+    ledger: Ledger
+    actor: Actor
+    watcher: Watcher
+    interrupt: Interrupt
+    lease_timeout_seconds: float = 0.0
+    profile: Profile = field(default_factory=Profile)
+
+
+def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
+    """Send the calls of a plan, all of one wave; return what became of each."""
+    unrecorded: list[str] = []
+
+    def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
+        unrecorded.append(call.id)
+        tools.watcher.on_unrecorded(call, ticket, ending)
+
+    def pause(attempt: int) -> None:
+        tools.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
+
+    pace = Pace(tools.settings.project.api.spend.send_within_seconds, elapsed, pause)
+    work = Apply(
+        wave,
+        TimedRunner(tools.runner, tools.profile),
+        TimedJournal(leases, tools.profile),
+        pace,
+        plan_id=plan_id,
+        actor=tools.actor,
+        on_unrecorded=lost,
+        interrupted=lambda: bool(tools.interrupt),
+        concurrency=tools.settings.project.api.run_concurrency,
+    )
+    results = []
+    tools.interrupt.is_sending |= bool(wave.calls)
+    for result in work.run():
+        results.append(result)
+        tools.watcher.on_result(result)
+    order = {call.id: index for index, call in enumerate(wave.calls)}
+    results.sort(key=lambda result: order[result.call.id])
+    return Report(plan_id, tuple(results), work.stopped, unrecorded=tuple(unrecorded))
+
+
+class _LiveTables:
+    """What waiting sees of the live tables; what goes wrong is told and changes nothing that was spent."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
+        try:
+            answers = self._tools.reader.read_statuses(tables)
+        except ApiError as error:
+            self._tools.watcher.on_trouble(error.message)
+            return {}
+        self._tell(answers.values())
+        return {table: answer for table, answer in answers.items() if isinstance(answer, TableStatus)}
+
+    def snapshots(self, calls: Mapping[str, Sequence[Call]]) -> dict[str, TableSnapshot]:
+        try:
+            answers = self._tools.reader.read_tables(
+                {table: _columns_of_all(of_table) for table, of_table in calls.items()},
+                {table: _rows_of(of_table) for table, of_table in calls.items()},
+            )
+        except ApiError as error:
+            self._tools.watcher.on_trouble(error.message)
+            return {}
+        self._tell(answers.values())
+        return {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+
+    def _tell(self, answers: Iterable[object]) -> None:
+        for message in sorted({answer.message for answer in answers if isinstance(answer, ApiError)}):
+            self._tools.watcher.on_trouble(message)
+
+
+def _columns_of_all(calls: Iterable[Call]) -> frozenset[str]:
+    """Columns of which a value, and not only a state, tells that a call has run."""
+    return frozenset(column for call in calls if call.mode is Mode.ALL for column in call.columns)
+
+
+def _rows_of(calls: Iterable[Call]) -> Shortcut:
+    return Shortcut(rows=frozenset(row for call in calls for row in call.rows))
+
+
+def wait(report: Report, tools: Tools, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
+    """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
+
+    Calls that were settled before are left as they are; `others` are tables that are waited for besides. Raises
+    nothing: whatever goes wrong now does not change what was spent, and the report must come out.
+    """
+    calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
+    interrupt = tools.interrupt
+    patience = Patience(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
+    quiet = tools.settings.project.api.spend.quiet_seconds
+    with tools.profile.phase(Phase.WAITING):
+        waited = wait_until_settled(calls, others, _LiveTables(tools), patience, quiet, tools.watcher.on_poll)
+    results = settle(report.results, waited.snapshots)
+    try:
+        for before, result in zip(report.results, results, strict=True):
+            if result.settlement is not None and before.settlement is None:
+                tools.ledger.settle(result.call.id, result.settlement)
+    except LedgerError as error:
+        tools.watcher.on_trouble(error.message)
+    stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
+    return replace(
+        report, results=results, waited=True, still_running=waited.running, awaited=waited.awaited, stop=stop
+    )

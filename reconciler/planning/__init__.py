@@ -1,0 +1,1 @@
+"""What is due, decided purely: (desired, observed, history) to a plan."""

@@ -1,0 +1,69 @@
+"""What a cell waits for in its row: upstream cells that are neither done nor part of the plan."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import reduce
+from itertools import chain
+from operator import or_
+from typing import TypeAlias
+
+from reconciler.model import row_set
+from reconciler.model.observed import Column, TableSnapshot
+from reconciler.model.plan import Skip, SkipReason, WaitsFor
+from reconciler.planning.cell_decision import DONE_STATES, Verdict
+
+Waits: TypeAlias = dict[str, tuple[WaitsFor, ...]]
+"""Column id → what its blocked cells wait for."""
+
+IS_BLOCKED = bytes(verdict == Verdict.BLOCKED for verdict in range(256))
+"""Translation table from a verdict to 1 where it is BLOCKED."""
+
+
+def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, int]) -> dict[str, int]:
+    """Return upstream column id → the rows in which its cell is neither done nor among the `due` rows by column.
+
+    Input columns are not among them: what is missing there has a flag of its own.
+    """
+    rows = len(snapshot.row_ids)
+    found = {}
+    for upstream in column.upstream:
+        states = snapshot.states.get(upstream)
+        if states is not None:
+            ready = row_set.from_flags(states.translate(DONE_STATES)) | due.get(upstream, 0)
+            found[upstream] = row_set.every_row(rows) & ~ready
+    return found
+
+
+def blocked(column: Column, snapshot: TableSnapshot, due: Mapping[str, int]) -> int:
+    """Return the rows in which a column's cell waits for any other."""
+    return reduce(or_, unready(column, snapshot, due).values(), 0)
+
+
+def waits_for(
+    column: Column, snapshot: TableSnapshot, due: Mapping[str, int], verdicts: bytes, rows: int
+) -> tuple[WaitsFor, ...]:
+    """Return what the column's cells wait for that were judged to be blocked in `rows`."""
+    if Verdict.BLOCKED not in verdicts:
+        return ()
+    held = row_set.from_flags(verdicts.translate(IS_BLOCKED)) & rows
+    keys = {each.id: each.key for each in snapshot.columns}
+    return tuple(
+        WaitsFor(keys[upstream], upstream in column.implied)
+        for upstream, missing in unready(column, snapshot, due).items()
+        if missing & held
+    )
+
+
+def explained(skips: Iterable[Skip], waits: Mapping[str, Waits]) -> list[Skip]:
+    """Return the skips, those of blocked cells with what they wait for; `waits` goes by address.
+
+    An upstream column that one of a run's columns does not name counts as implied.
+    """
+    found = []
+    for skip in skips:
+        implied: dict[str, bool] = {}
+        if skip.reason is SkipReason.BLOCKED:
+            for each in chain.from_iterable(waits[skip.address].values()):
+                implied[each.column] = implied.get(each.column, False) or each.is_implied
+        found.append(replace(skip, waits_for=tuple(WaitsFor(key, implied[key]) for key in sorted(implied))))
+    return found

@@ -1,0 +1,63 @@
+"""How old a cell may get: a run's `refresh` laid over the ledger's last accepted call for each cell.
+
+Only what the ledger knows has an age. A cell that shows something and that no accepted call covered may be as fresh as
+today or years old: spending on that guess is not this tool's business, so it is told apart and left alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import compress
+from math import ceil, inf
+
+from reconciler.model import row_set
+from reconciler.model.manifest import At, Dates, Every, Refresh
+from reconciler.model.observed import Column
+from reconciler.planning.cell_decision import AWAITED, NEVER_BOUGHT, SPENT
+from reconciler.planning.ledger_view import Memory
+
+
+class Freshness:
+    """A `refresh` at the moment at which the ledger was recalled."""
+
+    def __init__(self, refresh: Refresh, recalled_at: float, dates: Mapping[At, Dates]) -> None:
+        """Take that moment in seconds since the epoch, by the store's clock, and where the calendars stand at it."""
+        self._refresh = refresh
+        self._recalled_at = recalled_at
+        self._dates = dates[refresh] if isinstance(refresh, At) else None
+
+    @property
+    def stale_before(self) -> datetime | None:
+        """The calendar's last date."""
+        return None if self._dates is None else self._dates.last
+
+    def facts(self, memory: Memory, column: Column) -> int:
+        """Return the bits of a column's facts that a `refresh` decides by (`planning/cell_decision.py`)."""
+        ages = memory.ages(column)
+        fresh = row_set.from_flags(self._is_fresh(ages))
+        never_bought = row_set.from_flags(bytes(age == inf for age in ages))
+        return fresh * SPENT | (memory.awaited(column) & ~fresh) * AWAITED | never_bought * NEVER_BOUGHT
+
+    def next_due(self, memory: Memory, columns: Iterable[Column], rows: int) -> datetime | None:
+        """Return when the first of the cells that are fresh now falls due; None where none is, or nobody can tell."""
+        flags = row_set.to_flags(rows, memory.rows)
+        oldest = -inf
+        for column in columns:
+            ages = memory.ages(column)
+            fresh = compress(compress(ages, flags), compress(self._is_fresh(ages), flags))
+            oldest = max(oldest, max(fresh, default=-inf))
+        if oldest == -inf:
+            return None
+        if isinstance(self._refresh, Every):
+            # A call's beginning, and so its end of being fresh, is the same however late one looks.
+            return datetime.fromtimestamp(ceil(self._recalled_at - oldest + self._refresh.seconds), UTC)
+        assert self._dates is not None
+        return None if self._dates.next is None else self._dates.next.astimezone(UTC)
+
+    def _is_fresh(self, ages: Iterable[float]) -> bytes:
+        """Return a flag an age: not yet as old as the `refresh` says; exactly at a calendar's date is fresh."""
+        if isinstance(self._refresh, Every):
+            too_old = self._refresh.seconds
+            return bytes(age < too_old for age in ages)
+        last = self.stale_before
+        oldest = inf if last is None else self._recalled_at - last.timestamp()
+        return bytes(age <= oldest and age != inf for age in ages)

@@ -1,0 +1,151 @@
+"""What the ledger says about each cell of a snapshot, as row masks: the half of planning that looks back."""
+
+from array import array
+from collections.abc import Mapping
+from math import inf
+
+from reconciler.model import row_set
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import Column, TableSnapshot
+from reconciler.spending import evidence
+
+
+class Memory:
+    """One table's history laid over its snapshot."""
+
+    def __init__(
+        self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], shows_within_seconds: float
+    ) -> None:
+        self._history = history
+        self.rows = len(snapshot.row_ids)
+        """How many rows it is about."""
+        self._row_index = row_index
+        self._configs = {column.id: column.config_digest for column in snapshot.columns}
+        self._in_doubt: dict[str, bytearray] = {}
+        self._awaited: dict[str, bytearray] = {}
+        self._unsettled: dict[str, bytearray] = {}
+        self._at_revision: dict[tuple[str, str], bytearray] = {}
+        self._bought: dict[str, array[int]] = {}
+        self._tries: dict[tuple[Mode, str], array[int]] = {}
+        self._ages: dict[str, array[float]] = {}
+        for call in history.calls:
+            if call.is_open:
+                self._flag(call, self._in_doubt)
+            elif call.state is CallState.ACCEPTED:
+                self._remember(call)
+                if not call.settled:
+                    self._flag(call, self._unsettled)
+                if _is_awaited(call, snapshot, row_index, shows_within_seconds):
+                    self._flag(call, self._awaited)
+
+    def in_doubt(self, column: Column) -> int:
+        """Rows in which a call that covered the column may have been paid for."""
+        return self._mask(self._in_doubt.get(column.id))
+
+    def awaited(self, column: Column) -> int:
+        """Rows covered by a call that was accepted lately and that none of its cells shows yet."""
+        return self._mask(self._awaited.get(column.id))
+
+    def unsettled(self, column: Column) -> int:
+        """Rows covered by an accepted call whose cells were not counted on an idle table yet."""
+        return self._mask(self._unsettled.get(column.id))
+
+    def at_revision(self, column: Column, revision: str) -> int:
+        """Rows bought by an accepted `all` call at `revision`."""
+        return self._mask(self._at_revision.get((column.id, revision)))
+
+    def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> int:
+        """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
+        tries = self._tries.get((mode, column.id))
+        if tries is None:
+            return 0
+        return row_set.from_flags(bytes(count >= max_attempts for count in tries))
+
+    def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
+        """Rows that accepted calls of this mode and revision took with the column's present configuration, in order."""
+        rows: dict[int, None] = {}
+        for call in self._history.accepted():
+            is_same = call.mode is mode and call.revision == revision
+            if is_same and call.configs.get(column.id) == column.config_digest:
+                for block in call.covered:
+                    if column.id in block.columns:
+                        rows.update(dict.fromkeys(self._indexes(block.rows)))
+        return list(rows)
+
+    def times_bought(self, column: str, rows: list[int]) -> int:
+        """How many accepted calls covered the cells, added up: it grows whenever one is bought (or was adopted)."""
+        bought = self._bought.get(column)
+        return sum(bought[row] for row in rows) if bought is not None else 0
+
+    def ages(self, column: Column) -> "array[float]":
+        """Seconds since the last accepted call for each row's cell began, in any mode; infinite where there is none.
+
+        Kept for the columns that are asked for alone: eight bytes a cell.
+        """
+        ages = self._ages.get(column.id)
+        if ages is None:
+            ages = self._ages[column.id] = array("d", [inf]) * self.rows
+            for call in self._history.accepted():
+                for block in call.covered:
+                    if column.id in block.columns:
+                        for index in self._indexes(block.rows):
+                            if call.age_seconds < ages[index]:
+                                ages[index] = call.age_seconds
+        return ages
+
+    def bought_within(self, column: Column, seconds: float) -> int:
+        """Rows for which a call began less than `seconds` ago and was accepted."""
+        return row_set.from_flags(bytes(age < seconds for age in self.ages(column))) if seconds else 0
+
+    def _remember(self, call: PastCall) -> None:
+        if call.mode is Mode.ALL and call.revision is not None:
+            for block in call.covered:
+                flags = [
+                    self._at_revision.setdefault((column, call.revision), bytearray(self.rows))
+                    for column in block.columns
+                ]
+                for index in self._indexes(block.rows):
+                    for flag in flags:
+                        flag[index] = 1
+        for block in call.covered:
+            counters = [self._bought.setdefault(column, self._zeros()) for column in block.columns]
+            if call.mode is not Mode.ALL:
+                counters += [
+                    self._tries.setdefault((call.mode, column), self._zeros())
+                    for column in block.columns
+                    if call.configs.get(column) == self._configs.get(column)
+                ]
+            for index in self._indexes(block.rows):
+                for counter in counters:
+                    counter[index] += 1
+
+    def _flag(self, call: PastCall, flags: dict[str, bytearray]) -> None:
+        for block in call.covered:
+            for column in block.columns:
+                marked = flags.setdefault(column, bytearray(self.rows))
+                for index in self._indexes(block.rows):
+                    marked[index] = 1
+
+    def _indexes(self, rows: tuple[str, ...]) -> list[int]:
+        """Indexes of the rows that still exist."""
+        known = map(self._row_index.get, rows)
+        return [index for index in known if index is not None]
+
+    def _zeros(self) -> "array[int]":
+        return array("I", bytes(4 * self.rows))
+
+    def _mask(self, flags: bytearray | None) -> int:
+        return 0 if flags is None else row_set.from_flags(flags)
+
+
+def _is_awaited(
+    call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], shows_within_seconds: float
+) -> bool:
+    """An accepted call may take a while to show, on an idle table too: to plan its cells again would buy them twice.
+
+    Cells that failed again look exactly like cells that have not begun, so they are awaited as long as any.
+    """
+    if call.settled or call.has_shown or call.age_seconds >= shows_within_seconds:
+        return False
+    return not evidence.movement(call, snapshot, row_index)

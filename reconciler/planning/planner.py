@@ -1,0 +1,95 @@
+"""(desired, observed, history) → Plan. Pure: the same inputs give the same plan, bit for bit.
+
+Per table: resolve the scopes, decide each column in dependency order (`cell_decision.py` decides about one cell), cover
+what is due with rectangles, and count the rest by reason.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.model.history import TableHistory
+from reconciler.model.manifest import Manifest
+from reconciler.model.observed import TableSnapshot
+from reconciler.model.plan import Pending, Plan, PlannedTable, Skip
+from reconciler.planning.growth import growth
+from reconciler.planning.rules import Rules
+from reconciler.planning.table_plan import Part
+from reconciler.planning.table_planner import TablePlanner
+from reconciler.planning.waves import in_turn, not_yet
+from reconciler.spending.approval import Approval
+from reconciler.text.digest import digest
+from reconciler.text.location import Problem
+
+
+def make_plan(
+    manifests: Sequence[Manifest],
+    snapshots: Mapping[str, TableSnapshot],
+    histories: Mapping[str, TableHistory],
+    rules: Rules,
+    unreadable: Sequence[Problem] = (),
+    *,
+    pending: Sequence[Manifest] = (),
+    within: Approval | None = None,
+    anyway: Approval | None = None,
+    manifest_digest: str = "",
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+) -> Plan:
+    """Compare what the manifests want with what the tables show and the ledger remembers.
+
+    `manifests` are those selected, `snapshots` and `histories` are by table id; a table without a snapshot has its
+    problem in `unreadable`, and a manifest whose table is not there yet is `pending`. `within` shrinks the plan to
+    cells that were approved. `anyway` holds cells that are due without a change that is looked at: no call then mixes
+    them with others, and each says its cause. `manifest_digest` is of all manifests, selected or not.
+    """
+    by_table: dict[str, list[Manifest]] = {}
+    for manifest in sorted(manifests, key=lambda manifest: (manifest.name, manifest.table_id)):
+        by_table.setdefault(manifest.table_id, []).append(manifest)
+    waiting: frozenset[str] = frozenset()
+    planned: dict[str, Part] = {}
+    while True:
+        for table, owners in by_table.items():
+            is_new = table not in planned or any(owner.name in waiting for owner in owners)
+            if table in snapshots and is_new:
+                history = histories.get(table) or TableHistory(table)
+                planned[table] = TablePlanner(owners, snapshots[table], history, rules, within, anyway, waiting).plan()
+        parts = list(planned.values())
+        calls = [call for part in parts for call in part.calls]
+        before = waiting
+        waiting |= not_yet(manifests, calls, (skip for part in parts for skip in part.skipped))
+        if waiting == before:
+            break
+    ordered = in_turn(manifests, calls)
+    grown = growth((*manifests, *pending), ordered, snapshots, rules.prices)
+    named = {call.manifest for call in ordered} | {each.manifest for each in grown}
+    return Plan(
+        manifest_digest=manifest_digest,
+        manifest_digests={
+            manifest.name: digest(manifest.content())
+            for manifest in sorted((*manifests, *pending), key=lambda manifest: manifest.name)
+            if manifest.name in named
+        },
+        tables=tuple(sorted((t for part in parts for t in part.tables), key=_by_manifest)),
+        # Table by table, so that upstream columns stay first also where two manifests share a table.
+        calls=ordered,
+        growth=grown,
+        skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
+        in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
+        ledger_id=next((each.ledger_id for each in histories.values() if each.ledger_id), ""),
+        held_up=tuple(skip for part in parts for skip in part.held_up),
+        waiting=in_turn(manifests, (call for part in parts for call in part.waiting)),
+        diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
+        include=include,
+        exclude=exclude,
+        pending=tuple(
+            Pending(manifest.name, manifest.table, manifest.table_place)
+            for manifest in sorted(pending, key=lambda manifest: manifest.name)
+        ),
+    )
+
+
+def _by_manifest(table: PlannedTable) -> tuple[str, str, str]:
+    return table.manifest, table.name, table.table_id
+
+
+def _by_address(skip: Skip) -> tuple[str, str]:
+    return skip.address, skip.table_id

@@ -1,0 +1,21 @@
+"""The project's settings that planning depends on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.limits import Prices
+from reconciler.model.manifest import At, Dates
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The project's settings that planning depends on, and where the manifests' calendars stand."""
+
+    prices: Prices
+    max_cells_per_call: int
+    quiet_seconds: float
+    """Q of `spend.md`."""
+    shows_within_seconds: float
+    """How long after its intent an accepted call may show nothing in its table: `Spend.shows_within_seconds`."""
+    dates: Mapping[At, Dates] = field(default_factory=dict)
+    """For every calendar of the manifests, at the moment at which the ledger was recalled."""

@@ -1,0 +1,188 @@
+"""What is wanted of a live table: a manifest's runs with their names resolved to columns and rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.errors import SettingsError
+from reconciler.model import condition, row_set
+from reconciler.model.manifest import ByTag, Manifest, Mode, Named, Run, Selection
+from reconciler.model.observed import Column, TableSnapshot
+from reconciler.model.row_filter import unknown_columns
+from reconciler.text.location import Place, Problem
+from reconciler.text.phrases import did_you_mean
+from reconciler.text.sanitize import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One run over one live table."""
+
+    manifest: Manifest
+    run: Run
+    columns: tuple[Column, ...]
+    """Output columns, in the table's order."""
+    rows: int
+    """Row mask."""
+
+    @property
+    def address(self) -> str:
+        """`manifest/run`."""
+        return f"{self.manifest.name}/{self.run.name}"
+
+
+def scopes(
+    manifests: Sequence[Manifest], snapshot: TableSnapshot, row_index: Mapping[str, int]
+) -> tuple[list[Scope], list[Problem]]:
+    """Resolve every run of `manifests`, all of which name this table.
+
+    Returns the scopes, `all` before the other modes and else in document order, and a problem for each name that the
+    table does not have, and for each condition that its rows were not asked about.
+    """
+    found: list[Scope] = []
+    problems: list[Problem] = []
+    columns = _Columns(snapshot)
+    claimed: dict[str, Manifest] = {}
+    for manifest in manifests:
+        before = len(problems)
+        for run in manifest.runs:
+            chosen = columns.resolve(run, problems)
+            rows = _rows(run, row_index, snapshot, problems)
+            found.append(Scope(manifest, run, chosen, rows))
+            problems.extend(_claims(manifest, run, chosen, claimed))
+        if isinstance(manifest.source, ByTag):
+            # The same line may be right for its other tables.
+            name = f"{_quoted(snapshot.name)}: "
+            problems[before:] = [replace(each, message=name + each.message) for each in problems[before:]]
+    found.sort(key=lambda scope: scope.run.mode is not Mode.ALL)
+    return found, problems
+
+
+class _Columns:
+    """A table's columns by the names a manifest may use."""
+
+    def __init__(self, snapshot: TableSnapshot) -> None:
+        self._outputs = tuple(column for column in snapshot.columns if not column.is_input)
+        self._order = {column.id: index for index, column in enumerate(snapshot.columns)}
+        self._by_id = {column.id: column for column in snapshot.columns}
+        self._by_key = {column.key: column for column in snapshot.columns}
+
+    def resolve(self, run: Run, problems: list[Problem]) -> tuple[Column, ...]:
+        """Return the run's columns, adding a problem for each name that is not an output column."""
+        if run.columns is None:
+            return tuple(column for column in self._outputs if column.is_meant_by_silence)
+        chosen: dict[str, Column] = {}
+        for named in run.columns:
+            # An id wins over a key: a key that looks like another column's id must not catch its calls.
+            column = self._by_id.get(named.text.lower()) or self._by_key.get(named.text)
+            if column is None:
+                problems.append(self._unknown(named))
+            elif column.is_input:
+                message = f"column {_quoted(named.text)} is an input column; input cells are never run"
+                problems.append(Problem(named.place, message, "Remove it from `columns`."))
+            elif column.id in chosen:
+                problems.append(Problem(named.place, f"column {_quoted(named.text)} is named twice, by key and by id"))
+            else:
+                chosen[column.id] = column
+        return tuple(sorted(chosen.values(), key=lambda column: self._order[column.id]))
+
+    def _unknown(self, named: Named) -> Problem:
+        message = f"the table has no column {_quoted(named.text)}"
+        guess = did_you_mean(named.text, [column.key for column in self._outputs])
+        if guess:
+            return Problem(named.place, message + guess)
+        keys = ", ".join(_quoted(column.key) for column in self._outputs[:10])
+        return Problem(named.place, message, f"Its output columns are {keys or 'none'}.")
+
+
+def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
+    """Return the columns that a run means, passing over names that the table does not have."""
+    return _Columns(snapshot).resolve(run, [])
+
+
+def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Problem]) -> int:
+    if run.selection is not None:
+        return _selected(run.selection, snapshot, problems)
+    if run.rows is None:
+        return row_set.every_row(len(snapshot.row_ids))
+    known = []
+    for named in run.rows:
+        index = row_index.get(named.text)
+        if index is None:
+            problems.append(Problem(named.place, f"the table has no row {_quoted(named.text)}", "Was it deleted?"))
+        else:
+            known.append(index)
+    return row_set.of_indexes(known, len(snapshot.row_ids))
+
+
+def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Problem]) -> int:
+    """Return the rows that meet a selection; none, and a problem, where nobody can tell."""
+    count = len(snapshot.row_ids)
+    rows = row_set.every_row(count)
+    if selection.where is not None:
+        unknown = unknown_columns(selection.where, snapshot.columns)
+        flags = snapshot.matches.get(condition.key(selection.where))
+        problems += unknown
+        if flags is None and not unknown:
+            # Only of a file that was taken for other manifests: a look asks the rows about every condition it serves.
+            message = "which rows meet this condition is not in the snapshot of the live tables"
+            hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
+            problems.append(Problem(selection.place, message, hint))
+        if flags is None or unknown:
+            return 0
+        rows = row_set.from_flags(flags)
+    return rows if selection.limit is None else row_set.first(rows, selection.limit, count)
+
+
+def _claims(manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]) -> Iterable[Problem]:
+    """Two documents over one column, one naming it by key and one by id, show only against the live table."""
+    for column in columns:
+        owner = claimed.setdefault(column.id, manifest)
+        if owner is not manifest:
+            place = _place_of(run, column)
+            message = f"column {_quoted(column.key)} of this table is claimed by `{owner.name}` too ({owner.place})"
+            yield Problem(place, message, "Each table and column belongs to one manifest.")
+
+
+def _place_of(run: Run, column: Column) -> Place:
+    for named in run.columns or ():
+        if named.text in (column.key, column.id):
+            return named.place
+    return run.place
+
+
+def _quoted(text: str) -> str:
+    return f"`{clean(text)}`"
+
+
+def select(manifests: Sequence[Manifest], include: Sequence[str], exclude: Sequence[str]) -> tuple[Manifest, ...]:
+    """Keep the runs that a selector of `include` names (all where it is empty) and none of `exclude` does.
+
+    A selector is a manifest's name, `name/run`, or `label=value`. One that matches nothing is a SettingsError.
+    """
+    for selector in (*include, *exclude):
+        if not any(_matches(selector, manifest, run) for manifest in manifests for run in manifest.runs):
+            raise SettingsError(f"the selector {_quoted(selector)} matches no run", hint=_selector_hint(manifests))
+    kept = []
+    for manifest in manifests:
+        runs = tuple(
+            run
+            for run in manifest.runs
+            if (not include or any(_matches(selector, manifest, run) for selector in include))
+            and not any(_matches(selector, manifest, run) for selector in exclude)
+        )
+        if runs:
+            kept.append(replace(manifest, runs=runs))
+    return tuple(kept)
+
+
+def _matches(selector: str, manifest: Manifest, run: Run) -> bool:
+    key, equals, value = selector.partition("=")
+    if equals:
+        return manifest.labels.get(key) == value
+    name, slash, run_name = selector.partition("/")
+    return name == manifest.name and (not slash or run_name == run.name)
+
+
+def _selector_hint(manifests: Sequence[Manifest]) -> str:
+    names = ", ".join(manifest.name for manifest in manifests[:10]) or "none"
+    return f"A selector is a manifest's name, `name/run` or `label=value`. The manifests here: {names}."

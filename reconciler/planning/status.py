@@ -1,0 +1,196 @@
+"""Where things stand: a plan read as a status of every run, and as the causes for which something is due.
+
+Nothing here decides anew: what is due, blocked or in doubt is the plan's word, so that `status`, `drift` and `plan` can
+never disagree.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from reconciler.model.manifest import Mode, Refresh
+from reconciler.model.plan import Call, CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, RunLine, SkipReason
+from reconciler.text.location import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class RunStanding:
+    """One run of a manifest."""
+
+    address: str
+    mode: Mode
+    revision: str | None
+    cells: int
+    """In its scope."""
+    shown: CellCounts | None
+    """Those cells by what they show; None where that was not needed to know that nothing is due."""
+    due: int
+    """What a call would buy now; while the table runs, nothing."""
+    credits: Decimal | None
+    """What that would cost; None where a price is unknown."""
+    waiting: int
+    """In progress, or due once the table is idle."""
+    blocked: int
+    """An upstream cell is not done and not due either."""
+    missing_inputs: int
+    in_doubt: int
+    """Covered by a call of which nobody knows whether it was paid for."""
+    exhausted: int
+    """Failed, and rerun as often as the run allows."""
+    not_started: int
+    """Empty, and bought as often as the run allows."""
+    age_unknown: int
+    """Run before the ledger knew it, so that nobody knows whether it is stale."""
+    held_back: int
+    """Behind a first portion of which too much failed."""
+    behind: int
+    """Of a manifest that waits for another, which is not at rest."""
+    next_due: datetime | None
+    """With a `refresh`: when the first of the cells that are fresh now falls due."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStanding:
+    """A manifest's table."""
+
+    manifest: str
+    table_id: str
+    name: str
+    run_status: str
+    is_finished: bool
+    rows: int
+    cells: CellCounts | None
+    """Of every output column, in a run's scope or not; None where rows were left unread."""
+    runs: tuple[RunStanding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything the manifests name."""
+
+    tables: tuple[TableStanding, ...]
+    calls: int
+    """What an apply would send now."""
+    in_doubt: tuple[OpenCall, ...]
+    diagnostics: tuple[Problem, ...]
+    pending: tuple[Pending, ...] = ()
+    """Manifests whose table is not there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One reason for which cells of one run are due."""
+
+    address: str
+    table_id: str
+    reason: Reason
+    revision: str | None
+    cells: int
+    credits: Decimal | None
+    table_name: str = ""
+    """As `Call.table_name`."""
+    refresh: Refresh | None = None
+    stale_before: datetime | None = None
+    """As in `RunLine`."""
+
+
+def standing(plan: Plan) -> Standing:
+    """Read a plan as a status."""
+    skipped: dict[tuple[str, str, SkipReason], int] = {}
+    for skip in plan.skipped:
+        key = (skip.table_id, skip.address, skip.reason)
+        skipped[key] = skipped.get(key, 0) + skip.cells
+    due = {(each.table_id, each.address): each for each in _drifts(plan, plan.calls)}
+    return Standing(
+        tables=tuple(_table(table, skipped, due) for table in plan.tables),
+        calls=len(plan.calls),
+        in_doubt=plan.in_doubt,
+        diagnostics=plan.diagnostics,
+        pending=plan.pending,
+    )
+
+
+def drifts(plan: Plan) -> tuple[Drift, ...]:
+    """Return why cells are due, one entry for each run that has any, in the plan's order."""
+    return _drifts(plan, (*plan.calls, *plan.waiting))
+
+
+def _drifts(plan: Plan, calls: Iterable[Call]) -> tuple[Drift, ...]:
+    found: dict[tuple[str, str], Drift] = {}
+    lines = {(table.table_id, run.address): run for table in plan.tables for run in table.runs}
+    for call in calls:
+        key = (call.table_id, call.address)
+        before = found.get(key)
+        price = call.credits
+        if before is not None:
+            price = None if price is None or before.credits is None else price + before.credits
+        cells = call.cells + (before.cells if before else 0)
+        found[key] = Drift(
+            call.address,
+            call.table_id,
+            call.reason,
+            call.revision,
+            cells,
+            price,
+            call.table_name,
+            *_refreshed(lines.get(key)),
+        )
+    return tuple(found.values())
+
+
+def _refreshed(run: RunLine | None) -> tuple[Refresh | None, datetime | None]:
+    return (None, None) if run is None else (run.refresh, run.stale_before)
+
+
+def _table(
+    table: PlannedTable, skipped: Mapping[tuple[str, str, SkipReason], int], due: Mapping[tuple[str, str], Drift]
+) -> TableStanding:
+    def count(address: str, reason: SkipReason) -> int:
+        return skipped.get((table.table_id, address, reason), 0)
+
+    runs = []
+    for run in table.runs:
+        drift = due.get((table.table_id, run.address))
+        runs.append(
+            RunStanding(
+                address=run.address,
+                mode=run.mode,
+                revision=run.revision,
+                cells=run.cells,
+                shown=run.states,
+                due=drift.cells if drift else 0,
+                credits=drift.credits if drift else Decimal(0),
+                waiting=count(run.address, SkipReason.IN_PROGRESS) + count(run.address, SkipReason.WAITING_FOR_TABLE),
+                blocked=count(run.address, SkipReason.BLOCKED),
+                missing_inputs=count(run.address, SkipReason.MISSING_INPUTS),
+                in_doubt=count(run.address, SkipReason.IN_DOUBT),
+                exhausted=count(run.address, SkipReason.ATTEMPTS_EXHAUSTED),
+                not_started=count(run.address, SkipReason.NOT_STARTED),
+                age_unknown=count(run.address, SkipReason.AGE_UNKNOWN),
+                held_back=count(run.address, SkipReason.HELD_BACK),
+                behind=count(run.address, SkipReason.WAITING),
+                next_due=run.next_due,
+            )
+        )
+    return TableStanding(
+        table.manifest,
+        table.table_id,
+        table.name,
+        table.run_status,
+        table.is_finished,
+        table.rows,
+        table.cells,
+        tuple(runs),
+    )
+
+
+def has_drifted(plan: Plan) -> bool:
+    """Say whether the tables are elsewhere than the manifests want them: cells are due, or nobody knows of some."""
+    return bool(plan.has_due or plan.in_doubt)
+
+
+def total(prices: Sequence[Decimal | None]) -> Decimal | None:
+    """Add up credits; None where any of them is unknown."""
+    known = [price for price in prices if price is not None]
+    return sum(known, Decimal(0)) if len(known) == len(prices) else None

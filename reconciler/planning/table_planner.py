@@ -1,0 +1,386 @@
+"""One table's share of the plan: scopes resolved, columns decided, what is due covered with rectangles."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import compress
+from typing import TypeAlias
+
+from reconciler.model import row_set
+from reconciler.model.compact import RowIndex
+from reconciler.model.history import PastCall, TableHistory
+from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh
+from reconciler.model.observed import Column, TableSnapshot, depths
+from reconciler.model.plan import (
+    Call,
+    Cause,
+    CellCounts,
+    OpenCall,
+    PlannedTable,
+    Reason,
+    RunLine,
+    Skip,
+    SkipReason,
+    Trial,
+)
+from reconciler.model.read_scope import narrowed, shortcut, suffices
+from reconciler.planning import blocking
+from reconciler.planning.cell_decision import (
+    AWAITED,
+    BLOCKED,
+    IN_DOUBT,
+    INSTEAD_OF_DUE,
+    IS_DUE,
+    IS_PENDING,
+    LEFT_ALONE,
+    MISSING_INPUTS,
+    SPENT,
+    STATE_BITS,
+    WAITS_FOR_OTHERS,
+    WHILE_RUNNING,
+    Verdict,
+    verdicts_of,
+)
+from reconciler.planning.freshness import Freshness
+from reconciler.planning.ledger_view import Memory
+from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
+from reconciler.planning.rules import Rules
+from reconciler.planning.scopes import Scope, scopes
+from reconciler.planning.table_plan import Part, skips_of
+from reconciler.planning.waves import Turns, is_on_trial, portion, trial
+from reconciler.spending import evidence
+from reconciler.spending.approval import Approval
+from reconciler.text.digest import digest, short_digest
+
+REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
+
+
+_Decided: TypeAlias = tuple[Scope, int, int, dict[Verdict, int]]
+"""A column in a scope: the rows due, the rows harmless to cover, and the cells that no scope takes, by verdict."""
+
+
+class TablePlanner:
+    """Plans one table for all the manifests that name it."""
+
+    def __init__(
+        self,
+        manifests: Sequence[Manifest],
+        snapshot: TableSnapshot,
+        history: TableHistory,
+        rules: Rules,
+        within: Approval | None,
+        anyway: Approval | None,
+        waiting: frozenset[str] = frozenset(),
+    ) -> None:
+        """`waiting` names the manifests that may not begin yet; the others are as for `make_plan`."""
+        assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
+        self._manifests = manifests
+        self._whole = snapshot
+        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.shows_within_seconds))
+        self._history = history
+        self._rules = rules
+        self._within = within
+        self._anyway = anyway
+        self._waiting = waiting
+        self._rows = len(snapshot.row_ids)
+        self._row_index = RowIndex(snapshot.row_ids)
+        self._memory = Memory(history, snapshot, self._row_index, rules.shows_within_seconds)
+        self._freshness: dict[Refresh, Freshness] = {
+            run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
+            for manifest in manifests
+            for run in manifest.runs
+            if run.refresh is not None
+        }
+        self._missing = row_set.from_flags(snapshot.missing_inputs)
+        self._depths = depths(snapshot.columns)
+        self._due: dict[str, int] = {}
+        """Column id → rows due in any scope."""
+        self._waits: dict[str, blocking.Waits] = {}
+        """By address."""
+        self._trials: dict[str, Trial | None] = {}
+        """Address → how the first portion of a run with a rollout came out."""
+        self._held_up: dict[str, int] = {}
+        """Address → approved cells that wait for others."""
+        self._portions: dict[str, dict[str, int]] = {}
+        """Address → column id → the due rows that may go first."""
+
+    def plan(self) -> Part:
+        """Return the table's share of the plan; a name the table does not have leaves it without calls."""
+        found, problems = scopes(self._manifests, self._snapshot, self._row_index)
+        part = Part(diagnostics=problems)
+        part.in_doubt = [self._open_call(call) for call in self._history.calls if call.is_open]
+        if problems:
+            part.tables = [self._line(manifest, []) for manifest in self._manifests]
+            return part
+        self._trials = {scope.address: trial(scope, self._snapshot, self._memory) for scope in found}
+        cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
+        skipped: dict[tuple[str, Verdict], int] = {}
+        for column, verdicts in self._decide(found):
+            for scope, due, harmless, others in verdicts:
+                cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
+                for verdict, count in others.items():
+                    skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
+        part.tables = [self._line(manifest, found) for manifest in self._manifests]
+        part.held_up = [
+            Skip(address, SkipReason.WAITING, cells, self._snapshot.id)
+            for address, cells in self._held_up.items()
+            if cells
+        ]
+        part.skipped = blocking.explained(skips_of(found, skipped, self._snapshot.id), self._waits)
+        if self._whole.unread_rows and not self._rows:
+            part.skipped = [
+                Skip(scope.address, SkipReason.NOT_DUE, self._cells(scope), self._snapshot.id) for scope in found
+            ]
+        turns = self._turns(cells)
+        calls = [call for scope in found for call in self._calls(scope, cells[scope.address], turns)]
+        calls.sort(key=self._upstream_first)
+        if self._snapshot.is_finished:
+            part.calls = calls
+        else:
+            part.waiting = calls
+        return part
+
+    def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
+        """Decide every output column after those it depends on, so that what is due upstream is known by its turn.
+
+        A cycle has no such order: it takes rounds, for as long as what fell due in one unblocks more in the next.
+        """
+        outputs = (column for column in self._snapshot.columns if not column.is_input)
+        order = sorted(outputs, key=lambda column: self._depths[column.id])
+        has_cycle = any(depth >= len(order) for depth in self._depths.values())
+        while True:
+            due = dict(self._due)
+            self._held_up.clear()
+            decided = [
+                (column.id, list(self._decide_column(column, [scope for scope in found if column in scope.columns])))
+                for column in order
+            ]
+            if self._due == due or not has_cycle:
+                return decided
+
+    def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[_Decided]:
+        """Decide a column for every scope that wants it."""
+        taken = 0
+        decided: list[tuple[Scope, int, int, bytes]] = []
+        for scope in wanting:
+            facts = self._facts(column, scope)
+            verdicts = facts.translate(verdicts_of(scope.run))
+            if not self._snapshot.is_finished:
+                verdicts = verdicts.translate(WHILE_RUNNING)
+            due = row_set.from_flags(verdicts.translate(IS_DUE)) & scope.rows & ~taken
+            withheld = self._withheld(scope, column)
+            if withheld is not None:
+                verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), 0
+            if self._within is not None:
+                listed = self._listed(self._within, column, scope)
+                due &= listed
+                held_up = row_set.from_flags(verdicts.translate(WAITS_FOR_OTHERS)) & scope.rows & listed
+                self._held_up[scope.address] = self._held_up.get(scope.address, 0) + row_set.count(held_up)
+            harmless = row_set.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
+            taken |= due
+            self._portions.setdefault(scope.address, {})[column.id] = portion(
+                scope, column, due, self._rows, self._memory
+            )
+            decided.append((scope, due, harmless, verdicts))
+        self._due[column.id] = taken
+        for scope, due, harmless, verdicts in decided:
+            waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows)
+            self._waits.setdefault(scope.address, {})[column.id] = waits
+            yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
+
+    def _withheld(self, scope: Scope, column: Column) -> Verdict | None:
+        """Return why nothing of a scope is due although its cells are; None where that is not so."""
+        if scope.manifest.name in self._waiting or is_on_trial(scope, column, self._memory):
+            return Verdict.WAITING
+        tried = self._trials[scope.address]
+        return Verdict.HELD_BACK if tried is not None and tried.is_breached else None
+
+    def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
+        key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
+        rows = approval.mask(key, scope.manifest.name, self._row_index)
+        if scope.run.refresh is not None:
+            # One approval buys a cell once, however soon it gets stale again.
+            rows &= ~self._memory.bought_within(column, approval.age_seconds)
+        return rows
+
+    def _facts(self, column: Column, scope: Scope) -> bytes:
+        """Gather one byte of facts a row."""
+        facts = (
+            self._states(column)
+            | self._missing * MISSING_INPUTS
+            | self._memory.in_doubt(column) * IN_DOUBT
+            | blocking.blocked(column, self._snapshot, self._due) * BLOCKED
+            | self._remembered(column, scope)
+        )
+        return row_set.to_flags(facts, self._rows)
+
+    def _states(self, column: Column) -> int:
+        """The states' bits; on a running table, what is pending and under way by no call of ours counts as empty.
+
+        It may run by itself meanwhile, and is due if it does not: that is seen once the table is idle.
+        """
+        states = self._snapshot.states[column.id]
+        found = row_set.from_flags(states)
+        if not self._snapshot.is_finished:
+            found &= ~(
+                (row_set.from_flags(states.translate(IS_PENDING)) & ~self._memory.unsettled(column)) * STATE_BITS
+            )
+        return found
+
+    def _remembered(self, column: Column, scope: Scope) -> int:
+        """The facts' bits that say whether the ledger's accepted calls are enough for the run."""
+        run = scope.run
+        if run.refresh is not None:
+            return self._freshness[run.refresh].facts(self._memory, column)
+        if run.revision is not None:
+            spent = self._memory.at_revision(column, run.revision)
+        else:
+            spent = self._memory.exhausted(column, run.mode, run.max_attempts)
+        return spent * SPENT | self._memory.awaited(column) * AWAITED
+
+    def _count(self, verdicts: bytes, rows: int, due: int, taken: int) -> dict[Verdict, int]:
+        """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
+        left = row_set.to_flags(row_set.from_flags(verdicts) & (rows & ~taken) * 0xFF, self._rows)
+        counts = {verdict: left.count(verdict) for verdict in Verdict}
+        del counts[Verdict.DUE]  # it was not approved
+        if not self._snapshot.is_finished:
+            counts[Verdict.WAITING_FOR_TABLE] = row_set.count(due)
+        return counts
+
+    def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> Turns:
+        behind: dict[str, int] = {}
+        for address, of_scope in cells.items():
+            for each in of_scope.values():
+                rest = each.due & ~self._portions[address][each.column]
+                behind[each.column] = behind.get(each.column, 0) | rest
+        columns = sorted(self._snapshot.columns, key=lambda column: self._depths.get(column.id, 0))
+        return Turns.of([column for column in columns if not column.is_input], self._due, behind, self._depths)
+
+    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells], turns: Turns) -> Iterator[Call]:
+        columns = [cells[column.id] for column in scope.columns]
+        for cause, of_cause in self._by_cause(scope, columns):
+            for wave, of_wave in turns.parted(of_cause):
+                for rectangle in cover(of_wave, self._rows, self._rules.max_cells_per_call):
+                    yield self._call(scope, rectangle, cause, wave)
+
+    def _by_cause(
+        self, scope: Scope, columns: Sequence[ColumnCells]
+    ) -> Iterator[tuple[Cause | None, Sequence[ColumnCells]]]:
+        """Part what is due by its cause; what one part covers in passing is never due in the other."""
+        if self._anyway is None:
+            yield None, columns
+            return
+        listed = [self._listed(self._anyway, column, scope) for column in scope.columns]
+        yield Cause.DUE, [replace(cells, due=cells.due & rows) for cells, rows in zip(columns, listed, strict=True)]
+        yield Cause.CHANGE, [replace(cells, due=cells.due & ~rows) for cells, rows in zip(columns, listed, strict=True)]
+
+    def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None, wave: int) -> Call:
+        columns = {column.id: column for column in scope.columns}
+        ids = tuple(part.column for part in rectangle.parts)
+        start, length = rectangle.start, rectangle.length
+        names = {at: self._snapshot.row_ids[start + at] for at in row_set.indexes(rectangle.rows, length)}
+        rows = tuple(names.values())
+        due = {
+            part.column: [start + at for at in row_set.indexes(rectangle.due(part), length)] for part in rectangle.parts
+        }
+        covered, prices = rectangle.blocks(names), self._rules.prices
+        work = {
+            "table": self._snapshot.id,
+            "mode": scope.run.mode.value,
+            "revision": scope.run.revision,
+            "columns": ids,
+            "rows": rows,
+            "due": [[block.columns, block.rows] for block in covered],
+            "bought_before": sum(self._memory.times_bought(column, indexes) for column, indexes in due.items()),
+        }
+        return Call(
+            id=short_digest(work),
+            address=scope.address,
+            table_id=self._snapshot.id,
+            mode=scope.run.mode,
+            revision=scope.run.revision,
+            columns=ids,
+            column_keys=tuple(columns[column].key for column in ids),
+            rows=rows,
+            cells=rectangle.cells,
+            credits=prices.sum((columns[column], len(indexes)) for column, indexes in due.items()),
+            reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
+            covered=covered,
+            before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
+            configs={column: columns[column].config_digest for column in ids},
+            kinds={column: columns[column].kind for column in ids},
+            prices={column: prices.sum([(columns[column], 1)]) for column in ids},
+            cause=cause,
+            wave=wave,
+            table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",
+        )
+
+    def _upstream_first(self, call: Call) -> tuple[int, int]:
+        """The call's wave, then the depth of its first column: what others wait for is sent before them."""
+        return call.wave, min(self._depths[column] for column in call.columns)
+
+    def _shown(self, scope: Scope) -> CellCounts | None:
+        """Count the cells of a scope by what they show; None where they were left unread."""
+        if self._whole.unread_rows and scope.run.rows is None:
+            return None
+        flags = row_set.to_flags(scope.rows, self._rows)
+        states = (self._snapshot.states[column.id] for column in scope.columns)
+        return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
+
+    def _cells(self, scope: Scope) -> int:
+        """How many cells a scope holds, read or not."""
+        unread = self._whole.unread_rows if scope.run.rows is None else 0
+        return len(scope.columns) * (row_set.count(scope.rows) + unread)
+
+    def _open_call(self, call: PastCall) -> OpenCall:
+        quiet_for = max(0.0, self._rules.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+        is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
+        return OpenCall(
+            call.id,
+            call.address,
+            call.table_id,
+            call.cells,
+            call.credits,
+            call.age_seconds,
+            call.actor,
+            quiet_for,
+            self._snapshot.name if is_one_of_several else "",
+        )
+
+    def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
+        outputs = [column for column in self._snapshot.columns if not column.is_input]
+        return PlannedTable(
+            manifest=manifest.name,
+            table_id=self._snapshot.id,
+            name=self._snapshot.name,
+            run_status=self._snapshot.run_status,
+            is_finished=self._snapshot.is_finished,
+            rows=self._whole.num_rows,
+            columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
+            cells=None if self._whole.unread_rows else CellCounts.of(self._whole.states.values()),
+            output_cells=self._whole.num_rows * len(outputs),
+            runs=tuple(
+                self._run_line(scope)
+                for run in manifest.runs
+                for scope in found
+                if scope.manifest is manifest and scope.run is run
+            ),
+            labels=dict(manifest.labels),
+            ledger_version=self._history.version,
+            source=manifest.source,
+        )
+
+    def _run_line(self, scope: Scope) -> RunLine:
+        freshness = None if scope.run.refresh is None else self._freshness[scope.run.refresh]
+        return RunLine(
+            scope.address,
+            scope.run.mode,
+            scope.run.revision,
+            scope.run.max_attempts,
+            len(scope.columns),
+            self._cells(scope),
+            self._shown(scope),
+            self._trials.get(scope.address),
+            refresh=scope.run.refresh,
+            stale_before=freshness.stale_before if freshness else None,
+            next_due=freshness.next_due(self._memory, scope.columns, scope.rows) if freshness else None,
+        )

@@ -1,0 +1,153 @@
+"""In what order a plan's calls are sent: what others wait for first, and a first portion before the rest.
+
+A wave is sent, ends, and is looked at before the next one: a cell whose upstream cell failed is then no longer due.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.model import row_set
+from reconciler.model.manifest import Manifest
+from reconciler.model.manifest_order import before
+from reconciler.model.observed import CellState, Column, TableSnapshot
+from reconciler.model.plan import Call, Skip, SkipReason, Trial
+from reconciler.planning.ledger_view import Memory
+from reconciler.planning.rectangles import ColumnCells
+from reconciler.planning.scopes import Scope
+
+_UNSETTLED = frozenset(
+    {
+        *(SkipReason.IN_PROGRESS, SkipReason.IN_DOUBT, SkipReason.HELD_BACK),
+        *(SkipReason.WAITING, SkipReason.WAITING_FOR_TABLE),
+    }
+)
+"""A manifest with such cells is not at rest: what comes after it has to wait."""
+
+
+def trial(scope: Scope, snapshot: TableSnapshot, memory: Memory) -> Trial | None:
+    """Say how the first portion of a scope came out, over the columns that it is complete for; None without rollout."""
+    rollout = scope.run.rollout
+    if rollout is None:
+        return None
+    cells = failed = 0
+    for column in scope.columns:
+        portion = _tried(scope, column, memory)[: rollout.first]
+        if len(portion) == rollout.first:
+            states = snapshot.states[column.id]
+            cells += len(portion)
+            failed += sum(states[row] == CellState.FAILED for row in portion)
+    return Trial(rollout.first, rollout.max_failed, cells, failed)
+
+
+def portion(scope: Scope, column: Column, due: int, rows: int, memory: Memory) -> int:
+    """Return which of a column's due rows may go before the portion is known to be good: all, where it is complete."""
+    rollout = scope.run.rollout
+    if rollout is None:
+        return due
+    missing = rollout.first - len(_tried(scope, column, memory))
+    return due if missing <= 0 else row_set.of_indexes(row_set.indexes(due, rows)[:missing], rows)
+
+
+def is_on_trial(scope: Scope, column: Column, memory: Memory) -> bool:
+    """Say whether a column's first portion was bought and has not shown yet: then nobody can say how it came out."""
+    rollout = scope.run.rollout
+    if rollout is None:
+        return False
+    portion = _tried(scope, column, memory)[: rollout.first]
+    awaited = row_set.to_flags(memory.awaited(column), memory.rows)
+    return any(awaited[row] for row in portion)
+
+
+def _tried(scope: Scope, column: Column, memory: Memory) -> list[int]:
+    """Rows that were tried, in order; of a run that names its rows only those: the others may be left unread."""
+    tried = memory.tried(column, scope.run.mode, scope.run.revision)
+    if scope.run.rows is None:
+        return tried
+    named = row_set.of_indexes(tried, memory.rows) & scope.rows
+    flags = row_set.to_flags(named, memory.rows)
+    return [row for row in tried if flags[row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """When the cells of a table are sent: first portions and what needs no trial, upstream first, then all the rest."""
+
+    early: Mapping[str, int]
+    """Column id → the wave of its cells that go before the rest, from 1."""
+    late: Mapping[str, int]
+    """Column id → the wave of its other cells."""
+    behind: Mapping[str, int]
+    """Column id → the rows of those: behind a portion, or downstream of a cell that is."""
+
+    @classmethod
+    def of(
+        cls, columns: Sequence[Column], due: Mapping[str, int], behind: Mapping[str, int], depths: Mapping[str, int]
+    ) -> "Turns":
+        """Give each column its turns; `columns` come upstream first, `behind` holds the rows behind a portion.
+
+        A cell waits for what is due upstream in its row. In a cycle nobody waits: none of its cells could ever begin.
+        """
+        early: dict[str, int] = {}
+        late: dict[str, int] = {}
+        rows: dict[str, int] = {}
+        for column in columns:
+            above = [other for other in column.upstream if other in early and depths[other] < depths[column.id]]
+            wanted = due.get(column.id, 0)
+            waiting = behind.get(column.id, 0)
+            for other in above:
+                waiting |= wanted & rows[other]
+            rows[column.id] = waiting
+            before = [early[other] for other in above if due.get(other, 0) & ~rows[other] & wanted & ~waiting]
+            early[column.id] = max(before, default=0) + 1
+            late[column.id] = max((late[other] for other in above if rows[other] & waiting), default=0) + 1
+        begun = max((early[column] for column in early if due.get(column, 0) & ~rows[column]), default=0)
+        return cls(early, {column: wave + begun for column, wave in late.items()}, rows)
+
+    def parted(self, columns: Iterable[ColumnCells]) -> list[tuple[int, list[ColumnCells]]]:
+        """Part a scope's cells into waves."""
+        waves: dict[int, list[ColumnCells]] = {}
+        for cells in columns:
+            behind = cells.due & self.behind[cells.column]
+            for wave, due in ((self.early, cells.due & ~behind), (self.late, behind)):
+                if due:
+                    waves.setdefault(wave[cells.column], []).append(replace(cells, due=due))
+        return sorted(waves.items())
+
+
+def not_yet(manifests: Iterable[Manifest], calls: Iterable[Call], skipped: Iterable[Skip]) -> frozenset[str]:
+    """Return the manifests that may not begin: one that comes first is not at rest, and nothing of it is due."""
+    begun = {call.manifest for call in calls}
+    unsettled = {skip.address.partition("/")[0] for skip in skipped if skip.reason in _UNSETTLED}
+    held = unsettled - begun
+    return frozenset(manifest.name for manifest in manifests if any(named.text in held for named in manifest.upstream))
+
+
+def in_turn(manifests: Sequence[Manifest], calls: Iterable[Call]) -> tuple[Call, ...]:
+    """Return the calls with their waves counted over all manifests: those of one begin when the ones before it end."""
+    calls = tuple(calls)
+    if not any(manifest.upstream for manifest in manifests):
+        return calls
+    lasting: dict[str, int] = {}
+    for call in calls:
+        lasting[call.manifest] = max(lasting.get(call.manifest, 0), call.wave)
+    passed = before(manifests, lasting)
+    return tuple(replace(call, wave=call.wave + passed[call.manifest]) for call in calls)
+
+
+def parted(calls: Sequence[Call]) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+    """Return the calls of the first wave, and those of later ones."""
+    first = min((call.wave for call in calls), default=1)
+    return tuple(call for call in calls if call.wave == first), tuple(call for call in calls if call.wave > first)
+
+
+def above(name: str, manifests: Iterable[Manifest]) -> frozenset[str]:
+    """Return the names of all manifests that come before one."""
+    known = {manifest.name: manifest for manifest in manifests}
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        manifest = known.get(pending.pop())
+        fresh = {named.text for named in manifest.upstream} - found if manifest is not None else set()
+        found |= fresh
+        pending += fresh
+    return frozenset(found)

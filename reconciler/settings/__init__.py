@@ -1,0 +1,1 @@
+"""Flags, environment, project file and git: where every setting comes from."""

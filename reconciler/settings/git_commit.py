@@ -1,0 +1,153 @@
+"""The files of one git commit, as raw blobs: nothing is checked out, filtered or run, and no attribute is obeyed."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from reconciler.errors import SettingsError
+from reconciler.manifests.find_files import may_hold_manifests
+from reconciler.manifests.yaml_reader import MAX_BYTES
+from reconciler.text.sanitize import clean
+
+GIT_SECONDS = 60.0
+MAX_FILES = 100_000
+"""Files taken from one commit at most."""
+
+_SHA = re.compile(rb"([0-9a-f]{40}([0-9a-f]{24})?)\n")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_ENTRY = re.compile(rb"([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)", re.DOTALL)
+_LINK, _MODULE = "120000", "160000"
+_ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+# A file of the project can be a repository that names a program to run; the user's own may name one, too.
+_SAFE = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+# All that git needs. Whatever it starts after all finds neither the token, the ledger's URL nor a key.
+_PASSED_ON = frozenset(
+    {
+        *(
+            "APPDATA",
+            "HOME",
+            "HOMEDRIVE",
+            "HOMEPATH",
+            "LD_LIBRARY_PATH",
+            "LOGNAME",
+            "PATH",
+            "PROGRAMDATA",
+            "SYSTEMROOT",
+        ),
+        *("TEMP", "TMP", "TMPDIR", "USER", "USERPROFILE", "XDG_CONFIG_HOME"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file of a commit."""
+
+    path: str
+    """From the top of the repository, with slashes."""
+    mode: str
+    """As git writes it: `100644`, `120000` for a link."""
+    id: str
+    size: int
+
+    @property
+    def is_link(self) -> bool:
+        """A symbolic link; what it leads to may lie anywhere, so it is never followed."""
+        return self.mode == _LINK
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of the repository that holds a folder."""
+
+    id: str
+    top: Path
+    """The folder of the work tree."""
+    blobs: Mapping[str, Blob]
+    """All its files and links, by path."""
+
+    def below(self, paths: Iterable[str]) -> list[Blob]:
+        """Return the YAML and JSON files below `paths`, what stands exactly at them, and links that may lead there."""
+        wanted = {os.path.normpath(path) for path in paths}
+        found = []
+        for path, blob in self.blobs.items():
+            pure = PurePosixPath(path)
+            is_named = path in wanted
+            is_below = "." in wanted or any(str(parent) in wanted for parent in pure.parents)
+            if is_named or (is_below and (may_hold_manifests(pure) or (blob.is_link and not pure.suffix))):
+                found.append(blob)
+        if len(found) > MAX_FILES:
+            raise SettingsError(f"commit {self.id[:12]} holds more than {MAX_FILES:,} files where manifests are")
+        return found
+
+    def read(self, blobs: Sequence[Blob]) -> dict[str, bytes]:
+        """Return what files hold, by path; of one that is too large for any reader just enough to tell."""
+        wanted = [blob for blob in blobs if blob.size <= MAX_BYTES]
+        said = _git(self.top, "cat-file", "--batch", given="".join(f"{blob.id}\n" for blob in wanted).encode())
+        contents = {blob.path: b" " * (MAX_BYTES + 1) for blob in blobs if blob.size > MAX_BYTES}
+        at = 0
+        for blob in wanted:
+            header = said.index(b"\n", at)
+            if said[at:header] != f"{blob.id} blob {blob.size}".encode():
+                raise SettingsError(f"git gave something else for {clean(blob.path)} at {self.id[:12]}")
+            contents[blob.path] = said[header + 1 : header + 1 + blob.size]
+            at = header + blob.size + 2
+        return contents
+
+
+def find_commit(ref: str, folder: Path) -> Commit | None:
+    """Return the commit that `ref` names in the repository that holds `folder`; None where git knows none.
+
+    Raises SettingsError for a ref that could be taken for an option or for two commits, and where git fails.
+    """
+    if not ref or ref.startswith("-") or _UNSAFE.search(ref):
+        raise SettingsError(f"`{clean(ref)}` cannot be the name of a commit", hint="Name a branch, a tag or a commit.")
+    top = run_git(folder, "rev-parse", "--show-toplevel")
+    said = run_git(
+        folder, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
+    )
+    if top is None or said is None or said.returncode or top.returncode:
+        return None
+    if b"ambiguous" in said.stderr:
+        raise SettingsError(f"`{clean(ref)}` names more than one commit", hint="Write refs/heads/… or the commit's id.")
+    sha = _SHA.fullmatch(said.stdout)
+    if sha is None:
+        return None
+    commit = sha[1].decode()
+    blobs = {}
+    for entry in _git(folder, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+        match = _ENTRY.fullmatch(entry)
+        if match is not None and match[1].decode() != _MODULE:
+            path = os.fsdecode(match[4])
+            blobs[path] = Blob(path, match[1].decode(), match[2].decode(), int(match[3]))
+    return Commit(commit, Path(os.fsdecode(top.stdout.rstrip(b"\n"))), blobs)
+
+
+def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
+    done = run_git(folder, *arguments, given=given)
+    if done is None or done.returncode:
+        said = "it cannot be run" if done is None else clean(done.stderr.decode("utf-8", "replace").strip())
+        raise SettingsError(f"git could not read the commit: {said}")
+    return done.stdout
+
+
+def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.upper() in _PASSED_ON or name.startswith("GIT_")}
+
+
+def run_git(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
+    """Run git in a folder, and wait for it; None where there is no git or it does not answer."""
+    try:
+        return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
+            ["git", "-C", os.fspath(folder), *_SAFE, "--no-replace-objects", *arguments],  # noqa: S607 - the user's git
+            input=given,
+            capture_output=True,
+            timeout=GIT_SECONDS,
+            check=False,
+            env={**_passed_on(os.environ), **_ENVIRONMENT},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None

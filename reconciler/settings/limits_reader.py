@@ -1,0 +1,143 @@
+"""Limits as people write them → Limits: one spelling for the project file, RECONCILER_LIMITS and `--limits`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from reconciler.errors import ManifestError
+from reconciler.manifests import json_schema
+from reconciler.manifests.yaml_reader import Document, parse
+from reconciler.model.limits import Cap, Limit, Limits, Rule
+from reconciler.model.manifest import Mode
+from reconciler.text.location import Problem
+from reconciler.text.phrases import path_text, quote
+
+DECIMAL_PLACES = 6
+"""Of a price or limit at most, so that sums stay exact and short."""
+
+Path = tuple[str | int, ...]
+
+
+def exact(value: float) -> Decimal:
+    """Return a number as it is written in decimals, not as binary holds it: 0.1, not 0.1000000000000000055."""
+    return Decimal(repr(value))
+
+
+def too_fine(document: Document, at: Path) -> Iterator[Problem]:
+    """Yield a problem for every number below the path `at` with more decimal places than sums may have."""
+    value: Any = document.value
+    for step in at:
+        value = value.get(step) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        for key in value:
+            yield from too_fine(document, (*at, key))
+    elif (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -int(exact(value).as_tuple().exponent) > DECIMAL_PLACES
+    ):
+        yield Problem(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+
+
+def named_twice(document: Document, at: Path) -> Iterator[Problem]:
+    """Yield a problem for each table whose limits stand below the path `at` twice: ids are the same in any case."""
+    value: Any = document.value
+    for step in (*at, "tables"):
+        value = value.get(step) if isinstance(value, dict) else None
+    first: dict[str, str] = {}
+    for table in value if isinstance(value, dict) else ():
+        other = first.setdefault(table.lower(), table)
+        if other != table:
+            line = document.place((*at, "tables", other), key=True).line
+            message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
+            hint = "A table's id is the same in upper and lower case. Keep one of the two."
+            yield Problem(document.place((*at, "tables", table), key=True), message, hint)
+
+
+def limits_of(document: Document, at: Path) -> Limits:
+    """Return the limits that stand at the path `at` of a project file; the schema has found the document sound."""
+    return _Reader(document, at, "").limits()
+
+
+def limits_in(text: str, source: str) -> Limits:
+    """Return the limits in the text of a variable or flag, which is what `spec.limits` would hold.
+
+    A ManifestError carries everything that is wrong with it.
+    """
+    documents = parse(text.encode("utf-8", "replace"), source)
+    if not documents:
+        return Limits()
+    document = documents[0]
+    at: Path = ("spec", "limits")
+    whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
+    found = [each for each in json_schema.problems("project", whole) if each.at[:2] == at]
+    problems = [Problem(document.place(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
+    problems += [Problem(other.place(()), f"{source} holds one mapping") for other in documents[1:]]
+    problems += too_fine(document, ())
+    problems += named_twice(document, ())
+    if problems:
+        raise ManifestError(problems)
+    return _Reader(document, (), source).limits()
+
+
+def _shorter(message: str) -> str:
+    """Without the path to the limits, of which the variable and the flag hold nothing."""
+    return message.replace("spec.limits.", "").replace("spec.limits", "the limits")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the limits at one place of a document."""
+
+    document: Document
+    at: Path
+    source: str
+    """The variable or flag; empty: a file, whose name and line say it."""
+
+    def limits(self) -> Limits:
+        value: Any = self.document.value
+        for step in self.at:
+            value = value.get(step, {}) if isinstance(value, dict) else {}
+        contact = value.get("contact", "")
+        whole = self.cap((), value, contact)
+        per_table = self.cap(("per_table",), value.get("per_table", {}), contact)
+        return Limits(
+            max_credits=whole.max_credits,
+            max_cells=whole.max_cells,
+            per_table=replace(per_table, max_rerun_share=whole.max_rerun_share),
+            tables={
+                table.lower(): self.cap(("tables", table), cap, contact)
+                for table, cap in value.get("tables", {}).items()
+            },
+            per_label={
+                label: self.cap(("per_label", label), cap, contact) for label, cap in value.get("per_label", {}).items()
+            },
+            modes={
+                Mode(mode): Rule(tuple(labels), self.where(("modes", mode)), contact)
+                for mode, labels in value.get("modes", {}).items()
+            },
+            protected={
+                column: Rule((), self.where(("protected_columns", index), key=False), contact)
+                for index, column in enumerate(value.get("protected_columns", ()))
+            },
+        )
+
+    def cap(self, path: Path, value: Mapping[str, Any] | float, contact: str) -> Cap:
+        """Return one mapping's limits; a bare number is credits."""
+        if not isinstance(value, Mapping):
+            return Cap(max_credits=self.limit(path, value, contact))
+        contact = value.get("contact", contact)
+        found = {
+            name: self.limit((*path, name), value.get(name), contact)
+            for name in ("max_credits", "max_cells", "max_rerun_share")
+        }
+        return Cap(**found)
+
+    def limit(self, path: Path, value: float | None, contact: str) -> Limit | None:
+        return None if value is None else Limit(exact(value), self.where(path), contact)
+
+    def where(self, path: Path, *, key: bool = True) -> str:
+        at = (*self.at, *path)
+        place = self.document.place(at, key=key)
+        return f"{self.source or f'{place.path}:{place.line}'} ({path_text(at)})"

@@ -1,0 +1,195 @@
+"""The project file: settings that a project's manifests share, checked and with every default in place."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import ManifestError
+from reconciler.manifests import json_schema
+from reconciler.manifests.yaml_reader import Document, read_documents
+from reconciler.model.limits import Limits, Prices
+from reconciler.settings.limits_reader import exact, limits_of, named_twice, too_fine
+from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
+from reconciler.text.location import Place, Problem
+from reconciler.text.phrases import quote
+
+PROJECT_KIND = "Project"
+FLOORS = {"call_seconds": 10, "quiet_seconds": 60}
+"""Seconds that T and Q may not be below, unless the API is on this machine: a real one answers and starts more slowly,
+and what it bought would be taken for what it never got."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """The timing of run calls; the letters are those of `spend.md`."""
+
+    send_within_seconds: float = 2.0
+    """D: a call is sent only if less than this has passed since before its intent was recorded."""
+    call_seconds: float = 30.0
+    """T: how long a whole run call may take."""
+    quiet_seconds: float = 180.0
+    """Q: how long a call in doubt rests before the live table may prove that it never landed; more than D + T."""
+    lease_seconds: float = 60.0
+    """How long a table stays reserved for an apply that died."""
+
+    @property
+    def shows_within_seconds(self) -> float:
+        """How long after its intent an accepted call is awaited at most: an answer may take D + T, a run Q to show."""
+        return self.send_within_seconds + self.call_seconds + self.quiet_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """How the API is called."""
+
+    url: str = "https://api.extruct.ai"
+    concurrency: int = 16
+    """Requests at once, 1 to 32."""
+    run_concurrency: int = 4
+    """Run calls at once, of as many tables; those of one table go one after the other."""
+    timeout_seconds: float = 30.0
+    """For one read."""
+    page_rows: int = 500
+    """Rows read with one request."""
+    max_cells_per_call: int = 1000
+    """Bounds what one unclear answer can put in doubt."""
+    spend: Spend = field(default_factory=Spend)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the project file says, or the defaults where it says nothing."""
+
+    manifests: tuple[str, ...] = ()
+    """Files and folders, relative to the project file; empty: it names none."""
+    ledger: str | None = None
+    """A URL or a path, relative to the project file; None: it names none."""
+    api: ApiSettings = field(default_factory=ApiSettings)
+    prices: Prices = field(default_factory=Prices)
+    limits: Limits = field(default_factory=Limits)
+
+
+DEFAULT_PROJECT = Project()
+"""Where there is no project file."""
+
+
+def load_project(path: Path, api_url: str | None = None) -> Project:
+    """Return the project file's settings; a ManifestError carries everything that is wrong with the file.
+
+    `api_url` is the API's address if a flag or the environment names one, which is stronger than the file's.
+    """
+    return project_of(read_documents(path), path.as_posix(), api_url)
+
+
+def project_of(documents: Sequence[Document], path: str, api_url: str | None = None) -> Project:
+    """Return the settings in the documents of the project file named `path`, as `load_project` does."""
+    if not documents:
+        message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
+        raise ManifestError([Problem(Place(path, 1, 1), message)])
+    first, *others = documents
+    problems = [Problem(other.place(()), "a project file holds one document") for other in others]
+    problems += _faults(first, api_url)
+    if problems:
+        raise ManifestError(problems)
+    value: Any = first.value
+    spec = value.get("spec", {})
+    api = spec.get("api", {})
+    prices = spec.get("prices", {})
+    return Project(
+        manifests=tuple(spec.get("manifests", ())),
+        ledger=spec.get("ledger"),
+        api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
+        prices=Prices(
+            default=exact(prices["default"]) if "default" in prices else None,
+            kinds=_exact_each(prices.get("kinds", {})),
+            columns=_exact_each(prices.get("columns", {})),
+        ),
+        limits=limits_of(first, ("spec", "limits")),
+    )
+
+
+def _faults(document: Document, api_url: str | None) -> Iterator[Problem]:
+    """Yield what is wrong with the document, by its schema and by the rules that no schema can say."""
+    value = document.value
+    found = json_schema.problems("project", value)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind != PROJECT_KIND:
+        message = f"a project file is of kind `Project`, but this document is of kind {quote(kind)}"
+        yield Problem(document.place(("kind",)), message)
+        return
+    for each in found:
+        yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
+    yield from _wrong_ledger(document)
+    yield from _short_quiet_period(document)
+    yield from _below_the_floor(document, api_url)
+    yield from named_twice(document, ("spec", "limits"))
+    for key in ("prices", "limits"):
+        yield from too_fine(document, ("spec", key))
+
+
+def _wrong_ledger(document: Document) -> Iterator[Problem]:
+    """A ledger that is not understood, or could send a secret elsewhere; it may hold a password, so it is not shown."""
+    at = ("spec", "ledger")
+    ledger = _value(document.value, at)
+    if not isinstance(ledger, str) or not ledger:
+        return  # the schema's business
+    fault = ledger_fault(ledger, is_windows=os.name == "nt")
+    if fault:
+        yield Problem(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
+    elif leads_elsewhere(ledger):
+        message = f"the URL in {'.'.join(at)} holds a setting that could lead to another server, file or secret"
+        hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else name the ledger in RECONCILER_LEDGER."
+        yield Problem(document.place(at), message, hint)
+
+
+def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Problem]:
+    """Times so short that a slow answer of the real API would pass for none."""
+    in_file = _value(document.value, ("spec", "api", "url"))
+    url = api_url or (in_file if isinstance(in_file, str) else ApiSettings().url)
+    if is_loopback(url):
+        return
+    at = ("spec", "api", "spend")
+    for key, value in _numbers(document.value, at):
+        least = FLOORS.get(key)
+        if least is not None and value < least:
+            message = f"{'.'.join(at)}.{key} must be at least {least}, but it is {value:g}"
+            hint = "Only an API on this machine (a simulator on 127.0.0.1) may be given less time."
+            yield Problem(document.place((*at, key)), message, hint)
+
+
+def _short_quiet_period(document: Document) -> Iterator[Problem]:
+    """R4 of `spend.md`: a call that may still be on its way must not be judged."""
+    at = ("spec", "api", "spend")
+    given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
+    spend = Spend(**given)
+    longest = exact(spend.send_within_seconds) + exact(spend.call_seconds)
+    if exact(spend.quiet_seconds) <= longest:
+        key = next((key for key in ("quiet_seconds", "call_seconds", "send_within_seconds") if key in given), "")
+        message = (
+            f"{'.'.join(at)}.quiet_seconds must exceed send_within_seconds + call_seconds: "
+            f"{spend.quiet_seconds:g} is not more than {float(longest):g}"
+        )
+        hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
+        yield Problem(document.place((*at, key)), message, hint)
+
+
+def _value(value: object, at: tuple[str, ...]) -> object:
+    """Return what stands at a path, or None."""
+    for key in at:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """Yield the keys and values of the mapping at a path, as far as there is one and they are numbers."""
+    value = _value(value, at)
+    for key, number in value.items() if isinstance(value, dict) else ():
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            yield key, number
+
+
+def _exact_each(values: Mapping[str, float]) -> dict[str, Decimal]:
+    return {key: exact(value) for key, value in values.items()}

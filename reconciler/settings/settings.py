@@ -1,0 +1,297 @@
+"""Flags, environment, project file, defaults → Settings, strongest first. The token is read here and kept nowhere."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from reconciler.errors import SettingsError
+from reconciler.manifests.find_files import PROJECT_FILES, find_files
+from reconciler.model.limits import Floor, Limit, Limits
+from reconciler.settings.limits_reader import limits_in
+from reconciler.settings.project_file import DEFAULT_PROJECT, Project, load_project
+from reconciler.text.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
+from reconciler.text.sanitize import clean
+
+DEFAULT_URL = "https://api.extruct.ai"
+DEFAULT_LEDGER = ".reconciler/ledger.db"
+SHORTEST_SNAPSHOT_KEY = 32
+_ALMOST = re.compile(r"\.?reconciler\.(ya?ml|json)", re.IGNORECASE)
+LIMIT_VARIABLES = ("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER_LIMITS")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line said; None where it said nothing."""
+
+    project: str | None = None
+    api_url: str | None = None
+    ledger: str | None = None
+    max_credits: str | None = None
+    max_cells: str | None = None
+    limits: str | None = None
+    """More limits, as `spec.limits` of the project file would hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a command needs to know about its surroundings, but for the token."""
+
+    project: Project
+    root: Path
+    """The project's folder, which relative paths of the project file and the ledger start from."""
+    limits: Limits
+    project_file: Path | None = None
+    """None where there is none."""
+    named_url: str | None = None
+    """The API's address as flag or environment name it; None: they do not."""
+    named_ledger: str | None = None
+    """The ledger as flag or environment name it; may hold a password, so it is never printed. None: they do not."""
+    ledger_source: str = ""
+    """The flag or variable that names it."""
+    floor: Floor | None = None
+    """Limits of a base that hold besides (`--limits-from`)."""
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is."""
+        return self.named_url or self.project.api.url
+
+
+def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
+    """Find the project file and settle every setting. Raises SettingsError, or ManifestError for the project file."""
+    path = _project_path(flags, environment)
+    named_url = flags.api_url or environment.get("EXTRUCT_API_URL") or None
+    project = DEFAULT_PROJECT if path is None else load_project(path, named_url)
+    in_flag = flags.ledger is not None
+    return Settings(
+        project=project,
+        root=Path() if path is None else path.parent,
+        limits=_limits(flags, environment).over(project.limits),
+        project_file=path,
+        named_url=named_url,
+        named_ledger=flags.ledger if in_flag else environment.get("RECONCILER_LEDGER"),
+        ledger_source="--ledger" if in_flag else "RECONCILER_LEDGER",
+    )
+
+
+def ledger_address(settings: Settings) -> str:
+    """Return the path or URL of the ledger; a relative path starts at the project's folder.
+
+    Asked for only where a ledger is needed. Raises SettingsError, which never shows the setting and its password.
+    """
+    text = settings.project.ledger if settings.named_ledger is None else settings.named_ledger
+    if text is None:
+        _refuse_second_ledger(settings)
+        return os.fspath(settings.root / DEFAULT_LEDGER)
+    fault = ledger_fault(text, is_windows=os.name == "nt")
+    if fault:
+        unset = "" if text else f" Or unset {settings.ledger_source}, so that the project's ledger is taken."
+        raise SettingsError(f"{settings.ledger_source} is not understood: {fault}", hint=f"{LEDGER_HINT}{unset}")
+    if is_server(text):
+        return text
+    try:
+        return os.fspath(settings.root / Path(ledger_path(text)).expanduser())
+    except RuntimeError:
+        message = f"{settings.ledger_source or 'spec.ledger'} begins with `~`, but that user has no home folder"
+        raise SettingsError(message, hint=LEDGER_HINT) from None
+
+
+def _refuse_second_ledger(settings: Settings) -> None:
+    """Where no project file says what belongs together, a ledger further up may know what this folder's would not."""
+    if settings.project_file is not None or (settings.root / DEFAULT_LEDGER).exists():
+        return
+    for folder in _folders_up(Path.cwd()):
+        if (folder / DEFAULT_LEDGER).exists():
+            raise _second_ledger("there is no project file here", folder)
+
+
+def _second_ledger(why: str, folder: Path) -> SettingsError:
+    where = _shown(folder)
+    return SettingsError(
+        f"{why}, but a ledger in {where!r}, which may know what was bought",
+        hint=f"Work there (`reconciler -C {where}`), or make it a project: `reconciler init {where}`.",
+    )
+
+
+def check_owner(settings: Settings, files: Iterable[Path]) -> None:
+    """Refuse manifests in `files` for which the ledger and the limits of another project hold than of the one in use.
+
+    The wrong ledger would not know what was bought, and all of it would be bought again. A file belongs to the project
+    that would be found from its folder; a link to where it leads, or if there is no project, to where it stands. Raises
+    SettingsError.
+    """
+    here = settings.project_file
+    where = dict.fromkeys((_absolute(file.parent), Path(os.path.realpath(file)).parent) for file in files)
+    for named, real in where:
+        there = _nearest_project(real) or _nearest_project(named)
+        if there is None:
+            _refuse_unowned(settings, named, real)
+        # A second file in the project's own folder was named by a person: that is one project, set up in two ways.
+        elif here is None or os.path.realpath(there.parent) != os.path.realpath(here.parent):
+            used = "no project file is in use" if here is None else f"the one in use is {_shown(here)}"
+            raise SettingsError(
+                f"the manifests in {_shown(named)} belong to the project of {_shown(there)}, but {used}: "
+                "that project's limits and its ledger, which knows what was bought, would not hold",
+                hint=f"Work there (`reconciler -C {_shown(there.parent)}`), or use `--project {_shown(there)}`.",
+            )
+
+
+def _refuse_unowned(settings: Settings, named: Path, real: Path) -> None:
+    """Refuse manifests of no project if another ledger than the one in use may know them, unless a person named it."""
+    if settings.named_ledger is not None:
+        return
+    for above in dict.fromkeys((*_folders_up(real), *_folders_up(named))):
+        ledger = above / DEFAULT_LEDGER
+        if ledger.exists() and os.path.realpath(ledger_address(settings)) != os.path.realpath(ledger):
+            raise _second_ledger(f"there is no project file for the manifests in {_shown(named)}", above)
+    if settings.project_file is None and not real.is_relative_to(Path.cwd()):
+        raise SettingsError(
+            f"the manifests in {_shown(real)} are outside the working directory, and no project file says which "
+            "ledger knows what was bought for them",
+            hint=f"Work there (`reconciler -C {_shown(real)}`), make it a project (`reconciler init "
+            f"{_shown(real)}`), or name the ledger with --ledger or RECONCILER_LEDGER.",
+        )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _shown(path: Path) -> str:
+    return clean(os.path.relpath(path), limit=1000)
+
+
+def check_recipient(settings: Settings) -> None:
+    """Refuse to send the token, which is the environment's, where only a project file says so. Raises SettingsError."""
+    url = settings.api_url
+    if settings.named_url or is_loopback(url) or url.rstrip("/").lower() == DEFAULT_URL:
+        return
+    file = os.fspath(settings.project_file or "the project file")
+    raise SettingsError(
+        f"{file} (spec.api.url) names an address of its own, and the token is not sent to one that only a file names",
+        hint="If that address is right, say so yourself: set EXTRUCT_API_URL to it, or use --api-url.",
+    )
+
+
+def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
+    """Return the limits that flags and variables set, flags stronger."""
+    flagged = Limits(
+        max_credits=_limit("--max-credits", flags.max_credits), max_cells=_limit("--max-cells", flags.max_cells)
+    )
+    variables = {name: environment.get(name) or None for name in LIMIT_VARIABLES}
+    set_in_variables = Limits(
+        max_credits=_limit("RECONCILER_MAX_CREDITS", variables["RECONCILER_MAX_CREDITS"]),
+        max_cells=_limit("RECONCILER_MAX_CELLS", variables["RECONCILER_MAX_CELLS"]),
+    )
+    return (
+        flagged.over(limits_in(flags.limits or "", "--limits"))
+        .over(set_in_variables)
+        .over(limits_in(variables["RECONCILER_LIMITS"] or "", "RECONCILER_LIMITS"))
+    )
+
+
+def manifests_in_use(settings: Settings, named: Sequence[str]) -> list[Path]:
+    """Return where manifests are, as `manifest_paths`, for a command that uses the ledger. Raises as `check_owner`."""
+    check_owner(settings, find_files([Path(name) for name in named if name != "-"]))
+    return manifest_paths(settings, named)
+
+
+def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
+    """Return where manifests are: as named, else as the project file says, else `manifests/` beside it."""
+    if named:
+        return [Path(name) for name in named]
+    return [settings.root / name for name in settings.project.manifests or ("manifests",)]
+
+
+def read_token(environment: Mapping[str, str]) -> str:
+    """Return the token from `EXTRUCT_API_TOKEN`, or from the file that `EXTRUCT_API_TOKEN_FILE` names."""
+    token = environment.get("EXTRUCT_API_TOKEN", "").strip()
+    if token:
+        return token
+    file = environment.get("EXTRUCT_API_TOKEN_FILE", "")
+    if not file:
+        raise SettingsError("there is no API token", hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file.")
+    try:
+        token = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(f"the token file cannot be read: {reason}", hint="See EXTRUCT_API_TOKEN_FILE.") from None
+    if not token:
+        raise SettingsError("the token file is empty", hint="See EXTRUCT_API_TOKEN_FILE.")
+    return token
+
+
+def read_snapshot_key(environment: Mapping[str, str]) -> bytes | None:
+    """Return the key that snapshots are signed with from `RECONCILER_SNAPSHOT_KEY`; None where it is not set."""
+    key = environment.get("RECONCILER_SNAPSHOT_KEY", "").strip().encode("utf-8", "surrogateescape")
+    if key and len(key) < SHORTEST_SNAPSHOT_KEY:
+        message = f"RECONCILER_SNAPSHOT_KEY is shorter than {SHORTEST_SNAPSHOT_KEY} characters"
+        raise SettingsError(message, hint="Make one with `openssl rand -hex 32`.")
+    return key or None
+
+
+def project_file_in(folder: Path) -> Path | None:
+    """Return a folder's project file; None where it has none. Raises SettingsError for two, and for a misspelled one.
+
+    A file that is almost called so was meant: passed over, its ledger and its limits would be gone without a word.
+    """
+    try:
+        there = sorted(path.name for path in folder.iterdir())
+    except OSError:  # a folder that may be passed through, but not listed
+        there = [name for name in PROJECT_FILES if os.path.lexists(folder / name)]
+    for name in there:
+        if name not in PROJECT_FILES and _ALMOST.fullmatch(name) and not (folder / name).is_dir():
+            path = _shown(folder / name)
+            raise SettingsError(
+                f"{path} is not read: a project file is called {PROJECT_FILES[0]}",
+                hint=f"Rename it to {PROJECT_FILES[0]}, or if it is not a project file, to something else.",
+            )
+    found = [folder / name for name in PROJECT_FILES if name in there]
+    if len(found) > 1:
+        names = " and ".join(PROJECT_FILES)
+        message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can hold"
+        raise SettingsError(message, hint="Keep one of them.")
+    return found[0] if found else None
+
+
+def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
+    """Return the project file that is named, else the nearest one, from the working directory up."""
+    source = "RECONCILER_PROJECT" if flags.project is None else "--project"
+    named = environment.get(source) if flags.project is None else flags.project
+    if named is not None:
+        path = Path(named)
+        if path.is_dir():
+            path = project_file_in(path) or path / PROJECT_FILES[0]
+        if not named or not path.is_file():
+            what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
+            raise SettingsError(what, hint=f"See {source}; without it the nearest project file is taken.")
+        return path
+    found = _nearest_project(Path.cwd())
+    return None if found is None else Path(os.path.relpath(found))
+
+
+def _nearest_project(start: Path) -> Path | None:
+    return next(filter(None, map(project_file_in, _folders_up(start))), None)
+
+
+def _folders_up(start: Path) -> Iterator[Path]:
+    """Yield an absolute folder and its parents, to the top of the git work tree or, outside one, to the root."""
+    for folder in (start, *start.parents):
+        yield folder
+        if os.path.lexists(folder / ".git"):
+            return
+
+
+def _limit(source: str, text: str | None) -> Limit | None:
+    if text is None:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise SettingsError(f"{source} must be a number, 0 or more")
+    return Limit(value, source)

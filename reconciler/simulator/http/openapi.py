@@ -1,0 +1,201 @@
+"""The OpenAPI document of the simulated endpoints, made from the types that requests are decoded into."""
+
+from typing import Any, Final
+
+import msgspec
+
+from reconciler.simulator.http import shapes
+from reconciler.simulator.http.tables_api import KINDS, LIST_LIMIT, LIST_LIMIT_AT_MOST, SCOPES, SORTS
+
+_COMPONENTS: Final = (
+    shapes.NewTable, shapes.TablePatch, shapes.NewRows, shapes.ChangedRows, shapes.DeletedRows, shapes.NewColumns,
+    shapes.ColumnPatch, shapes.RunRequest, shapes.TableHeader, shapes.TableData, shapes.TableSummary, shapes.Row,
+    shapes.Column, shapes.Identified, shapes.RunReceipt, shapes.User, shapes.Billing, shapes.Health, shapes.Message,
+    shapes.Invalid, shapes.PaymentRequired,
+)  # fmt: skip
+_Schema = dict[str, Any]
+
+
+def document() -> dict[str, Any]:
+    """Return the document."""
+    _, components = msgspec.json.schema_components(_COMPONENTS, ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Extruct tables API, simulated",
+            "version": "1",
+            "description": "A local stand-in for tests. Where the documentation is silent, it follows its workspace.",
+        },
+        "paths": _paths(),
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _reference(name: str) -> _Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list_of(name: str) -> _Schema:
+    return {"type": "array", "items": _reference(name)}
+
+
+def _answer(text: str, schema: _Schema) -> _Schema:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _identity(name: str) -> _Schema:
+    schema = {"type": "string", "format": "uuid", "pattern": shapes.UUID_PATTERN}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _parameter(name: str, schema: _Schema, text: str) -> _Schema:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+
+
+def _whole(least: int, most: int | None = None) -> _Schema:
+    # Larger numbers are longer than any number that stands for rows.
+    return {"type": "integer", "minimum": least, "maximum": 10**18 - 1 if most is None else most}
+
+
+def _operation(
+    name: str,
+    summary: str,
+    gives: _Schema,
+    *,
+    takes: str | None = None,
+    optional: bool = False,
+    parameters: tuple[_Schema, ...] = (),
+    pays: bool = False,
+    open_to_all: bool = False,
+    on_table: bool = True,
+) -> _Schema:
+    """Return one operation; what can be missing, invalid or unpaid follows from what it takes."""
+    responses: dict[str, _Schema] = {"200": _answer("Done.", gives)}
+    if not open_to_all:
+        responses["401"] = _answer("The token is missing or wrong.", _reference("Message"))
+    if pays:
+        responses["402"] = _answer("It cannot be paid for; nothing was done.", _reference("PaymentRequired"))
+    if on_table:
+        responses["404"] = _answer("No such table, row or column in this workspace.", _reference("Message"))
+    if on_table or takes or parameters:
+        responses["422"] = _answer("The request makes no sense.", _reference("Invalid"))
+    operation: _Schema = {"operationId": name, "summary": summary, "responses": responses}
+    if parameters:
+        operation["parameters"] = list(parameters)
+    if takes:
+        body = {"application/json": {"schema": _reference(takes)}}
+        operation["requestBody"] = {"required": not optional, "content": body}
+    if open_to_all:
+        operation["security"] = []
+    return operation
+
+
+def _paths() -> dict[str, _Schema]:
+    table, row, column = _identity("table_id"), _identity("row_id"), _identity("column_id")
+    one = "/v1/tables/{table_id}"
+    listing = (
+        _parameter("offset", {**_whole(0), "default": 0}, "Tables to skip."),
+        _parameter("limit", {**_whole(1, LIST_LIMIT_AT_MOST), "default": LIST_LIMIT}, "Tables to give."),
+        _parameter("kind", {"type": "string", "enum": list(KINDS)}, "Tables of this kind."),
+        _parameter(
+            "scope", {"type": "string", "enum": list(SCOPES)}, "Whose tables; personal ones are organization ones too."
+        ),
+        _parameter("search", {"type": "string"}, "Text in the name or the description, in any case."),
+        _parameter("tags", {"type": "array", "items": {"type": "string"}}, "Tables with any of these tags."),
+        _parameter("sort", {"type": "string", "enum": list(SORTS), "default": "-created_at"}, "In which order."),
+    )
+    paging = (
+        _parameter("offset", {**_whole(0), "default": 0}, "Rows to skip."),
+        _parameter("limit", _whole(1), "Rows to give; all of them without it, as one stream."),
+    )
+    schema_only = (_parameter("schema_only", {"type": "boolean", "default": False}, "Leave the rows out."),)
+    header, data = _reference("TableHeader"), _reference("TableData")
+    paths: dict[str, _Schema] = {
+        "/v1/healthcheck": {
+            "get": _operation(
+                "healthcheck", "Say that the service is up.", _reference("Health"), open_to_all=True, on_table=False
+            )
+        },
+        "/v1/billing": {"get": _operation("billing", "Say what may be spent.", _reference("Billing"), on_table=False)},
+        "/v1/user": {"get": _operation("user", "Say who is asking.", _reference("User"), on_table=False)},
+        "/v1/tables": {
+            "get": _operation(
+                "list_tables", "List root tables.", _list_of("TableSummary"), parameters=listing, on_table=False
+            ),
+            "post": _operation("create_table", "Create a table.", header, takes="NewTable", pays=True, on_table=False),
+        },
+        one: {
+            "parameters": [table],
+            "get": _operation("get_table", "Give a table without its rows.", header),
+            "patch": _operation("update_table", "Change a table.", header, takes="TablePatch", pays=True),
+            "delete": _operation("delete_table", "Delete a table.", header, pays=True),
+        },
+        f"{one}/clone": {
+            "parameters": [table],
+            "post": _operation("clone_table", "Copy a table.", header, parameters=schema_only, pays=True),
+        },
+        f"{one}/data": {
+            "parameters": [table],
+            "get": _operation("get_data", "Give a table with its rows.", data, parameters=paging),
+        },
+        f"{one}/run": {
+            "parameters": [table],
+            "post": _operation(
+                "run_table",
+                "Run cells; an accepted run is paid for.",
+                _reference("RunReceipt"),
+                takes="RunRequest",
+                optional=True,
+                pays=True,
+            ),
+        },
+        f"{one}/rows": {
+            "parameters": [table],
+            "post": _operation("create_rows", "Add rows.", _list_of("Row"), takes="NewRows", pays=True),
+            "patch": _operation(
+                "update_rows", "Change rows, or add them.", _list_of("Row"), takes="ChangedRows", pays=True
+            ),
+            "delete": _operation("delete_rows", "Delete rows.", _list_of("Identified"), takes="DeletedRows", pays=True),
+        },
+        f"{one}/rows/{{row_id}}": {
+            "parameters": [table, row],
+            "get": _operation("get_row", "Give one row.", _reference("Row")),
+        },
+        f"{one}/columns": {
+            "parameters": [table],
+            "post": _operation("add_columns", "Add columns.", _list_of("Column"), takes="NewColumns", pays=True),
+        },
+        f"{one}/columns/{{column_id}}": {
+            "parameters": [table, column],
+            "patch": _operation(
+                "update_column",
+                "Change a column's configuration.",
+                _reference("Column"),
+                takes="ColumnPatch",
+                pays=True,
+            ),
+            "delete": _operation("delete_column", "Delete a column.", _reference("Column"), pays=True),
+        },
+    }
+    made = {
+        name: {"operationId": name, "parameters": {"table_id": "$response.body#/id"}}
+        for name in ("get_table", "get_data", "clone_table", "run_table", "create_rows", "add_columns", "delete_table")
+    }
+    one_row = {"table_id": "$request.path.table_id", "row_id": "$response.body#/0/id"}
+    one_column = {"table_id": "$request.path.table_id", "column_id": "$response.body#/0/id"}
+    _link(paths["/v1/tables"]["post"], made)
+    _link(paths[f"{one}/rows"]["post"], {"get_row": {"operationId": "get_row", "parameters": one_row}})
+    _link(
+        paths[f"{one}/columns"]["post"],
+        {name: {"operationId": name, "parameters": one_column} for name in ("update_column", "delete_column")},
+    )
+    return paths
+
+
+def _link(operation: _Schema, links: _Schema) -> None:
+    """Say which operations take what this one gives."""
+    operation["responses"]["200"]["links"] = links

@@ -1,0 +1,1 @@
+"""The stand-in's world: tables, columns, cells, and what time does to them."""

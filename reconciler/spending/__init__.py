@@ -1,0 +1,1 @@
+"""Between a plan and money: the spend protocol, evidence, approval, limits, waiting."""

@@ -1,0 +1,70 @@
+"""What a cell showed before a call, and whether the table has moved since: the only proof that a call landed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from reconciler.model.compact import Marks, picked
+from reconciler.model.history import Block
+from reconciler.model.observed import CellState, TableSnapshot
+
+_NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
+
+
+def marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> Marks:
+    """Return a mark a row of what `column` shows: `state`, or `state:digest` where the value's digest was read."""
+    digests = snapshot.digests.get(column)
+    shown = bytes(map(snapshot.states[column].__getitem__, rows))
+    return Marks(shown, None if digests is None else picked(digests, rows))
+
+
+class Traced(Protocol):
+    """A call, of the plan or of the ledger, and what its cells showed before it."""
+
+    @property
+    def covered(self) -> tuple[Block, ...]:
+        """Its cells."""
+
+    @property
+    def before(self) -> Mapping[str, Sequence[str]]:
+        """Column id → a mark for each row of its block."""
+
+
+def movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
+    """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
+
+    Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.
+    Cells whose row or column has gone since say nothing. Nor does an empty cell that is pending now in a running table:
+    the API shows a cell that never ran like that, too, while any other call makes its table run [A]. Believed, such a
+    call would stand for cells that were never bought. On an idle table it was touched, and is stuck.
+    """
+    for block in call.covered:
+        for column in block.columns:
+            states = snapshot.states.get(column)
+            if states is None:
+                continue
+            found = _column_movement(call, block, column, snapshot, row_index)
+            if found:
+                return found
+    return ""
+
+
+def _column_movement(
+    call: Traced, block: Block, column: str, snapshot: TableSnapshot, row_index: Mapping[str, int]
+) -> str:
+    states = snapshot.states[column]
+    digests = snapshot.digests.get(column)
+    for row, before in zip(block.rows, call.before.get(column, ()), strict=False):
+        index = row_index.get(row)
+        if index is None:
+            continue
+        state, _, value = before.partition(":")
+        now = states[index]
+        if now == CellState.PENDING and state in _NEVER_RUN:
+            continue
+        if now == CellState.IN_PROGRESS:
+            return f"cell {column}/{row} is in progress"
+        if str(now) != state:
+            return f"cell {column}/{row} was {CellState(int(state)).name.lower()}, is {CellState(now).name.lower()}"
+        if value and digests is not None and digests[index] != value:
+            return f"cell {column}/{row} holds another value"
+    return ""

@@ -1,0 +1,343 @@
+"""Limits × Plan → Violations: what somebody decided must not be spent in one apply.
+
+Each check is asked of a whole plan, just before it is shown and again just before it is sent. A limit that cannot be
+evaluated is violated, never passed.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from reconciler.model.limits import Floor, Limit, Limits, Prices, Rule
+from reconciler.model.observed import CellState, Column
+from reconciler.model.plan import Call, Growth, Plan, PlannedTable, Violation, sums
+from reconciler.text.numbers import amount, counted, percent
+from reconciler.text.phrases import quote
+from reconciler.text.sanitize import clean
+
+MOST_NAMED = 5
+"""Columns or kinds named in one message."""
+NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
+
+_ALLOW = "`allow_growth: {max_cells: …}`"
+_NEVER_RUN = (str(CellState.EMPTY.value), str(CellState.PENDING_IDLE.value))
+"""How the mark begins that a cell which never ran leaves in a call (`evidence.marks`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels that limits go by: those the manifests carry, and what a base says about them."""
+
+    carried: Mapping[tuple[str, str], frozenset[str]]
+    """Table id, manifest → its labels as `key=value`: what it spends there counts against the limit of each."""
+    granted: Mapping[tuple[str, str], frozenset[str]]
+    """Table id, manifest → the labels that allow it something there."""
+    unknown: str = ""
+    """Why nobody can tell; empty where one can."""
+
+    def of(self, call: Call) -> frozenset[str]:
+        """Return the labels that allow a call something."""
+        return self.granted.get((call.table_id, call.manifest), frozenset())
+
+
+def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, ...]:
+    """Compare a plan with the limits here and, where there is a floor, with those of the base.
+
+    At the base's limits a cell costs the higher of the two prices, and one that has none in either has none: a change
+    can neither raise its own limit nor lower its own price.
+    """
+    found = violations(plan, limits)
+    if floor is None:
+        return found
+    calls = tuple(_at_dearest(call, floor.prices) for call in plan.calls)
+    growths = tuple(
+        priced(growth, lambda column: _dearest(floor.prices, column.kind, column.key, column.id))
+        for growth in plan.growth
+    )
+    held = violations(replace(plan, calls=calls, growth=growths), floor.limits, held_labels(plan, floor))
+    said = {(each.rule, each.message) for each in held}
+    return (*held, *(each for each in found if (each.rule, each.message) not in said))
+
+
+def tightest(limits: Limits, floor: Floor | None) -> Limits:
+    """Return the limits on the whole plan that hold in the end: what a person is shown beside its sums."""
+    if floor is None:
+        return limits
+
+    def lower(one: Limit | None, other: Limit | None) -> Limit | None:
+        return min(filter(None, (one, other)), key=lambda limit: limit.value, default=None)
+
+    return replace(
+        limits,
+        max_credits=lower(limits.max_credits, floor.limits.max_credits),
+        max_cells=lower(limits.max_cells, floor.limits.max_cells),
+    )
+
+
+def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tuple[Violation, ...]:
+    """Return what of the plan is not within the limits; `labels` are the manifests' own unless given."""
+    labels = labels or own_labels(plan)
+    return (
+        *_growth(plan.growth),
+        *_sum("", limits.max_cells, limits.max_credits, "", plan.calls, plan.growth),
+        *_tables(plan, limits),
+        *_labels(plan, limits, labels),
+        *_modes(plan, limits, labels),
+        *_protected(plan, limits.protected),
+    )
+
+
+def own_labels(plan: Plan) -> Labels:
+    """Return the labels that the plan's manifests carry."""
+    carried = {(growth.table_id, growth.manifest): as_words(growth.labels) for growth in plan.growth}
+    carried |= {(table.table_id, table.manifest): as_words(table.labels) for table in plan.tables}
+    return Labels(carried, carried)
+
+
+def held_labels(plan: Plan, floor: Floor) -> Labels:
+    """Return the labels that count at a base's limits.
+
+    A manifest carries its own and all that the base gives to its name or its table. It is granted those that it has
+    both here and at the base; a table that the base does not name is granted none.
+    """
+    carried, granted = {}, {}
+    for table in plan.tables:
+        key = (table.table_id, table.manifest)
+        here = as_words(table.labels)
+        of_table = [manifest for manifest in floor.manifests if manifest.table_id == table.table_id]
+        of_name = [manifest for manifest in floor.manifests if manifest.name == table.manifest]
+        carried[key] = here.union(*(as_words(manifest.labels) for manifest in (*of_table, *of_name)))
+        same = [manifest for manifest in of_table if manifest.name == table.manifest] or of_table
+        granted[key] = here.intersection(*(as_words(each.labels) for each in same)) if same else frozenset()
+    return Labels(carried, granted, floor.unknown)
+
+
+def as_words(labels: Mapping[str, str]) -> frozenset[str]:
+    """Return labels as limits name them: `key=value`."""
+    return frozenset(f"{key}={value}" for key, value in labels.items())
+
+
+def _growth(growths: Iterable[Growth]) -> Iterator[Violation]:
+    """Refuse what nobody has limited: cells that fall due while the plan is applied, in a number that nobody knows."""
+    for growth in growths:
+        if growth.max_cells is None:
+            ways = "give the column `max_results`, or say" if growth.max_rows is None else "say"
+            message = (
+                f"`{growth.because}` fills the table of `{growth.manifest}` while this is applied, and how many cells "
+                f"fall due there is unknown; {ways} how many may be bought, 0 for none: {_ALLOW}"
+            )
+            yield Violation("allow_growth", message, str(growth.place), raised_by="whoever may change that file")
+
+
+def _sum(
+    scope: str,
+    max_cells: Limit | None,
+    max_credits: Limit | None,
+    of: str,
+    calls: Sequence[Call],
+    growths: Sequence[Growth],
+) -> Iterator[Violation]:
+    """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant.
+
+    What may grow counts as if it all did.
+    """
+    totals = sums(0, calls)
+    growing = [growth for growth in growths if growth.max_cells]
+    grown = sum(growth.max_cells or 0 for growth in growing)
+    cells = totals.cells + grown
+    if max_cells is not None and cells > max_cells.value:
+        yield _passed(f"{scope}max_cells", of, "cells", Decimal(cells), max_cells, grown=bool(grown))
+    if max_credits is not None:
+        price = totals.known_credits + sum((growth.max_credits or 0 for growth in growing), Decimal(0))
+        unlimited = [growth for growth in growing if growth.max_credits is None]
+        if price > max_credits.value:
+            yield _passed(f"{scope}max_credits", of, "credits", price, max_credits, grown=bool(grown))
+        elif totals.credits is None or unlimited:
+            cells = totals.unpriced_cells + sum(growth.max_cells or 0 for growth in unlimited)
+            yield _unknown(f"{scope}max_credits", of, cells, max_credits, _missing_prices(calls, unlimited))
+
+
+def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit, *, grown: bool) -> Violation:
+    verb = "are due, or may fall due while this is applied," if grown else "are due"
+    message = f"{of}{amount(due)} {unit} {verb} and the limit is {amount(limit.value)}"
+    return Violation(rule, message, limit.set_at, due, limit.value, _raised_by(limit))
+
+
+def _unknown(rule: str, of: str, cells: int, limit: Limit, missing: str) -> Violation:
+    allowed = f"the limit of {amount(limit.value)} credits"
+    message = f"{of}{amount(cells)} cells have no known price, so {allowed} cannot be checked{missing}"
+    return Violation(rule, message, limit.set_at, None, limit.value, _raised_by(limit))
+
+
+def _missing_prices(calls: Iterable[Call], growths: Iterable[Growth]) -> str:
+    """Say which columns have no price, and what to add where; empty where nobody knows which."""
+    columns = {
+        (key, call.kinds.get(column, ""))
+        for call in calls
+        for column, key in zip(call.columns, call.column_keys, strict=True)
+        if column in call.unpriced
+    }
+    found = sorted(columns | {(column.key, column.kind) for growth in growths for column in growth.unpriced})
+    kinds = sorted({kind for _, kind in found})
+    if not found:
+        return ""
+    named = _some([f"{quote(key)} of kind {quote(kind)}" for key, kind in found])
+    lines = _some([f"`{_yaml(kind)}: …`" for kind in kinds])
+    return f": {named}; under `spec.prices.kinds` of reconciler.yaml add what a cell costs: {lines}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - MOST_NAMED:,} more" if len(texts) > MOST_NAMED else ""
+    return ", ".join(texts[:MOST_NAMED]) + more
+
+
+def _yaml(kind: str) -> str:
+    """Return a column's kind as a key of YAML."""
+    return kind if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", kind) else json.dumps(clean(kind, 80))
+
+
+def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
+    cells = {table.table_id: _cells(table) for table in plan.tables}
+    for table, calls in _grouped((call.table_id, call) for call in plan.calls).items():
+        cap = limits.of_table(table)
+        manifests = ", ".join(f"`{name}`" for name in sorted({call.manifest for call in calls}))
+        of = f"table {table} ({manifests}): "
+        growths = [growth for growth in plan.growth if growth.table_id == table]
+        yield from _sum("per_table.", cap.max_cells, cap.max_credits, of, calls, growths)
+        if cap.max_rerun_share is not None:
+            yield from _share(of, cap.max_rerun_share, calls, cells.get(table, 0))
+
+
+def _cells(table: PlannedTable) -> int:
+    counts = table.cells
+    if counts is None:
+        return table.output_cells
+    return counts.done + counts.failed + counts.empty + counts.in_progress + counts.unknown
+
+
+def _share(of: str, limit: Limit, calls: Sequence[Call], cells: int) -> Iterator[Violation]:
+    again = sum(sum(reruns(call).values()) for call in calls)
+    if again > limit.value * cells:
+        share = Decimal(again) / cells if cells else Decimal(1)
+        message = (
+            f"{of}{amount(again)} of its {amount(cells)} cells ({percent(share)}) would be run again and the limit is "
+            f"{percent(limit.value)}"
+        )
+        number = share.quantize(Decimal("0.000001"))
+        yield Violation("max_rerun_share", message, limit.set_at, number, limit.value, _raised_by(limit))
+
+
+def reruns(call: Call) -> dict[str, int]:
+    """Return how many of the call's due cells ran before, by column id."""
+    return {
+        column: sum(mark.partition(":")[0] not in _NEVER_RUN for mark in marks) for column, marks in call.before.items()
+    }
+
+
+def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
+    for label, cap in limits.per_label.items():
+        given = [limit for limit in (cap.max_cells, cap.max_credits) if limit is not None]
+        if labels.unknown and given and plan.calls:
+            yield _unreadable("per_label", label, given[0], labels.unknown)
+            continue
+        calls = [call for call in plan.calls if label in labels.carried.get((call.table_id, call.manifest), ())]
+        growths = [
+            growth
+            for growth in plan.growth
+            if label in labels.carried.get((growth.table_id, growth.manifest), as_words(growth.labels))
+        ]
+        yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{clean(label)}: ", calls, growths)
+
+
+def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Violation:
+    message = f"{clean(subject)}: {why}, so this limit cannot be checked"
+    return Violation(rule, message, limit.set_at, None, None, _raised_by(limit))
+
+
+def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
+    for mode, rule in limits.modes.items():
+        is_unknown = bool(labels.unknown and rule.allowed)
+        # What a manifest is granted may differ from table to table.
+        refused = (
+            (call.address, call)
+            for call in plan.calls
+            if call.mode is mode and (is_unknown or not labels.of(call).intersection(rule.allowed))
+        )
+        for address, calls in _grouped(refused).items():
+            if is_unknown:
+                yield _unreadable("modes", address, rule, labels.unknown)
+            else:
+                cells = sum(call.cells for call in calls)
+                message = f"`{address}` runs {counted(cells, 'cell')} with mode `{mode}`, which is allowed {_to(rule)}"
+                yield Violation("modes", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
+
+
+def _to(rule: Rule) -> str:
+    if not rule.allowed:
+        return "to nobody"
+    return f"only to manifests labelled {' or '.join(clean(label) for label in rule.allowed)}"
+
+
+def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]:
+    again: dict[tuple[str, str], int] = {}
+    for call in plan.calls:
+        counts = reruns(call)
+        for column, key in zip(call.columns, call.column_keys, strict=True):
+            name = next((name for name in (column, key) if name in protected), None)
+            if name is not None and counts.get(column):
+                again[name, call.address] = again.get((name, call.address), 0) + counts[column]
+    for (name, address), cells in sorted(again.items()):
+        message = f"column `{clean(name)}` is protected, and `{address}` would run {counted(cells, 'cell')} of it again"
+        rule = protected[name]
+        yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
+
+
+def _raised_by(limit: Limit | Rule) -> str:
+    if limit.contact:
+        return clean(limit.contact)
+    if limit.set_at.startswith("--"):
+        return "whoever runs this command"
+    if limit.set_at.startswith("RECONCILER_"):
+        return "whoever sets that variable"
+    return "whoever may change that file"
+
+
+def _at_dearest(call: Call, lists: Sequence[Prices]) -> Call:
+    """Return a call where each cell has the highest of its prices; its credits are None where one is unknown."""
+    dearest = {
+        column: _dearest(lists, call.kinds.get(column, ""), key, column)
+        for column, key in zip(call.columns, call.column_keys, strict=True)
+    }
+    known = {column: price for column, price in dearest.items() if price is not None}
+    cells = [(column, len(block.rows)) for block in call.covered for column in block.columns]
+    is_known = len(known) == len(dearest)
+    total = sum((known[column] * rows for column, rows in cells), Decimal(0)) if is_known else None
+    return replace(call, credits=total, prices=dearest)
+
+
+def _dearest(lists: Sequence[Prices], kind: str, key: str, column: str) -> Decimal | None:
+    found = [prices.of(kind, key, column) for prices in lists]
+    known = [price for price in found if price is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def _grouped(pairs: Iterable[tuple[str, Call]]) -> dict[str, list[Call]]:
+    grouped: dict[str, list[Call]] = {}
+    for key, call in pairs:
+        grouped.setdefault(key, []).append(call)
+    return grouped
+
+
+def priced(growth: Growth, price_of: Callable[[Column], Decimal | None]) -> Growth:
+    """Return what it costs at most where a cell has these prices; unchanged where nobody knows which cells come."""
+    if not growth.most:
+        return growth
+    prices = {column.id: price_of(column) for column, _ in growth.most}
+    known = {column: price for column, price in prices.items() if price is not None}
+    unpriced = tuple(column for column, _ in growth.most if column.id not in known)
+    if unpriced:
+        return replace(growth, max_credits=None, unpriced=unpriced)
+    total = sum((known[column.id] * cells for column, cells in growth.most), Decimal(0))
+    return replace(growth, max_credits=min(total, max(known.values()) * (growth.max_cells or 0)), unpriced=())

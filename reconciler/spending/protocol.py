@@ -1,0 +1,306 @@
+"""Drive a plan's calls through the spend protocol: intent durable, POST once, outcome durable (`spend.md`, R1 to R6).
+
+The order of the lines in `_attempt` is the promise of the whole program. R1: the clock starts before the intent.
+R2: the intent is durable before a byte is sent. R3: the POST starts only within D of R1, and the runner bounds it by T.
+R4 and R5 stand in `spending/doubt.py`. R6: the journal gives a ticket by compare-and-set, and only its holder sends.
+
+An acceptance may share the commit of its table's next intent, which comes at once: killed before it, the process leaves
+what one that was killed before any outcome leaves, an open intent. Every other outcome has a commit of its own.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from queue import SimpleQueue
+from typing import Protocol
+
+from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
+from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Receipt, Stop, StopCause, Ticket
+from reconciler.model.history import CallState
+from reconciler.model.plan import Call, Plan
+
+STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
+"""Refusals that the next call would meet too: no token, no credits, no quota [V]."""
+
+REFUSALS = STOPS_ALL_SPENDING | {400, 404, 405, 409, 410, 411, 413, 414, 415, 422}
+"""Statuses that say that nothing was started: the API documents them so, or what HTTP means by them leaves no doubt.
+
+No other one does. A gateway says 408, 499 or 502 of a request that the API may have carried out.
+"""
+
+MOST_ATTEMPTS = 3
+"""Attempts of a call that provably was not sent, in one apply."""
+
+MOST_TROUBLES = 5
+"""Calls in a row without a clear answer after which the apply stops sending."""
+
+
+class Runner(Protocol):
+    """Sends run calls. `client` implements it over HTTP."""
+
+    def send(self, call: Call, begin_by: float) -> Receipt:
+        """POST `call` once and return the 2xx answer; the whole call is bounded by T seconds.
+
+        They begin at `begin_by`, of `Pace.clock`, at the latest: a process that was stopped on the way has fewer left.
+        Raises NotSent, Refused or InDoubt; any other exception counts as in doubt.
+        """
+
+
+class Journal(Protocol):
+    """Remembers calls durably. `ledger` implements it."""
+
+    def begin(
+        self,
+        call: Call,
+        *,
+        plan_id: str,
+        actor: Actor,
+        labels: Mapping[str, str],
+        version: int,
+        ended: Ended | None = None,
+    ) -> Ticket:
+        """Record the intent, durable on return, if the table's version is still `version`.
+
+        `ended` is how the table's call before this one ended: recorded in the same transaction, so both or neither.
+        Raises Leased when the version moved (another apply began a call for the table), LedgerError when it cannot be
+        written.
+        """
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Record how the attempt ended, durable on return. Raises LedgerError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time, and nothing else, as the apply loop sees it."""
+
+    send_within_seconds: float
+    """D of `spend.md`."""
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    pause: Callable[[int], None]
+    """Waits before attempt number n + 1 of a call that was not sent."""
+
+
+class Apply:
+    """One apply of one plan. Create it, call `run` once; `stop` may be called meanwhile, from a signal handler too."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        runner: Runner,
+        journal: Journal,
+        pace: Pace,
+        *,
+        plan_id: str,
+        actor: Actor,
+        on_unrecorded: Callable[[Call, Ticket, Ending], None],
+        interrupted: Callable[[], bool] = lambda: False,
+        concurrency: int = 1,
+    ) -> None:
+        """`on_unrecorded` is told of an ending that the journal could not keep, so that a person can.
+
+        Once `interrupted` says True, the calls in flight are finished and recorded, and nothing more is sent. Calls of
+        `concurrency` tables are in flight at once, those of one table one after the other.
+        """
+        self._plan = plan
+        self._runner = runner
+        self._journal = journal
+        self._pace = pace
+        self._plan_id = plan_id
+        self._actor = actor
+        self._on_unrecorded = on_unrecorded
+        self._interrupted = interrupted
+        self._concurrency = concurrency
+        self._lock = threading.Lock()
+        self._labels = {table.manifest: table.labels for table in plan.tables}
+        self._versions = {table.table_id: table.ledger_version for table in plan.tables}
+        self._kept: dict[str, tuple[Call, Ended]] = {}
+        """By table, the call that was accepted last and whose ending the journal has still to take."""
+        self._troubles = 0
+        self.stopped: Stop | None = None
+
+    def stop(self, stop: Stop) -> None:
+        """Send nothing more once the calls in flight have ended; the first reason stays."""
+        with self._lock:
+            self.stopped = self.stopped or stop
+
+    def _may_send(self) -> bool:
+        if self._interrupted():
+            self.stop(Stop(StopCause.INTERRUPTED, "interrupted"))
+        return self.stopped is None
+
+    def run(self) -> Iterator[CallResult]:
+        """Send the plan's calls and yield each call's result as it is known."""
+        calls = sorted(self._plan.calls, key=lambda call: call.table_id)
+        tables = [list(of_table) for _, of_table in groupby(calls, key=lambda call: call.table_id)]
+        known: SimpleQueue[CallResult | None] = SimpleQueue()
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="apply") as pool:
+            lanes = [pool.submit(self._run_lane, of_table, known) for of_table in tables]
+            try:
+                for _ in lanes:
+                    # A lane ends with None, also where it failed.
+                    yield from iter(known.get, None)
+            except BaseException:
+                # Leaving the pool waits for its lanes; without a stop they would go on sending meanwhile.
+                self.stop(Stop(StopCause.INTERRUPTED, "interrupted"))
+                raise
+        for lane in lanes:
+            lane.result()
+
+    def _run_lane(self, calls: Sequence[Call], known: "SimpleQueue[CallResult | None]") -> None:
+        left = list(calls)
+        try:
+            for result in self._run_table(calls):
+                del left[0]
+                known.put(result)
+        except BaseException as error:
+            self.stop(_unexpected(error))
+            # Whatever it was, each call gets a result: the first may have been sent, the others were not.
+            for call in left:
+                lost = (
+                    Ending(CallState.IN_DOUBT, "an unexpected failure while it was sent") if call is left[0] else None
+                )
+                known.put(CallResult(call, lost, "" if lost else "the apply had stopped: an unexpected failure"))
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            known.put(None)
+
+    def _run_table(self, calls: Sequence[Call]) -> Iterator[CallResult]:
+        given_up = ""
+        try:
+            for call in calls:
+                if not self._may_send():
+                    assert self.stopped is not None
+                    yield CallResult(call, None, f"the apply had stopped: {self.stopped.message}")
+                elif given_up:
+                    yield CallResult(call, None, given_up)
+                else:
+                    result = self._send(call)
+                    given_up = self._conclude(result)
+                    yield result
+        finally:
+            self._record_kept(calls[0].table_id)
+
+    def _send(self, call: Call) -> CallResult:
+        """Attempt the call until something other than *not sent* comes of it."""
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            try:
+                ending = self._attempt(call)
+            except Leased as error:
+                self.stop(Stop(StopCause.LEASED, error.message, error.hint))
+                return CallResult(call, None, error.message)
+            except LedgerError as error:
+                self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
+                return CallResult(call, None, f"nothing was sent: {error.message}")
+            except Exception as error:  # before the POST: what it raises and what comes after it is caught there
+                self.stop(_unexpected(error))
+                return CallResult(call, None, "nothing was sent: the intent was not recorded")
+            if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
+                break
+            if self._may_send():
+                self._pace.pause(attempt)
+            if not self._may_send():
+                break
+        return CallResult(call, ending)
+
+    def _attempt(self, call: Call) -> Ending:
+        started = self._pace.clock()  # R1
+        _, ended = self._kept.get(call.table_id, (None, None))
+        ticket = self._journal.begin(  # R2, R6
+            call,
+            plan_id=self._plan_id,
+            actor=self._actor,
+            labels=self._labels[call.manifest],
+            version=self._versions[call.table_id],
+            ended=ended,
+        )
+        self._kept.pop(call.table_id, None)
+        self._versions[call.table_id] = ticket.table_version
+        waited = self._pace.clock() - started
+        if waited < self._pace.send_within_seconds:  # R3
+            ending = self._post(call, ticket, started + self._pace.send_within_seconds)
+        else:
+            ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
+        if ending.state is CallState.ACCEPTED:
+            # Two commits in one: it becomes durable with the table's next intent, which comes at once or not at all.
+            self._kept[call.table_id] = (call, Ended(ticket, ending))
+        else:
+            self._record(call, ticket, ending)
+        return ending
+
+    def _post(self, call: Call, ticket: Ticket, begin_by: float) -> Ending:
+        try:
+            receipt = self._runner.send(call, begin_by)
+        except NotSent as error:
+            return Ending(CallState.NOT_SENT, error.message)
+        except Refused as error:
+            return Ending(CallState.REFUSED, error.message, error.status)
+        except InDoubt as error:
+            return Ending(CallState.IN_DOUBT, error.message, error.status)
+        except Exception as error:  # an exception that no one listed is in doubt
+            return Ending(CallState.IN_DOUBT, f"unexpected {type(error).__name__} while sending")
+        except BaseException:
+            self._record(call, ticket, Ending(CallState.IN_DOUBT, "interrupted while sending"))
+            raise
+        return Ending(CallState.ACCEPTED, receipt=receipt)
+
+    def _record(self, call: Call, ticket: Ticket, ending: Ending) -> None:
+        try:
+            self._journal.end(ticket, ending)
+        except LedgerError as error:
+            self._on_unrecorded(call, ticket, ending)
+            self.stop(Stop(StopCause.LEDGER, f"the ledger did not keep an outcome: {error.message}", error.hint))
+        except Exception as error:
+            self._on_unrecorded(call, ticket, ending)
+            self.stop(_unexpected(error))
+
+    def _record_kept(self, table_id: str) -> None:
+        if table_id in self._kept:
+            call, ended = self._kept.pop(table_id)
+            self._record(call, ended.ticket, ended.ending)
+
+    def _conclude(self, result: CallResult) -> str:
+        """Draw the consequences of a result; return why the table's remaining calls are skipped, if they are."""
+        ending = result.ending
+        if ending is None:
+            return result.reason
+        if ending.state is CallState.ACCEPTED:
+            self._count_trouble(0)
+            self._check_amount(result.call, ending.receipt)
+            return ""
+        if ending.state is CallState.REFUSED:
+            self._count_trouble(0)
+            if ending.status in STOPS_ALL_SPENDING:
+                self.stop(Stop(StopCause.REFUSED, f"the API refused a call: {ending.detail}"))
+            return f"call {result.call.id[:8]} for the same table was refused"
+        troubles = self._count_trouble(1)
+        if troubles >= MOST_TROUBLES:
+            message = f"{troubles} calls in a row got no clear answer"
+            self.stop(Stop(StopCause.TROUBLE, message, "Look at the API's state before you apply again."))
+        word = "is in doubt" if ending.state is CallState.IN_DOUBT else "could not be sent"
+        return f"call {result.call.id[:8]} for the same table {word}"
+
+    def _count_trouble(self, more: int) -> int:
+        """Return how many calls in a row have had no clear answer; 0 more begins anew."""
+        with self._lock:
+            self._troubles = self._troubles + more if more else 0
+            return self._troubles
+
+    def _check_amount(self, call: Call, receipt: Receipt | None) -> None:
+        requested = receipt.requested_cells if receipt else None
+        if requested is not None and requested > call.cells:
+            message = f"{call.address} asked for {call.cells:,} cells and the API accepted {requested:,}"
+            self.stop(Stop(StopCause.OVERBOUGHT, message, "Look at the table before you apply again."))
+
+
+def _unexpected(error: BaseException) -> Stop:
+    # Not its text: a library's own may quote what no terminal should show.
+    return Stop(
+        StopCause.TROUBLE,
+        f"an unexpected {type(error).__name__} while sending",
+        "Report it as a bug. `reconciler ledger list` shows what was recorded.",
+    )

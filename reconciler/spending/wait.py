@@ -1,0 +1,178 @@
+"""Wait until accepted calls have shown in their tables and the tables are idle; say what became of the calls' cells.
+
+That a table is idle proves nothing about a call that was accepted lately: a run may show late. Nor does it prove
+anything that the table was seen running: another call may run first. So a call is *awaited* until one of its own cells
+has moved, or until the quiet period has passed since its acceptance.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from reconciler.model.attempt import CallResult, Settlement
+from reconciler.model.compact import RowIndex
+from reconciler.model.history import Block, CallState
+from reconciler.model.manifest import Mode
+from reconciler.model.observed import CellState, TableSnapshot, TableStatus
+from reconciler.model.plan import Call
+from reconciler.spending import evidence
+
+FIRST_POLL_SECONDS = 0.2
+LONGEST_POLL_SECONDS = 10.0
+MOST_POLLS_PER_SECOND = 50.0
+"""Tables asked for in a second, on average: the API has no way to ask for many at once."""
+
+FIRST_LOOK_SECONDS = 1.0
+"""Between two readings of a table's cells while its header shows nothing new; doubled each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, and by which clock."""
+
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    sleep: Callable[[float], None]
+    timeout_seconds: float | None
+    """None: as long as it takes."""
+    stopped: Callable[[], bool]
+    """True once a person wants no more waiting."""
+
+
+class Tables(Protocol):
+    """Live tables, as far as waiting looks at them. What cannot be read is left out of both answers."""
+
+    def statuses(self, tables: Collection[str]) -> Mapping[str, TableStatus]:
+        """Return the headers of `tables`."""
+
+    def snapshots(self, calls: Mapping[str, Sequence[Call]]) -> Mapping[str, TableSnapshot]:
+        """Return the tables of `calls` with the rows of those calls, and the digests that tell whether they moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What waiting came to."""
+
+    snapshots: Mapping[str, TableSnapshot]
+    """Tables whose accepted calls have all shown or rested, as they were when they were idle."""
+    running: tuple[str, ...] = ()
+    """Ids of tables that were not seen idle, or could not be read."""
+    awaited: tuple[str, ...] = ()
+    """Ids of accepted calls of which an idle table showed nothing yet."""
+
+
+@dataclass(slots=True)
+class _Table:
+    """A table that is waited for."""
+
+    unseen: list[Call]
+    """Its accepted calls of which nothing has shown yet."""
+    calls: Sequence[Call]
+    status: TableStatus | None = None
+    """As it was when the cells were read last."""
+    interval: float = FIRST_LOOK_SECONDS
+    look_at: float = 0.0
+    found: TableSnapshot | None = None
+    is_done: bool = False
+    latest: TableStatus | None = field(default=None)
+
+    def wants_look(self, now: float, has_rested: bool) -> bool:
+        """Say whether its cells could tell more than they did."""
+        assert self.latest is not None
+        if not self.unseen or has_rested:
+            return bool(self.calls) and self.latest.is_finished
+        if self.latest.is_finished:
+            return self.latest != self.status or now >= self.look_at
+        # What is empty before a run ends done or failed, which stays; what else it leaves may only show meanwhile.
+        return now >= self.look_at and any(call.mode is not Mode.NEW for call in self.unseen)
+
+    def look(self, snapshot: TableSnapshot, now: float, has_rested: bool) -> None:
+        """Take what its cells show; it is done once it is idle and nothing is left to be seen."""
+        index = RowIndex(snapshot.row_ids)
+        self.unseen = [call for call in self.unseen if not evidence.movement(call, snapshot, index)]
+        self.status, self.look_at, self.interval = self.latest, now + self.interval, 2 * self.interval
+        if snapshot.is_finished and (has_rested or not self.unseen):
+            self.found, self.is_done = snapshot, True
+
+
+def wait_until_settled(
+    calls: Iterable[Call],
+    others: Collection[str],
+    tables: Tables,
+    patience: Patience,
+    quiet_seconds: float,
+    on_poll: Callable[[Mapping[str, TableStatus]], None],
+) -> Waited:
+    """Wait until the accepted `calls` have shown and their tables are idle, and until the tables `others` are idle.
+
+    The calls must have been accepted before this is called; Q = `quiet_seconds` counts from here. A table that cannot
+    be read counts as running and is not asked again.
+    """
+    by_table: dict[str, list[Call]] = {table: [] for table in others}
+    for call in calls:
+        by_table.setdefault(call.table_id, []).append(call)
+    waiting = {table: _Table(list(of_table), of_table) for table, of_table in by_table.items()}
+    unreadable: set[str] = set()
+    latest: dict[str, TableStatus] = {}
+    began = patience.clock()
+    interval = FIRST_POLL_SECONDS
+    while (pending := waiting.keys() - unreadable - {id_ for id_ in waiting if waiting[id_].is_done}) and (
+        not patience.stopped()
+    ):
+        answers = tables.statuses(sorted(pending))
+        unreadable |= pending - answers.keys()
+        latest.update(answers)
+        has_rested = patience.clock() - began >= quiet_seconds
+        for id_, status in answers.items():
+            waiting[id_].latest = status
+            waiting[id_].is_done = status.is_finished and not waiting[id_].calls
+        looked = {id_ for id_ in answers if waiting[id_].wants_look(patience.clock(), has_rested)}
+        if looked:
+            snapshots = tables.snapshots({id_: waiting[id_].calls for id_ in sorted(looked)})
+            unreadable |= looked - snapshots.keys()
+            for id_, snapshot in snapshots.items():
+                waiting[id_].look(snapshot, patience.clock(), has_rested)
+        on_poll(latest)
+        pending = {id_ for id_ in pending - unreadable if not waiting[id_].is_done}
+        elapsed = patience.clock() - began
+        left = None if patience.timeout_seconds is None else patience.timeout_seconds - elapsed
+        if not pending or (left is not None and left <= 0):
+            break
+        pause = max(interval, len(pending) / MOST_POLLS_PER_SECOND)
+        if elapsed < quiet_seconds:
+            pause = min(pause, quiet_seconds - elapsed)
+        patience.sleep(pause if left is None else min(pause, left))
+        interval = min(interval * 1.5, LONGEST_POLL_SECONDS)
+    unfinished = {id_: table for id_, table in waiting.items() if not table.is_done}
+    idle = {id_ for id_, table in unfinished.items() if table.latest is not None and table.latest.is_finished}
+    idle -= unreadable
+    return Waited(
+        snapshots={id_: table.found for id_, table in waiting.items() if table.found is not None},
+        running=tuple(sorted(unfinished.keys() - idle)),
+        awaited=tuple(sorted(call.id for id_ in idle for call in unfinished[id_].unseen)),
+    )
+
+
+def settle(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]) -> tuple[CallResult, ...]:
+    """Count the cells of each accepted call in its table as it is now; a table that was not read changes nothing."""
+    return tuple(_settle(result, snapshots.get(result.call.table_id)) for result in results)
+
+
+def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
+    if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
+        return result
+    index = RowIndex(snapshot.row_ids)
+    done = failed = total = 0
+    not_started: list[Block] = []
+    for block in result.call.covered:
+        total += block.cells
+        for column in block.columns:
+            states = snapshot.states.get(column, b"")
+            shown = [states[index[row]] if states and row in index else CellState.EMPTY for row in block.rows]
+            done += sum(state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) for state in shown)
+            failed += shown.count(CellState.FAILED)
+            ended = (CellState.DONE, CellState.DONE_WITHOUT_VALUE, CellState.FAILED)
+            rows = tuple(row for row, state in zip(block.rows, shown, strict=True) if state not in ended)
+            if rows:
+                not_started.append(Block((column,), rows))
+    return replace(result, settlement=Settlement(done, failed, total - done - failed), not_started=tuple(not_started))
