@@ -4,7 +4,9 @@ Importing click takes longer than starting Python, so the plain `--help` is a fi
 """
 
 import importlib
+import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 
 
@@ -18,4 +20,9 @@ def main() -> None:
         with open(f"{__path__[0]}/help.txt", encoding="utf-8") as help_text:  # noqa: PTH123 - pathlib costs as much
             sys.stdout.write(help_text.read())
         sys.exit(0)
-    sys.exit(importlib.import_module("reconciler.cli.group").run(arguments))
+    code = importlib.import_module("reconciler.cli.group").run(arguments, owns_process=True)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    # At once: neither a signal that comes now nor a stream that takes nothing may replace the code.
+    os._exit(code)

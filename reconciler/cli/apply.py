@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
-from reconciler.cli.connection import api_options, origin, say_where, writing_ledger
+from reconciler.cli.connection import api_options, files_of, origin, say_where, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
@@ -42,6 +43,9 @@ from reconciler.settings.revision import held_to
 from reconciler.settings.settings import Settings
 from reconciler.spending.limits_check import tightest
 from reconciler.text.sanitize import clean
+
+LOOKS_FOR_SIGNALS_EVERY = 0.5
+"""Seconds, at the prompt."""
 
 STOPPING = "Stopping once the call in flight has ended; a second signal ends the waiting for it."
 
@@ -117,10 +121,11 @@ def command(
                 f"The plan was made from a snapshot of {clean(saved.taken_at)}; the live tables are read again."
             )
     spent = Profile()
+    kept = files_of(settings)
     with ExitStack() as files:
         # Tried first: a path that cannot be written must not cost a report of what was paid for.
-        report_file = None if out is None else files.enter_context(outlet("--out", out))
-        profile_file = None if profile is None else files.enter_context(outlet("--profile", profile))
+        report_file = None if out is None else files.enter_context(outlet("--out", out, kept))
+        profile_file = None if profile is None else files.enter_context(outlet("--profile", profile, kept))
         with spent.phase(Phase.MANIFESTS):
             wanted = observe.load(settings, paths, target, exclude)
         waits = wait if wait is not None else console.is_terminal
@@ -190,6 +195,25 @@ def _read_plan(path: Path, max_age_seconds: float) -> SavedPlan:
     return saved_plan.read(content, datetime.now(UTC), max_age_seconds)
 
 
+def _confirmed(question: str) -> bool:
+    """Ask on stderr; anything but yes is no. Raises click.Abort where the input ends.
+
+    A signal that comes just before a read waits for it to return, so the read begins only once there is something.
+    """
+    while True:
+        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        with suppress(OSError, ValueError):  # what cannot be waited for is read at once
+            while not select.select([sys.stdin], [], [], LOOKS_FOR_SIGNALS_EVERY)[0]:
+                pass
+        line = sys.stdin.readline()
+        if not line:
+            raise click.Abort
+        answer = line.strip().lower()
+        if answer in ("y", "yes", "n", "no", ""):
+            return answer in ("y", "yes")
+        click.echo("Error: invalid input", err=True)
+
+
 class _Screen:
     """The apply's side towards the person: the plan and the question, each call's line, the bar while waiting."""
 
@@ -240,7 +264,7 @@ class _Screen:
                 raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
             if not self._as_text:
                 click.echo(text + "\n", err=True)
-            if not click.confirm("Send these calls?", err=True):
+            if not _confirmed("Send these calls?"):
                 raise PlanError("the plan was not approved; nothing was sent")
         plan_id: str = plan_file.document(plan, origin(self.settings))["plan_id"]
         return plan_id
@@ -328,4 +352,6 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
         yield interrupt
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # The code of a program that has spent is settled: what comes between here and its end changes nothing.
+            is_settled = interrupt.is_over and console.owns_process
+            signal.signal(number, signal.SIG_IGN if is_settled else handler)

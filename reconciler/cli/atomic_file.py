@@ -11,6 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from reconciler.errors import SettingsError
+from reconciler.text.sanitize import clean
+
 PRIVATE = 0o600
 """The mode of new files: plans and reports say which tables there are and what was spent on them."""
 SHARED = 0o666
@@ -130,3 +133,10 @@ def _standard_stream(there: os.stat_result) -> int | None:
             if os.path.samestat(there, os.fstat(number)):
                 return number
     return None
+
+
+def refuse_own_files(option: str, path: str, kept: Iterable[Path]) -> None:
+    """Raise SettingsError if the file of an option is one that the project itself needs."""
+    if os.path.realpath(path) in map(os.path.realpath, kept):
+        message = f"{option} names a file of the project, so nothing was read or sent: {clean(path)}"
+        raise SettingsError(message, hint="Name another file.")

@@ -76,3 +76,10 @@ def origin(settings: Settings) -> Origin:
     """Say where and when a plan is made."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Origin(now, __version__, settings.api_url, git_state(settings.root))
+
+
+def files_of(settings: Settings) -> tuple[Path, ...]:
+    """Return the files that no answer may be written over: the project file, and a ledger that is one."""
+    ledger = Path(ledger_address(settings).removeprefix("sqlite:///"))
+    files = [ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm"))]
+    return (*files, settings.project_file) if settings.project_file is not None else tuple(files)

@@ -41,6 +41,11 @@ class Console:
         return load_settings(flags, os.environ)
 
     @property
+    def owns_process(self) -> bool:
+        """True in the program itself, and not where a test or another program runs a command line within its own."""
+        return bool(self.flags.get("owns_process"))
+
+    @property
     def is_terminal(self) -> bool:
         """True where a person watches both streams and no CI says otherwise."""
         return _is_terminal(sys.stdout) and _is_terminal(sys.stderr) and not is_ci(os.environ)

@@ -129,13 +129,17 @@ def group(context: click.Context, /, **flags: Any) -> None:
     """Paid AI table runs as code: manifests say which cells should be run, a plan lists the calls, apply sends each
     at most once.
     """
-    context.obj = flags
+    context.obj = {**flags, **(context.obj or {})}
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command line and return the contract's exit code; 64 where the line itself is wrong."""
+def run(arguments: list[str], *, owns_process: bool = False) -> int:
+    """Run the command line and return the contract's exit code; 64 if the line itself is wrong.
+
+    `owns_process`: the process ends with this command, so that signals may stay ignored once it has spent.
+    """
     try:
-        code = group.main(arguments, prog_name="reconciler", standalone_mode=False)
+        obj = {"owns_process": owns_process}
+        code = group.main(arguments, prog_name="reconciler", standalone_mode=False, obj=obj)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:

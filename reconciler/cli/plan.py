@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from reconciler.cli import options
-from reconciler.cli.atomic_file import profile_text, write_whole
+from reconciler.cli.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
-from reconciler.cli.connection import api_options, origin, reading_ledger, say_where
+from reconciler.cli.connection import api_options, files_of, origin, reading_ledger, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
 from reconciler.cli.snapshot import read_snapshot, taken_of
@@ -81,6 +81,9 @@ def command(
         if answer_problems(console, form, error.problems):
             return ExitCode.ERROR
         raise
+    for option, name in (("--out", out), ("--profile", profile)):
+        if name is not None:
+            refuse_own_files(option, name, files_of(settings))
     base = None if against is None else read_revision(against, settings, paths)
     made, taken, cost = origin(settings), None, ReadCost()
     if live_snapshot is not None:

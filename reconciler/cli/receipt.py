@@ -1,10 +1,11 @@
 """What an apply has to say in the end. Its exit code is that of its outcomes, whatever becomes of the words."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from reconciler.cli.atomic_file import Outlet, profile_text
+from reconciler.cli.atomic_file import Outlet, profile_text, refuse_own_files
 from reconciler.cli.ci_output import append_summary
 from reconciler.cli.console import Console
 from reconciler.documents import report_file
@@ -17,8 +18,12 @@ from reconciler.render.report_text import report_text, result_text
 from reconciler.text.sanitize import clean
 
 
-def outlet(option: str, path: str) -> Outlet:
-    """Return where the file of an option goes. Raises SettingsError for one that cannot be written."""
+def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
+    """Return where the file of an option goes. Raises SettingsError for one that cannot be written.
+
+    So it is for a file that the project itself needs: `kept`.
+    """
+    refuse_own_files(option, path, kept)
     try:
         return Outlet(path)
     except OSError as error:

@@ -128,7 +128,13 @@ class SpendClient:
         where, url, body = self._request(call)
         if self._is_abandoned:
             raise NotSent(f"{where}: the apply was told to end at once; nothing was sent")
-        asyncio.run(self._post(url, body, call.id, exchange))
+        try:
+            runner = asyncio.Runner()
+            runner.get_loop()
+        except OSError as error:  # too many open files: there is nothing to send with
+            raise NotSent(f"{where}: {error.strerror or type(error).__name__}; nothing was sent") from None
+        with runner:
+            runner.run(self._post(url, body, call.id, exchange))
         return self._judged(where, exchange)
 
     def _request(self, call: Call) -> tuple[str, httpx.URL, bytes]:
@@ -251,7 +257,7 @@ def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
 
 
 def _receipt(body: bytes, token: Token) -> Receipt | None:
-    """Return what a 2xx says [D]; None where it is not a JSON object."""
+    """Return what a 2xx says [D]; None if it is not a JSON object."""
     try:
         shown = parse(body)
     except BadResponse:

@@ -4,7 +4,7 @@ wave: send and wait (`operations/send.py`), look again, plan what is left.
 Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.documents.saved_plan import SavedPlan
@@ -63,7 +63,7 @@ def apply(
             plan_id,
             in_doubt=proposed.in_doubt,
             held_back=held_back(proposed),
-            unsent=_left(proposed),
+            unsent=_left(proposed, _run_statuses(proposed)),
             stale=permit.stale,
         )
         return report if wait_for is None else wait_for(report, ())
@@ -120,22 +120,29 @@ def _has_left(due: Plan) -> bool:
     return bool(due.held_up and due.moving)
 
 
-def _left(due: Plan) -> tuple[Unsent, ...]:
-    """Return what of a plan is approved and waits: for its table to be idle, or for others that move, by run."""
+def _left(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ...]:
+    """Return what of a plan is approved and waits: for its table to be idle, or for others that move, by run.
+
+    `shown` is each table's `run_status` as it was seen last.
+    """
     if not _has_left(due):
-        return _waiting_for_tables(due)
+        return _waiting_for_tables(due, shown)
     reason = "it waits for cells that are in progress"
-    return (*_waiting_for_tables(due), *(Unsent(s.address, s.table_id, s.cells, reason) for s in due.held_up))
+    return (*_waiting_for_tables(due, shown), *(Unsent(s.address, s.table_id, s.cells, reason) for s in due.held_up))
 
 
-def _waiting_for_tables(due: Plan) -> tuple[Unsent, ...]:
+def _run_statuses(*plans: Plan) -> dict[str, str]:
+    return {table.table_id: table.run_status for plan in plans for table in plan.tables}
+
+
+def _waiting_for_tables(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ...]:
     """Return what of a plan waits for its table to be idle, by run."""
-    shown = {table.table_id: clean(table.run_status) for table in due.tables}
     cells: dict[tuple[str, str], int] = {}
     for call in due.waiting:
         cells[call.address, call.table_id] = cells.get((call.address, call.table_id), 0) + call.cells
     return tuple(
-        Unsent(address, table, count, f"its table is {shown[table]}") for (address, table), count in cells.items()
+        Unsent(address, table, count, f"its table is {clean(shown[table])}")
+        for (address, table), count in cells.items()
     )
 
 
@@ -270,7 +277,8 @@ class _Waves:
         if self._proposed.held_up or self._growing:
             # What it waits for may be in any of them.
             tables |= self._wanted.tables
-        seen = _look_for_apply(self._wanted, tables, self._tools)
+        with self._tools.interrupt.reading():
+            seen = _look_for_apply(self._wanted, tables, self._tools)
         self._histories |= seen.histories
         left = self._permit.left(seen)
         assert left is not None
@@ -319,7 +327,7 @@ class _Waves:
         before = [call for call in self._proposed.in_doubt if call.table_id not in seen]
         own = {result.call.id for result in self._report.results}
         held = [each for each in held_back(self._proposed) if each.table_id not in seen]
-        unsent = [*_left(last), *self._ended_doubts()]
+        unsent = [*_left(last, _run_statuses(self._proposed, last)), *self._ended_doubts()]
         if self._wait_for is not None:
             reason = "waiting ended before its turn"
             unsent += [Unsent(call.address, call.table_id, call.cells, reason) for call in later]

@@ -1,8 +1,8 @@
 """The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
 
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
@@ -48,6 +48,7 @@ class Interrupt:
         self._is_set = False
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._abandon: tuple[Callable[[], None], ...] = ()
+        self._is_reading = False
         self.is_sending = False
         """True from just before the first intent: from then on an apply ends with its report, whatever happens."""
         self.is_over = False
@@ -57,10 +58,22 @@ class Interrupt:
         """Ask for the end; the call in flight is finished and recorded first."""
         self._is_set = True
         self._wake.put(None)
+        if self._is_reading:
+            # Nothing is in flight that its end would have to wait for.
+            self._abandon[-1]()
 
-    def abandons(self, *abandon: Callable[[], None]) -> None:
+    def abandons(self, sending: Callable[[], None], reading: Callable[[], None]) -> None:
         """Say what `insist` calls, in this order; each must be fit to be called by a signal handler."""
-        self._abandon = abandon
+        self._abandon = (sending, reading)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While nothing is sent and tables are only looked at, the first request for the end ends that, too."""
+        self._is_reading = bool(self._abandon)
+        try:
+            yield
+        finally:
+            self._is_reading = False
 
     def insist(self) -> None:
         """Ask for the end at once: the waiting for calls in flight ends, too."""
@@ -177,7 +190,7 @@ def wait(report: Report, tools: Tools, timeout_seconds: float | None, others: Co
     interrupt = tools.interrupt
     patience = Patience(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
     quiet = tools.settings.project.api.spend.quiet_seconds
-    with tools.profile.phase(Phase.WAITING):
+    with tools.profile.phase(Phase.WAITING), interrupt.reading():
         waited = wait_until_settled(calls, others, _LiveTables(tools), patience, quiet, tools.watcher.on_poll)
     results = settle(report.results, waited.snapshots)
     try:

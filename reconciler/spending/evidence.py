@@ -64,7 +64,11 @@ def _column_movement(
         if now == CellState.IN_PROGRESS:
             return f"cell {column}/{row} is in progress"
         if str(now) != state:
-            return f"cell {column}/{row} was {CellState(int(state)).name.lower()}, is {CellState(now).name.lower()}"
+            return f"cell {column}/{row} was {_word(int(state))}, is {_word(now)}"
         if value and digests is not None and digests[index] != value:
             return f"cell {column}/{row} holds another value"
     return ""
+
+
+def _word(state: int) -> str:
+    return CellState(state).name.lower().partition("_idle")[0].replace("_", " ")

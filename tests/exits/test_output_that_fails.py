@@ -105,9 +105,9 @@ def test_nowhere_to_say_anything_still_leaves_the_exit_code(office: Desk, start:
     ("module", "function", "form"),
     [
         ("render/report_text", "def report_text(report: Report, paint: Paint) -> str:\n", "text"),
-        ("reportfile", "def document(report: Report, exit_code: int) -> dict[str, Any]:\n", "json"),
+        ("documents/report_file", "def document(report: Report, exit_code: int) -> dict[str, Any]:\n", "json"),
         ("render/report_text", "def result_text(result: CallResult, width: int, paint: Paint) -> str:\n", "text"),
-        ("reconcile", "    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:\n", "text"),
+        ("operations/apply", "    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:\n", "text"),
     ],
     ids=["the report's text", "its JSON", "a result's line", "the end of the sending"],
 )

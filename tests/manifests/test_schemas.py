@@ -90,19 +90,27 @@ def test_problems_are_bounded() -> None:
     assert found[-1].message == "these are the first problems of the manifest; there are more"
 
 
+SHOW = "from reconciler.manifests import json_schema as s; print(s.names(), s.text('manifest'))"
+
+
 def test_schemas_are_found_inside_an_installed_package(tmp_path: Path) -> None:
     """A wheel carries them in the package, and a stranger's folder `schemas` beside it is not taken for ours."""
     package, checkout = tmp_path / "reconciler", Path(reconciler.__file__).parent.parent
-    package.mkdir()
-    (package / "__init__.py").touch()
-    for module in ("schema", "clean", "errors", "place", "wording"):
-        shutil.copy(checkout / "reconciler" / f"{module}.py", package)
+    for room in ("", "manifests", "text"):
+        (package / room).mkdir()
+        (package / room / "__init__.py").touch()
+    for module in ("manifests/json_schema", "text/sanitize", "errors", "text/location", "text/phrases"):
+        shutil.copy(checkout / "reconciler" / f"{module}.py", package / f"{module}.py")
     (package / "schemas").mkdir()
     (package / "schemas" / "manifest.v1.json").write_text('{"type": "object"}')
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "other.v1.json").write_text("{}")
     shown = subprocess.run(
-        [sys.executable, "-c", "from reconciler import schema; print(schema.names(), schema.text('manifest'))"],
+        [
+            sys.executable,
+            "-c",
+            "from reconciler.manifests import json_schema as s; print(s.names(), s.text('manifest'))",
+        ],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,

@@ -114,8 +114,8 @@ def test_a_call_that_landed_is_found_out_by_its_cells(office: Desk, trouble: Tro
     assert office.run("apply", "--yes").code == 0
     evidence = history(office, "accounts/news")[-1]
     assert (evidence["kind"], evidence["detail"]["landed"]) == ("resolved", True)
-    assert "was empty, is done" in evidence["detail"]["evidence"]
-    assert "was empty, is done" in office.run("ledger", "show", evidence_id(office)).out
+    assert "was pending, is done" in evidence["detail"]["evidence"]
+    assert "was pending, is done" in office.run("ledger", "show", evidence_id(office)).out
     assert (len(office.charged()), set(office.charged().values())) == (4 * CELLS, {1})
     assert set(states(office).values()) == {"accepted"}
 

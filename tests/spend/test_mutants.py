@@ -57,7 +57,7 @@ LATE_IS_LATE = """\
         return Move(standing, late=True)
 """
 VERSION_SET = 'tables.c.version == bindparam("found")'
-LOOK_AGAIN = "if is_old or seen.verdicts or any(leases.of(table).table_version != versions[table] for table in tables):"
+LOOK_AGAIN = "            or any(leases.of(table).table_version != versions[table] for table in tables)\n"
 
 MUTANTS = [
     Mutant(
@@ -133,7 +133,7 @@ MUTANTS = [
         "R6: a plan is sent whatever happened since it was made",
         "test_r6_a_plan_made_before_another_ones_calls_is_not_sent",
         (
-            ("operations/apply", LOOK_AGAIN, "if is_old:"),
+            ("operations/apply", LOOK_AGAIN, ""),
             ("ledger/journal", "if table.version != version:", "if False:"),
             ("ledger/journal", VERSION_SET, VERSION_SET.replace("==", ">=")),
         ),
@@ -214,8 +214,8 @@ MUTANTS = [
         (
             (
                 "planning/table_planner",
-                "            if self._within is not None:\n                due &=",
-                "            if False:\n                due &=",
+                "                due &= listed\n",
+                "",
             ),
         ),
     ),
