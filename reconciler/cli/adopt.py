@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
 from reconciler.errors import ApiError, ManifestError
@@ -16,6 +15,7 @@ from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.report import ExitCode
 from reconciler.operations import observe
+from reconciler.operations.connection import api_options, writing_ledger
 from reconciler.planning import adoption
 from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.settings import Settings
@@ -51,7 +51,10 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
     console = Console(context.obj)
     settings = console.settings()
     wanted = observe.load(settings, paths, (), ())
-    with Reader(api_options(settings)) as reader, writing_ledger(settings, console) as ledger:
+    with (
+        Reader(api_options(settings, os.environ)) as reader,
+        writing_ledger(settings, os.environ, console.info) as ledger,
+    ):
         wanted = observe.resolve(wanted, reader)
         by_table: dict[str, list[Manifest]] = {}
         for manifest in wanted.manifests:

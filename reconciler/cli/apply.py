@@ -1,6 +1,5 @@
 """`reconciler apply`."""
 
-import json
 import os
 import select
 import signal
@@ -8,8 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -17,24 +14,26 @@ import click
 
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
-from reconciler.cli.connection import api_options, files_of, origin, say_where, writing_ledger
+from reconciler.cli.connection import files_of, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
 from reconciler.client import ReadCost, Reader, SpendClient
-from reconciler.documents import plan_file, saved_plan
+from reconciler.documents import plan_file
 from reconciler.documents.saved_plan import SavedPlan
-from reconciler.errors import PlanError, ReconcilerError, SettingsError, StalePlan
-from reconciler.manifests import json_schema
-from reconciler.model.attempt import CallResult, Ending, Stop, StopCause, Ticket
+from reconciler.errors import PlanError, SettingsError
+from reconciler.model.attempt import CallResult, Ending, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.observed import TableStatus
-from reconciler.model.plan import Call, OpenCall, Plan
+from reconciler.model.plan import Call, Plan
 from reconciler.model.report import ExitCode, Report, bought_cells
 from reconciler.operations import observe, send
 from reconciler.operations.apply import apply as apply_plan
+from reconciler.operations.connection import api_options, origin, writing_ledger
 from reconciler.operations.observe import Wanted
 from reconciler.operations.profile import Phase, Profile
+from reconciler.operations.read_plan import read_saved_plan
+from reconciler.operations.rescue import Witness
 from reconciler.operations.send import Interrupt, Tools, Watcher
 from reconciler.render.plan_text import addressed, plan_text
 from reconciler.render.report_text import result_text
@@ -112,7 +111,7 @@ def command(
     settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
     settings = held_to(limits_from, settings, paths)
     say_where(console, settings)
-    saved = None if file is None else _read_plan(Path(file), plan_max_age)
+    saved = None if file is None else read_saved_plan(Path(file), plan_max_age)
     if saved is not None:
         target, exclude = saved.include, saved.exclude
         saved.check_origin(settings.api_url)
@@ -158,13 +157,13 @@ def _apply(
 ) -> tuple[Report, ReadCost]:
     """Apply; once sending has begun, return what was sent whatever goes wrong."""
     console, settings = screen.console, screen.settings
-    api = api_options(settings)
+    api = api_options(settings, os.environ)
     report, cost = None, ReadCost()
     try:
         with (
             Reading(console) as reading,
             Reader(api, on_progress=reading.take) as reader,
-            writing_ledger(settings, console, lambda: bool(interrupt)) as ledger,
+            writing_ledger(settings, os.environ, console.info, lambda: bool(interrupt)) as ledger,
         ):
             client = SpendClient(api)
             interrupt.abandons(client.abandon, reader.abandon)
@@ -177,22 +176,10 @@ def _apply(
         if not interrupt.is_sending:
             raise
         if report is None:
-            report = screen.rescued(error)
+            report = screen.witness.report(error)
         else:
             console.error(f"an unexpected {type(error).__name__} came after the last call", "Report it as a bug.")
     return report, cost
-
-
-def _read_plan(path: Path, max_age_seconds: float) -> SavedPlan:
-    """Read a plan file. Raises StalePlan for one that is not understood, OSError."""
-    content = saved_plan.parse(path.read_text(encoding="utf-8", errors="replace"))
-    problems = json_schema.problems("plan", content)
-    if problems:
-        raise StalePlan(
-            f"the plan file is not understood: {problems[0].message}",
-            hint="It was edited, or made by another version. Make a new plan and have that one approved.",
-        )
-    return saved_plan.read(content, datetime.now(UTC), max_age_seconds)
 
 
 def _confirmed(question: str) -> bool:
@@ -228,26 +215,12 @@ class _Screen:
         self._yes = yes
         self._width = 0
         self._bar: Waiting | None = None
-        self._plan_id = ""
-        self._in_doubt: tuple[OpenCall, ...] = ()
-        self._results: list[CallResult] = []
-        self._unrecorded: list[str] = []
+        self.witness = Witness()
 
     def approve(self, plan: Plan) -> str:
         """Show the plan and have it approved; return its id. Raises PlanError, SettingsError or click.Abort."""
-        self._plan_id, self._in_doubt = self._approved(plan), plan.in_doubt
-        return self._plan_id
-
-    def rescued(self, error: Exception) -> Report:
-        """Return what is known of an apply that failed in a way that nobody foresaw, once it had begun to send."""
-        if isinstance(error, ReconcilerError):
-            stop = Stop(StopCause.TROUBLE, error.message, error.hint)
-        else:
-            hint = "Report it as a bug. `reconciler ledger list` shows what was recorded."
-            stop = Stop(StopCause.TROUBLE, f"an unexpected {type(error).__name__} ended the apply", hint)
-        return Report(
-            self._plan_id, tuple(self._results), stop, in_doubt=self._in_doubt, unrecorded=tuple(self._unrecorded)
-        )
+        self.witness.plan_id, self.witness.in_doubt = self._approved(plan), plan.in_doubt
+        return self.witness.plan_id
 
     def _approved(self, plan: Plan) -> str:
         self._width = max((len(addressed(call)) for call in plan.calls), default=0)
@@ -293,7 +266,7 @@ class _Screen:
     # What follows is called once there is something to lose, so none of it may fail.
 
     def _result(self, result: CallResult) -> None:
-        self._results.append(result)
+        self.witness.see(result)
         if self._as_text:
             try:
                 line = result_text(result, self._width, self.console.paint)
@@ -306,17 +279,9 @@ class _Screen:
             self._bar.poll(statuses)
 
     def _lost(self, call: Call, ticket: Ticket, ending: Ending) -> None:
-        self._unrecorded.append(call.id)
-        record = {
-            "call": call.id,
-            "attempt": ticket.attempt,
-            "address": call.address,
-            "table_id": call.table_id,
-            "cells": call.cells,
-            **asdict(ending),
-        }
+        record = self.witness.lose(call, ticket, ending)
         self.console.error(
-            f"the ledger did not keep this outcome; keep it yourself: {json.dumps(record)}",
+            f"the ledger did not keep this outcome; keep it yourself: {record}",
             "Once the ledger can be written, end the doubt with `reconciler ledger resolve`.",
         )
 

@@ -1,18 +1,17 @@
 """`reconciler drift`."""
 
 import json
+import os
 
 import click
 
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin, reading_ledger
 from reconciler.cli.console import Console, exits
-from reconciler.client import Reader
 from reconciler.documents.status_file import drift_document
 from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
-from reconciler.operations import observe
-from reconciler.planning.status import has_drifted
+from reconciler.operations.connection import origin
+from reconciler.operations.session import Session
 from reconciler.render.status_text import drift_text
 from reconciler.text.sanitize import clean
 
@@ -32,15 +31,13 @@ def command(
     """
     console = Console(context.obj)
     settings = console.settings()
-    wanted = observe.load(settings, paths, target, exclude)
-    with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
-        wanted = observe.resolve(wanted, reader)
-        seen = observe.look(wanted, wanted.tables, reader, ledger, settings, whole=False)
-    plan = observe.plan(wanted, seen, settings)
+    with Session(settings, os.environ, tell=console.info) as session:
+        found = session.drift(paths, target=target, exclude=exclude)
+    plan = found.plan
     if form == "json":
         document = drift_document(plan, origin(settings).created_at)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
-    elif has_drifted(plan):
+    elif found.has_drifted:
         console.answer(drift_text(plan))
     for table in plan.tables:
         if not table.is_finished:
@@ -50,4 +47,4 @@ def command(
         console.info(f"{waiting.manifest}: waits for {clean(waiting.waits_for)}, which is not there yet.")
     if plan.errored:
         raise ManifestError(plan.diagnostics)
-    return ExitCode.CHANGES if has_drifted(plan) else ExitCode.OK
+    return ExitCode.CHANGES if found.has_drifted else ExitCode.OK

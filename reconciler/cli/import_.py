@@ -9,8 +9,6 @@ from typing import TypeAlias
 import click
 
 from reconciler.cli.adopt import Revision, adopt_done
-from reconciler.cli.atomic_file import SHARED, write_whole
-from reconciler.cli.connection import api_options, reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
 from reconciler.errors import ApiError, SettingsError
@@ -22,6 +20,8 @@ from reconciler.manifests.loader import load_manifests
 from reconciler.model.manifest import Manifest
 from reconciler.model.observed import TableHeader, TableSnapshot
 from reconciler.model.report import ExitCode
+from reconciler.operations.atomic_file import SHARED, write_whole
+from reconciler.operations.connection import api_options, reading_ledger, writing_ledger
 from reconciler.operations.find_tables import find
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
 from reconciler.text.numbers import counted
@@ -84,7 +84,7 @@ def command(
     if out is not None and revision is not None:
         check_owner(settings, [out / "manifest.yaml"])
     shelf = _Shelf(folder, _present(settings, folder), Wish(revision, fill), _schema(settings, folder), force=force)
-    with Reader(api_options(settings)) as reader, _ledger(settings, console, revision) as ledger:
+    with Reader(api_options(settings, os.environ)) as reader, _ledger(settings, console, revision) as ledger:
         shelf = _found(console, shelf, reader)
         chosen = dict.fromkeys([*tables, *_listed(reader, search, tags, every=every)])
         if not chosen:
@@ -102,7 +102,7 @@ def command(
 
 def _ledger(settings: Settings, console: Console, revision: str | None) -> Ledger:
     """Open the ledger; without an adoption nothing is written into it."""
-    return reading_ledger(settings) if revision is None else writing_ledger(settings, console)
+    return reading_ledger(settings) if revision is None else writing_ledger(settings, os.environ, console.info)
 
 
 def _found(console: Console, shelf: "_Shelf", reader: Reader) -> "_Shelf":

@@ -9,7 +9,6 @@ from typing import Any, get_args
 import click
 
 from reconciler.cli import adopt
-from reconciler.cli.connection import reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.errors import SettingsError
 from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine
@@ -17,6 +16,7 @@ from reconciler.model.attempt import Actor
 from reconciler.model.history import CallState
 from reconciler.model.plan import Reason
 from reconciler.model.report import ExitCode
+from reconciler.operations.connection import reading_ledger, writing_ledger
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.settings import Settings
@@ -41,7 +41,11 @@ command.add_command(adopt.command)
 def _open(context: click.Context, *, writing: bool = False) -> tuple[Console, Settings, Ledger]:
     console = Console(context.obj)
     settings = console.settings()
-    return console, settings, writing_ledger(settings, console) if writing else reading_ledger(settings)
+    return (
+        console,
+        settings,
+        writing_ledger(settings, os.environ, console.info) if writing else reading_ledger(settings),
+    )
 
 
 def _who(settings: Settings) -> Actor:

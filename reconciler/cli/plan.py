@@ -1,29 +1,24 @@
 """`reconciler plan`."""
 
-from dataclasses import replace
+import os
 from pathlib import Path
 
 import click
 
 from reconciler.cli import options
-from reconciler.cli.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
-from reconciler.cli.connection import api_options, files_of, origin, reading_ledger, say_where
+from reconciler.cli.connection import files_of, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
-from reconciler.cli.snapshot import read_snapshot, taken_of
-from reconciler.client import ReadCost, Reader
 from reconciler.documents import plan_file
 from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
-from reconciler.operations import observe
-from reconciler.operations.find_tables import KeptTables
-from reconciler.operations.plan_change import find_all, plan_asked
-from reconciler.operations.profile import Phase, Profile, sizes_of
+from reconciler.operations.atomic_file import profile_text, refuse_own_files, write_whole
+from reconciler.operations.profile import Phase, sizes_of
+from reconciler.operations.session import Session
 from reconciler.render.plan_text import plan_text
 from reconciler.render.review_text import review_text
-from reconciler.settings.revision import held_to, read_revision
-from reconciler.spending.limits_check import check, tightest
+from reconciler.settings.revision import held_to
 
 
 @click.command("plan")
@@ -73,54 +68,35 @@ def command(
     settings = held_to(limits_from, settings, paths)
     if live_snapshot is None:
         say_where(console, settings)
-    spent = Profile()
-    try:
-        with spent.phase(Phase.MANIFESTS):
-            wanted = observe.load(settings, paths, target, exclude)
-    except ManifestError as error:
-        if answer_problems(console, form, error.problems):
-            return ExitCode.ERROR
-        raise
-    for option, name in (("--out", out), ("--profile", profile)):
-        if name is not None:
-            refuse_own_files(option, name, files_of(settings))
-    base = None if against is None else read_revision(against, settings, paths)
-    made, taken, cost = origin(settings), None, ReadCost()
-    if live_snapshot is not None:
-        kept = read_snapshot(Path(live_snapshot))
-        asked = find_all(wanted, base, settings, KeptTables(kept))
-        seen, taken = observe.look_back(kept, asked.scope.tables), taken_of(kept, made)
-        made = replace(made, base_url=kept.base_url)
-    else:
-        with (
-            Reading(console) as reading,
-            Reader(api_options(settings), on_progress=reading.take) as reader,
-            reading_ledger(settings) as ledger,
-        ):
-            with spent.phase(Phase.READING):
-                asked = find_all(wanted, base, settings, reader)
-            scope = asked.scope
-            seen = observe.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=spent)
-            cost = reader.cost()
-    with spent.phase(Phase.PLANNING):
-        plan, compared = plan_asked(asked, seen)
-    settings = asked.settings
-    violated = check(plan, settings.limits, settings.floor)
-    allowed = tightest(settings.limits, settings.floor)
-    with spent.phase(Phase.WRITING):
-        content = plan_file.document(plan, made, violated, limits=allowed, against=compared, taken=taken)
+    with (
+        Reading(console) as reading,
+        Session(settings, os.environ, tell=console.info, on_progress=reading.take) as session,
+    ):
+        try:
+            wanted = session.load(paths, target=target, exclude=exclude)
+        except ManifestError as error:
+            if answer_problems(console, form, error.problems):
+                return ExitCode.ERROR
+            raise
+        for option, name in (("--out", out), ("--profile", profile)):
+            if name is not None:
+                refuse_own_files(option, name, files_of(settings))
+        plan = session.plan(wanted, against=against, live_snapshot=live_snapshot)
+        cost = session.cost()
+    with session.profile.phase(Phase.WRITING):
+        content = session.document(plan)
         if out is not None:
             write_whole(Path(out), plan_file.spelled(content))
             console.info(f"The plan is saved in {out}.")
         if form == "json":
             console.stream(plan_file.spelled(content))
         elif not answer_plan(console, form, content, out):
-            head = review_text(compared, taken, console.paint)
-            console.answer(head + plan_text(plan, allowed, violated, console.paint))
+            head = review_text(plan.against, plan.taken, console.paint)
+            console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint))
     if profile is not None:
-        write_whole(Path(profile), profile_text(spent.document("plan", cost, sizes_of(plan))))
+        write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))
     if plan.errored:
         return ExitCode.ERROR
-    if violated:
+    if plan.violations:
         return ExitCode.LIMIT
     return ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK

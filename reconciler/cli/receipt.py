@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from reconciler.cli.atomic_file import Outlet, profile_text, refuse_own_files
 from reconciler.cli.ci_output import append_summary
 from reconciler.cli.console import Console
 from reconciler.documents import report_file
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import CallResult
 from reconciler.model.report import Report
+from reconciler.operations.atomic_file import Outlet, profile_text, refuse_own_files
 from reconciler.render.colour import plain
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text

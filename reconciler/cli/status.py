@@ -1,22 +1,20 @@
 """`reconciler status`."""
 
 import json
+import os
 import time
 
 import click
 
 from reconciler.cli import options
-from reconciler.cli.connection import api_options, origin, reading_ledger, say_where
+from reconciler.cli.connection import say_where
 from reconciler.cli.console import Console, exits
-from reconciler.client import Reader
 from reconciler.documents.status_file import status_document
-from reconciler.ledger import Ledger
 from reconciler.model.report import ExitCode
-from reconciler.operations import observe
+from reconciler.operations.connection import origin
 from reconciler.operations.observe import Wanted
-from reconciler.planning.status import standing
+from reconciler.operations.session import Session
 from reconciler.render.status_text import status_text
-from reconciler.settings.settings import Settings
 
 EVERY_SECONDS = 5.0
 FASTEST_SECONDS = 1.0
@@ -53,13 +51,13 @@ def command(
     console = Console(context.obj)
     settings = console.settings()
     say_where(console, settings)
-    wanted = observe.load(settings, paths, target, exclude)
     code = ExitCode.OK
-    with Reader(api_options(settings)) as reader, reading_ledger(settings) as ledger:
+    with Session(settings, os.environ, tell=console.info) as session:
+        wanted = session.load(paths, target=target, exclude=exclude)
         looks = 1 if watch is None else count
         try:
             while True:
-                text, code = _look(console, settings, wanted, reader, ledger, form=form, is_watch=watch is not None)
+                text, code = _look(console, session, wanted, form=form, is_watch=watch is not None)
                 if watch is not None and console.is_terminal and form == "text":
                     click.clear()
                 console.answer(text)
@@ -73,21 +71,10 @@ def command(
     return code
 
 
-def _look(
-    console: Console,
-    settings: Settings,
-    wanted: Wanted,
-    reader: Reader,
-    ledger: Ledger,
-    *,
-    form: str,
-    is_watch: bool,
-) -> tuple[str, ExitCode]:
+def _look(console: Console, session: Session, wanted: Wanted, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
     """Look once; return what to say, and the exit code."""
-    wanted = observe.resolve(wanted, reader)
-    seen = observe.look(wanted, wanted.tables, reader, ledger, settings)
-    found = standing(observe.plan(wanted, seen, settings))
-    now = origin(settings).created_at
+    found = session.status(wanted)
+    now = origin(session.settings).created_at
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
     if form == "json":
         document = status_document(found, now)

@@ -52,6 +52,8 @@ class Wanted:
     """Why a manifest's table is not known."""
     pending: tuple[Manifest, ...] = ()
     """Those whose table is not there yet."""
+    named: tuple[str, ...] = ()
+    """Where they were read, as the caller named it; empty: where the project file says."""
     unread: frozenset[str] = frozenset()
     """Names of the unresolved manifests that may mean what they meant: the API did not say."""
 
@@ -96,6 +98,7 @@ def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclu
         include=tuple(include),
         exclude=tuple(exclude),
         every=manifests,
+        named=tuple(named),
     )
 
 

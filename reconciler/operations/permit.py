@@ -1,13 +1,13 @@
 """What an apply may send: what a saved plan still approves, or what was shown to the person who said yes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.documents.saved_plan import AGAIN, SavedPlan
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
 from reconciler.model.history import PastCall
 from reconciler.model.manifest import Manifest
-from reconciler.model.plan import Growth, Plan
+from reconciler.model.plan import Growth, Plan, Violation
 from reconciler.operations.find_tables import find_floor
 from reconciler.operations.observe import Look, Wanted, plan, resolve
 from reconciler.operations.profile import Phase
@@ -130,7 +130,11 @@ def refuse_unfit(proposed: Plan, settings: Settings, sent: str = "before anythin
     """Raise PlanError if the plan must not be sent; `sent` says what of it was."""
     if proposed.errored:
         raise ErroredPlan(proposed.diagnostics)
-    violated = check(proposed, settings.limits, settings.floor)
+    refuse_violations(check(proposed, settings.limits, settings.floor), sent)
+
+
+def refuse_violations(violated: Sequence[Violation], sent: str = "before anything was sent") -> None:
+    """Raise LimitExceeded if there is a limit that a plan passes; `sent` says what of it was sent."""
     if violated:
         places = "\n".join(violation.set_by for violation in violated)
         message = "; ".join(violation.message for violation in violated)

@@ -185,6 +185,29 @@ def _table(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """What is due and why, and the plan that says so."""
+
+    plan: Plan
+    """Made from as little of the tables as can tell what is due."""
+
+    @property
+    def causes(self) -> tuple[Drift, ...]:
+        """One for each run of which cells are due, in the plan's order."""
+        return drifts(self.plan)
+
+    @property
+    def has_drifted(self) -> bool:
+        """True if cells are due, or a call is in doubt."""
+        return has_drifted(self.plan)
+
+    @property
+    def errored(self) -> bool:
+        """True if something could not be looked at: `plan.diagnostics` says what."""
+        return self.plan.errored
+
+
 def has_drifted(plan: Plan) -> bool:
     """Say whether the tables are elsewhere than the manifests want them: cells are due, or nobody knows of some."""
     return bool(plan.has_due or plan.in_doubt)

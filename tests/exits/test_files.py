@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.atomic_file import SHARED, Outlet, write_whole
+from reconciler.operations.atomic_file import SHARED, Outlet, write_whole
 from tests.exits.conftest import Start
 from tests.journey.desk import Desk
 

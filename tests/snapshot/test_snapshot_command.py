@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli.snapshot import taken_of
 from reconciler.documents import plan_file
 from reconciler.documents.snapshot_file import LiveSnapshot
 from reconciler.manifests import json_schema
 from reconciler.model.origin import Origin
+from reconciler.operations.snapshots import taken_of
 from reconciler.render.colour import plain
 from reconciler.render.review_text import review_text
 from tests.journey.conftest import MakeDesk
