@@ -1,4 +1,4 @@
-"""`reconciler ledger adopt`, and what it shares with `import --adopt`."""
+"""`reconciler ledger adopt`."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,12 @@ from reconciler.cli import options
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
 from reconciler.errors import ApiError, ManifestError
-from reconciler.ledger import Ledger
 from reconciler.model.manifest import Manifest, Mode
-from reconciler.model.observed import TableSnapshot
 from reconciler.model.report import ExitCode
 from reconciler.operations import observe
+from reconciler.operations.adopt import adopt_done
 from reconciler.operations.connection import api_options, writing_ledger
-from reconciler.planning import adoption
 from reconciler.settings.provenance import actor, git_state
-from reconciler.settings.settings import Settings
-from reconciler.text.numbers import counted
 from reconciler.text.sanitize import clean
 
 
@@ -61,7 +57,9 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
             by_table.setdefault(manifest.table_id, []).append(manifest)
         seen: Mapping[str, Any] = reader.read_tables(dict.fromkeys(by_table, frozenset()))
         addresses = {table: _address(manifests, revision) for table, manifests in by_table.items()}
-        tables, said = adopt_done(settings, ledger, seen, addresses, revision, f"adopted --as {revision}")
+        tables, said = adopt_done(
+            actor(os.environ, git_state(settings.root)), ledger, seen, addresses, revision, f"adopted --as {revision}"
+        )
     for table, words in said.items():
         names = " and ".join(manifest.name for manifest in by_table[table])
         console.answer(f"{names} ({clean(seen[table].name)}): {words}")
@@ -93,36 +91,3 @@ def _other_revisions(manifests: Sequence[Manifest], revision: str) -> list[str]:
         for run in each.runs
         if run.mode is Mode.ALL and run.revision not in (None, revision)
     ]
-
-
-def adopt_done(
-    settings: Settings,
-    ledger: Ledger,
-    seen: Mapping[str, TableSnapshot | ApiError],
-    addresses: Mapping[str, str],
-    revision: str,
-    reason: str,
-) -> tuple[dict[str, TableSnapshot | ApiError], dict[str, str]]:
-    """Record the done cells of every table that is idle; return the tables, and what to say of each.
-
-    A table that is running is an error instead: what is under way in it would be bought a second time.
-    """
-    who = actor(os.environ, git_state(settings.root))
-    histories = ledger.recall(seen)
-    tables: dict[str, TableSnapshot | ApiError] = {}
-    said: dict[str, str] = {}
-    for table, snapshot in seen.items():
-        tables[table] = snapshot
-        if isinstance(snapshot, ApiError):
-            continue
-        if not snapshot.is_finished:
-            tables[table] = ApiError(
-                f"{clean(snapshot.name)}: table {table} is running, so what is done in it cannot be adopted yet",
-                hint="Adopt it once it is idle.",
-            )
-            continue
-        found = adoption.records(snapshot, histories[table], revision, addresses[table])
-        cells = ledger.adopt(found, actor=who, reason=reason)
-        adopted = f"{counted(cells, 'cell')} adopted at {revision}" if cells else f"nothing new to adopt at {revision}"
-        said[table] = f"{adopted}, {counted(adoption.left(snapshot), 'cell')} not done"
-    return tables, said

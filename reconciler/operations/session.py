@@ -22,8 +22,11 @@ from typing import Any, Self, TypeAlias
 from reconciler.client import ReadCost, Reader, ReadProgress, SpendClient
 from reconciler.documents import plan_file, saved_plan
 from reconciler.documents.saved_plan import SavedPlan
-from reconciler.errors import ApiError, ErroredPlan
+from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.ledger import Ledger
+from reconciler.manifests import from_table
+from reconciler.manifests.from_table import Wish
+from reconciler.model.attempt import Actor
 from reconciler.model.plan import Plan
 from reconciler.model.report import Report
 from reconciler.model.session_plan import SessionPlan
@@ -32,6 +35,7 @@ from reconciler.operations.apply import apply
 from reconciler.operations.atomic_file import write_whole
 from reconciler.operations.connection import allow_new, api_options, origin, reading_ledger
 from reconciler.operations.find_tables import Directory, KeptTables, index_of
+from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
 from reconciler.operations.observe import Wanted
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import find_all, plan_asked
@@ -40,11 +44,12 @@ from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.rescue import Witness
 from reconciler.operations.send import Interrupt, Tools, Watcher
 from reconciler.planning.status import DriftReport, Standing, standing
-from reconciler.settings.provenance import actor
+from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.revision import read_revision
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.spending.limits_check import check, tightest
 from reconciler.text.location import Problem
+from reconciler.text.sanitize import clean
 
 A_DAY_SECONDS = 86400.0
 
@@ -234,7 +239,7 @@ class Session:
         self._interrupt = interrupt = Interrupt()
         client = SpendClient(api_options(self.settings, self._environment))
         interrupt.abandons(client.abandon, reader.abandon)
-        who, witness = actor(self._environment, origin(self.settings).git), Witness()
+        who, witness = self._actor(), Witness()
         watcher = Watcher(witness.see, lambda _: None, lambda *lost: self._lost(witness.lose(*lost)), self._tell)
         tools = Tools(
             self.settings, reader, client, ledger, who, watcher, interrupt, lease_timeout_seconds, self.profile
@@ -290,6 +295,40 @@ class Session:
         unresolved = tuple(sorted(wanted.unresolved))
         return SnapshotTaken(len(seen.snapshots), len(data), key is not None, seen.unreadable, unresolved)
 
+    def import_tables(
+        self,
+        tables: str | Sequence[str] = (),
+        *,
+        search: str | None = None,
+        tags: Sequence[str] = (),
+        every: bool = False,
+        out: Named | None = None,
+        fill: bool = False,
+        force: bool = False,
+        adopt: str | None = None,
+        on_table: Callable[[ImportedTable], None] = lambda _: None,
+    ) -> tuple[ImportedTable | ApiError, ...]:
+        """Write a manifest for each live table chosen; buys nothing and changes no table.
+
+        `tables` are ids or dashboard URLs; also those that the API finds for `search`, that carry one of `tags`, or
+        `every` root table of the workspace. Manifests go to the folder `out`, else to the project's. With `fill`, the
+        run that fills empty cells is switched on; with `adopt`, what is done is recorded in the ledger as run at that
+        revision; `force` writes a manifest anew that was changed. Returns what became of each table, or why it could
+        not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError if no
+        table is found, OSError.
+        """
+        choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
+        shelf = shelf_of(self.settings, None if out is None else Path(out), Wish(adopt, fill), force=force)
+        reader, ledger = self._open()
+        if adopt is not None:
+            allow_new(ledger, self._environment, self._tell)
+        found = []
+        for each in import_tables(shelf, choice, reader, ledger, self._actor, self._tell):
+            found.append(each)
+            if isinstance(each, ImportedTable):
+                on_table(each)
+        return tuple(found)
+
     def cost(self) -> ReadCost:
         """Return what reading cost so far: requests, bytes, seconds."""
         return ReadCost() if self._edges is None else self._edges[0].cost()
@@ -314,6 +353,9 @@ class Session:
         refuse_violations(plan.violations)
         return saved_plan.read(self.document(plan), datetime.now(UTC), max_age_seconds)
 
+    def _actor(self) -> Actor:
+        return actor(self._environment, git_state(self.settings.root))
+
     def _lost(self, record: str) -> None:
         self._tell(
             f"the ledger did not keep this outcome; keep it yourself: {record} Once the ledger can be written, end the "
@@ -324,6 +366,16 @@ class Session:
 def _each(named: Several) -> tuple[str, ...]:
     several = (named,) if isinstance(named, str | os.PathLike) else named
     return tuple(os.fspath(each) for each in several)
+
+
+def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
+    found = [(text, from_table.table_id(text)) for text in named]
+    for text, identity in found:
+        if identity is None:
+            shown = clean(text)
+            message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
+            raise SettingsError(message, hint="Copy the table's address from the dashboard.")
+    return tuple(identity for _, identity in found if identity is not None)
 
 
 def _waiting(tools: Tools, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:

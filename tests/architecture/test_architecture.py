@@ -35,14 +35,19 @@ CONTRACTS = {
     "documents": "planning spending model text",
     "render": "planning spending model text",
     "operations": "documents settings planning ledger client spending manifests model text",
-    "cli": "operations render documents simulator forge settings planning ledger client spending manifests model text",
+    "cli": "operations render documents simulator forge settings ledger client spending manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
 file, socket or store. An entry that no import needs any more fails, so that the list says what is."""
 
 ROOT = {"__init__", "__main__", "errors", "version"}
 """Modules beside the rooms: `errors` and `version` may be imported by every room but `text`, which imports nothing."""
-ROOT_IMPORTS = {"__init__": "version", "__main__": "cli", "errors": "text", "version": ""}
+ROOT_IMPORTS = {
+    "__init__": "version errors model operations planning text",
+    "__main__": "cli",
+    "errors": "text",
+    "version": "",
+}
 
 MOST_ROOMS, MOST_ARROWS = 15, 60
 
@@ -108,10 +113,11 @@ now today utcnow
 """Of datetime: a clock."""
 
 LATE_IMPORTS = {
+    "__init__": "the face's `__getattr__` loads a name when it is first used, so that importing the package is free",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "ledger.store": "alembic is loaded only where a store has to be migrated",
 }
-"""Where `importlib.import_module` may be called, and why; never an import statement inside a function."""
+"""Where `importlib.import_module` or `__import__` may be called, and why; never an import statement inside a function."""
 
 FORBIDDEN_NAMES = """
 utils util helpers helper common manager base core handler
@@ -295,7 +301,8 @@ def test_no_import_hides_in_a_function() -> None:
                 continue
             for node in ast.walk(function):
                 assert not isinstance(node, ast.Import | ast.ImportFrom), f"{module.path}:{function.lineno}"
-                if isinstance(node, ast.Attribute) and node.attr in ("import_module", "__import__"):
+                called = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+                if called in ("import_module", "__import__"):
                     late.add(next((room for room in LATE_IMPORTS if is_in(module, [room])), module.name))
     assert late == set(LATE_IMPORTS)
 
