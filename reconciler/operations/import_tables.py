@@ -81,8 +81,8 @@ def import_tables(
 ) -> Iterator[ImportedTable | ApiError]:
     """Write a manifest for each table chosen, and yield what became of it; tables that cannot be read come last.
 
-    With a revision in the shelf's wish, what is done is recorded as run at it first. Raises SettingsError if no table is
-    found, Refused on 401 and 403, LedgerError, OSError.
+    With a revision in the shelf's wish, what is done is first recorded as run at it. Raises SettingsError if no table
+    is found, Refused on 401 and 403, LedgerError, OSError.
     """
     shelf = _found(shelf, reader, tell)
     chosen = dict.fromkeys([*choice.tables, *_listed(reader, choice.search, choice.tags, every=choice.every)])

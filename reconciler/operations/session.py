@@ -114,7 +114,7 @@ class Session:
 
     `paths` of every method are files and folders with manifests, relative to the working directory; if there are none,
     those that the project file names, else `manifests/` beside it. `target` and `exclude` select runs: a manifest's
-    name, `name/run` or `label=value`, with `*` as in a shell. Every method but `load` raises Refused if the API does
+    name, `name/run` or `label=value`. Every method but `load` raises Refused if the API does
     not take the token, LedgerError if the ledger cannot be used, and all methods SettingsError and ManifestError; what
     goes wrong with single tables is in what they return. Warnings go to the logger `reconciler`.
     """

@@ -117,7 +117,7 @@ LATE_IMPORTS = {
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "ledger.store": "alembic is loaded only where a store has to be migrated",
 }
-"""Where `importlib.import_module` or `__import__` may be called, and why; never an import statement inside a function."""
+"""Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""
 
 FORBIDDEN_NAMES = """
 utils util helpers helper common manager base core handler

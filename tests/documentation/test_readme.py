@@ -1,10 +1,12 @@
 """What the README says is what the program does."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import chdir
 from pathlib import Path
 
 import click
@@ -15,6 +17,9 @@ from reconciler.cli import group as cli
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.condition import Operator, cell_tests
 from reconciler.model.report import ExitCode
+from reconciler.simulator.server import serve
+from reconciler.simulator.world.workspace_file import load
+from tests.journey.desk import environment
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,6 +84,20 @@ def test_the_rows_by_data_of_the_readme_are_a_manifest(tmp_path: Path) -> None:
     assert [test.column for test in cell_tests(selection.where)] == ["country", "employees", "latest_funding"]
     questions = after.partition("| question |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([a-z]+)(?:: true)?`", questions)) >= {operator.value for operator in Operator}
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands there, over an example; every call is paid for once, and nothing is left."""
+    [program] = re.findall(r"^```python\n(import reconciler\n.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    shutil.copytree(ROOT / "examples" / "python", tmp_path, dirs_exist_ok=True)
+    with (
+        serve(load(ROOT / "examples" / "workspace.yaml"), speed=5000.0) as simulator,
+        chdir(tmp_path),
+        environment(simulator.environment()),
+    ):
+        exec(compile(program, "README.md", "exec"), {})
+    assert set(simulator.charges().values()) == {1}
+    assert capsys.readouterr().out.splitlines()[1:] == ["0 0", "()"]
 
 
 def test_the_demo_prints_what_the_readme_shows() -> None:

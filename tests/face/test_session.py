@@ -1,0 +1,217 @@
+"""A program that embeds the reconciler plans, applies and looks through one session, and pays for nothing twice."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import chdir
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import reconciler
+from reconciler.cli.group import run
+from reconciler.manifests import json_schema
+from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, environment
+
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.fixture(autouse=True)
+def in_the_folder(desk: Desk) -> Iterator[None]:
+    """Work in the desk's folder, with an environment that knows neither token nor address."""
+    with chdir(desk.folder), environment({}):
+        yield
+
+
+def variables(desk: Desk, **more: str) -> Mapping[str, str]:
+    """Return what the environment says."""
+    return {**desk.simulator.environment(), **more}
+
+
+def session(desk: Desk, **more: str) -> reconciler.Session:
+    """Open a session on the desk's folder."""
+    return reconciler.open_session(environment=variables(desk, **more))
+
+
+def test_a_plan_is_applied_once(desk: Desk) -> None:
+    """Planning sends nothing; the plan is the approval; applied again, it buys nothing more."""
+    with session(desk) as opened:
+        plan = opened.plan()
+        assert (desk.posts(), plan.totals().credits, plan.violations) == ([], Decimal(8), ())
+        report = opened.apply(plan, wait=False)
+        assert (report.exit_code(), sum(result.call.cells for result in report.results)) == (0, 8)
+        assert report.plan_id == opened.document(plan)["plan_id"]
+        desk.simulator.finish()
+        assert opened.apply(plan, wait=False).results == ()
+    assert set(desk.charged().values()) == {1}
+    assert len(desk.charged()) == 8
+
+
+def test_only_what_the_plan_lists_is_bought(desk: Desk) -> None:
+    """A plan of one run approves none of the other."""
+    with session(desk) as opened:
+        plan = opened.plan("manifests", target="target-accounts/retry")
+        report = opened.apply(plan, wait=False)
+    assert {result.call.address for result in report.results} == {"target-accounts/retry"}
+    assert len(desk.charged()) == 1
+
+
+def test_a_plan_is_what_the_command_line_plans(desk: Desk) -> None:
+    """Byte for byte, but for when it was made."""
+    with session(desk) as opened:
+        ours = opened.document(opened.plan())
+    theirs = desk.run("plan", "--format", "json").json
+    assert json_schema.problems("plan", ours) == []
+    for content in (ours, theirs):
+        del content["created_at"], content["plan_id"]
+    assert json.loads(json.dumps(ours)) == theirs
+
+
+def test_a_saved_plan_is_applied(desk: Desk) -> None:
+    """One that the command line saved."""
+    assert desk.run("plan", "--out", "plan.json").code == 0
+    with session(desk) as opened:
+        assert opened.apply("plan.json", wait=False).exit_code() == 0
+    assert len(desk.charged()) == 8
+
+
+@pytest.mark.parametrize("argument", ["max_credits", "max_cells"])
+def test_a_limit_is_shown_by_the_plan_and_refused_by_the_apply(desk: Desk, argument: str) -> None:
+    """Whichever limit it is, nothing is sent."""
+    with reconciler.open_session(environment=variables(desk), **{argument: 3}) as opened:  # type: ignore[arg-type]
+        plan = opened.plan()
+        assert [violation.rule for violation in plan.violations] == [argument]
+        with pytest.raises(reconciler.LimitExceeded):
+            opened.apply(plan)
+    assert desk.posts() == []
+
+
+def test_a_plan_with_errors_is_refused(desk: Desk) -> None:
+    """Its diagnostics say where."""
+    desk.write(FILL.replace(ACCOUNTS, NOWHERE))
+    with session(desk) as opened:
+        plan = opened.plan()
+        assert plan.errored
+        with pytest.raises(reconciler.ErroredPlan) as caught:
+            opened.apply(plan)
+    assert caught.value.problems == plan.diagnostics
+    assert desk.posts() == []
+
+
+def test_a_plan_is_stale_once_its_manifest_changes(desk: Desk) -> None:
+    """The approval was of another one."""
+    with session(desk) as opened:
+        plan = opened.plan()
+        desk.write(REFRESH)
+        with pytest.raises(reconciler.StalePlan):
+            opened.apply(plan)
+    assert desk.posts() == []
+
+
+def test_an_old_plan_is_refused(desk: Desk) -> None:
+    """By an age in seconds."""
+    with session(desk) as opened:
+        plan = opened.plan()
+        with pytest.raises(reconciler.StalePlan):
+            opened.apply(plan, max_age_seconds=-1)
+    assert desk.posts() == []
+
+
+def test_arguments_are_stronger_than_the_environment(desk: Desk, tmp_path: Path) -> None:
+    """Of a variable that an argument replaces, nothing is read, however wrong it is."""
+    right = variables(desk)
+    wrong = {"EXTRUCT_API_TOKEN": "wrong", "EXTRUCT_API_URL": "ftp://nowhere", "RECONCILER_LEDGER": "mysql://no"}
+    wrong |= {"RECONCILER_PROJECT": "nowhere.yaml", "EXTRUCT_API_TOKEN_FILE": "nowhere"}
+    desk.write("apiVersion: reconciler/v1\nkind: Project\n", "reconciler.yaml")
+    opened = reconciler.open_session(
+        tmp_path,
+        token=right["EXTRUCT_API_TOKEN"],
+        api_url=right["EXTRUCT_API_URL"],
+        ledger=tmp_path / "own.db",
+        environment=wrong,
+    )
+    with opened:
+        assert opened.apply(opened.plan(), wait=False).exit_code() == 0
+    assert (tmp_path / "own.db").exists()
+
+
+def test_the_process_environment_is_read_without_arguments(desk: Desk) -> None:
+    """As the command line does."""
+    with environment(variables(desk)), reconciler.open_session() as opened:
+        assert opened.plan().has_due
+
+
+def test_a_project_is_opened_from_another_folder(desk: Desk, tmp_path: Path) -> None:
+    """Its manifests and its ledger are its own."""
+    desk.write("apiVersion: reconciler/v1\nkind: Project\n", "reconciler.yaml")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with chdir(elsewhere), reconciler.open_session(tmp_path, environment=variables(desk)) as opened:
+        assert opened.apply(opened.plan(), wait=False).exit_code() == 0
+    assert (tmp_path / ".reconciler" / "ledger.db").exists()
+
+
+def test_nothing_is_opened_before_it_is_needed(desk: Desk) -> None:
+    """A missing token is an error of the first method that asks the API."""
+    with reconciler.open_session(environment={}) as opened:
+        assert [manifest.name for manifest in opened.load().manifests] == ["target-accounts"]
+        with pytest.raises(reconciler.SettingsError, match="no API token"):
+            opened.plan()
+
+
+def test_in_ci_no_ledger_is_made(desk: Desk) -> None:
+    """What was bought before would not be known."""
+    with session(desk, CI="true") as opened:
+        plan = opened.plan()
+        with pytest.raises(reconciler.SettingsError, match="no ledger"):
+            opened.apply(plan)
+    assert desk.posts() == []
+
+
+def test_status_and_drift_say_what_is_due(desk: Desk) -> None:
+    """The same cells, and nothing is sent."""
+    with session(desk) as opened:
+        status, drift = opened.status(), opened.drift()
+    assert sum(run.due for table in status.tables for run in table.runs) == 8
+    assert (drift.has_drifted, drift.errored, sum(cause.cells for cause in drift.causes)) == (True, False, 8)
+    assert desk.posts() == []
+
+
+def test_a_snapshot_is_planned_from_without_a_token(desk: Desk) -> None:
+    """The calls are those of the live tables."""
+    with session(desk, RECONCILER_SNAPSHOT_KEY=KEY) as opened:
+        taken = opened.snapshot("live.snapshot")
+        assert (taken.tables, taken.is_signed, taken.unresolved) == (1, True, ())
+        live = opened.plan()
+    with reconciler.open_session(environment={"RECONCILER_SNAPSHOT_KEY": KEY}) as opened:
+        kept = opened.plan(live_snapshot="live.snapshot")
+    assert kept.taken is not None
+    assert kept.calls == live.calls
+
+
+def test_tables_are_imported_as_manifests(desk: Desk) -> None:
+    """By id or URL; one that a manifest claims gets no second one, and what is neither is an error."""
+    (desk.folder / "manifests" / "accounts.yaml").unlink()
+    with session(desk) as opened:
+        (found,) = opened.import_tables(f"https://app.extruct.ai/tables/{ACCOUNTS}")
+        assert isinstance(found, reconciler.ImportedTable)
+        assert (found.fate, found.path.exists()) == ("written", True)
+        (again,) = opened.import_tables([ACCOUNTS])
+        assert isinstance(again, reconciler.ImportedTable)
+        assert again.fate == "unchanged"
+        with pytest.raises(reconciler.SettingsError, match="neither a table's id"):
+            opened.import_tables("accounts")
+    assert run(["validate"]) == 0
+
+
+def test_a_session_is_used_again_after_an_apply(desk: Desk) -> None:
+    """An apply that was refused before it sent anything leaves no trace in the next one."""
+    with session(desk) as opened:
+        first = opened.plan(target="target-accounts/retry")
+        opened.apply(first, wait=False)
+        desk.simulator.finish()
+        desk.write(FILL.replace("max_attempts: 2", "max_attempts: 3"))
+        with pytest.raises(reconciler.StalePlan):
+            opened.apply(first)
+        assert opened.apply(opened.plan(target="target-accounts/fill"), wait=False).exit_code() == 0
+    assert set(desk.charged().values()) == {1}
