@@ -46,7 +46,13 @@ def spend(project: str, most: Decimal) -> int:
             print(table.message if isinstance(table, reconciler.ApiError) else table.path)
         return report.exit_code()
 '''
-WRONG = "import reconciler\n\nreconciler.open_sesion()\nreconciler.open_session(tokn='x')\nreconciler.open_session().plan(1)\n"
+WRONG = """\
+import reconciler
+
+reconciler.open_sesion()
+reconciler.open_session(tokn="x")
+reconciler.open_session().plan(1)
+"""
 JOB = str(Path(__file__).parents[2] / "examples" / "python" / "job.py")
 SETTINGS = """\
 [mypy]

@@ -14,30 +14,28 @@ go by number from 1; a column that was deleted since is a number too. `flags.jso
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from reconciler.manifests.calendar import dates_of
-from reconciler.manifests.loader import load_manifests
+from reconciler.errors import ApiError, BadResponse
 from reconciler.model.condition import Condition
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
-from reconciler.model.plan import Pending, Plan, Violation
+from reconciler.model.plan import Plan, Violation
 from reconciler.model.row_filter import selectors
-from reconciler.planning.planner import make_plan
-from reconciler.planning.rules import Rules
-from reconciler.planning.scopes import select
-from reconciler.planning.table_lookup import Facts, resolve
+from reconciler.operations import observe
+from reconciler.operations.observe import Look
 from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
+from reconciler.settings.settings import Settings
 from reconciler.spending.doubt import judge
-from reconciler.spending.limits_check import violations
-from reconciler.text.digest import digest, short_digest
-from reconciler.text.location import Problem
+from reconciler.spending.limits_check import check
+from reconciler.text.digest import short_digest
 from tests.planning.makers import TABLE, column_id, config, row_id
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -59,44 +57,28 @@ class _Live:
     """The live side of a scenario."""
 
     snapshots: dict[str, TableSnapshot] = field(default_factory=dict)
-    unreadable: dict[str, Any] = field(default_factory=dict)
+    unreadable: dict[str, ApiError] = field(default_factory=dict)
 
 
 def read_case(folder: Path) -> Case:
     """Plan a scenario; the working directory is its folder, so that places name its files as a user would."""
-    project = load_project(Path("project.yaml")) if (folder / "project.yaml").exists() else DEFAULT_PROJECT
-    manifests = load_manifests([Path("manifest.yaml")])
+    file = Path("project.yaml") if (folder / "project.yaml").exists() else None
+    project = DEFAULT_PROJECT if file is None else load_project(file)
+    settings = Settings(project, Path(), project.limits, file, named_ledger="not read")
     flags = _json(folder / "flags.json", {})
-    include, exclude = tuple(flags.get("target", ())), tuple(flags.get("exclude", ()))
+    wanted = observe.load(settings, ["manifest.yaml"], flags.get("target", ()), flags.get("exclude", ()))
     described = _json(folder / "tables.json", {})
-    live = _live(described, manifests)
-    found = resolve(select(manifests, include, exclude), manifests, _facts(described, live))
-    selected = found.manifests
-    spend = project.api.spend
-    now = datetime.fromisoformat(flags.get("now", "2026-01-01T00:00:00Z"))
+    live = _live(described, wanted.every)
+    wanted = observe.resolve(wanted, _Workspace(described, live))
+    now = datetime.fromisoformat(flags.get("now", "2026-01-01T00:00:00Z")).timestamp()
+    quiet = project.api.spend.quiet_seconds
+    recalled = _histories(_json(folder / "ledger.json", []), live)
     histories = {
-        table: judge(replace(history, recalled_at=now.timestamp()), live.snapshots[table], spend.quiet_seconds)[0]
-        for table, history in _histories(_json(folder / "ledger.json", []), live).items()
+        table: judge(replace(recalled.get(table, TableHistory(table)), recalled_at=now), seen, quiet)[0]
+        for table, seen in live.snapshots.items()
     }
-    plan = make_plan(
-        selected,
-        live.snapshots,
-        histories,
-        Rules(
-            project.prices,
-            project.api.max_cells_per_call,
-            spend.quiet_seconds,
-            spend.shows_within_seconds,
-            dates_of(selected, now),
-        ),
-        [*found.problems, *_diagnostics(selected, live)],
-        manifest_digest=digest([manifest.content() for manifest in manifests]),
-        include=include,
-        exclude=exclude,
-    )
-    waiting = tuple(Pending(one.name, one.table, one.table_place) for one in found.pending)
-    plan = replace(plan, pending=waiting)
-    return Case(plan, project.limits, violations(plan, project.limits))
+    plan = observe.plan(wanted, Look(live.snapshots, histories, (), live.unreadable), settings)
+    return Case(plan, project.limits, check(plan, project.limits, None))
 
 
 def _json(path: Path, default: Any) -> Any:
@@ -107,33 +89,38 @@ def _live(described: Any, manifests: tuple[Manifest, ...]) -> _Live:
     runs = [run for manifest in manifests for run in manifest.runs]
     asked = [run.selection.where for run in runs if run.selection is not None and run.selection.where is not None]
     tables = [_asked(_table(table), asked, table.get("values", {})) for table in described["tables"]]
-    return _Live({table.id: table for table in tables}, described.get("unreadable", {}))
-
-
-def _facts(described: Any, live: _Live) -> Facts:
-    """Every table is in the list but those that are another's child."""
-    children = {child for table in described["tables"] for child in table.get("children", ())}
-    tags = {table.get("id", TABLE): tuple(table.get("tags", ())) for table in described["tables"]}
-    fills = {table.get("id", TABLE): tuple(table.get("children", ())) for table in described["tables"]}
-    return Facts(
-        listed=[
-            ListedTable(each.id, each.name, each.kind, tags[each.id])
-            for each in live.snapshots.values()
-            if each.id not in children
-        ],
-        headers={
-            each.id: TableHeader(each.id, each.name, each.kind, each.columns, fills[each.id])
-            for each in live.snapshots.values()
-        },
+    unreadable = described.get("unreadable", {})
+    return _Live(
+        {table.id: table for table in tables},
+        {table: ApiError(said["message"], hint=said.get("hint", "")) for table, said in unreadable.items()},
     )
 
 
-def _diagnostics(manifests: tuple[Manifest, ...], live: _Live) -> list[Problem]:
-    return [
-        Problem(manifest.table_place, said["message"], said.get("hint", ""))
-        for manifest in manifests
-        if (said := live.unreadable.get(manifest.table_id)) is not None
-    ]
+class _Workspace:
+    """What can be asked about the live tables of a scenario: all are in the list but those that are another's child."""
+
+    def __init__(self, described: Any, live: _Live) -> None:
+        self._tables = {table.get("id", TABLE): table for table in described["tables"]}
+        self._live = live
+
+    def list_tables(self) -> tuple[ListedTable, ...]:
+        """Return the root tables."""
+        children = {child for table in self._tables.values() for child in table.get("children", ())}
+        return tuple(
+            ListedTable(each.id, each.name, each.kind, tuple(self._tables[each.id].get("tags", ())))
+            for each in self._live.snapshots.values()
+            if each.id not in children
+        )
+
+    def read_headers(self, table_ids: Iterable[str]) -> dict[str, TableHeader | ApiError]:
+        """Return a table's header, or what the API says of one that is not there."""
+        return {table: self._header(table) for table in table_ids}
+
+    def _header(self, table: str) -> TableHeader | ApiError:
+        found = self._live.snapshots.get(table)
+        if found is None:
+            return self._live.unreadable.get(table, BadResponse("there is no such table"))
+        return TableHeader(table, found.name, found.kind, found.columns, tuple(self._tables[table].get("children", ())))
 
 
 def _table(described: Any) -> TableSnapshot:
