@@ -5,6 +5,7 @@ The token goes from the environment into the client and nowhere else.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def origin(settings: Settings) -> Origin:
 
 def files_of(settings: Settings) -> tuple[Path, ...]:
     """Return the files that no answer may be written over: the project file, and a ledger that is one."""
-    ledger = Path(ledger_address(settings).removeprefix("sqlite:///"))
-    files = [ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm"))]
-    return (*files, settings.project_file) if settings.project_file is not None else tuple(files)
+    files = [] if settings.project_file is None else [settings.project_file]
+    with suppress(SettingsError):  # a command that needs no ledger does not mind a setting that is not understood
+        ledger = Path(ledger_address(settings).removeprefix("sqlite:///"))
+        files += [ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm"))]
+    return tuple(files)
