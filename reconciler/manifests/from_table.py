@@ -121,9 +121,8 @@ def manifest_text(header: TableHeader, name: str, wish: Wish, schema: str | None
     if not listed(header.columns):
         return None
     left_out = ", ".join(_quoted(column.key) for column in header.columns if column.is_built_in)
-    columns = [
-        _column(column, header.columns) for column in header.columns if not (column.is_input or column.is_built_in)
-    ]
+    ids = frozenset(column.id for column in header.columns)
+    columns = [_column(column, ids) for column in header.columns if not (column.is_input or column.is_built_in)]
     lines = [] if schema is None else [f"{MODELINE}{schema}"]
     lines += [
         f"# Table {_quoted(header.name)}, of kind {_quoted(header.kind)}.",
@@ -184,9 +183,11 @@ def listed(columns: Iterable[Column]) -> list[Column]:
     return [column for column in columns if column.is_meant_by_silence]
 
 
-def _column(column: Column, columns: Sequence[Column]) -> str:
-    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind."""
-    ids = {other.id for other in columns}
+def _column(column: Column, ids: frozenset[str]) -> str:
+    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind.
+
+    `ids` are those of all the table's columns.
+    """
     key = column.key
     is_usable = bool(key) and len(key) <= LONGEST_KEY and key.isprintable() and key.lower() not in ids
     text = _scalar(key if is_usable else column.id)

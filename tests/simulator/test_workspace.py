@@ -20,7 +20,12 @@ CIRCLE = """tables:
   - {key: a, value: {prompt: '{b}'}}
   - {key: b, value: {prompt: '{a}'}}
 """
-CROWD = "tables:\n- name: T\n  kind: company\n  columns:\n  - {key: a, kind: company_people_finder, value: {max_results: 1000000000000}}\n"
+CROWD = """tables:
+- name: T
+  kind: company
+  columns:
+  - {key: a, kind: company_people_finder, value: {max_results: 1000000000000}}
+"""
 BROKEN: list[tuple[str, str, str]] = [
     ("unknown key", "tables: [{name: T, colums: []}]", "1:20: unknown key `colums` in tables[0]"),
     ("wrong type", "tables:\n  - name: T\n    rows: many\n", "3:11: "),
