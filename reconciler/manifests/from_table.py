@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model.observed import Column, TableHeader
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import clean, spelled
 
 LONGEST_NAME = 63
 """Characters of a manifest's name, by its schema."""
@@ -202,9 +202,11 @@ def _column(column: Column, ids: frozenset[str]) -> str:
 
 
 def clean_comment(text: str) -> str:
-    """Return text from outside as a comment may hold it: short, on one line, nothing that a YAML reader refuses."""
-    spaced = " ".join(clean(text, LONGEST_COMMENT).split())
-    return "".join(character if character.isprintable() else "\ufffd" for character in spaced)
+    """Return text from outside as a comment may hold it: short, on one line, nothing that a YAML reader refuses.
+
+    A blank that is no plain space is spelled out, as whatever else would look like something that it is not.
+    """
+    return "".join(each if each.isprintable() else spelled(each) for each in clean(text, LONGEST_COMMENT))
 
 
 def _quoted(text: str) -> str:

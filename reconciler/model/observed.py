@@ -88,8 +88,9 @@ class ListedTable:
     """A root table as the list of a workspace's tables shows it."""
 
     id: str
-    """A lower-case UUID."""
-    name: str
+    """A lower-case UUID; empty: the list shows none that could be read."""
+    name: str | None
+    """None: the list shows none that could be read, so that it may be any."""
     kind: str
     tags: tuple[str, ...]
 
