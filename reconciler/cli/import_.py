@@ -13,14 +13,14 @@ from reconciler.cli.atomic_file import SHARED, write_whole
 from reconciler.cli.connection import api_options, reading_ledger, writing_ledger
 from reconciler.cli.console import Console, exits
 from reconciler.client import Reader
-from reconciler.errors import ApiError, SettingsError
+from reconciler.errors import ApiError, BadResponse, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.manifests import from_table
 from reconciler.manifests.find_files import find_files, may_hold_manifests
 from reconciler.manifests.from_table import Fate, Wish
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.manifest import Manifest
-from reconciler.model.observed import TableHeader, TableSnapshot
+from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot
 from reconciler.model.report import ExitCode
 from reconciler.operations.find_tables import find
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
@@ -116,12 +116,20 @@ def _found(console: Console, shelf: "_Shelf", reader: Reader) -> "_Shelf":
 
 
 def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: bool) -> list[str]:
-    """Return the ids of the tables that the options choose, tag by tag."""
+    """Return the ids of the tables that the options choose, tag by tag. Raises BadResponse if one has none."""
+    listed: list[ListedTable] = []
     if every:
-        return [table.id for table in reader.list_tables()]
-    if tags:
-        return [table.id for tag in tags for table in reader.list_tables(search or "", [tag])]
-    return [table.id for table in reader.list_tables(search)] if search else []
+        listed += reader.list_tables()
+    elif tags:
+        for tag in tags:
+            listed += reader.list_tables(search or "", [tag])
+    elif search:
+        listed += reader.list_tables(search)
+    unclear = sum(not table.id for table in listed)
+    if unclear:
+        message = f"GET /v1/tables: {counted(unclear, 'table')} in the list cannot be read"
+        raise BadResponse(message, hint="Name the tables to import by their ids.")
+    return [table.id for table in listed]
 
 
 def _folder(settings: Settings) -> Path:
