@@ -380,6 +380,7 @@ class TablePlanner:
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
             source=manifest.source,
+            is_awaited=self._memory.is_awaiting,
         )
 
     def _run_line(self, scope: Scope) -> RunLine:
