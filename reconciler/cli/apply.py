@@ -18,7 +18,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.connection import api_options, files_of, origin, say_where, writing_ledger
-from reconciler.cli.console import Console, exits
+from reconciler.cli.console import Console, exits, let_go_of_readers
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
 from reconciler.client import ReadCost, Reader, SpendClient
@@ -331,6 +331,8 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
     interrupt = Interrupt()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        if interrupt.is_sending:
+            let_go_of_readers()
         if interrupt.is_over:
             return
         if not interrupt.is_sending:
