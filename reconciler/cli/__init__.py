@@ -22,7 +22,10 @@ def main() -> None:
         sys.exit(0)
     code = importlib.import_module("reconciler.cli.group").run(arguments, owns_process=True)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
+        try:
             stream.flush()
-    # At once: neither a signal that comes now nor a stream that takes nothing may replace the code.
-    os._exit(code)
+        except (OSError, ValueError, AttributeError):
+            # Python would try again at its end, and end with 120.
+            with suppress(OSError, ValueError, AttributeError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)

@@ -15,7 +15,7 @@ import click
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.connection import files_of, say_where
-from reconciler.cli.console import Console, exits
+from reconciler.cli.console import Console, exits, let_go_of_readers
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
 from reconciler.client import ReadCost, Reader, SpendClient
@@ -296,6 +296,8 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
     interrupt = Interrupt()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        if interrupt.is_sending:
+            let_go_of_readers()
         if interrupt.is_over:
             return
         if not interrupt.is_sending:

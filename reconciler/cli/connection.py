@@ -1,8 +1,10 @@
 """What a person is told of the project and its ledger, and the files that no answer may be written over."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.cli.console import Console
+from reconciler.errors import SettingsError
 from reconciler.operations.connection import reading_ledger
 from reconciler.settings.settings import Settings, ledger_address
 from reconciler.text.sanitize import clean
@@ -21,6 +23,8 @@ def say_where(console: Console, settings: Settings) -> None:
 
 def files_of(settings: Settings) -> tuple[Path, ...]:
     """Return the files that no answer may be written over: the project file, and a ledger that is one."""
-    ledger = Path(ledger_address(settings).removeprefix("sqlite:///"))
-    files = [ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm"))]
-    return (*files, settings.project_file) if settings.project_file is not None else tuple(files)
+    files = [] if settings.project_file is None else [settings.project_file]
+    with suppress(SettingsError):  # a command that needs no ledger does not mind a setting that is not understood
+        ledger = Path(ledger_address(settings).removeprefix("sqlite:///"))
+        files += [ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm"))]
+    return tuple(files)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -146,6 +147,17 @@ def forget_stdout() -> None:
 
 def _terminal_paint(text: str, colour: Colour) -> str:
     return click.style(text, bold=True) if colour is Colour.STRONG else click.style(text, fg=colour.value)
+
+
+def let_go_of_readers() -> None:
+    """Let no pipe hold a write up any longer whose reader has stopped reading; fit to be called by a signal handler.
+
+    A write that waits is taken up again once the handler returns, and then fails as that to any output that is full.
+    """
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.set_blocking(descriptor, False)
 
 
 def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:

@@ -9,7 +9,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from reconciler.client.http.connection import (
     is_certificate_failure,
     tls_context,
 )
+from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions, Token
 from reconciler.client.http.urls import as_uuid, run_path
@@ -84,6 +85,14 @@ class _Exchange:
             self.may_have_sent = True
         if step == _CONNECTED:
             self.stream = details.get("return_value")
+
+    def takes(self, pieces: Iterable[bytes], most: int) -> bool:
+        """Add to the body; False once it is larger than `most` bytes."""
+        for piece in pieces:
+            self.body += piece
+            if len(self.body) > most:
+                return False
+        return True
 
     @property
     def is_unsent(self) -> bool:
@@ -196,11 +205,11 @@ class SpendClient:
         async with client, client.stream("POST", url, content=body, extensions=extensions) as response:
             exchange.status = response.status_code
             most = LARGEST_RECEIPT if response.is_success else LARGEST_REFUSAL
-            async for chunk in response.aiter_bytes():
-                exchange.body += chunk
-                if len(exchange.body) > most:
+            unpacker = Unpacker(response.headers.get("Content-Encoding"))
+            async for chunk in response.aiter_raw():
+                if not exchange.takes(unpacker.unpack(chunk), most):
                     return
-            exchange.is_complete = True
+            exchange.is_complete = exchange.takes(unpacker.end(), most)
 
     def _judged(self, where: str, exchange: _Exchange) -> Receipt:
         """Return the receipt, or raise what the exchange amounts to.
@@ -250,6 +259,8 @@ def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
     if exchange.failure is not None:
         if is_certificate_failure(exchange.failure):
             return f"the server's certificate is not trusted ({spoken(str(exchange.failure), options.token)})"
+        if isinstance(exchange.failure, UnpackingError):
+            return str(exchange.failure)
         return failure_words(exchange.failure, options.token)
     if not exchange.is_complete:
         return "the answer is too large"

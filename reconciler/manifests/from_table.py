@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model.observed import Column, TableHeader
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import clean, spelled
 
 LONGEST_NAME = 63
 """Characters of a manifest's name, by its schema."""
@@ -121,9 +121,8 @@ def manifest_text(header: TableHeader, name: str, wish: Wish, schema: str | None
     if not listed(header.columns):
         return None
     left_out = ", ".join(_quoted(column.key) for column in header.columns if column.is_built_in)
-    columns = [
-        _column(column, header.columns) for column in header.columns if not (column.is_input or column.is_built_in)
-    ]
+    ids = frozenset(column.id for column in header.columns)
+    columns = [_column(column, ids) for column in header.columns if not (column.is_input or column.is_built_in)]
     lines = [] if schema is None else [f"{MODELINE}{schema}"]
     lines += [
         f"# Table {_quoted(header.name)}, of kind {_quoted(header.kind)}.",
@@ -184,9 +183,11 @@ def listed(columns: Iterable[Column]) -> list[Column]:
     return [column for column in columns if column.is_meant_by_silence]
 
 
-def _column(column: Column, columns: Sequence[Column]) -> str:
-    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind."""
-    ids = {other.id for other in columns}
+def _column(column: Column, ids: frozenset[str]) -> str:
+    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind.
+
+    `ids` are those of all the table's columns.
+    """
     key = column.key
     is_usable = bool(key) and len(key) <= LONGEST_KEY and key.isprintable() and key.lower() not in ids
     text = _scalar(key if is_usable else column.id)
@@ -201,9 +202,11 @@ def _column(column: Column, columns: Sequence[Column]) -> str:
 
 
 def clean_comment(text: str) -> str:
-    """Return text from outside as a comment may hold it: short, on one line, nothing that a YAML reader refuses."""
-    spaced = " ".join(clean(text, LONGEST_COMMENT).split())
-    return "".join(character if character.isprintable() else "\ufffd" for character in spaced)
+    """Return text from outside as a comment may hold it: short, on one line, nothing that a YAML reader refuses.
+
+    A blank that is no plain space is spelled out, as whatever else would look like something that it is not.
+    """
+    return "".join(each if each.isprintable() else spelled(each) for each in clean(text, LONGEST_COMMENT))
 
 
 def _quoted(text: str) -> str:

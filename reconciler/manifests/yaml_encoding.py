@@ -7,6 +7,7 @@ from reconciler.text.location import Place, Problem
 from reconciler.text.phrases import quote
 
 _MARK = b"\xef\xbb\xbf"
+_MARK_WITHIN = "\ufeff"
 _MARKS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENDS_A_LINE_IN_1_1 = "\x85\u2028\u2029"
@@ -23,6 +24,12 @@ def decoded(data: bytes, path: str) -> str:
         if not data.startswith(_MARKS_OF_UTF_16):
             message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise ManifestError([Problem(_place_after(path, before), message)]) from None
+    mark = text.find(_MARK_WITHIN)
+    if mark >= 0:
+        message = (
+            "a byte-order mark may only be a file's first character; remove it, or write `\\ufeff` in double quotes"
+        )
+        raise ManifestError([Problem(_place_after(path, text[:mark]), message)])
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         shown = quote(unprintable.group())

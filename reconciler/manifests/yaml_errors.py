@@ -20,6 +20,8 @@ class Complaint:
     """The character at which it stopped; empty at the end of the file."""
     line: int
     """Where it stopped, from 1."""
+    head: str = ""
+    """What stands before that in its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Explanation:
 
 
 TAB = "a tab stands here; YAML is indented with spaces"
+TAB_BETWEEN = "a tab stands here, where this reader takes only spaces; write a space instead"
+TAB_BEGINS_TEXT = (
+    "a tab stands here, where this reader takes only spaces; if the text itself begins with a tab, write it in double"
+    " quotes as `\\t`"
+)
 COMMENT = "a comment needs a space before its `#`; put the text in quotes if the `#` is part of it"
 QUESTION = "a `?` right before a value begins a text in YAML 1.2 and a key in 1.1; put the text in quotes"
 BLANK_END = "the file ends in spaces behind a text of `|` or `>`; end its last line with a line break"
@@ -68,7 +75,7 @@ def explain(complaint: Complaint) -> Explanation:
     """Say in plain words what is wrong."""
     said = f"{complaint.context}: {complaint.problem}"
     if "tab character" in said:
-        return Explanation(TAB)
+        return Explanation(TAB_BEGINS_TEXT if "block scalar" in said and complaint.head else TAB)
     if "unexpected end of stream" in said:
         return Explanation("the quotes that open here are never closed", at_context=True)
     if "could not find expected ':'" in said:
@@ -81,13 +88,15 @@ def explain(complaint: Complaint) -> Explanation:
         return Explanation(
             "this quoted text holds an unknown `\\` escape; write `\\\\` or use single quotes", at_context=True
         )
+    if "scanning a block scalar" in said and complaint.character == "#":
+        return Explanation(COMMENT)
     for closing, (name, opener, closer) in _UNCLOSED.items():
         if "expected ','" in said and closing in said:
             message = f"the {name} that opens here with `{opener}` lacks a `,` or its `{closer}`"
             return Explanation(f"{message} (noticed in line {complaint.line})", at_context=True)
     if "cannot start any token" in said:
         if complaint.character == "\t":
-            return Explanation(TAB)
+            return Explanation(TAB_BETWEEN if complaint.head.strip(" \t") else TAB)
         return Explanation(f"a value cannot begin with `{clean(complaint.character)}`; put it in quotes")
     if "node content" in said and not complaint.character:
         return Explanation("the file ends here in the middle of a list or mapping")

@@ -127,6 +127,7 @@ def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_BLOCK_HEADER = re.compile(r"[|>][^\r\n]*")
 _ENDS_A_NAME = " \t\r\n,]}"
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -222,7 +223,8 @@ class _Builder:
         character = self.text[index : index + 1]
         line = mark.line + 1 if mark else 1
         self.stopped_at_tab = character == "\t"
-        explanation = explain(Complaint(error.problem or "", error.context or "", character, line))
+        head = self.text[:index].rpartition("\n")[2].rpartition("\r")[2]
+        explanation = explain(Complaint(error.problem or "", error.context or "", character, line, head))
         if explanation.at_context and error.context_mark:
             mark = error.context_mark
         return Problem(self.place(mark) if mark else Place(self.path, 1, 1), explanation.message)
@@ -301,8 +303,11 @@ class _Builder:
         text: str = event.value
         self.characters += len(text)
         if self.notes:
+            start = mark.index
             self.occupied.ends_in_block = event.style in ("|", ">")
-            self.occupied.texts.append((mark.index, event.end_mark.index))
+            if self.occupied.ends_in_block and (header := _BLOCK_HEADER.search(self.text, start)):
+                start = header.end()  # what stands behind `|` in its line is no part of the text
+            self.occupied.texts.append((start, event.end_mark.index))
         if not event.implicit[0]:
             if "\x00" in text:
                 self.report(mark, "this text holds a NUL character (`\\0`), which is not allowed")

@@ -1,6 +1,6 @@
 """What the API shows: a table reduced to what planning needs, one byte a cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -88,8 +88,9 @@ class ListedTable:
     """A root table as the list of a workspace's tables shows it."""
 
     id: str
-    """A lower-case UUID."""
-    name: str
+    """A lower-case UUID; empty: the list shows none that could be read."""
+    name: str | None
+    """None: the list shows none that could be read, so that it may be any."""
     kind: str
     tags: tuple[str, ...]
 
@@ -156,15 +157,33 @@ class TableIndex:
 
 
 def depths(columns: Sequence[Column]) -> dict[str, int]:
-    """Return how many output columns stand in a row above each column; a cycle counts as deep as it is long."""
-    upstream = {column.id: list(column.upstream) for column in columns if not column.is_input}
-    found = dict.fromkeys(upstream, 0)
-    for _ in upstream:
-        deeper = {
-            column: max((found[other] + 1 for other in others if other in found), default=0)
-            for column, others in upstream.items()
-        }
-        if deeper == found:
-            break
-        found = deeper
+    """Return how many output columns stand in a row above each column.
+
+    Those in a cycle, and below one, count as deep as there are output columns: no row of others would ever end there.
+    """
+    outputs = {column.id: column for column in columns if not column.is_input}
+    found = dict.fromkeys(outputs, len(outputs))
+    below = downstream(columns)
+    left = {column.id: sum(other in outputs for other in set(column.upstream)) for column in outputs.values()}
+    level, depth = [column for column, above in left.items() if not above], 0
+    while level:
+        following = []
+        for column in level:
+            found[column] = depth
+            for other in below[column]:
+                left[other] -= 1
+                if not left[other]:
+                    following.append(other)
+        level, depth = following, depth + 1
+    return found
+
+
+def downstream(columns: Iterable[Column]) -> dict[str, list[str]]:
+    """Return, for each output column, the ids of the output columns that name it among their `upstream`."""
+    outputs = [column for column in columns if not column.is_input]
+    found: dict[str, list[str]] = {column.id: [] for column in outputs}
+    for column in outputs:
+        for other in set(column.upstream):
+            if other in found:
+                found[other].append(column.id)
     return found

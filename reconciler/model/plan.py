@@ -253,6 +253,8 @@ class PlannedTable:
     """Rows × output columns."""
     source: Source | None = None
     """How the manifest finds it; None where it names its id."""
+    is_awaited: bool = False
+    """An accepted call has not shown in it yet."""
 
     @property
     def has_siblings(self) -> bool:
@@ -370,10 +372,7 @@ class Plan:
     @property
     def moving(self) -> frozenset[str]:
         """Ids of the tables that run, or of which an accepted call has not shown yet."""
-        return frozenset(
-            {table.table_id for table in self.tables if not table.is_finished}
-            | {skip.table_id for skip in self.skipped if skip.reason is SkipReason.IN_PROGRESS}
-        )
+        return frozenset(table.table_id for table in self.tables if table.is_awaited or not table.is_finished)
 
     @property
     def has_due(self) -> bool:

@@ -141,10 +141,13 @@ def index_of(manifests: Iterable[Manifest], tables: Iterable[str], directory: Di
         return TableIndex(None, {}, children) if children else None
     held = set(tables)
     names = {source.name for source in sources if isinstance(source, ByName)}
-    names |= {table.name for table in listed if table.id in held}
+    names |= {table.name for table in listed if table.id in held and table.name is not None}
     tags = {source.tag for source in sources if isinstance(source, ByTag)}
+    # Beside one that cannot be read, no name is known to be that of one table alone.
+    is_clear = all(table.id and table.name is not None for table in listed)
+    named = {table.id: table.name for table in listed} if is_clear else {}
     return TableIndex(
-        names={table.id: table.name for table in listed if table.name in names},
-        tags={tag: tuple(table.id for table in listed if tag in table.tags) for tag in sorted(tags)},
+        names={table: name for table, name in named.items() if name is not None and name in names},
+        tags={tag: tuple(table.id for table in listed if table.id and tag in table.tags) for tag in sorted(tags)},
         children=children,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from reconciler.client import Reader
-from reconciler.errors import ApiError, SettingsError
+from reconciler.errors import ApiError, BadResponse, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.manifests import from_table
 from reconciler.manifests.find_files import find_files, may_hold_manifests
@@ -18,11 +18,12 @@ from reconciler.manifests.from_table import Fate, Wish
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.attempt import Actor
 from reconciler.model.manifest import Manifest
-from reconciler.model.observed import TableHeader, TableSnapshot
+from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot
 from reconciler.operations.adopt import adopt_done
 from reconciler.operations.atomic_file import SHARED, write_whole
 from reconciler.operations.find_tables import find
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
+from reconciler.text.numbers import counted
 
 SCHEMA = "schemas/manifest.v1.json"
 Seen: TypeAlias = TableSnapshot | TableHeader | ApiError
@@ -112,12 +113,20 @@ def _found(shelf: "Shelf", reader: Reader, tell: Callable[[str], None]) -> "Shel
 
 
 def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: bool) -> list[str]:
-    """Return the ids of the tables that the options choose, tag by tag."""
+    """Return the ids of the tables that the options choose, tag by tag. Raises BadResponse if one has none."""
+    listed: list[ListedTable] = []
     if every:
-        return [table.id for table in reader.list_tables()]
-    if tags:
-        return [table.id for tag in tags for table in reader.list_tables(search or "", [tag])]
-    return [table.id for table in reader.list_tables(search)] if search else []
+        listed += reader.list_tables()
+    elif tags:
+        for tag in tags:
+            listed += reader.list_tables(search or "", [tag])
+    elif search:
+        listed += reader.list_tables(search)
+    unclear = sum(not table.id for table in listed)
+    if unclear:
+        message = f"GET /v1/tables: {counted(unclear, 'table')} in the list cannot be read"
+        raise BadResponse(message, hint="Name the tables to import by their ids.")
+    return [table.id for table in listed]
 
 
 def _folder(settings: Settings) -> Path:

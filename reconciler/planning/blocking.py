@@ -40,15 +40,19 @@ def blocked(column: Column, snapshot: TableSnapshot, due: Mapping[str, int]) -> 
 
 
 def waits_for(
-    column: Column, snapshot: TableSnapshot, due: Mapping[str, int], verdicts: bytes, rows: int
+    column: Column,
+    snapshot: TableSnapshot,
+    due: Mapping[str, int],
+    verdicts: bytes,
+    rows: int,
+    columns: Mapping[str, Column],
 ) -> tuple[WaitsFor, ...]:
-    """Return what the column's cells wait for that were judged to be blocked in `rows`."""
+    """Return what the column's cells wait for that were judged to be blocked in `rows`; `columns` go by id."""
     if Verdict.BLOCKED not in verdicts:
         return ()
     held = row_set.from_flags(verdicts.translate(IS_BLOCKED)) & rows
-    keys = {each.id: each.key for each in snapshot.columns}
     return tuple(
-        WaitsFor(keys[upstream], upstream in column.implied)
+        WaitsFor(columns[upstream].key, upstream in column.implied)
         for upstream, missing in unready(column, snapshot, due).items()
         if missing & held
     )

@@ -43,6 +43,11 @@ class Memory:
         """Rows in which a call that covered the column may have been paid for."""
         return self._mask(self._in_doubt.get(column.id))
 
+    @property
+    def is_awaiting(self) -> bool:
+        """Say whether any accepted call has not shown yet."""
+        return bool(self._awaited)
+
     def awaited(self, column: Column) -> int:
         """Rows covered by a call that was accepted lately and that none of its cells shows yet."""
         return self._mask(self._awaited.get(column.id))

@@ -123,8 +123,11 @@ class _Search:
         self._by_name: dict[str, list[str]] = {}
         self._by_tag: dict[str, list[str]] = {}
         listed = () if facts.listed is None or isinstance(facts.listed, ApiError) else facts.listed
+        self._unnamed = sum(table.name is None for table in listed)
+        """Entries of the list that may have any name."""
         for table in listed:
-            self._by_name.setdefault(table.name, []).append(table.id)
+            if table.name is not None:
+                self._by_name.setdefault(table.name, []).append(table.id)
             for tag in dict.fromkeys(table.tags):
                 self._by_tag.setdefault(tag, []).append(table.id)
 
@@ -145,6 +148,9 @@ class _Search:
 
     def _named(self, place: Place, source: ByName) -> _Found:
         tables = self._by_name.get(source.name, [])
+        unclear = self._unnamed + tables.count("")
+        if unclear:
+            return _unclear(place, unclear, f"might be named {quote(source.name)}")
         if len(tables) == 1:
             return _Found(tuple(tables))
         if tables:
@@ -157,6 +163,8 @@ class _Search:
 
     def _tagged(self, place: Place, source: ByTag) -> _Found:
         tables = self._by_tag.get(source.tag, [])
+        if "" in tables:
+            return _unclear(place, tables.count(""), f"carries the tag {quote(source.tag)}")
         if tables:
             return _Found(tuple(tables))
         message = f"no table carries the tag {quote(source.tag)}{self._facts.where}"
@@ -231,6 +239,11 @@ def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column
 
 def _wrong(place: Place, message: str, hint: str) -> _Found:
     return _Found(problem=Problem(place, message, hint))
+
+
+def _unclear(place: Place, count: int, what: str) -> _Found:
+    message = f"{counted(count, 'table')} in the list cannot be read and {what}"
+    return replace(_wrong(place, message, "Write the id of the table that is meant."), is_unread=True)
 
 
 def _unread(place: Place, error: ApiError) -> _Found:

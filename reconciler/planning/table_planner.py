@@ -1,7 +1,9 @@
 """One table's share of the plan: scopes resolved, columns decided, what is due covered with rectangles."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
 from itertools import compress
 from typing import TypeAlias
 
@@ -9,7 +11,7 @@ from reconciler.model import row_set
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import PastCall, TableHistory
 from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh
-from reconciler.model.observed import Column, TableSnapshot, depths
+from reconciler.model.observed import Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
     Call,
     Cause,
@@ -92,14 +94,15 @@ class TablePlanner:
         }
         self._missing = row_set.from_flags(snapshot.missing_inputs)
         self._depths = depths(snapshot.columns)
+        self._columns = {column.id: column for column in snapshot.columns}
         self._due: dict[str, int] = {}
         """Column id → rows due in any scope."""
         self._waits: dict[str, blocking.Waits] = {}
         """By address."""
         self._trials: dict[str, Trial | None] = {}
         """Address → how the first portion of a run with a rollout came out."""
-        self._held_up: dict[str, int] = {}
-        """Address → approved cells that wait for others."""
+        self._held_up: dict[tuple[str, str], int] = {}
+        """Address and column id → approved cells that wait for others."""
         self._portions: dict[str, dict[str, int]] = {}
         """Address → column id → the due rows that may go first."""
 
@@ -120,10 +123,11 @@ class TablePlanner:
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
+        held_up: Counter[str] = Counter()
+        for (address, _), count in self._held_up.items():
+            held_up[address] += count
         part.held_up = [
-            Skip(address, SkipReason.WAITING, cells, self._snapshot.id)
-            for address, cells in self._held_up.items()
-            if cells
+            Skip(address, SkipReason.WAITING, count, self._snapshot.id) for address, count in held_up.items() if count
         ]
         part.skipped = blocking.explained(skips_of(found, skipped, self._snapshot.id), self._waits)
         if self._whole.unread_rows and not self._rows:
@@ -142,20 +146,30 @@ class TablePlanner:
     def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
         """Decide every output column after those it depends on, so that what is due upstream is known by its turn.
 
-        A cycle has no such order: it takes rounds, for as long as what fell due in one unblocks more in the next.
+        A cycle has no such order: a column is decided again if more fell due above it after its turn.
         """
         outputs = (column for column in self._snapshot.columns if not column.is_input)
         order = sorted(outputs, key=lambda column: self._depths[column.id])
-        has_cycle = any(depth >= len(order) for depth in self._depths.values())
-        while True:
-            due = dict(self._due)
-            self._held_up.clear()
-            decided = [
-                (column.id, list(self._decide_column(column, [scope for scope in found if column in scope.columns])))
-                for column in order
-            ]
-            if self._due == due or not has_cycle:
-                return decided
+        turns = {column.id: turn for turn, column in enumerate(order)}
+        below = downstream(order)
+        wanting: dict[str, list[Scope]] = {column.id: [] for column in order}
+        for scope in found:
+            for column in scope.columns:
+                wanting[column.id].append(scope)
+        decided: dict[str, list[_Decided]] = {}
+        heap = list(range(len(order)))
+        pending = set(heap)
+        while heap:
+            turn = heappop(heap)
+            pending.discard(turn)
+            column = order[turn]
+            before = self._due.get(column.id, 0)
+            decided[column.id] = list(self._decide_column(column, wanting[column.id]))
+            if self._due[column.id] != before:
+                for other in {turns[each] for each in below[column.id]} - pending:
+                    pending.add(other)
+                    heappush(heap, other)
+        return [(column.id, decided[column.id]) for column in order]
 
     def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[_Decided]:
         """Decide a column for every scope that wants it."""
@@ -174,7 +188,7 @@ class TablePlanner:
                 listed = self._listed(self._within, column, scope)
                 due &= listed
                 held_up = row_set.from_flags(verdicts.translate(WAITS_FOR_OTHERS)) & scope.rows & listed
-                self._held_up[scope.address] = self._held_up.get(scope.address, 0) + row_set.count(held_up)
+                self._held_up[scope.address, column.id] = row_set.count(held_up)
             harmless = row_set.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
             taken |= due
             self._portions.setdefault(scope.address, {})[column.id] = portion(
@@ -183,7 +197,7 @@ class TablePlanner:
             decided.append((scope, due, harmless, verdicts))
         self._due[column.id] = taken
         for scope, due, harmless, verdicts in decided:
-            waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows)
+            waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows, self._columns)
             self._waits.setdefault(scope.address, {})[column.id] = waits
             yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
 
@@ -274,7 +288,6 @@ class TablePlanner:
         yield Cause.CHANGE, [replace(cells, due=cells.due & ~rows) for cells, rows in zip(columns, listed, strict=True)]
 
     def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None, wave: int) -> Call:
-        columns = {column.id: column for column in scope.columns}
         ids = tuple(part.column for part in rectangle.parts)
         start, length = rectangle.start, rectangle.length
         names = {at: self._snapshot.row_ids[start + at] for at in row_set.indexes(rectangle.rows, length)}
@@ -299,16 +312,16 @@ class TablePlanner:
             mode=scope.run.mode,
             revision=scope.run.revision,
             columns=ids,
-            column_keys=tuple(columns[column].key for column in ids),
+            column_keys=tuple(self._columns[column].key for column in ids),
             rows=rows,
             cells=rectangle.cells,
-            credits=prices.sum((columns[column], len(indexes)) for column, indexes in due.items()),
+            credits=prices.sum((self._columns[column], len(indexes)) for column, indexes in due.items()),
             reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
             covered=covered,
             before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
-            configs={column: columns[column].config_digest for column in ids},
-            kinds={column: columns[column].kind for column in ids},
-            prices={column: prices.sum([(columns[column], 1)]) for column in ids},
+            configs={column: self._columns[column].config_digest for column in ids},
+            kinds={column: self._columns[column].kind for column in ids},
+            prices={column: prices.sum([(self._columns[column], 1)]) for column in ids},
             cause=cause,
             wave=wave,
             table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",
@@ -367,6 +380,7 @@ class TablePlanner:
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
             source=manifest.source,
+            is_awaited=self._memory.is_awaiting,
         )
 
     def _run_line(self, scope: Scope) -> RunLine:

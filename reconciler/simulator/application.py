@@ -48,7 +48,7 @@ class Seen:
             return None
         try:
             return msgspec.json.decode(self.content)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.content.decode(errors="replace")
 
 

@@ -13,6 +13,7 @@ from reconciler.manifests.from_table import Fate, Wish, fate
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column, TableHeader
+from reconciler.text.sanitize import spelled
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 HOSTILE = st.sampled_from(
@@ -120,6 +121,16 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
     ]
     assert '# Table "Näme", of kind "company".' in text
     assert '# Left out, because the service fills them by itself: "company_name".' in text
+
+
+@pytest.mark.parametrize("blank", ["\xa0", "\u2009", "\u3000"])
+def test_a_blank_that_is_no_space_is_shown(blank: str) -> None:
+    """Else a comment would name a key that the table does not have, and look right."""
+    column = Column(str(uuid.UUID(int=2)), f"deal{blank}size", "Size", "agent", (), "")
+    text = from_table.manifest_text(TableHeader(TABLE, f"A{blank}B", "company", (column,)), "name", Wish()) or ""
+    escape = spelled(blank)
+    assert f'- "{column.id}"  # agent, key "deal{escape}size", "Size"' in text
+    assert f'# Table "A{escape}B"' in text
 
 
 @pytest.mark.parametrize(

@@ -89,20 +89,30 @@ def test_a_list_without_end_is_refused() -> None:
         assert len(server.requests) == 2
 
 
+def test_an_answer_of_another_shape_is_a_bad_response() -> None:
+    """Nothing is guessed."""
+    with WireServer(lambda exchange: exchange.answer(200, {"tables": []})) as server, pytest.raises(BadResponse):
+        listed(server)
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("entry", "kept"),
     [
-        {"tables": []},
-        [7],
-        [{"id": "../../admin"}],
-        [shown(1, name=7)],
-        [shown(1, kind=["x"])],
+        (None, ("", None, "")),
+        (7, ("", None, "")),
+        ({"id": "../../admin", "name": "Leads"}, ("", "Leads", "")),
+        ({"name": "Leads"}, ("", "Leads", "")),
+        (shown(1, name=7), (uid(1), None, "company")),
+        (shown(1, kind=["x"]), (uid(1), "Table 1", "")),
+        (shown(1, name=None), (uid(1), "", "company")),
     ],
 )
-def test_an_answer_of_another_shape_is_a_bad_response(answer: Any) -> None:
-    """Nothing is guessed."""
-    with WireServer(lambda exchange: exchange.answer(200, answer)) as server, pytest.raises(BadResponse):
-        listed(server)
+def test_of_an_odd_entry_is_kept_what_can_be_read(entry: Any, kept: tuple[str, str | None, str]) -> None:
+    """The other tables are found all the same, and whoever looks for a name knows that one is not known."""
+    with WireServer(serving([entry, shown(2), entry], most=1)) as server:
+        odd, other = listed(server)
+    assert (odd.id, odd.name, odd.kind) == kept
+    assert other == ListedTable(uid(2), "Table 2", "company", ())
 
 
 def test_a_refused_token_is_said() -> None:

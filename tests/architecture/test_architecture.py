@@ -92,7 +92,7 @@ text model spending planning documents render errors version
 
 PURE_LIBRARY = """
 __future__ array bisect collections contextlib copy dataclasses datetime decimal difflib enum fractions functools
-hashlib hmac ipaddress itertools json math operator re string struct types typing unicodedata urllib.parse
+hashlib heapq hmac ipaddress itertools json math operator re string struct types typing unicodedata urllib.parse
 xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""

@@ -174,3 +174,15 @@ def test_nothing_that_the_simulator_waits_for_is_missing(configs: list[dict[str,
     for config in configs:
         upstream = {keys[other] for other in columns[config["key"]].upstream}
         assert set(simulated.upstream_keys(config, table_kind, columns)) <= upstream
+
+
+@given(tables(), st.sampled_from(get_args(TableKind)))
+def test_dependencies_come_in_the_order_of_the_table(configs: list[dict[str, Any]], table_kind: str) -> None:
+    """However they are named, each once and never the column itself: so a plan's bytes are the same every time."""
+    columns = shown(configs, table_kind)
+    order = [column.id for column in columns.values()]
+    for column in columns.values():
+        others = [other for other in order if other != column.id]
+        assert column.upstream == tuple(other for other in others if other in column.upstream)
+        assert column.implied == tuple(other for other in others if other in column.implied)
+        assert set(column.implied) <= set(column.upstream)

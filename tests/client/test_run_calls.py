@@ -1,5 +1,6 @@
 """Run calls over real sockets: what is sent, and what each status of the answer means (`spend.md`)."""
 
+import gzip
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.client import SpendClient
+from reconciler.client.run_call import LARGEST_RECEIPT
 from reconciler.errors import InDoubt, Refused
 from reconciler.model.attempt import Receipt
 from reconciler.model.plan import Call
@@ -65,6 +67,32 @@ def test_a_2xx_with_an_object_is_accepted(status: int, body: object, receipt: Re
     """It is paid for, whatever else the object says or leaves out."""
     with WireServer(answering(status, body)) as server:
         assert outcome(server.url) == receipt
+
+
+def test_a_receipt_is_unpacked_as_a_page_is() -> None:
+    """A server may compress although nobody asked, each of its pieces by itself: it is paid for all the same."""
+    body = json.dumps(RECEIPT).encode()
+    packed = gzip.compress(body[:20]) + gzip.compress(body[20:])
+    with WireServer(lambda exchange: exchange.answer(200, packed, {"Content-Encoding": "gzip"})) as server:
+        assert outcome(server.url) == Receipt(uid(9), 1)
+
+
+@pytest.mark.parametrize(
+    ("packed", "encoding", "words"),
+    [
+        (gzip.compress(json.dumps(RECEIPT).encode())[:-9], "gzip", "the compressed answer breaks off"),
+        (b"not gzip", "gzip", "the compressed answer is damaged"),
+        (b"{}", "zstd", "compressed in a way that was not asked for"),
+        (gzip.compress(bytes(LARGEST_RECEIPT + 1), 1), "gzip", "the answer is too large"),
+    ],
+    ids=["cut", "damaged", "another way", "too large"],
+)
+def test_a_receipt_that_cannot_be_unpacked_is_in_doubt(packed: bytes, encoding: str, words: str) -> None:
+    """Nobody knows what it says; the message says why."""
+    with WireServer(lambda exchange: exchange.answer(200, packed, {"Content-Encoding": encoding})) as server:
+        found = outcome(server.url)
+        assert isinstance(found, InDoubt)
+        assert words in found.message
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b"<html>", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])

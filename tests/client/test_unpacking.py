@@ -39,7 +39,7 @@ def test_a_body_that_breaks_off_or_is_damaged_is_an_error() -> None:
     with pytest.raises(UnpackingError, match="damaged"):
         list(unpacked([b"no gzip at all"], "gzip"))
     with pytest.raises(UnpackingError, match="not asked for"):
-        unpacked([packed], "br")
+        list(unpacked([packed], "br"))
 
 
 def test_an_empty_body_is_empty() -> None:

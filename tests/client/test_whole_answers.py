@@ -220,7 +220,41 @@ def test_pages_too_small_to_follow_name_the_setting(most: int) -> None:
         assert len(server.requests) == 6
     assert isinstance(found, BadResponse)
     assert f"a page held {most} of the 9 rows that were asked for" in found.message
-    assert "api.page_rows" in found.hint
+    assert ("set `api.page_rows` to 1" if most else "lower `api.page_rows`") in found.hint
+
+
+def test_a_server_of_single_rows_is_followed_as_the_hint_says() -> None:
+    """One row a page is slow, but it is whole."""
+    live = table(9)
+
+    def cut(exchange: Exchange) -> bool:
+        query = exchange.request.query
+        if query:
+            exchange.answer(200, live.page(query["offset"], 1))
+        return bool(query)
+
+    with WireServer(Api(live, before=cut)) as server:
+        found = read(server.url, [], page_rows=1)
+    assert isinstance(found, TableSnapshot)
+    assert found.row_ids == tuple(row["id"] for row in live.rows)
+
+
+@pytest.mark.parametrize("page_rows", [4, 100])
+def test_a_server_that_ignores_the_offset_is_named(page_rows: int) -> None:
+    """It is not a table that moves, and no number of rows would help."""
+    live = table(page_rows + 3)
+
+    def repeat(exchange: Exchange) -> bool:
+        query = exchange.request.query
+        if query:
+            exchange.answer(200, live.page(0, page_rows))
+        return bool(query)
+
+    with WireServer(Api(live, before=repeat)) as server:
+        found = read(server.url, [], page_rows=page_rows, concurrency=1)
+    assert isinstance(found, BadResponse)
+    assert "as if the server ignored `offset`" in found.message
+    assert "page_rows" not in found.hint
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -1,6 +1,9 @@
 """What comes after the report or instead of it decides no exit code, and one signal ends a hanging wait."""
 
+import fcntl
+import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from tests.exits.conftest import Start
-from tests.exits.test_output_that_fails import IN_DOUBT
+from tests.exits.test_output_that_fails import IN_DOUBT, tells_the_outcomes
 from tests.journey.desk import Desk
 from tests.spend.offices import ledger_path
 
@@ -67,3 +70,24 @@ def test_one_signal_ends_the_waiting_also_while_a_reading_hangs(office: Desk, st
     out, _ = process.communicate(timeout=10)
     assert process.returncode == IN_DOUBT
     assert b"Applied" in out
+
+
+def test_a_reader_that_has_stopped_reading_holds_nothing_up(office: Desk, start: Start) -> None:
+    """The pipe is full and stays full: one signal lets the report go to stderr, with the code of the outcomes."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, bytes(4000))
+    process = start("apply", "--yes", "--no-wait", "--format", "json", stdout=writer)
+    assert process.stderr is not None
+    deadline = time.monotonic() + 20
+    while len(office.posts()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == IN_DOUBT
+    assert tells_the_outcomes(process.stderr.read().decode(), office)
+    process.stderr.close()
+    os.close(reader)
+    os.close(writer)

@@ -368,3 +368,23 @@ def test_accounts_of_the_journey_by_name(make_desk: MakeDesk) -> None:
         for key in ("plan_id", "created_at", "manifest_digest", "manifest_digests", "git"):
             plan.pop(key)
     assert by_name == by_id
+
+
+@pytest.mark.parametrize("entry", [None, {"id": "one", "name": "Partners"}, {"id": NOWHERE, "name": 7}])
+def test_a_table_that_cannot_be_read_stops_those_that_may_mean_it(office: Desk, entry: Any) -> None:
+    """It might share the name, so by name nothing is found; by tag and by id the others go on."""
+    manifest(office, "table: {name: Partners}", name="by-name")
+    manifest(office, "tables: {tag: emea}", "mode: new, columns: [news]", name="by-tag")
+    manifest(office, f"table: {ACCOUNTS}", name="by-id")
+    with vendor(office) as client:
+        shown = client.get("/v1/tables", params={"offset": 0, "limit": 100}).json()
+    body = [*(each for each in shown if each["id"] != NOWHERE), entry]
+    for selector, code in (("by-name", 1), ("by-tag", 0), ("by-id", 0)):
+        office.simulator.fault("status", method="GET", path="/v1/tables", status=200, body=body, times=2)
+        said = office.run("plan", "--target", selector)
+        assert said.code == code, said.err
+        office.simulator.clear_faults()
+        if code:
+            told = " ".join(said.out.split())
+            assert "1 table in the list cannot be read and might be named `Partners`" in told
+            assert "Write the id of the table that is meant." in told

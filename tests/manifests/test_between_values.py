@@ -1,6 +1,7 @@
 """What stands between the values of a file: read as YAML 1.2 means it, or refused with its place."""
 
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -83,6 +84,22 @@ def test_a_tab_that_indents_is_refused(text: str, place: tuple[int, int], loader
     assert places(text, loader)[0] == place
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\ta: 1", "YAML is indented with spaces"),
+        ("a: |\n\tb", "YAML is indented with spaces"),
+        ("a:\n  -\tb", "write a space instead"),
+        ("? a\n:\tb", "write a space instead"),
+        ("a: |\n  \tb", "if the text itself begins with a tab, write it in double quotes as `\\t`"),
+    ],
+)
+def test_a_tab_that_is_refused_is_told_what_it_is(text: str, words: str) -> None:
+    """Not each of them indents something: what to write instead depends on where it stands."""
+    with pytest.raises(ManifestError, match=re.escape(words)):
+        parse(text.encode(), "f.yaml")
+
+
 @BOTH
 def test_a_tab_in_a_text_stays_what_it_is(loader: Loader) -> None:
     """Though the file is read again without the tabs of its empty lines: one of them stands in a text."""
@@ -124,6 +141,12 @@ def test_a_tab_that_is_taken_means_what_a_space_means(text: str) -> None:
         ("a: [b]#c", (1, 7)),
         ("a: 'b'#c", (1, 7)),
         ("a: [#b\n c]", (1, 5)),
+        ("a: |# b\n  c", (1, 5)),
+        ("a: >2-#\n  b", (1, 7)),
+        ("- &a |# b\n  c", (1, 7)),
+        ("a: 1\n\ufeffb: 2", (2, 1)),
+        ("\ufeff\ufeffa: 1", (1, 1)),
+        ("a: b\n---\n\ufeffc: d", (3, 1)),
         ("a: &b:c d", (1, 4)),
         ("a: &b?c d", (1, 4)),
         ("a: &b c\nd: *b:", (2, 4)),
@@ -149,6 +172,10 @@ def test_what_parsers_read_in_two_ways_is_refused(text: str, place: tuple[int, i
         ("{'?a': '?b'}", {"?a": "?b"}),
         ("[a #b\n]", ["a"]),
         ("a: b#c", {"a": "b#c"}),
+        ("a: | # b\n  c#d\n  |# e\n", {"a": "c#d\n|# e\n"}),
+        ("a: >-\t# b\n  c\n", {"a": "c"}),
+        ("\ufeffa: b|# c", {"a": "b|# c"}),
+        ('a: "\\ufeff"', {"a": "\ufeff"}),
         ("a: 'b' #c\n#d", {"a": "b"}),
         ("a: 'b#c'\nd: |\n  e\n #f\n", {"a": "b#c", "d": "e\n"}),
         ("a: &b [c]\nd: {e: *b}\nf: [*b,*b]", {"a": ["c"], "d": {"e": ["c"]}, "f": [["c"], ["c"]]}),

@@ -114,6 +114,16 @@ def test_a_finder_brings_at_most_so_many_people(value: dict[str, Any], most: int
     assert (len(counts), min(counts), max(counts)) == (60, 1, most)
 
 
+def test_a_cell_brings_no_more_people_than_can_be_made_up_at_once() -> None:
+    """Everybody else waits meanwhile: so it brings a thousand at most, whatever its finder asks for."""
+    columns = [{"key": "people", "kind": "company_people_finder", "value": {"max_results": 1_000_000}}]
+    world = World({"tables": [{"id": COMPANY, "name": "T", "kind": "company", "columns": columns, "rows": 3}]})
+    world.run(COMPANY, columns=["people"])
+    world.live.finish()
+    (child,) = world.live.state.find(COMPANY).children
+    assert 3 <= world.get(f"/v1/tables/{child}")["status"]["num_rows"] <= 3_000
+
+
 REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("generic", {"kind": "criterion_grade"}, ["value", "criterion"]),
     ("generic", {"kind": "criteria_grade_score"}, ["column_weights"]),
@@ -124,6 +134,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("company", {"kind": "email_finder"}, ["kind"]),
     ("company", {"kind": "company_people_finder", "value": {"max_results": 0}}, ["value", "max_results"]),
     ("company", {"kind": "company_people_finder", "value": {"max_results": "8"}}, ["value", "max_results"]),
+    ("company", {"kind": "company_people_finder", "value": {"max_results": 1_000_001}}, ["value", "max_results"]),
 ]
 
 

@@ -351,3 +351,15 @@ def test_an_answer_has_the_shape_of_its_output_format(output_format: str, kind: 
     cell = World({"tables": [table]}).get(f"/v1/tables/{GENERIC}/data")["rows"][0]["data"]["a"]
     assert set(cell["value"]) == {"answer", "explanation", "sources"}
     assert isinstance(cell["value"]["answer"], kind)
+
+
+@pytest.mark.parametrize("depth", [1_200, 5_000, 100_000])
+@pytest.mark.parametrize("path", ["rows", "run", "columns"])
+def test_a_body_that_is_nested_too_deeply_is_422(world: World, path: str, depth: int) -> None:
+    """It is the client's fault, and the simulator goes on."""
+    body = b'{"rows": ' + b"[" * depth + b"]" * depth + b"}"
+    response = world.client.post(f"/v1/tables/{GENERIC}/{path}", content=body)
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"][0] == "body"
+    assert world.live.requests()[-1][2] == body.decode()
+    world.get(f"/v1/tables/{GENERIC}/data")

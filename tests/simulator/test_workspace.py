@@ -20,6 +20,12 @@ CIRCLE = """tables:
   - {key: a, value: {prompt: '{b}'}}
   - {key: b, value: {prompt: '{a}'}}
 """
+CROWD = """tables:
+- name: T
+  kind: company
+  columns:
+  - {key: a, kind: company_people_finder, value: {max_results: 1000000000000}}
+"""
 BROKEN: list[tuple[str, str, str]] = [
     ("unknown key", "tables: [{name: T, colums: []}]", "1:20: unknown key `colums` in tables[0]"),
     ("wrong type", "tables:\n  - name: T\n    rows: many\n", "3:11: "),
@@ -27,6 +33,7 @@ BROKEN: list[tuple[str, str, str]] = [
     ("id twice", f"tables:\n- {{name: A, id: {GENERIC}}}\n- {{name: B, id: {GENERIC}}}\n", "3:17: the id"),
     ("key twice", "tables:\n- name: T\n  columns:\n  - {key: a}\n  - {key: a}\n", "5:11: the key `a` is given twice"),
     ("circle", CIRCLE, "4:3: columns wait for each other: a → b → a"),
+    ("crowd", CROWD, "5:64: Input should be less than or equal to 1000000"),
     ("no such input", "tables:\n- name: T\n  rows:\n  - data: {topic: x}\n", "4:19: no input column `topic`"),
     ("no such column", "tables:\n- name: T\n  rows:\n  - cells: {fact: done}\n", "4:19: no column `fact`"),
     ("shares", "tables:\n- name: T\n  shares: {done: 0.7, failed: 0.7}\n", "3:11: the shares are more than 1"),

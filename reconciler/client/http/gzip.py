@@ -12,31 +12,45 @@ class UnpackingError(Exception):
     """The body is not what its headers say. Never leaves the package."""
 
 
-def unpacked(chunks: Iterable[bytes], encoding: str | None) -> Iterator[bytes]:
-    """Yield the body's bytes, at most `LARGEST_PIECE` at once where they are compressed. Raises UnpackingError."""
-    if encoding is None or encoding.strip().lower() in ("", "identity"):
-        return iter(chunks)
-    if encoding.strip().lower() not in ("gzip", "x-gzip"):
-        raise UnpackingError("the answer is compressed in a way that was not asked for")
-    return _inflated(chunks)
+class Unpacker:
+    """Takes one body as it comes in. Raises UnpackingError for what is not as its `encoding`, a header, says."""
 
+    def __init__(self, encoding: str | None) -> None:
+        name = (encoding or "").strip().lower()
+        if name not in ("", "identity", "gzip", "x-gzip"):
+            raise UnpackingError("the answer is compressed in a way that was not asked for")
+        self._member = zlib.decompressobj(_GZIP) if "gzip" in name else None
+        """None: the body is not compressed."""
+        self._has_begun = False
 
-def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(_GZIP)
-    has_begun = False
-    for chunk in chunks:
+    def unpack(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what `chunk` adds to the body, at most `LARGEST_PIECE` at once where it is compressed."""
+        if self._member is None:
+            yield chunk
+            return
         left = chunk
         while left:
-            if unpacker.eof:  # a server may compress each of its own pieces by itself: several members, one body
-                unpacker = zlib.decompressobj(_GZIP)
-            has_begun = True
-            yield _step(unpacker, left)
-            left = unpacker.unused_data or unpacker.unconsumed_tail
-    while has_begun and not unpacker.eof:
-        piece = _step(unpacker, b"")
-        if not piece:
-            raise UnpackingError("the compressed answer breaks off")
-        yield piece
+            if self._member.eof:  # a server may compress each of its own pieces by itself: several members, one body
+                self._member = zlib.decompressobj(_GZIP)
+            self._has_begun = True
+            yield _step(self._member, left)
+            left = self._member.unused_data or self._member.unconsumed_tail
+
+    def end(self) -> Iterator[bytes]:
+        """Yield the rest after the last chunk."""
+        while self._member is not None and self._has_begun and not self._member.eof:
+            piece = _step(self._member, b"")
+            if not piece:
+                raise UnpackingError("the compressed answer breaks off")
+            yield piece
+
+
+def unpacked(chunks: Iterable[bytes], encoding: str | None) -> Iterator[bytes]:
+    """Yield the body's bytes, as `Unpacker` does. Raises UnpackingError."""
+    unpacker = Unpacker(encoding)
+    for chunk in chunks:
+        yield from unpacker.unpack(chunk)
+    yield from unpacker.end()
 
 
 def _step(unpacker: "zlib._Decompress", data: bytes) -> bytes:

@@ -46,10 +46,10 @@ def read_columns(shown: Any, table_kind: str) -> tuple[Column, ...]:
         raise BadResponse("`columns` is not a list")
     found = [_identity(column) for column in shown]
     names = _Names({}, {})
-    for column_id, key, _config in found:
-        if column_id in names.by_id or key in names.by_key:
+    for place, (column_id, key, _config) in enumerate(found):
+        if column_id in names.places or key in names.by_key:
             raise BadResponse("two columns have the same id or the same key")
-        names.by_id[column_id] = names.by_key[key] = column_id
+        names.by_key[key], names.places[column_id] = column_id, place
     built_in = _BUILT_IN.get(table_kind, _OF_ANY_KIND)
     try:
         return tuple(_column(column_id, key, config, built_in, names) for column_id, key, config in found)
@@ -75,15 +75,18 @@ class _Names:
     """What a column's configuration may call the columns of its table."""
 
     by_key: dict[str, str]
-    """Key → id, in the table's order."""
-    by_id: dict[str, str]
+    """Key → id."""
+    places: dict[str, int]
+    """Id → place in the table's order."""
 
     def ids(self, names: Iterable[str]) -> set[str]:
         """Return the ids of the columns that are there, of those named."""
-        found = (
-            column for name in names for column in (self.by_key.get(name.strip()), self.by_id.get(name.strip().lower()))
-        )
-        return {column for column in found if column is not None}
+        found = (column for name in names for column in (self.by_key.get(name.strip()), name.strip().lower()))
+        return {column for column in found if column in self.places}
+
+    def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return ids in the table's order."""
+        return tuple(sorted(ids, key=self.places.__getitem__))
 
 
 def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozenset[str], names: _Names) -> Column:
@@ -91,14 +94,15 @@ def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozense
     is_built_in = kind != INPUT_KIND and (key in built_in or kind in _BUILT_IN["company"])
     written = set[str]() if kind == INPUT_KIND else names.ids(_named(config))
     implied = names.ids(_implied(kind, is_built_in=is_built_in, built_in=built_in)) - written
+    itself = {column_id}
     return Column(
         id=column_id,
         key=key,
         name=shown_text(name) if isinstance(name, str) and name else key,
         kind=kind,
-        upstream=tuple(other for other in names.by_id if other in written | implied and other != column_id),
+        upstream=names.in_order((written | implied) - itself),
         config_digest=digest({field: value for field, value in config.items() if field != "name"}),
-        implied=tuple(other for other in names.by_id if other in implied and other != column_id),
+        implied=names.in_order(implied - itself),
         is_built_in=is_built_in,
         max_results=_max_results(config.get("value")) if kind == FINDER_KIND else None,
     )

@@ -96,7 +96,8 @@ class Listing:
             return
         before = len(self._found)
         self._offset += len(answer)
-        self._found.update((table.id, table) for table in answer)
+        # Those without an id by their names: a page of them that comes again brings nothing new either.
+        self._found.update((table.id or f"? {table.name}", table) for table in answer)
         if len(self._found) == before:
             # A server that knows no `tags` must not make us import everything.
             wanted = frozenset(self.tags)
@@ -167,25 +168,20 @@ class Peek:
 
 
 def _listed(shown: object) -> ListedTable:
-    """Return one table of the list. Raises BadResponse."""
-    if not isinstance(shown, dict):
-        raise BadResponse("a table in the list is not an object")
-    table_id = as_uuid(shown.get("id"))
-    if table_id is None:
-        raise BadResponse("the id of a table in the list is not a UUID")
-    tags = shown.get("tags")
+    """Return one table of the list, with as much of it as can be read."""
+    table = shown if isinstance(shown, dict) else {"name": 0}
+    tags = table.get("tags")
     return ListedTable(
-        id=table_id,
-        name=_text(shown, "name"),
-        kind=_text(shown, "kind"),
+        id=as_uuid(table.get("id")) or "",
+        name=_text(table, "name"),
+        kind=_text(table, "kind") or "",
         tags=tuple(tag for tag in tags if isinstance(tag, str) and is_plain(tag)) if isinstance(tags, list) else (),
     )
 
 
-def _text(shown: Mapping[str, Any], key: str) -> str:
+def _text(shown: Mapping[str, Any], key: str) -> str | None:
+    """Return a text, empty if it is not there; None if there is something else in its place."""
     text = shown.get(key)
     if text is None:
         return ""
-    if not isinstance(text, str):
-        raise BadResponse(f"the {key} of a table in the list is not a text")
-    return shown_text(text)
+    return shown_text(text) if isinstance(text, str) else None

@@ -40,6 +40,8 @@ LARGE_BYTES = 1024 * 1024
 """A page that is expected to be larger counts as large."""
 _OBJECTS_TO_SIZE = (400, 413, 422)
 """Statuses of a server that does not give pages as large as were asked for."""
+_PAGE_OF_ONE = "If the API gives one row at a time, set `api.page_rows` to 1 in the project file."
+_REPEATS = "a page began with the table's first row when it was asked for"
 _LOWER = "If it is the number of rows that the API objects to, lower `api.page_rows` in the project file, e.g. to 100."
 
 
@@ -109,6 +111,8 @@ class Assembly:
     moved: str = ""
     """What gave the latest move away."""
     _moves: int = 0
+    _shortest: int = 0
+    """Rows of the last page that was too short to be followed."""
     _layout: Layout | None = None
     _asked_header: bool = False
     _offset: int = 0
@@ -279,7 +283,13 @@ class Assembly:
         if not page.same_columns:
             return "its columns changed"
         expected = min(asked.limit, rows - asked.offset)
+        first = self._pages.get(0)
+        if asked.offset and first is not None and page.row_ids and page.row_ids[0] == first.row_ids[0]:
+            return f"{_REPEATS} from row {asked.offset} on, as if the server ignored `offset`"
+        if len(page.row_ids) > expected:
+            return f"{len(page.row_ids)} rows came from row {asked.offset} on, where only {expected} are left"
         if len(page.row_ids) != expected:
+            self._shortest = len(page.row_ids)
             return f"a page held {len(page.row_ids)} of the {expected} rows that were asked for"
         before = self._pages.get(self._last_row.get(asked.offset, -1))
         after = self._pages.get(asked.offset + asked.limit - 1)
@@ -307,7 +317,10 @@ class Assembly:
         self._moves += 1
         if self._moves == READS:
             bad = self._bad(f"the table kept changing while it was read, {READS} times: at last {moved}")
-            bad.hint += f" {_LOWER}" if moved.startswith("a page held") else ""
+            if moved.startswith(_REPEATS):
+                bad.hint = "If nobody sorts its rows, something between here and the API answers with an old page."
+            elif moved.startswith("a page held"):
+                bad.hint += f" {_PAGE_OF_ONE if self._shortest == 1 else _LOWER}"
             self._finish(bad)
             return
         self.read += 1

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.routing import Match, Route
 
-from reconciler.simulator.http.wire import RejectedError, Request, Response, message
+from reconciler.simulator.http.wire import RejectedError, Request, Response, invalid, message
 
 Endpoint = Callable[..., Response]
 """Takes the request, and the ids of its path by name."""
@@ -25,6 +25,8 @@ class _Resource:
             return endpoint(request, **ids)
         except RejectedError as error:
             return error.response
+        except RecursionError:
+            return invalid(["body"], "JSON decode error: nested too deeply", "json_invalid").response
 
 
 class Routing:

@@ -32,6 +32,10 @@ CONTACT_INPUTS: Final = ("full_name", "profile_url", "company_website")
 """Keys that a contact finder reads [V]; `company_website` may also come from the parent row."""
 PEOPLE_BY_DEFAULT: Final = 3
 """People that a finder brings at most if it names no `max_results`."""
+LARGEST_MAX_RESULTS: Final = 1_000_000
+"""A finder with a larger `max_results` is refused [A]."""
+PEOPLE_AT_MOST: Final = 1_000
+"""People that one cell brings, whatever its finder asks for: everybody else waits while they are made up."""
 
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -85,9 +89,18 @@ def price(kind: str) -> int:
 
 
 def most_people(config: Mapping[str, Any]) -> int:
-    """Return how many people one cell of a finder brings at most: its `max_results` [V]."""
+    """Return how many people one cell of a finder brings at most: its `max_results` [V], or `PEOPLE_AT_MOST`."""
     most = (config.get("value") or {}).get("max_results")
-    return most if type(most) is int and most > 0 else PEOPLE_BY_DEFAULT
+    return min(most, PEOPLE_AT_MOST) if type(most) is int and most > 0 else PEOPLE_BY_DEFAULT
+
+
+def asks_for_too_many(config: Mapping[str, Any]) -> bool:
+    """Say whether a finder's `max_results` is larger than is taken."""
+    most = (config.get("value") or {}).get("max_results")
+    return config["kind"] == PEOPLE_FINDER and type(most) is int and most > LARGEST_MAX_RESULTS
+
+
+TOO_MANY: Final = f"Input should be less than or equal to {LARGEST_MAX_RESULTS}"
 
 
 def weighted(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -178,8 +191,12 @@ def problems(config: Mapping[str, Any], table_kind: str, keys: Iterable[str]) ->
         found.append((("column_weights",), "Field required"))
     if any(type(weight) not in (int, float) for weight in weighted(config).values()):
         found.append((("column_weights",), "Input should be a valid number"))
-    if kind == PEOPLE_FINDER and "max_results" in value and most_people(config) != value["max_results"]:
-        found.append((("value", "max_results"), "Input should be a positive integer"))
+    if kind == PEOPLE_FINDER and "max_results" in value:
+        most = value["max_results"]
+        if type(most) is not int or most < 1:
+            found.append((("value", "max_results"), "Input should be a positive integer"))
+        elif asks_for_too_many(config):
+            found.append((("value", "max_results"), TOO_MANY))
     if kind == REVERSE_EMAIL and not config.get("email_column_key"):
         found.append((("email_column_key",), "Field required"))
     for key in references(config):

@@ -171,6 +171,8 @@ def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]
     for index, column in enumerate(spec.columns):
         if [each.key for each in spec.columns[:index]].count(column.key):
             yield ("columns", index, "key"), f"the key `{column.key}` is given twice"
+        if kinds.asks_for_too_many(column.config()):
+            yield ("columns", index, "value", "max_results"), kinds.TOO_MANY
     for name, each in (("shares", spec.shares), *(("columns", column.shares) for column in spec.columns)):
         if each is not None and each.done + each.failed + each.pending > 1 + 1e-9:
             yield (name,), "the shares are more than 1 together"
