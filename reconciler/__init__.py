@@ -15,7 +15,7 @@ what to do (`reconciler/errors.py` draws the tree). Names are loaded when they a
 The rooms, from the street inwards:
 
 cli/         one module per command: parse, call, print, exit code
-operations/  the verbs that join the rooms: observe, plan a change, apply wave by wave, send, wait; a Session offers them
+operations/  the verbs that join the rooms: observe, plan a change, apply wave by wave, send, wait; the Session
 render/      values to text for people            documents/   versioned JSON: plan, report, status, snapshot files
 forge/       comments on GitHub and GitLab        simulator/   a stand-in of the API; only its commands import it
 planning/    what is due, pure: planner → table_planner → cell_decision

@@ -11,7 +11,9 @@ import pytest
 import reconciler
 from reconciler.cli.group import run
 from reconciler.manifests import json_schema
-from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, environment
+from reconciler.simulator.world.clock import RunningClock
+from tests.journey.conftest import MakeDesk
+from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts, environment
 
 KEY = "0123456789abcdef" * 2
 
@@ -215,3 +217,32 @@ def test_a_session_is_used_again_after_an_apply(desk: Desk) -> None:
             opened.apply(first)
         assert opened.apply(opened.plan(target="target-accounts/fill"), wait=False).exit_code() == 0
     assert set(desk.charged().values()) == {1}
+
+
+def test_an_apply_that_fails_after_sending_still_reports(make_desk: MakeDesk) -> None:
+    """Whatever fails in it, a caller's own function among them: what was paid for is not lost."""
+    desk = make_desk(accounts(), clock=RunningClock(5000.0))
+    desk.write(FILL)
+
+    def fail_once_paid(_: object) -> None:
+        if desk.posts():
+            raise RuntimeError
+
+    settings = session(desk).settings
+    with reconciler.Session(settings, variables(desk), on_progress=fail_once_paid) as opened:
+        report = opened.apply(opened.plan())
+    assert report.stop is not None
+    assert report.stop.message == "an unexpected RuntimeError ended the apply"
+    assert sum(result.call.cells for result in report.results) == len(desk.charged()) == 8
+    assert report.exit_code() == 6
+
+
+def test_an_apply_waits_unless_it_is_told_not_to(make_desk: MakeDesk) -> None:
+    """Until the tables are idle; what became of each cell is in the report, and the time is not exceeded."""
+    desk = make_desk(accounts(), clock=RunningClock(5000.0))
+    desk.write(FILL)
+    with session(desk) as opened:
+        report = opened.apply(opened.plan(target="target-accounts/retry"), timeout_seconds=60)
+        assert (report.waited, report.still_running, report.exit_code()) == (True, (), 0)
+        later = opened.apply(opened.plan(), wait=False)
+    assert (later.waited, later.exit_code()) == (False, 0)
