@@ -98,7 +98,6 @@ def open_session(
     variables = dict(os.environ if environment is None else environment)
     if token is not None:
         variables["EXTRUCT_API_TOKEN"] = token
-        variables.pop("EXTRUCT_API_TOKEN_FILE", None)
     flags = Flags(
         project=None if project is None else os.fspath(project),
         api_url=api_url,

@@ -84,7 +84,7 @@ def test_a_limit_is_shown_by_the_plan_and_refused_by_the_apply(desk: Desk, argum
         plan = opened.plan()
         assert [violation.rule for violation in plan.violations] == [argument]
         with pytest.raises(reconciler.LimitExceeded):
-            opened.apply(plan)
+            opened.apply(plan, wait=False)
     assert desk.posts() == []
 
 
@@ -95,7 +95,7 @@ def test_a_plan_with_errors_is_refused(desk: Desk) -> None:
         plan = opened.plan()
         assert plan.errored
         with pytest.raises(reconciler.ErroredPlan) as caught:
-            opened.apply(plan)
+            opened.apply(plan, wait=False)
     assert caught.value.problems == plan.diagnostics
     assert desk.posts() == []
 
@@ -106,7 +106,7 @@ def test_a_plan_is_stale_once_its_manifest_changes(desk: Desk) -> None:
         plan = opened.plan()
         desk.write(REFRESH)
         with pytest.raises(reconciler.StalePlan):
-            opened.apply(plan)
+            opened.apply(plan, wait=False)
     assert desk.posts() == []
 
 
@@ -166,7 +166,7 @@ def test_in_ci_no_ledger_is_made(desk: Desk) -> None:
     with session(desk, CI="true") as opened:
         plan = opened.plan()
         with pytest.raises(reconciler.SettingsError, match="no ledger"):
-            opened.apply(plan)
+            opened.apply(plan, wait=False)
     assert desk.posts() == []
 
 
