@@ -11,14 +11,13 @@ import click
 
 from reconciler.cli.console import Console, exits
 from reconciler.client import ApiOptions, Token
-from reconciler.documents import plan_file
-from reconciler.documents.saved_plan import parse
-from reconciler.errors import SettingsError, StalePlan
+from reconciler.errors import SettingsError
 from reconciler.forge import GitHub, GitLab, post
 from reconciler.forge.comments import Kind, marker
 from reconciler.forge.http import ForgeClient
 from reconciler.manifests import json_schema
 from reconciler.model.report import ExitCode
+from reconciler.operations.read_plan import read_plan_document
 from reconciler.render.markdown import LIMIT
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.report_markdown import report_markdown
@@ -139,7 +138,8 @@ def _body(given: Mapping[str, Any], link: str | None) -> tuple[str, str]:
     if what.startswith("no_"):
         kind = Kind.PLAN if what == "no_plan" else Kind.REPORT
         return marker(kind, name, "none" if kind is Kind.REPORT else ""), _nothing(kind, name, given[what], pointer)
-    content = _read(Path(given[what]), what)
+    path = Path(given[what])
+    content = read_plan_document(path) if what == "plan" else _read_report(path)
     if what == "plan":
         first_line = marker(Kind.PLAN, name)
         return first_line, plan_markdown(content, f"Plan `{name}`", pointer, LIMIT - len(first_line) - 1)
@@ -164,21 +164,15 @@ def _nothing(kind: Kind, name: str, code: int, pointer: str) -> str:
     return f"{headline}{pointer[pointer.find(':') :]}" if "](" in pointer else headline
 
 
-def _read(path: Path, what: str) -> Any:
-    """Return a file's content, checked against its schema, and a plan's against its own digest."""
+def _read_report(path: Path) -> Any:
+    """Return a report file's content, checked against its schema."""
     if path.stat().st_size > LARGEST_FILE:
-        raise SettingsError(f"the {what} file is larger than {LARGEST_FILE:,} bytes")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if what == "report":
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError):
-            raise SettingsError("the report file is not understood: it is not JSON") from None
-    else:
-        content = parse(text)
-    problems = json_schema.problems(what, content)
+        raise SettingsError(f"the report file is larger than {LARGEST_FILE:,} bytes")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (ValueError, RecursionError):
+        raise SettingsError("the report file is not understood: it is not JSON") from None
+    problems = json_schema.problems("report", content)
     if problems:
-        raise SettingsError(f"the {what} file is not understood: {problems[0].message}")
-    if what == "plan" and content["plan_id"] != plan_file.plan_id(content):
-        raise StalePlan("the plan file was edited: its plan_id is not the digest of its content")
+        raise SettingsError(f"the report file is not understood: {problems[0].message}")
     return content

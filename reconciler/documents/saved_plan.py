@@ -173,14 +173,19 @@ def _price_change(call: SavedCall, columns: Mapping[str, Column], prices: Prices
     return ""
 
 
-def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
-    """Return the plan that a plan file's JSON holds; the caller has checked it against `schemas/plan.v1.json`.
-
-    Raises StalePlan for a file that was edited, is errored, passes a limit, lies in the future, or is older than
-    `max_age_seconds` at `now`.
-    """
+def check_id(content: Any) -> None:
+    """Raise StalePlan unless a plan file's content, already checked against its schema, is what its id says."""
     if content["plan_id"] != plan_id(content):
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
+
+
+def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
+    """Return the plan that a plan file's JSON holds; the caller has checked it against `schemas/plan.v1.json`
+    and its own id.
+
+    Raises StalePlan for a file that is errored, passes a limit, lies in the future, or is older than
+    `max_age_seconds` at `now`.
+    """
     if content["errored"]:
         raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
     if content["violations"]:

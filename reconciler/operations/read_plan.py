@@ -1,21 +1,36 @@
-"""Reading the file of a saved plan, whoever applies it."""
+"""Reading the file of a saved plan, whoever reads it: the same refusal and the same hint everywhere."""
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from reconciler.documents import saved_plan
 from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import StalePlan
 from reconciler.manifests import json_schema
 
+LARGEST_FILE = 64 * 1024**2
+"""Bytes; whatever names more, a device too, is refused unread."""
 
-def read_saved_plan(path: Path, max_age_seconds: float) -> SavedPlan:
-    """Read a plan file. Raises StalePlan for one that is not understood, OSError."""
-    content = saved_plan.parse(path.read_text(encoding="utf-8", errors="replace"))
+
+def read_plan_document(path: Path) -> Any:
+    """Return the JSON of a plan file that is what its `plan_id` says. Raises StalePlan for any other, OSError."""
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        message = f"the plan file is not understood: it is larger than {LARGEST_FILE // 1024**2} MiB"
+        raise StalePlan(message, hint="Plan a part of the manifests at a time (--target).")
+    content = saved_plan.parse(data.decode("utf-8", "replace"))
     problems = json_schema.problems("plan", content)
     if problems:
         raise StalePlan(
             f"the plan file is not understood: {problems[0].message}",
             hint="It was edited, or made by another version. Make a new plan and have that one approved.",
         )
-    return saved_plan.read(content, datetime.now(UTC), max_age_seconds)
+    saved_plan.check_id(content)
+    return content
+
+
+def read_saved_plan(path: Path, max_age_seconds: float) -> SavedPlan:
+    """Return what a plan file approves. Raises StalePlan for one that is not understood or too old, OSError."""
+    return saved_plan.read(read_plan_document(path), datetime.now(UTC), max_age_seconds)

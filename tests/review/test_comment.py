@@ -261,10 +261,19 @@ def test_a_name_that_cannot_stand_in_a_marker(comment: Comment, forge: Forge, na
 def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, forge: Forge) -> None:
     """An edited plan, a report in its place, no JSON, no file, two files."""
     edited = {**small(), "skipped": [{"address": "a/x", "reason": "done", "cells": 1}]}
-    assert (comment(edited).code, comment(report()).code) == (4, 1)
+    assert (comment(edited).code, comment(report()).code) == (4, 4)
     desk.write("nonsense", "x.json")
-    for arguments in (["--plan", "x.json"], ["--report", "x.json"], ["--plan", "missing.json"]):
-        assert comment(None, "plan", *arguments).code in (1, 4)
+    desk.write('{"format_version": "1.0"}', "y.json")
+    for arguments, code in (
+        (["--plan", "x.json"], 4),
+        (["--plan", "y.json"], 4),
+        (["--report", "x.json"], 1),
+        (["--plan", "missing.json"], 1),
+    ):
+        assert comment(None, "plan", *arguments).code == code
+    for name in ("x.json", "y.json"):
+        # The very words of `apply --plan`.
+        assert comment(None, "plan", "--plan", name).err == desk.run("apply", "--plan", name).err
     assert comment(small(), "plan", "--no-plan", "1").code == 64
     assert comment().code == 64
     assert forge.requests == []

@@ -181,6 +181,13 @@ def test_what_is_no_plan_file_is_refused(office: Desk, text: str) -> None:
     assert (said.code, office.posts(), "is not understood" in said.err) == (4, [], True)
 
 
+def test_a_device_is_no_plan_file(office: Desk) -> None:
+    """It ends at 64 MiB with a sentence, whatever it goes on to give."""
+    said = office.run("apply", "--plan", "/dev/zero")
+    assert (said.code, office.posts()) == (4, [])
+    assert "it is larger than 64 MiB" in said.err
+
+
 def test_the_origin_is_compared_as_it_is_used(office: Desk) -> None:
     """The same plan against another simulator is refused by its URL."""
     office.extra["EXTRUCT_API_URL"] = office.simulator.url.replace("127.0.0.1", "localhost")
