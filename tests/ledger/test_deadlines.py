@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from reconciler.errors import LedgerError, Unwritable
-from reconciler.ledger import Lease, Ledger, deadlines, open_ledger
+from reconciler.ledger import Lease, Ledger, open_ledger
 from reconciler.model.attempt import Settlement, Ticket
 from tests.ledger.losing_proxy import LosingProxy
 from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin
@@ -86,11 +86,8 @@ def test_a_store_that_accepts_a_connection_and_says_nothing(written: str, kind: 
 
 
 @pytest.mark.parametrize("kind", ["recall", "export", "end", "begin"])
-def test_an_interrupt_ends_an_operation_long_before_its_deadline(
-    written: str, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_ends_an_operation_long_before_its_deadline(written: str, kind: str) -> None:
     """What still has to be recorded gets a moment, and the program ends."""
-    monkeypatch.setattr(deadlines, "INTERRUPTED_SECONDS", SHORT)
     with (
         LosingProxy(written) as proxy,
         open_ledger(proxy.address, answer_seconds=3600, interrupted=proxy.seen.is_set) as ledger,
@@ -134,11 +131,10 @@ def test_an_import_waits_for_its_file_as_long_as_that_takes(written: str) -> Non
         assert ledger.load(lines()).calls == 0
 
 
-def test_what_was_given_up_commits_nothing_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_given_up_commits_nothing_later(tmp_path: Path) -> None:
     """Its thread is held up in the middle of its transaction, and goes on once nobody waits for it any more."""
     path = str(tmp_path / "ledger.db")
     held, gone = threading.Event(), threading.Event()
-    monkeypatch.setattr(deadlines, "INTERRUPTED_SECONDS", SHORT)
     with open_ledger(path) as other, open_ledger(path, answer_seconds=3600, interrupted=held.is_set) as ledger:
         begin(other, a_call())
 
