@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from reconciler.model.session_plan import SessionPlan
     from reconciler.operations.import_tables import ImportedTable
     from reconciler.operations.session import Session, SnapshotTaken, open_session
-    from reconciler.planning.status import Drift, DriftReport, RunStanding, Standing, TableStanding
-    from reconciler.text.location import Place, Problem
+    from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
+    from reconciler.text.location import Diagnostic, Location
 else:
     _HOMES = {
         "errors": (
@@ -74,8 +74,8 @@ else:
         "model.session_plan": "SessionPlan",
         "operations.import_tables": "ImportedTable",
         "operations.session": "Session SnapshotTaken open_session",
-        "planning.status": "Drift DriftReport RunStanding Standing TableStanding",
-        "text.location": "Place Problem",
+        "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
+        "text.location": "Diagnostic Location",
     }
     """Module → the names it gives to the face."""
 
@@ -98,6 +98,7 @@ __all__ = [
     "Call",
     "CallResult",
     "Corrupt",
+    "Diagnostic",
     "Drift",
     "DriftReport",
     "ErroredPlan",
@@ -107,23 +108,22 @@ __all__ = [
     "Leased",
     "LedgerError",
     "LimitExceeded",
+    "Location",
     "ManifestError",
+    "ManifestStatus",
     "NotSent",
-    "Place",
     "Plan",
     "PlanError",
-    "Problem",
     "ReconcilerError",
     "Refused",
     "Report",
-    "RunStanding",
+    "RunStatus",
     "Session",
     "SessionPlan",
     "SettingsError",
     "SnapshotTaken",
     "StalePlan",
-    "Standing",
-    "TableStanding",
+    "Status",
     "TooNew",
     "Totals",
     "Unwritable",

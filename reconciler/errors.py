@@ -21,7 +21,7 @@ ReconcilerError
 
 from collections.abc import Sequence
 
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 
 
 class ReconcilerError(Exception):
@@ -40,7 +40,7 @@ class SettingsError(ReconcilerError):
 class ManifestError(ReconcilerError):
     """The YAML is wrong."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Diagnostic]) -> None:
         super().__init__("\n".join(f"{problem.place}: {problem.message}" for problem in problems))
         self.problems = tuple(sorted(problems))
 
@@ -77,7 +77,7 @@ class PlanError(ReconcilerError):
 class ErroredPlan(PlanError):
     """The plan has errors, and a plan with errors cannot be applied."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Diagnostic]) -> None:
         super().__init__("the plan has errors and cannot be applied; nothing was sent")
         self.problems = tuple(problems)
 

@@ -16,7 +16,7 @@ from reconciler.operations import observe
 from reconciler.operations.adopt import adopt_done
 from reconciler.operations.connection import api_options, writing_ledger
 from reconciler.settings.provenance import actor, git_state
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 class Revision(click.ParamType[str]):
@@ -27,7 +27,7 @@ class Revision(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it as it is."""
         if not 1 <= len(value) <= 100 or not all("!" <= character <= "~" for character in value):
-            self.fail(f"{clean(value)!r} is no revision: letters, digits and signs without spaces", param, ctx)
+            self.fail(f"{one_line(value)!r} is no revision: letters, digits and signs without spaces", param, ctx)
         return value
 
 
@@ -62,7 +62,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
         )
     for table, words in said.items():
         names = " and ".join(manifest.name for manifest in by_table[table])
-        console.answer(f"{names} ({clean(seen[table].name)}): {words}")
+        console.answer(f"{names} ({one_line(seen[table].name)}): {words}")
     for table in said:
         for other in _other_revisions(by_table[table], revision):
             console.info(other)
@@ -85,8 +85,8 @@ def _address(manifests: Sequence[Manifest], revision: str) -> str:
 def _other_revisions(manifests: Sequence[Manifest], revision: str) -> list[str]:
     """Say of each run that asks for another revision that the adoption does not serve it."""
     return [
-        f"{each.name}/{run.name} asks for revision {clean(run.revision)}, for which nothing was adopted here: what the "
-        f"ledger does not know of it is due. If it was run before, adopt it too: --as {clean(run.revision)}."
+        f"{each.name}/{run.name} asks for revision {one_line(run.revision)}, for which nothing was adopted here: what the "
+        f"ledger does not know of it is due. If it was run before, adopt it too: --as {one_line(run.revision)}."
         for each in manifests
         for run in each.runs
         if run.mode is Mode.ALL and run.revision not in (None, revision)

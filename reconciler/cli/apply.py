@@ -30,18 +30,18 @@ from reconciler.model.report import ExitCode, Report, bought_cells
 from reconciler.operations import observe, send
 from reconciler.operations.apply import apply as apply_plan
 from reconciler.operations.connection import api_options, origin, writing_ledger
-from reconciler.operations.observe import Wanted
+from reconciler.operations.observe import Targets
 from reconciler.operations.profile import Phase, Profile
 from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.rescue import Witness
-from reconciler.operations.send import Interrupt, Tools, Watcher
+from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
 from reconciler.render.plan_text import addressed, plan_text
 from reconciler.render.report_text import result_text
 from reconciler.settings.provenance import actor
-from reconciler.settings.revision import held_to
+from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings
-from reconciler.spending.limits_check import tightest
-from reconciler.text.sanitize import clean
+from reconciler.spending.limits_check import effective_limits
+from reconciler.text.sanitize import one_line
 
 LOOKS_FOR_SIGNALS_EVERY = 0.5
 """Seconds, at the prompt."""
@@ -109,7 +109,7 @@ def command(
         raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
-    settings = held_to(limits_from, settings, paths)
+    settings = with_base_limits(limits_from, settings, paths)
     say_where(console, settings)
     saved = None if file is None else read_saved_plan(Path(file), plan_max_age)
     if saved is not None:
@@ -117,7 +117,7 @@ def command(
         saved.check_origin(settings.api_url)
         if saved.taken_at is not None:
             console.info(
-                f"The plan was made from a snapshot of {clean(saved.taken_at)}; the live tables are read again."
+                f"The plan was made from a snapshot of {one_line(saved.taken_at)}; the live tables are read again."
             )
     spent = Profile()
     kept = files_of(settings)
@@ -148,7 +148,7 @@ def command(
 
 
 def _apply(
-    wanted: Wanted,
+    wanted: Targets,
     screen: "_Screen",
     interrupt: Interrupt,
     spent: Profile,
@@ -168,7 +168,7 @@ def _apply(
             client = SpendClient(api)
             interrupt.abandons(client.abandon, reader.abandon)
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
-            tools = Tools(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
+            tools = ApplyContext(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
             wait_for = screen.waiting(tools, timeout) if screen.waits else None
             report = apply_plan(wanted, tools, screen.approve, screen.saved, wait_for)
             cost = reader.cost()
@@ -224,7 +224,7 @@ class _Screen:
 
     def _approved(self, plan: Plan) -> str:
         self._width = max((len(addressed(call)) for call in plan.calls), default=0)
-        allowed = tightest(self.settings.limits, self.settings.floor)
+        allowed = effective_limits(self.settings.limits, self.settings.floor)
         text = plan_text(plan, allowed, (), self.console.paint, is_preview=False)
         if self.saved is not None and not (plan.calls or plan.waiting or plan.held_up or plan.in_doubt):
             text = "Nothing that the plan file approves is due any more."
@@ -242,11 +242,11 @@ class _Screen:
         plan_id: str = plan_file.document(plan, origin(self.settings))["plan_id"]
         return plan_id
 
-    def watcher(self) -> Watcher:
+    def watcher(self) -> ApplyEvents:
         """Return what the apply tells its progress to."""
-        return Watcher(self._result, self._poll, self._lost, self.console.info)
+        return ApplyEvents(self._result, self._poll, self._lost, self.console.info)
 
-    def waiting(self, tools: Tools, timeout: float | None) -> Callable[[Report, Collection[str]], Report]:
+    def waiting(self, tools: ApplyContext, timeout: float | None) -> Callable[[Report, Collection[str]], Report]:
         """Return what waits for a wave, with a bar or plain lines; all waves together have `timeout` seconds."""
         waited = 0.0
 

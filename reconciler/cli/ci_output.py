@@ -10,7 +10,7 @@ from reconciler.cli.console import Console
 from reconciler.render import annotations, check_reports
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 
 VALIDATE_FORMATS = ("text", "github", "gitlab", "sarif", "junit")
@@ -18,7 +18,7 @@ PLAN_FORMATS = ("text", "json", "markdown", "github", "gitlab")
 APPLY_FORMATS = ("text", "json", "markdown")
 
 
-def answer_problems(console: Console, form: str, problems: Sequence[Problem], files: Sequence[str] = ()) -> bool:
+def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic], files: Sequence[str] = ()) -> bool:
     """Answer with the problems of manifests in a CI's form; False where the form is not for problems."""
     rooted = [replace(each, place=annotations.moved(each.place, _prefix())) for each in problems]
     if form == "github":

@@ -7,7 +7,7 @@ from reconciler.cli.console import Console
 from reconciler.errors import SettingsError
 from reconciler.operations.connection import reading_ledger
 from reconciler.settings.settings import Settings, ledger_address
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 def say_where(console: Console, settings: Settings) -> None:
@@ -18,7 +18,7 @@ def say_where(console: Console, settings: Settings) -> None:
     project = f"No project file in {Path.cwd()}" if file is None else f"Project {file.parent.resolve() / file.name}"
     with reading_ledger(settings) as ledger:
         missing = "" if ledger.is_there() else " (not there yet)"
-        console.info(clean(f"{project} · ledger {ledger.location}{missing}", limit=2000))
+        console.info(one_line(f"{project} · ledger {ledger.location}{missing}", limit=2000))
 
 
 def files_of(settings: Settings) -> tuple[Path, ...]:

@@ -20,7 +20,7 @@ from reconciler.render.plan_text import problems_text
 from reconciler.settings.provenance import is_ci
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.text.numbers import counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 Parameters = ParamSpec("Parameters")
 
@@ -183,7 +183,7 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
         except OSError as error:
             if error.filename is None:
                 forget_stdout()  # a full disk, say
-            console.error(f"{clean(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}")
+            console.error(f"{one_line(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}")
             code = ExitCode.ERROR
         raise click.exceptions.Exit(int(code))
 

@@ -13,7 +13,7 @@ from reconciler.model.report import ExitCode
 from reconciler.operations.connection import origin
 from reconciler.operations.session import Session
 from reconciler.render.status_text import drift_text
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 @click.command("drift")
@@ -41,10 +41,10 @@ def command(
         console.answer(drift_text(plan))
     for table in plan.tables:
         if not table.is_finished:
-            name = f" {clean(table.name)}" if table.has_siblings else ""
+            name = f" {one_line(table.name)}" if table.has_siblings else ""
             console.info(f"{table.manifest}: its table{name} is running; what is due in it shows once it is idle.")
     for waiting in plan.pending:
-        console.info(f"{waiting.manifest}: waits for {clean(waiting.waits_for)}, which is not there yet.")
+        console.info(f"{waiting.manifest}: waits for {one_line(waiting.waits_for)}, which is not there yet.")
     if plan.errored:
         raise ManifestError(plan.diagnostics)
     return ExitCode.CHANGES if found.has_drifted else ExitCode.OK

@@ -9,12 +9,12 @@ from reconciler.cli.adopt import Revision
 from reconciler.cli.console import Console, exits
 from reconciler.errors import ApiError
 from reconciler.manifests import from_table
-from reconciler.manifests.from_table import Fate
+from reconciler.manifests.from_table import ImportOutcome
 from reconciler.model.report import ExitCode
 from reconciler.operations.import_tables import ImportedTable
 from reconciler.operations.session import Session
 from reconciler.text.numbers import counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 class TableName(click.ParamType[str]):
@@ -26,7 +26,7 @@ class TableName(click.ParamType[str]):
         """Return the id."""
         found = from_table.table_id(value)
         if found is None:
-            shown = clean(value)
+            shown = one_line(value)
             self.fail(f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>", param, ctx)
         return found
 
@@ -82,7 +82,7 @@ def command(
             on_table=tell,
         )
     failures = [each for each in found if isinstance(each, ApiError)]
-    written = sum(isinstance(each, ImportedTable) and each.fate is Fate.WRITTEN for each in found)
+    written = sum(isinstance(each, ImportedTable) and each.fate is ImportOutcome.WRITTEN for each in found)
     for failure in failures:
         console.error(failure.message, failure.hint)
     if written:
@@ -92,12 +92,12 @@ def command(
 
 def _words(table: ImportedTable) -> str:
     """Say what became of a table's manifest."""
-    shown, name = clean(table.path.as_posix()), clean(table.name)
+    shown, name = one_line(table.path.as_posix()), one_line(table.name)
     places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in table.claims)
     return {
-        Fate.WRITTEN: f"{shown}: written, {counted(table.columns, 'column')}",
-        Fate.UNCHANGED: f"{shown}: unchanged",
-        Fate.KEPT: f"{shown}: kept, though import would write it differently; --force does",
-        Fate.CLAIMED: f"{name}: no second manifest, it is claimed by {places}",
-        Fate.EMPTY: f"{name}: no manifest, it has no column to run",
+        ImportOutcome.WRITTEN: f"{shown}: written, {counted(table.columns, 'column')}",
+        ImportOutcome.UNCHANGED: f"{shown}: unchanged",
+        ImportOutcome.KEPT: f"{shown}: kept, though import would write it differently; --force does",
+        ImportOutcome.CLAIMED: f"{name}: no second manifest, it is claimed by {places}",
+        ImportOutcome.EMPTY: f"{name}: no manifest, it has no column to run",
     }[table.fate]

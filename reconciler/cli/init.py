@@ -26,7 +26,7 @@ def command(context: click.Context, /, folder: Path) -> int:
     console = Console(context.obj)
     manifests = folder / "manifests"
     project = project_file_in(folder)
-    ground = scaffold.Ground(
+    ground = scaffold.ExistingFiles(
         project=None if project is None else project.name,
         has_manifests=manifests.is_dir() and bool(find_files([manifests])),
     )

@@ -18,7 +18,7 @@ from reconciler.operations.profile import Phase, sizes_of
 from reconciler.operations.session import Session
 from reconciler.render.plan_text import plan_text
 from reconciler.render.review_text import review_text
-from reconciler.settings.revision import held_to
+from reconciler.settings.revision import with_base_limits
 
 
 @click.command("plan")
@@ -65,7 +65,7 @@ def command(
     """
     console = Console(context.obj)
     settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
-    settings = held_to(limits_from, settings, paths)
+    settings = with_base_limits(limits_from, settings, paths)
     if live_snapshot is None:
         say_where(console, settings)
     with (
@@ -86,10 +86,10 @@ def command(
     with session.profile.phase(Phase.WRITING):
         content = session.document(plan)
         if out is not None:
-            write_whole(Path(out), plan_file.spelled(content))
+            write_whole(Path(out), plan_file.iter_json(content))
             console.info(f"The plan is saved in {out}.")
         if form == "json":
-            console.stream(plan_file.spelled(content))
+            console.stream(plan_file.iter_json(content))
         elif not answer_plan(console, form, content, out):
             head = review_text(plan.against, plan.taken, console.paint)
             console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint))

@@ -15,7 +15,7 @@ from reconciler.operations.atomic_file import Outlet, profile_text, refuse_own_f
 from reconciler.render.colour import plain
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
@@ -28,7 +28,7 @@ def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
         return Outlet(path)
     except OSError as error:
         raise SettingsError(
-            f"{option} cannot be written, so nothing was sent: {clean(path)}: {error.strerror}",
+            f"{option} cannot be written, so nothing was sent: {one_line(path)}: {error.strerror}",
             hint="Name a file that may be written, in a folder that is there.",
         ) from None
 
@@ -97,4 +97,4 @@ def _as_text(report: Report) -> str:
 def plain_line(result: CallResult) -> str:
     """Return a call's outcome without any of what makes it nice to read."""
     state = result.ending.state.value if result.ending else "not tried"
-    return f"{result.call.id} {clean(result.call.address)} {state}"
+    return f"{result.call.id} {one_line(result.call.address)} {state}"

@@ -151,7 +151,7 @@ With an account:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ExistingFiles:
     """What stands in the folder already, as far as it matters."""
 
     project: str | None
@@ -159,7 +159,7 @@ class Ground:
     has_manifests: bool
 
 
-def project_files(ground: Ground, version: str, schemas: Mapping[str, str]) -> dict[str, str]:
+def project_files(ground: ExistingFiles, version: str, schemas: Mapping[str, str]) -> dict[str, str]:
     """Return path → text of everything a new project holds, in the order people read it.
 
     `schemas` are texts by name; `version` is what the CI installs. A folder that holds a project or manifests gets no

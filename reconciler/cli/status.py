@@ -12,7 +12,7 @@ from reconciler.cli.console import Console, exits
 from reconciler.documents.status_file import status_document
 from reconciler.model.report import ExitCode
 from reconciler.operations.connection import origin
-from reconciler.operations.observe import Wanted
+from reconciler.operations.observe import Targets
 from reconciler.operations.session import Session
 from reconciler.render.status_text import status_text
 
@@ -71,7 +71,7 @@ def command(
     return code
 
 
-def _look(console: Console, session: Session, wanted: Wanted, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
+def _look(console: Console, session: Session, wanted: Targets, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
     """Look once; return what to say, and the exit code."""
     found = session.status(wanted)
     now = origin(session.settings).created_at

@@ -12,13 +12,13 @@ from reconciler.client.http.connection import Connection, tls_context
 from reconciler.client.http.dispatch import Dispatch
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.urls import as_uuid, not_a_table_id
-from reconciler.client.tables.listing import Listing, Peek
-from reconciler.client.tables.status_read import Poll
-from reconciler.client.tables.table_read import Assembly
+from reconciler.client.tables.listing import HeaderRead, Listing
+from reconciler.client.tables.status_read import StatusRead
+from reconciler.client.tables.table_read import TableRead
 from reconciler.errors import ApiError
 from reconciler.model.condition import Condition
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
-from reconciler.model.read_scope import WHOLE, Shortcut
+from reconciler.model.read_scope import WHOLE, ReadScope
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Reader:
     def read_tables(
         self,
         wanted: Mapping[str, frozenset[str] | None],
-        shortcuts: Mapping[str, Shortcut] | None = None,
+        shortcuts: Mapping[str, ReadScope] | None = None,
         conditions: Mapping[str, Sequence[Condition]] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
         """Read tables and return each, or what went wrong with it, in the order asked for.
@@ -117,7 +117,7 @@ class Reader:
         """
         allowed, asked = shortcuts or {}, conditions or {}
         readings = {
-            table: Assembly(
+            table: TableRead(
                 as_uuid(table) or "",
                 columns,
                 self._page_rows,
@@ -132,7 +132,7 @@ class Reader:
                 reading.outcome = not_a_table_id()
                 tally.tables_done += 1
 
-        def on_reply(reading: Assembly) -> None:
+        def on_reply(reading: TableRead) -> None:
             tally.count(reading)
             if self._on_progress is not None:
                 self._on_progress(tally.progress(self._dispatch.requests))
@@ -155,7 +155,7 @@ class Reader:
 
     def read_headers(self, table_ids: Iterable[str]) -> dict[str, TableHeader | ApiError]:
         """Read many tables without their rows, one GET each. Raises Refused on 401 and 403."""
-        peeks = {table: Peek(as_uuid(table) or "") for table in table_ids}
+        peeks = {table: HeaderRead(as_uuid(table) or "") for table in table_ids}
         for peek in peeks.values():
             if not peek.table_id:
                 peek.outcome = not_a_table_id()
@@ -164,7 +164,7 @@ class Reader:
 
     def read_statuses(self, table_ids: Iterable[str]) -> dict[str, TableStatus | ApiError]:
         """Look at the status of many tables, one GET each; return it or what went wrong. Raises Refused on 401, 403."""
-        polls = {table: Poll(as_uuid(table) or "") for table in table_ids}
+        polls = {table: StatusRead(as_uuid(table) or "") for table in table_ids}
         for poll in polls.values():
             if not poll.table_id:
                 poll.outcome = not_a_table_id()
@@ -201,7 +201,7 @@ class _Tally:
         self._rows_known = 0
         self._done: set[str] = set()
 
-    def count(self, reading: Assembly) -> None:
+    def count(self, reading: TableRead) -> None:
         """Take in what one answer changed."""
         self._rows += reading.rows_read - self._rows_of.get(reading.table_id, 0)
         self._rows_of[reading.table_id] = reading.rows_read

@@ -5,24 +5,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.model.change import Against
+from reconciler.model.change import ChangeImpact
 from reconciler.model.limits import Limits
-from reconciler.model.origin import Origin, Taken
+from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.model.plan import (
     FORMAT_VERSION,
     Call,
-    Growth,
-    OpenCall,
+    CallInDoubt,
+    ExpectedGrowth,
     Pending,
     Plan,
+    PlannedRun,
     PlannedTable,
-    RunLine,
     Totals,
     Violation,
     WaitsFor,
 )
 from reconciler.text.digest import digest_of_parts
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import json_number, rfc3339
 
 PIECES_AT_ONCE = 10_000
@@ -35,8 +35,8 @@ def document(
     violations: Sequence[Violation] = (),
     *,
     limits: Limits | None = None,
-    against: Against | None = None,
-    taken: Taken | None = None,
+    against: ChangeImpact | None = None,
+    taken: SnapshotOrigin | None = None,
 ) -> dict[str, Any]:
     """Return the plan file's content. Its `plan_id` is the digest of everything else in it."""
     content: dict[str, Any] = {
@@ -113,7 +113,7 @@ def _violation(violation: Violation) -> dict[str, Any]:
     }
 
 
-def _against(against: Against) -> dict[str, Any]:
+def _against(against: ChangeImpact) -> dict[str, Any]:
     return {
         "ref": against.ref,
         "changes": [
@@ -132,7 +132,7 @@ def _against(against: Against) -> dict[str, Any]:
     }
 
 
-def spelled(content: Mapping[str, Any]) -> Iterator[str]:
+def iter_json(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the file's text piece by piece, so that a large plan never stands in memory as one."""
     pieces: list[str] = []
     for piece in _ENCODER.iterencode(content):
@@ -160,7 +160,7 @@ def _table(table: PlannedTable) -> dict[str, Any]:
     return content
 
 
-def _run(run: RunLine) -> dict[str, Any]:
+def _run(run: PlannedRun) -> dict[str, Any]:
     content: dict[str, Any] = {
         "address": run.address,
         "mode": run.mode.value,
@@ -211,7 +211,7 @@ def _call(call: Call) -> dict[str, Any]:
     return content
 
 
-def _growth(growth: Growth) -> dict[str, Any]:
+def _growth(growth: ExpectedGrowth) -> dict[str, Any]:
     return {
         "manifest": growth.manifest,
         "table_id": growth.table_id or None,
@@ -222,7 +222,7 @@ def _growth(growth: Growth) -> dict[str, Any]:
     }
 
 
-def _open_call(call: OpenCall) -> dict[str, Any]:
+def _open_call(call: CallInDoubt) -> dict[str, Any]:
     return {
         "id": call.id,
         "address": call.address,
@@ -243,7 +243,7 @@ def totals(of: Totals) -> dict[str, Any]:
     }
 
 
-def problem(of: Problem) -> dict[str, Any]:
+def problem(of: Diagnostic) -> dict[str, Any]:
     """Return a diagnostic with its place."""
     return {
         "path": of.place.path,

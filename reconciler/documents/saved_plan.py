@@ -17,7 +17,7 @@ from reconciler.model.plan import Plan
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest
 from reconciler.text.numbers import amount, duration
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 AGAIN = "Make a new plan and have that one approved."
 _MOST_NAMED = 10
@@ -94,7 +94,7 @@ class SavedPlan:
         """
         now = {manifest.name: digest(manifest.content()) for manifest in manifests}
         return {
-            name: f"`{clean(name)}` {'changed' if name in now else 'is gone'} since the plan was made"
+            name: f"`{one_line(name)}` {'changed' if name in now else 'is gone'} since the plan was made"
             for name, then in self.manifest_digests.items()
             if now.get(name) != then
         }
@@ -102,7 +102,7 @@ class SavedPlan:
     def check_origin(self, base_url: str) -> None:
         """Raise StalePlan unless the plan was made against this API."""
         if base_url.rstrip("/") != self.base_url.rstrip("/"):
-            theirs, ours = clean(self.base_url), clean(base_url)
+            theirs, ours = one_line(self.base_url), one_line(base_url)
             raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
 
     def check_ledger(self, ledger_id: str) -> None:
@@ -127,7 +127,7 @@ class SavedPlan:
             tables = now.get(call.manifest, [])
             if call.table_id not in tables and call.manifest not in unread:
                 means = f"table {_listed(tables)}" if tables else "none"
-                name = clean(call.manifest)
+                name = one_line(call.manifest)
                 message = f"`{name}` meant table {call.table_id} when the plan was made, and now means {means}"
                 moved.setdefault(call.manifest, message)
         return moved
@@ -153,11 +153,11 @@ def _listed(tables: Sequence[str]) -> str:
 def _column_change(call: SavedCall, columns: Mapping[str, Column]) -> str:
     for column, config in call.configs.items():
         found = columns.get(column)
-        where = f"of {clean(call.address)} (table {call.table_id})"
+        where = f"of {one_line(call.address)} (table {call.table_id})"
         if found is None:
             return f"column {column} {where} is gone since the plan was made"
         if found.config_digest != config:
-            name = clean(found.key)
+            name = one_line(found.key)
             return f"the configuration of column `{name}` {where} changed since the plan was made"
     return ""
 
@@ -168,7 +168,7 @@ def _price_change(call: SavedCall, columns: Mapping[str, Column], prices: Prices
         now = prices.of(found.kind, found.key, column)
         if now != then:
             was, is_ = ("unknown" if value is None else amount(value) for value in (then, now))
-            where = f"column `{clean(found.key)}` of {clean(call.address)}"
+            where = f"column `{one_line(found.key)}` of {one_line(call.address)}"
             return f"the price of {where} changed from {was} to {is_} credits a cell since the plan was made"
     return ""
 
@@ -189,7 +189,9 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
     if content["errored"]:
         raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
     if content["violations"]:
-        message = f"the plan file passes a limit, so it approves nothing: {clean(content['violations'][0]['message'])}"
+        message = (
+            f"the plan file passes a limit, so it approves nothing: {one_line(content['violations'][0]['message'])}"
+        )
         raise StalePlan(message, hint="Narrow the plan or raise the limit where it is set, then plan again.")
     if content["calls"] and not (
         content.get("manifest_digests") and all("prices" in call for call in content["calls"])

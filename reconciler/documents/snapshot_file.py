@@ -32,7 +32,7 @@ from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableIndex, TableSnapshot
 from reconciler.text.digest import PREFIX, canonical_json
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 FORMAT = "reconciler live snapshot"
 FORMAT_VERSION = "1.0"
@@ -262,7 +262,7 @@ def _content(packed: bytes) -> _Content:
             _refuse("its content is cut off, or more follows it")
         return msgspec.msgpack.decode(payload, type=_Content)
     except (zlib.error, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        _refuse(f"its content is not what it should be ({clean(str(error))})")
+        _refuse(f"its content is not what it should be ({one_line(str(error))})")
 
 
 def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:

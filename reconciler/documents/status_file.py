@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.model.plan import OpenCall, Plan
-from reconciler.planning.status import Drift, RunStanding, Standing, drifts, has_drifted, total
-from reconciler.text.location import Problem
+from reconciler.model.plan import CallInDoubt, Plan
+from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted, total
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import json_number, rfc3339
 
 FORMAT_VERSION = "1.0"
 
 
-def status_document(of: Standing, observed_at: str) -> dict[str, Any]:
+def status_document(of: Status, observed_at: str) -> dict[str, Any]:
     """Return a status as JSON (`schemas/status.v1.json`); `observed_at` is RFC 3339."""
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
@@ -74,7 +74,7 @@ def _cause(drift: Drift) -> dict[str, Any]:
     return content
 
 
-def _run(run: RunStanding) -> dict[str, Any]:
+def _run(run: RunStatus) -> dict[str, Any]:
     return {
         "address": run.address,
         "mode": run.mode.value,
@@ -96,7 +96,7 @@ def _run(run: RunStanding) -> dict[str, Any]:
     }
 
 
-def _open_calls(calls: Sequence[OpenCall]) -> list[dict[str, Any]]:
+def _open_calls(calls: Sequence[CallInDoubt]) -> list[dict[str, Any]]:
     return [
         {
             "id": call.id,
@@ -110,7 +110,7 @@ def _open_calls(calls: Sequence[OpenCall]) -> list[dict[str, Any]]:
     ]
 
 
-def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+def _problems(problems: Sequence[Diagnostic]) -> list[dict[str, Any]]:
     return [
         {
             "path": each.place.path,

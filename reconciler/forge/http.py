@@ -16,7 +16,7 @@ import httpx
 from reconciler.client.http.api_messages import spoken
 from reconciler.client.http.connection import TransientError, checked_url, failure_words, headers, tls_context
 from reconciler.client.http.options import ApiOptions
-from reconciler.client.http.retry import Patience, Retries
+from reconciler.client.http.retry import Retries, RetryTiming
 from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -42,9 +42,9 @@ class Answer:
 class ForgeClient:
     """Sends requests to one forge. Use it in a `with` block."""
 
-    def __init__(self, options: ApiOptions, patience: Patience | None = None) -> None:
+    def __init__(self, options: ApiOptions, patience: RetryTiming | None = None) -> None:
         self._options = options
-        self._retries = Retries(patience or Patience(time.sleep, random.random))
+        self._retries = Retries(patience or RetryTiming(time.sleep, random.random))
         self._client = httpx.Client(
             headers={**headers(options), "Accept": "application/json"},
             verify=tls_context(options),

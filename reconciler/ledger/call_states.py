@@ -17,7 +17,7 @@ _OPEN = (CallState.INTENT, CallState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CallProgress:
     """Where a call stands."""
 
     state: CallState
@@ -28,10 +28,10 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Transition:
     """What a new fact makes of a call."""
 
-    standing: Standing
+    standing: CallProgress
     reopens: bool = False
     """The call was closed as unpaid and no longer is: plans made since must fail, so the table's version grows."""
     late: bool = False
@@ -40,47 +40,47 @@ class Move:
     """What the one who reports the fact must be told as an error, after it was recorded."""
 
 
-def end(standing: Standing, attempt: int, ending: CallState, *, counted: bool) -> Move:
+def end(standing: CallProgress, attempt: int, ending: CallState, *, counted: bool) -> Transition:
     """Return the move when the sender of `attempt` says how it ended; `counted`: its acceptance is recorded already."""
     if ending is CallState.ACCEPTED:
         return _accept(standing, attempt, counted=counted)
     if attempt != standing.attempt:
-        return Move(standing, late=True, complaint=_superseded(standing, attempt))
+        return Transition(standing, late=True, complaint=_superseded(standing, attempt))
     if standing.state is CallState.INTENT:
-        return Move(_closed(standing, ending))
+        return Transition(_closed(standing, ending))
     if ending is CallState.IN_DOUBT and standing.state in _UNPAID:
-        return Move(_to(standing, CallState.IN_DOUBT), reopens=True, late=True)
-    return Move(standing, late=True)
+        return Transition(_to(standing, CallState.IN_DOUBT), reopens=True, late=True)
+    return Transition(standing, late=True)
 
 
-def resolve(standing: Standing, *, landed: bool) -> Move:
+def resolve(standing: CallProgress, *, landed: bool) -> Transition:
     """Return the move when evidence or a person ends a doubt. The call must be open."""
     assert standing.state in _OPEN
     if landed:
-        return Move(Standing(CallState.ACCEPTED, standing.attempt, standing.payments + 1))
-    return Move(_closed(standing, CallState.NOT_SENT))
+        return Transition(CallProgress(CallState.ACCEPTED, standing.attempt, standing.payments + 1))
+    return Transition(_closed(standing, CallState.NOT_SENT))
 
 
-def _accept(standing: Standing, attempt: int, *, counted: bool) -> Move:
-    paid = Standing(standing.state, standing.attempt, standing.payments + (not counted))
+def _accept(standing: CallProgress, attempt: int, *, counted: bool) -> Transition:
+    paid = CallProgress(standing.state, standing.attempt, standing.payments + (not counted))
     accepted = _to(paid, CallState.ACCEPTED)
     late = standing.state is not CallState.INTENT or attempt != standing.attempt
     if attempt == standing.attempt or standing.state in _UNPAID:
-        return Move(accepted, reopens=standing.state in _UNPAID, late=late)
+        return Transition(accepted, reopens=standing.state in _UNPAID, late=late)
     # A newer attempt is on its way or was accepted too: its own ending decides the state, the payment is counted now.
-    return Move(paid, late=True, complaint=_superseded(standing, attempt))
+    return Transition(paid, late=True, complaint=_superseded(standing, attempt))
 
 
-def _closed(standing: Standing, state: CallState) -> Standing:
+def _closed(standing: CallProgress, state: CallState) -> CallProgress:
     # An earlier attempt that turned out to be paid for keeps the call paid for, even if this attempt bought nothing.
     if standing.payments and state in _UNPAID:
         state = CallState.ACCEPTED
     return _to(standing, state)
 
 
-def _to(standing: Standing, state: CallState) -> Standing:
-    return Standing(state, standing.attempt, standing.payments)
+def _to(standing: CallProgress, state: CallState) -> CallProgress:
+    return CallProgress(state, standing.attempt, standing.payments)
 
 
-def _superseded(standing: Standing, attempt: int) -> str:
+def _superseded(standing: CallProgress, attempt: int) -> str:
     return f"attempt {attempt} ended after attempt {standing.attempt} had begun; the ledger has recorded both"

@@ -27,14 +27,14 @@ def encode(value: Any) -> str:
     return _JSON.encode(value)
 
 
-def clean(text: str) -> str:
+def storable_text(text: str) -> str:
     """Return text that both stores take: U+FFFD for what PostgreSQL or UTF-8 cannot hold."""
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def clean_or_none(text: str | None) -> str | None:
     """Return `clean(text)`, None for None."""
-    return None if text is None else clean(text)
+    return None if text is None else storable_text(text)
 
 
 def storable(number: int | None) -> int | None:
@@ -44,7 +44,11 @@ def storable(number: int | None) -> int | None:
 
 def actor_values(actor: Actor) -> Values:
     """Return the three columns that name an actor."""
-    return {"actor": clean(actor.name), "ci_run": clean_or_none(actor.ci_run), "git_sha": clean_or_none(actor.git_sha)}
+    return {
+        "actor": storable_text(actor.name),
+        "ci_run": clean_or_none(actor.ci_run),
+        "git_sha": clean_or_none(actor.git_sha),
+    }
 
 
 def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
@@ -52,7 +56,7 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
     return {
         "id": call.id,
         "table_id": call.table_id,
-        "address": clean(call.address),
+        "address": storable_text(call.address),
         "mode": call.mode.value,
         "revision": clean_or_none(call.revision),
         "columns": encode(call.columns),
@@ -66,7 +70,7 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
         "credits": None if call.credits is None else str(call.credits),
         "reason": call.reason.value,
         "wave": call.wave,
-        "plan_id": clean(plan_id),
+        "plan_id": storable_text(plan_id),
         "labels": encode(dict(labels)),
     }
 

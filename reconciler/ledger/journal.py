@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import call_states, codec, events, leases
-from reconciler.ledger.call_states import Move, Standing
+from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
 from reconciler.model.attempt import Actor, Ended, Ending, Settlement, Ticket
@@ -165,7 +165,7 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     move = call_states.end(standing, ticket.attempt, ending.state, counted=counted)
     changes: dict[str, Any] = {}
     if receipt is not None and move.standing.state is CallState.ACCEPTED:
-        changes["run_id"] = codec.clean(receipt.run_id)
+        changes["run_id"] = codec.storable_text(receipt.run_id)
         changes["requested_cells"] = codec.storable(receipt.requested_cells)
     _apply(tx, ticket.call_id, found, move, now, changes)
     detail["late"] = True if move.late else None
@@ -241,11 +241,13 @@ def _lock_call(tx: Transaction, call_id: str) -> Row[Any]:
     return found
 
 
-def _standing(found: Row[Any]) -> Standing:
-    return Standing(CallState(found.state), found.attempt, found.payments)
+def _standing(found: Row[Any]) -> CallProgress:
+    return CallProgress(CallState(found.state), found.attempt, found.payments)
 
 
-def _apply(tx: Transaction, call_id: str, found: Row[Any], move: Move, now: float, changes: dict[str, Any]) -> None:
+def _apply(
+    tx: Transaction, call_id: str, found: Row[Any], move: Transition, now: float, changes: dict[str, Any]
+) -> None:
     after = move.standing
     if after != _standing(found):
         changes = changes | {"state": after.state.value, "payments": after.payments}

@@ -17,7 +17,7 @@ RENEWALS = 4
 RETRY_SECONDS = 2.0
 
 
-class Leases:
+class LeaseKeeper:
     """The leases of one apply; implements `apply.Journal` so that every intent is written under its table's lease."""
 
     def __init__(

@@ -16,7 +16,7 @@ from reconciler.errors import SettingsError, Unwritable
 from reconciler.ledger.deadlines import Operation
 from reconciler.ledger.location import Location
 from reconciler.ledger.tables import POSTGRES_SCHEMA
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
 INITIALISE_LOCK = text("SELECT pg_advisory_xact_lock(7263547112)")
@@ -126,6 +126,6 @@ def lock_holder(engine: Engine) -> tuple[str, int]:
         return "", 0
     if row is None:
         return "", 0
-    program = f", {clean(row.application_name)}" if row.application_name else ""
+    program = f", {one_line(row.application_name)}" if row.application_name else ""
     since = f", since {row.since} UTC" if row.since else ""
-    return f"held by process {row.pid} of the server (user {clean(str(row.usename))}{program}{since})", row.pid
+    return f"held by process {row.pid} of the server (user {one_line(str(row.usename))}{program}{since})", row.pid

@@ -121,7 +121,7 @@ def _check_header(kind: object, entry: dict[str, Any]) -> frozenset[str]:
 def _take_over(tx: Transaction, ledger_id: object) -> None:
     """Let a ledger that holds nothing yet go on as the one that was exported: plans made with that one stay good."""
     if isinstance(ledger_id, str) and ledger_id and tx.execute(select(calls.c.id).limit(1)).first() is None:
-        tx.execute(update(meta).where(meta.c.key == LEDGER_ID).values(value=codec.clean(ledger_id)))
+        tx.execute(update(meta).where(meta.c.key == LEDGER_ID).values(value=codec.storable_text(ledger_id)))
 
 
 def _check_counts(entry: dict[str, Any], seen: dict[str, int], number: int) -> None:
@@ -155,7 +155,9 @@ def _fits(table: Table, name: str, value: Any) -> bool:
     if name == "reason" and value not in list(Reason):
         return False
     if isinstance(column.type, Text):
-        return isinstance(value, str) and codec.clean(value) == value and (name != "credits" or _is_price(value))
+        return (
+            isinstance(value, str) and codec.storable_text(value) == value and (name != "credits" or _is_price(value))
+        )
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     if column.type.python_type is float:

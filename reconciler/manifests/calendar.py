@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from reconciler.model.manifest import At, Dates, Manifest
+from reconciler.model.manifest import Calendar, CalendarDates, Manifest
 from reconciler.text.phrases import did_you_mean, quote
 
 _FIELDS = (
@@ -40,7 +40,7 @@ _WHAT_TO_WRITE = "Write minute, hour, day of the month, month and day of the wee
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CalendarProblem:
     """What is wrong with a calendar."""
 
     key: str
@@ -50,18 +50,18 @@ class Fault:
 
 
 @cache
-def faults(at: At) -> tuple[Fault, ...]:
+def faults(at: Calendar) -> tuple[CalendarProblem, ...]:
     """Say what is wrong with a calendar, and what to write instead."""
     return (*_cron_faults(at.cron), *_zone_faults(at.timezone))
 
 
-def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[At, Dates]:
+def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[Calendar, CalendarDates]:
     """Return where every calendar of the manifests stands at `now`, which has a time zone."""
-    found = {run.refresh for manifest in manifests for run in manifest.runs if isinstance(run.refresh, At)}
+    found = {run.refresh for manifest in manifests for run in manifest.runs if isinstance(run.refresh, Calendar)}
     return {at: dates(at, now) for at in found}
 
 
-def dates(at: At, now: datetime) -> Dates:
+def dates(at: Calendar, now: datetime) -> CalendarDates:
     """Return where a calendar without faults stands at `now`, which has a time zone."""
     now = now.astimezone(UTC)
     zone = ZoneInfo(at.timezone)
@@ -69,10 +69,10 @@ def dates(at: At, now: datetime) -> Dates:
     before = _first(at, CronSim(at.cron, here + _LONGEST_FOLD, reverse=True), lambda moment: moment <= now)
     ahead = _first(at, CronSim(at.cron, here - _LONGEST_FOLD), lambda moment: moment > now)
     last, following = max(before, default=None), min(ahead, default=None)
-    return Dates(last and last.astimezone(zone), following and following.astimezone(zone))
+    return CalendarDates(last and last.astimezone(zone), following and following.astimezone(zone))
 
 
-def _first(at: At, times: Iterable[datetime], is_asked_for: Callable[[datetime], bool]) -> list[datetime]:
+def _first(at: Calendar, times: Iterable[datetime], is_asked_for: Callable[[datetime], bool]) -> list[datetime]:
     """Return the first moments asked for, and what is a fold further: in a fold, times of day are not in order."""
     found: list[datetime] = []
     first = None
@@ -86,7 +86,7 @@ def _first(at: At, times: Iterable[datetime], is_asked_for: Callable[[datetime],
     return found
 
 
-def _moments(at: At, time: datetime) -> Collection[datetime]:
+def _moments(at: Calendar, time: datetime) -> Collection[datetime]:
     """Return when, in UTC, a calendar's time of day comes: once, but where clocks change."""
     zone = ZoneInfo(at.timezone)
     first, second = (time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
@@ -108,11 +108,13 @@ def _change_after(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment
 
 
-def _cron_faults(cron: str) -> Iterator[Fault]:
+def _cron_faults(cron: str) -> Iterator[CalendarProblem]:
     count = len(cron.split())
     if count != len(_FIELDS):
         number = f"{count} {'field' if count == 1 else 'fields'}"
-        yield Fault("at", f"{quote(cron)} is no calendar: it has {number}, and a calendar has five", _WHAT_TO_WRITE)
+        yield CalendarProblem(
+            "at", f"{quote(cron)} is no calendar: it has {number}, and a calendar has five", _WHAT_TO_WRITE
+        )
         return
     wrong = _refused(cron)
     if wrong is None:
@@ -123,10 +125,12 @@ def _cron_faults(cron: str) -> Iterator[Fault]:
     elif wrong == "day-of-month" and _refused(_in_any_month(cron)) is None:
         yield _never(cron)
     else:
-        yield Fault("at", f"{quote(cron)} is no calendar: its {wrong.replace('-', ' ')} is wrong", _WHAT_TO_WRITE)
+        yield CalendarProblem(
+            "at", f"{quote(cron)} is no calendar: its {wrong.replace('-', ' ')} is wrong", _WHAT_TO_WRITE
+        )
 
 
-def _idle_steps(cron: str) -> Iterator[Fault]:
+def _idle_steps(cron: str) -> Iterator[CalendarProblem]:
     """Yield each step that is never taken: `*/61` says every 61 minutes, and comes every hour.
 
     A step of the field's own size (`*/60`) is right about that.
@@ -142,14 +146,18 @@ def _idle_steps(cron: str) -> Iterator[Fault]:
             values = set(getattr(CronSim(" ".join(fields), _SOME_DAY), attribute))
             first, last = min(values), max(values if len(values) > 1 else whole)
             if first not in whole:
-                yield Fault("at", f"{quote(cron)} steps on from the last day of a month", "Write `L` without a step.")
+                yield CalendarProblem(
+                    "at", f"{quote(cron)} steps on from the last day of a month", "Write `L` without a step."
+                )
             elif first + int(step) > last:
                 message = f"{quote(cron)} means {name} {first} alone: its step of {int(step)} leads beyond {last}"
-                yield Fault("at", message, f"Write `{first}` if that is meant, else a smaller step.")
+                yield CalendarProblem("at", message, f"Write `{first}` if that is meant, else a smaller step.")
 
 
-def _never(cron: str) -> Fault:
-    return Fault("at", f"{quote(cron)} never comes: no month it names has such a day", "Name a day that there is.")
+def _never(cron: str) -> CalendarProblem:
+    return CalendarProblem(
+        "at", f"{quote(cron)} never comes: no month it names has such a day", "Name a day that there is."
+    )
 
 
 def _in_any_month(cron: str) -> str:
@@ -166,11 +174,11 @@ def _refused(cron: str) -> str | None:
     return None
 
 
-def _zone_faults(name: str) -> Iterator[Fault]:
+def _zone_faults(name: str) -> Iterator[CalendarProblem]:
     if name not in _zones():
         guess = did_you_mean(name, _zones())
         hint = "Write a name such as `Europe/Berlin` or `UTC`."
-        yield Fault("timezone", f"there is no time zone {quote(name)}{guess}", hint)
+        yield CalendarProblem("timezone", f"there is no time zone {quote(name)}{guess}", hint)
 
 
 @cache

@@ -11,14 +11,14 @@ from typing import Any
 from deepdiff import DeepDiff
 
 from reconciler.manifests.yaml_reader import Document
-from reconciler.model.change import Against, Change
-from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Run
+from reconciler.model.change import Change, ChangeImpact
+from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, NameAt, Refresh, Run
 from reconciler.model.plan import Call, Cause, Totals, sums
 from reconciler.text.digest import canonical_json
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.numbers import counted
 from reconciler.text.phrases import path_text, quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 MOST_CHANGES = 1000
 """Changes told; beyond them manifests are counted."""
@@ -26,33 +26,33 @@ MOST_PARTS = 20_000
 """Names, columns and labels given to deepdiff in all: about three seconds' worth."""
 
 
-def add_up(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> Against:
+def add_up(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> ChangeImpact:
     """Add up a plan's calls by their cause."""
     caused = [call for call in calls if call.cause is Cause.CHANGE]
     anyway = [call for call in calls if call.cause is not Cause.CHANGE]
-    return Against(ref, tuple(changes), _sums(caused), _sums(anyway), _sums(dropped))
+    return ChangeImpact(ref, tuple(changes), _sums(caused), _sums(anyway), _sums(dropped))
 
 
 def _sums(calls: Sequence[Call]) -> Totals:
     return sums(len({call.table_id for call in calls}), calls)
 
 
-def unreadable(ref: str, problems: Sequence[Problem]) -> Change:
+def unreadable(ref: str, problems: Sequence[Diagnostic]) -> Change:
     """Say that nothing can be compared: every call then counts as caused."""
     first = problems[0]
     more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
     said = f"the manifests at {ref} are not valid, so every call counts as caused by this change"
-    return Change(None, f"{said}: {clean(first.message)}{more}", first.place)
+    return Change(None, f"{said}: {one_line(first.message)}{more}", first.place)
 
 
-def lost(ref: str, problems: Sequence[Problem]) -> tuple[Change, ...]:
+def lost(ref: str, problems: Sequence[Diagnostic]) -> tuple[Change, ...]:
     """Say that the table of a manifest of the base is not known, so that its calls count as caused."""
     if not problems:
         return ()
     first = problems[0]
     more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
     said = f"a table that the manifests at {ref} name is not known, so its calls count as caused by this change"
-    return (Change(None, f"{said}: {clean(first.message)}{more}", first.place),)
+    return (Change(None, f"{said}: {one_line(first.message)}{more}", first.place),)
 
 
 def compare(base: Sequence[Manifest], here: Sequence[Manifest]) -> tuple[Change, ...]:
@@ -92,10 +92,10 @@ def _come_and_gone(before: Mapping[str, Manifest], now: Mapping[str, Manifest]) 
             del gone[old]
             yield Change(name, f"manifest {quote(old)} renamed to {quote(name)}, which causes no call", manifest.place)
         else:
-            text = f"manifest {quote(name)} added: {_runs(manifest)} of {clean(manifest.table)}"
+            text = f"manifest {quote(name)} added: {_runs(manifest)} of {one_line(manifest.table)}"
             yield Change(name, text, manifest.place)
     for name, manifest in gone.items():
-        text = f"manifest {quote(name)} removed: {_runs(manifest)} of {clean(manifest.table)}"
+        text = f"manifest {quote(name)} removed: {_runs(manifest)} of {one_line(manifest.table)}"
         yield Change(name, text, manifest.place)
 
 
@@ -134,7 +134,7 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
             case ("allow_growth", *rest):
                 yield Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.place)
             case ("labels", key):
-                yield Change(new.name, f"label {_said(clean(str(key)), was, now)}", new.place)
+                yield Change(new.name, f"label {_said(one_line(str(key)), was, now)}", new.place)
             case _:
                 yield Change(new.name, _said("table", was, now), new.table_place)
     for name in sorted(before.keys() & after.keys()):
@@ -146,7 +146,7 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
 def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:
     """A manifest as mappings, lists keyed by what they list."""
     tree: dict[str, Any] = {
-        "table": manifest.table_id or clean(manifest.table),
+        "table": manifest.table_id or one_line(manifest.table),
         "labels": dict(manifest.labels),
         "runs": {run.name: _run_tree(run) for run in manifest.runs if run.name not in passed_over},
         "depends_on": {named.text: True for named in manifest.depends_on},
@@ -190,11 +190,11 @@ def _whole(run: Run) -> tuple[object, ...]:
     return run.mode, run.revision, run.max_attempts, _texts(run.columns), _texts(run.rows), said
 
 
-def _texts(named: tuple[Named, ...] | None) -> frozenset[str] | None:
+def _texts(named: tuple[NameAt, ...] | None) -> frozenset[str] | None:
     return None if named is None else frozenset(each.text for each in named)
 
 
-def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> tuple[str, Place]:
+def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> tuple[str, Location]:
     """Say what changed in a run, and where it stands."""
     match at:
         case ["columns"]:
@@ -223,14 +223,14 @@ def _rows(old: Run, new: Run) -> str:
 
 def _scope(run: Run) -> str:
     columns = "every column" if run.columns is None else counted(len(run.columns), "column")
-    revision = "" if run.revision is None else f" at revision {clean(run.revision)}"
+    revision = "" if run.revision is None else f" at revision {one_line(run.revision)}"
     refresh = "" if run.refresh is None else " refreshed " + _refresh_words(run.refresh)
     return f"mode {run.mode}{revision}{refresh}, {columns}, {_row_words(run)}"
 
 
 def _refresh_words(refresh: Refresh) -> str:
     said = refresh.content()
-    return " ".join(f"{name} {clean(value)}" for name, value in said.items())
+    return " ".join(f"{name} {one_line(value)}" for name, value in said.items())
 
 
 def _row_words(run: Run) -> str:
@@ -267,7 +267,7 @@ def _value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"{value:,}"
-    return clean(value, 80) if isinstance(value, str) else "…"
+    return one_line(value, 80) if isinstance(value, str) else "…"
 
 
 def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
@@ -275,7 +275,7 @@ def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
     if base is None and here is None:
         return ()
     if here is None:
-        return (Change(None, "the project file was removed, with its prices and limits", Place(".", 1, 1)),)
+        return (Change(None, "the project file was removed, with its prices and limits", Location(".", 1, 1)),)
     if base is None:
         return (Change(None, "a project file was added", here.place(())),)
     found = []

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.model.manifest import Manifest
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, quote
 
 
-def wrong_order(manifests: Sequence[Manifest]) -> list[Problem]:
+def dependency_problems(manifests: Sequence[Manifest]) -> list[Diagnostic]:
     """Return a problem for each name that no manifest has, and one for each cycle."""
     known = {manifest.name: manifest for manifest in manifests if manifest.name}
     problems = []
@@ -16,11 +16,11 @@ def wrong_order(manifests: Sequence[Manifest]) -> list[Problem]:
             if named.text not in known:
                 guess = did_you_mean(named.text, known)
                 message = f"there is no manifest {quote(named.text)}{guess}"
-                problems.append(Problem(named.place, message, "Name one that is planned together with this."))
+                problems.append(Diagnostic(named.place, message, "Name one that is planned together with this."))
     return [*problems, *_cycles(known)]
 
 
-def _cycles(known: Mapping[str, Manifest]) -> Iterable[Problem]:
+def _cycles(known: Mapping[str, Manifest]) -> Iterable[Diagnostic]:
     """Yield each cycle once, at the place that closes it."""
     done: set[str] = set()
     for start in sorted(known):
@@ -42,6 +42,6 @@ def _cycles(known: Mapping[str, Manifest]) -> Iterable[Problem]:
                 ring = [*path[path.index(named.text) :], named.text]
                 # Each waits for the next.
                 text = " → ".join(map(quote, ring))
-                yield Problem(named.place, f"these manifests wait for each other: {text}", "Take one of them out.")
+                yield Diagnostic(named.place, f"these manifests wait for each other: {text}", "Take one of them out.")
             else:
                 pending.append((named.text, 0))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from reconciler.errors import SettingsError
 from reconciler.manifests.yaml_reader import MAX_BYTES
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
 """What a project file may be called."""
@@ -39,7 +39,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
                 raise SettingsError(f"there is no file or folder {_shown(path)}", hint=hint)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise SettingsError(f"{_shown(path)} cannot be searched: {clean(reason)}") from None
+            raise SettingsError(f"{_shown(path)} cannot be searched: {one_line(reason)}") from None
     return sorted(found.values())
 
 
@@ -90,4 +90,4 @@ def _is_ours(path: Path) -> bool:
 
 
 def _shown(path: Path) -> str:
-    return f"`{clean(path.as_posix(), limit=1000)}`"
+    return f"`{one_line(path.as_posix(), limit=1000)}`"

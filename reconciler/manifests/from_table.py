@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model.observed import Column, TableHeader
-from reconciler.text.sanitize import clean, spelled
+from reconciler.text.sanitize import one_line, spelled
 
 LONGEST_NAME = 63
 """Characters of a manifest's name, by its schema."""
@@ -40,7 +40,7 @@ _URL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ImportOptions:
     """How a manifest is to be written."""
 
     revision: str | None = None
@@ -49,7 +49,7 @@ class Wish:
     """The run that fills empty cells is switched on from the beginning."""
 
 
-class Fate(StrEnum):
+class ImportOutcome(StrEnum):
     """What becomes of one table's manifest."""
 
     WRITTEN = "written"
@@ -62,15 +62,15 @@ class Fate(StrEnum):
     """It has no column that a manifest would list, and so nothing to run."""
 
 
-def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> Fate:
+def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
     """Decide whether a manifest's `text` is written; `there` is what its file says now, None where there is none."""
     if is_claimed_elsewhere:
-        return Fate.CLAIMED
+        return ImportOutcome.CLAIMED
     if text is None:
-        return Fate.EMPTY
+        return ImportOutcome.EMPTY
     if there is None or (force and there != text):
-        return Fate.WRITTEN
-    return Fate.UNCHANGED if there == text else Fate.KEPT
+        return ImportOutcome.WRITTEN
+    return ImportOutcome.UNCHANGED if there == text else ImportOutcome.KEPT
 
 
 def table_id(text: str) -> str | None:
@@ -112,7 +112,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_NAME].strip("-") or NAMELESS
 
 
-def manifest_text(header: TableHeader, name: str, wish: Wish, schema: str | None = None) -> str | None:
+def manifest_text(header: TableHeader, name: str, wish: ImportOptions, schema: str | None = None) -> str | None:
     """Return a manifest for a table, or None if it lists no column; `schema` is where editors find its schema.
 
     What the service fills by itself is left out, and a column of an unknown kind is only named in a comment. As it is
@@ -206,7 +206,7 @@ def clean_comment(text: str) -> str:
 
     A blank that is no plain space is spelled out, as whatever else would look like something that it is not.
     """
-    return "".join(each if each.isprintable() else spelled(each) for each in clean(text, LONGEST_COMMENT))
+    return "".join(each if each.isprintable() else spelled(each) for each in one_line(text, LONGEST_COMMENT))
 
 
 def _quoted(text: str) -> str:

@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError
 
 from reconciler.errors import SettingsError
 from reconciler.text.phrases import close_to, did_you_mean, kind_of, one_of, path_text, quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 MAX_PROBLEMS = 100
 """Problems reported for one value; a hostile one could hold a hundred thousand."""
@@ -162,7 +162,7 @@ def _say(error: ValidationError, root: str) -> SchemaProblem:
         choices = schema.get("properties", {}).get(error.message, {}).get("enum", [])
         needs = f"{subject} needs {quote(error.message)}"
         return SchemaProblem(at, f"{needs}: {one_of(choices)}" if choices else needs, hint)
-    fault = _fault(rule, limit, value, schema) or clean(error.message)
+    fault = _fault(rule, limit, value, schema) or one_line(error.message)
     if "propertyNames" in error.absolute_schema_path:
         return SchemaProblem((*at, value), f"the key {quote(value)} in {subject} {fault}", hint, at_key=True)
     if rule == "pattern" and not schema.get("writeOnly"):

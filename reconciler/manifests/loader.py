@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests import json_schema
-from reconciler.manifests.dependencies import wrong_order
+from reconciler.manifests.dependencies import dependency_problems
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
 from reconciler.manifests.ownership import overlapping_claims
 from reconciler.manifests.run_loader import decimal_or_none, listed_once, make_run
@@ -32,9 +32,9 @@ from reconciler.manifests.shapes import (
     fitted,
 )
 from reconciler.manifests.yaml_reader import Document, read_documents
-from reconciler.model.manifest import ByName, ByTag, ChildOf, Growth, Manifest, Mode, Named, Source
+from reconciler.model.manifest import ByName, ByTag, ChildOf, GrowthAllowance, Manifest, Mode, NameAt, Source
 from reconciler.model.regex import Patterns
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, one_of, quote
 
 PROJECT_KIND = "Project"
@@ -48,7 +48,7 @@ def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> t
     Raises ManifestError with every problem of every file, and SettingsError for a path that is missing or where there
     is no manifest. The project file in use may be among them; another one is a problem: what it says would not hold.
     """
-    problems: set[Problem] = set()
+    problems: set[Diagnostic] = set()
     patterns = Patterns()
     manifests: list[Manifest] = []
     for path in find_files(paths):
@@ -64,7 +64,7 @@ def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> t
                 problems.add(_stray_project(document, path))
     problems.update(_repeated_names(manifests))
     problems.update(overlapping_claims(manifest for manifest in manifests if manifest.table_id or manifest.source))
-    problems.update(wrong_order(manifests))
+    problems.update(dependency_problems(manifests))
     if problems:
         raise ManifestError(sorted(problems))
     if not manifests:
@@ -81,17 +81,17 @@ def _is_same(path: Path, other: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _stray_project(document: Document, path: Path) -> Problem:
+def _stray_project(document: Document, path: Path) -> Diagnostic:
     """A project file that is not in use: its limits and its ledger would be left aside without a word."""
     place = document.place(("kind",))
     if path.name not in PROJECT_FILES:
         message = f"a project file is called {one_of(PROJECT_FILES)}; under this name it does not hold"
-        return Problem(place, message, "Rename it, or take it out of the folders that are searched for manifests.")
+        return Diagnostic(place, message, "Rename it, or take it out of the folders that are searched for manifests.")
     message = "this is the file of another project than the one in use: its limits and its ledger would not hold here"
-    return Problem(place, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more closely.")
+    return Diagnostic(place, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more closely.")
 
 
-def _manifest(document: Document, patterns: Patterns, problems: set[Problem]) -> Manifest:
+def _manifest(document: Document, patterns: Patterns, problems: set[Diagnostic]) -> Manifest:
     """Return the manifest that a document states; of a faulty one what is sound, its name or table else empty."""
     whole: TableRunShape | None = fitted(document.value, TableRunShape)
     found: Table | TaggedShape | None
@@ -119,7 +119,7 @@ def _manifest(document: Document, patterns: Patterns, problems: set[Problem]) ->
         table_place=document.place(("spec", "tables" if isinstance(found, TaggedShape) else "table")),
         source=_source(document, found),
         depends_on=listed_once(document, ("spec", "depends_on"), depends_on, problems),
-        growth=Growth(growth.max_cells, decimal_or_none(growth.max_credits)) if growth else None,
+        growth=GrowthAllowance(growth.max_cells, decimal_or_none(growth.max_credits)) if growth else None,
     )
 
 
@@ -134,7 +134,7 @@ def _source(document: Document, found: Table | TaggedShape | None) -> Source | N
     assert found.child_of
     assert found.column
     return ChildOf(
-        Named(found.child_of, document.place((*at, "child_of"))), Named(found.column, document.place((*at, "column")))
+        NameAt(found.child_of, document.place((*at, "child_of"))), NameAt(found.column, document.place((*at, "column")))
     )
 
 
@@ -143,7 +143,7 @@ def _mapping(value: object, key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _explain(document: Document) -> Iterator[Problem]:
+def _explain(document: Document) -> Iterator[Diagnostic]:
     """Yield everything that is wrong with a document that is no sound manifest."""
     value = document.value
     found = json_schema.problems("manifest", value)
@@ -153,22 +153,24 @@ def _explain(document: Document) -> Iterator[Problem]:
             "Every YAML file in a folder that is searched must be one; name the folder more closely, or move the file."
         )
         message = "this is not a manifest: it has neither an `apiVersion` nor a `kind`"
-        yield Problem(document.place(()), message, hint)
+        yield Diagnostic(document.place(()), message, hint)
         return
     if isinstance(kind, str) and kind != MANIFEST_KIND:
         guess = did_you_mean(kind, [MANIFEST_KIND, PROJECT_KIND])
         known = f"; it must be {one_of([MANIFEST_KIND, PROJECT_KIND])}"
-        yield Problem(document.place(("kind",)), f"unknown kind {quote(kind)}{guess or known}")
+        yield Diagnostic(document.place(("kind",)), f"unknown kind {quote(kind)}{guess or known}")
         # What another kind holds is none of the manifest schema's business.
         is_meant = MANIFEST_KIND in guess
         found = [each for each in found if each.at == ("apiVersion",) or (is_meant and each.at != ("kind",))]
     elif not found:
-        yield Problem(document.place(()), "this manifest is not understood; please report it as a fault of the program")
+        yield Diagnostic(
+            document.place(()), "this manifest is not understood; please report it as a fault of the program"
+        )
     for each in found:
-        yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
+        yield Diagnostic(document.place(each.at, key=each.at_key), each.message, each.hint)
 
 
-def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problems: set[Problem]) -> dict[int, str]:
+def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problems: set[Diagnostic]) -> dict[int, str]:
     """Return each run's name by its position: its own, or the mode, numbered where that is taken."""
     names: dict[int, str] = {}
     taken: dict[str, int] = {}
@@ -179,7 +181,7 @@ def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problem
         if run.name in taken:
             line = document.place(("spec", "runs", taken[run.name], "name")).line
             message = f"two runs of this manifest are called {quote(run.name)}; the other is in line {line}"
-            problems.add(Problem(document.place(("spec", "runs", index, "name")), message))
+            problems.add(Diagnostic(document.place(("spec", "runs", index, "name")), message))
         names[index] = run.name
         taken.setdefault(run.name, index)
     numbers = {mode: count(1) for mode in Mode}
@@ -191,10 +193,12 @@ def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problem
     return names
 
 
-def _repeated_names(manifests: Iterable[Manifest]) -> Iterator[Problem]:
+def _repeated_names(manifests: Iterable[Manifest]) -> Iterator[Diagnostic]:
     """Yield a problem for each manifest whose name another has already, naming both places."""
     first: dict[str, Manifest] = {}
     for manifest in manifests:
         other = first.setdefault(manifest.name, manifest)
         if manifest.name and other is not manifest:
-            yield Problem(manifest.place, f"the name {quote(manifest.name)} is taken by the manifest at {other.place}")
+            yield Diagnostic(
+                manifest.place, f"the name {quote(manifest.name)} is taken by the manifest at {other.place}"
+            )

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from reconciler.model.manifest import Manifest
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 UNNAMED = "unnamed"
 """A faulty manifest may have no name; what it claims is looked at all the same."""
@@ -19,7 +19,7 @@ class _Claim:
     manifest: Manifest
     column: str | None
     """As written; None: every column."""
-    place: Place
+    place: Location
 
 
 @dataclass(slots=True)
@@ -45,14 +45,14 @@ class _Table:
             self.columns.setdefault(claim.column, claim)
 
 
-def overlapping_claims(manifests: Iterable[Manifest]) -> list[Problem]:
+def overlapping_claims(manifests: Iterable[Manifest]) -> list[Diagnostic]:
     """Return a problem for each claim that an earlier manifest has made already, naming both places.
 
     Tables and columns are compared as written; that a key and an id are one column, or a name and an id one table,
     shows only against the live table.
     """
     tables: dict[str, _Table] = {}
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for manifest in manifests:
         table = tables.setdefault(manifest.table, _Table())
         for claim in _claims(manifest):
@@ -72,12 +72,12 @@ def _claims(manifest: Manifest) -> Iterator[_Claim]:
             yield from (_Claim(manifest, column.text, column.place) for column in run.columns)
 
 
-def _overlap(claim: _Claim, other: _Claim) -> Problem:
+def _overlap(claim: _Claim, other: _Claim) -> Diagnostic:
     def what(column: str | None) -> str:
         return "every column" if column is None else f"column {quote(column)}"
 
     message = (
-        f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of {clean(claim.manifest.table)}, but "
+        f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of {one_line(claim.manifest.table)}, but "
         f"{quote(other.manifest.name or UNNAMED)} claims {what(other.column)} of it at {other.place}"
     )
-    return Problem(claim.place, message, "Keep all runs for one column of a table in one manifest.")
+    return Diagnostic(claim.place, message, "Keep all runs for one column of a table in one manifest.")

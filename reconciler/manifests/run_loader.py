@@ -9,20 +9,30 @@ from reconciler.manifests.calendar import faults
 from reconciler.manifests.shapes import MODES, AllShape, ConditionShape, RefreshShape, RunShape, SelectionShape
 from reconciler.manifests.yaml_reader import Document
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
-from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, At, Every, Mode, Named, Refresh, Rollout, Run, Selection
+from reconciler.model.manifest import (
+    DEFAULT_MAX_ATTEMPTS,
+    Calendar,
+    MaxAge,
+    Mode,
+    NameAt,
+    Refresh,
+    Rollout,
+    Run,
+    Selection,
+)
 from reconciler.model.regex import Patterns
 from reconciler.model.row_filter import date_of
-from reconciler.text.location import Problem
-from reconciler.text.phrases import Path, path_text, quote
+from reconciler.text.location import Diagnostic
+from reconciler.text.phrases import KeyPath, path_text, quote
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def make_run(
-    document: Document, index: int, shape: RunShape, name: str, patterns: Patterns, problems: set[Problem]
+    document: Document, index: int, shape: RunShape, name: str, patterns: Patterns, problems: set[Diagnostic]
 ) -> Run:
     """Return the run at `index` of a document, called `name`; add what is wrong with it to `problems`."""
-    at: Path = ("spec", "runs", index)
+    at: KeyPath = ("spec", "runs", index)
     rollout = shape.rollout or None
     return Run(
         name=name,
@@ -49,28 +59,30 @@ def decimal_or_none(number: int | float | UnsetType) -> Decimal | None:
     return None if number is UNSET else Decimal(str(number))
 
 
-def listed_once(document: Document, at: Path, texts: Iterable[str], problems: set[Problem]) -> tuple[Named, ...]:
+def listed_once(document: Document, at: KeyPath, texts: Iterable[str], problems: set[Diagnostic]) -> tuple[NameAt, ...]:
     """Return the entries of a list with their places; an entry that is there twice is a problem."""
-    named: dict[str, Named] = {}
+    named: dict[str, NameAt] = {}
     for index, text in enumerate(texts):
         place = document.place((*at, index))
         if text in named:
-            problems.add(Problem(place, f"{quote(text)} is listed twice in {path_text(at)}"))
-        named.setdefault(text, Named(text, place))
+            problems.add(Diagnostic(place, f"{quote(text)} is listed twice in {path_text(at)}"))
+        named.setdefault(text, NameAt(text, place))
     return tuple(named.values())
 
 
-def _refresh(document: Document, at: Path, shape: RefreshShape, problems: set[Problem]) -> Refresh:
+def _refresh(document: Document, at: KeyPath, shape: RefreshShape, problems: set[Diagnostic]) -> Refresh:
     if shape.every:
-        return Every(int(shape.every[:-1]) * _SECONDS[shape.every[-1]], shape.every)
+        return MaxAge(int(shape.every[:-1]) * _SECONDS[shape.every[-1]], shape.every)
     assert shape.at
-    calendar = At(shape.at, shape.timezone or "UTC")
-    problems.update(Problem(document.place((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar))
+    calendar = Calendar(shape.at, shape.timezone or "UTC")
+    problems.update(
+        Diagnostic(document.place((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar)
+    )
     return calendar
 
 
 def _selection(
-    document: Document, at: Path, shape: SelectionShape, patterns: Patterns, problems: set[Problem]
+    document: Document, at: KeyPath, shape: SelectionShape, patterns: Patterns, problems: set[Diagnostic]
 ) -> Selection:
     where = None
     if shape.where:
@@ -79,7 +91,7 @@ def _selection(
     return Selection(where, shape.limit or None, document.place(at))
 
 
-def _parts(at: Path, shape: ConditionShape) -> list[tuple[Path, ConditionShape]]:
+def _parts(at: KeyPath, shape: ConditionShape) -> list[tuple[KeyPath, ConditionShape]]:
     """Return what a condition is made of, each part with its path; nothing where it asks about a column itself."""
     if shape.not_:
         return [((*at, "not"), shape.not_)]
@@ -87,7 +99,7 @@ def _parts(at: Path, shape: ConditionShape) -> list[tuple[Path, ConditionShape]]
     return [((*at, word, index), part) for index, part in enumerate(shape.all or shape.any or ())]
 
 
-def _condition(document: Document, at: Path, shape: ConditionShape) -> Condition:
+def _condition(document: Document, at: KeyPath, shape: ConditionShape) -> Condition:
     parts = tuple(_condition(document, *part) for part in _parts(at, shape))
     if parts:
         return Not(parts[0]) if shape.not_ else AllOf(parts) if shape.all else AnyOf(parts)
@@ -108,13 +120,13 @@ def _condition(document: Document, at: Path, shape: ConditionShape) -> Condition
     return asks[0] if len(asks) == 1 else AllOf(asks)
 
 
-def _unsound(document: Document, at: Path, shape: ConditionShape, patterns: Patterns) -> Iterator[Problem]:
+def _unsound(document: Document, at: KeyPath, shape: ConditionShape, patterns: Patterns) -> Iterator[Diagnostic]:
     """Yield what types cannot tell of a condition: patterns that are none, dates that no calendar has."""
     for part in _parts(at, shape):
         yield from _unsound(document, *part, patterns)
     refusal = patterns.refusal(shape.matches) if shape.matches else ""
     if refusal:
-        yield Problem(document.place((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
+        yield Diagnostic(document.place((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
     for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
         if isinstance(bound, str) and date_of(bound) is None:
-            yield Problem(document.place((*at, word)), f"{quote(bound)} is no date of the calendar")
+            yield Diagnostic(document.place((*at, word)), f"{quote(bound)} is no date of the calendar")

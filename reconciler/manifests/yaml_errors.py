@@ -6,7 +6,7 @@ one sentence for both.
 
 from dataclasses import dataclass
 
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ _UNCLOSED = {"']'": ("list", "[", "]"), "'}'": ("mapping", "{", "}")}
 
 def glued(name: str, following: str) -> str:
     """Say that an anchor's or alias's name does not end where it must."""
-    return f"`{clean(name)}` goes on with `{clean(following)}`; its name takes letters, digits, `-`, `_`, then a space"
+    return f"`{one_line(name)}` goes on with `{one_line(following)}`; its name takes letters, digits, `-`, `_`, then a space"
 
 
 def explain(complaint: Complaint) -> Explanation:
@@ -97,10 +97,10 @@ def explain(complaint: Complaint) -> Explanation:
     if "cannot start any token" in said:
         if complaint.character == "\t":
             return Explanation(TAB_BETWEEN if complaint.head.strip(" \t") else TAB)
-        return Explanation(f"a value cannot begin with `{clean(complaint.character)}`; put it in quotes")
+        return Explanation(f"a value cannot begin with `{one_line(complaint.character)}`; put it in quotes")
     if "node content" in said and not complaint.character:
         return Explanation("the file ends here in the middle of a list or mapping")
     for words, message in _BY_PROBLEM:
         if all(word in said for word in words):
             return Explanation(message)
-    return Explanation(f"this is not YAML: {clean(said)}")
+    return Explanation(f"this is not YAML: {one_line(said)}")

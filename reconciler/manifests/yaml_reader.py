@@ -20,9 +20,9 @@ from reconciler.errors import ManifestError
 from reconciler.manifests.yaml_blanks import Occupied, faults, is_worth_a_look, without_trailing_tabs
 from reconciler.manifests.yaml_encoding import decoded
 from reconciler.manifests.yaml_errors import NO_CHARACTER, QUESTION, Complaint, explain, glued
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import kind_of, quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 MAX_BYTES = 1024 * 1024
 """Size of one file."""
@@ -76,7 +76,7 @@ class Document:
     """Plain Python: dict, list, str, int, float, bool or None. Aliased parts are shared, so never change them."""
     marks: Marks = field(repr=False, compare=False)
 
-    def place(self, at: tuple[str | int, ...], *, key: bool = False) -> Place:
+    def place(self, at: tuple[str | int, ...], *, key: bool = False) -> Location:
         """Return where the value (with `key`, the key) at the path `at` stands, or its nearest parent that exists."""
         marks = self.marks
         key_mark: Mark | None = None
@@ -90,18 +90,20 @@ class Document:
             else:
                 break
         mark = key_mark if key and key_mark else _mark_of(marks)
-        return Place(self.path, mark.line + 1, mark.column + 1)
+        return Location(self.path, mark.line + 1, mark.column + 1)
 
 
 def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
     """Return the documents of one file, without the empty ones; a ManifestError carries every problem found in it."""
-    shown = clean(path.as_posix(), limit=5000)
+    shown = one_line(path.as_posix(), limit=5000)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ManifestError([Problem(Place(shown, 1, 1), f"the file cannot be read: {clean(reason)}")]) from None
+        raise ManifestError(
+            [Diagnostic(Location(shown, 1, 1), f"the file cannot be read: {one_line(reason)}")]
+        ) from None
     return parse(data, shown, loader)
 
 
@@ -109,9 +111,9 @@ def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]
     """Return the documents in the bytes of the file named `path`, as `read_documents` does."""
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; split it"
-        raise ManifestError([Problem(Place(path, 1, 1), message)])
+        raise ManifestError([Diagnostic(Location(path, 1, 1), message)])
     text = decoded(data, path)
-    builder = _Builder(path, text, loader)
+    builder = _DocumentBuilder(path, text, loader)
     try:
         return builder.documents()
     except ManifestError:
@@ -120,10 +122,10 @@ def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]
             raise
     # The parsers stop at some tabs that end a line, e.g. an empty one. So they read it again without any, but for those
     # that turn out to stand in a text.
-    second = _Builder(path, eased, loader, notes=True)
+    second = _DocumentBuilder(path, eased, loader, notes=True)
     documents = second.documents()
     kept = without_trailing_tabs(text, second.occupied.texts)
-    return documents if kept == eased else _Builder(path, kept, loader).documents()
+    return documents if kept == eased else _DocumentBuilder(path, kept, loader).documents()
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -149,7 +151,7 @@ class _StopReading(Exception):
     """The file is refused here; nothing after it is read."""
 
 
-class _Builder:
+class _DocumentBuilder:
     """Turns the events of one file into documents; lives for one call."""
 
     def __init__(self, path: str, text: str, loader: Loader, *, notes: bool = False) -> None:
@@ -158,7 +160,7 @@ class _Builder:
         self.loader = loader
         self.parser = loader(text)
         self.next_event: Callable[[], Any] = self.parser.get_event
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
         self.anchors: dict[str, tuple[object, Marks, int, int]] = {}
         """Finished anchors: value, places, nodes, characters."""
         self.open_anchors: set[str] = set()
@@ -192,31 +194,31 @@ class _Builder:
             mark = error.problem_mark
             if mark and "maximum nesting depth" in (error.problem or ""):
                 # libyaml looks ahead, and gave up before the guard saw what it refuses: it stands before this place.
-                _Builder(self.path, self.text[: mark.index], self.loader).documents()
+                _DocumentBuilder(self.path, self.text[: mark.index], self.loader).documents()
             self.problems.append(self.explained(error))
         except (ValueError, OverflowError):  # the pure parser, on an escape beyond the last character
-            place = Place(self.path, self.parser.line + 1, self.parser.column + 1)
-            self.problems.append(Problem(place, NO_CHARACTER))
+            place = Location(self.path, self.parser.line + 1, self.parser.column + 1)
+            self.problems.append(Diagnostic(place, NO_CHARACTER))
         if self.problems:
             raise ManifestError(self.problems)
         return tuple(found)
 
-    def place(self, mark: Mark) -> Place:
+    def place(self, mark: Mark) -> Location:
         """Count as editors do."""
-        return Place(self.path, mark.line + 1, mark.column + 1)
+        return Location(self.path, mark.line + 1, mark.column + 1)
 
     def report(self, mark: Mark, message: str, hint: str = "") -> None:
         """Note a problem and go on, but not without end."""
-        self.problems.append(Problem(self.place(mark), message, hint))
+        self.problems.append(Diagnostic(self.place(mark), message, hint))
         if len(self.problems) >= MAX_PROBLEMS:
             self.stop(mark, f"{MAX_PROBLEMS} problems up to here; the rest of the file was not read")
 
     def stop(self, mark: Mark, message: str) -> NoReturn:
         """Note a problem and read no further."""
-        self.problems.append(Problem(self.place(mark), message))
+        self.problems.append(Diagnostic(self.place(mark), message))
         raise _StopReading
 
-    def explained(self, error: yaml.MarkedYAMLError) -> Problem:
+    def explained(self, error: yaml.MarkedYAMLError) -> Diagnostic:
         """Turn the parser's own complaint into a problem."""
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
@@ -227,7 +229,7 @@ class _Builder:
         explanation = explain(Complaint(error.problem or "", error.context or "", character, line, head))
         if explanation.at_context and error.context_mark:
             mark = error.context_mark
-        return Problem(self.place(mark) if mark else Place(self.path, 1, 1), explanation.message)
+        return Diagnostic(self.place(mark) if mark else Location(self.path, 1, 1), explanation.message)
 
     def guard(self, mark: Mark) -> None:
         """Refuse what would expand beyond what a manifest can need."""
@@ -327,7 +329,7 @@ class _Builder:
                 return number
         else:
             return text
-        self.report(mark, f"the number `{clean(text, 24)}` is too large", _IN_QUOTES)
+        self.report(mark, f"the number `{one_line(text, 24)}` is too large", _IN_QUOTES)
         return 0
 
     def sequence(self, mark: Mark, depth: int) -> tuple[object, Marks]:
@@ -389,4 +391,4 @@ class _Builder:
         """Report what stands between the values and must not, once it is known where they are."""
         if self.notes:
             for fault in islice(faults(self.text, self.occupied), MAX_PROBLEMS - len(self.problems)):
-                self.problems.append(Problem(Place(self.path, fault.line, fault.column), fault.message))
+                self.problems.append(Diagnostic(Location(self.path, fault.line, fault.column), fault.message))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reconciler.model.plan import Totals
-from reconciler.text.location import Place
+from reconciler.text.location import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +14,12 @@ class Change:
     """`manifest` or `manifest/run`; None: the project as a whole."""
     text: str
     """One line, safe to print."""
-    place: Place
+    place: Location
     """Where it stands here; where it stood, of what is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class ChangeImpact:
     """What a change of the project does to its plan."""
 
     ref: str

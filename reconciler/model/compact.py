@@ -103,7 +103,7 @@ def picked(items: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
     return items.pick(positions) if isinstance(items, Packed) else tuple(items[at] for at in positions)
 
 
-class Marks(Sequence[str]):
+class CellMarks(Sequence[str]):
     """What cells showed (`spending/evidence.py`): `state`, or `state:digest`, for a byte or nine each."""
 
     __slots__ = ("_digests", "_states")
@@ -119,10 +119,10 @@ class Marks(Sequence[str]):
     @overload
     def __getitem__(self, index: int) -> str: ...
     @overload
-    def __getitem__(self, index: slice) -> "Marks": ...
-    def __getitem__(self, index: int | slice) -> "str | Marks":
+    def __getitem__(self, index: slice) -> "CellMarks": ...
+    def __getitem__(self, index: int | slice) -> "str | CellMarks":
         if isinstance(index, slice):
-            return Marks(self._states[index], None if self._digests is None else self._digests[index])
+            return CellMarks(self._states[index], None if self._digests is None else self._digests[index])
         state = self._states[index]
         return _PLAIN[state] if self._digests is None else _MARK(state, self._digests[index])
 

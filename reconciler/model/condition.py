@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from reconciler.text.digest import short_digest
-from reconciler.text.location import Place
+from reconciler.text.location import Location
 
 Scalar: TypeAlias = str | int | float | bool
 
@@ -32,7 +32,7 @@ class CellTest:
     operator: Operator
     operand: Scalar | tuple[Scalar, ...]
     """A tuple for `in`; True for `exists` and `missing`; a number, or a date as text, for `gt` and `lt`."""
-    place: Place
+    place: Location
     """Where the column is named."""
 
     def content(self) -> dict[str, Any]:
@@ -89,17 +89,17 @@ def cell_tests(condition: Condition) -> Iterator[CellTest]:
                 yield from cell_tests(part)
 
 
-def moved(condition: Condition, move: Callable[[Place], Place]) -> Condition:
+def relocated(condition: Condition, move: Callable[[Location], Location]) -> Condition:
     """Return the condition with every place as `move` names it."""
     match condition:
         case CellTest():
             return replace(condition, place=move(condition.place))
         case Not(part):
-            return Not(moved(part, move))
+            return Not(relocated(part, move))
         case AllOf(parts):
-            return AllOf(tuple(moved(part, move) for part in parts))
+            return AllOf(tuple(relocated(part, move) for part in parts))
         case AnyOf(parts):
-            return AnyOf(tuple(moved(part, move) for part in parts))
+            return AnyOf(tuple(relocated(part, move) for part in parts))
 
 
 def key(condition: Condition) -> str:

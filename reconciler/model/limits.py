@@ -126,7 +126,7 @@ def _over_each(stronger: Mapping[str, Cap], weaker: Mapping[str, Cap]) -> dict[s
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class BaseLimits:
     """The limits of a base that a change is held to whatever it says itself (`--limits-from`)."""
 
     limits: Limits

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from reconciler.model.condition import Condition
-from reconciler.text.location import Place
+from reconciler.text.location import Location
 
 
 class Mode(StrEnum):
@@ -25,11 +25,11 @@ alone: an API that shows a run later than the quiet period would be paid for it 
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NameAt:
     """A name or id exactly as the user wrote it, and where."""
 
     text: str
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Selection:
     """None: every row."""
     limit: int | None
     """At most so many of them, in the table's order; None: all."""
-    place: Place
+    place: Location
 
     def content(self) -> dict[str, Any]:
         """Return it without places."""
@@ -53,7 +53,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class MaxAge:
     """A cell is stale when the ledger's last accepted call for it is this old."""
 
     seconds: int
@@ -66,7 +66,7 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class Calendar:
     """A cell is stale when the ledger's last accepted call for it is older than the calendar's last date."""
 
     cron: str
@@ -80,7 +80,7 @@ class At:
 
 
 @dataclass(frozen=True, slots=True)
-class Dates:
+class CalendarDates:
     """Where a calendar stands at one moment, in its own time zone."""
 
     last: datetime | None
@@ -89,7 +89,7 @@ class Dates:
     """The first date after it; None: there will be none."""
 
 
-Refresh: TypeAlias = Every | At
+Refresh: TypeAlias = MaxAge | Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,15 @@ class Run:
     name: str
     """Unique in its manifest; the mode (then `mode-2`, …) where the user gave none."""
     mode: Mode
-    columns: tuple[Named, ...] | None
+    columns: tuple[NameAt, ...] | None
     """Column keys or ids; None: every output column that silence means (`Column.is_meant_by_silence`)."""
-    rows: tuple[Named, ...] | None
+    rows: tuple[NameAt, ...] | None
     """Row ids, lower case; None: every row."""
     max_attempts: int
     """`new`: accepted calls for one cell at most. `failed`: reruns of one failed cell at most. Nothing with `all`."""
     revision: str | None
     """With mode `all` alone, which has either this or `refresh`."""
-    place: Place
+    place: Location
     selection: Selection | None = None
     """Rows by data; then `rows` is None."""
     refresh: Refresh | None = None
@@ -173,8 +173,8 @@ class ByTag:
 class ChildOf:
     """The table that a column of another manifest's table fills."""
 
-    manifest: Named
-    column: Named
+    manifest: NameAt
+    column: NameAt
 
     def __str__(self) -> str:
         return f"the child table of {self.manifest.text}, column {self.column.text}"
@@ -188,7 +188,7 @@ Source: TypeAlias = ByName | ByTag | ChildOf
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class GrowthAllowance:
     """What may be bought of cells that nobody could know of when the plan was made."""
 
     max_cells: int
@@ -208,15 +208,15 @@ class Manifest:
     table_id: str
     """A lower-case UUID, also where the user gave a dashboard URL; empty until `source` is resolved."""
     runs: tuple[Run, ...]
-    place: Place
+    place: Location
     """Where `metadata.name` stands."""
-    table_place: Place
+    table_place: Location
     """Where `spec.table` stands, or `spec.tables`."""
     source: Source | None = None
     """How the table is found; None where its id is written."""
-    depends_on: tuple[Named, ...] = ()
+    depends_on: tuple[NameAt, ...] = ()
     """Names of the manifests that come before this one."""
-    growth: Growth | None = None
+    growth: GrowthAllowance | None = None
 
     @property
     def table(self) -> str:
@@ -224,7 +224,7 @@ class Manifest:
         return str(self.source) if self.source is not None else f"table {self.table_id}"
 
     @property
-    def upstream(self) -> tuple[Named, ...]:
+    def upstream(self) -> tuple[NameAt, ...]:
         """The manifests that come before this one, the one that fills its table included."""
         return (*self.depends_on, self.source.manifest) if isinstance(self.source, ChildOf) else self.depends_on
 

@@ -24,7 +24,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SnapshotOrigin:
     """Where a plan that was not made from the live tables has them from: `plan --live-snapshot`."""
 
     taken_at: str

@@ -9,7 +9,7 @@ from enum import StrEnum
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
 from reconciler.model.observed import CellState, Column
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 
 FORMAT_VERSION = "1.0"
 
@@ -163,7 +163,7 @@ class CellCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class RolloutResult:
     """How the first portion of a run that has a `rollout` came out so far."""
 
     first: int
@@ -182,7 +182,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class ExpectedGrowth:
     """A manifest whose table is filled while the plan is applied: nobody knows yet how many cells fall due there."""
 
     manifest: str
@@ -195,7 +195,7 @@ class Growth:
     less; None where nobody knows, and then nothing is applied."""
     max_credits: Decimal | None
     """Likewise; None where nobody knows."""
-    place: Place
+    place: Location
     """Where the manifest names its table."""
     labels: Mapping[str, str] = field(default_factory=dict)
     max_rows: int | None = None
@@ -210,7 +210,7 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
-class RunLine:
+class PlannedRun:
     """A run of a manifest, whether or not it has calls: what a person wants listed."""
 
     address: str
@@ -223,7 +223,7 @@ class RunLine:
     """Cells in its scope."""
     states: CellCounts | None = None
     """Those cells by what they show; None where rows were left unread."""
-    trial: Trial | None = None
+    trial: RolloutResult | None = None
     refresh: Refresh | None = None
     stale_before: datetime | None = None
     """With a calendar: its last date, in its own time zone; a cell last run before it is stale."""
@@ -245,7 +245,7 @@ class PlannedTable:
     """Digest of the output columns' configurations."""
     cells: CellCounts | None
     """None where rows were left unread (`model/read_scope.py`)."""
-    runs: tuple[RunLine, ...] = ()
+    runs: tuple[PlannedRun, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     ledger_version: int = 0
     """`TableHistory.version` that this plan was made from; an intent is a compare-and-set on it."""
@@ -263,7 +263,7 @@ class PlannedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenCall:
+class CallInDoubt:
     """A call in doubt: what `plan` shows until evidence or a person ends it."""
 
     id: str
@@ -288,7 +288,7 @@ class Pending:
     manifest: str
     waits_for: str
     """The table, in words; text from the manifest."""
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,14 +350,14 @@ class Plan:
     tables: tuple[PlannedTable, ...] = ()
     calls: tuple[Call, ...] = ()
     skipped: tuple[Skip, ...] = ()
-    in_doubt: tuple[OpenCall, ...] = ()
-    diagnostics: tuple[Problem, ...] = ()
+    in_doubt: tuple[CallInDoubt, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     """Each makes the plan errored: a table that could not be read, a column that does not exist."""
     include: tuple[str, ...] = ()
     """`--target` selectors."""
     exclude: tuple[str, ...] = ()
     """`--exclude` selectors."""
-    growth: tuple[Growth, ...] = ()
+    growth: tuple[ExpectedGrowth, ...] = ()
     pending: tuple[Pending, ...] = ()
     manifest_digests: Mapping[str, str] = field(default_factory=dict)
     """Name → digest of each manifest of which something may be bought under this plan: what its approval rests on."""

@@ -29,7 +29,7 @@ from reconciler.model.observed import TableSnapshot, TableStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcut:
+class ReadScope:
     """What a reader may leave out of a table."""
 
     rows: frozenset[str] | None = None
@@ -38,10 +38,10 @@ class Shortcut:
     """True where full counters make the rows superfluous."""
 
 
-WHOLE = Shortcut()
+WHOLE = ReadScope()
 
 
-def shortcut(manifests: Iterable[Manifest], history: TableHistory, shows_within_seconds: float) -> Shortcut:
+def read_scope_of(manifests: Iterable[Manifest], history: TableHistory, shows_within_seconds: float) -> ReadScope:
     """Return what a plan for the manifests of one table needs of it."""
     runs = [run for manifest in manifests for run in manifest.runs]
     if not runs or any(run.selection is not None for run in runs) or not _is_quiet(history, shows_within_seconds):
@@ -49,9 +49,9 @@ def shortcut(manifests: Iterable[Manifest], history: TableHistory, shows_within_
     rows: set[str] = set()
     for run in runs:
         if run.rows is None:
-            return Shortcut(header_may_do=all(run.mode is Mode.NEW and run.rows is None for run in runs))
+            return ReadScope(header_may_do=all(run.mode is Mode.NEW and run.rows is None for run in runs))
         rows.update(named.text for named in run.rows)
-    return Shortcut(rows=frozenset(rows))
+    return ReadScope(rows=frozenset(rows))
 
 
 def _is_quiet(history: TableHistory, shows_within_seconds: float) -> bool:
@@ -63,12 +63,12 @@ def _is_quiet(history: TableHistory, shows_within_seconds: float) -> bool:
     )
 
 
-def header_is_enough(allowed: Shortcut, status: TableStatus, rows: int, output_columns: int) -> bool:
+def header_is_enough(allowed: ReadScope, status: TableStatus, rows: int, output_columns: int) -> bool:
     """Say whether a header's counters prove that nothing is due, under either reading of what they count."""
     return allowed.header_may_do and status.is_finished and status.cells_completed == rows * output_columns
 
 
-def rows_one_by_one(allowed: Shortcut, rows: int, pages: int) -> bool:
+def rows_one_by_one(allowed: ReadScope, rows: int, pages: int) -> bool:
     """Say whether single rows, and one more look at the header behind them, are fewer requests than all pages."""
     return allowed.rows is not None and len(allowed.rows) + 1 < pages and len(allowed.rows) < rows
 
@@ -86,7 +86,7 @@ def suffices(snapshot: TableSnapshot, manifests: Iterable[Manifest]) -> bool:
     return all(run.rows is not None and all(row.text in read for row in run.rows) for run in runs)
 
 
-def narrowed(snapshot: TableSnapshot, allowed: Shortcut) -> TableSnapshot:
+def narrowed(snapshot: TableSnapshot, allowed: ReadScope) -> TableSnapshot:
     """Return the table with nothing but the rows that matter, by id, so that a plan is the same however it was read."""
     if allowed.rows is None:
         return snapshot

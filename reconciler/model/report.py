@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.history import CallState
-from reconciler.model.plan import Call, Growth, OpenCall, Plan, SkipReason, Trial
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, RolloutResult, SkipReason
 
 
 class ExitCode(IntEnum):
@@ -31,7 +31,7 @@ class HeldBack:
 
     address: str
     table_id: str
-    trial: Trial
+    trial: RolloutResult
     cells: int
     """Due, and not sent."""
 
@@ -40,7 +40,7 @@ class HeldBack:
 class Outgrown:
     """More fell due while the plan was applied than its `allow_growth` lets one apply buy: nothing of it is sent."""
 
-    growth: Growth
+    growth: ExpectedGrowth
     cells: int
     """What fell due, with what was bought of it before."""
     credits: Decimal | None
@@ -65,7 +65,7 @@ class Report:
     plan_id: str
     results: tuple[CallResult, ...] = ()
     stop: Stop | None = None
-    in_doubt: tuple[OpenCall, ...] = ()
+    in_doubt: tuple[CallInDoubt, ...] = ()
     """Calls of earlier applies that still are in doubt."""
     unrecorded: tuple[str, ...] = ()
     """Ids of calls whose outcome the ledger did not keep."""

@@ -25,7 +25,7 @@ from reconciler.model import row_set
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, cell_tests, key
 from reconciler.model.observed import Column
 from reconciler.model.regex import Pattern
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, quote
 
 Answers: TypeAlias = Mapping[str, Sequence[Any]]
@@ -38,7 +38,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|[^0-9A-Za-z]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
-class Selector:
+class RowFilter:
     """A condition over the columns of one table."""
 
     key: str
@@ -52,20 +52,20 @@ class Selector:
         return row_set.to_flags(self._meets(answers, rows), rows)
 
 
-def selectors(conditions: Iterable[Condition], columns: Sequence[Column]) -> tuple[Selector, ...]:
+def row_filters(conditions: Iterable[Condition], columns: Sequence[Column]) -> tuple[RowFilter, ...]:
     """Compile conditions, equal ones once; those that name a column the table does not have are left out."""
     names = _Names(columns)
-    found: dict[str, Selector] = {}
+    found: dict[str, RowFilter] = {}
     for condition in conditions:
         asked = [names.find(test.column) for test in cell_tests(condition)]
         name = key(condition)
         if name not in found and None not in asked:
             keys = frozenset(column.key for column in asked if column is not None)
-            found[name] = Selector(name, keys, _compiled(condition, names))
+            found[name] = RowFilter(name, keys, _compiled(condition, names))
     return tuple(found.values())
 
 
-def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Problem]:
+def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Diagnostic]:
     """Return a problem for each test of a column that the table does not have."""
     names = _Names(columns)
     problems = []
@@ -74,7 +74,7 @@ def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Pro
             guess = did_you_mean(test.column, [column.key for column in columns])
             listed = ", ".join(quote(column.key) for column in columns[:10])
             hint = "" if guess else f"Its columns are {listed or 'none'}."
-            problems.append(Problem(test.place, f"the table has no column {quote(test.column)}{guess}", hint))
+            problems.append(Diagnostic(test.place, f"the table has no column {quote(test.column)}{guess}", hint))
     return problems
 
 

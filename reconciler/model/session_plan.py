@@ -3,9 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from reconciler.model.change import Against
+from reconciler.model.change import ChangeImpact
 from reconciler.model.limits import Limits
-from reconciler.model.origin import Origin, Taken
+from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.model.plan import Plan, Violation
 
 
@@ -19,9 +19,9 @@ class SessionPlan(Plan):
     """Limits that it passes. Such a plan is shown, and refused by `apply`."""
     limits: Limits
     """The limits that it was checked against."""
-    against: Against | None = None
+    against: ChangeImpact | None = None
     """What changed since another revision, if the plan was asked to compare."""
-    taken: Taken | None = None
+    taken: SnapshotOrigin | None = None
     """None: it was made from the live tables, not from a snapshot of them."""
     paths: tuple[str, ...] = ()
     """Where its manifests were read, as named; empty: where the project file says."""

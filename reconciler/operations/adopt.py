@@ -8,7 +8,7 @@ from reconciler.model.attempt import Actor
 from reconciler.model.observed import TableSnapshot
 from reconciler.planning import adoption
 from reconciler.text.numbers import counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 def adopt_done(
@@ -32,7 +32,7 @@ def adopt_done(
             continue
         if not snapshot.is_finished:
             tables[table] = ApiError(
-                f"{clean(snapshot.name)}: table {table} is running, so what is done in it cannot be adopted yet",
+                f"{one_line(snapshot.name)}: table {table} is running, so what is done in it cannot be adopted yet",
                 hint="Adopt it once it is idle.",
             )
             continue

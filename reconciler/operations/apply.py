@@ -9,21 +9,21 @@ from dataclasses import replace
 
 from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import ReconcilerError
-from reconciler.ledger.lease_keeper import Leases
+from reconciler.ledger.lease_keeper import LeaseKeeper
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
-from reconciler.operations.observe import Look, Wanted, look
+from reconciler.operations.observe import Observation, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
-from reconciler.operations.send import Tools, send
+from reconciler.operations.send import ApplyContext, send
 from reconciler.planning.status import total
-from reconciler.planning.waves import above, parted
+from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
-from reconciler.spending.doubt import Verdict
+from reconciler.spending.doubt import DoubtEnding
 from reconciler.spending.wait import LONGEST_POLL_SECONDS
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 PAUSE_SECONDS = 1.0
 """Before a table is polled again whose header says idle and whose pages do not."""
@@ -33,8 +33,8 @@ LOOK_AGAIN_AFTER_SECONDS = 10.0
 
 
 def apply(
-    wanted: Wanted,
-    tools: Tools,
+    wanted: Targets,
+    tools: ApplyContext,
     approve: Callable[[Plan], str],
     saved: SavedPlan | None = None,
     wait_for: Callable[[Report, Collection[str]], Report] | None = None,
@@ -68,7 +68,7 @@ def apply(
         )
         return report if wait_for is None else wait_for(report, ())
     seconds = tools.settings.project.api.spend.lease_seconds
-    with Leases(
+    with LeaseKeeper(
         tools.ledger,
         tables,
         tools.actor,
@@ -91,15 +91,17 @@ def apply(
             last = _look_for_apply(wanted, tables, tools)
             final = permit.plan(wanted, last, settings, permit.left(last))
         _record(last.verdicts, leases, tools)
-        work = _Waves(wanted, settings, tools, leases, permit, proposed, plan_id, wait_for)
+        work = WaveRunner(wanted, settings, tools, leases, permit, proposed, plan_id, wait_for)
         return work.send(final, seen, last)
 
 
-def _look_for_apply(wanted: Wanted, tables: Collection[str], tools: Tools) -> Look:
-    return look(wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile)
+def _look_for_apply(wanted: Targets, tables: Collection[str], tools: ApplyContext) -> Observation:
+    return observe_tables(
+        wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile
+    )
 
 
-def _record(verdicts: Iterable[Verdict], leases: Leases, tools: Tools) -> None:
+def _record(verdicts: Iterable[DoubtEnding], leases: LeaseKeeper, tools: ApplyContext) -> None:
     """Write what the live tables proved about calls in doubt, before anything is sent on the strength of it."""
     quiet = tools.settings.project.api.spend.quiet_seconds
     for verdict in verdicts:
@@ -141,20 +143,20 @@ def _waiting_for_tables(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ..
     for call in due.waiting:
         cells[call.address, call.table_id] = cells.get((call.address, call.table_id), 0) + call.cells
     return tuple(
-        Unsent(address, table, count, f"its table is {clean(shown[table])}")
+        Unsent(address, table, count, f"its table is {one_line(shown[table])}")
         for (address, table), count in cells.items()
     )
 
 
-class _Waves:
+class WaveRunner:
     """Sends what was approved wave by wave, and nothing else; looks again between two waves."""
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: Targets,
         settings: Settings,
-        tools: Tools,
-        leases: Leases,
+        tools: ApplyContext,
+        leases: LeaseKeeper,
         permit: Permit,
         proposed: Plan,
         plan_id: str,
@@ -178,7 +180,7 @@ class _Waves:
         self._report = Report(plan_id)
         permit.has_begun = True
 
-    def send(self, due: Plan, first: Look, last: Look) -> Report:
+    def send(self, due: Plan, first: Observation, last: Observation) -> Report:
         """Send everything that is `due`, the first wave at once; raises nothing.
 
         `first` is the look that the plan was proposed from, `last` the one that `due` was planned from.
@@ -254,7 +256,7 @@ class _Waves:
             return {}
         found = {}
         for call in calls:
-            upstream = above(call.manifest, self._wanted.manifests) & manifests.keys()
+            upstream = upstream_of(call.manifest, self._wanted.manifests) & manifests.keys()
             reason = tables.get(call.table_id) or next((manifests[name] for name in sorted(upstream)), "")
             if reason:
                 found[call.id] = reason
@@ -294,7 +296,7 @@ class _Waves:
         _record(seen.verdicts, self._leases, self._tools)
         return due
 
-    def _within_growth(self, due: Plan, seen: Look) -> Plan:
+    def _within_growth(self, due: Plan, seen: Observation) -> Plan:
         """Drop all that has grown of a manifest where it is more than may be bought of it under the plan."""
         whole = self._permit.whole
         assert whole is not None

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from reconciler.errors import SettingsError
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 PRIVATE = 0o600
 """The mode of new files: plans and reports say which tables there are and what was spent on them."""
@@ -138,5 +138,5 @@ def _standard_stream(there: os.stat_result) -> int | None:
 def refuse_own_files(option: str, path: str, kept: Iterable[Path]) -> None:
     """Raise SettingsError if the file of an option is one that the project itself needs."""
     if os.path.realpath(path) in map(os.path.realpath, kept):
-        message = f"{option} names a file of the project, so nothing was read or sent: {clean(path)}"
+        message = f"{option} names a file of the project, so nothing was read or sent: {one_line(path)}"
         raise SettingsError(message, hint="Name another file.")

@@ -13,7 +13,7 @@ from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.origin import Origin
 from reconciler.settings.provenance import git_state, is_ci
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
 
 
@@ -64,12 +64,12 @@ def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[st
         return
     if is_ci(environment):
         raise SettingsError(
-            f"there is no ledger at {clean(ledger.location)}, and in CI a command makes none: a new one would not know "
+            f"there is no ledger at {one_line(ledger.location)}, and in CI a command makes none: a new one would not know "
             "what was bought before, and all of it would be bought again",
             hint="Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
             "If this file is kept and really is to begin empty, run `reconciler ledger init` once.",
         )
-    tell(f"There is no ledger at {clean(ledger.location)} yet: it is created with its first record.")
+    tell(f"There is no ledger at {one_line(ledger.location)} yet: it is created with its first record.")
 
 
 def origin(settings: Settings) -> Origin:

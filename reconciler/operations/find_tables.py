@@ -12,7 +12,7 @@ from reconciler.documents.snapshot_file import LiveSnapshot
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.manifest import ByName, ByTag, Manifest
 from reconciler.model.observed import ListedTable, TableHeader, TableIndex
-from reconciler.planning.table_lookup import Facts, Resolution, resolve
+from reconciler.planning.table_lookup import KnownTables, Resolution, resolve
 from reconciler.settings.settings import Settings
 
 _WHO_ARE_YOU = (401, 403)
@@ -29,7 +29,7 @@ class Lister(Protocol):
         """Return the header of each table, or why it cannot be read. Raises Refused on 401 and 403."""
 
 
-class Directory:
+class CachedLister:
     """A lister that asks another one for everything once at most: one look at the workspace for several questions."""
 
     def __init__(self, lister: Lister) -> None:
@@ -55,7 +55,7 @@ class Directory:
         return {table: self.headers[table] for table in wanted}
 
 
-class KeptTables:
+class SnapshotLister:
     """A lister over a snapshot: what manifests named when it was taken, and no more."""
 
     def __init__(self, kept: LiveSnapshot) -> None:
@@ -89,7 +89,7 @@ class KeptTables:
 
 def find(manifests: Sequence[Manifest], every: Sequence[Manifest], lister: Lister) -> Resolution:
     """Find the tables of `manifests`, which are as written; `every` holds all there are. Raises Refused on 401, 403."""
-    facts = Facts(where=" in the snapshot of the live tables" if isinstance(lister, KeptTables) else "")
+    facts = KnownTables(where=" in the snapshot of the live tables" if isinstance(lister, SnapshotLister) else "")
     while True:
         found = resolve(manifests, every, facts)
         if not found.asks:
@@ -110,7 +110,7 @@ def _listed(lister: Lister) -> tuple[ListedTable, ...] | ApiError:
         return error
 
 
-def find_floor(settings: Settings, lister: Lister) -> Settings:
+def resolve_base(settings: Settings, lister: Lister) -> Settings:
     """Find the tables of the manifests that `--limits-from` holds a plan to. Raises Refused on 401 and 403.
 
     A label that a base's manifest carries counts for its tables whatever a change calls them. Where a table of it is
@@ -128,7 +128,7 @@ def find_floor(settings: Settings, lister: Lister) -> Settings:
     return replace(settings, floor=replace(floor, manifests=(*found.manifests, *rest), unknown=unknown))
 
 
-def index_of(manifests: Iterable[Manifest], tables: Iterable[str], directory: Directory) -> TableIndex | None:
+def index_of(manifests: Iterable[Manifest], tables: Iterable[str], directory: CachedLister) -> TableIndex | None:
     """Return what a snapshot keeps of a directory, so that the manifests resolve to its `tables` again.
 
     It names every table that shares its name with one of them, for else a name would look unique that is not, and no

@@ -14,7 +14,7 @@ from reconciler.errors import ApiError, BadResponse, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.manifests import from_table
 from reconciler.manifests.find_files import find_files, may_hold_manifests
-from reconciler.manifests.from_table import Fate, Wish
+from reconciler.manifests.from_table import ImportOptions, ImportOutcome
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.attempt import Actor
 from reconciler.model.manifest import Manifest
@@ -36,7 +36,7 @@ class ImportedTable:
     table_id: str
     name: str
     """What the table is called; text from the API."""
-    fate: Fate
+    fate: ImportOutcome
     """`written`, or why not: `unchanged`, `kept`, `claimed`, `empty`."""
     path: Path
     """The file of its manifest."""
@@ -64,16 +64,16 @@ class Choice:
     """Every root table of the workspace."""
 
 
-def shelf_of(settings: Settings, out: Path | None, wish: Wish, *, force: bool) -> "Shelf":
+def shelf_of(settings: Settings, out: Path | None, wish: ImportOptions, *, force: bool) -> "ManifestFolder":
     """Read the manifests there are; `out` is the folder of new ones. Raises ManifestError, SettingsError."""
     folder = out or _folder(settings)
     if out is not None and wish.revision is not None:
         check_owner(settings, [out / "manifest.yaml"])
-    return Shelf(folder, _present(settings, folder), wish, _schema(settings, folder), force=force)
+    return ManifestFolder(folder, _present(settings, folder), wish, _schema(settings, folder), force=force)
 
 
 def import_tables(
-    shelf: "Shelf",
+    shelf: "ManifestFolder",
     choice: Choice,
     reader: Reader,
     ledger: Ledger,
@@ -102,7 +102,7 @@ def import_tables(
     yield from _written(shelf, kept, names, said)
 
 
-def _found(shelf: "Shelf", reader: Reader, tell: Callable[[str], None]) -> "Shelf":
+def _found(shelf: "ManifestFolder", reader: Reader, tell: Callable[[str], None]) -> "ManifestFolder":
     """Find the tables that manifests claim without naming their ids; asks nothing if there is no such manifest."""
     found = find(shelf.present, shelf.present, reader)
     for problem in found.problems:
@@ -157,12 +157,12 @@ def _schema(settings: Settings, folder: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ManifestFolder:
     """The manifests there are, and how new ones are written."""
 
     folder: Path
     present: tuple[Manifest, ...]
-    wish: Wish
+    wish: ImportOptions
     schema: str | None
     force: bool
 
@@ -202,7 +202,7 @@ class Shelf:
 
 
 def _written(
-    shelf: Shelf, seen: Mapping[str, Seen], names: Mapping[str, str], adopted: Mapping[str, str]
+    shelf: ManifestFolder, seen: Mapping[str, Seen], names: Mapping[str, str], adopted: Mapping[str, str]
 ) -> Iterator[ImportedTable | ApiError]:
     for each in seen.values():
         if not isinstance(each, ApiError):
@@ -211,7 +211,7 @@ def _written(
     yield from (each for each in seen.values() if isinstance(each, ApiError))
 
 
-def _write_one(shelf: Shelf, header: TableHeader, name: str, adopted: str) -> ImportedTable:
+def _write_one(shelf: ManifestFolder, header: TableHeader, name: str, adopted: str) -> ImportedTable:
     """Write one table's manifest if it has none; return what became of it."""
     claims = shelf.claims(header.id)
     path = shelf.path(name)
@@ -219,7 +219,7 @@ def _write_one(shelf: Shelf, header: TableHeader, name: str, adopted: str) -> Im
     is_elsewhere = bool(claims) and (len(claims) > 1 or not shelf.is_alone(claims[0]))
     there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
     fate = from_table.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
-    if fate is Fate.WRITTEN and text is not None:
+    if fate is ImportOutcome.WRITTEN and text is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text, SHARED)
     columns = len(from_table.listed(header.columns))

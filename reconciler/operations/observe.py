@@ -19,22 +19,22 @@ from reconciler.model.history import TableHistory
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import TableIndex, TableSnapshot
 from reconciler.model.plan import Plan
-from reconciler.model.read_scope import shortcut
+from reconciler.model.read_scope import read_scope_of
 from reconciler.operations.find_tables import Lister, find
 from reconciler.operations.profile import Phase, Profile
 from reconciler.planning.planner import make_plan
 from reconciler.planning.rules import Rules
-from reconciler.planning.scopes import select
+from reconciler.planning.scopes import select_runs
 from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
-from reconciler.spending.doubt import Verdict, judge
+from reconciler.spending.doubt import DoubtEnding, judge
 from reconciler.text.digest import digest
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Targets:
     """The manifests of one run of the program."""
 
     manifests: tuple[Manifest, ...]
@@ -48,7 +48,7 @@ class Wanted:
     """All manifests as written, selected or not."""
     written: tuple[Manifest, ...] = ()
     """Those selected, as written."""
-    unresolved: tuple[Problem, ...] = ()
+    unresolved: tuple[Diagnostic, ...] = ()
     """Why a manifest's table is not known."""
     pending: tuple[Manifest, ...] = ()
     """Those whose table is not there yet."""
@@ -64,13 +64,13 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """One look at ledger and API, in that order: a call begun after the recall changes a table's version."""
 
     snapshots: Mapping[str, TableSnapshot]
     histories: Mapping[str, TableHistory]
     """With every provable ending in place."""
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[DoubtEnding, ...]
     """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
     unreadable: Mapping[str, ApiError]
     """By table id."""
@@ -86,12 +86,12 @@ class Look:
         return datetime.fromtimestamp(max((each.recalled_at for each in self.histories.values()), default=0.0), UTC)
 
 
-def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Wanted:
+def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Targets:
     """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for
     selectors and for manifests of another project."""
     manifests = load_manifests(manifests_in_use(settings, named), settings.project_file)
-    selected = select(manifests, include, exclude)
-    return Wanted(
+    selected = select_runs(manifests, include, exclude)
+    return Targets(
         manifests=selected,
         written=selected,
         digest=digest([manifest.content() for manifest in manifests]),
@@ -102,7 +102,7 @@ def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclu
     )
 
 
-def resolve(wanted: Wanted, lister: Lister) -> Wanted:
+def resolve(wanted: Targets, lister: Lister) -> Targets:
     """Find the tables of the selected manifests, from what they say and not from what was found before.
 
     A reader is a lister. Sends nothing where every manifest names its table by id. Raises Refused on 401 and 403; what
@@ -118,8 +118,8 @@ def resolve(wanted: Wanted, lister: Lister) -> Wanted:
     )
 
 
-def look(
-    wanted: Wanted,
+def observe_tables(
+    wanted: Targets,
     tables: Collection[str],
     reader: Reader,
     ledger: Ledger,
@@ -127,7 +127,7 @@ def look(
     *,
     whole: bool = True,
     profile: Profile | None = None,
-) -> Look:
+) -> Observation:
     """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, what a plan of the wanted manifests does not need is left unread (`read_scope.py`); the look then
@@ -142,22 +142,26 @@ def look(
         if manifest.table_id in of_table:
             of_table[manifest.table_id].append(manifest)
     shows_within = spend.shows_within_seconds
-    shortcuts = {} if whole else {table: shortcut(of_table[table], recalled[table], shows_within) for table in tables}
+    shortcuts = (
+        {} if whole else {table: read_scope_of(of_table[table], recalled[table], shows_within) for table in tables}
+    )
     with profile.phase(Phase.READING):
         digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
         answers = reader.read_tables(digests, shortcuts, {table: _conditions(of_table[table]) for table in tables})
     snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
     histories: dict[str, TableHistory] = {}
-    verdicts: list[Verdict] = []
+    verdicts: list[DoubtEnding] = []
     with profile.phase(Phase.PLANNING):
         for table, snapshot in snapshots.items():
             histories[table], found = judge(recalled[table], snapshot, spend.quiet_seconds)
             verdicts += found
     unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
-    return Look(snapshots, histories, tuple(verdicts), unreadable)
+    return Observation(snapshots, histories, tuple(verdicts), unreadable)
 
 
-def keep(seen: Look, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None) -> LiveSnapshot:
+def to_snapshot(
+    seen: Observation, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None
+) -> LiveSnapshot:
     """Reduce a look to what a plan can be made from elsewhere (`documents/snapshot_file.py`)."""
     pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
     return LiveSnapshot(
@@ -171,14 +175,14 @@ def keep(seen: Look, taken_at: str, tool_version: str, base_url: str, index: Tab
     )
 
 
-def look_back(kept: LiveSnapshot, tables: Collection[str]) -> Look:
+def from_snapshot(kept: LiveSnapshot, tables: Collection[str]) -> Observation:
     """Return the look that a snapshot holds, at `tables`; one that it does not hold counts as unreadable."""
     absent = (
         "the snapshot of the live tables does not hold this one",
         "It holds what manifests named when it was taken.",
     )
     unreadable = {table: kept.unreadable.get(table, absent) for table in tables if table not in kept.snapshots}
-    return Look(
+    return Observation(
         snapshots={table: kept.snapshots[table] for table in tables if table in kept.snapshots},
         histories={table: kept.histories[table] for table in tables if table in kept.histories},
         verdicts=(),
@@ -187,7 +191,11 @@ def look_back(kept: LiveSnapshot, tables: Collection[str]) -> Look:
 
 
 def plan(
-    wanted: Wanted, seen: Look, settings: Settings, within: Approval | None = None, anyway: Approval | None = None
+    wanted: Targets,
+    seen: Observation,
+    settings: Settings,
+    within: Approval | None = None,
+    anyway: Approval | None = None,
 ) -> Plan:
     """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
     spend = settings.project.api
@@ -233,9 +241,9 @@ def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
     return [selection.where for selection in selections if selection is not None and selection.where is not None]
 
 
-def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Problem]:
+def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Diagnostic]:
     return [
-        Problem(manifest.table_place, error.message, error.hint)
+        Diagnostic(manifest.table_place, error.message, error.hint)
         for manifest in manifests
         if (error := unreadable.get(manifest.table_id)) is not None
     ]
@@ -246,7 +254,7 @@ def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapsh
     assert not snapshot.unread_rows, "a snapshot is for manifests that nobody has written yet: it needs every row"
     row_index = RowIndex(snapshot.row_ids)
     calls = tuple(
-        replace(call, has_shown=bool(evidence.movement(call, snapshot, row_index)), before={}, actor="")
+        replace(call, has_shown=bool(evidence.sign_of_landing(call, snapshot, row_index)), before={}, actor="")
         for call in history.calls
     )
     return replace(snapshot, digests={}), replace(history, calls=calls)

@@ -7,17 +7,17 @@ from reconciler.documents.saved_plan import AGAIN, SavedPlan
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
 from reconciler.model.history import PastCall
 from reconciler.model.manifest import Manifest
-from reconciler.model.plan import Growth, Plan, Violation
-from reconciler.operations.find_tables import find_floor
-from reconciler.operations.observe import Look, Wanted, plan, resolve
+from reconciler.model.plan import ExpectedGrowth, Plan, Violation
+from reconciler.operations.find_tables import resolve_base
+from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
-from reconciler.operations.send import Tools
-from reconciler.planning.waves import above
+from reconciler.operations.send import ApplyContext
+from reconciler.planning.waves import upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.limits_check import NARROW, check
-from reconciler.text.sanitize import clean
+from reconciler.spending.limits_check import NARROW, check_limits
+from reconciler.text.sanitize import one_line
 
 MOST_NAMED = 10
 
@@ -25,7 +25,7 @@ MOST_NAMED = 10
 class Permit:
     """What may be sent: what the saved plan approves, judged again with each look; without one, what was shown."""
 
-    def __init__(self, saved: SavedPlan | None, tools: Tools, *, waits: bool) -> None:
+    def __init__(self, saved: SavedPlan | None, tools: ApplyContext, *, waits: bool) -> None:
         self._saved = saved
         self._tools = tools
         self._waits = waits
@@ -37,13 +37,16 @@ class Permit:
         self.has_begun = False
         """True once something may have been sent."""
 
-    def find(self, wanted: Wanted) -> tuple[Wanted, Settings]:
+    def find(self, wanted: Targets) -> tuple[Targets, Settings]:
         """Find the tables of the manifests and of those that limits go by. Raises StalePlan where nothing stays."""
         self._manifests = wanted.written
         if self._saved is not None:
             self._refuse(self._saved.changed(wanted.written))
         with self._tools.profile.phase(Phase.READING):
-            wanted, settings = resolve(wanted, self._tools.reader), find_floor(self._tools.settings, self._tools.reader)
+            wanted, settings = (
+                resolve(wanted, self._tools.reader),
+                resolve_base(self._tools.settings, self._tools.reader),
+            )
         if self._saved is not None:
             self._refuse(self._saved.relocated(wanted.manifests, wanted.unread))
         return wanted, settings
@@ -62,7 +65,7 @@ class Permit:
         """Take what was shown to whoever approved it; a saved plan was approved before."""
         self._shown = Approval.of_calls((*proposed.calls, *proposed.waiting))
 
-    def left(self, seen: Look) -> Approval | None:
+    def left(self, seen: Observation) -> Approval | None:
         """Return what is approved still: not what changed, and not what the ledger says was sent under a saved plan.
 
         Raises StalePlan where nothing stays.
@@ -77,7 +80,7 @@ class Permit:
         left = whole if self._saved is None else whole.used_up(seen.histories, self._saved.plan_id)
         return replace(left, age_seconds=left.age_seconds + self.age_seconds)
 
-    def plan(self, wanted: Wanted, seen: Look, settings: Settings, within: Approval | None) -> Plan:
+    def plan(self, wanted: Targets, seen: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within what is approved. Raises PlanError where that must not be sent."""
         found = self.planned(wanted, seen, settings, within)
         # Where the apply waits, it sends too what its tables keep waiting now.
@@ -85,7 +88,12 @@ class Permit:
         return found
 
     def planned(
-        self, wanted: Wanted, seen: Look, settings: Settings, within: Approval | None, anyway: Approval | None = None
+        self,
+        wanted: Targets,
+        seen: Observation,
+        settings: Settings,
+        within: Approval | None,
+        anyway: Approval | None = None,
     ) -> Plan:
         """Plan within what is approved; what may grow beyond it was approved by name too."""
         # A manifest that is not approved any more stays in the plan for its doubts alone: nothing of it can be wrong.
@@ -102,7 +110,7 @@ class Permit:
         for name in approved:
             # What fills it may have been bought already, under this very plan: what has grown is approved still.
             if name in self._saved.growth and name not in growth and (source := known[name].source) is not None:
-                growth[name] = Growth(
+                growth[name] = ExpectedGrowth(
                     name, known[name].table_id, str(source), None, None, known[name].table_place, known[name].labels
                 )
         return self._saved.held(replace(found, growth=tuple(growth[name] for name in sorted(growth))))
@@ -111,9 +119,11 @@ class Permit:
         assert self._saved is not None
         self.stale = dict(stale) | self.stale
         for manifest in self._manifests:
-            for name in sorted(above(manifest.name, self._manifests) & self.stale.keys()):
+            for name in sorted(upstream_of(manifest.name, self._manifests) & self.stale.keys()):
                 if manifest.name in self._saved.manifest_digests:
-                    reason = f"`{clean(manifest.name)}` comes after `{clean(name)}`, which is not approved any more"
+                    reason = (
+                        f"`{one_line(manifest.name)}` comes after `{one_line(name)}`, which is not approved any more"
+                    )
                     self.stale.setdefault(manifest.name, reason)
         if self.stale and self.stale.keys() >= self._saved.manifest_digests.keys():
             reasons = list(self.stale.values())
@@ -130,7 +140,7 @@ def refuse_unfit(proposed: Plan, settings: Settings, sent: str = "before anythin
     """Raise PlanError if the plan must not be sent; `sent` says what of it was."""
     if proposed.errored:
         raise ErroredPlan(proposed.diagnostics)
-    refuse_violations(check(proposed, settings.limits, settings.floor), sent)
+    refuse_violations(check_limits(proposed, settings.limits, settings.floor), sent)
 
 
 def refuse_violations(violated: Sequence[Violation], sent: str = "before anything was sent") -> None:

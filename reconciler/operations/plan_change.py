@@ -9,23 +9,23 @@ from dataclasses import dataclass, replace
 
 from reconciler.manifests.compare import add_up, compare, compare_projects, lost, unreadable
 from reconciler.manifests.yaml_reader import read_documents
-from reconciler.model.change import Against, Change
+from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Cause, Plan
 from reconciler.operations import observe
-from reconciler.operations.find_tables import Directory, KeptTables, Lister, find, find_floor
-from reconciler.operations.observe import Look, Wanted
+from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
+from reconciler.operations.observe import Observation, Targets
 from reconciler.settings.revision import Revision
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PlanRequest:
     """What a plan is asked for, every table found."""
 
-    wanted: Wanted
+    wanted: Targets
     settings: Settings
     base: Revision | None
     """What to compare with."""
@@ -33,11 +33,11 @@ class Asked:
     """With a base: all manifests here, selected or not."""
     before: tuple[Manifest, ...] = ()
     """The base's."""
-    lost: tuple[Problem, ...] = ()
+    lost: tuple[Diagnostic, ...] = ()
     """Why the table of a manifest of the base is not known."""
 
     @property
-    def scope(self) -> Wanted:
+    def scope(self) -> Targets:
         """What the look must be good for: the manifests here, selected or not, and those of the base.
 
         The base's tables are read too, unless only some runs were asked for.
@@ -51,11 +51,11 @@ class Asked:
         return replace(self.wanted, manifests=tuple(each for each in manifests if each.table_id in tables))
 
 
-def find_all(wanted: Wanted, base: Revision | None, settings: Settings, lister: Lister) -> Asked:
+def find_all(wanted: Targets, base: Revision | None, settings: Settings, lister: Lister) -> PlanRequest:
     """Find the tables of every manifest that a plan depends on, with one list. Raises Refused on 401 and 403."""
     # What a snapshot holds is at hand anyway, and its words are its own.
-    lister = Directory(lister) if not isinstance(lister, KeptTables) else lister
-    asked = Asked(observe.resolve(wanted, lister), find_floor(settings, lister), base)
+    lister = CachedLister(lister) if not isinstance(lister, SnapshotLister) else lister
+    asked = PlanRequest(observe.resolve(wanted, lister), resolve_base(settings, lister), base)
     if base is None:
         return asked
     before = find(base.manifests, base.manifests, lister)
@@ -63,13 +63,13 @@ def find_all(wanted: Wanted, base: Revision | None, settings: Settings, lister: 
     return replace(asked, every=every.manifests, before=before.manifests, lost=before.problems)
 
 
-def plan_asked(asked: Asked, seen: Look) -> tuple[Plan, Against | None]:
+def plan_asked(asked: PlanRequest, seen: Observation) -> tuple[Plan, ChangeImpact | None]:
     """Make the plan; with a base each call of one cause, and say what changed and what came of it."""
     wanted, base, settings = asked.wanted, asked.base, asked.settings
     if base is None:
         return observe.plan(wanted, seen, settings), None
     manifests = tuple(manifest for manifest in asked.before if manifest.table_id in seen.snapshots)
-    before = Wanted(manifests, "", (), ())
+    before = Targets(manifests, "", (), ())
     anyway = Approval.of_calls(observe.plan(before, seen, settings).calls)
     plan = observe.plan(wanted, seen, settings, anyway=anyway)
     whole = plan
@@ -80,7 +80,7 @@ def plan_asked(asked: Asked, seen: Look) -> tuple[Plan, Against | None]:
     return plan, add_up(base.name, _changes(asked, base), plan.calls, dropped)
 
 
-def _changes(asked: Asked, base: Revision) -> Sequence[Change]:
+def _changes(asked: PlanRequest, base: Revision) -> Sequence[Change]:
     file = asked.settings.project_file
     documents = () if file is None else read_documents(file)
     changes = compare_projects(base.value, documents[0] if documents else None)

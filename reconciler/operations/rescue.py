@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.attempt import CallResult, Ending, Stop, StopCause, Ticket
-from reconciler.model.plan import Call, OpenCall
+from reconciler.model.plan import Call, CallInDoubt
 from reconciler.model.report import Report
 
 
@@ -15,7 +15,7 @@ class Witness:
 
     def __init__(self) -> None:
         self.plan_id = ""
-        self.in_doubt: Sequence[OpenCall] = ()
+        self.in_doubt: Sequence[CallInDoubt] = ()
         """Of the plan that was approved."""
         self._results: list[CallResult] = []
         self._unrecorded: list[str] = []

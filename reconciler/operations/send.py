@@ -9,25 +9,25 @@ from queue import Empty, SimpleQueue
 from reconciler.client import Reader
 from reconciler.errors import ApiError, LedgerError
 from reconciler.ledger import Ledger
-from reconciler.ledger.lease_keeper import Leases
+from reconciler.ledger.lease_keeper import LeaseKeeper
 from reconciler.model.attempt import Actor, CallResult, Ending, Stop, StopCause, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot, TableStatus
 from reconciler.model.plan import Call, Plan
-from reconciler.model.read_scope import Shortcut
+from reconciler.model.read_scope import ReadScope
 from reconciler.model.report import Report
 from reconciler.operations.profile import Phase, Profile, TimedJournal, TimedRunner
 from reconciler.settings.settings import Settings
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.protocol import Apply, Pace, Runner
-from reconciler.spending.wait import Patience, settle, wait_until_settled
+from reconciler.spending.protocol import Runner, SendTiming, SpendProtocol
+from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
 
 LONGEST_BACKOFF_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watcher:
+class ApplyEvents:
     """What an apply tells while it works."""
 
     on_result: Callable[[CallResult], None]
@@ -92,7 +92,7 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class ApplyContext:
     """What an apply works with."""
 
     settings: Settings
@@ -100,13 +100,13 @@ class Tools:
     runner: Runner
     ledger: Ledger
     actor: Actor
-    watcher: Watcher
+    watcher: ApplyEvents
     interrupt: Interrupt
     lease_timeout_seconds: float = 0.0
     profile: Profile = field(default_factory=Profile)
 
 
-def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
+def send(wave: Plan, plan_id: str, leases: LeaseKeeper, tools: ApplyContext) -> Report:
     """Send the calls of a plan, all of one wave; return what became of each."""
     unrecorded: list[str] = []
 
@@ -117,8 +117,8 @@ def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
     def pause(attempt: int) -> None:
         tools.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
 
-    pace = Pace(tools.settings.project.api.spend.send_within_seconds, elapsed, pause)
-    work = Apply(
+    pace = SendTiming(tools.settings.project.api.spend.send_within_seconds, elapsed, pause)
+    work = SpendProtocol(
         wave,
         TimedRunner(tools.runner, tools.profile),
         TimedJournal(leases, tools.profile),
@@ -142,7 +142,7 @@ def send(wave: Plan, plan_id: str, leases: Leases, tools: Tools) -> Report:
 class _LiveTables:
     """What waiting sees of the live tables; what goes wrong is told and changes nothing that was spent."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ApplyContext) -> None:
         self._tools = tools
 
     def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
@@ -176,11 +176,11 @@ def _columns_of_all(calls: Iterable[Call]) -> frozenset[str]:
     return frozenset(column for call in calls if call.mode is Mode.ALL for column in call.columns)
 
 
-def _rows_of(calls: Iterable[Call]) -> Shortcut:
-    return Shortcut(rows=frozenset(row for call in calls for row in call.rows))
+def _rows_of(calls: Iterable[Call]) -> ReadScope:
+    return ReadScope(rows=frozenset(row for call in calls for row in call.rows))
 
 
-def wait(report: Report, tools: Tools, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
+def wait(report: Report, tools: ApplyContext, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
     """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
 
     Calls that were settled before are left as they are; `others` are tables that are waited for besides. Raises
@@ -188,11 +188,11 @@ def wait(report: Report, tools: Tools, timeout_seconds: float | None, others: Co
     """
     calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
     interrupt = tools.interrupt
-    patience = Patience(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
+    patience = WaitTiming(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
     quiet = tools.settings.project.api.spend.quiet_seconds
     with tools.profile.phase(Phase.WAITING), interrupt.reading():
         waited = wait_until_settled(calls, others, _LiveTables(tools), patience, quiet, tools.watcher.on_poll)
-    results = settle(report.results, waited.snapshots)
+    results = count_cells(report.results, waited.snapshots)
     try:
         for before, result in zip(report.results, results, strict=True):
             if result.settlement is not None and before.settlement is None:

@@ -25,7 +25,7 @@ from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.manifests import from_table
-from reconciler.manifests.from_table import Wish
+from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.attempt import Actor
 from reconciler.model.plan import Plan
 from reconciler.model.report import Report
@@ -34,22 +34,22 @@ from reconciler.operations import observe, send, snapshots
 from reconciler.operations.apply import apply
 from reconciler.operations.atomic_file import write_whole
 from reconciler.operations.connection import allow_new, api_options, origin, reading_ledger
-from reconciler.operations.find_tables import Directory, KeptTables, index_of
+from reconciler.operations.find_tables import CachedLister, SnapshotLister, index_of
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
-from reconciler.operations.observe import Wanted
+from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import find_all, plan_asked
 from reconciler.operations.profile import Phase, Profile
 from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.rescue import Witness
-from reconciler.operations.send import Interrupt, Tools, Watcher
-from reconciler.planning.status import DriftReport, Standing, standing
+from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
+from reconciler.planning.status import DriftReport, Status, status_of
 from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.revision import read_revision
 from reconciler.settings.settings import Flags, Settings, load_settings
-from reconciler.spending.limits_check import check, tightest
-from reconciler.text.location import Problem
-from reconciler.text.sanitize import clean
+from reconciler.spending.limits_check import check_limits, effective_limits
+from reconciler.text.location import Diagnostic
+from reconciler.text.sanitize import one_line
 
 A_DAY_SECONDS = 86400.0
 
@@ -69,7 +69,7 @@ class SnapshotTaken:
     is_signed: bool
     unreadable: Mapping[str, ApiError]
     """By table id: these are kept as unreadable, and a plan from the file says so."""
-    unresolved: tuple[Problem, ...]
+    unresolved: tuple[Diagnostic, ...]
     """Why a manifest's table is not known."""
 
 
@@ -150,19 +150,19 @@ class Session:
         self._edges = None
         self._stack.close()
 
-    def load(self, paths: Several | Wanted = (), *, target: Several = (), exclude: Several = ()) -> Wanted:
+    def load(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Targets:
         """Read, check and select manifests; every method takes the result in the place of `paths`.
 
         Raises ManifestError with every problem of every file. Reads files and nothing else.
         """
-        if isinstance(paths, Wanted):
+        if isinstance(paths, Targets):
             return paths
         with self.profile.phase(Phase.MANIFESTS):
             return observe.load(self.settings, _each(paths), _each(target), _each(exclude))
 
     def plan(
         self,
-        paths: Several | Wanted = (),
+        paths: Several | Targets = (),
         *,
         target: Several = (),
         exclude: Several = (),
@@ -180,23 +180,25 @@ class Session:
         made, taken = origin(settings), None
         if live_snapshot is not None:
             kept = snapshots.read_snapshot(Path(live_snapshot), self._environment)
-            asked = find_all(wanted, base, settings, KeptTables(kept))
-            seen, taken = observe.look_back(kept, asked.scope.tables), snapshots.taken_of(kept, made)
+            asked = find_all(wanted, base, settings, SnapshotLister(kept))
+            seen, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
             made = replace(made, base_url=kept.base_url)
         else:
             reader, ledger = self._open()
             with self.profile.phase(Phase.READING):
                 asked = find_all(wanted, base, settings, reader)
             scope = asked.scope
-            seen = observe.look(scope, scope.tables, reader, ledger, settings, whole=False, profile=self.profile)
+            seen = observe.observe_tables(
+                scope, scope.tables, reader, ledger, settings, whole=False, profile=self.profile
+            )
         with self.profile.phase(Phase.PLANNING):
             plan, compared = plan_asked(asked, seen)
         limits, floor = asked.settings.limits, asked.settings.floor
         return SessionPlan.of(
             plan,
             origin=made,
-            violations=check(plan, limits, floor),
-            limits=tightest(limits, floor),
+            violations=check_limits(plan, limits, floor),
+            limits=effective_limits(limits, floor),
             against=compared,
             taken=taken,
             paths=wanted.named,
@@ -239,8 +241,8 @@ class Session:
         client = SpendClient(api_options(self.settings, self._environment))
         interrupt.abandons(client.abandon, reader.abandon)
         who, witness = self._actor(), Witness()
-        watcher = Watcher(witness.see, lambda _: None, lambda *lost: self._lost(witness.lose(*lost)), self._tell)
-        tools = Tools(
+        watcher = ApplyEvents(witness.see, lambda _: None, lambda *lost: self._lost(witness.lose(*lost)), self._tell)
+        tools = ApplyContext(
             self.settings, reader, client, ledger, who, watcher, interrupt, lease_timeout_seconds, self.profile
         )
 
@@ -255,7 +257,7 @@ class Session:
                 raise
             return witness.report(error)
 
-    def status(self, paths: Several | Wanted = (), *, target: Several = (), exclude: Several = ()) -> Standing:
+    def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
         """Say where the live tables stand against the manifests: per run, cells done, failed, due, blocked, in doubt.
 
         Reads whole tables, sends nothing but GET and writes nothing.
@@ -263,10 +265,10 @@ class Session:
         wanted = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._open()
         wanted = observe.resolve(wanted, reader)
-        seen = observe.look(wanted, wanted.tables, reader, ledger, self.settings)
-        return standing(observe.plan(wanted, seen, self.settings))
+        seen = observe.observe_tables(wanted, wanted.tables, reader, ledger, self.settings)
+        return status_of(observe.plan(wanted, seen, self.settings))
 
-    def drift(self, paths: Several | Wanted = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
+    def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
         """Say what is due and why, one cause for each run; sends nothing but GET and writes nothing.
 
         If a table could not be looked at, `errored` is true and the rest may be too little.
@@ -274,10 +276,10 @@ class Session:
         wanted = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._open()
         wanted = observe.resolve(wanted, reader)
-        seen = observe.look(wanted, wanted.tables, reader, ledger, self.settings, whole=False)
+        seen = observe.observe_tables(wanted, wanted.tables, reader, ledger, self.settings, whole=False)
         return DriftReport(observe.plan(wanted, seen, self.settings))
 
-    def snapshot(self, file: Named, paths: Several | Wanted = (), *, unsigned: bool = False) -> SnapshotTaken:
+    def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
         """Write what planning needs of the live tables to a file, for `plan(live_snapshot=…)`; no value, no prompt.
 
         Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`. Raises OSError.
@@ -286,9 +288,9 @@ class Session:
         wanted = self.load(paths)
         made = origin(self.settings)
         reader, ledger = self._open()
-        directory = Directory(reader)
+        directory = CachedLister(reader)
         wanted = observe.resolve(wanted, directory)
-        seen = observe.look(wanted, wanted.tables, reader, ledger, self.settings)
+        seen = observe.observe_tables(wanted, wanted.tables, reader, ledger, self.settings)
         data = snapshots.encoded(seen, made, index_of(wanted.written, wanted.tables, directory), key)
         write_whole(Path(file), data)
         unresolved = tuple(sorted(wanted.unresolved))
@@ -317,7 +319,7 @@ class Session:
         table is found, OSError.
         """
         choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
-        shelf = shelf_of(self.settings, None if out is None else Path(out), Wish(adopt, fill), force=force)
+        shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         reader, ledger = self._open()
         if adopt is not None:
             allow_new(ledger, self._environment, self._tell)
@@ -371,13 +373,13 @@ def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
     found = [(text, from_table.table_id(text)) for text in named]
     for text, identity in found:
         if identity is None:
-            shown = clean(text)
+            shown = one_line(text)
             message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
             raise SettingsError(message, hint="Copy the table's address from the dashboard.")
     return tuple(identity for _, identity in found if identity is not None)
 
 
-def _waiting(tools: Tools, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
+def _waiting(tools: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
     """Return what waits for a wave; all waves together have `timeout_seconds`."""
     waited = 0.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from reconciler.documents.snapshot_file import MAX_FILE_BYTES, LiveSnapshot, decode, encode
 from reconciler.errors import SettingsError
 from reconciler.model.observed import TableIndex
-from reconciler.model.origin import Origin, Taken
-from reconciler.operations.observe import Look, keep
+from reconciler.model.origin import Origin, SnapshotOrigin
+from reconciler.operations.observe import Observation, to_snapshot
 from reconciler.settings.settings import read_snapshot_key
 
 
@@ -21,9 +21,9 @@ def signing_key(environment: Mapping[str, str], *, unsigned: bool) -> bytes | No
     return key
 
 
-def encoded(seen: Look, made: Origin, index: TableIndex | None, key: bytes | None) -> bytes:
+def encoded(seen: Observation, made: Origin, index: TableIndex | None, key: bytes | None) -> bytes:
     """Return a look as a file holds it."""
-    return encode(keep(seen, made.created_at, made.tool_version, made.base_url, index), key)
+    return encode(to_snapshot(seen, made.created_at, made.tool_version, made.base_url, index), key)
 
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:
@@ -33,11 +33,11 @@ def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:
     return decode(data, read_snapshot_key(environment))
 
 
-def taken_of(kept: LiveSnapshot, made: Origin) -> Taken:
+def taken_of(kept: LiveSnapshot, made: Origin) -> SnapshotOrigin:
     """Say of a plan made now where it has the live tables from."""
     try:
         taken_at = datetime.fromisoformat(kept.taken_at)
     except ValueError:
         raise SettingsError("the snapshot does not say when it was taken") from None
     age = (datetime.fromisoformat(made.created_at) - taken_at).total_seconds()
-    return Taken(kept.taken_at, max(0, int(age)), kept.digest, kept.verified)
+    return SnapshotOrigin(kept.taken_at, max(0, int(age)), kept.digest, kept.verified)

@@ -16,7 +16,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Call, Reason
 from reconciler.planning.cell_decision import DONE_STATES
-from reconciler.planning.ledger_view import Memory
+from reconciler.planning.ledger_view import LedgerView
 from reconciler.text.digest import short_digest
 
 MOST_CELLS = 10_000
@@ -35,7 +35,7 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
     `manifest/run` that will ask for the revision; it is for people.
     """
     row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
-    memory = Memory(history, snapshot, row_index, shows_within_seconds=0.0)
+    memory = LedgerView(history, snapshot, row_index, shows_within_seconds=0.0)
     columns = [column for column in snapshot.columns if not column.is_input]
     taken = {
         column.id: row_set.from_flags(snapshot.states[column.id].translate(DONE_STATES))

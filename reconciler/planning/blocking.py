@@ -10,12 +10,12 @@ from typing import TypeAlias
 from reconciler.model import row_set
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Skip, SkipReason, WaitsFor
-from reconciler.planning.cell_decision import DONE_STATES, Verdict
+from reconciler.planning.cell_decision import DONE_STATES, Decision
 
 Waits: TypeAlias = dict[str, tuple[WaitsFor, ...]]
 """Column id → what its blocked cells wait for."""
 
-IS_BLOCKED = bytes(verdict == Verdict.BLOCKED for verdict in range(256))
+IS_BLOCKED = bytes(verdict == Decision.BLOCKED for verdict in range(256))
 """Translation table from a verdict to 1 where it is BLOCKED."""
 
 
@@ -48,7 +48,7 @@ def waits_for(
     columns: Mapping[str, Column],
 ) -> tuple[WaitsFor, ...]:
     """Return what the column's cells wait for that were judged to be blocked in `rows`; `columns` go by id."""
-    if Verdict.BLOCKED not in verdicts:
+    if Decision.BLOCKED not in verdicts:
         return ()
     held = row_set.from_flags(verdicts.translate(IS_BLOCKED)) & rows
     return tuple(

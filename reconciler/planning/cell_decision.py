@@ -26,7 +26,7 @@ _STATES = {state.value: state for state in CellState} | {CellState.PENDING_IDLE.
 """What a state's bits mean for the decision: on an idle table, what is pending is as good as empty."""
 
 
-class Verdict(IntEnum):
+class Decision(IntEnum):
     """What becomes of a cell in this plan; 0 is kept for cells out of scope. The last two are decided of whole runs."""
 
     DUE = 1
@@ -90,40 +90,40 @@ class CellFacts:
         return replace(cls.of_byte(byte & ~NEVER_BOUGHT), never_bought=True)
 
 
-def decide(mode: Mode, cell: CellFacts) -> Verdict:
+def decide(mode: Mode, cell: CellFacts) -> Decision:
     """Say whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
     holds = _state_holds(mode, cell)
     if holds is not None:
         return holds
     if cell.in_doubt:
-        return Verdict.IN_DOUBT
+        return Decision.IN_DOUBT
     if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
-        return Verdict.IN_PROGRESS
+        return Decision.IN_PROGRESS
     if cell.state is CellState.UNKNOWN:
-        return Verdict.UNKNOWN_STATUS
+        return Decision.UNKNOWN_STATUS
     if mode is Mode.NEW and cell.state is CellState.FAILED:
-        return Verdict.FAILED
+        return Decision.FAILED
     if cell.spent and mode is Mode.NEW:
-        return Verdict.NOT_STARTED
+        return Decision.NOT_STARTED
     if cell.spent and mode is Mode.FAILED:
-        return Verdict.ATTEMPTS_EXHAUSTED
+        return Decision.ATTEMPTS_EXHAUSTED
     if cell.never_bought and cell.state is not CellState.EMPTY:
-        return Verdict.AGE_UNKNOWN
+        return Decision.AGE_UNKNOWN
     if cell.missing_inputs:
-        return Verdict.MISSING_INPUTS
+        return Decision.MISSING_INPUTS
     if cell.blocked:
-        return Verdict.BLOCKED
-    return Verdict.DUE
+        return Decision.BLOCKED
+    return Decision.DUE
 
 
-def _state_holds(mode: Mode, cell: CellFacts) -> Verdict | None:
+def _state_holds(mode: Mode, cell: CellFacts) -> Decision | None:
     """The verdict of a cell that already is where its run wants it, or None."""
     if mode is Mode.ALL:
-        return Verdict.SATISFIED if cell.spent else None
+        return Decision.SATISFIED if cell.spent else None
     if is_done(cell.state):
-        return Verdict.DONE
+        return Decision.DONE
     if mode is Mode.FAILED and cell.state is CellState.EMPTY:
-        return Verdict.SATISFIED
+        return Decision.SATISFIED
     return None
 
 
@@ -151,14 +151,14 @@ def leaves_alone(mode: Mode, cell: CellFacts) -> bool:
 _EVERY_BYTE = tuple(CellFacts.of_byte(byte) for byte in range(256))
 
 VERDICTS: dict[Mode, bytes] = {mode: bytes(decide(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
-"""Mode → translation table from a facts byte to its Verdict."""
+"""Mode → translation table from a facts byte to its Decision."""
 
 REFRESH_VERDICTS = bytes(decide(Mode.ALL, CellFacts.of_refresh_byte(byte)) for byte in range(256))
 """The same for a run with a `refresh`."""
 
 
 def verdicts_of(run: Run) -> bytes:
-    """Return the translation table from a facts byte to its Verdict that holds for `run`."""
+    """Return the translation table from a facts byte to its Decision that holds for `run`."""
     return VERDICTS[run.mode] if run.refresh is None else REFRESH_VERDICTS
 
 
@@ -168,22 +168,22 @@ LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts
 DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
 """Translation table from a state byte to 1 where the cell is done."""
 
-WAITS_FOR_OTHERS = bytes(verdict in (Verdict.BLOCKED, Verdict.WAITING) for verdict in range(256))
+WAITS_FOR_OTHERS = bytes(verdict in (Decision.BLOCKED, Decision.WAITING) for verdict in range(256))
 """Translation table from a verdict to 1 where the cell may fall due once others have ended."""
 
 IS_PENDING = bytes(byte == CellState.PENDING for byte in range(256))
 """Translation table from a state byte to 1 where the cell is PENDING."""
 
-IS_DUE = bytes(verdict == Verdict.DUE for verdict in range(256))
+IS_DUE = bytes(verdict == Decision.DUE for verdict in range(256))
 """Translation table from a verdict to 1 where it is DUE."""
 
 
-def _replacing(verdict: Verdict, by: Verdict) -> bytes:
+def _replacing(verdict: Decision, by: Decision) -> bytes:
     return bytes(range(256)).replace(bytes([verdict]), bytes([by]))
 
 
-WHILE_RUNNING = _replacing(Verdict.NOT_STARTED, Verdict.IN_PROGRESS)
+WHILE_RUNNING = _replacing(Decision.NOT_STARTED, Decision.IN_PROGRESS)
 """Translation table of verdicts for a table that runs: what was bought and is empty may be about to start."""
 
-INSTEAD_OF_DUE = {verdict: _replacing(Verdict.DUE, verdict) for verdict in (Verdict.HELD_BACK, Verdict.WAITING)}
-"""Verdict → translation table that gives it to every due cell."""
+INSTEAD_OF_DUE = {verdict: _replacing(Decision.DUE, verdict) for verdict in (Decision.HELD_BACK, Decision.WAITING)}
+"""Decision → translation table that gives it to every due cell."""

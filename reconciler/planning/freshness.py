@@ -10,34 +10,34 @@ from itertools import compress
 from math import ceil, inf
 
 from reconciler.model import row_set
-from reconciler.model.manifest import At, Dates, Every, Refresh
+from reconciler.model.manifest import Calendar, CalendarDates, MaxAge, Refresh
 from reconciler.model.observed import Column
 from reconciler.planning.cell_decision import AWAITED, NEVER_BOUGHT, SPENT
-from reconciler.planning.ledger_view import Memory
+from reconciler.planning.ledger_view import LedgerView
 
 
 class Freshness:
     """A `refresh` at the moment at which the ledger was recalled."""
 
-    def __init__(self, refresh: Refresh, recalled_at: float, dates: Mapping[At, Dates]) -> None:
+    def __init__(self, refresh: Refresh, recalled_at: float, dates: Mapping[Calendar, CalendarDates]) -> None:
         """Take that moment in seconds since the epoch, by the store's clock, and where the calendars stand at it."""
         self._refresh = refresh
         self._recalled_at = recalled_at
-        self._dates = dates[refresh] if isinstance(refresh, At) else None
+        self._dates = dates[refresh] if isinstance(refresh, Calendar) else None
 
     @property
     def stale_before(self) -> datetime | None:
         """The calendar's last date."""
         return None if self._dates is None else self._dates.last
 
-    def facts(self, memory: Memory, column: Column) -> int:
+    def facts(self, memory: LedgerView, column: Column) -> int:
         """Return the bits of a column's facts that a `refresh` decides by (`planning/cell_decision.py`)."""
         ages = memory.ages(column)
         fresh = row_set.from_flags(self._is_fresh(ages))
         never_bought = row_set.from_flags(bytes(age == inf for age in ages))
         return fresh * SPENT | (memory.awaited(column) & ~fresh) * AWAITED | never_bought * NEVER_BOUGHT
 
-    def next_due(self, memory: Memory, columns: Iterable[Column], rows: int) -> datetime | None:
+    def next_due(self, memory: LedgerView, columns: Iterable[Column], rows: int) -> datetime | None:
         """Return when the first of the cells that are fresh now falls due; None where none is, or nobody can tell."""
         flags = row_set.to_flags(rows, memory.rows)
         oldest = -inf
@@ -47,7 +47,7 @@ class Freshness:
             oldest = max(oldest, max(fresh, default=-inf))
         if oldest == -inf:
             return None
-        if isinstance(self._refresh, Every):
+        if isinstance(self._refresh, MaxAge):
             # A call's beginning, and so its end of being fresh, is the same however late one looks.
             return datetime.fromtimestamp(ceil(self._recalled_at - oldest + self._refresh.seconds), UTC)
         assert self._dates is not None
@@ -55,7 +55,7 @@ class Freshness:
 
     def _is_fresh(self, ages: Iterable[float]) -> bytes:
         """Return a flag an age: not yet as old as the `refresh` says; exactly at a calendar's date is fresh."""
-        if isinstance(self._refresh, Every):
+        if isinstance(self._refresh, MaxAge):
             too_old = self._refresh.seconds
             return bytes(age < too_old for age in ages)
         last = self.stale_before

@@ -11,14 +11,14 @@ from decimal import Decimal
 from reconciler.model.limits import Prices
 from reconciler.model.manifest import ChildOf, Manifest, Run
 from reconciler.model.observed import Column, TableSnapshot
-from reconciler.model.plan import Call, Growth
+from reconciler.model.plan import Call, ExpectedGrowth
 from reconciler.planning.scopes import columns_of
 from reconciler.spending.limits_check import priced
 
 
 def growth(
     manifests: Iterable[Manifest], calls: Sequence[Call], snapshots: Mapping[str, TableSnapshot], prices: Prices
-) -> tuple[Growth, ...]:
+) -> tuple[ExpectedGrowth, ...]:
     """Return the manifests whose tables the calls fill, or that are filled from such a one, by name.
 
     `snapshots` go by table id; the table of one of the manifests may be missing.
@@ -61,14 +61,14 @@ def _filling(source: ChildOf, calls: Iterable[Call]) -> dict[tuple[str, str], in
 
 def _growth(
     manifest: Manifest, source: ChildOf, rows: int | None, snapshot: TableSnapshot | None, prices: Prices
-) -> Growth:
+) -> ExpectedGrowth:
     allowed = manifest.growth
     most = None if rows is None or snapshot is None else _most_cells(manifest.runs, snapshot, rows)
     bounds = [
         *([] if allowed is None else [allowed.max_cells]),
         *([] if most is None else [sum(cells for _, cells in most)]),
     ]
-    found = Growth(
+    found = ExpectedGrowth(
         manifest=manifest.name,
         table_id=manifest.table_id,
         because=f"{source.manifest.text}/{source.column.text}",

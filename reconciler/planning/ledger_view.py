@@ -11,7 +11,7 @@ from reconciler.model.observed import Column, TableSnapshot
 from reconciler.spending import evidence
 
 
-class Memory:
+class LedgerView:
     """One table's history laid over its snapshot."""
 
     def __init__(
@@ -153,4 +153,4 @@ def _is_awaited(
     """
     if call.settled or call.has_shown or call.age_seconds >= shows_within_seconds:
         return False
-    return not evidence.movement(call, snapshot, row_index)
+    return not evidence.sign_of_landing(call, snapshot, row_index)

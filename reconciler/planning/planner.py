@@ -12,12 +12,12 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Pending, Plan, PlannedTable, Skip
 from reconciler.planning.growth import growth
 from reconciler.planning.rules import Rules
-from reconciler.planning.table_plan import Part
+from reconciler.planning.table_plan import TablePlan
 from reconciler.planning.table_planner import TablePlanner
-from reconciler.planning.waves import in_turn, not_yet
+from reconciler.planning.waves import blocked_manifests, in_turn
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 
 
 def make_plan(
@@ -25,7 +25,7 @@ def make_plan(
     snapshots: Mapping[str, TableSnapshot],
     histories: Mapping[str, TableHistory],
     rules: Rules,
-    unreadable: Sequence[Problem] = (),
+    unreadable: Sequence[Diagnostic] = (),
     *,
     pending: Sequence[Manifest] = (),
     within: Approval | None = None,
@@ -45,7 +45,7 @@ def make_plan(
     for manifest in sorted(manifests, key=lambda manifest: (manifest.name, manifest.table_id)):
         by_table.setdefault(manifest.table_id, []).append(manifest)
     waiting: frozenset[str] = frozenset()
-    planned: dict[str, Part] = {}
+    planned: dict[str, TablePlan] = {}
     while True:
         for table, owners in by_table.items():
             is_new = table not in planned or any(owner.name in waiting for owner in owners)
@@ -55,7 +55,7 @@ def make_plan(
         parts = list(planned.values())
         calls = [call for part in parts for call in part.calls]
         before = waiting
-        waiting |= not_yet(manifests, calls, (skip for part in parts for skip in part.skipped))
+        waiting |= blocked_manifests(manifests, calls, (skip for part in parts for skip in part.skipped))
         if waiting == before:
             break
     ordered = in_turn(manifests, calls)

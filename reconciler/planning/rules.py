@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.limits import Prices
-from reconciler.model.manifest import At, Dates
+from reconciler.model.manifest import Calendar, CalendarDates
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +17,5 @@ class Rules:
     """Q of `spend.md`."""
     shows_within_seconds: float
     """How long after its intent an accepted call may show nothing in its table: `Spend.shows_within_seconds`."""
-    dates: Mapping[At, Dates] = field(default_factory=dict)
+    dates: Mapping[Calendar, CalendarDates] = field(default_factory=dict)
     """For every calendar of the manifests, at the moment at which the ledger was recalled."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from reconciler.errors import SettingsError
 from reconciler.model import condition, row_set
-from reconciler.model.manifest import ByTag, Manifest, Mode, Named, Run, Selection
+from reconciler.model.manifest import ByTag, Manifest, Mode, NameAt, Run, Selection
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.row_filter import unknown_columns
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import did_you_mean
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Scope:
 
 def scopes(
     manifests: Sequence[Manifest], snapshot: TableSnapshot, row_index: Mapping[str, int]
-) -> tuple[list[Scope], list[Problem]]:
+) -> tuple[list[Scope], list[Diagnostic]]:
     """Resolve every run of `manifests`, all of which name this table.
 
     Returns the scopes, `all` before the other modes and else in document order, and a problem for each name that the
     table does not have, and for each condition that its rows were not asked about.
     """
     found: list[Scope] = []
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     columns = _Columns(snapshot)
     claimed: dict[str, Manifest] = {}
     for manifest in manifests:
@@ -66,7 +66,7 @@ class _Columns:
         self._by_id = {column.id: column for column in snapshot.columns}
         self._by_key = {column.key: column for column in snapshot.columns}
 
-    def resolve(self, run: Run, problems: list[Problem]) -> tuple[Column, ...]:
+    def resolve(self, run: Run, problems: list[Diagnostic]) -> tuple[Column, ...]:
         """Return the run's columns, adding a problem for each name that is not an output column."""
         if run.columns is None:
             return tuple(column for column in self._outputs if column.is_meant_by_silence)
@@ -78,20 +78,22 @@ class _Columns:
                 problems.append(self._unknown(named))
             elif column.is_input:
                 message = f"column {_quoted(named.text)} is an input column; input cells are never run"
-                problems.append(Problem(named.place, message, "Remove it from `columns`."))
+                problems.append(Diagnostic(named.place, message, "Remove it from `columns`."))
             elif column.id in chosen:
-                problems.append(Problem(named.place, f"column {_quoted(named.text)} is named twice, by key and by id"))
+                problems.append(
+                    Diagnostic(named.place, f"column {_quoted(named.text)} is named twice, by key and by id")
+                )
             else:
                 chosen[column.id] = column
         return tuple(sorted(chosen.values(), key=lambda column: self._order[column.id]))
 
-    def _unknown(self, named: Named) -> Problem:
+    def _unknown(self, named: NameAt) -> Diagnostic:
         message = f"the table has no column {_quoted(named.text)}"
         guess = did_you_mean(named.text, [column.key for column in self._outputs])
         if guess:
-            return Problem(named.place, message + guess)
+            return Diagnostic(named.place, message + guess)
         keys = ", ".join(_quoted(column.key) for column in self._outputs[:10])
-        return Problem(named.place, message, f"Its output columns are {keys or 'none'}.")
+        return Diagnostic(named.place, message, f"Its output columns are {keys or 'none'}.")
 
 
 def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
@@ -99,7 +101,7 @@ def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
     return _Columns(snapshot).resolve(run, [])
 
 
-def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Problem]) -> int:
+def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Diagnostic]) -> int:
     if run.selection is not None:
         return _selected(run.selection, snapshot, problems)
     if run.rows is None:
@@ -108,13 +110,13 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
     for named in run.rows:
         index = row_index.get(named.text)
         if index is None:
-            problems.append(Problem(named.place, f"the table has no row {_quoted(named.text)}", "Was it deleted?"))
+            problems.append(Diagnostic(named.place, f"the table has no row {_quoted(named.text)}", "Was it deleted?"))
         else:
             known.append(index)
     return row_set.of_indexes(known, len(snapshot.row_ids))
 
 
-def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Problem]) -> int:
+def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diagnostic]) -> int:
     """Return the rows that meet a selection; none, and a problem, where nobody can tell."""
     count = len(snapshot.row_ids)
     rows = row_set.every_row(count)
@@ -126,24 +128,26 @@ def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Prob
             # Only of a file that was taken for other manifests: a look asks the rows about every condition it serves.
             message = "which rows meet this condition is not in the snapshot of the live tables"
             hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
-            problems.append(Problem(selection.place, message, hint))
+            problems.append(Diagnostic(selection.place, message, hint))
         if flags is None or unknown:
             return 0
         rows = row_set.from_flags(flags)
     return rows if selection.limit is None else row_set.first(rows, selection.limit, count)
 
 
-def _claims(manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]) -> Iterable[Problem]:
+def _claims(
+    manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]
+) -> Iterable[Diagnostic]:
     """Two documents over one column, one naming it by key and one by id, show only against the live table."""
     for column in columns:
         owner = claimed.setdefault(column.id, manifest)
         if owner is not manifest:
             place = _place_of(run, column)
             message = f"column {_quoted(column.key)} of this table is claimed by `{owner.name}` too ({owner.place})"
-            yield Problem(place, message, "Each table and column belongs to one manifest.")
+            yield Diagnostic(place, message, "Each table and column belongs to one manifest.")
 
 
-def _place_of(run: Run, column: Column) -> Place:
+def _place_of(run: Run, column: Column) -> Location:
     for named in run.columns or ():
         if named.text in (column.key, column.id):
             return named.place
@@ -151,10 +155,10 @@ def _place_of(run: Run, column: Column) -> Place:
 
 
 def _quoted(text: str) -> str:
-    return f"`{clean(text)}`"
+    return f"`{one_line(text)}`"
 
 
-def select(manifests: Sequence[Manifest], include: Sequence[str], exclude: Sequence[str]) -> tuple[Manifest, ...]:
+def select_runs(manifests: Sequence[Manifest], include: Sequence[str], exclude: Sequence[str]) -> tuple[Manifest, ...]:
     """Keep the runs that a selector of `include` names (all where it is empty) and none of `exclude` does.
 
     A selector is a manifest's name, `name/run`, or `label=value`. One that matches nothing is a SettingsError.

@@ -10,12 +10,22 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.manifest import Mode, Refresh
-from reconciler.model.plan import Call, CellCounts, OpenCall, Pending, Plan, PlannedTable, Reason, RunLine, SkipReason
-from reconciler.text.location import Problem
+from reconciler.model.plan import (
+    Call,
+    CallInDoubt,
+    CellCounts,
+    Pending,
+    Plan,
+    PlannedRun,
+    PlannedTable,
+    Reason,
+    SkipReason,
+)
+from reconciler.text.location import Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
-class RunStanding:
+class RunStatus:
     """One run of a manifest."""
 
     address: str
@@ -51,7 +61,7 @@ class RunStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class TableStanding:
+class ManifestStatus:
     """A manifest's table."""
 
     manifest: str
@@ -62,18 +72,18 @@ class TableStanding:
     rows: int
     cells: CellCounts | None
     """Of every output column, in a run's scope or not; None where rows were left unread."""
-    runs: tuple[RunStanding, ...]
+    runs: tuple[RunStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Status:
     """Everything the manifests name."""
 
-    tables: tuple[TableStanding, ...]
+    tables: tuple[ManifestStatus, ...]
     calls: int
     """What an apply would send now."""
-    in_doubt: tuple[OpenCall, ...]
-    diagnostics: tuple[Problem, ...]
+    in_doubt: tuple[CallInDoubt, ...]
+    diagnostics: tuple[Diagnostic, ...]
     pending: tuple[Pending, ...] = ()
     """Manifests whose table is not there yet."""
 
@@ -92,17 +102,17 @@ class Drift:
     """As `Call.table_name`."""
     refresh: Refresh | None = None
     stale_before: datetime | None = None
-    """As in `RunLine`."""
+    """As in `PlannedRun`."""
 
 
-def standing(plan: Plan) -> Standing:
+def status_of(plan: Plan) -> Status:
     """Read a plan as a status."""
     skipped: dict[tuple[str, str, SkipReason], int] = {}
     for skip in plan.skipped:
         key = (skip.table_id, skip.address, skip.reason)
         skipped[key] = skipped.get(key, 0) + skip.cells
     due = {(each.table_id, each.address): each for each in _drifts(plan, plan.calls)}
-    return Standing(
+    return Status(
         tables=tuple(_table(table, skipped, due) for table in plan.tables),
         calls=len(plan.calls),
         in_doubt=plan.in_doubt,
@@ -139,13 +149,13 @@ def _drifts(plan: Plan, calls: Iterable[Call]) -> tuple[Drift, ...]:
     return tuple(found.values())
 
 
-def _refreshed(run: RunLine | None) -> tuple[Refresh | None, datetime | None]:
+def _refreshed(run: PlannedRun | None) -> tuple[Refresh | None, datetime | None]:
     return (None, None) if run is None else (run.refresh, run.stale_before)
 
 
 def _table(
     table: PlannedTable, skipped: Mapping[tuple[str, str, SkipReason], int], due: Mapping[tuple[str, str], Drift]
-) -> TableStanding:
+) -> ManifestStatus:
     def count(address: str, reason: SkipReason) -> int:
         return skipped.get((table.table_id, address, reason), 0)
 
@@ -153,7 +163,7 @@ def _table(
     for run in table.runs:
         drift = due.get((table.table_id, run.address))
         runs.append(
-            RunStanding(
+            RunStatus(
                 address=run.address,
                 mode=run.mode,
                 revision=run.revision,
@@ -173,7 +183,7 @@ def _table(
                 next_due=run.next_due,
             )
         )
-    return TableStanding(
+    return ManifestStatus(
         table.manifest,
         table.table_id,
         table.name,

@@ -12,7 +12,7 @@ from reconciler.errors import ApiError
 from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest
 from reconciler.model.manifest_order import depths
 from reconciler.model.observed import FINDER_KIND, Column, ListedTable, TableHeader
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.numbers import counted
 from reconciler.text.phrases import did_you_mean, quote
 
@@ -23,7 +23,7 @@ MOST_COMPARED = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class KnownTables:
     """What is known of the workspace so far."""
 
     listed: Sequence[ListedTable] | ApiError | None = None
@@ -40,7 +40,7 @@ class Resolution:
 
     manifests: tuple[Manifest, ...] = ()
     """Those whose table is known, each with its id; one found by tag once for each of its tables."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
     pending: tuple[Manifest, ...] = ()
     """Those whose table is not there yet: nothing has filled it."""
     unread: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ class _Found:
     """What is known of one manifest's table; with neither tables nor anything else, it is pending."""
 
     tables: tuple[str, ...] = ()
-    problem: Problem | None = None
+    problem: Diagnostic | None = None
     is_unread: bool = False
     asks_for_list: bool = False
     asks_for_headers: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class _Found:
         return not (self.tables or self.problem or self.is_asking)
 
 
-def resolve(manifests: Sequence[Manifest], every: Sequence[Manifest], facts: Facts) -> Resolution:
+def resolve(manifests: Sequence[Manifest], every: Sequence[Manifest], facts: KnownTables) -> Resolution:
     """Find the tables of `manifests`; `every` holds all there are, for a parent need not be among them.
 
     The manifests have passed `ordering.wrong_order`, so that every parent is there and none waits for itself.
@@ -117,7 +117,7 @@ def _with_parents(manifests: Iterable[Manifest], every: Mapping[str, Manifest]) 
 class _Search:
     """Finds one manifest's table after the other, parents first."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: KnownTables) -> None:
         self._facts = facts
         self.found: dict[str, _Found] = {}
         self._by_name: dict[str, list[str]] = {}
@@ -146,7 +146,7 @@ class _Search:
             return self._tagged(manifest.table_place, source)
         return self._named(manifest.table_place, source)
 
-    def _named(self, place: Place, source: ByName) -> _Found:
+    def _named(self, place: Location, source: ByName) -> _Found:
         tables = self._by_name.get(source.name, [])
         unclear = self._unnamed + tables.count("")
         if unclear:
@@ -161,7 +161,7 @@ class _Search:
         hint = f"There are {_some(sorted(self._by_name))}. " if self._by_name and not guess else ""
         return _wrong(place, message + guess, f"{hint}A child table is found with `child_of` or by its id.")
 
-    def _tagged(self, place: Place, source: ByTag) -> _Found:
+    def _tagged(self, place: Location, source: ByTag) -> _Found:
         tables = self._by_tag.get(source.tag, [])
         if "" in tables:
             return _unclear(place, tables.count(""), f"carries the tag {quote(source.tag)}")
@@ -219,7 +219,7 @@ class _Search:
         return f"`{table}`" if isinstance(header, ApiError) else f"`{table}` ({quote(header.name)})"
 
 
-def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column]) -> Problem | None:
+def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column]) -> Diagnostic | None:
     """Say what is wrong with the column that is to fill the child table."""
     text, place = source.column.text, source.column.place
     by_id = {column.id: column for column in header.columns}
@@ -229,25 +229,25 @@ def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column
     if column is None:
         guess = _guess(text, keys)
         hint = "" if guess else f"A `{FINDER_KIND}` column fills a child table. {there_are}"
-        return Problem(place, f"{quote(header.name)} has no column {quote(text)}{guess}", hint)
+        return Diagnostic(place, f"{quote(header.name)} has no column {quote(text)}{guess}", hint)
     if column.kind != FINDER_KIND:
         kind = quote(column.kind)
         message = f"column {quote(text)} of {quote(header.name)} fills no child table: it is of kind {kind}"
-        return Problem(place, message, there_are)
+        return Diagnostic(place, message, there_are)
     return None
 
 
-def _wrong(place: Place, message: str, hint: str) -> _Found:
-    return _Found(problem=Problem(place, message, hint))
+def _wrong(place: Location, message: str, hint: str) -> _Found:
+    return _Found(problem=Diagnostic(place, message, hint))
 
 
-def _unclear(place: Place, count: int, what: str) -> _Found:
+def _unclear(place: Location, count: int, what: str) -> _Found:
     message = f"{counted(count, 'table')} in the list cannot be read and {what}"
     return replace(_wrong(place, message, "Write the id of the table that is meant."), is_unread=True)
 
 
-def _unread(place: Place, error: ApiError) -> _Found:
-    return _Found(problem=Problem(place, error.message, error.hint), is_unread=True)
+def _unread(place: Location, error: ApiError) -> _Found:
+    return _Found(problem=Diagnostic(place, error.message, error.hint), is_unread=True)
 
 
 def _guess(text: str, names: Iterable[str]) -> str:

@@ -14,17 +14,17 @@ from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh
 from reconciler.model.observed import Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
     Call,
+    CallInDoubt,
     Cause,
     CellCounts,
-    OpenCall,
+    PlannedRun,
     PlannedTable,
     Reason,
-    RunLine,
+    RolloutResult,
     Skip,
     SkipReason,
-    Trial,
 )
-from reconciler.model.read_scope import narrowed, shortcut, suffices
+from reconciler.model.read_scope import narrowed, read_scope_of, suffices
 from reconciler.planning import blocking
 from reconciler.planning.cell_decision import (
     AWAITED,
@@ -39,16 +39,16 @@ from reconciler.planning.cell_decision import (
     STATE_BITS,
     WAITS_FOR_OTHERS,
     WHILE_RUNNING,
-    Verdict,
+    Decision,
     verdicts_of,
 )
 from reconciler.planning.freshness import Freshness
-from reconciler.planning.ledger_view import Memory
+from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.rules import Rules
 from reconciler.planning.scopes import Scope, scopes
-from reconciler.planning.table_plan import Part, skips_of
-from reconciler.planning.waves import Turns, is_on_trial, portion, trial
+from reconciler.planning.table_plan import TablePlan, skips_of
+from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest, short_digest
@@ -56,7 +56,7 @@ from reconciler.text.digest import digest, short_digest
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
 
 
-_Decided: TypeAlias = tuple[Scope, int, int, dict[Verdict, int]]
+_Decided: TypeAlias = tuple[Scope, int, int, dict[Decision, int]]
 """A column in a scope: the rows due, the rows harmless to cover, and the cells that no scope takes, by verdict."""
 
 
@@ -77,7 +77,7 @@ class TablePlanner:
         assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
         self._manifests = manifests
         self._whole = snapshot
-        self._snapshot = snapshot = narrowed(snapshot, shortcut(manifests, history, rules.shows_within_seconds))
+        self._snapshot = snapshot = narrowed(snapshot, read_scope_of(manifests, history, rules.shows_within_seconds))
         self._history = history
         self._rules = rules
         self._within = within
@@ -85,7 +85,7 @@ class TablePlanner:
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
-        self._memory = Memory(history, snapshot, self._row_index, rules.shows_within_seconds)
+        self._memory = LedgerView(history, snapshot, self._row_index, rules.shows_within_seconds)
         self._freshness: dict[Refresh, Freshness] = {
             run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
             for manifest in manifests
@@ -99,24 +99,24 @@ class TablePlanner:
         """Column id → rows due in any scope."""
         self._waits: dict[str, blocking.Waits] = {}
         """By address."""
-        self._trials: dict[str, Trial | None] = {}
+        self._trials: dict[str, RolloutResult | None] = {}
         """Address → how the first portion of a run with a rollout came out."""
         self._held_up: dict[tuple[str, str], int] = {}
         """Address and column id → approved cells that wait for others."""
         self._portions: dict[str, dict[str, int]] = {}
         """Address → column id → the due rows that may go first."""
 
-    def plan(self) -> Part:
+    def plan(self) -> TablePlan:
         """Return the table's share of the plan; a name the table does not have leaves it without calls."""
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
-        part = Part(diagnostics=problems)
+        part = TablePlan(diagnostics=problems)
         part.in_doubt = [self._open_call(call) for call in self._history.calls if call.is_open]
         if problems:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
-        self._trials = {scope.address: trial(scope, self._snapshot, self._memory) for scope in found}
+        self._trials = {scope.address: rollout_result(scope, self._snapshot, self._memory) for scope in found}
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
-        skipped: dict[tuple[str, Verdict], int] = {}
+        skipped: dict[tuple[str, Decision], int] = {}
         for column, verdicts in self._decide(found):
             for scope, due, harmless, others in verdicts:
                 cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
@@ -201,12 +201,12 @@ class TablePlanner:
             self._waits.setdefault(scope.address, {})[column.id] = waits
             yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
 
-    def _withheld(self, scope: Scope, column: Column) -> Verdict | None:
+    def _withheld(self, scope: Scope, column: Column) -> Decision | None:
         """Return why nothing of a scope is due although its cells are; None where that is not so."""
         if scope.manifest.name in self._waiting or is_on_trial(scope, column, self._memory):
-            return Verdict.WAITING
+            return Decision.WAITING
         tried = self._trials[scope.address]
-        return Verdict.HELD_BACK if tried is not None and tried.is_breached else None
+        return Decision.HELD_BACK if tried is not None and tried.is_breached else None
 
     def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
@@ -251,25 +251,25 @@ class TablePlanner:
             spent = self._memory.exhausted(column, run.mode, run.max_attempts)
         return spent * SPENT | self._memory.awaited(column) * AWAITED
 
-    def _count(self, verdicts: bytes, rows: int, due: int, taken: int) -> dict[Verdict, int]:
+    def _count(self, verdicts: bytes, rows: int, due: int, taken: int) -> dict[Decision, int]:
         """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
         left = row_set.to_flags(row_set.from_flags(verdicts) & (rows & ~taken) * 0xFF, self._rows)
-        counts = {verdict: left.count(verdict) for verdict in Verdict}
-        del counts[Verdict.DUE]  # it was not approved
+        counts = {verdict: left.count(verdict) for verdict in Decision}
+        del counts[Decision.DUE]  # it was not approved
         if not self._snapshot.is_finished:
-            counts[Verdict.WAITING_FOR_TABLE] = row_set.count(due)
+            counts[Decision.WAITING_FOR_TABLE] = row_set.count(due)
         return counts
 
-    def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> Turns:
+    def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> WaveOrder:
         behind: dict[str, int] = {}
         for address, of_scope in cells.items():
             for each in of_scope.values():
                 rest = each.due & ~self._portions[address][each.column]
                 behind[each.column] = behind.get(each.column, 0) | rest
         columns = sorted(self._snapshot.columns, key=lambda column: self._depths.get(column.id, 0))
-        return Turns.of([column for column in columns if not column.is_input], self._due, behind, self._depths)
+        return WaveOrder.of([column for column in columns if not column.is_input], self._due, behind, self._depths)
 
-    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells], turns: Turns) -> Iterator[Call]:
+    def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells], turns: WaveOrder) -> Iterator[Call]:
         columns = [cells[column.id] for column in scope.columns]
         for cause, of_cause in self._by_cause(scope, columns):
             for wave, of_wave in turns.parted(of_cause):
@@ -318,7 +318,7 @@ class TablePlanner:
             credits=prices.sum((self._columns[column], len(indexes)) for column, indexes in due.items()),
             reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
             covered=covered,
-            before={column: evidence.marks(self._snapshot, column, indexes) for column, indexes in due.items()},
+            before={column: evidence.cell_marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: self._columns[column].config_digest for column in ids},
             kinds={column: self._columns[column].kind for column in ids},
             prices={column: prices.sum([(self._columns[column], 1)]) for column in ids},
@@ -344,10 +344,10 @@ class TablePlanner:
         unread = self._whole.unread_rows if scope.run.rows is None else 0
         return len(scope.columns) * (row_set.count(scope.rows) + unread)
 
-    def _open_call(self, call: PastCall) -> OpenCall:
+    def _open_call(self, call: PastCall) -> CallInDoubt:
         quiet_for = max(0.0, self._rules.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
         is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
-        return OpenCall(
+        return CallInDoubt(
             call.id,
             call.address,
             call.table_id,
@@ -383,9 +383,9 @@ class TablePlanner:
             is_awaited=self._memory.is_awaiting,
         )
 
-    def _run_line(self, scope: Scope) -> RunLine:
+    def _run_line(self, scope: Scope) -> PlannedRun:
         freshness = None if scope.run.refresh is None else self._freshness[scope.run.refresh]
-        return RunLine(
+        return PlannedRun(
             scope.address,
             scope.run.mode,
             scope.run.revision,

@@ -10,8 +10,8 @@ from reconciler.model import row_set
 from reconciler.model.manifest import Manifest
 from reconciler.model.manifest_order import before
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from reconciler.model.plan import Call, Skip, SkipReason, Trial
-from reconciler.planning.ledger_view import Memory
+from reconciler.model.plan import Call, RolloutResult, Skip, SkipReason
+from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells
 from reconciler.planning.scopes import Scope
 
@@ -24,7 +24,7 @@ _UNSETTLED = frozenset(
 """A manifest with such cells is not at rest: what comes after it has to wait."""
 
 
-def trial(scope: Scope, snapshot: TableSnapshot, memory: Memory) -> Trial | None:
+def rollout_result(scope: Scope, snapshot: TableSnapshot, memory: LedgerView) -> RolloutResult | None:
     """Say how the first portion of a scope came out, over the columns that it is complete for; None without rollout."""
     rollout = scope.run.rollout
     if rollout is None:
@@ -36,10 +36,10 @@ def trial(scope: Scope, snapshot: TableSnapshot, memory: Memory) -> Trial | None
             states = snapshot.states[column.id]
             cells += len(portion)
             failed += sum(states[row] == CellState.FAILED for row in portion)
-    return Trial(rollout.first, rollout.max_failed, cells, failed)
+    return RolloutResult(rollout.first, rollout.max_failed, cells, failed)
 
 
-def portion(scope: Scope, column: Column, due: int, rows: int, memory: Memory) -> int:
+def portion(scope: Scope, column: Column, due: int, rows: int, memory: LedgerView) -> int:
     """Return which of a column's due rows may go before the portion is known to be good: all, where it is complete."""
     rollout = scope.run.rollout
     if rollout is None:
@@ -48,7 +48,7 @@ def portion(scope: Scope, column: Column, due: int, rows: int, memory: Memory) -
     return due if missing <= 0 else row_set.of_indexes(row_set.indexes(due, rows)[:missing], rows)
 
 
-def is_on_trial(scope: Scope, column: Column, memory: Memory) -> bool:
+def is_on_trial(scope: Scope, column: Column, memory: LedgerView) -> bool:
     """Say whether a column's first portion was bought and has not shown yet: then nobody can say how it came out."""
     rollout = scope.run.rollout
     if rollout is None:
@@ -58,7 +58,7 @@ def is_on_trial(scope: Scope, column: Column, memory: Memory) -> bool:
     return any(awaited[row] for row in portion)
 
 
-def _tried(scope: Scope, column: Column, memory: Memory) -> list[int]:
+def _tried(scope: Scope, column: Column, memory: LedgerView) -> list[int]:
     """Rows that were tried, in order; of a run that names its rows only those: the others may be left unread."""
     tried = memory.tried(column, scope.run.mode, scope.run.revision)
     if scope.run.rows is None:
@@ -69,7 +69,7 @@ def _tried(scope: Scope, column: Column, memory: Memory) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class WaveOrder:
     """When the cells of a table are sent: first portions and what needs no trial, upstream first, then all the rest."""
 
     early: Mapping[str, int]
@@ -82,7 +82,7 @@ class Turns:
     @classmethod
     def of(
         cls, columns: Sequence[Column], due: Mapping[str, int], behind: Mapping[str, int], depths: Mapping[str, int]
-    ) -> "Turns":
+    ) -> "WaveOrder":
         """Give each column its turns; `columns` come upstream first, `behind` holds the rows behind a portion.
 
         A cell waits for what is due upstream in its row. In a cycle nobody waits: none of its cells could ever begin.
@@ -91,15 +91,15 @@ class Turns:
         late: dict[str, int] = {}
         rows: dict[str, int] = {}
         for column in columns:
-            above = [other for other in column.upstream if other in early and depths[other] < depths[column.id]]
+            upstream_of = [other for other in column.upstream if other in early and depths[other] < depths[column.id]]
             wanted = due.get(column.id, 0)
             waiting = behind.get(column.id, 0)
-            for other in above:
+            for other in upstream_of:
                 waiting |= wanted & rows[other]
             rows[column.id] = waiting
-            before = [early[other] for other in above if due.get(other, 0) & ~rows[other] & wanted & ~waiting]
+            before = [early[other] for other in upstream_of if due.get(other, 0) & ~rows[other] & wanted & ~waiting]
             early[column.id] = max(before, default=0) + 1
-            late[column.id] = max((late[other] for other in above if rows[other] & waiting), default=0) + 1
+            late[column.id] = max((late[other] for other in upstream_of if rows[other] & waiting), default=0) + 1
         begun = max((early[column] for column in early if due.get(column, 0) & ~rows[column]), default=0)
         return cls(early, {column: wave + begun for column, wave in late.items()}, rows)
 
@@ -114,7 +114,7 @@ class Turns:
         return sorted(waves.items())
 
 
-def not_yet(manifests: Iterable[Manifest], calls: Iterable[Call], skipped: Iterable[Skip]) -> frozenset[str]:
+def blocked_manifests(manifests: Iterable[Manifest], calls: Iterable[Call], skipped: Iterable[Skip]) -> frozenset[str]:
     """Return the manifests that may not begin: one that comes first is not at rest, and nothing of it is due."""
     begun = {call.manifest for call in calls}
     unsettled = {skip.address.partition("/")[0] for skip in skipped if skip.reason in _UNSETTLED}
@@ -140,7 +140,7 @@ def parted(calls: Sequence[Call]) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
     return tuple(call for call in calls if call.wave == first), tuple(call for call in calls if call.wave > first)
 
 
-def above(name: str, manifests: Iterable[Manifest]) -> frozenset[str]:
+def upstream_of(name: str, manifests: Iterable[Manifest]) -> frozenset[str]:
     """Return the names of all manifests that come before one."""
     known = {manifest.name: manifest for manifest in manifests}
     found: set[str] = set()

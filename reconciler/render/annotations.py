@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.numbers import counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 MOST = 10
 """Of one kind; GitHub's own limit for a step."""
@@ -37,10 +37,10 @@ class Annotation:
     level: Level
     title: str
     message: str
-    place: Place | None = None
+    place: Location | None = None
 
 
-def of_problems(problems: Sequence[Problem], title: str = "Problem in a manifest") -> list[Annotation]:
+def of_problems(problems: Sequence[Diagnostic], title: str = "Problem in a manifest") -> list[Annotation]:
     """Return an error for each problem."""
     return [
         Annotation(Level.ERROR, title, " ".join(part for part in (each.message, each.hint) if part), each.place)
@@ -62,17 +62,17 @@ def of_plan(content: Mapping[str, Any], headline: str) -> list[Annotation]:
     return [*found, Annotation(Level.NOTICE, "Plan", headline)]
 
 
-def problems_of(content: Mapping[str, Any]) -> list[Problem]:
+def problems_of(content: Mapping[str, Any]) -> list[Diagnostic]:
     """Return a plan file's diagnostics."""
     return [
-        Problem(Place(each["path"], each["line"], each["column"]), each["message"], each["hint"])
+        Diagnostic(Location(each["path"], each["line"], each["column"]), each["message"], each["hint"])
         for each in content["diagnostics"]
     ]
 
 
-def _set_at(text: str) -> Place | None:
+def _set_at(text: str) -> Location | None:
     match = _SET_AT.fullmatch(text)
-    return None if match is None else Place(match["path"], int(match["line"]), 1)
+    return None if match is None else Location(match["path"], int(match["line"]), 1)
 
 
 def workflow_commands(annotations: Sequence[Annotation]) -> str:
@@ -94,7 +94,7 @@ def relocated(annotations: Sequence[Annotation], prefix: str) -> list[Annotation
     return [each if each.place is None else replace(each, place=moved(each.place, prefix)) for each in annotations]
 
 
-def moved(place: Place, prefix: str) -> Place:
+def moved(place: Location, prefix: str) -> Location:
     """Return a place whose relative path begins `prefix` further up."""
     return place if not prefix or place.path.startswith("/") else replace(place, path=f"{prefix}/{place.path}")
 
@@ -102,10 +102,10 @@ def moved(place: Place, prefix: str) -> Place:
 def _command(of: Annotation) -> str:
     fields = []
     if of.place is not None:
-        path = clean(of.place.path, _PATH_LENGTH)
+        path = one_line(of.place.path, _PATH_LENGTH)
         fields += [f"file={_property(path)}", f"line={of.place.line}", f"col={of.place.column}"]
-    fields.append(f"title={_property(clean(of.title))}")
-    return f"::{of.level.value} {','.join(fields)}::{_data(clean(of.message, _MESSAGE_LENGTH))}"
+    fields.append(f"title={_property(one_line(of.title))}")
+    return f"::{of.level.value} {','.join(fields)}::{_data(one_line(of.message, _MESSAGE_LENGTH))}"
 
 
 def _data(text: str) -> str:

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from reconciler.text.digest import digest
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
 
 RULE = "reconciler-validate"
@@ -20,7 +20,7 @@ _NOT_XML = re.compile("[\ufffe\uffff]")
 """What `clean` lets pass and XML does not know."""
 
 
-def code_quality(problems: Sequence[Problem]) -> str:
+def code_quality(problems: Sequence[Diagnostic]) -> str:
     """Return GitLab's code-quality report: an array with a fingerprint for each problem that moving lines keep."""
     seen: Counter[tuple[str, str]] = Counter()
     found = []
@@ -33,13 +33,13 @@ def code_quality(problems: Sequence[Problem]) -> str:
                 "check_name": RULE,
                 "fingerprint": digest([*key, seen[key]]).removeprefix("sha256:"),
                 "severity": "major",
-                "location": {"path": clean(problem.place.path, _LENGTH), "lines": {"begin": problem.place.line}},
+                "location": {"path": one_line(problem.place.path, _LENGTH), "lines": {"begin": problem.place.line}},
             }
         )
     return json.dumps(found, indent=2, ensure_ascii=True)
 
 
-def sarif(problems: Sequence[Problem]) -> str:
+def sarif(problems: Sequence[Diagnostic]) -> str:
     """Return a SARIF 2.1.0 log with one run."""
     rule = {"id": RULE, "shortDescription": {"text": "A manifest or the project file is wrong"}}
     driver = {"name": "reconciler", "version": __version__, "rules": [rule]}
@@ -52,9 +52,9 @@ def sarif(problems: Sequence[Problem]) -> str:
     return json.dumps(log, indent=2, ensure_ascii=True)
 
 
-def _result(problem: Problem) -> Mapping[str, Any]:
+def _result(problem: Diagnostic) -> Mapping[str, Any]:
     region = {"startLine": problem.place.line, "startColumn": problem.place.column}
-    location = {"artifactLocation": {"uri": quote(clean(problem.place.path, _LENGTH))}, "region": region}
+    location = {"artifactLocation": {"uri": quote(one_line(problem.place.path, _LENGTH))}, "region": region}
     return {
         "ruleId": RULE,
         "level": "error",
@@ -64,9 +64,9 @@ def _result(problem: Problem) -> Mapping[str, Any]:
     }
 
 
-def junit(problems: Sequence[Problem], files: Sequence[str]) -> str:
+def junit(problems: Sequence[Diagnostic], files: Sequence[str]) -> str:
     """Return JUnit's XML: a test case for each of `files`, which fails with the problems of that file."""
-    by_file: dict[str, list[Problem]] = {file: [] for file in files}
+    by_file: dict[str, list[Diagnostic]] = {file: [] for file in files}
     for problem in problems:
         by_file.setdefault(problem.place.path, []).append(problem)
     failures = sum(map(bool, by_file.values()))
@@ -78,11 +78,11 @@ def junit(problems: Sequence[Problem], files: Sequence[str]) -> str:
     return "\n".join([*lines, "</testsuite>", "</testsuites>"])
 
 
-def _case(file: str, problems: Sequence[Problem]) -> list[str]:
-    name = quoteattr(_xml(clean(file, _LENGTH)))
+def _case(file: str, problems: Sequence[Diagnostic]) -> list[str]:
+    name = quoteattr(_xml(one_line(file, _LENGTH)))
     if not problems:
         return [f'<testcase classname="manifests" name={name}/>']
-    text = "\n".join(f"{clean(str(each.place), _LENGTH)}: {_words(each)}" for each in problems)
+    text = "\n".join(f"{one_line(str(each.place), _LENGTH)}: {_words(each)}" for each in problems)
     first = quoteattr(_xml(counted(len(problems), "problem") + f": {_words(problems[0])}"))
     return [
         f'<testcase classname="manifests" name={name}>',
@@ -91,8 +91,8 @@ def _case(file: str, problems: Sequence[Problem]) -> list[str]:
     ]
 
 
-def _words(problem: Problem) -> str:
-    return clean(" ".join(part for part in (problem.message, problem.hint) if part), _LENGTH)
+def _words(problem: Diagnostic) -> str:
+    return one_line(" ".join(part for part in (problem.message, problem.hint) if part), _LENGTH)
 
 
 def _xml(text: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine
 from reconciler.text.numbers import amount, counted, duration
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 def moment(seconds: float) -> str:
@@ -42,10 +42,10 @@ def calls_text(calls: Sequence[CallRecord]) -> str:
             call.id[:8],
             moment(call.begun_at),
             _state(call),
-            clean(call.address),
+            one_line(call.address),
             f"{call.cells:,}",
             price(call.credits),
-            clean(call.actor.name),
+            one_line(call.actor.name),
         )
         for call in calls
     ]
@@ -63,19 +63,19 @@ def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
     requested = "" if call.requested_cells is None else f", {call.requested_cells:,} requested"
     fields = [
         ("call", call.id),
-        ("address", clean(call.address)),
+        ("address", one_line(call.address)),
         ("table", call.table_id),
-        ("mode", f"{call.mode}, revision {clean(call.revision)}" if call.revision else str(call.mode)),
-        ("columns", ", ".join(clean(key) for key in call.column_keys)),
+        ("mode", f"{call.mode}, revision {one_line(call.revision)}" if call.revision else str(call.mode)),
+        ("columns", ", ".join(one_line(key) for key in call.column_keys)),
         ("rows", f"{call.row_count:,}"),
         ("cells", f"{call.cells:,} planned{requested}"),
         ("credits", price(call.credits)),
         ("state", _state(call) if call.is_adopted else f"{_state(call)}, attempt {call.attempt}"),
         ("begun", f"{moment(call.begun_at)} UTC, {duration(call.age_seconds)} ago"),
-        ("by", clean(call.actor.name) + (f" ({clean(call.actor.ci_run)})" if call.actor.ci_run else "")),
-        ("commit", clean(call.actor.git_sha or "none")),
+        ("by", one_line(call.actor.name) + (f" ({one_line(call.actor.ci_run)})" if call.actor.ci_run else "")),
+        ("commit", one_line(call.actor.git_sha or "none")),
         ("plan", call.plan_id),
-        ("API run", clean(call.run_id or "none")),
+        ("API run", one_line(call.run_id or "none")),
     ]
     if call.settlement is not None:
         found = call.settlement
@@ -87,7 +87,7 @@ def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
 
 def _event(event: EventRecord) -> str:
     detail = {key: value for key, value in event.detail.items() if value not in (None, "")}
-    text = clean(json.dumps(detail, ensure_ascii=False), 300)
+    text = one_line(json.dumps(detail, ensure_ascii=False), 300)
     attempt = "" if event.attempt is None else f"attempt {event.attempt}"
     return f"{moment(event.at)}  {event.kind.value:<10}  {attempt:<10}  {text}"
 
@@ -98,7 +98,7 @@ def spend_text(lines: Sequence[SpendLine], by: str) -> str:
         return "Nothing was spent."
     rows = [(by.upper(), "CALLS", "CELLS", "CREDITS", "IN DOUBT")]
     rows += [
-        (clean(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line))
+        (one_line(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line))
         for line in lines
     ]
     return columns(rows, right=frozenset({1, 2, 3}))
@@ -125,8 +125,8 @@ def leases_text(leases: Sequence[Lease]) -> str:
     rows += [
         (
             lease.table_id,
-            clean(lease.actor.name),
-            clean(lease.actor.ci_run or "-"),
+            one_line(lease.actor.name),
+            one_line(lease.actor.ci_run or "-"),
             moment(lease.acquired_at),
             f"{lease.remaining_seconds:.0f} s from now" if lease.remaining_seconds > 0 else "expired",
         )

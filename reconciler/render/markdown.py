@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.text.numbers import counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 LIMIT = 60_000
 """Bytes of UTF-8, and so also at most as many characters, however a forge counts them: GitHub takes 65,536."""
@@ -40,7 +40,7 @@ def cell(text: str, limit: int = _NAME_LENGTH) -> str:
 
 def _inert(text: str, limit: int) -> str:
     """Return clean text that is no command of a CI's log either, where `##[` is one anywhere in a line."""
-    return clean(text, limit).replace("##[", r"##\x5b")
+    return one_line(text, limit).replace("##[", r"##\x5b")
 
 
 def _span(text: str) -> str:

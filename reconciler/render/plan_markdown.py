@@ -12,7 +12,7 @@ from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, 
 from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.numbers import counted, duration
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 Document = Mapping[str, Any]
 ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
@@ -303,5 +303,5 @@ def _count(count: int, noun: str) -> str:
 def _foot(content: Document) -> str:
     git = content["git"]
     commit = f" of commit {code(git['sha'][:12])}" + (" with changes" if git["dirty"] else "") if git else ""
-    made = clean(content["created_at"], 40)
+    made = one_line(content["created_at"], 40)
     return f"Nothing was sent. Plan {code(content['plan_id'][:19])}{commit}, made {code(made)}."

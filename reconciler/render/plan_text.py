@@ -9,26 +9,26 @@ from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import (
     Call,
-    Growth,
-    OpenCall,
+    CallInDoubt,
+    ExpectedGrowth,
     Pending,
     Plan,
+    PlannedRun,
     PlannedTable,
     Reason,
-    RunLine,
+    RolloutResult,
     Skip,
     SkipReason,
-    Trial,
     Violation,
 )
 from reconciler.planning.status import Drift
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.staleness import older_than
 from reconciler.spending.limits_check import NARROW
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import amount, counted, duration, moment_text, percent
 from reconciler.text.phrases import quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
@@ -100,7 +100,7 @@ def _next_due(plan: Plan) -> str:
     if not found:
         return ""
     moment, address = min(found)
-    return f"\nNext due: {clean(address)}, {moment_text(moment)}."
+    return f"\nNext due: {one_line(address)}, {moment_text(moment)}."
 
 
 def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:
@@ -145,7 +145,7 @@ def _tables(plan: Plan, paint: Paint) -> str:
     manifests = max(len(table.manifest) for table in shown)
     lines = []
     for table in shown:
-        title = f"{clean(table.name)} · {counted(table.rows, 'row')} · {clean(table.run_status)}"
+        title = f"{one_line(table.name)} · {counted(table.rows, 'row')} · {one_line(table.run_status)}"
         lines.append(f"{paint(table.manifest.ljust(manifests), Colour.STRONG)}   {title}")
         if not table.runs:
             reason = "see the errors below" if plan.errored else "not approved any more"
@@ -218,7 +218,7 @@ def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str
     return f": {'; '.join(parts)}" if parts else ""
 
 
-def _run_name(run: RunLine) -> str:
+def _run_name(run: PlannedRun) -> str:
     return run.address.partition("/")[2]
 
 
@@ -233,11 +233,11 @@ def _price(credits_: Decimal | None) -> str:
     return f"{amount(credits_)} {'credit' if credits_ == 1 else 'credits'}"
 
 
-def _reason(calls: Sequence[Call], run: RunLine) -> str:
+def _reason(calls: Sequence[Call], run: PlannedRun) -> str:
     words = {
         Reason.CELLS_EMPTY: "no value yet",
         Reason.CELLS_FAILED: "failed",
-        Reason.REVISION_CHANGED: f"revision {clean(calls[0].revision or '')} not run",
+        Reason.REVISION_CHANGED: f"revision {one_line(calls[0].revision or '')} not run",
         Reason.CELLS_STALE: f"older than {older_than(run.refresh, run.stale_before)}, or never run",
     }[calls[0].reason]
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
@@ -251,7 +251,7 @@ def _in_waves(calls: Sequence[Call]) -> str:
     return f", waves {waves[0]} {'and' if len(waves) == 2 else 'to'} {waves[-1]}"
 
 
-def _trial_lines(calls: Sequence[Call], trial: Trial | None, paint: Paint) -> list[str]:
+def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Paint) -> list[str]:
     """Say how a rollout goes on, where it has not come to its end."""
     if trial is None or (not trial.is_breached and (trial.cells or len({call.wave for call in calls}) < 2)):
         return []
@@ -261,17 +261,17 @@ def _trial_lines(calls: Sequence[Call], trial: Trial | None, paint: Paint) -> li
     return [f"    first {portion}; the rest once at most {percent(trial.max_failed)} of their cells failed"]
 
 
-def trial_words(trial: Trial) -> str:
+def trial_words(trial: RolloutResult) -> str:
     """Say how a first portion came out."""
     share = percent(trial.max_failed)
     return f"{trial.failed:,} of {counted(trial.cells, 'cell')} of the first portion failed, and at most {share} may"
 
 
-def growth_text(growths: Sequence[Growth], paint: Paint) -> str:
+def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
     """Return what may fall due while the plan is applied, as far as anybody knows how much."""
     lines = []
     for each in growths:
-        name, because = clean(each.manifest), clean(each.because)
+        name, because = one_line(each.manifest), one_line(each.because)
         text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
         lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
     return "\n".join(lines)
@@ -286,28 +286,31 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
     return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
-def addressed(of: Call | OpenCall | Drift) -> str:
+def addressed(of: Call | CallInDoubt | Drift) -> str:
     """Return a call's address, and its table where the address may stand for several."""
-    return f"{clean(of.address)} ({clean(of.table_name)})" if of.table_name else clean(of.address)
+    return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 
 
 def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
     """Return the manifests that wait for their table, one a line."""
     width = max(len(each.manifest) for each in pending)
     return "\n".join(
-        paint(f"{WAITING} {each.manifest.ljust(width)}  waits for {clean(each.waits_for)}: not there yet", Colour.QUIET)
+        paint(
+            f"{WAITING} {each.manifest.ljust(width)}  waits for {one_line(each.waits_for)}: not there yet",
+            Colour.QUIET,
+        )
         for each in pending
     )
 
 
-def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
+def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
     """Return what is in doubt, and how it ends."""
     verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
     head = f"{DOUBT} {counted(len(calls), 'call')} {verb} in doubt: "
     head += f"{they} may have been paid for, so {they} will not be sent again."
     lines = [paint(head, Colour.DOUBT)]
     for call in calls:
-        by = f" by {clean(call.actor)}" if call.actor else ""
+        by = f" by {one_line(call.actor)}" if call.actor else ""
         sent = f"sent {duration(call.age_seconds)} ago{by}"
         lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
         lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
@@ -318,14 +321,14 @@ def in_doubt_text(calls: Sequence[OpenCall], paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def _or_that_it_did_not(call: OpenCall) -> str:
+def _or_that_it_did_not(call: CallInDoubt) -> str:
     if call.quiet_for_seconds is None:
         return "."
     when = f"in {duration(call.quiet_for_seconds)}" if call.quiet_for_seconds else "by now, on an idle table"
     return f", or did not: that is proven if its cells are still empty {when}."
 
 
-def problems_text(problems: Sequence[Problem]) -> str:
+def problems_text(problems: Sequence[Diagnostic]) -> str:
     """Return located problems, one a line with its hint below."""
     lines = []
     for problem in problems:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from reconciler.render.markdown import LIMIT, Section, code, fit
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 
 POINTER = "`reconciler validate` prints all of them."
 
 
-def problems_markdown(problems: Sequence[Problem], limit: int = LIMIT) -> str:
+def problems_markdown(problems: Sequence[Diagnostic], limit: int = LIMIT) -> str:
     """Return a heading that counts, then each problem with its place."""
     files = len({problem.place.path for problem in problems})
     head = f"### Validate: {counted(len(problems), 'problem')} in {counted(files, 'file')}"

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.attempt import CallResult
 from reconciler.model.history import CallState
-from reconciler.model.plan import OpenCall
+from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, sum_cells, sum_credits
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, trial_words
 from reconciler.text.numbers import amount, counted
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 WORDS = {
     CallState.ACCEPTED: ("accepted", Colour.GOOD),
@@ -28,13 +28,13 @@ def result_text(result: CallResult, width: int, paint: Paint) -> str:
     ending = result.ending
     if ending is None:
         cells = counted(result.call.cells, "cell")
-        return f"{address}  {paint('not tried', Colour.QUIET)}  {cells}   {clean(result.reason)}"
+        return f"{address}  {paint('not tried', Colour.QUIET)}  {cells}   {one_line(result.reason)}"
     word, colour = WORDS[ending.state]
     if ending.receipt is not None:
-        run = f"   run {clean(ending.receipt.run_id)[:8]}" if ending.receipt.run_id else ""
+        run = f"   run {one_line(ending.receipt.run_id)[:8]}" if ending.receipt.run_id else ""
         cells = f"{bought_cells(result):,} of {counted(result.call.cells, 'cell')}{run}"
     else:
-        cells = f"{counted(result.call.cells, 'cell')}   {clean(ending.detail)}"
+        cells = f"{counted(result.call.cells, 'cell')}   {one_line(ending.detail)}"
     return f"{address}  {paint(f'{word:<9}', colour)}  {cells}"
 
 
@@ -43,10 +43,10 @@ def report_text(report: Report, paint: Paint) -> str:
     parts = [*_settled(report, paint)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
-        parts.append(paint(f"Stopped: {clean(report.stop.message)}{hint}", Colour.BAD))
+        parts.append(paint(f"Stopped: {one_line(report.stop.message)}{hint}", Colour.BAD))
     for held in report.held_back:
         cells = counted(held.cells, "cell")
-        text = f"{clean(held.address)}: {trial_words(held.trial)}. {cells} held back."
+        text = f"{one_line(held.address)}: {trial_words(held.trial)}. {cells} held back."
         hint = "Look at what failed; a change of the column, another revision or a higher `max_failed` tries again."
         parts.append(paint(f"{text}\n  {hint}", Colour.BAD))
     parts += [paint(outgrown_words(grown), Colour.BAD) for grown in report.outgrown]
@@ -72,7 +72,7 @@ def stale_words(stale: Mapping[str, str]) -> str:
 
 def unsent_words(report: Report) -> str:
     """Say which cells are due and approved and were not sent, why, and what to do."""
-    lines = [f"{clean(each.address)}: {_unsent_cells(each)}not sent: {each.reason}." for each in report.unsent]
+    lines = [f"{one_line(each.address)}: {_unsent_cells(each)}not sent: {each.reason}." for each in report.unsent]
     return "\n".join([*lines, "  Apply again; `--wait` waits for tables that are running."])
 
 
@@ -95,7 +95,7 @@ def outgrown_words(grown: Outgrown) -> str:
         most += f" and {amount(growth.max_credits)} credits"
     allowed = f"`allow_growth` lets one apply buy {most}" if growth.is_allowed else f"the plan foresaw at most {most}"
     return (
-        f"{clean(growth.manifest)}: {due} fell due once {clean(growth.because)} had run, and {allowed}. "
+        f"{one_line(growth.manifest)}: {due} fell due once {one_line(growth.because)} had run, and {allowed}. "
         "None were sent.\n  Plan again: they are in the next plan."
     )
 
@@ -123,12 +123,12 @@ def not_started_words(result: CallResult) -> Iterator[str]:
         for column in block.columns:
             more = len(block.rows) - MOST_ROWS
             rows = ", ".join(block.rows[:MOST_ROWS]) + (f" and {more:,} more" if more > 0 else "")
-            yield f"{clean(keys.get(column, column))} in row{'s' if len(block.rows) > 1 else ''} {rows}"
+            yield f"{one_line(keys.get(column, column))} in row{'s' if len(block.rows) > 1 else ''} {rows}"
 
 
-def _open(result: CallResult) -> OpenCall:
+def _open(result: CallResult) -> CallInDoubt:
     call = result.call
-    return OpenCall(call.id, call.address, call.table_id, call.cells, call.credits, 0.0, table_name=call.table_name)
+    return CallInDoubt(call.id, call.address, call.table_id, call.cells, call.credits, 0.0, table_name=call.table_name)
 
 
 def _sums(report: Report) -> str:

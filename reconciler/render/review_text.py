@@ -2,18 +2,18 @@
 
 from decimal import Decimal
 
-from reconciler.model.change import Against
-from reconciler.model.origin import Taken
+from reconciler.model.change import ChangeImpact
+from reconciler.model.origin import SnapshotOrigin
 from reconciler.model.plan import Totals
 from reconciler.render.colour import Colour, Paint
 from reconciler.text.numbers import amount, counted, duration
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 MOST_CHANGES = 100
 """Changes listed; a plan file has all."""
 
 
-def review_text(against: Against | None, taken: Taken | None, paint: Paint) -> str:
+def review_text(against: ChangeImpact | None, taken: SnapshotOrigin | None, paint: Paint) -> str:
     """Return the lines that stand above a plan, with the empty line between; nothing where there is nothing to say."""
     parts = []
     if taken is not None:
@@ -23,13 +23,13 @@ def review_text(against: Against | None, taken: Taken | None, paint: Paint) -> s
     return "".join(f"{part}\n\n" for part in parts)
 
 
-def _taken(taken: Taken) -> str:
-    age = f"taken {duration(taken.age_seconds)} ago ({clean(taken.taken_at)})"
+def _taken(taken: SnapshotOrigin) -> str:
+    age = f"taken {duration(taken.age_seconds)} ago ({one_line(taken.taken_at)})"
     signature = "its signature is right" if taken.verified else "its signature was not checked: there is no key here"
     return f"From a snapshot of the live tables, {age}; {signature}.\nAn apply reads the live tables again."
 
 
-def _changes(against: Against, paint: Paint) -> str:
+def _changes(against: ChangeImpact, paint: Paint) -> str:
     if not against.changes:
         return f"Nothing changed since {against.ref}."
     lines = [f"Changed since {against.ref}:"]
@@ -37,13 +37,13 @@ def _changes(against: Against, paint: Paint) -> str:
     for change in against.changes[:MOST_CHANGES]:
         if change.address != address:
             address = change.address
-            lines.append(paint(f"  {clean(address or 'project file')}", Colour.STRONG))
+            lines.append(paint(f"  {one_line(address or 'project file')}", Colour.STRONG))
         lines.append(f"    {change.text}")
     left = len(against.changes) - MOST_CHANGES
     return "\n".join([*lines, *([f"  and {counted(left, 'more change')}"] if left > 0 else [])])
 
 
-def _causes(against: Against) -> str:
+def _causes(against: ChangeImpact) -> str:
     lines = [f"This change causes  {_sums(against.caused)}", f"Due anyway          {_sums(against.anyway)}"]
     if against.dropped.calls:
         lines.append(f"No longer due       {_sums(against.dropped)}")

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from reconciler.model.manifest import At, Refresh
+from reconciler.model.manifest import Calendar, Refresh
 from reconciler.text.numbers import moment_text
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def older_than(refresh: Refresh | None, stale_before: datetime | None) -> str:
     """Return `30d`, or `Monday 2026-11-23 06:00 Europe/Berlin`: what a cell is older than that is stale."""
-    if isinstance(refresh, At):
-        return _date(stale_before, clean(refresh.cron), clean(refresh.timezone))
+    if isinstance(refresh, Calendar):
+        return _date(stale_before, one_line(refresh.cron), one_line(refresh.timezone))
     return "its run allows" if refresh is None else refresh.text
 
 
@@ -22,8 +22,10 @@ def older_than_as_written(run: Mapping[str, Any]) -> str:
     """Return the same for a run of a plan file, whose texts may say anything; they are clean afterwards."""
     refresh = run.get("refresh") or {}
     if "at" in refresh:
-        return _date(_moment(run.get("stale_before")), clean(refresh["at"], 64), clean(refresh.get("timezone", ""), 64))
-    return clean(refresh.get("every", "its run allows"), 64)
+        return _date(
+            _moment(run.get("stale_before")), one_line(refresh["at"], 64), one_line(refresh.get("timezone", ""), 64)
+        )
+    return one_line(refresh.get("every", "its run allows"), 64)
 
 
 def next_due_as_written(run: Mapping[str, Any]) -> str:

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from reconciler.model.plan import OpenCall, Plan, Reason
-from reconciler.planning.status import Drift, RunStanding, Standing, TableStanding, drifts, total
+from reconciler.model.plan import CallInDoubt, Plan, Reason
+from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts, total
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration, moment_text
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
-Number: TypeAlias = Callable[[RunStanding], int | None]
+Number: TypeAlias = Callable[[RunStatus], int | None]
 
 
 def _showing(state: str) -> Number:
@@ -39,7 +39,7 @@ _LAST: tuple[tuple[str, Number], ...] = (("DUE", lambda run: run.due),)
 NOTHING, NOT_READ = "·", "-"
 
 
-def status_text(of: Standing, paint: Paint) -> str:
+def status_text(of: Status, paint: Paint) -> str:
     """Return the whole status, without a newline at its end."""
     parts = [_tables(of.tables, paint)] if of.tables else []
     if of.pending:
@@ -52,7 +52,7 @@ def status_text(of: Standing, paint: Paint) -> str:
     return "\n\n".join(parts)
 
 
-def _tables(tables: Sequence[TableStanding], paint: Paint) -> str:
+def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
     """Return the tables with their runs; the numbers of all runs stand below one head."""
     runs = [run for table in tables for run in table.runs]
     columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
@@ -73,7 +73,7 @@ def _tables(tables: Sequence[TableStanding], paint: Paint) -> str:
     head = "  ".join(["  " + "RUN".ljust(name_width), "MODE  ", *_right(heads, widths)])
     lines = [paint(head, Colour.QUIET)] if runs else []
     for table in tables:
-        title = [clean(table.name), counted(table.rows, "row"), clean(table.run_status)]
+        title = [one_line(table.name), counted(table.rows, "row"), one_line(table.run_status)]
         if table.cells is not None and table.cells.in_progress:
             title.append(f"{counted(table.cells.in_progress, 'cell')} in progress")
         lines.append(f"{paint(table.manifest, Colour.STRONG)}   {' · '.join(title)}")
@@ -96,11 +96,11 @@ def _right(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [text.rjust(width) for text, width in zip(texts, widths, strict=True)]
 
 
-def _name(run: RunStanding) -> str:
+def _name(run: RunStatus) -> str:
     return run.address.partition("/")[2]
 
 
-def _summary(of: Standing) -> str:
+def _summary(of: Status) -> str:
     runs = [run for table in of.tables for run in table.runs]
     sizes = f"{counted(len(of.tables), 'table')}, {counted(len(runs), 'run')}"
     due = sum(run.due for run in runs)
@@ -133,13 +133,13 @@ def _drift(drift: Drift) -> str:
     words = {
         Reason.CELLS_EMPTY: f"{cells} {have} no value",
         Reason.CELLS_FAILED: f"{cells} {are} failed",
-        Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {clean(drift.revision or '')}",
+        Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
         Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
     }
     return f"{addressed(drift)}: {words.get(drift.reason, f'{cells} {are} due')}"
 
 
-def _doubt(call: OpenCall) -> str:
+def _doubt(call: CallInDoubt) -> str:
     cells = counted(call.cells, "cell")
     age = duration(call.age_seconds)
     return f"{addressed(call)}: in doubt: {cells} of call {call.id[:8]}, sent {age} ago, may have been paid for"

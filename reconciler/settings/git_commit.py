@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from reconciler.errors import SettingsError
 from reconciler.manifests.find_files import may_hold_manifests
 from reconciler.manifests.yaml_reader import MAX_BYTES
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 GIT_SECONDS = 60.0
 MAX_FILES = 100_000
@@ -92,7 +92,7 @@ class Commit:
         for blob in wanted:
             header = said.index(b"\n", at)
             if said[at:header] != f"{blob.id} blob {blob.size}".encode():
-                raise SettingsError(f"git gave something else for {clean(blob.path)} at {self.id[:12]}")
+                raise SettingsError(f"git gave something else for {one_line(blob.path)} at {self.id[:12]}")
             contents[blob.path] = said[header + 1 : header + 1 + blob.size]
             at = header + blob.size + 2
         return contents
@@ -104,7 +104,9 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
     Raises SettingsError for a ref that could be taken for an option or for two commits, and where git fails.
     """
     if not ref or ref.startswith("-") or _UNSAFE.search(ref):
-        raise SettingsError(f"`{clean(ref)}` cannot be the name of a commit", hint="Name a branch, a tag or a commit.")
+        raise SettingsError(
+            f"`{one_line(ref)}` cannot be the name of a commit", hint="Name a branch, a tag or a commit."
+        )
     top = run_git(folder, "rev-parse", "--show-toplevel")
     said = run_git(
         folder, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
@@ -112,7 +114,9 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
     if top is None or said is None or said.returncode or top.returncode:
         return None
     if b"ambiguous" in said.stderr:
-        raise SettingsError(f"`{clean(ref)}` names more than one commit", hint="Write refs/heads/… or the commit's id.")
+        raise SettingsError(
+            f"`{one_line(ref)}` names more than one commit", hint="Write refs/heads/… or the commit's id."
+        )
     sha = _SHA.fullmatch(said.stdout)
     if sha is None:
         return None
@@ -129,7 +133,7 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
 def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
     done = run_git(folder, *arguments, given=given)
     if done is None or done.returncode:
-        said = "it cannot be run" if done is None else clean(done.stderr.decode("utf-8", "replace").strip())
+        said = "it cannot be run" if done is None else one_line(done.stderr.decode("utf-8", "replace").strip())
         raise SettingsError(f"git could not read the commit: {said}")
     return done.stdout
 

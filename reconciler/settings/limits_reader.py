@@ -10,7 +10,7 @@ from reconciler.manifests import json_schema
 from reconciler.manifests.yaml_reader import Document, parse
 from reconciler.model.limits import Cap, Limit, Limits, Rule
 from reconciler.model.manifest import Mode
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import path_text, quote
 
 DECIMAL_PLACES = 6
@@ -19,28 +19,28 @@ DECIMAL_PLACES = 6
 Path = tuple[str | int, ...]
 
 
-def exact(value: float) -> Decimal:
+def as_decimal(value: float) -> Decimal:
     """Return a number as it is written in decimals, not as binary holds it: 0.1, not 0.1000000000000000055."""
     return Decimal(repr(value))
 
 
-def too_fine(document: Document, at: Path) -> Iterator[Problem]:
+def precision_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
     """Yield a problem for every number below the path `at` with more decimal places than sums may have."""
     value: Any = document.value
     for step in at:
         value = value.get(step) if isinstance(value, dict) else None
     if isinstance(value, dict):
         for key in value:
-            yield from too_fine(document, (*at, key))
+            yield from precision_problems(document, (*at, key))
     elif (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and -int(exact(value).as_tuple().exponent) > DECIMAL_PLACES
+        and -int(as_decimal(value).as_tuple().exponent) > DECIMAL_PLACES
     ):
-        yield Problem(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+        yield Diagnostic(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
 
 
-def named_twice(document: Document, at: Path) -> Iterator[Problem]:
+def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
     """Yield a problem for each table whose limits stand below the path `at` twice: ids are the same in any case."""
     value: Any = document.value
     for step in (*at, "tables"):
@@ -52,7 +52,7 @@ def named_twice(document: Document, at: Path) -> Iterator[Problem]:
             line = document.place((*at, "tables", other), key=True).line
             message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
             hint = "A table's id is the same in upper and lower case. Keep one of the two."
-            yield Problem(document.place((*at, "tables", table), key=True), message, hint)
+            yield Diagnostic(document.place((*at, "tables", table), key=True), message, hint)
 
 
 def limits_of(document: Document, at: Path) -> Limits:
@@ -72,9 +72,9 @@ def limits_in(text: str, source: str) -> Limits:
     at: Path = ("spec", "limits")
     whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
     found = [each for each in json_schema.problems("project", whole) if each.at[:2] == at]
-    problems = [Problem(document.place(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
-    problems += [Problem(other.place(()), f"{source} holds one mapping") for other in documents[1:]]
-    problems += too_fine(document, ())
+    problems = [Diagnostic(document.place(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
+    problems += [Diagnostic(other.place(()), f"{source} holds one mapping") for other in documents[1:]]
+    problems += precision_problems(document, ())
     problems += named_twice(document, ())
     if problems:
         raise ManifestError(problems)
@@ -135,7 +135,7 @@ class _Reader:
         return Cap(**found)
 
     def limit(self, path: Path, value: float | None, contact: str) -> Limit | None:
-        return None if value is None else Limit(exact(value), self.where(path), contact)
+        return None if value is None else Limit(as_decimal(value), self.where(path), contact)
 
     def where(self, path: Path, *, key: bool = True) -> str:
         at = (*self.at, *path)

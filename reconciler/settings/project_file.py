@@ -11,9 +11,9 @@ from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
 from reconciler.manifests.yaml_reader import Document, read_documents
 from reconciler.model.limits import Limits, Prices
-from reconciler.settings.limits_reader import exact, limits_of, named_twice, too_fine
+from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
 
 PROJECT_KIND = "Project"
@@ -88,9 +88,9 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
     """Return the settings in the documents of the project file named `path`, as `load_project` does."""
     if not documents:
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
-        raise ManifestError([Problem(Place(path, 1, 1), message)])
+        raise ManifestError([Diagnostic(Location(path, 1, 1), message)])
     first, *others = documents
-    problems = [Problem(other.place(()), "a project file holds one document") for other in others]
+    problems = [Diagnostic(other.place(()), "a project file holds one document") for other in others]
     problems += _faults(first, api_url)
     if problems:
         raise ManifestError(problems)
@@ -103,7 +103,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         ledger=spec.get("ledger"),
         api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
         prices=Prices(
-            default=exact(prices["default"]) if "default" in prices else None,
+            default=as_decimal(prices["default"]) if "default" in prices else None,
             kinds=_exact_each(prices.get("kinds", {})),
             columns=_exact_each(prices.get("columns", {})),
         ),
@@ -111,26 +111,26 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
     )
 
 
-def _faults(document: Document, api_url: str | None) -> Iterator[Problem]:
+def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     """Yield what is wrong with the document, by its schema and by the rules that no schema can say."""
     value = document.value
     found = json_schema.problems("project", value)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind != PROJECT_KIND:
         message = f"a project file is of kind `Project`, but this document is of kind {quote(kind)}"
-        yield Problem(document.place(("kind",)), message)
+        yield Diagnostic(document.place(("kind",)), message)
         return
     for each in found:
-        yield Problem(document.place(each.at, key=each.at_key), each.message, each.hint)
+        yield Diagnostic(document.place(each.at, key=each.at_key), each.message, each.hint)
     yield from _wrong_ledger(document)
     yield from _short_quiet_period(document)
     yield from _below_the_floor(document, api_url)
     yield from named_twice(document, ("spec", "limits"))
     for key in ("prices", "limits"):
-        yield from too_fine(document, ("spec", key))
+        yield from precision_problems(document, ("spec", key))
 
 
-def _wrong_ledger(document: Document) -> Iterator[Problem]:
+def _wrong_ledger(document: Document) -> Iterator[Diagnostic]:
     """A ledger that is not understood, or could send a secret elsewhere; it may hold a password, so it is not shown."""
     at = ("spec", "ledger")
     ledger = _value(document.value, at)
@@ -138,14 +138,14 @@ def _wrong_ledger(document: Document) -> Iterator[Problem]:
         return  # the schema's business
     fault = ledger_fault(ledger, is_windows=os.name == "nt")
     if fault:
-        yield Problem(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
+        yield Diagnostic(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
     elif leads_elsewhere(ledger):
         message = f"the URL in {'.'.join(at)} holds a setting that could lead to another server, file or secret"
         hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else name the ledger in RECONCILER_LEDGER."
-        yield Problem(document.place(at), message, hint)
+        yield Diagnostic(document.place(at), message, hint)
 
 
-def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Problem]:
+def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     """Times so short that a slow answer of the real API would pass for none."""
     in_file = _value(document.value, ("spec", "api", "url"))
     url = api_url or (in_file if isinstance(in_file, str) else ApiSettings().url)
@@ -157,23 +157,23 @@ def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Proble
         if least is not None and value < least:
             message = f"{'.'.join(at)}.{key} must be at least {least}, but it is {value:g}"
             hint = "Only an API on this machine (a simulator on 127.0.0.1) may be given less time."
-            yield Problem(document.place((*at, key)), message, hint)
+            yield Diagnostic(document.place((*at, key)), message, hint)
 
 
-def _short_quiet_period(document: Document) -> Iterator[Problem]:
+def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
     """R4 of `spend.md`: a call that may still be on its way must not be judged."""
     at = ("spec", "api", "spend")
     given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
     spend = Spend(**given)
-    longest = exact(spend.send_within_seconds) + exact(spend.call_seconds)
-    if exact(spend.quiet_seconds) <= longest:
+    longest = as_decimal(spend.send_within_seconds) + as_decimal(spend.call_seconds)
+    if as_decimal(spend.quiet_seconds) <= longest:
         key = next((key for key in ("quiet_seconds", "call_seconds", "send_within_seconds") if key in given), "")
         message = (
             f"{'.'.join(at)}.quiet_seconds must exceed send_within_seconds + call_seconds: "
             f"{spend.quiet_seconds:g} is not more than {float(longest):g}"
         )
         hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
-        yield Problem(document.place((*at, key)), message, hint)
+        yield Diagnostic(document.place((*at, key)), message, hint)
 
 
 def _value(value: object, at: tuple[str, ...]) -> object:
@@ -192,4 +192,4 @@ def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
 
 
 def _exact_each(values: Mapping[str, float]) -> dict[str, Decimal]:
-    return {key: exact(value) for key, value in values.items()}
+    return {key: as_decimal(value) for key, value in values.items()}

@@ -10,15 +10,15 @@ from reconciler.errors import LimitExceeded, ManifestError, SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
 from reconciler.manifests.loader import load_manifests
 from reconciler.manifests.yaml_reader import parse
-from reconciler.model.condition import moved
-from reconciler.model.limits import Floor
-from reconciler.model.manifest import ChildOf, Manifest, Named, Run, Selection, Source
+from reconciler.model.condition import relocated
+from reconciler.model.limits import BaseLimits
+from reconciler.model.manifest import ChildOf, Manifest, NameAt, Run, Selection, Source
 from reconciler.settings.git_commit import Blob, Commit, find_commit
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings.settings import Settings, manifest_paths, project_file_in
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Revision:
     """The project file as it was written; None where there is none."""
     manifests: tuple[Manifest, ...]
     """Their places name files as they would be named here."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
     """Why nobody can tell the manifests; there are none then."""
 
 
@@ -45,18 +45,18 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
     """
     if Path(where).is_dir():
         if not where.startswith((".", "/")) and find_commit(where, settings.root) is not None:
-            hint = f"Write `./{clean(where)}` for the folder, or `refs/heads/{clean(where)}` for the branch."
+            hint = f"Write `./{one_line(where)}` for the folder, or `refs/heads/{one_line(where)}` for the branch."
             raise SettingsError(f"{quote(where)} is both a folder and a commit", hint=hint)
-        return _read(clean(where), _folder(Path(where), settings, named), settings)
+        return _read(one_line(where), _folder(Path(where), settings, named), settings)
     commit = find_commit(where, settings.root)
     if commit is None:
         hint = "In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id."
         raise SettingsError(f"{quote(where)} is neither a folder nor a commit that git knows here", hint=hint)
     with tempfile.TemporaryDirectory(prefix="reconciler-") as scratch:
-        return _read(clean(where), _checkout(commit, Path(scratch), settings, named, clean(where)), settings)
+        return _read(one_line(where), _checkout(commit, Path(scratch), settings, named, one_line(where)), settings)
 
 
-def held_to(where: str | None, settings: Settings, named: Sequence[str]) -> Settings:
+def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]) -> Settings:
     """Return settings that hold a plan to the limits at a git ref or in a folder besides its own; None: to no other.
 
     Where the API and the ledger are, and how long a call is waited for, is as it is there, unless a flag or the
@@ -79,12 +79,12 @@ def held_to(where: str | None, settings: Settings, named: Sequence[str]) -> Sett
     return replace(
         settings,
         project=replace(here, ledger=there.ledger, api=api),
-        floor=Floor(there.limits, prices, found.manifests, unknown),
+        floor=BaseLimits(there.limits, prices, found.manifests, unknown),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Tree:
+class _Checkout:
     """The files of a revision, in a folder."""
 
     root: Path
@@ -96,14 +96,14 @@ class _Tree:
     """The paths of the command line, there."""
     rename: Callable[[str], str]
     """A file there, or a message that names one → as one would name it here."""
-    fetch: Callable[[Sequence[Path]], list[Problem]]
+    fetch: Callable[[Sequence[Path]], list[Diagnostic]]
     """Bring the manifests at these paths into the folder; gives what stands in the way."""
 
-    def place(self, place: Place) -> Place:
+    def place(self, place: Location) -> Location:
         """Return the place as it would be named here."""
         return replace(place, path=self.rename(place.path))
 
-    def problem(self, problem: Problem) -> Problem:
+    def problem(self, problem: Diagnostic) -> Diagnostic:
         """Return a problem as it would be told here."""
         return replace(problem, place=self.place(problem.place), message=self.rename(problem.message))
 
@@ -133,14 +133,14 @@ class _Tree:
         )
 
     def _selection(self, selection: Selection) -> Selection:
-        where = None if selection.where is None else moved(selection.where, self.place)
+        where = None if selection.where is None else relocated(selection.where, self.place)
         return replace(selection, where=where, place=self.place(selection.place))
 
-    def _named(self, named: tuple[Named, ...] | None) -> tuple[Named, ...] | None:
+    def _named(self, named: tuple[NameAt, ...] | None) -> tuple[NameAt, ...] | None:
         return None if named is None else tuple(replace(each, place=self.place(each.place)) for each in named)
 
 
-def _read(name: str, tree: _Tree, settings: Settings) -> Revision:
+def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
     project, value = None, None
     if tree.project_file.is_file():
         documents = parse(tree.project_file.read_bytes(), tree.shown_project)
@@ -154,7 +154,7 @@ def _read(name: str, tree: _Tree, settings: Settings) -> Revision:
     except ManifestError as error:
         problems = [tree.problem(problem) for problem in error.problems]
     except SettingsError as error:
-        problems = [Problem(Place(name, 1, 1), error.message)]
+        problems = [Diagnostic(Location(name, 1, 1), error.message)]
     return Revision(name, project, value, tuple(map(tree.manifest, manifests)), tuple(problems))
 
 
@@ -167,13 +167,13 @@ def _manifests(paths: Sequence[Path], project_file: Path) -> tuple[Manifest, ...
         return ()
 
 
-def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Tree:
+def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Checkout:
     """A folder laid out like the project's: the paths of the command line are looked for at the same place in it."""
     file = _project_file(folder, settings)
-    return _Tree(
+    return _Checkout(
         root=folder,
         project_file=file,
-        shown_project=clean(file.as_posix()),
+        shown_project=one_line(file.as_posix()),
         named=tuple(os.fspath(folder / os.path.relpath(path, settings.root)) for path in named),
         rename=lambda text: text,
         fetch=lambda _: [],
@@ -192,7 +192,7 @@ def _project_file(root: Path, settings: Settings) -> Path:
     return (project_file_in(root) if names == PROJECT_FILES else None) or root / names[0]
 
 
-def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence[str], name: str) -> _Tree:
+def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence[str], name: str) -> _Checkout:
     """A commit's files in a scratch folder, each where it stands in the repository."""
     scratch = scratch.resolve()
     here = os.path.relpath(Path.cwd().resolve(), commit.top)
@@ -207,12 +207,12 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
             return text.replace(f"{scratch}/", "")
         return os.path.relpath(text.removeprefix(f"{scratch}/"), here)
 
-    def fetch(paths: Sequence[Path]) -> list[Problem]:
+    def fetch(paths: Sequence[Path]) -> list[Diagnostic]:
         wanted = [os.path.relpath(path, scratch) for path in paths]
         for path in wanted:
             if path.startswith(".."):
                 message = "this is outside the repository, so nobody can tell what it was"
-                return [Problem(Place(clean(path), 1, 1), message)]
+                return [Diagnostic(Location(one_line(path), 1, 1), message)]
         return _write(commit, commit.below(wanted), scratch, rename)
 
     root = there(settings.root)
@@ -222,25 +222,25 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
     if problems:
         raise ManifestError(problems)
     file = _project_file(home, settings)
-    return _Tree(
+    return _Checkout(
         root=root,
         project_file=file,
-        shown_project=clean(f"{name}:{os.path.relpath(file, scratch)}"),
+        shown_project=one_line(f"{name}:{os.path.relpath(file, scratch)}"),
         named=tuple(os.fspath(there(Path(path))) for path in named),
         rename=rename,
         fetch=fetch,
     )
 
 
-def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callable[[str], str]) -> list[Problem]:
+def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callable[[str], str]) -> list[Diagnostic]:
     """Write files into the scratch folder; a link, and a path that no honest commit holds, is a problem."""
     problems = []
     for blob in blobs:
         steps = blob.path.split("/")
         if blob.is_link or any(step in ("", ".", "..") or "\\" in step for step in steps):
             what = "a link, which is not followed in a commit" if blob.is_link else "not a path"
-            place = Place(clean(rename(f"{scratch}/{blob.path}")), 1, 1)
-            problems.append(Problem(place, f"this is {what}, so nobody can tell what it says"))
+            place = Location(one_line(rename(f"{scratch}/{blob.path}")), 1, 1)
+            problems.append(Diagnostic(place, f"this is {what}, so nobody can tell what it says"))
     if not problems:
         for path, content in commit.read(blobs).items():
             target = scratch / path

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from reconciler.errors import SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
-from reconciler.model.limits import Floor, Limit, Limits
+from reconciler.model.limits import BaseLimits, Limit, Limits
 from reconciler.settings.limits_reader import limits_in
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, load_project
 from reconciler.text.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 DEFAULT_URL = "https://api.extruct.ai"
 DEFAULT_LEDGER = ".reconciler/ledger.db"
@@ -51,7 +51,7 @@ class Settings:
     """The ledger as flag or environment name it; may hold a password, so it is never printed. None: they do not."""
     ledger_source: str = ""
     """The flag or variable that names it."""
-    floor: Floor | None = None
+    floor: BaseLimits | None = None
     """Limits of a base that hold besides (`--limits-from`)."""
 
     @property
@@ -161,7 +161,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _shown(path: Path) -> str:
-    return clean(os.path.relpath(path), limit=1000)
+    return one_line(os.path.relpath(path), limit=1000)
 
 
 def check_recipient(settings: Settings) -> None:

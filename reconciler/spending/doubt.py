@@ -17,7 +17,7 @@ NEVER_RUN = (CellState.EMPTY, CellState.PENDING_IDLE)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DoubtEnding:
     """A call in doubt that the live table has ended."""
 
     call: PastCall
@@ -28,7 +28,7 @@ class Verdict:
 
 def judge(
     history: TableHistory, snapshot: TableSnapshot, quiet_seconds: float
-) -> tuple[TableHistory, tuple[Verdict, ...]]:
+) -> tuple[TableHistory, tuple[DoubtEnding, ...]]:
     """Return the history with every provable ending in place, and the verdicts that changed it.
 
     The history must have been recalled before the snapshot was read: then a call whose age passed Q at the recall had
@@ -52,16 +52,16 @@ def judge(
 
 def _judge(
     call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], quiet_seconds: float
-) -> Verdict | None:
-    moved = evidence.movement(call, snapshot, row_index)
+) -> DoubtEnding | None:
+    moved = evidence.sign_of_landing(call, snapshot, row_index)
     if moved:
-        return Verdict(call, landed=True, evidence=moved)
+        return DoubtEnding(call, landed=True, evidence=moved)
     if call.mode is not Mode.NEW or call.age_seconds < quiet_seconds or not snapshot.is_finished:
         return None
     if not _is_untouched(call, snapshot, row_index):
         return None
     text = f"idle, {call.cells} cells still without a value {call.age_seconds:.0f} s after the last attempt"
-    return Verdict(call, landed=False, evidence=text)
+    return DoubtEnding(call, landed=False, evidence=text)
 
 
 def _is_untouched(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> bool:

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from reconciler.model.compact import Marks, picked
+from reconciler.model.compact import CellMarks, picked
 from reconciler.model.history import Block
 from reconciler.model.observed import CellState, TableSnapshot
 
 _NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
 
 
-def marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> Marks:
+def cell_marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> CellMarks:
     """Return a mark a row of what `column` shows: `state`, or `state:digest` where the value's digest was read."""
     digests = snapshot.digests.get(column)
     shown = bytes(map(snapshot.states[column].__getitem__, rows))
-    return Marks(shown, None if digests is None else picked(digests, rows))
+    return CellMarks(shown, None if digests is None else picked(digests, rows))
 
 
 class Traced(Protocol):
@@ -29,7 +29,7 @@ class Traced(Protocol):
         """Column id → a mark for each row of its block."""
 
 
-def movement(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
+def sign_of_landing(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
     """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
 
     Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.

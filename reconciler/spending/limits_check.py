@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from reconciler.model.limits import Floor, Limit, Limits, Prices, Rule
+from reconciler.model.limits import BaseLimits, Limit, Limits, Prices, Rule
 from reconciler.model.observed import CellState, Column
-from reconciler.model.plan import Call, Growth, Plan, PlannedTable, Violation, sums
+from reconciler.model.plan import Call, ExpectedGrowth, Plan, PlannedTable, Violation, sums
 from reconciler.text.numbers import amount, counted, percent
 from reconciler.text.phrases import quote
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 MOST_NAMED = 5
 """Columns or kinds named in one message."""
@@ -42,7 +42,7 @@ class Labels:
         return self.granted.get((call.table_id, call.manifest), frozenset())
 
 
-def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, ...]:
+def check_limits(plan: Plan, limits: Limits, floor: BaseLimits | None) -> tuple[Violation, ...]:
     """Compare a plan with the limits here and, where there is a floor, with those of the base.
 
     At the base's limits a cell costs the higher of the two prices, and one that has none in either has none: a change
@@ -61,7 +61,7 @@ def check(plan: Plan, limits: Limits, floor: Floor | None) -> tuple[Violation, .
     return (*held, *(each for each in found if (each.rule, each.message) not in said))
 
 
-def tightest(limits: Limits, floor: Floor | None) -> Limits:
+def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
     """Return the limits on the whole plan that hold in the end: what a person is shown beside its sums."""
     if floor is None:
         return limits
@@ -96,7 +96,7 @@ def own_labels(plan: Plan) -> Labels:
     return Labels(carried, carried)
 
 
-def held_labels(plan: Plan, floor: Floor) -> Labels:
+def held_labels(plan: Plan, floor: BaseLimits) -> Labels:
     """Return the labels that count at a base's limits.
 
     A manifest carries its own and all that the base gives to its name or its table. It is granted those that it has
@@ -119,7 +119,7 @@ def as_words(labels: Mapping[str, str]) -> frozenset[str]:
     return frozenset(f"{key}={value}" for key, value in labels.items())
 
 
-def _growth(growths: Iterable[Growth]) -> Iterator[Violation]:
+def _growth(growths: Iterable[ExpectedGrowth]) -> Iterator[Violation]:
     """Refuse what nobody has limited: cells that fall due while the plan is applied, in a number that nobody knows."""
     for growth in growths:
         if growth.max_cells is None:
@@ -137,7 +137,7 @@ def _sum(
     max_credits: Limit | None,
     of: str,
     calls: Sequence[Call],
-    growths: Sequence[Growth],
+    growths: Sequence[ExpectedGrowth],
 ) -> Iterator[Violation]:
     """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant.
 
@@ -171,7 +171,7 @@ def _unknown(rule: str, of: str, cells: int, limit: Limit, missing: str) -> Viol
     return Violation(rule, message, limit.set_at, None, limit.value, _raised_by(limit))
 
 
-def _missing_prices(calls: Iterable[Call], growths: Iterable[Growth]) -> str:
+def _missing_prices(calls: Iterable[Call], growths: Iterable[ExpectedGrowth]) -> str:
     """Say which columns have no price, and what to add where; empty where nobody knows which."""
     columns = {
         (key, call.kinds.get(column, ""))
@@ -195,7 +195,7 @@ def _some(texts: Sequence[str]) -> str:
 
 def _yaml(kind: str) -> str:
     """Return a column's kind as a key of YAML."""
-    return kind if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", kind) else json.dumps(clean(kind, 80))
+    return kind if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", kind) else json.dumps(one_line(kind, 80))
 
 
 def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
@@ -248,11 +248,11 @@ def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
             for growth in plan.growth
             if label in labels.carried.get((growth.table_id, growth.manifest), as_words(growth.labels))
         ]
-        yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{clean(label)}: ", calls, growths)
+        yield from _sum("per_label.", cap.max_cells, cap.max_credits, f"{one_line(label)}: ", calls, growths)
 
 
 def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Violation:
-    message = f"{clean(subject)}: {why}, so this limit cannot be checked"
+    message = f"{one_line(subject)}: {why}, so this limit cannot be checked"
     return Violation(rule, message, limit.set_at, None, None, _raised_by(limit))
 
 
@@ -277,7 +277,7 @@ def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
 def _to(rule: Rule) -> str:
     if not rule.allowed:
         return "to nobody"
-    return f"only to manifests labelled {' or '.join(clean(label) for label in rule.allowed)}"
+    return f"only to manifests labelled {' or '.join(one_line(label) for label in rule.allowed)}"
 
 
 def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]:
@@ -289,14 +289,16 @@ def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]
             if name is not None and counts.get(column):
                 again[name, call.address] = again.get((name, call.address), 0) + counts[column]
     for (name, address), cells in sorted(again.items()):
-        message = f"column `{clean(name)}` is protected, and `{address}` would run {counted(cells, 'cell')} of it again"
+        message = (
+            f"column `{one_line(name)}` is protected, and `{address}` would run {counted(cells, 'cell')} of it again"
+        )
         rule = protected[name]
         yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
 
 
 def _raised_by(limit: Limit | Rule) -> str:
     if limit.contact:
-        return clean(limit.contact)
+        return one_line(limit.contact)
     if limit.set_at.startswith("--"):
         return "whoever runs this command"
     if limit.set_at.startswith("RECONCILER_"):
@@ -330,7 +332,7 @@ def _grouped(pairs: Iterable[tuple[str, Call]]) -> dict[str, list[Call]]:
     return grouped
 
 
-def priced(growth: Growth, price_of: Callable[[Column], Decimal | None]) -> Growth:
+def priced(growth: ExpectedGrowth, price_of: Callable[[Column], Decimal | None]) -> ExpectedGrowth:
     """Return what it costs at most where a cell has these prices; unchanged where nobody knows which cells come."""
     if not growth.most:
         return growth

@@ -73,7 +73,7 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SendTiming:
     """Time, and nothing else, as the apply loop sees it."""
 
     send_within_seconds: float
@@ -84,7 +84,7 @@ class Pace:
     """Waits before attempt number n + 1 of a call that was not sent."""
 
 
-class Apply:
+class SpendProtocol:
     """One apply of one plan. Create it, call `run` once; `stop` may be called meanwhile, from a signal handler too."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Apply:
         plan: Plan,
         runner: Runner,
         journal: Journal,
-        pace: Pace,
+        pace: SendTiming,
         *,
         plan_id: str,
         actor: Actor,

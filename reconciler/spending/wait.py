@@ -27,7 +27,7 @@ FIRST_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class WaitTiming:
     """How long to wait, and by which clock."""
 
     clock: Callable[[], float]
@@ -89,7 +89,7 @@ class _Table:
     def look(self, snapshot: TableSnapshot, now: float, has_rested: bool) -> None:
         """Take what its cells show; it is done once it is idle and nothing is left to be seen."""
         index = RowIndex(snapshot.row_ids)
-        self.unseen = [call for call in self.unseen if not evidence.movement(call, snapshot, index)]
+        self.unseen = [call for call in self.unseen if not evidence.sign_of_landing(call, snapshot, index)]
         self.status, self.look_at, self.interval = self.latest, now + self.interval, 2 * self.interval
         if snapshot.is_finished and (has_rested or not self.unseen):
             self.found, self.is_done = snapshot, True
@@ -99,7 +99,7 @@ def wait_until_settled(
     calls: Iterable[Call],
     others: Collection[str],
     tables: Tables,
-    patience: Patience,
+    patience: WaitTiming,
     quiet_seconds: float,
     on_poll: Callable[[Mapping[str, TableStatus]], None],
 ) -> Waited:
@@ -153,7 +153,7 @@ def wait_until_settled(
     )
 
 
-def settle(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]) -> tuple[CallResult, ...]:
+def count_cells(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]) -> tuple[CallResult, ...]:
     """Count the cells of each accepted call in its table as it is now; a table that was not read changes nothing."""
     return tuple(_settle(result, snapshots.get(result.call.table_id)) for result in results)
 

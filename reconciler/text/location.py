@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Location:
     """A position in a text file, as editors count it."""
 
     path: str
@@ -19,10 +19,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Diagnostic:
     """One thing that is wrong at one place."""
 
-    place: Place
+    place: Location
     message: str
     """What is wrong, one line, without the place."""
     hint: str = ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from unicodedata import category, normalize
 
-from reconciler.text.sanitize import clean, spelled
+from reconciler.text.sanitize import one_line, spelled
 
 _LONGEST_NAME = 64
 """Comparing texts is quadratic; nobody means a name longer than this."""
@@ -20,13 +20,13 @@ _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa
 _AROUND = 30
 """Characters that are told on each side of a difference."""
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and positions that lead to a value in a document."""
 
 
 def quote(text: str) -> str:
     """Return `text` as it stands in a message: clean, between backticks."""
-    return f"`{clean(text, 80)}`"
+    return f"`{one_line(text, 80)}`"
 
 
 def one_of(choices: Iterable[str]) -> str:
@@ -59,7 +59,7 @@ def did_you_mean(text: str, choices: Iterable[str]) -> str:
         return f"; did you mean {quote(choice)}?"
     written, meant = _apart(text, choice)
     # A sentence that quotes `text` shows most of what is invisible in it already.
-    is_told = written == clean(text)
+    is_told = written == one_line(text)
     return f"; did you mean `{meant}`?" + ("" if is_told else f" It looks the same, but this is `{written}`")
 
 
@@ -87,7 +87,7 @@ def _escaped(text: str, parts: Sequence[tuple[int, int, bool]]) -> str:
     odd = {index for start, end, alone in parts for index in range(start, end) if alone or not text[index].isascii()}
     begin = max(parts[0][0] - _AROUND, 0)
     end = min(parts[-1][1] + _AROUND, begin + 4 * _AROUND, len(text))
-    told = "".join(spelled(text[at]) if at in odd else clean(text[at]) for at in range(begin, end))
+    told = "".join(spelled(text[at]) if at in odd else one_line(text[at]) for at in range(begin, end))
     return ("…" if begin else "") + told + ("…" if end < len(text) else "")
 
 
@@ -111,7 +111,7 @@ def path_text(at: Sequence[str | int], root: str = "the document") -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         elif step.replace("_", "").replace("-", "").isalnum() and step.isascii():
-            text += f".{clean(step, 80)}" if text else clean(step, 80)
+            text += f".{one_line(step, 80)}" if text else one_line(step, 80)
         else:
-            text += f'["{clean(step, 80)}"]'
+            text += f'["{one_line(step, 80)}"]'
     return text or root

@@ -31,7 +31,7 @@ def spelled(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def clean(text: str, limit: int = LIMIT) -> str:
+def one_line(text: str, limit: int = LIMIT) -> str:
     """Return `text` on one line, its unsafe characters spelled out, cut after `limit` characters of the original."""
     if len(text) > limit:
         text = text[:limit] + "…"

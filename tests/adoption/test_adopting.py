@@ -14,7 +14,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Call, Reason
 from reconciler.planning import adoption
 from reconciler.planning.cell_decision import DONE_STATES
-from reconciler.planning.ledger_view import Memory
+from reconciler.planning.ledger_view import LedgerView
 from tests.adoption.test_import import FILE
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, accounts, row_id
@@ -36,9 +36,9 @@ def past(ledger: Ledger) -> TableHistory:
     return ledger.recall([TABLE])[TABLE]
 
 
-def memory_of(snapshot: TableSnapshot, history: TableHistory) -> Memory:
+def memory_of(snapshot: TableSnapshot, history: TableHistory) -> LedgerView:
     """Lay a history over a table."""
-    return Memory(history, snapshot, {row: at for at, row in enumerate(snapshot.row_ids)}, 180.0)
+    return LedgerView(history, snapshot, {row: at for at, row in enumerate(snapshot.row_ids)}, 180.0)
 
 
 def test_the_first_all_buys_what_is_not_done(office: Desk) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import from_table
-from reconciler.manifests.from_table import Fate, Wish, fate
+from reconciler.manifests.from_table import ImportOptions, ImportOutcome, fate
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column, TableHeader
@@ -72,7 +72,9 @@ def test_every_table_becomes_a_valid_manifest(
     tmp_path: Path, header: TableHeader, fill: bool, revision: str | None
 ) -> None:
     """It lists every column that silence means, and nothing that a name smuggled in."""
-    text = from_table.manifest_text(header, from_table.slug(header.name), Wish(revision, fill), "../schemas/x.json")
+    text = from_table.manifest_text(
+        header, from_table.slug(header.name), ImportOptions(revision, fill), "../schemas/x.json"
+    )
     outputs = [column.id for column in header.columns if column.is_meant_by_silence]
     if text is None:
         assert outputs == []
@@ -90,8 +92,8 @@ def test_every_table_becomes_a_valid_manifest(
 @given(headers())
 def test_the_run_that_is_switched_off_is_the_one_that_would_be_on(header: TableHeader) -> None:
     """Taking the `# ` of its lines away gives the manifest that `--fill` writes, but for what it explains."""
-    off = from_table.manifest_text(header, "name", Wish())
-    on = from_table.manifest_text(header, "name", Wish(fill=True))
+    off = from_table.manifest_text(header, "name", ImportOptions())
+    on = from_table.manifest_text(header, "name", ImportOptions(fill=True))
     if off is None or on is None:
         return
     start = off.index("    # - name: fill")
@@ -110,7 +112,7 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
         Column(str(uuid.UUID(int=5)), "company_name", "Company Name", "agent", (), "", is_built_in=True),
         Column(str(uuid.UUID(int=6)), "fit", "Fit", "score\n- x", (), ""),
     )
-    text = from_table.manifest_text(TableHeader(TABLE, "Näme", "company", columns), "name", Wish()) or ""
+    text = from_table.manifest_text(TableHeader(TABLE, "Näme", "company", columns), "name", ImportOptions()) or ""
     assert [line for line in text.splitlines() if line.startswith("        - ")] == [
         '        - zeta  # agent, "Zeta"',
         '        - "on"  # email_finder',
@@ -127,7 +129,9 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
 def test_a_blank_that_is_no_space_is_shown(blank: str) -> None:
     """Else a comment would name a key that the table does not have, and look right."""
     column = Column(str(uuid.UUID(int=2)), f"deal{blank}size", "Size", "agent", (), "")
-    text = from_table.manifest_text(TableHeader(TABLE, f"A{blank}B", "company", (column,)), "name", Wish()) or ""
+    text = (
+        from_table.manifest_text(TableHeader(TABLE, f"A{blank}B", "company", (column,)), "name", ImportOptions()) or ""
+    )
     escape = spelled(blank)
     assert f'- "{column.id}"  # agent, key "deal{escape}size", "Size"' in text
     assert f'# Table "A{escape}B"' in text
@@ -180,17 +184,17 @@ def test_a_table_is_named_by_id_or_url(text: str, found: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "there", "elsewhere", "force", "expected"),
     [
-        ("new", None, False, False, Fate.WRITTEN),
-        ("new", "new", False, False, Fate.UNCHANGED),
-        ("new", "new", False, True, Fate.UNCHANGED),
-        ("new", "edited", False, False, Fate.KEPT),
-        ("new", "edited", False, True, Fate.WRITTEN),
-        ("new", None, True, True, Fate.CLAIMED),
-        (None, None, False, True, Fate.EMPTY),
+        ("new", None, False, False, ImportOutcome.WRITTEN),
+        ("new", "new", False, False, ImportOutcome.UNCHANGED),
+        ("new", "new", False, True, ImportOutcome.UNCHANGED),
+        ("new", "edited", False, False, ImportOutcome.KEPT),
+        ("new", "edited", False, True, ImportOutcome.WRITTEN),
+        ("new", None, True, True, ImportOutcome.CLAIMED),
+        (None, None, False, True, ImportOutcome.EMPTY),
     ],
 )
 def test_what_is_there_is_only_replaced_by_force(
-    text: str | None, there: str | None, elsewhere: bool, force: bool, expected: Fate
+    text: str | None, there: str | None, elsewhere: bool, force: bool, expected: ImportOutcome
 ) -> None:
     """And what others wrote about the table not even then."""
     assert fate(text, there, is_claimed_elsewhere=elsewhere, force=force) is expected

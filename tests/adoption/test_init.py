@@ -93,7 +93,7 @@ def test_every_file_has_a_modeline_that_leads_to_its_schema(desk: Desk) -> None:
 
 def test_the_workflow_spends_nothing_without_a_shared_ledger() -> None:
     """It installs this version, pins its actions, and stops before an apply whose memory would be gone with the job."""
-    files_ = scaffold.project_files(scaffold.Ground(None, False), __version__, {"manifest": "", "project": ""})
+    files_ = scaffold.project_files(scaffold.ExistingFiles(None, False), __version__, {"manifest": "", "project": ""})
     workflow: Any = yaml.safe_load(files_[scaffold.WORKFLOW])
     assert workflow["env"]["PACKAGE"].endswith(f"=={__version__}")
     commands = {job: [step.get("run", "") for step in of["steps"]] for job, of in workflow["jobs"].items()}

@@ -12,7 +12,7 @@ from reconciler.manifests.loader import load_manifests
 from reconciler.manifests.yaml_reader import parse
 from reconciler.model.change import Change
 from reconciler.model.manifest import Manifest, Mode
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 from tests.planning.makers import a_manifest, a_run, row_id
 from tests.planning.worlds import World, worlds
 
@@ -155,7 +155,7 @@ def test_no_name_confuses_or_escapes(old: list[str], new: list[str]) -> None:
     )
     if "same" not in (*old, *new):
         assert len(found) == len(set(old) ^ set(new))
-    assert all(clean(change.text, 1000) == change.text for change in found)
+    assert all(one_line(change.text, 1000) == change.text for change in found)
 
 
 def test_what_nobody_would_read_is_counted_in_seconds() -> None:

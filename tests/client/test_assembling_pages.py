@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reconciler.client.tables.table_read import Assembly, Request
+from reconciler.client.tables.table_read import Request, TableRead
 from reconciler.errors import BadResponse
 from reconciler.model.observed import TableSnapshot
 from tests.client.tables import TABLE, LiveTable, column, uid
@@ -19,7 +19,7 @@ def body(shown: object) -> memoryview:
     return memoryview(json.dumps(shown).encode())
 
 
-def begin(assembly: Assembly, live: LiveTable) -> list[Request]:
+def begin(assembly: TableRead, live: LiveTable) -> list[Request]:
     """Answer the header and return the requests for pages."""
     header = assembly.next_request()
     assert header is not None
@@ -28,7 +28,7 @@ def begin(assembly: Assembly, live: LiveTable) -> list[Request]:
     return list(iter(assembly.next_request, None))
 
 
-def give(assembly: Assembly, request: Request, live: LiveTable) -> None:
+def give(assembly: TableRead, request: Request, live: LiveTable) -> None:
     assembly.take(request, request.decode(body(live.page(**request.query))))
 
 
@@ -36,7 +36,7 @@ def give(assembly: Assembly, request: Request, live: LiveTable) -> None:
 def test_pages_may_come_in_any_order(order: tuple[int, ...]) -> None:
     """The rows stand in the table's order all the same."""
     live = table(7)
-    assembly = Assembly(TABLE, None, page_rows=3)
+    assembly = TableRead(TABLE, None, page_rows=3)
     requests = begin(assembly, live)
     for number in order:
         assert not assembly.is_done
@@ -54,7 +54,7 @@ def test_a_shift_is_seen_in_any_order(order: tuple[int, ...], shown_moved: set[i
     was, now = table(7), table(7)
     del now.rows[0]
     now.rows.append({"id": uid(5000), "data": {}})
-    assembly = Assembly(TABLE, None, page_rows=3)
+    assembly = TableRead(TABLE, None, page_rows=3)
     requests = begin(assembly, was)
     for number in order:
         give(assembly, requests[number], now if number in shown_moved else was)
@@ -71,7 +71,7 @@ def test_a_row_that_goes_away_is_not_taken_for_a_small_page(number: int, is_firs
     The rest that is asked for shows it, whether it comes before the other pages or after them.
     """
     was, now = table(7), table(7)
-    assembly = Assembly(TABLE, None, page_rows=3)
+    assembly = TableRead(TABLE, None, page_rows=3)
     requests = begin(assembly, was)
     short = requests.pop(number)
     page = was.page(**short.query)
@@ -91,7 +91,7 @@ def test_a_row_that_goes_away_is_not_taken_for_a_small_page(number: int, is_firs
 def test_answers_to_an_earlier_read_are_dropped() -> None:
     """They are of a table that is no more."""
     live = table(7)
-    assembly = Assembly(TABLE, None, page_rows=3)
+    assembly = TableRead(TABLE, None, page_rows=3)
     old = begin(assembly, live)
     live.rows.pop()
     give(assembly, old[0], live)
@@ -109,10 +109,10 @@ def test_answers_to_an_earlier_read_are_dropped() -> None:
 
 def test_a_page_is_large_by_what_it_will_hold() -> None:
     """Three rows are small however many were asked for; hundreds of wide ones go out alone first, to be measured."""
-    small = Assembly(TABLE, None, page_rows=500)
+    small = TableRead(TABLE, None, page_rows=500)
     assert [request.is_large for request in begin(small, table(3))] == [False]
     wide = LiveTable([column(number, f"c{number}") for number in range(2, 22)]).add_rows([{}] * 2000)
-    assembly = Assembly(TABLE, None, page_rows=500)
+    assembly = TableRead(TABLE, None, page_rows=500)
     first = begin(assembly, wide)
     assert [(request.is_large, request.query["limit"] < 500) for request in first] == [(True, True)]
     give(assembly, first[0], wide)
@@ -123,7 +123,7 @@ def test_a_page_is_large_by_what_it_will_hold() -> None:
 def test_a_large_page_waits_for_its_turn() -> None:
     """Small ones go before it."""
     wide = LiveTable([column(number, f"c{number}") for number in range(2, 22)]).add_rows([{}] * 2000)
-    assembly = Assembly(TABLE, None, page_rows=500)
+    assembly = TableRead(TABLE, None, page_rows=500)
     header = assembly.next_request(large=False)
     assert header is not None
     assembly.take(header, header.decode(body(wide.header())))
@@ -134,7 +134,7 @@ def test_a_large_page_waits_for_its_turn() -> None:
 def test_an_error_ends_the_reading() -> None:
     """No further page is asked for, and later answers change nothing."""
     live = table(7)
-    assembly = Assembly(TABLE, None, page_rows=3)
+    assembly = TableRead(TABLE, None, page_rows=3)
     header = assembly.next_request()
     assert header is not None
     assembly.take(header, header.decode(body(live.header())))

@@ -13,12 +13,12 @@ from reconciler.client.tables.pages import layout, read_page
 from reconciler.errors import ApiError
 from reconciler.model.condition import AllOf, CellTest, Condition, Not, Operator, key
 from reconciler.model.observed import TableSnapshot
-from reconciler.text.location import Place
+from reconciler.text.location import Location
 from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.test_reading_answers import encoded, header_of
 from tests.client.wire_server import Exchange, WireServer
 
-HERE = Place("manifest.yaml", 1, 1)
+HERE = Location("manifest.yaml", 1, 1)
 GERMAN = CellTest("country", Operator.EQUALS, "DE", HERE)
 FUNDED = CellTest(uid(2), Operator.EXISTS, True, HERE)
 WORTH_IT = AllOf((GERMAN, Not(FUNDED)))

@@ -14,7 +14,7 @@ from reconciler.client.tables.pages import Header, Page, layout, read_counters, 
 from reconciler.errors import BadResponse
 from reconciler.model.condition import CellTest, Operator
 from reconciler.model.observed import CellState
-from reconciler.text.location import Place
+from reconciler.text.location import Location
 from tests.client.tables import TABLE, LiveTable, column, uid
 from tests.effort import examples
 
@@ -63,7 +63,7 @@ def test_raw_control_characters_parse() -> None:
 
 
 CONDITIONS = [
-    CellTest(of, operator, operand, Place("a.yaml", 1, 1))
+    CellTest(of, operator, operand, Location("a.yaml", 1, 1))
     for of in ("input", "a", "b")
     for operator, operand in (
         (Operator.EXISTS, True),

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.client import Reader
 from reconciler.client.http.connection import LARGEST_ANSWER
-from reconciler.client.http.retry import Patience, retry_after_seconds, wait_seconds
+from reconciler.client.http.retry import RetryTiming, retry_after_seconds, wait_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
 from tests.client.tables import SECRET, TABLE, Api, LiveTable, column, options, uid
@@ -142,7 +142,7 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
 
 def test_no_wait_is_longer_than_its_cap() -> None:
     """Backoff ends at ten seconds, what a server asks for at sixty."""
-    patience = Patience(sleep=lambda _seconds: None, random=lambda: 1.0, now=lambda: 0.0)
+    patience = RetryTiming(sleep=lambda _seconds: None, random=lambda: 1.0, now=lambda: 0.0)
     assert wait_seconds(patience, 30, None) == 10.0
     assert wait_seconds(patience, 1, "9" * 400) == 60.0
 

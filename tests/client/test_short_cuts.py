@@ -7,12 +7,12 @@ import pytest
 from reconciler.client import Reader
 from reconciler.errors import ApiError
 from reconciler.model.observed import CellState, TableSnapshot
-from reconciler.model.read_scope import Shortcut
+from reconciler.model.read_scope import ReadScope
 from tests.client.tables import TABLE, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 DONE = {"status": "done", "value": {"answer": "yes"}}
-NEW = Shortcut(header_may_do=True)
+NEW = ReadScope(header_may_do=True)
 
 
 def table(rows: int = 20) -> LiveTable:
@@ -43,7 +43,7 @@ def api(live: LiveTable, before: Callable[[Exchange], bool] = lambda exchange: F
 
 def read(
     live: LiveTable,
-    allowed: Shortcut,
+    allowed: ReadScope,
     *,
     before: Callable[[Exchange], bool] = lambda exchange: False,
     page_rows: int = 3,
@@ -83,7 +83,7 @@ def test_other_counters_are_not(change: dict[str, object]) -> None:
 
 def test_without_leave_the_rows_are_read() -> None:
     """Full counters or not."""
-    found, asked = read(table(20), Shortcut(), page_rows=500)
+    found, asked = read(table(20), ReadScope(), page_rows=500)
     assert isinstance(found, TableSnapshot)
     assert len(found.row_ids) == 20
     assert asked == ["", "/data"]
@@ -93,7 +93,7 @@ def test_single_rows_are_read_where_that_is_fewer_requests() -> None:
     """The header, each row, and the header again; every cell of a row comes along."""
     live = table(20)
     live.rows[7]["data"]["b"] = None
-    found, asked = read(live, Shortcut(rows=frozenset({uid(1007), uid(1011)})))
+    found, asked = read(live, ReadScope(rows=frozenset({uid(1007), uid(1011)})))
     assert isinstance(found, TableSnapshot)
     assert found.row_ids == (uid(1007), uid(1011))
     assert found.states == {uid(2): b"\x01\x01", uid(3): b"\x00\x01"}
@@ -108,7 +108,7 @@ def test_pages_are_read_where_those_are_fewer(rows: int, named: int, requests: i
     """Pages of three rows that overlap by one: ten of them hold twenty rows."""
     live = table(rows)
     wanted = frozenset(row["id"] for row in live.rows[:named])
-    found, asked = read(live, Shortcut(rows=wanted))
+    found, asked = read(live, ReadScope(rows=wanted))
     assert isinstance(found, TableSnapshot)
     assert wanted <= set(found.row_ids)
     assert len(asked) == requests
@@ -124,7 +124,7 @@ def test_a_row_that_is_refused_is_looked_for_in_the_pages(status: int) -> None:
             return True
         return False
 
-    found, asked = read(table(20), Shortcut(rows=frozenset({uid(1007), uid(1011)})), before=before)
+    found, asked = read(table(20), ReadScope(rows=frozenset({uid(1007), uid(1011)})), before=before)
     assert isinstance(found, TableSnapshot)
     assert len(found.row_ids) == 20
     assert asked.count("/data") == 10
@@ -140,7 +140,7 @@ def test_another_row_than_asked_for_is_not_believed() -> None:
             return True
         return False
 
-    found, _ = read(live, Shortcut(rows=frozenset({uid(1007)})), before=before)
+    found, _ = read(live, ReadScope(rows=frozenset({uid(1007)})), before=before)
     assert isinstance(found, TableSnapshot)
     assert found.states[uid(2)] == b"\x01" * 20
 
@@ -157,7 +157,7 @@ def test_a_table_that_changes_behind_the_rows_is_read_again() -> None:
             live.completed = 40
         return False
 
-    found, asked = read(live, Shortcut(rows=frozenset({uid(1007)})), before=before)
+    found, asked = read(live, ReadScope(rows=frozenset({uid(1007)})), before=before)
     assert isinstance(found, TableSnapshot)
     assert found.states[uid(3)] == b"\x01"
     assert asked == ["", f"/rows/{uid(1007)}", ""] * 2
@@ -173,7 +173,7 @@ def test_a_table_that_begins_to_run_behind_the_rows_is_running() -> None:
             live.run_status, live.in_progress = "running", 1
         return False
 
-    found, _ = read(live, Shortcut(rows=frozenset({uid(1007)})), before=before)
+    found, _ = read(live, ReadScope(rows=frozenset({uid(1007)})), before=before)
     assert isinstance(found, TableSnapshot)
     assert not found.is_finished
     assert found.states[uid(3)] == bytes([CellState.PENDING])

@@ -12,8 +12,8 @@ from reconciler import errors
 
 NAMES = """
 ApiError BadResponse Call CallResult Corrupt Drift DriftReport ErroredPlan ExitCode ImportedTable InDoubt Leased
-LedgerError LimitExceeded ManifestError NotSent Place Plan PlanError Problem ReconcilerError Refused Report RunStanding
-Session SessionPlan SettingsError SnapshotTaken StalePlan Standing TableStanding TooNew Totals Unwritable Violation
+LedgerError LimitExceeded ManifestError NotSent Place Plan PlanError Problem ReconcilerError Refused Report RunStatus
+Session SessionPlan SettingsError SnapshotTaken StalePlan Status TooNew Totals Unwritable Violation
 __version__ open_session
 """
 """A name that goes breaks somebody's program."""
@@ -39,7 +39,7 @@ def spend(project: str, most: Decimal) -> int:
         except reconciler.StalePlan as error:
             print(error.message, error.hint)
             return 4
-        standing: reconciler.Standing = session.status()
+        standing: reconciler.Status = session.status()
         causes: tuple[reconciler.Drift, ...] = session.drift().causes
         print(standing.calls, causes, session.snapshot("live.snapshot").size_bytes)
         for table in session.import_tables(every=True):

@@ -5,14 +5,14 @@ from itertools import product
 import pytest
 
 from reconciler.ledger import call_states
-from reconciler.ledger.call_states import Standing
+from reconciler.ledger.call_states import CallProgress
 from reconciler.model.history import CallState
 
 ENDINGS = [state for state in CallState if state is not CallState.INTENT]
 OPEN = (CallState.INTENT, CallState.IN_DOUBT)
 UNPAID = (CallState.NOT_SENT, CallState.REFUSED)
 STANDINGS = [
-    Standing(state, attempt, payments)
+    CallProgress(state, attempt, payments)
     for state, attempt, payments in product(CallState, (1, 2, 3), (0, 1, 2))
     if (payments > 0 or state is not CallState.ACCEPTED) and (payments == 0 or state not in UNPAID)
 ]
@@ -27,8 +27,8 @@ ENDED = [
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_an_attempt_in_time_ends_as_its_sender_says(ending: CallState) -> None:
     """The straight road: intent, then its ending."""
-    move = call_states.end(Standing(CallState.INTENT, 1, 0), 1, ending, counted=False)
-    assert move.standing == Standing(ending, 1, int(ending is CallState.ACCEPTED))
+    move = call_states.end(CallProgress(CallState.INTENT, 1, 0), 1, ending, counted=False)
+    assert move.standing == CallProgress(ending, 1, int(ending is CallState.ACCEPTED))
     assert (move.late, move.reopens, move.complaint) == (False, False, "")
 
 

@@ -12,13 +12,13 @@ from reconciler.errors import ManifestError
 from reconciler.manifests.loader import load_manifests
 from reconciler.manifests.yaml_reader import FAST, PURE, Loader, parse
 from reconciler.settings.project_file import load_project
-from reconciler.text.location import Problem
+from reconciler.text.location import Diagnostic
 
 BROKEN = Path(__file__).parent / "broken"
 FAULTS = sorted(path.stem for path in BROKEN.glob("*.yaml"))
 
 
-def said(problem: Problem) -> str:
+def said(problem: Diagnostic) -> str:
     """Return a problem as the command line prints it."""
     return f"{problem.place}: {problem.message}\n" + (f"  {problem.hint}\n" if problem.hint else "")
 
@@ -37,7 +37,7 @@ def test_every_problem_of_a_broken_file_is_said_with_its_place(fault: str, monke
     assert text == expected.read_text(encoding="utf-8")
 
 
-def problems(data: bytes, loader: Loader) -> tuple[Problem, ...]:
+def problems(data: bytes, loader: Loader) -> tuple[Diagnostic, ...]:
     """Return what one of the two parsers finds."""
     try:
         parse(data, "file.yaml", loader)

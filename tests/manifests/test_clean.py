@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.text.sanitize import LIMIT, clean
+from reconciler.text.sanitize import LIMIT, one_line
 
 
 @pytest.mark.parametrize(
@@ -27,20 +27,20 @@ from reconciler.text.sanitize import LIMIT, clean
 )
 def test_unsafe_characters_are_spelled_out_and_letters_stay(text: str, shown: str) -> None:
     """Escapes, breaks, bidirectional and zero-width characters become visible; every script's letters stay."""
-    assert clean(text) == shown
+    assert one_line(text) == shown
 
 
 def test_long_texts_are_cut() -> None:
     """A text of a megabyte takes a line, and one at the limit is whole."""
-    assert clean("x" * LIMIT) == "x" * LIMIT
-    assert clean("x" * 1_000_000) == "x" * LIMIT + "…"
-    assert clean("\x1b" * 1_000_000, limit=2) == r"\x1b\x1b…"
+    assert one_line("x" * LIMIT) == "x" * LIMIT
+    assert one_line("x" * 1_000_000) == "x" * LIMIT + "…"
+    assert one_line("\x1b" * 1_000_000, limit=2) == r"\x1b\x1b…"
 
 
 @given(st.text(st.characters()))
 def test_nothing_unsafe_is_left(text: str) -> None:
     """Whatever comes in, what comes out can be printed and holds no control, format or separator character."""
-    shown = clean(text)
+    shown = one_line(text)
     shown.encode("utf-8")
     unsafe = {"Cc", "Zl", "Zp", "Cs"}
     assert not [character for character in shown if unicodedata.category(character) in unsafe]

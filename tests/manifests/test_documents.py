@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError
 from reconciler.manifests.yaml_reader import FAST, PURE, Document, Loader, parse, read_documents
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 
 BOTH = pytest.mark.parametrize("loader", [FAST, PURE])
 
@@ -94,24 +94,24 @@ def test_merge_keys_add_what_a_mapping_does_not_say_itself(loader: Loader) -> No
     value: Any = document.value
     assert value["z"] == {"a": 9, "b": 2, "c": 4}
     assert value["<<"] == "text"
-    assert document.place(("z", "a")) == Place("f.yaml", 5, 6)
-    assert document.place(("z", "b")) == Place("f.yaml", 1, 17)
-    assert document.place(("z", "c"), key=True) == Place("f.yaml", 2, 14)
+    assert document.place(("z", "a")) == Location("f.yaml", 5, 6)
+    assert document.place(("z", "b")) == Location("f.yaml", 1, 17)
+    assert document.place(("z", "c"), key=True) == Location("f.yaml", 2, 14)
 
 
 @BOTH
 def test_places_of_values_keys_and_of_what_is_not_there(loader: Loader) -> None:
     """A place counts lines and columns from 1, and a path that leads nowhere has the place of its last parent."""
     document = read("# comment\na:\n  - b: Zürich\n    c: [1, {d: 2}]\n🚀: 東京 # x\n", loader)
-    assert document.place(()) == Place("f.yaml", 2, 1)
-    assert document.place(("a", 0, "b")) == Place("f.yaml", 3, 8)
-    assert document.place(("a", 0, "c", 1, "d")) == Place("f.yaml", 4, 16)
-    assert document.place(("a", 0, "c", 1, "d"), key=True) == Place("f.yaml", 4, 13)
-    assert document.place(("a", 0, "c", 1, "e"), key=True) == Place("f.yaml", 4, 12)
-    assert document.place(("a", 7, "c")) == Place("f.yaml", 3, 3)
-    assert document.place(("a", 0, "b", "x")) == Place("f.yaml", 3, 8)
-    assert document.place(("🚀",)) == Place("f.yaml", 5, 4)
-    assert document.place(("x",), key=True) == Place("f.yaml", 2, 1)
+    assert document.place(()) == Location("f.yaml", 2, 1)
+    assert document.place(("a", 0, "b")) == Location("f.yaml", 3, 8)
+    assert document.place(("a", 0, "c", 1, "d")) == Location("f.yaml", 4, 16)
+    assert document.place(("a", 0, "c", 1, "d"), key=True) == Location("f.yaml", 4, 13)
+    assert document.place(("a", 0, "c", 1, "e"), key=True) == Location("f.yaml", 4, 12)
+    assert document.place(("a", 7, "c")) == Location("f.yaml", 3, 3)
+    assert document.place(("a", 0, "b", "x")) == Location("f.yaml", 3, 8)
+    assert document.place(("🚀",)) == Location("f.yaml", 5, 4)
+    assert document.place(("x",), key=True) == Location("f.yaml", 2, 1)
 
 
 @BOTH
@@ -126,8 +126,8 @@ def test_a_byte_order_mark_and_dos_line_ends_change_nothing(loader: Loader) -> N
     """Files saved by Windows editors have the same values and places."""
     document = read("\ufeffa: 1\r\nb: |\r\n  x\r\n  y\r\nc: 2\r\n", loader)
     assert document.value == {"a": 1, "b": "x\ny\n", "c": 2}
-    assert document.place(("a",)) == Place("f.yaml", 1, 4)
-    assert document.place(("c",)) == Place("f.yaml", 5, 4)
+    assert document.place(("a",)) == Location("f.yaml", 1, 4)
+    assert document.place(("c",)) == Location("f.yaml", 5, 4)
 
 
 @BOTH
@@ -220,7 +220,7 @@ def test_junk_raises_nothing_but_manifest_errors(data: bytes) -> None:
             assert problem.message
 
 
-def problems(data: bytes, loader: Loader) -> tuple[Problem, ...]:
+def problems(data: bytes, loader: Loader) -> tuple[Diagnostic, ...]:
     """Return what one of the two parsers finds."""
     try:
         parse(data, "f.yaml", loader)

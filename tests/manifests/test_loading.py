@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests.loader import load_manifests
-from reconciler.model.manifest import Manifest, Mode, Named, Run
-from reconciler.text.location import Place
+from reconciler.model.manifest import Manifest, Mode, NameAt, Run
+from reconciler.text.location import Location
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 ROW = "7e0c4d52-5f0b-4b5e-9d0c-0e6b8f9d1a23"
@@ -58,8 +58,8 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     Path("a.yaml").write_text(CONTRACT)
 
-    def at(line: int, column: int) -> Place:
-        return Place("a.yaml", line, column)
+    def at(line: int, column: int) -> Location:
+        return Location("a.yaml", line, column)
 
     assert load_manifests([Path("a.yaml")]) == (
         Manifest(
@@ -70,8 +70,8 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                 Run(
                     name="fill",
                     mode=Mode.NEW,
-                    columns=(Named("latest_funding", at(12, 17)), Named("pricing_notes", at(12, 33))),
-                    rows=(Named(ROW, at(13, 14)),),
+                    columns=(NameAt("latest_funding", at(12, 17)), NameAt("pricing_notes", at(12, 33))),
+                    rows=(NameAt(ROW, at(13, 14)),),
                     max_attempts=1,
                     revision=None,
                     place=at(10, 7),
@@ -80,7 +80,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                 Run(
                     "refresh-2026-q4",
                     Mode.ALL,
-                    (Named("recent_news", at(17, 17)),),
+                    (NameAt("recent_news", at(17, 17)),),
                     None,
                     max_attempts=1,
                     revision="2026-q4",

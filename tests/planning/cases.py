@@ -28,13 +28,13 @@ from reconciler.model.limits import Limits
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
 from reconciler.model.plan import Plan, Violation
-from reconciler.model.row_filter import selectors
+from reconciler.model.row_filter import row_filters
 from reconciler.operations import observe
-from reconciler.operations.observe import Look
+from reconciler.operations.observe import Observation
 from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
 from reconciler.settings.settings import Settings
 from reconciler.spending.doubt import judge
-from reconciler.spending.limits_check import check
+from reconciler.spending.limits_check import check_limits
 from reconciler.text.digest import short_digest
 from tests.planning.makers import TABLE, column_id, config, row_id
 
@@ -77,8 +77,8 @@ def read_case(folder: Path) -> Case:
         table: judge(replace(recalled.get(table, TableHistory(table)), recalled_at=now), seen, quiet)[0]
         for table, seen in live.snapshots.items()
     }
-    plan = observe.plan(wanted, Look(live.snapshots, histories, (), live.unreadable), settings)
-    return Case(plan, project.limits, check(plan, project.limits, None))
+    plan = observe.plan(wanted, Observation(live.snapshots, histories, (), live.unreadable), settings)
+    return Case(plan, project.limits, check_limits(plan, project.limits, None))
 
 
 def _json(path: Path, default: Any) -> Any:
@@ -149,7 +149,7 @@ def _table(described: Any) -> TableSnapshot:
 
 
 def _asked(table: TableSnapshot, conditions: list[Condition], values: dict[str, list[Any]]) -> TableSnapshot:
-    found = selectors(conditions, table.columns)
+    found = row_filters(conditions, table.columns)
     return replace(table, matches={each.key: each.flags(values, len(table.row_ids)) for each in found})
 
 

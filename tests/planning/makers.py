@@ -5,18 +5,18 @@ from decimal import Decimal
 
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Prices
-from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, Named, Refresh, Rollout, Run, Selection
+from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, NameAt, Refresh, Rollout, Run, Selection
 from reconciler.model.observed import CellState, Column, TableSnapshot
 from reconciler.model.plan import Call, Reason
 from reconciler.planning.rules import Rules
 from reconciler.text.digest import digest
-from reconciler.text.location import Place
+from reconciler.text.location import Location
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 QUIET = 180.0
 SHOWS_WITHIN = 212.0
 """D + T + Q."""
-NOWHERE = Place("manifest.yaml", 1, 1)
+NOWHERE = Location("manifest.yaml", 1, 1)
 LETTERS = {".": CellState.EMPTY, "d": CellState.DONE, "f": CellState.FAILED, "p": CellState.IN_PROGRESS}
 LETTERS |= {
     "u": CellState.UNKNOWN,
@@ -96,8 +96,8 @@ def a_run(
     return Run(
         name=name or mode.value,
         mode=mode,
-        columns=None if columns is None else tuple(Named(text, NOWHERE) for text in columns),
-        rows=None if rows is None else tuple(Named(text, NOWHERE) for text in rows),
+        columns=None if columns is None else tuple(NameAt(text, NOWHERE) for text in columns),
+        rows=None if rows is None else tuple(NameAt(text, NOWHERE) for text in rows),
         max_attempts=DEFAULT_MAX_ATTEMPTS[mode] if max_attempts is None else max_attempts,
         revision=("r1" if mode is Mode.ALL and refresh is None else None) if revision is None else revision,
         place=NOWHERE,
@@ -109,7 +109,7 @@ def a_run(
 
 def a_manifest(*runs: Run, name: str = "accounts", table: str = TABLE, after: Sequence[str] = ()) -> Manifest:
     """Return a manifest of `runs` that comes after others."""
-    depends_on = tuple(Named(text, NOWHERE) for text in after)
+    depends_on = tuple(NameAt(text, NOWHERE) for text in after)
     return Manifest(name, {}, table, runs, NOWHERE, NOWHERE, depends_on=depends_on)
 
 

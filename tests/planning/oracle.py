@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not
 from reconciler.model.history import CallState, PastCall, TableHistory
-from reconciler.model.manifest import At, Dates, Every, Manifest, Mode, Run
+from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Run
 from reconciler.model.observed import CellState, Column, TableSnapshot
 from tests.planning.worlds import DATES
 
@@ -42,7 +42,7 @@ class Oracle:
     """None: whatever is due."""
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Column id → what each row's cell holds; None: nothing."""
-    dates: Mapping[At, Dates] = field(default_factory=lambda: DATES)
+    dates: Mapping[Calendar, CalendarDates] = field(default_factory=lambda: DATES)
     """Where the calendars stand when the ledger is recalled."""
     wishes: list[Wish] = field(init=False)
     """`all` first, for it takes precedence; else manifests by name, runs as they stand in them."""
@@ -213,7 +213,7 @@ class Oracle:
         last_run = self._last_run(cell)
         if last_run is None:
             return False
-        if isinstance(run.refresh, Every):
+        if isinstance(run.refresh, MaxAge):
             return self._now < last_run + timedelta(seconds=run.refresh.seconds)
         assert run.refresh is not None
         date = self.dates[run.refresh].last
@@ -226,7 +226,7 @@ class Oracle:
             last_run = self._last_run(cell)
             if wish.run.refresh is None or last_run is None or not self.is_fresh(wish.run, cell):
                 continue
-            if isinstance(wish.run.refresh, Every):
+            if isinstance(wish.run.refresh, MaxAge):
                 moments.append(last_run + timedelta(seconds=wish.run.refresh.seconds))
             elif (following := self.dates[wish.run.refresh].next) is not None:
                 moments.append(following)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import Leased
 from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Receipt, Ticket
 from reconciler.model.plan import Call, CellCounts, Plan, PlannedTable
-from reconciler.spending.protocol import Apply, Pace
+from reconciler.spending.protocol import SendTiming, SpendProtocol
 
 ACTOR = Actor("ana@laptop")
 Answer = Receipt | BaseException
@@ -118,13 +118,13 @@ class Bench:
 
     def apply(
         self, calls: Sequence[Call], *, interrupted: Callable[[], bool] = lambda: False, concurrency: int = 1
-    ) -> Apply:
+    ) -> SpendProtocol:
         """Return an apply of `calls`, not begun."""
-        return Apply(
+        return SpendProtocol(
             a_plan(calls),
             self.wire,
             self.book,
-            Pace(2.0, self.log.clock, self.log.pause),
+            SendTiming(2.0, self.log.clock, self.log.pause),
             plan_id="p",
             actor=ACTOR,
             on_unrecorded=lambda *told: self.unrecorded.append(told),
@@ -132,7 +132,7 @@ class Bench:
             concurrency=concurrency,
         )
 
-    def run(self, *calls: Call) -> tuple[Apply, list[CallResult]]:
+    def run(self, *calls: Call) -> tuple[SpendProtocol, list[CallResult]]:
         """Apply `calls` to the end."""
         apply = self.apply(calls)
         return apply, list(apply.run())

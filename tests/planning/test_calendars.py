@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests.calendar import dates, faults
-from reconciler.model.manifest import At
+from reconciler.model.manifest import Calendar
 
 BERLIN = ZoneInfo("Europe/Berlin")
-WEEKLY = At("0 6 * * 1", "Europe/Berlin")
-NIGHTLY = At("30 2 * * *", "Europe/Berlin")
-TWO_HOURLY = At("30 */2 * * *", "Europe/Berlin")
-QUARTERS = At("*/15 2 * * *", "Europe/Berlin")
-HALF_PAST = At("30 * * * *", "Europe/Berlin")
+WEEKLY = Calendar("0 6 * * 1", "Europe/Berlin")
+NIGHTLY = Calendar("30 2 * * *", "Europe/Berlin")
+TWO_HOURLY = Calendar("30 */2 * * *", "Europe/Berlin")
+QUARTERS = Calendar("*/15 2 * * *", "Europe/Berlin")
+HALF_PAST = Calendar("30 * * * *", "Europe/Berlin")
 
 
 def berlin(text: str) -> datetime:
@@ -53,35 +53,35 @@ def berlin(text: str) -> datetime:
         (QUARTERS, "2026-10-25T02:45+02:00", "2026-10-25T02:45+02:00", "2026-10-26T02:00+01:00"),
         (QUARTERS, "2026-03-29T03:10+02:00", "2026-03-29T03:00+02:00", "2026-03-30T02:00+02:00"),
         (
-            At("0,15,30,45 2 * * *", "Europe/Berlin"),
+            Calendar("0,15,30,45 2 * * *", "Europe/Berlin"),
             "2026-10-25T02:50+02:00",
             "2026-10-25T02:45+02:00",
             "2026-10-26T02:00",
         ),
         # Every hour is every hour, however it is written.
         (
-            At("30 */1 * * *", "Europe/Berlin"),
+            Calendar("30 */1 * * *", "Europe/Berlin"),
             "2026-10-25T02:40+02:00",
             "2026-10-25T02:30+02:00",
             "2026-10-25T02:30+01:00",
         ),
         (
-            At("30 0-23 * * *", "Europe/Berlin"),
+            Calendar("30 0-23 * * *", "Europe/Berlin"),
             "2026-10-25T02:40+02:00",
             "2026-10-25T02:30+02:00",
             "2026-10-25T02:30+01:00",
         ),
         (
-            At("*/20 * * * *", "Europe/Berlin"),
+            Calendar("*/20 * * * *", "Europe/Berlin"),
             "2026-10-25T02:40+02:00",
             "2026-10-25T02:40+02:00",
             "2026-10-25T02:00+01:00",
         ),
         # A day that a year rarely has.
-        (At("0 6 29 2 *", "UTC"), "2026-11-25T12:00Z", "2024-02-29T06:00Z", "2028-02-29T06:00Z"),
+        (Calendar("0 6 29 2 *", "UTC"), "2026-11-25T12:00Z", "2024-02-29T06:00Z", "2028-02-29T06:00Z"),
     ],
 )
-def test_a_calendar_has_its_last_and_its_next_date(at: At, now: str, last: str, following: str) -> None:
+def test_a_calendar_has_its_last_and_its_next_date(at: Calendar, now: str, last: str, following: str) -> None:
     """By the clocks of its zone, and once where those are set back."""
     found = dates(at, berlin(now).astimezone(UTC))
     assert found.last is not None
@@ -111,7 +111,7 @@ def test_a_calendar_has_its_last_and_its_next_date(at: At, now: str, last: str, 
 )
 def test_a_calendar_means_what_cron_makes_of_it(cron: str, comes: list[str]) -> None:
     """In May 2026, whose first day is a Friday: what is easily taken for something else, and no fault."""
-    at, expected = At(cron, "UTC"), [datetime.fromisoformat(f"2026-05-{each}+00:00") for each in comes]
+    at, expected = Calendar(cron, "UTC"), [datetime.fromisoformat(f"2026-05-{each}+00:00") for each in comes]
     assert faults(at) == ()
     now, found = datetime(2026, 4, 30, 23, 59, tzinfo=UTC), []
     for _ in expected:
@@ -150,7 +150,7 @@ MOMENTS = st.sampled_from([*CHANGES, datetime(2011, 12, 30, 12, tzinfo=UTC)]).fl
 @given(FIELDS, ZONES, MOMENTS)
 def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: str, now: datetime) -> None:
     """Nothing is left out between them, whichever way one looks, and both are in the calendar."""
-    at = At(cron, zone)
+    at = Calendar(cron, zone)
     if faults(at):
         return
     found = dates(at, now)
@@ -167,7 +167,7 @@ def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: s
 @given(FIELDS, MOMENTS)
 def test_without_a_change_of_clocks_dates_are_what_their_fields_say(cron: str, now: datetime) -> None:
     """Minute by minute, in UTC, where nothing is left out or twice."""
-    at = At(cron, "UTC")
+    at = Calendar(cron, "UTC")
     minute, hour, *days = cron.split()
     if days != ["*", "*", "*"]:
         return
@@ -185,9 +185,11 @@ def test_without_a_change_of_clocks_dates_are_what_their_fields_say(cron: str, n
 
 def test_a_calendar_that_has_not_begun_or_has_ended_has_no_such_date() -> None:
     """Within the fifty years that anybody looks ahead or back."""
-    rare = At("0 0 29 2 MON#5", "UTC")
+    rare = Calendar("0 0 29 2 MON#5", "UTC")
     assert faults(rare) == ()
-    assert dates(At("0 0 1 1 *", "UTC"), datetime(1970, 1, 1, tzinfo=UTC)).last == datetime(1970, 1, 1, tzinfo=UTC)
+    assert dates(Calendar("0 0 1 1 *", "UTC"), datetime(1970, 1, 1, tzinfo=UTC)).last == datetime(
+        1970, 1, 1, tzinfo=UTC
+    )
     assert dates(rare, datetime(2026, 1, 1, tzinfo=UTC)).last is not None
 
 
@@ -207,7 +209,7 @@ def test_a_calendar_that_has_not_begun_or_has_ended_has_no_such_date() -> None:
 )
 def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
     """At its expression, and not at its zone."""
-    (fault,) = faults(At(cron, "UTC"))
+    (fault,) = faults(Calendar(cron, "UTC"))
     assert (fault.key, bool(fault.hint)) == ("at", True)
 
 
@@ -227,7 +229,7 @@ def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
 )
 def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
     """Somebody means every 61 minutes, and would buy every hour."""
-    (fault,) = faults(At(cron, "UTC"))
+    (fault,) = faults(Calendar(cron, "UTC"))
     assert (fault.key, fault.message) == ("at", f"`{cron}` {said}")
     assert fault.hint
 
@@ -236,11 +238,11 @@ def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
 @given(st.text("0123456789*/,-#LWMON ", max_size=20), st.text(max_size=12))
 def test_whatever_is_written_is_told_and_never_breaks_anything(cron: str, zone: str) -> None:
     """A calendar without faults has dates; any other says what is wrong."""
-    at = At(cron, zone)
+    at = Calendar(cron, zone)
     if not faults(at):
         assert dates(at, datetime(2026, 1, 1, tzinfo=UTC)).next is not None
-    elif not faults(At(cron, "UTC")):
-        assert dates(At(cron, "UTC"), datetime(2026, 1, 1, tzinfo=UTC)).last is not None
+    elif not faults(Calendar(cron, "UTC")):
+        assert dates(Calendar(cron, "UTC"), datetime(2026, 1, 1, tzinfo=UTC)).last is not None
 
 
 @pytest.mark.parametrize(
@@ -248,5 +250,5 @@ def test_whatever_is_written_is_told_and_never_breaks_anything(cron: str, zone: 
 )
 def test_a_zone_that_not_every_machine_has_is_a_fault(zone: str) -> None:
     """A system's own folder holds more names than IANA's, and files that are no zones."""
-    (fault,) = faults(At("0 6 * * 1", zone))
+    (fault,) = faults(Calendar("0 6 * * 1", zone))
     assert fault.key == "timezone"

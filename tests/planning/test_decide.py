@@ -15,7 +15,7 @@ from reconciler.planning.cell_decision import (
     REFRESH_VERDICTS,
     SPENT,
     VERDICTS,
-    Verdict,
+    Decision,
 )
 
 FLAGS = {"doubt": IN_DOUBT, "awaited": AWAITED, "spent": SPENT, "missing": MISSING_INPUTS, "blocked": BLOCKED}
@@ -99,7 +99,7 @@ def test_a_cell_is_decided_as_the_table_says(line: list[str]) -> None:
     how, state, *rules = line
     for byte, flags in every_byte(STATES[state], how):
         expected = next(said for flag, _, said in (rule.partition(">") for rule in rules) if not flag or flag in flags)
-        assert Verdict(TABLES[how][byte]).name.lower() == SHORT.get(expected, expected), f"{sorted(flags)}"
+        assert Decision(TABLES[how][byte]).name.lower() == SHORT.get(expected, expected), f"{sorted(flags)}"
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -113,5 +113,5 @@ def test_a_call_covers_in_passing_only_what_the_table_allows(mode: Mode) -> None
 
 def test_every_reason_to_skip_a_cell_has_its_verdict() -> None:
     """And every verdict but DUE its reason; where only the header was read, no cell has a verdict of its own."""
-    found = {verdict.skip_reason for verdict in Verdict if verdict is not Verdict.DUE}
+    found = {verdict.skip_reason for verdict in Decision if verdict is not Decision.DUE}
     assert found == set(SkipReason) - {SkipReason.NOT_DUE}

@@ -9,8 +9,8 @@ from reconciler.errors import SettingsError
 from reconciler.model import row_set
 from reconciler.model.condition import CellTest, Condition, Operator, key
 from reconciler.model.manifest import Manifest, Mode, Selection
-from reconciler.planning.scopes import Scope, scopes, select
-from reconciler.text.location import Place, Problem
+from reconciler.planning.scopes import Scope, scopes, select_runs
+from reconciler.text.location import Diagnostic, Location
 from tests.planning.makers import a_column, a_manifest, a_run, a_table, column_id, row_id
 
 TABLE = a_table(
@@ -18,7 +18,7 @@ TABLE = a_table(
 )
 
 
-def resolve(*manifests: Manifest) -> tuple[list[Scope], list[Problem]]:
+def resolve(*manifests: Manifest) -> tuple[list[Scope], list[Diagnostic]]:
     """Resolve manifests over the table."""
     return scopes(manifests, TABLE, {row: index for index, row in enumerate(TABLE.row_ids)})
 
@@ -94,12 +94,14 @@ def test_all_comes_before_the_other_modes_which_keep_their_order() -> None:
     assert [scope.address for scope in found] == ["accounts/b", "accounts/d", "accounts/a", "accounts/c"]
 
 
-WHERE = CellTest("website", Operator.EXISTS, True, Place("a.yaml", 7, 9))
+WHERE = CellTest("website", Operator.EXISTS, True, Location("a.yaml", 7, 9))
 
 
-def selected(where: Condition | None, limit: int | None, matches: dict[str, bytes]) -> tuple[list[int], list[Problem]]:
+def selected(
+    where: Condition | None, limit: int | None, matches: dict[str, bytes]
+) -> tuple[list[int], list[Diagnostic]]:
     """Return the row numbers that a selection comes to, and what is wrong with it."""
-    run = a_run(Mode.NEW, selection=Selection(where, limit, Place("a.yaml", 6, 7)))
+    run = a_run(Mode.NEW, selection=Selection(where, limit, Location("a.yaml", 6, 7)))
     (scope,), problems = scopes([a_manifest(run)], replace(TABLE, matches=matches), {})
     return row_set.indexes(scope.rows, 3), problems
 
@@ -127,7 +129,7 @@ def test_a_condition_that_nobody_asked_the_rows_is_a_problem_at_its_line() -> No
     for matches in ({}, {key(replace(WHERE, operator=Operator.MISSING)): b"\1\1\1"}):
         rows, (problem,) = selected(WHERE, None, matches)
         assert rows == []
-        assert problem.place == Place("a.yaml", 6, 7)
+        assert problem.place == Location("a.yaml", 6, 7)
         assert problem.message == "which rows meet this condition is not in the snapshot of the live tables"
 
 
@@ -159,7 +161,7 @@ PARTNERS = replace(a_manifest(a_run(Mode.NEW), name="partners"), labels={"team":
 )
 def test_selectors_keep_and_drop_runs(include: list[str], exclude: list[str], kept: list[str]) -> None:
     """By manifest, by run, by label; what is excluded stays out."""
-    found = select([ACCOUNTS, PARTNERS], include, exclude)
+    found = select_runs([ACCOUNTS, PARTNERS], include, exclude)
     assert [f"{manifest.name}/{run.name}" for manifest in found for run in manifest.runs] == kept
 
 
@@ -169,6 +171,6 @@ def test_selectors_keep_and_drop_runs(include: list[str], exclude: list[str], ke
 def test_a_selector_that_matches_nothing_is_an_error(selector: str) -> None:
     """Else a typing error would plan nothing, or everything."""
     with pytest.raises(SettingsError, match="matches no run"):
-        select([ACCOUNTS, PARTNERS], [selector], [])
+        select_runs([ACCOUNTS, PARTNERS], [selector], [])
     with pytest.raises(SettingsError, match="matches no run"):
-        select([ACCOUNTS, PARTNERS], [], [selector])
+        select_runs([ACCOUNTS, PARTNERS], [], [selector])

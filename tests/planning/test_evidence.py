@@ -14,15 +14,15 @@ def movement(before: tuple[str, ...], cells: str, digests: tuple[str, ...] | Non
     """Say how a call over both rows of a one-column table shows."""
     table = a_table([a_column(1)], [cells], digests=None if digests is None else {ONE: digests})
     call = a_past_call(CallState.IN_DOUBT, [BOTH_ROWS], before={ONE: before})
-    return evidence.movement(call, table, {row: index for index, row in enumerate(table.row_ids)})
+    return evidence.sign_of_landing(call, table, {row: index for index, row in enumerate(table.row_ids)})
 
 
 def test_a_mark_is_the_state_and_where_it_was_read_the_value() -> None:
     """Marks are what the ledger keeps of the cells before a call."""
     columns = [a_column(1), a_column(2)]
     table = a_table(columns, ["d.f", "dpn"], digests={column_id(2): ("v1", "v2", "v3")})
-    assert evidence.marks(table, column_id(1), [0, 1, 2]) == ("1", "0", "2")
-    assert evidence.marks(table, column_id(2), [0, 2]) == ("1:v1", "5:v3")
+    assert evidence.cell_marks(table, column_id(1), [0, 1, 2]) == ("1", "0", "2")
+    assert evidence.cell_marks(table, column_id(2), [0, 2]) == ("1:v1", "5:v3")
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_what_has_gone_says_nothing_and_hides_nothing() -> None:
     table = a_table([a_column(1)], ["d"])
     block = Block((column_id(90), ONE), (row_id(90), row_id(0)))
     call = a_past_call(CallState.IN_DOUBT, [block])
-    assert evidence.movement(call, table, {row_id(0): 0}) == f"cell {ONE}/{row_id(0)} was empty, is done"
+    assert evidence.sign_of_landing(call, table, {row_id(0): 0}) == f"cell {ONE}/{row_id(0)} was empty, is done"

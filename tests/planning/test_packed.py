@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.compact import Marks, PackedDigests, PackedIds, RowIndex, picked
+from reconciler.model.compact import CellMarks, PackedDigests, PackedIds, RowIndex, picked
 
 ids = st.lists(st.uuids().map(str), max_size=20)
 digests = st.lists(st.binary(min_size=8, max_size=8).map(bytes.hex), max_size=20)
@@ -31,7 +31,7 @@ def test_packed_ids_are_their_texts(texts: list[str], start: int, stop: int) -> 
 def test_marks_are_states_with_or_without_digests(texts: list[str], data: st.DataObject) -> None:
     """Written as the ledger has always kept them."""
     states = bytes(data.draw(st.lists(st.integers(0, 5), min_size=len(texts), max_size=len(texts))))
-    plain, full = Marks(states), Marks(states, PackedDigests.of(texts))
+    plain, full = CellMarks(states), CellMarks(states, PackedDigests.of(texts))
     assert list(plain) == [str(state) for state in states]
     assert list(full) == [f"{state}:{digest}" for state, digest in zip(states, texts, strict=True)]
     assert [full[at] for at in range(len(full))] == list(full)

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause
 from reconciler.model.history import CallState
-from reconciler.model.plan import OpenCall
+from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import ExitCode, Report, bought_cells, sum_cells, sum_credits
 from tests.planning.makers import a_call
 
@@ -29,7 +29,7 @@ RESULTS = {
     "not tried": CallResult(CALL, None, "the apply had stopped"),
 }
 FINE = {"accepted", "settled"}
-OLD_DOUBT = OpenCall("old", "accounts/new", "table", 2, None, 1.0)
+OLD_DOUBT = CallInDoubt("old", "accounts/new", "table", 2, None, 1.0)
 
 
 def expected(names: tuple[str, ...], stop: StopCause | None, *, in_doubt_before: bool, unrecorded: bool) -> int:

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import BadResponse
-from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest, Mode, Named, Source
+from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest, Mode, NameAt, Source
 from reconciler.model.observed import FINDER_KIND, ListedTable, TableHeader
-from reconciler.planning.table_lookup import Facts, Resolution, resolve
+from reconciler.planning.table_lookup import KnownTables, Resolution, resolve
 from tests.planning.makers import NOWHERE, a_column, a_manifest, a_run
 
 NAMES = ["Accounts", "accounts", "Partners"]
@@ -32,7 +32,7 @@ class Workspace:
 
     def ask(self, chosen: tuple[Manifest, ...], *, rounds: int = 20) -> tuple[Resolution, int]:
         """Resolve, answering what is asked for and nothing else; return also how many questions there were."""
-        facts = Facts()
+        facts = KnownTables()
         for asked in range(rounds):
             found = resolve(chosen, self.manifests, facts)
             if not found.asks:
@@ -94,7 +94,7 @@ def workspaces(draw: st.DrawFn) -> Workspace:
         keys = [*(f"k{at}" for at in range(3)), *(each.id for header in headers.values() for each in header.columns)]
         for above in manifests:
             column = draw(st.sampled_from(keys))
-            sources.append(ChildOf(Named(above.name, NOWHERE), Named(column, NOWHERE)))
+            sources.append(ChildOf(NameAt(above.name, NOWHERE), NameAt(column, NOWHERE)))
         source = draw(st.sampled_from(sources))
         table = draw(st.sampled_from(ids)) if source is None and ids else ""
         if source is not None or table:
@@ -145,11 +145,11 @@ def test_a_list_that_cannot_be_read_is_a_problem_of_every_manifest_that_needs_it
         replace(a_manifest(a_run(Mode.NEW), name="tag", table=""), source=ByTag("priority")),
         replace(
             a_manifest(a_run(Mode.NEW), name="child", table=""),
-            source=ChildOf(Named("name", NOWHERE), Named("k", NOWHERE)),
+            source=ChildOf(NameAt("name", NOWHERE), NameAt("k", NOWHERE)),
         ),
         a_manifest(a_run(Mode.NEW), name="id"),
     )
-    found = resolve(wanted, wanted, Facts(listed=BadResponse("no answer")))
+    found = resolve(wanted, wanted, KnownTables(listed=BadResponse("no answer")))
     assert [each.name for each in found.manifests] == ["id"]
     assert len(found.problems) == 3
     assert all("no answer" in each.message for each in found.problems)
@@ -159,11 +159,11 @@ def test_a_list_that_cannot_be_read_is_a_problem_of_every_manifest_that_needs_it
 def test_children_that_are_not_understood_are_not_guessed() -> None:
     """An answer of another shape is a problem, not a table that is still to come."""
     parent = a_manifest(a_run(Mode.NEW), name="parent", table=table_id(1))
-    source = ChildOf(Named("parent", NOWHERE), Named("people", NOWHERE))
+    source = ChildOf(NameAt("parent", NOWHERE), NameAt("people", NOWHERE))
     child = replace(a_manifest(a_run(Mode.NEW), name="child", table=""), source=source)
     columns = (a_column(1, kind=FINDER_KIND, key="people"),)
     header = TableHeader(table_id(1), "Accounts", "company", columns, None)
-    found = resolve((child,), (parent, child), Facts(headers={table_id(1): header}))
+    found = resolve((child,), (parent, child), KnownTables(headers={table_id(1): header}))
     assert (found.manifests, found.pending) == ((), ())
     assert "not understood" in found.problems[0].message
 
@@ -173,9 +173,9 @@ def test_a_long_chain_of_children_is_no_matter_of_depth() -> None:
     first = a_manifest(a_run(Mode.NEW), name="m0", table=table_id(1))
     chain = [first]
     for number in range(1, 1500):
-        source = ChildOf(Named(f"m{number - 1}", NOWHERE), Named("people", NOWHERE))
+        source = ChildOf(NameAt(f"m{number - 1}", NOWHERE), NameAt("people", NOWHERE))
         chain.append(replace(a_manifest(a_run(Mode.NEW), name=f"m{number}", table=""), source=source))
     columns = (a_column(1, kind=FINDER_KIND, key="people"),)
     header = TableHeader(table_id(1), "Accounts", "company", columns, ())
-    found = resolve(chain[-1:], chain, Facts(headers={table_id(1): header}))
+    found = resolve(chain[-1:], chain, KnownTables(headers={table_id(1): header}))
     assert [each.name for each in found.pending] == ["m1499"]

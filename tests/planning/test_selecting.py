@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, key, moved
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, key, relocated
 from reconciler.model.regex import MAX_STEPS, Pattern, PatternError, Patterns
-from reconciler.model.row_filter import date_of, selectors, unknown_columns
+from reconciler.model.row_filter import date_of, row_filters, unknown_columns
 from tests.planning.makers import NOWHERE, a_column, column_id
 
 COLUMNS = [a_column(1, kind="input", key="country"), a_column(2, key="funding")]
@@ -22,7 +22,7 @@ def asks(operator: str, operand: Any, column: str = "country") -> CellTest:
 
 def met(condition: Condition, **values: Sequence[Any]) -> list[bool]:
     """Return for each row whether it meets the condition."""
-    (selector,) = selectors([condition], COLUMNS)
+    (selector,) = row_filters([condition], COLUMNS)
     assert selector.columns <= values.keys()
     return list(map(bool, selector.flags(values, len(next(iter(values.values()))))))
 
@@ -105,7 +105,7 @@ def test_a_column_goes_by_key_or_id_and_an_id_wins() -> None:
     """An id in capitals too; a key that looks like another column's id is not asked."""
     assert met(asks("equals", "x", column_id(2).upper()), funding=["x"]) == [True]
     posing = [COLUMNS[0], replace(COLUMNS[1], key=column_id(1))]
-    (selector,) = selectors([asks("exists", True, column_id(1))], posing)
+    (selector,) = row_filters([asks("exists", True, column_id(1))], posing)
     assert selector.columns == {"country"}
 
 
@@ -115,14 +115,14 @@ def test_a_column_that_is_not_there_is_a_problem_where_it_is_named() -> None:
     close, far = unknown_columns(condition, COLUMNS)
     assert close.message == "the table has no column `Country`; did you mean `country`?"
     assert (far.message, far.hint) == ("the table has no column `zzz`", "Its columns are `country`, `funding`.")
-    assert [each.key for each in selectors([condition, asks("equals", 1)], COLUMNS)] == [key(asks("equals", 1))]
+    assert [each.key for each in row_filters([condition, asks("equals", 1)], COLUMNS)] == [key(asks("equals", 1))]
 
 
 def test_a_condition_goes_by_what_it_asks() -> None:
     """Equal conditions are answered once, wherever they stand; 1 and true are different questions."""
-    elsewhere = moved(AllOf((Not(asks("equals", 1)),)), lambda place: replace(place, line=9))
+    elsewhere = relocated(AllOf((Not(asks("equals", 1)),)), lambda place: replace(place, line=9))
     assert key(elsewhere) == key(AllOf((Not(asks("equals", 1)),)))
-    assert len(selectors([elsewhere, AllOf((Not(asks("equals", 1)),))], COLUMNS)) == 1
+    assert len(row_filters([elsewhere, AllOf((Not(asks("equals", 1)),))], COLUMNS)) == 1
     different: list[Condition] = [
         asks("equals", 1),
         asks("equals", True),

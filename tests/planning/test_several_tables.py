@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, event, given, settings
 from reconciler.documents import plan_file
 from reconciler.manifests import json_schema
 from reconciler.model.history import TableHistory
-from reconciler.model.limits import Cap, Floor, Limit, Limits, Prices, Rule
+from reconciler.model.limits import BaseLimits, Cap, Limit, Limits, Prices, Rule
 from reconciler.model.manifest import ByTag, Manifest, Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import Origin
@@ -23,7 +23,7 @@ from reconciler.render.colour import plain
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import drift_text, status_text
-from reconciler.spending.limits_check import check
+from reconciler.spending.limits_check import check_limits
 from tests.planning.makers import NOWHERE, SHOWS_WITHIN, TABLE, a_column, a_manifest, a_run, a_table, rules
 from tests.planning.oracle import Oracle
 from tests.planning.worlds import World, asked, worlds
@@ -102,7 +102,7 @@ def _blocks(text: str, name: str) -> list[list[str]]:
 
 
 def _each_run_is_told_of_its_own_table(plan: Plan) -> None:
-    for table in status.standing(plan).tables:
+    for table in status.status_of(plan).tables:
         for run in table.runs:
             mine = [s for s in plan.skipped if (s.table_id, s.address) == (table.table_id, run.address)]
             assert run.blocked == sum(s.cells for s in mine if s.reason is SkipReason.BLOCKED)
@@ -139,7 +139,7 @@ def test_every_line_about_a_run_says_which_table() -> None:
         "accounts/new (Evil\\u202e\\x1b[2J): 1 cell has no value",
         "accounts/new (First): 2 cells have no value",
     ]
-    for text in (text_of(plan), status_text(status.standing(plan), plain), plan_markdown(document(plan))):
+    for text in (text_of(plan), status_text(status.status_of(plan), plain), plan_markdown(document(plan))):
         assert "First" in text
         assert "Evil\\u202e" in text
         assert "\x1b" not in text
@@ -159,12 +159,12 @@ def limit(value: int) -> Limit:
 def test_limits_by_label_add_tables_up_and_limits_by_table_do_not() -> None:
     """Three cells in all, two in the larger table."""
     plan = a_pair()
-    assert [each.rule for each in check(plan, Limits(per_label={"team=gtm": Cap(max_cells=limit(2))}), None)] == [
-        "per_label.max_cells"
-    ]
-    assert check(plan, Limits(per_label={"team=gtm": Cap(max_cells=limit(3))}), None) == ()
-    assert check(plan, Limits(per_table=Cap(max_cells=limit(2))), None) == ()
-    (violation,) = check(plan, Limits(per_table=Cap(max_cells=limit(1))), None)
+    assert [
+        each.rule for each in check_limits(plan, Limits(per_label={"team=gtm": Cap(max_cells=limit(2))}), None)
+    ] == ["per_label.max_cells"]
+    assert check_limits(plan, Limits(per_label={"team=gtm": Cap(max_cells=limit(3))}), None) == ()
+    assert check_limits(plan, Limits(per_table=Cap(max_cells=limit(2))), None) == ()
+    (violation,) = check_limits(plan, Limits(per_table=Cap(max_cells=limit(1))), None)
     assert TABLE in violation.message
 
 
@@ -173,10 +173,10 @@ def test_what_a_base_grants_it_grants_to_the_tables_it_names() -> None:
     plan = a_pair()
     base = replace(a_manifest(a_run(Mode.NEW)), labels={"team": "gtm"}, table_id=TABLE)
     held = Limits(modes={Mode.NEW: Rule(("team=gtm",), "here")})
-    (violation,) = check(plan, Limits(), Floor(held, (Prices(default=Decimal(1)),), (base,)))
+    (violation,) = check_limits(plan, Limits(), BaseLimits(held, (Prices(default=Decimal(1)),), (base,)))
     assert "1 cell " in violation.message
     both = (base, replace(base, table_id=OTHER))
-    assert check(plan, Limits(), Floor(held, (Prices(default=Decimal(1)),), both)) == ()
+    assert check_limits(plan, Limits(), BaseLimits(held, (Prices(default=Decimal(1)),), both)) == ()
 
 
 def test_one_manifest_twice_over_one_table_is_refused() -> None:

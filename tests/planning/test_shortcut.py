@@ -11,7 +11,7 @@ from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.manifest import Manifest, Mode, Selection
 from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Plan, SkipReason
-from reconciler.model.read_scope import WHOLE, Shortcut, header_is_enough, narrowed, rows_one_by_one, shortcut
+from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, narrowed, read_scope_of, rows_one_by_one
 from reconciler.planning.planner import make_plan
 from tests.effort import examples
 from tests.planning.makers import (
@@ -47,25 +47,25 @@ def covering(state: CallState, *, age: float = 1000.0, settled: bool = True) -> 
 @pytest.mark.parametrize(
     ("manifest", "allowed"),
     [
-        (a_manifest(a_run(Mode.NEW)), Shortcut(header_may_do=True)),
-        (a_manifest(a_run(Mode.NEW, ["key_1"]), a_run(Mode.NEW)), Shortcut(header_may_do=True)),
+        (a_manifest(a_run(Mode.NEW)), ReadScope(header_may_do=True)),
+        (a_manifest(a_run(Mode.NEW, ["key_1"]), a_run(Mode.NEW)), ReadScope(header_may_do=True)),
         (a_manifest(a_run(Mode.NEW), a_run(Mode.FAILED)), WHOLE),
         (a_manifest(a_run(Mode.ALL)), WHOLE),
         (a_manifest(a_run(Mode.NEW, selection=FIRST)), WHOLE),
         (a_manifest(a_run(Mode.NEW), a_run(Mode.NEW, ["key_1"], selection=FIRST)), WHOLE),
         (a_manifest(a_run(Mode.NEW, rows=[row_id(1)]), a_run(Mode.NEW, selection=FIRST)), WHOLE),
         (a_manifest(a_run(Mode.NEW, rows=[row_id(1)]), a_run(Mode.NEW)), WHOLE),
-        (a_manifest(a_run(Mode.ALL, rows=[row_id(1)])), Shortcut(rows=frozenset({row_id(1)}))),
+        (a_manifest(a_run(Mode.ALL, rows=[row_id(1)])), ReadScope(rows=frozenset({row_id(1)}))),
         (
             a_manifest(a_run(Mode.NEW, rows=[row_id(1)]), a_run(Mode.FAILED, rows=[row_id(2)])),
-            Shortcut(rows=frozenset({row_id(1), row_id(2)})),
+            ReadScope(rows=frozenset({row_id(1), row_id(2)})),
         ),
     ],
 )
-def test_what_may_be_left_out_follows_from_the_runs(manifest: Manifest, allowed: Shortcut) -> None:
+def test_what_may_be_left_out_follows_from_the_runs(manifest: Manifest, allowed: ReadScope) -> None:
     """Only `new`: the header may do. Only named rows: those. Anything else, rows by data too: the whole table."""
-    assert shortcut([manifest], NEVER, QUIET) == allowed
-    assert shortcut([], NEVER, QUIET) == WHOLE
+    assert read_scope_of([manifest], NEVER, QUIET) == allowed
+    assert read_scope_of([], NEVER, QUIET) == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_what_may_be_left_out_follows_from_the_runs(manifest: Manifest, allowed:
 def test_a_call_that_is_open_or_fresh_needs_the_whole_table(call: PastCall, is_whole: bool) -> None:
     """Its evidence may stand in any cell."""
     for run in (a_run(Mode.NEW), a_run(Mode.ALL, rows=[row_id(1)])):
-        assert (shortcut([a_manifest(run)], history(call), QUIET) == WHOLE) is is_whole
+        assert (read_scope_of([a_manifest(run)], history(call), QUIET) == WHOLE) is is_whole
 
 
 def test_only_exactly_full_counters_of_an_idle_table_are_enough() -> None:
     """And only where they may be."""
-    may = Shortcut(header_may_do=True)
+    may = ReadScope(header_may_do=True)
     assert header_is_enough(may, IDLE, 3, 2)
     assert not header_is_enough(WHOLE, IDLE, 3, 2)
     assert not header_is_enough(may, IDLE, 3, 3)
@@ -97,7 +97,7 @@ def test_only_exactly_full_counters_of_an_idle_table_are_enough() -> None:
 
 def test_single_rows_are_for_where_they_are_fewer() -> None:
     """One more look at the header is counted with them."""
-    two = Shortcut(rows=frozenset({"a", "b"}))
+    two = ReadScope(rows=frozenset({"a", "b"}))
     assert rows_one_by_one(two, 100, 4)
     assert not rows_one_by_one(two, 100, 3)
     assert not rows_one_by_one(two, 2, 4)
@@ -121,8 +121,8 @@ def fitting(world: World, by_rows: bool) -> World:
     return World(world.table, tuple(manifests), replace(world.history, calls=quiet), world.rules)
 
 
-def _alone(world: World, call: PastCall) -> Shortcut:
-    return shortcut([a_manifest(a_run(Mode.NEW))], replace(world.history, calls=(call,)), QUIET)
+def _alone(world: World, call: PastCall) -> ReadScope:
+    return read_scope_of([a_manifest(a_run(Mode.NEW))], replace(world.history, calls=(call,)), QUIET)
 
 
 @settings(max_examples=examples(2000), deadline=None, suppress_health_check=list(HealthCheck))
@@ -130,7 +130,7 @@ def _alone(world: World, call: PastCall) -> Shortcut:
 def test_a_plan_is_the_same_where_less_was_read(world: World, by_rows: bool, failed_count: bool) -> None:
     """Whatever the counters count, whatever the ledger holds: equal calls, equal errors."""
     world = fitting(world, by_rows)
-    allowed = shortcut(world.manifests, world.history, QUIET)
+    allowed = read_scope_of(world.manifests, world.history, QUIET)
     assume(allowed != WHOLE)
     table = world.table
     cells = b"".join(table.states.values())
@@ -195,7 +195,7 @@ def test_named_rows_stand_in_the_order_of_their_ids() -> None:
     rows = [row_id(number) for number in (7, 3, 9, 1, 8, 2, 6)]
     table = a_table([a_column(1)], ["." * 10])
     table = replace(table, matches={"x": bytes(number % 2 for number in range(10))})
-    found = narrowed(table, Shortcut(rows=frozenset(rows)))
+    found = narrowed(table, ReadScope(rows=frozenset(rows)))
     assert found.row_ids == tuple(sorted(rows))
     assert found.matches == {"x": bytes([1, 0, 1, 0, 1, 0, 1])}
     plan = make_plan([a_manifest(a_run(Mode.NEW, rows=rows))], {TABLE: table}, {}, rules())

@@ -16,9 +16,9 @@ from reconciler.spending.wait import (
     FIRST_POLL_SECONDS,
     LONGEST_POLL_SECONDS,
     MOST_POLLS_PER_SECOND,
-    Patience,
     Waited,
-    settle,
+    WaitTiming,
+    count_cells,
     wait_until_settled,
 )
 from tests.planning.makers import QUIET, TABLE, a_call, a_column, a_table, column_id, row_id
@@ -79,7 +79,7 @@ class Watch:
 
     def wait(self, *calls: Call, timeout: float | None = None) -> Waited:
         """Wait for the calls, and for all tables of the script."""
-        patience = Patience(lambda: self.now, self.sleep, timeout, lambda: self.now >= self.stops_at)
+        patience = WaitTiming(lambda: self.now, self.sleep, timeout, lambda: self.now >= self.stops_at)
         return wait_until_settled(
             calls, self.script.keys(), self, patience, QUIET, lambda seen: self.seen.append(dict(seen))
         )
@@ -236,7 +236,7 @@ def test_settling_counts_the_due_cells_of_each_accepted_call() -> None:
     first = CallResult(replace(call, covered=blocks), Ending(CallState.ACCEPTED, receipt=Receipt("r", 6)))
     rest = Block((column_id(2),), (row_id(0), row_id(1), row_id(2), row_id(90)))
     second = CallResult(replace(call, covered=(rest,)), first.ending)
-    settled = settle([first, second], {TABLE: table})
+    settled = count_cells([first, second], {TABLE: table})
     assert [result.settlement for result in settled] == [Settlement(2, 1, 3), Settlement(0, 0, 4)]
     gone = Block((column_id(90),), (row_id(0), row_id(1), row_id(2)))
     assert [result.not_started for result in settled] == [(gone,), (rest,)]
@@ -249,4 +249,4 @@ def test_settling_leaves_alone_what_was_not_accepted_or_not_read() -> None:
     never = CallResult(a_call(2), None, "stopped")
     elsewhere = CallResult(a_call(3, table="other"), Ending(CallState.ACCEPTED, receipt=Receipt("r", 2)))
     results = (doubt, never, elsewhere)
-    assert settle(results, {TABLE: table}) == results
+    assert count_cells(results, {TABLE: table}) == results

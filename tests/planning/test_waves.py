@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 
-from reconciler.model.manifest import ChildOf, Growth, Manifest, Mode, Named, Rollout
+from reconciler.model.manifest import ChildOf, GrowthAllowance, Manifest, Mode, NameAt, Rollout
 from reconciler.model.observed import TableSnapshot, depths
 from reconciler.model.plan import Plan, SkipReason
 from reconciler.planning.planner import make_plan
@@ -127,15 +127,15 @@ def test_a_good_portion_is_not_repeated_and_a_new_configuration_is_tried_again()
     assert [(call.wave, call.cells) for call in again.calls] == [(1, 2), (2, 1)]
 
 
-def child(name: str, of: str, table: str, growth: Growth | None = None) -> Manifest:
+def child(name: str, of: str, table: str, growth: GrowthAllowance | None = None) -> Manifest:
     """Return a manifest of a table that a column of another's fills."""
-    source = ChildOf(Named(of, NOWHERE), Named("key_1", NOWHERE))
+    source = ChildOf(NameAt(of, NOWHERE), NameAt("key_1", NOWHERE))
     return Manifest(name, {}, table, (NEW,), NOWHERE, NOWHERE, source=source, growth=growth)
 
 
 def test_a_child_table_may_grow_while_the_plan_is_applied() -> None:
     """Where the column that fills it is due, and in what is filled from there in turn; else nothing is unknown."""
-    allowed = Growth(9, None)
+    allowed = GrowthAllowance(9, None)
     manifests = [a_manifest(NEW), child("people", "accounts", OTHER, allowed), child("mails", "people", THIRD)]
     tables = [a_table([a_column(1)], [".."]), *(a_table([a_column(1)], [""], table=table) for table in (OTHER, THIRD))]
     found = plan(manifests, *tables)

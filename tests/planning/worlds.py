@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Prices
-from reconciler.model.manifest import At, Dates, Every, Manifest, Mode, Refresh, Rollout, Run, Selection
+from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Refresh, Rollout, Run, Selection
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableSnapshot
-from reconciler.model.row_filter import selectors
+from reconciler.model.row_filter import row_filters
 from reconciler.planning.rules import Rules
 from tests.planning.makers import NOWHERE, QUIET, SHOWS_WITHIN, TABLE, a_manifest, a_run, column_id, config, row_id
 
@@ -49,13 +49,13 @@ OPERANDS: Mapping[Operator, Sequence[Any]] = {
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 """When the ledger is recalled."""
 DATES = {
-    At("as long ago as Q", "UTC"): Dates(NOW - timedelta(seconds=QUIET), NOW + timedelta(seconds=7)),
-    At("at this moment", "UTC"): Dates(NOW, NOW + timedelta(days=7)),
-    At("not yet", "UTC"): Dates(None, NOW + timedelta(hours=1)),
-    At("never again", "UTC"): Dates(NOW - timedelta(seconds=QUIET - 1), None),
+    Calendar("as long ago as Q", "UTC"): CalendarDates(NOW - timedelta(seconds=QUIET), NOW + timedelta(seconds=7)),
+    Calendar("at this moment", "UTC"): CalendarDates(NOW, NOW + timedelta(days=7)),
+    Calendar("not yet", "UTC"): CalendarDates(None, NOW + timedelta(hours=1)),
+    Calendar("never again", "UTC"): CalendarDates(NOW - timedelta(seconds=QUIET - 1), None),
 }
 """Where calendars stand then, some of them at the very moment of a call; pure planning asks no cron expression."""
-REFRESHES: list[Refresh] = [Every(int(QUIET), "3m"), Every(60, "1m"), Every(86400, "1d"), *DATES]
+REFRESHES: list[Refresh] = [MaxAge(int(QUIET), "3m"), MaxAge(60, "1m"), MaxAge(86400, "1d"), *DATES]
 GONE = 90
 """Number of a column and of a row that were deleted after a call had covered them."""
 
@@ -115,7 +115,7 @@ def asked(table: TableSnapshot, manifests: Sequence[Manifest], values: Mapping[s
     """Return the table as it is read for the manifests: with which rows meet their conditions."""
     answers = {column.key: values[column.id] for column in table.columns}
     selections = [run.selection for manifest in manifests for run in manifest.runs if run.selection]
-    found = selectors([each.where for each in selections if each.where], table.columns)
+    found = row_filters([each.where for each in selections if each.where], table.columns)
     return replace(table, matches={each.key: each.flags(answers, len(table.row_ids)) for each in found})
 
 

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.model.limits import Cap, Floor, Limit, Limits, Prices, Rule
+from reconciler.model.limits import BaseLimits, Cap, Limit, Limits, Prices, Rule
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Plan
 from reconciler.planning.planner import make_plan
-from reconciler.spending.limits_check import check, tightest, violations
+from reconciler.spending.limits_check import check_limits, effective_limits, violations
 from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
@@ -175,37 +175,37 @@ CHEAP = Prices(kinds={"agent": Decimal("0.01")})
 FAIR = Prices(kinds={"agent": Decimal(1)})
 
 
-def messages(plan: Plan, floor: Floor, limits: Limits | None = None) -> list[str]:
+def messages(plan: Plan, floor: BaseLimits, limits: Limits | None = None) -> list[str]:
     """Return what is said where a plan is held to a base too."""
-    return [found.message for found in check(plan, limits or Limits(), floor)]
+    return [found.message for found in check_limits(plan, limits or Limits(), floor)]
 
 
 def test_a_change_cannot_raise_its_own_limit() -> None:
     """The base's limit holds besides its own; a lower one of its own holds too."""
-    assert messages(a_plan(), Floor(BASE, (FAIR, FAIR)), Limits(max_credits=limit("500", "x"))) == [
+    assert messages(a_plan(), BaseLimits(BASE, (FAIR, FAIR)), Limits(max_credits=limit("500", "x"))) == [
         "7 credits are due and the limit is 6"
     ]
-    assert messages(a_plan(), Floor(BASE, (FAIR, FAIR)), Limits(max_cells=limit("5", "x"))) == [
+    assert messages(a_plan(), BaseLimits(BASE, (FAIR, FAIR)), Limits(max_cells=limit("5", "x"))) == [
         "7 credits are due and the limit is 6",
         "7 cells are due and the limit is 5",
     ]
-    assert tightest(Limits(max_credits=limit("500", "x")), Floor(BASE, ())).max_credits == BASE.max_credits
-    assert tightest(Limits(max_credits=limit("5", "x")), Floor(BASE, ())).max_credits == limit("5", "x")
-    assert tightest(Limits(), Floor(BASE, ())).max_credits == BASE.max_credits
-    assert tightest(BASE, None) == BASE
+    assert effective_limits(Limits(max_credits=limit("500", "x")), BaseLimits(BASE, ())).max_credits == BASE.max_credits
+    assert effective_limits(Limits(max_credits=limit("5", "x")), BaseLimits(BASE, ())).max_credits == limit("5", "x")
+    assert effective_limits(Limits(), BaseLimits(BASE, ())).max_credits == BASE.max_credits
+    assert effective_limits(BASE, None) == BASE
 
 
 def test_a_change_cannot_lower_its_own_prices() -> None:
     """A cell counts with the highest of its prices, and with none where either has none."""
-    assert messages(a_plan(), Floor(BASE, (FAIR, CHEAP))) == ["7 credits are due and the limit is 6"]
-    assert messages(a_plan(), Floor(BASE, (CHEAP, FAIR))) == ["7 credits are due and the limit is 6"]
-    assert messages(a_plan(), Floor(BASE, (CHEAP, CHEAP))) == []
+    assert messages(a_plan(), BaseLimits(BASE, (FAIR, CHEAP))) == ["7 credits are due and the limit is 6"]
+    assert messages(a_plan(), BaseLimits(BASE, (CHEAP, FAIR))) == ["7 credits are due and the limit is 6"]
+    assert messages(a_plan(), BaseLimits(BASE, (CHEAP, CHEAP))) == []
     unknown = (
         "4 cells have no known price, so the limit of 6 credits cannot be checked: `news` of kind `phone_finder`, "
         "`notes` of kind `phone_finder`; under `spec.prices.kinds` of reconciler.yaml add what a cell costs: "
         "`phone_finder: …`"
     )
-    assert messages(a_plan(kind="phone_finder"), Floor(BASE, (FAIR, Prices(default=Decimal(0))))) == [unknown]
+    assert messages(a_plan(kind="phone_finder"), BaseLimits(BASE, (FAIR, Prices(default=Decimal(0))))) == [unknown]
 
 
 def test_each_cell_counts_with_the_higher_price_not_each_call() -> None:
@@ -214,7 +214,7 @@ def test_each_cell_counts_with_the_higher_price_not_each_call() -> None:
     other = Prices(columns={"news": Decimal(1), "notes": Decimal(3)})
     table = a_table([a_column(1, key="news"), a_column(2, key="notes")], ["..", ".."])
     plan = make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules(prices=one))
-    assert messages(plan, Floor(BASE, (one, other))) == ["12 credits are due and the limit is 6"]
+    assert messages(plan, BaseLimits(BASE, (one, other))) == ["12 credits are due and the limit is 6"]
 
 
 def test_a_change_cannot_drop_a_label_that_is_limited() -> None:
@@ -223,9 +223,9 @@ def test_a_change_cannot_drop_a_label_that_is_limited() -> None:
     at_base = (replace(a_manifest(a_run(Mode.NEW)), labels={"team": "gtm"}),)
     moved = (replace(a_manifest(a_run(Mode.NEW), table=TABLE.replace("0", "1")), labels={"team": "gtm"}),)
     plan = a_plan(team="other")
-    assert messages(plan, Floor(limits, (FAIR,))) == []
+    assert messages(plan, BaseLimits(limits, (FAIR,))) == []
     for base in (at_base, moved):
-        assert "team=gtm: 4 cells are due and the limit is 3" in messages(plan, Floor(limits, (FAIR,), base))
+        assert "team=gtm: 4 cells are due and the limit is 3" in messages(plan, BaseLimits(limits, (FAIR,), base))
 
 
 def test_a_change_cannot_grant_itself_a_mode() -> None:
@@ -233,11 +233,11 @@ def test_a_change_cannot_grant_itself_a_mode() -> None:
     limits = Limits(modes={Mode.NEW: rule("tier=cheap")})
     refused = "`accounts/new` runs 3 cells with mode `new`, which is allowed only to manifests labelled tier=cheap"
     cheap = replace(a_manifest(a_run(Mode.NEW)), labels={"tier": "cheap"})
-    assert messages(a_plan(tier="cheap"), Floor(limits, (FAIR,), (cheap,))) == []
-    assert messages(a_plan(tier="cheap"), Floor(limits, (FAIR,), (replace(cheap, name="before"),))) == []
-    assert messages(a_plan(tier="cheap"), Floor(limits, (FAIR,), (replace(cheap, labels={}),))) == [refused]
-    assert messages(a_plan(tier="cheap"), Floor(limits, (FAIR,), ())) == [refused]
-    assert messages(a_plan(tier="dear"), Floor(limits, (FAIR,), (cheap,))) == [refused]
+    assert messages(a_plan(tier="cheap"), BaseLimits(limits, (FAIR,), (cheap,))) == []
+    assert messages(a_plan(tier="cheap"), BaseLimits(limits, (FAIR,), (replace(cheap, name="before"),))) == []
+    assert messages(a_plan(tier="cheap"), BaseLimits(limits, (FAIR,), (replace(cheap, labels={}),))) == [refused]
+    assert messages(a_plan(tier="cheap"), BaseLimits(limits, (FAIR,), ())) == [refused]
+    assert messages(a_plan(tier="dear"), BaseLimits(limits, (FAIR,), (cheap,))) == [refused]
 
 
 def test_labels_that_nobody_can_tell_refuse() -> None:
@@ -245,7 +245,7 @@ def test_labels_that_nobody_can_tell_refuse() -> None:
     limits = Limits(
         per_label={"team=x": Cap(max_cells=limit("100", "x"))}, modes={Mode.NEW: rule("team=gtm"), Mode.ALL: rule()}
     )
-    assert messages(a_plan(), Floor(limits, (FAIR,), (), "the manifests at main are not valid")) == [
+    assert messages(a_plan(), BaseLimits(limits, (FAIR,), (), "the manifests at main are not valid")) == [
         "team=x: the manifests at main are not valid, so this limit cannot be checked",
         "accounts/new: the manifests at main are not valid, so this limit cannot be checked",
         "`partners/refresh` runs 3 cells with mode `all`, which is allowed to nobody",
@@ -254,5 +254,5 @@ def test_labels_that_nobody_can_tell_refuse() -> None:
 
 def test_an_empty_plan_is_within_every_limit() -> None:
     """Also within those that could not be checked."""
-    floor = Floor(Limits(per_label={"team=x": Cap(max_cells=limit("0", "x"))}), (), (), "they are not valid")
-    assert check(Plan(""), floor.limits, floor) == ()
+    floor = BaseLimits(Limits(per_label={"team=x": Cap(max_cells=limit("0", "x"))}), (), (), "they are not valid")
+    assert check_limits(Plan(""), floor.limits, floor) == ()

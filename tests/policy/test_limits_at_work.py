@@ -5,7 +5,7 @@ from contextlib import chdir
 import pytest
 
 from reconciler.settings.project_file import Spend
-from reconciler.settings.revision import held_to
+from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Flags, ledger_address, load_settings
 from tests.journey.desk import ACCOUNTS, FILL, REFRESH, Desk, row_id
 from tests.policy.repository import Repository
@@ -178,8 +178,10 @@ def test_a_pull_request_cannot_choose_who_gets_the_token_nor_shorten_the_protoco
     desk.write(f"{HEAD}  {change}\n", name="reconciler.yaml")
     with chdir(desk.folder):
         here = load_settings(Flags(), {})
-        held = held_to("main", here, ())
-        named = held_to("main", load_settings(Flags(ledger="c.db"), {"EXTRUCT_API_URL": "http://127.0.0.1:3"}), ())
+        held = with_base_limits("main", here, ())
+        named = with_base_limits(
+            "main", load_settings(Flags(ledger="c.db"), {"EXTRUCT_API_URL": "http://127.0.0.1:3"}), ()
+        )
         assert ledger_address(named) == "c.db"
     assert (here.api_url, held.api_url, named.api_url) == (
         "http://127.0.0.1:2",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.client import ApiOptions, Token
-from reconciler.client.http.retry import Patience
+from reconciler.client.http.retry import RetryTiming
 from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge import GitHub, GitLab
 from reconciler.forge.comments import Kind, marker
@@ -282,7 +282,7 @@ def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, fo
 def client(forge: Forge, waits: list[float]) -> ForgeClient:
     """Return a client that does not really wait."""
     options = ApiOptions(forge.url, Token(TOKEN))
-    return ForgeClient(options, Patience(waits.append, lambda: 1.0))
+    return ForgeClient(options, RetryTiming(waits.append, lambda: 1.0))
 
 
 def test_patience_ends(forge: Forge) -> None:
@@ -304,7 +304,9 @@ def test_a_refusal_is_not_tried_again(forge: Forge) -> None:
 
 def test_nobody_there(tmp_path: Path) -> None:
     """A connection that does not come about is said in words."""
-    with ForgeClient(ApiOptions("http://127.0.0.1:9", Token(TOKEN)), Patience(lambda _: None, lambda: 0.0)) as sender:
+    with ForgeClient(
+        ApiOptions("http://127.0.0.1:9", Token(TOKEN)), RetryTiming(lambda _: None, lambda: 0.0)
+    ) as sender:
         with pytest.raises(BadResponse, match="refused") as caught:
             sender.get("/user")
         with pytest.raises(BadResponse, match="refused"):

@@ -9,15 +9,15 @@ import pytest
 
 from reconciler.render.annotations import Annotation, Level, of_plan, workflow_commands
 from reconciler.render.check_reports import code_quality, junit, sarif
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 from tests.journey.desk import FILL, Desk
 from tests.review.documents import call, plan
 
 BROKEN = FILL.replace("mode: new", "mode: nwe").replace("max_attempts: 2", "max_attempts: 0")
 PROBLEMS = [
-    Problem(Place("a b.yaml", 3, 4), "unknown key `x`; did you mean `y`?", "Add `y`."),
-    Problem(Place("a b.yaml", 3, 4), "unknown key `x`; did you mean `y`?"),
-    Problem(Place("c.yaml", 1, 1), "see [x](https://evil.example) <&>\ufffe"),
+    Diagnostic(Location("a b.yaml", 3, 4), "unknown key `x`; did you mean `y`?", "Add `y`."),
+    Diagnostic(Location("a b.yaml", 3, 4), "unknown key `x`; did you mean `y`?"),
+    Diagnostic(Location("c.yaml", 1, 1), "see [x](https://evil.example) <&>\ufffe"),
 ]
 
 
@@ -115,7 +115,7 @@ def test_errors_first_and_ten_of_a_kind() -> None:
 
 def test_what_github_would_take_apart_is_escaped() -> None:
     """Percent signs, line ends, and in a field colons and commas."""
-    place = Place("a,b:c%.yaml", 1, 2)
+    place = Location("a,b:c%.yaml", 1, 2)
     assert workflow_commands([Annotation(Level.ERROR, "t: a,b", "100%\r\n::error::x, y: z", place)]) == (
         "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2,title=t%3A a%2Cb::100%25\\x0d\\x0a::error::x, y: z"
     )
@@ -139,7 +139,7 @@ def test_code_quality() -> None:
         "severity": "major",
         "location": {"path": "a b.yaml", "lines": {"begin": 3}},
     }
-    moved = [Problem(Place(each.place.path, 9, 9), each.message, each.hint) for each in PROBLEMS]
+    moved = [Diagnostic(Location(each.place.path, 9, 9), each.message, each.hint) for each in PROBLEMS]
     again = json.loads(code_quality(moved))
     assert [each["fingerprint"] for each in again] == [each["fingerprint"] for each in found]
 

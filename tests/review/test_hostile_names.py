@@ -15,8 +15,8 @@ from reconciler.render.markdown import cell, code
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
 from reconciler.render.report_markdown import report_markdown
-from reconciler.text.location import Place, Problem
-from reconciler.text.sanitize import clean
+from reconciler.text.location import Diagnostic, Location
+from reconciler.text.sanitize import one_line
 from tests.effort import portion
 from tests.review.documents import plan_of, report_of
 from tests.review.hostile import names
@@ -81,9 +81,10 @@ def test_ten_thousand_names_in_a_report(share: list[str]) -> None:
 def test_ten_thousand_names_in_problems() -> None:
     """As path, message and hint of a problem in a job's summary."""
 
-    def problems(of: Sequence[str]) -> list[Problem]:
+    def problems(of: Sequence[str]) -> list[Diagnostic]:
         return [
-            Problem(Place(path, 1, 1), message, hint) for path, message, hint in zip(of, of[1:], of[2:], strict=False)
+            Diagnostic(Location(path, 1, 1), message, hint)
+            for path, message, hint in zip(of, of[1:], of[2:], strict=False)
         ]
 
     for share in SHARES:
@@ -107,7 +108,7 @@ def test_a_name_is_read_back_as_it_was_written(in_table: bool) -> None:
 
 def expected(name: str, *, in_table: bool) -> str:
     """Return what a reader sees of a name: a backslash before a table's bar is spelled out, and so is `##[`."""
-    text = clean(name, 80).replace("##[", r"##\x5b")
+    text = one_line(name, 80).replace("##[", r"##\x5b")
     return re.sub(r"\\+(?=\|)", lambda found: r"\x5c" * len(found.group()), text) if in_table else text
 
 
@@ -126,7 +127,7 @@ def test_a_name_of_backticks_gets_a_longer_fence() -> None:
 def test_names_in_workflow_commands(share: list[str]) -> None:
     """Every line is a command of ours, with as many fields as it should have, and GitHub reads back the message."""
     content = plan_of(share)
-    problems = [Problem(Place(path, 1, 2), message) for path, message in pairwise(share)]
+    problems = [Diagnostic(Location(path, 1, 2), message) for path, message in pairwise(share)]
     for lines in (
         workflow_commands(of_plan(content, plan_headline(content))),
         workflow_commands(of_problems(problems)),

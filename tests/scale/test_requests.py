@@ -10,7 +10,7 @@ from reconciler.client import ApiOptions, Reader, Token
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.history import TableHistory
 from reconciler.model.observed import TableSnapshot
-from reconciler.model.read_scope import shortcut
+from reconciler.model.read_scope import read_scope_of
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
@@ -199,7 +199,7 @@ def test_reading_less_never_changes_the_calls(
                 (folder / f"{number}.yaml").write_text(text, encoding="utf-8")
             manifests = load_manifests([folder])
             by_table = {one.table_id: [one] for one in manifests}
-            allowed = {table: shortcut(of, TableHistory(table), QUIET) for table, of in by_table.items()}
+            allowed = {table: read_scope_of(of, TableHistory(table), QUIET) for table, of in by_table.items()}
             plans, counted = [], []
             for shortcuts in (None, allowed):
                 options = ApiOptions(live.url, Token(live.token), page_rows=3)

@@ -19,7 +19,7 @@ from reconciler.client import ReadCost, ReadProgress
 from reconciler.documents import plan_file
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
-from reconciler.model.plan import CellCounts, Plan, PlannedTable, RunLine, Skip, SkipReason
+from reconciler.model.plan import CellCounts, Plan, PlannedRun, PlannedTable, Skip, SkipReason
 from reconciler.operations.profile import Phase, Profile
 from reconciler.render.colour import plain
 from reconciler.render.plan_text import plan_text
@@ -137,7 +137,7 @@ def large_plan(tables: int) -> Plan:
         a_call(number, rows=[f"row-{row}" for row in range(number)], address=f"t{number:04}/new", table=str(number))
         for number in range(1, tables)
     ]
-    run = RunLine("", Mode.NEW, None, 3, 1, 9)
+    run = PlannedRun("", Mode.NEW, None, 3, 1, 9)
     return Plan(
         "",
         tables=tuple(
@@ -177,9 +177,9 @@ def test_an_unread_table_among_others_says_what_is_known() -> None:
 def test_the_streamed_file_is_the_file() -> None:
     """Byte for byte what `json.dumps` would have made of it, in pieces."""
     content = plan_file.document(plan_of(), ORIGIN)
-    assert "".join(plan_file.spelled(content)) == json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    assert "".join(plan_file.iter_json(content)) == json.dumps(content, indent=2, ensure_ascii=True) + "\n"
     large = {"calls": [{"rows": ["x" * 36] * 100}] * 200}
-    pieces = list(plan_file.spelled(large))
+    pieces = list(plan_file.iter_json(large))
     assert len(pieces) > 2
     assert "".join(pieces) == json.dumps(large, indent=2) + "\n"
 

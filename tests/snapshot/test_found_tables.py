@@ -10,7 +10,7 @@ from reconciler.documents.snapshot_file import decode, encode
 from reconciler.errors import SettingsError
 from reconciler.manifests import json_schema
 from reconciler.model.observed import TableIndex
-from reconciler.operations.find_tables import KeptTables
+from reconciler.operations.find_tables import SnapshotLister
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, NOWHERE, PARTNERS, Desk, Said, agent, row_id
 from tests.snapshot.test_hostile import KEY, a_snapshot, contents, made
@@ -139,7 +139,7 @@ def test_a_snapshot_without_the_index_is_still_read() -> None:
     assert decode(made([tables, unreadable]), None).index is None
     hostile = [{NOWHERE: "x\u202e"}, {"tag": [NOWHERE, NOWHERE, ACCOUNTS]}, {ACCOUNTS: [NOWHERE]}]
     kept = decode(made([tables, unreadable, hostile]), None)
-    listed = KeptTables(kept).list_tables()
+    listed = SnapshotLister(kept).list_tables()
     assert {each.id: each.tags for each in listed} == {NOWHERE: ("tag",), ACCOUNTS: ("tag",)}
 
 

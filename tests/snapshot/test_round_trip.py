@@ -12,7 +12,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan
-from reconciler.operations.observe import Look, keep, look_back
+from reconciler.operations.observe import Observation, from_snapshot, to_snapshot
 from reconciler.planning.planner import make_plan
 from reconciler.spending.doubt import judge
 from tests.effort import examples
@@ -35,16 +35,16 @@ ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def seen(table: TableSnapshot, history: TableHistory) -> Look:
+def seen(table: TableSnapshot, history: TableHistory) -> Observation:
     """Return the look at one table, judged as a look is."""
     judged, verdicts = judge(history, table, QUIET)
-    return Look({TABLE: table}, {TABLE: judged}, verdicts, {})
+    return Observation({TABLE: table}, {TABLE: judged}, verdicts, {})
 
 
-def through_a_file(look: Look) -> Look:
+def through_a_file(look: Observation) -> Observation:
     """Write a look to a snapshot's bytes and read it back."""
-    data = encode(keep(look, "2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai"), KEY)
-    return look_back(decode(data, KEY), [TABLE])
+    data = encode(to_snapshot(look, "2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai"), KEY)
+    return from_snapshot(decode(data, KEY), [TABLE])
 
 
 def content(plan: Plan) -> str:

@@ -17,8 +17,8 @@ from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
 from reconciler.operations import observe
 from reconciler.operations.apply import apply as apply_plan
-from reconciler.operations.observe import Wanted
-from reconciler.operations.send import Interrupt, Tools, Watcher
+from reconciler.operations.observe import Targets
+from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
 from tests.journey.desk import ACCOUNTS
@@ -70,7 +70,7 @@ class Wrapped:
 class Party:
     """Somebody who applies."""
 
-    wanted: Wanted
+    wanted: Targets
     settings: Settings
     options: ApiOptions
     ledger: Ledger
@@ -79,18 +79,18 @@ class Party:
     complaints: list[str] = field(default_factory=list)
 
     @contextmanager
-    def tools(self) -> Iterator[Tools]:
+    def tools(self) -> Iterator[ApplyContext]:
         """Open what an apply works with."""
         client = SpendClient(self.options)
         runner = client if self.around is None else Wrapped(client, self.around)
-        watcher = Watcher(
+        watcher = ApplyEvents(
             lambda _result: None,
             lambda _statuses: None,
             lambda call, _ticket, _ending: self.complaints.append(call.id),
             self.complaints.append,
         )
         with Reader(self.options, sleep=lambda _seconds: None) as reader:
-            yield Tools(self.settings, reader, runner, self.ledger, Actor("party"), watcher, Patient())
+            yield ApplyContext(self.settings, reader, runner, self.ledger, Actor("party"), watcher, Patient())
 
     def apply(self, approve: Callable[[Plan], str] = lambda _plan: "sha256:plan", **more: Any) -> Report:
         """Apply from the first look to the report. Raises what an apply raises."""
@@ -100,7 +100,7 @@ class Party:
     def plan(self) -> Plan:
         """Plan, and nothing else."""
         with self.tools() as tools:
-            seen = observe.look(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
+            seen = observe.observe_tables(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
             return observe.plan(self.wanted, seen, self.settings)
 
     def open_calls(self) -> list[str]:

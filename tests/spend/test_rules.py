@@ -24,7 +24,7 @@ from reconciler.model.plan import Call, Plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.protocol import Apply, Pace
+from reconciler.spending.protocol import SendTiming, SpendProtocol
 from tests.journey.desk import ACCOUNTS
 from tests.spend.driver import code_of
 from tests.spend.offices import CELLS, fill, small_table
@@ -84,11 +84,11 @@ def drive(
 ) -> list[CallResult]:
     """Send a plan's calls as an apply does, with a stall of the test's own; `clock` is how much it has cost so far."""
     (lease,) = party.ledger.acquire([ACCOUNTS], owner="sleeper", actor=WHO, seconds=LEASE)
-    apply = Apply(
+    apply = SpendProtocol(
         plan,
         SpendClient(party.options),
         Stalling(party.ledger, lease, meanwhile),
-        Pace(D, lambda: elapsed() + clock(), lambda _attempt: None),
+        SendTiming(D, lambda: elapsed() + clock(), lambda _attempt: None),
         plan_id="sha256:plan",
         actor=WHO,
         on_unrecorded=lambda _call, _ticket, _ending: None,

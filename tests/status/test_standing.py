@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from reconciler.documents import status_file
 from reconciler.model.manifest import Mode
-from reconciler.model.plan import Call, CellCounts, OpenCall, Plan, PlannedTable, Reason, RunLine, Skip, SkipReason
+from reconciler.model.plan import (
+    Call,
+    CallInDoubt,
+    CellCounts,
+    Plan,
+    PlannedRun,
+    PlannedTable,
+    Reason,
+    Skip,
+    SkipReason,
+)
 from reconciler.planning import status
 from reconciler.render.colour import plain
 from reconciler.render.status_text import drift_text, status_text
@@ -33,7 +43,7 @@ def a_skip(address: str, reason: SkipReason, cells: int) -> Skip:
 def a_table(manifest: str, shown: CellCounts | None, *, is_finished: bool = True) -> PlannedTable:
     """Return a manifest's table with its runs."""
     runs = tuple(
-        RunLine(address, MODES[address], None, 3, 1, 10, shown) for address in ADDRESSES if address[0] == manifest
+        PlannedRun(address, MODES[address], None, 3, 1, 10, shown) for address in ADDRESSES if address[0] == manifest
     )
     return PlannedTable(manifest, manifest, "Näme\n", "idle", is_finished, 10, "", shown, runs)
 
@@ -54,7 +64,7 @@ PLANS = st.builds(
 @given(PLANS)
 def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
     """Summed over runs and causes they are the plan's; an unknown price stays unknown."""
-    found = status.standing(plan)
+    found = status.status_of(plan)
     runs = {run.address: run for table in found.tables for run in table.runs}
     assert sum(run.due for run in runs.values()) == plan.totals().cells
     assert status.total([run.credits for run in runs.values()]) == plan.totals().credits
@@ -83,7 +93,7 @@ def test_one_line_a_cause(plan: Plan) -> None:
 @given(PLANS)
 def test_the_numbers_stand_below_their_heads(plan: Plan) -> None:
     """Whatever their size."""
-    lines = status_text(status.standing(plan), plain).splitlines()
+    lines = status_text(status.status_of(plan), plain).splitlines()
     ends = len(lines[0])
     rows = [line for line in lines if line.startswith("  ")]
     assert {len(line) for line in rows} == {ends}
@@ -92,7 +102,7 @@ def test_the_numbers_stand_below_their_heads(plan: Plan) -> None:
 def test_what_was_not_read_is_a_dash_and_null() -> None:
     """A table whose header proves that nothing is due need not be read, and its cells are then unknown."""
     plan = Plan("", (a_table("a", None),), (), (Skip("a/fill", SkipReason.NOT_DUE, 10, "a"),))
-    found = status.standing(plan)
+    found = status.status_of(plan)
     assert status_text(found, plain) == (
         "  RUN    MODE    DONE  FAILED  EMPTY  DUE\n"
         "a   Näme\\x0a · 10 rows · idle\n"
@@ -108,7 +118,7 @@ def test_what_was_not_read_is_a_dash_and_null() -> None:
 def test_a_running_table_is_said() -> None:
     """What is due in it shows once it is idle."""
     plan = Plan("", (a_table("a", CellCounts(in_progress=3), is_finished=False),))
-    assert status_text(status.standing(plan), plain).endswith("nothing due while 1 table is running.")
+    assert status_text(status.status_of(plan), plain).endswith("nothing due while 1 table is running.")
 
 
 def test_a_doubt_is_a_cause_after_the_others() -> None:
@@ -116,7 +126,7 @@ def test_a_doubt_is_a_cause_after_the_others() -> None:
     plan = Plan(
         "",
         calls=(a_call("a/fill", 1, None), a_call("b/refresh", 2, None)),
-        in_doubt=(OpenCall("f" * 32, "a/retry", "a", 1, None, 7200.0),),
+        in_doubt=(CallInDoubt("f" * 32, "a/retry", "a", 1, None, 7200.0),),
     )
     assert drift_text(plan) == (
         "a/fill: 1 cell has no value\n"

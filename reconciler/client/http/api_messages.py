@@ -5,7 +5,7 @@ from typing import Any
 from reconciler.client.http.lenient_json import check_utf8, loads
 from reconciler.client.http.options import Token
 from reconciler.errors import BadResponse, Refused
-from reconciler.text.sanitize import clean
+from reconciler.text.sanitize import one_line
 
 LONGEST = 200
 """Characters of the API's own text in one message."""
@@ -50,7 +50,7 @@ def reasons(body: bytes, token: Token) -> str:
 
 def spoken(text: str, token: Token) -> str:
     """Return text from outside, fit to be printed: redacted, on one line, cleaned, cut after `LONGEST` characters."""
-    return clean(" ".join(token.redact(text[: LONGEST * 20]).split()), LONGEST)
+    return one_line(" ".join(token.redact(text[: LONGEST * 20]).split()), LONGEST)
 
 
 def _detail(body: bytes) -> Any:

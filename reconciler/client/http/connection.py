@@ -57,7 +57,7 @@ class _Answer:
 
 
 @dataclass(slots=True)
-class Spent:
+class ConnectionCost:
     """What one connection did with its time; added up over connections, seconds may exceed those that passed."""
 
     requests: int = 0
@@ -112,7 +112,7 @@ class Connection:
         self._until = float("inf")
         """The end of patience with the answer that is under way."""
         self._is_late = False
-        self.spent = Spent()
+        self.spent = ConnectionCost()
         self._client = httpx.Client(
             headers={**headers(options), "Accept-Encoding": "gzip"},
             verify=context,

@@ -15,9 +15,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from reconciler.client.http.connection import NOT_WHOLE, Connection, Query, Spent, TransientError
+from reconciler.client.http.connection import NOT_WHOLE, Connection, ConnectionCost, Query, TransientError
 from reconciler.client.http.lenient_json import NotJsonError, kind_of_page
-from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Patience, Retries, retry_after_seconds
+from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries, RetryTiming, retry_after_seconds
 from reconciler.client.http.throttle import OBJECTIONS, Throttle
 from reconciler.client.http.workers import Workers
 from reconciler.errors import ApiError, BadResponse, Refused
@@ -92,7 +92,7 @@ class Dispatch:
         self._refused: Refused | None = None
         self._workers = Workers(size, connect)
         self._next_look = 0.0
-        self._patience = Patience(sleep=sleep or self._nap, random=random)
+        self._patience = RetryTiming(sleep=sleep or self._nap, random=random)
         self._retries = Retries(self._patience)
         self._throttle = Throttle(size, self._patience.sleep, clock)
         self.requests = 0
@@ -142,7 +142,7 @@ class Dispatch:
         """End what is being read, and ask nothing any more: `run` raises BadResponse. Fit for a signal handler."""
         self._is_abandoned = True
 
-    def spent(self) -> list[Spent]:
+    def spent(self) -> list[ConnectionCost]:
         """Return what each connection did with its time."""
         return self._workers.spent()
 

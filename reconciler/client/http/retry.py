@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryTiming:
     """Time and chance, as arguments."""
 
     sleep: Callable[[float], None]
@@ -45,7 +45,7 @@ class Patience:
 class Retries:
     """Tries reads again. Safe to share between threads."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: RetryTiming) -> None:
         self._patience = patience
         self._retrying = tenacity.Retrying(
             sleep=patience.sleep,
@@ -68,7 +68,7 @@ class Retries:
         return wait_seconds(self._patience, state.attempt_number, asked)
 
 
-def wait_seconds(patience: Patience, tries: int, retry_after: str | None) -> float:
+def wait_seconds(patience: RetryTiming, tries: int, retry_after: str | None) -> float:
     """Return the seconds to wait after try number `tries`: what the server asked for, else full jitter, doubling."""
     asked = retry_after_seconds(retry_after, patience.now)
     if asked:

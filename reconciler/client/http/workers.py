@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from reconciler.client.http.connection import Connection, Spent
+from reconciler.client.http.connection import Connection, ConnectionCost
 
 LONGEST_GOODBYE = 1.0
 """Seconds that closing waits, all threads together, for answers that nobody needs any more."""
@@ -44,7 +44,7 @@ class Workers:
         for connection in list(self._connections):
             connection.cut_if_late()
 
-    def spent(self) -> list[Spent]:
+    def spent(self) -> list[ConnectionCost]:
         """Return what each connection did with its time."""
         return [connection.spent for connection in self._connections]
 

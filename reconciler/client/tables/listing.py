@@ -135,7 +135,7 @@ class HeaderRequest:
 
 
 @dataclass(slots=True)
-class Peek:
+class HeaderRead:
     """The reading of one table without its rows."""
 
     table_id: str

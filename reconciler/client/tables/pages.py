@@ -28,7 +28,7 @@ from reconciler.errors import BadResponse
 from reconciler.model.compact import PackedDigests, PackedIds
 from reconciler.model.condition import Condition
 from reconciler.model.observed import IDLE, Column
-from reconciler.model.row_filter import Answers, Selector, selectors
+from reconciler.model.row_filter import Answers, RowFilter, row_filters
 
 MOST_ROWS = 5_000_000
 """More rows than this in one table are refused: a server that counts on for ever must not be followed."""
@@ -130,13 +130,13 @@ class Layout:
     """Keys of the output columns, in the table's order."""
     digested: tuple[int, ...]
     """Indices into `keys`."""
-    selectors: tuple[Selector, ...] = ()
+    row_filters: tuple[RowFilter, ...] = ()
     """The conditions of which is kept which rows meet them."""
 
     @property
     def asked(self) -> frozenset[str]:
         """Keys of the columns, inputs among them, that conditions ask about."""
-        return frozenset().union(*(selector.columns for selector in self.selectors))
+        return frozenset().union(*(selector.columns for selector in self.row_filters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def layout(header: Header, wanted: frozenset[str] | None, conditions: Iterable[C
         index for index, column in enumerate(outputs) if wanted is None or column.key in wanted or column.id in lowered
     )
     keys = tuple(column.key for column in outputs)
-    return Layout(header, keys, digested, selectors(conditions, header.columns))
+    return Layout(header, keys, digested, row_filters(conditions, header.columns))
 
 
 def read_header(body: Buffer, table_id: str) -> Header:
@@ -289,7 +289,7 @@ def _slow_page(rows: Sequence[Any], counters: Counters, same_columns: bool, size
 
 
 def _matches(plan: Layout, answers: Answers, rows: int) -> tuple[bytes, ...]:
-    return tuple(selector.flags(answers, rows) for selector in plan.selectors)
+    return tuple(selector.flags(answers, rows) for selector in plan.row_filters)
 
 
 def _row_ids(shown: Sequence[object]) -> PackedIds:

@@ -36,7 +36,7 @@ class StatusRequest:
 
 
 @dataclass(slots=True)
-class Poll:
+class StatusRead:
     """The reading of one table's status."""
 
     table_id: str

@@ -28,7 +28,7 @@ from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.compact import PackedDigests, PackedIds
 from reconciler.model.condition import Condition
 from reconciler.model.observed import IDLE, TableSnapshot, TableStatus
-from reconciler.model.read_scope import WHOLE, Shortcut, header_is_enough, rows_one_by_one
+from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, rows_one_by_one
 
 READS = 3
 """The first one, and two more when the table moved."""
@@ -92,14 +92,14 @@ class Request:
 
 
 @dataclass(slots=True)
-class Assembly:
+class TableRead:
     """The reading of one table, from the first request to its outcome."""
 
     table_id: str
     wanted: frozenset[str] | None
     """Columns, by key or id, whose value digests are wanted; None: every output column."""
     page_rows: int
-    allowed: Shortcut = WHOLE
+    allowed: ReadScope = WHOLE
     conditions: tuple[Condition, ...] = ()
     """Of which is wanted which rows meet them."""
     outcome: TableSnapshot | ApiError | None = None
@@ -361,7 +361,7 @@ class Assembly:
             },
             matches={
                 selector.key: b"".join(page.matches[place][skip:] for page, skip in parts)
-                for place, selector in enumerate(plan.selectors)
+                for place, selector in enumerate(plan.row_filters)
             },
         )
 

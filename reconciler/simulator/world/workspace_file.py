@@ -9,18 +9,18 @@ from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.simulator.world.workspace import Workspace
-from reconciler.text.location import Place, Problem
+from reconciler.text.location import Diagnostic, Location
 
 
 def load(path: Path) -> Workspace:
     """Return the workspace of a YAML file; a ManifestError carries every problem found in it."""
     documents = read_documents(path)
     if not documents:
-        raise ManifestError([Problem(Place(path.as_posix(), 1, 1), "the file is empty")])
+        raise ManifestError([Diagnostic(Location(path.as_posix(), 1, 1), "the file is empty")])
     first, *others = documents
-    found = [Problem(other.place(()), "a workspace file holds one document") for other in others]
+    found = [Diagnostic(other.place(()), "a workspace file holds one document") for other in others]
     found += [
-        Problem(first.place(each.at, key=each.at_key), each.message, each.hint)
+        Diagnostic(first.place(each.at, key=each.at_key), each.message, each.hint)
         for each in json_schema.problems("workspace", first.value)
     ]
     if found:
@@ -30,8 +30,8 @@ def load(path: Path) -> Workspace:
         workspace = msgspec.convert(value, Workspace)
     except msgspec.ValidationError as error:
         # The schema says everything that these types say; this is for the day when one of them is changed alone.
-        raise ManifestError([Problem(first.place(()), str(error))]) from None
-    found = [Problem(first.place(at), message) for at, message in workspace.problems()]
+        raise ManifestError([Diagnostic(first.place(()), str(error))]) from None
+    found = [Diagnostic(first.place(at), message) for at, message in workspace.problems()]
     if found:
         raise ManifestError(found)
     return workspace
