@@ -41,7 +41,7 @@ class ManifestError(ReconcilerError):
     """The YAML is wrong."""
 
     def __init__(self, problems: Sequence[Diagnostic]) -> None:
-        super().__init__("\n".join(f"{problem.place}: {problem.message}" for problem in problems))
+        super().__init__("\n".join(f"{problem.location}: {problem.message}" for problem in problems))
         self.problems = tuple(sorted(problems))
 
 

@@ -18,7 +18,7 @@ def run(project: str, most_credits: Decimal) -> int:
     with reconciler.open_session(project) as session:
         plan = session.plan(target="team=gtm")
         for problem in plan.diagnostics:
-            print(f"{problem.place}: {problem.message}", file=sys.stderr)
+            print(f"{problem.location}: {problem.message}", file=sys.stderr)
         cost = plan.totals().credits
         if cost is None or cost > most_credits:
             print(f"The plan costs {cost or 'nobody knows how many'} credits, and {most_credits} are allowed.")

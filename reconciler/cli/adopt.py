@@ -46,33 +46,38 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
     """
     console = Console(context.obj)
     settings = console.settings()
-    wanted = observe.load(settings, paths, (), ())
+    targets = observe.load(settings, paths, (), ())
     with (
         Reader(api_options(settings, os.environ)) as reader,
         writing_ledger(settings, os.environ, console.info) as ledger,
     ):
-        wanted = observe.resolve(wanted, reader)
+        targets = observe.resolve(targets, reader)
         by_table: dict[str, list[Manifest]] = {}
-        for manifest in wanted.manifests:
+        for manifest in targets.manifests:
             by_table.setdefault(manifest.table_id, []).append(manifest)
-        seen: Mapping[str, Any] = reader.read_tables(dict.fromkeys(by_table, frozenset()))
+        observation: Mapping[str, Any] = reader.read_tables(dict.fromkeys(by_table, frozenset()))
         addresses = {table: _address(manifests, revision) for table, manifests in by_table.items()}
         tables, said = adopt_done(
-            actor(os.environ, git_state(settings.root)), ledger, seen, addresses, revision, f"adopted --as {revision}"
+            actor(os.environ, git_state(settings.root)),
+            ledger,
+            observation,
+            addresses,
+            revision,
+            f"adopted --as {revision}",
         )
     for table, words in said.items():
         names = " and ".join(manifest.name for manifest in by_table[table])
-        console.answer(f"{names} ({one_line(seen[table].name)}): {words}")
+        console.answer(f"{names} ({one_line(observation[table].name)}): {words}")
     for table in said:
         for other in _other_revisions(by_table[table], revision):
             console.info(other)
-    if any(run.mode is Mode.FAILED for manifest in wanted.manifests for run in manifest.runs):
+    if any(run.mode is Mode.FAILED for manifest in targets.manifests for run in manifest.runs):
         console.info("Tries of `failed` are counted anew: look at `reconciler plan` before anything is applied.")
     failures = [each for each in tables.values() if isinstance(each, ApiError)]
     for failure in failures:
         console.error(failure.message, failure.hint)
-    if wanted.unresolved:
-        raise ManifestError(wanted.unresolved)
+    if targets.unresolved:
+        raise ManifestError(targets.unresolved)
     return ExitCode.ERROR if failures else ExitCode.OK
 
 
@@ -85,7 +90,7 @@ def _address(manifests: Sequence[Manifest], revision: str) -> str:
 def _other_revisions(manifests: Sequence[Manifest], revision: str) -> list[str]:
     """Say of each run that asks for another revision that the adoption does not serve it."""
     return [
-        f"{each.name}/{run.name} asks for revision {one_line(run.revision)}, for which nothing was adopted here: what the "
+        f"{each.name}/{run.name} asks for revision {one_line(run.revision)}, for which nothing was adopted here: what "
         f"ledger does not know of it is due. If it was run before, adopt it too: --as {one_line(run.revision)}."
         for each in manifests
         for run in each.runs

@@ -126,12 +126,12 @@ def command(
         report_file = None if out is None else files.enter_context(outlet("--out", out, kept))
         profile_file = None if profile is None else files.enter_context(outlet("--profile", profile, kept))
         with spent.phase(Phase.MANIFESTS):
-            wanted = observe.load(settings, paths, target, exclude)
+            targets = observe.load(settings, paths, target, exclude)
         waits = wait if wait is not None else console.is_terminal
         screen = _Screen(console, settings, saved, waits=waits, as_text=form == "text", yes=yes)
         with interruptible(console) as interrupt:
             try:
-                report, cost = _apply(wanted, screen, interrupt, spent, timeout, lease_timeout)
+                report, cost = _apply(targets, screen, interrupt, spent, timeout, lease_timeout)
             except (KeyboardInterrupt, click.Abort):
                 console.error("cancelled; nothing was sent")
                 return ExitCode.CANCELLED
@@ -148,7 +148,7 @@ def command(
 
 
 def _apply(
-    wanted: Targets,
+    targets: Targets,
     screen: "_Screen",
     interrupt: Interrupt,
     spent: Profile,
@@ -170,7 +170,7 @@ def _apply(
             who, told = actor(os.environ, origin(settings).git), screen.watcher()
             tools = ApplyContext(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
             wait_for = screen.waiting(tools, timeout) if screen.waits else None
-            report = apply_plan(wanted, tools, screen.approve, screen.saved, wait_for)
+            report = apply_plan(targets, tools, screen.approve, screen.saved, wait_for)
             cost = reader.cost()
     except Exception as error:
         if not interrupt.is_sending:

@@ -20,7 +20,7 @@ APPLY_FORMATS = ("text", "json", "markdown")
 
 def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic], files: Sequence[str] = ()) -> bool:
     """Answer with the problems of manifests in a CI's form; False where the form is not for problems."""
-    rooted = [replace(each, place=annotations.moved(each.place, _prefix())) for each in problems]
+    rooted = [replace(each, location=annotations.moved(each.location, _prefix())) for each in problems]
     if form == "github":
         console.answer(annotations.workflow_commands(annotations.of_problems(rooted)))
         append_summary(problems_markdown(rooted))

@@ -115,9 +115,9 @@ class Console:
         """Write located problems to stderr, in the form editors and CI logs link."""
         if self.flags["log_format"] == "json":
             for problem in error.problems:
-                self.error(problem.message, problem.hint, place=str(problem.place))
+                self.error(problem.message, problem.hint, location=str(problem.location))
             return
-        files = len({problem.place.path for problem in error.problems})
+        files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
         self.say(f"{problems_text(error.problems)}\n{sums}")
 

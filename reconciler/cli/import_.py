@@ -93,7 +93,7 @@ def command(
 def _words(table: ImportedTable) -> str:
     """Say what became of a table's manifest."""
     shown, name = one_line(table.path.as_posix()), one_line(table.name)
-    places = ", ".join(f"`{manifest.name}` at {manifest.place}" for manifest in table.claims)
+    places = ", ".join(f"`{manifest.name}` at {manifest.location}" for manifest in table.claims)
     return {
         ImportOutcome.WRITTEN: f"{shown}: written, {counted(table.columns, 'column')}",
         ImportOutcome.UNCHANGED: f"{shown}: unchanged",

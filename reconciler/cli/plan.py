@@ -73,7 +73,7 @@ def command(
         Session(settings, os.environ, tell=console.info, on_progress=reading.take) as session,
     ):
         try:
-            wanted = session.load(paths, target=target, exclude=exclude)
+            targets = session.load(paths, target=target, exclude=exclude)
         except ManifestError as error:
             if answer_problems(console, form, error.problems):
                 return ExitCode.ERROR
@@ -81,7 +81,7 @@ def command(
         for option, name in (("--out", out), ("--profile", profile)):
             if name is not None:
                 refuse_own_files(option, name, files_of(settings))
-        plan = session.plan(wanted, against=against, live_snapshot=live_snapshot)
+        plan = session.plan(targets, against=against, live_snapshot=live_snapshot)
         cost = session.cost()
     with session.profile.phase(Phase.WRITING):
         content = session.document(plan)

@@ -53,11 +53,11 @@ def command(
     say_where(console, settings)
     code = ExitCode.OK
     with Session(settings, os.environ, tell=console.info) as session:
-        wanted = session.load(paths, target=target, exclude=exclude)
+        targets = session.load(paths, target=target, exclude=exclude)
         looks = 1 if watch is None else count
         try:
             while True:
-                text, code = _look(console, session, wanted, form=form, is_watch=watch is not None)
+                text, code = _look(console, session, targets, form=form, is_watch=watch is not None)
                 if watch is not None and console.is_terminal and form == "text":
                     click.clear()
                 console.answer(text)
@@ -71,9 +71,9 @@ def command(
     return code
 
 
-def _look(console: Console, session: Session, wanted: Targets, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
+def _look(console: Console, session: Session, targets: Targets, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
     """Look once; return what to say, and the exit code."""
-    found = session.status(wanted)
+    found = session.status(targets)
     now = origin(session.settings).created_at
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
     if form == "json":

@@ -96,9 +96,9 @@ def _pending(of: Pending) -> dict[str, Any]:
     return {
         "manifest": of.manifest,
         "waits_for": of.waits_for,
-        "path": of.place.path,
-        "line": of.place.line,
-        "column": of.place.column,
+        "path": of.location.path,
+        "line": of.location.line,
+        "column": of.location.column,
     }
 
 
@@ -120,9 +120,9 @@ def _against(against: ChangeImpact) -> dict[str, Any]:
             {
                 "address": change.address,
                 "text": change.text,
-                "path": change.place.path,
-                "line": change.place.line,
-                "column": change.place.column,
+                "path": change.location.path,
+                "line": change.location.line,
+                "column": change.location.column,
             }
             for change in against.changes
         ],
@@ -246,9 +246,9 @@ def totals(of: Totals) -> dict[str, Any]:
 def problem(of: Diagnostic) -> dict[str, Any]:
     """Return a diagnostic with its place."""
     return {
-        "path": of.place.path,
-        "line": of.place.line,
-        "column": of.place.column,
+        "path": of.location.path,
+        "line": of.location.line,
+        "column": of.location.column,
         "message": of.message,
         "hint": of.hint,
     }

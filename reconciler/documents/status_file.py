@@ -113,9 +113,9 @@ def _open_calls(calls: Sequence[CallInDoubt]) -> list[dict[str, Any]]:
 def _problems(problems: Sequence[Diagnostic]) -> list[dict[str, Any]]:
     return [
         {
-            "path": each.place.path,
-            "line": each.place.line,
-            "column": each.place.column,
+            "path": each.location.path,
+            "line": each.location.line,
+            "column": each.location.column,
             "message": each.message,
             "hint": each.hint,
         }

@@ -42,7 +42,7 @@ def unreadable(ref: str, problems: Sequence[Diagnostic]) -> Change:
     first = problems[0]
     more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
     said = f"the manifests at {ref} are not valid, so every call counts as caused by this change"
-    return Change(None, f"{said}: {one_line(first.message)}{more}", first.place)
+    return Change(None, f"{said}: {one_line(first.message)}{more}", first.location)
 
 
 def lost(ref: str, problems: Sequence[Diagnostic]) -> tuple[Change, ...]:
@@ -52,7 +52,7 @@ def lost(ref: str, problems: Sequence[Diagnostic]) -> tuple[Change, ...]:
     first = problems[0]
     more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
     said = f"a table that the manifests at {ref} name is not known, so its calls count as caused by this change"
-    return (Change(None, f"{said}: {one_line(first.message)}{more}", first.place),)
+    return (Change(None, f"{said}: {one_line(first.message)}{more}", first.location),)
 
 
 def compare(base: Sequence[Manifest], here: Sequence[Manifest]) -> tuple[Change, ...]:
@@ -68,10 +68,10 @@ def compare(base: Sequence[Manifest], here: Sequence[Manifest]) -> tuple[Change,
         if parts > MOST_PARTS or len(found) > MOST_CHANGES:
             rest = [each.name for _, each in changed[index:]]
             text = f"{counted(len(rest), 'more manifest')} changed, too much to compare part by part"
-            found.append(Change(rest[0], text, new.place))
+            found.append(Change(rest[0], text, new.location))
             break
         found += _manifest_changes(old, new)
-    return tuple(sorted(found, key=lambda change: (change.address or "", change.place)))
+    return tuple(sorted(found, key=lambda change: (change.address or "", change.location)))
 
 
 def _parts(manifest: Manifest) -> int:
@@ -90,13 +90,15 @@ def _come_and_gone(before: Mapping[str, Manifest], now: Mapping[str, Manifest]) 
         if twins:
             old = twins.pop(0)
             del gone[old]
-            yield Change(name, f"manifest {quote(old)} renamed to {quote(name)}, which causes no call", manifest.place)
+            yield Change(
+                name, f"manifest {quote(old)} renamed to {quote(name)}, which causes no call", manifest.location
+            )
         else:
             text = f"manifest {quote(name)} added: {_runs(manifest)} of {one_line(manifest.table)}"
-            yield Change(name, text, manifest.place)
+            yield Change(name, text, manifest.location)
     for name, manifest in gone.items():
         text = f"manifest {quote(name)} removed: {_runs(manifest)} of {one_line(manifest.table)}"
-        yield Change(name, text, manifest.place)
+        yield Change(name, text, manifest.location)
 
 
 def _but_name(manifest: Manifest) -> str:
@@ -114,33 +116,37 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
     renamed = _renamed(before, after)
     for name, old_name in renamed.items():
         text = f"run {quote(old_name)} renamed to {quote(name)}, which causes no call"
-        yield Change(f"{new.name}/{name}", text, after[name].place)
+        yield Change(f"{new.name}/{name}", text, after[name].location)
     passed_over = {*renamed, *renamed.values()}
     for at, was, now in _differences(_tree(old, passed_over), _tree(new, passed_over)):
         match at:
             case ("runs", str(name)) if now is not None:
-                yield Change(f"{new.name}/{name}", f"run {quote(name)} added: {_scope(after[name])}", after[name].place)
+                yield Change(
+                    f"{new.name}/{name}", f"run {quote(name)} added: {_scope(after[name])}", after[name].location
+                )
             case ("runs", str(name)):
-                yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.place)
+                yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.location)
             case ("runs", str(), "rows") if was is None or now is None:
                 continue  # told below: rows by what they hold instead of others
             case ("runs", str(name), *rest):
-                text, place = _run_change(after[name], rest, was, now)
-                yield Change(f"{new.name}/{name}", text, place)
+                text, location = _run_change(after[name], rest, was, now)
+                yield Change(f"{new.name}/{name}", text, location)
             case ("depends_on", key):
                 yield Change(
-                    new.name, f"{quote(str(key))} {'added to' if was is None else 'removed from'} depends_on", new.place
+                    new.name,
+                    f"{quote(str(key))} {'added to' if was is None else 'removed from'} depends_on",
+                    new.location,
                 )
             case ("allow_growth", *rest):
-                yield Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.place)
+                yield Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.location)
             case ("labels", key):
-                yield Change(new.name, f"label {_said(one_line(str(key)), was, now)}", new.place)
+                yield Change(new.name, f"label {_said(one_line(str(key)), was, now)}", new.location)
             case _:
                 yield Change(new.name, _said("table", was, now), new.table_place)
     for name in sorted(before.keys() & after.keys()):
         text = _rows(before[name], after[name])
         if text:
-            yield Change(f"{new.name}/{name}", text, after[name].place)
+            yield Change(f"{new.name}/{name}", text, after[name].location)
 
 
 def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:
@@ -200,13 +206,13 @@ def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> 
         case ["columns"]:
             some = counted(len(now if isinstance(now, dict) else was if isinstance(was, dict) else ()), "column")
             every, some = ("every column", some) if was is None else (some, "every column")
-            return f"{quote(run.name)} takes {some} instead of {every}", run.place
+            return f"{quote(run.name)} takes {some} instead of {every}", run.location
         case ["columns", str(column)]:
-            place = next((named.place for named in run.columns or () if named.text == column), run.place)
+            location = next((named.location for named in run.columns or () if named.text == column), run.location)
             verb = "added to" if was is None else "removed from"
-            return f"column {quote(column)} {verb} {quote(run.name)}", place
+            return f"column {quote(column)} {verb} {quote(run.name)}", location
         case _:
-            return f"{_said(str(at[0]), was, now)} in {quote(run.name)}", run.place
+            return f"{_said(str(at[0]), was, now)} in {quote(run.name)}", run.location
 
 
 def _rows(old: Run, new: Run) -> str:
@@ -277,7 +283,7 @@ def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
     if here is None:
         return (Change(None, "the project file was removed, with its prices and limits", Location(".", 1, 1)),)
     if base is None:
-        return (Change(None, "a project file was added", here.place(())),)
+        return (Change(None, "a project file was added", here.location(())),)
     found = []
     for at, was, now in _differences(_keyed(base), _keyed(here.value)):
         name, entry = path_text(at), at[-1]
@@ -287,7 +293,7 @@ def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
             text = f"{path_text(at[:-1])}: {quote(entry)} {'added' if was is None else 'removed'}"
         else:
             text = _said(name, was, now)
-        found.append(Change(None, text, here.place(at)))
+        found.append(Change(None, text, here.location(at)))
     return tuple(found[:MOST_CHANGES])
 
 

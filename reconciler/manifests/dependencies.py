@@ -16,7 +16,7 @@ def dependency_problems(manifests: Sequence[Manifest]) -> list[Diagnostic]:
             if named.text not in known:
                 guess = did_you_mean(named.text, known)
                 message = f"there is no manifest {quote(named.text)}{guess}"
-                problems.append(Diagnostic(named.place, message, "Name one that is planned together with this."))
+                problems.append(Diagnostic(named.location, message, "Name one that is planned together with this."))
     return [*problems, *_cycles(known)]
 
 
@@ -42,6 +42,8 @@ def _cycles(known: Mapping[str, Manifest]) -> Iterable[Diagnostic]:
                 ring = [*path[path.index(named.text) :], named.text]
                 # Each waits for the next.
                 text = " → ".join(map(quote, ring))
-                yield Diagnostic(named.place, f"these manifests wait for each other: {text}", "Take one of them out.")
+                yield Diagnostic(
+                    named.location, f"these manifests wait for each other: {text}", "Take one of them out."
+                )
             else:
                 pending.append((named.text, 0))

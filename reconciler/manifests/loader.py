@@ -83,12 +83,16 @@ def _is_same(path: Path, other: Path) -> bool:
 
 def _stray_project(document: Document, path: Path) -> Diagnostic:
     """A project file that is not in use: its limits and its ledger would be left aside without a word."""
-    place = document.place(("kind",))
+    location = document.location(("kind",))
     if path.name not in PROJECT_FILES:
         message = f"a project file is called {one_of(PROJECT_FILES)}; under this name it does not hold"
-        return Diagnostic(place, message, "Rename it, or take it out of the folders that are searched for manifests.")
+        return Diagnostic(
+            location, message, "Rename it, or take it out of the folders that are searched for manifests."
+        )
     message = "this is the file of another project than the one in use: its limits and its ledger would not hold here"
-    return Diagnostic(place, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more closely.")
+    return Diagnostic(
+        location, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more closely."
+    )
 
 
 def _manifest(document: Document, patterns: Patterns, problems: set[Diagnostic]) -> Manifest:
@@ -115,8 +119,8 @@ def _manifest(document: Document, patterns: Patterns, problems: set[Diagnostic])
         labels=labels,
         table_id=found.removeprefix(_URL)[:36].lower() if isinstance(found, str) else "",
         runs=tuple(make_run(document, index, run, names[index], patterns, problems) for index, run in runs),
-        place=document.place(("metadata", "name")),
-        table_place=document.place(("spec", "tables" if isinstance(found, TaggedShape) else "table")),
+        location=document.location(("metadata", "name")),
+        table_place=document.location(("spec", "tables" if isinstance(found, TaggedShape) else "table")),
         source=_source(document, found),
         depends_on=listed_once(document, ("spec", "depends_on"), depends_on, problems),
         growth=GrowthAllowance(growth.max_cells, decimal_or_none(growth.max_credits)) if growth else None,
@@ -134,7 +138,8 @@ def _source(document: Document, found: Table | TaggedShape | None) -> Source | N
     assert found.child_of
     assert found.column
     return ChildOf(
-        NameAt(found.child_of, document.place((*at, "child_of"))), NameAt(found.column, document.place((*at, "column")))
+        NameAt(found.child_of, document.location((*at, "child_of"))),
+        NameAt(found.column, document.location((*at, "column"))),
     )
 
 
@@ -153,21 +158,21 @@ def _explain(document: Document) -> Iterator[Diagnostic]:
             "Every YAML file in a folder that is searched must be one; name the folder more closely, or move the file."
         )
         message = "this is not a manifest: it has neither an `apiVersion` nor a `kind`"
-        yield Diagnostic(document.place(()), message, hint)
+        yield Diagnostic(document.location(()), message, hint)
         return
     if isinstance(kind, str) and kind != MANIFEST_KIND:
         guess = did_you_mean(kind, [MANIFEST_KIND, PROJECT_KIND])
         known = f"; it must be {one_of([MANIFEST_KIND, PROJECT_KIND])}"
-        yield Diagnostic(document.place(("kind",)), f"unknown kind {quote(kind)}{guess or known}")
+        yield Diagnostic(document.location(("kind",)), f"unknown kind {quote(kind)}{guess or known}")
         # What another kind holds is none of the manifest schema's business.
         is_meant = MANIFEST_KIND in guess
         found = [each for each in found if each.at == ("apiVersion",) or (is_meant and each.at != ("kind",))]
     elif not found:
         yield Diagnostic(
-            document.place(()), "this manifest is not understood; please report it as a fault of the program"
+            document.location(()), "this manifest is not understood; please report it as a fault of the program"
         )
     for each in found:
-        yield Diagnostic(document.place(each.at, key=each.at_key), each.message, each.hint)
+        yield Diagnostic(document.location(each.at, key=each.at_key), each.message, each.hint)
 
 
 def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problems: set[Diagnostic]) -> dict[int, str]:
@@ -179,9 +184,9 @@ def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problem
         if run.name is UNSET:
             continue
         if run.name in taken:
-            line = document.place(("spec", "runs", taken[run.name], "name")).line
+            line = document.location(("spec", "runs", taken[run.name], "name")).line
             message = f"two runs of this manifest are called {quote(run.name)}; the other is in line {line}"
-            problems.add(Diagnostic(document.place(("spec", "runs", index, "name")), message))
+            problems.add(Diagnostic(document.location(("spec", "runs", index, "name")), message))
         names[index] = run.name
         taken.setdefault(run.name, index)
     numbers = {mode: count(1) for mode in Mode}
@@ -200,5 +205,5 @@ def _repeated_names(manifests: Iterable[Manifest]) -> Iterator[Diagnostic]:
         other = first.setdefault(manifest.name, manifest)
         if manifest.name and other is not manifest:
             yield Diagnostic(
-                manifest.place, f"the name {quote(manifest.name)} is taken by the manifest at {other.place}"
+                manifest.location, f"the name {quote(manifest.name)} is taken by the manifest at {other.location}"
             )

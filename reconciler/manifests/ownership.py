@@ -19,7 +19,7 @@ class _Claim:
     manifest: Manifest
     column: str | None
     """As written; None: every column."""
-    place: Location
+    location: Location
 
 
 @dataclass(slots=True)
@@ -67,9 +67,9 @@ def _claims(manifest: Manifest) -> Iterator[_Claim]:
     """Yield what a manifest claims; a run without columns claims every one."""
     for run in manifest.runs:
         if run.columns is None:
-            yield _Claim(manifest, None, run.place)
+            yield _Claim(manifest, None, run.location)
         else:
-            yield from (_Claim(manifest, column.text, column.place) for column in run.columns)
+            yield from (_Claim(manifest, column.text, column.location) for column in run.columns)
 
 
 def _overlap(claim: _Claim, other: _Claim) -> Diagnostic:
@@ -78,6 +78,6 @@ def _overlap(claim: _Claim, other: _Claim) -> Diagnostic:
 
     message = (
         f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of {one_line(claim.manifest.table)}, but "
-        f"{quote(other.manifest.name or UNNAMED)} claims {what(other.column)} of it at {other.place}"
+        f"{quote(other.manifest.name or UNNAMED)} claims {what(other.column)} of it at {other.location}"
     )
-    return Diagnostic(claim.place, message, "Keep all runs for one column of a table in one manifest.")
+    return Diagnostic(claim.location, message, "Keep all runs for one column of a table in one manifest.")

@@ -43,7 +43,7 @@ def make_run(
         else None,
         max_attempts=DEFAULT_MAX_ATTEMPTS[Mode.ALL] if isinstance(shape, AllShape) else shape.max_attempts,
         revision=(shape.revision or None) if isinstance(shape, AllShape) else None,
-        place=document.place(at),
+        location=document.location(at),
         selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)
         if isinstance(shape.rows, SelectionShape)
         else None,
@@ -63,10 +63,10 @@ def listed_once(document: Document, at: KeyPath, texts: Iterable[str], problems:
     """Return the entries of a list with their places; an entry that is there twice is a problem."""
     named: dict[str, NameAt] = {}
     for index, text in enumerate(texts):
-        place = document.place((*at, index))
+        location = document.location((*at, index))
         if text in named:
-            problems.add(Diagnostic(place, f"{quote(text)} is listed twice in {path_text(at)}"))
-        named.setdefault(text, NameAt(text, place))
+            problems.add(Diagnostic(location, f"{quote(text)} is listed twice in {path_text(at)}"))
+        named.setdefault(text, NameAt(text, location))
     return tuple(named.values())
 
 
@@ -76,7 +76,7 @@ def _refresh(document: Document, at: KeyPath, shape: RefreshShape, problems: set
     assert shape.at
     calendar = Calendar(shape.at, shape.timezone or "UTC")
     problems.update(
-        Diagnostic(document.place((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar)
+        Diagnostic(document.location((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar)
     )
     return calendar
 
@@ -88,7 +88,7 @@ def _selection(
     if shape.where:
         where = _condition(document, (*at, "where"), shape.where)
         problems.update(_unsound(document, (*at, "where"), shape.where, patterns))
-    return Selection(where, shape.limit or None, document.place(at))
+    return Selection(where, shape.limit or None, document.location(at))
 
 
 def _parts(at: KeyPath, shape: ConditionShape) -> list[tuple[KeyPath, ConditionShape]]:
@@ -103,7 +103,7 @@ def _condition(document: Document, at: KeyPath, shape: ConditionShape) -> Condit
     parts = tuple(_condition(document, *part) for part in _parts(at, shape))
     if parts:
         return Not(parts[0]) if shape.not_ else AllOf(parts) if shape.all else AnyOf(parts)
-    place = document.place((*at, "column"))
+    location = document.location((*at, "column"))
     assert shape.column
     asked = {
         Operator.EQUALS: shape.equals,
@@ -115,7 +115,9 @@ def _condition(document: Document, at: KeyPath, shape: ConditionShape) -> Condit
         Operator.LT: shape.lt,
     }
     asks = tuple(
-        CellTest(shape.column, operator, operand, place) for operator, operand in asked.items() if operand is not UNSET
+        CellTest(shape.column, operator, operand, location)
+        for operator, operand in asked.items()
+        if operand is not UNSET
     )
     return asks[0] if len(asks) == 1 else AllOf(asks)
 
@@ -126,7 +128,7 @@ def _unsound(document: Document, at: KeyPath, shape: ConditionShape, patterns: P
         yield from _unsound(document, *part, patterns)
     refusal = patterns.refusal(shape.matches) if shape.matches else ""
     if refusal:
-        yield Diagnostic(document.place((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
+        yield Diagnostic(document.location((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
     for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
         if isinstance(bound, str) and date_of(bound) is None:
-            yield Diagnostic(document.place((*at, word)), f"{quote(bound)} is no date of the calendar")
+            yield Diagnostic(document.location((*at, word)), f"{quote(bound)} is no date of the calendar")

@@ -68,7 +68,8 @@ _UNCLOSED = {"']'": ("list", "[", "]"), "'}'": ("mapping", "{", "}")}
 
 def glued(name: str, following: str) -> str:
     """Say that an anchor's or alias's name does not end where it must."""
-    return f"`{one_line(name)}` goes on with `{one_line(following)}`; its name takes letters, digits, `-`, `_`, then a space"
+    ends = "its name takes letters, digits, `-`, `_`, then a space"
+    return f"`{one_line(name)}` goes on with `{one_line(following)}`; {ends}"
 
 
 def explain(complaint: Complaint) -> Explanation:

@@ -76,7 +76,7 @@ class Document:
     """Plain Python: dict, list, str, int, float, bool or None. Aliased parts are shared, so never change them."""
     marks: Marks = field(repr=False, compare=False)
 
-    def place(self, at: tuple[str | int, ...], *, key: bool = False) -> Location:
+    def location(self, at: tuple[str | int, ...], *, key: bool = False) -> Location:
         """Return where the value (with `key`, the key) at the path `at` stands, or its nearest parent that exists."""
         marks = self.marks
         key_mark: Mark | None = None
@@ -197,25 +197,25 @@ class _DocumentBuilder:
                 _DocumentBuilder(self.path, self.text[: mark.index], self.loader).documents()
             self.problems.append(self.explained(error))
         except (ValueError, OverflowError):  # the pure parser, on an escape beyond the last character
-            place = Location(self.path, self.parser.line + 1, self.parser.column + 1)
-            self.problems.append(Diagnostic(place, NO_CHARACTER))
+            location = Location(self.path, self.parser.line + 1, self.parser.column + 1)
+            self.problems.append(Diagnostic(location, NO_CHARACTER))
         if self.problems:
             raise ManifestError(self.problems)
         return tuple(found)
 
-    def place(self, mark: Mark) -> Location:
+    def location(self, mark: Mark) -> Location:
         """Count as editors do."""
         return Location(self.path, mark.line + 1, mark.column + 1)
 
     def report(self, mark: Mark, message: str, hint: str = "") -> None:
         """Note a problem and go on, but not without end."""
-        self.problems.append(Diagnostic(self.place(mark), message, hint))
+        self.problems.append(Diagnostic(self.location(mark), message, hint))
         if len(self.problems) >= MAX_PROBLEMS:
             self.stop(mark, f"{MAX_PROBLEMS} problems up to here; the rest of the file was not read")
 
     def stop(self, mark: Mark, message: str) -> NoReturn:
         """Note a problem and read no further."""
-        self.problems.append(Diagnostic(self.place(mark), message))
+        self.problems.append(Diagnostic(self.location(mark), message))
         raise _StopReading
 
     def explained(self, error: yaml.MarkedYAMLError) -> Diagnostic:
@@ -229,7 +229,7 @@ class _DocumentBuilder:
         explanation = explain(Complaint(error.problem or "", error.context or "", character, line, head))
         if explanation.at_context and error.context_mark:
             mark = error.context_mark
-        return Diagnostic(self.place(mark) if mark else Location(self.path, 1, 1), explanation.message)
+        return Diagnostic(self.location(mark) if mark else Location(self.path, 1, 1), explanation.message)
 
     def guard(self, mark: Mark) -> None:
         """Refuse what would expand beyond what a manifest can need."""

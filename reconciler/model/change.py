@@ -14,7 +14,7 @@ class Change:
     """`manifest` or `manifest/run`; None: the project as a whole."""
     text: str
     """One line, safe to print."""
-    place: Location
+    location: Location
     """Where it stands here; where it stood, of what is gone."""
 
 

@@ -32,7 +32,7 @@ class CellTest:
     operator: Operator
     operand: Scalar | tuple[Scalar, ...]
     """A tuple for `in`; True for `exists` and `missing`; a number, or a date as text, for `gt` and `lt`."""
-    place: Location
+    location: Location
     """Where the column is named."""
 
     def content(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def relocated(condition: Condition, move: Callable[[Location], Location]) -> Con
     """Return the condition with every place as `move` names it."""
     match condition:
         case CellTest():
-            return replace(condition, place=move(condition.place))
+            return replace(condition, location=move(condition.location))
         case Not(part):
             return Not(relocated(part, move))
         case AllOf(parts):

@@ -29,7 +29,7 @@ class NameAt:
     """A name or id exactly as the user wrote it, and where."""
 
     text: str
-    place: Location
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Selection:
     """None: every row."""
     limit: int | None
     """At most so many of them, in the table's order; None: all."""
-    place: Location
+    location: Location
 
     def content(self) -> dict[str, Any]:
         """Return it without places."""
@@ -121,7 +121,7 @@ class Run:
     """`new`: accepted calls for one cell at most. `failed`: reruns of one failed cell at most. Nothing with `all`."""
     revision: str | None
     """With mode `all` alone, which has either this or `refresh`."""
-    place: Location
+    location: Location
     selection: Selection | None = None
     """Rows by data; then `rows` is None."""
     refresh: Refresh | None = None
@@ -208,7 +208,7 @@ class Manifest:
     table_id: str
     """A lower-case UUID, also where the user gave a dashboard URL; empty until `source` is resolved."""
     runs: tuple[Run, ...]
-    place: Location
+    location: Location
     """Where `metadata.name` stands."""
     table_place: Location
     """Where `spec.table` stands, or `spec.tables`."""

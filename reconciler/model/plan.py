@@ -195,7 +195,7 @@ class ExpectedGrowth:
     less; None where nobody knows, and then nothing is applied."""
     max_credits: Decimal | None
     """Likewise; None where nobody knows."""
-    place: Location
+    location: Location
     """Where the manifest names its table."""
     labels: Mapping[str, str] = field(default_factory=dict)
     max_rows: int | None = None
@@ -288,7 +288,7 @@ class Pending:
     manifest: str
     waits_for: str
     """The table, in words; text from the manifest."""
-    place: Location
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Dia
             guess = did_you_mean(test.column, [column.key for column in columns])
             listed = ", ".join(quote(column.key) for column in columns[:10])
             hint = "" if guess else f"Its columns are {listed or 'none'}."
-            problems.append(Diagnostic(test.place, f"the table has no column {quote(test.column)}{guess}", hint))
+            problems.append(Diagnostic(test.location, f"the table has no column {quote(test.column)}{guess}", hint))
     return problems
 
 

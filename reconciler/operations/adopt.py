@@ -14,7 +14,7 @@ from reconciler.text.sanitize import one_line
 def adopt_done(
     who: Actor,
     ledger: Ledger,
-    seen: Mapping[str, TableSnapshot | ApiError],
+    observation: Mapping[str, TableSnapshot | ApiError],
     addresses: Mapping[str, str],
     revision: str,
     reason: str,
@@ -23,10 +23,10 @@ def adopt_done(
 
     A table that is running is an error instead: what is under way in it would be bought a second time.
     """
-    histories = ledger.recall(seen)
+    histories = ledger.recall(observation)
     tables: dict[str, TableSnapshot | ApiError] = {}
     said: dict[str, str] = {}
-    for table, snapshot in seen.items():
+    for table, snapshot in observation.items():
         tables[table] = snapshot
         if isinstance(snapshot, ApiError):
             continue

@@ -33,8 +33,8 @@ LOOK_AGAIN_AFTER_SECONDS = 10.0
 
 
 def apply(
-    wanted: Targets,
-    tools: ApplyContext,
+    targets: Targets,
+    context: ApplyContext,
     approve: Callable[[Plan], str],
     saved: SavedPlan | None = None,
     wait_for: Callable[[Report, Collection[str]], Report] | None = None,
@@ -46,18 +46,18 @@ def apply(
     sent. Raises PlanError for a plan that is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all
     before anything was sent; what goes wrong later is in the report.
     """
-    permit = Permit(saved, tools, waits=wait_for is not None)
-    wanted, settings = permit.find(wanted)
-    seen = _look_for_apply(wanted, wanted.tables, tools)
-    within = permit.left(seen)
-    proposed = permit.plan(wanted, seen, settings, within)
+    permit = Permit(saved, context, waits=wait_for is not None)
+    targets, settings = permit.find(targets)
+    observation = _look_for_apply(targets, targets.tables, context)
+    within = permit.left(observation)
+    proposed = permit.plan(targets, observation, settings, within)
     plan_id = approve(proposed)
     permit.show(proposed)
-    tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in seen.verdicts}
+    tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}
     is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
     if not tables and not is_patient:
         # Nothing to send; but what another process has just begun, it may end at any moment, under its lease.
-        tables = {call.table_id for each in seen.histories.values() for call in each.calls if call.is_begun}
+        tables = {call.table_id for each in observation.histories.values() for call in each.calls if call.is_begun}
     if not tables and not is_patient:
         report = Report(
             plan_id,
@@ -67,50 +67,50 @@ def apply(
             stale=permit.stale,
         )
         return report if wait_for is None else wait_for(report, ())
-    seconds = tools.settings.project.api.spend.lease_seconds
+    seconds = context.settings.project.api.spend.lease_seconds
     with LeaseKeeper(
-        tools.ledger,
+        context.ledger,
         tables,
-        tools.actor,
+        context.actor,
         seconds,
-        wait_seconds=tools.lease_timeout_seconds,
-        sleep=tools.interrupt.sleep,
-        on_wait=tools.watcher.on_trouble,
+        wait_seconds=context.lease_timeout_seconds,
+        sleep=context.interrupt.sleep,
+        on_wait=context.watcher.on_trouble,
     ) as leases:
-        final, last = proposed, seen
-        versions = {table: history.version for table, history in seen.histories.items()}
+        final, last = proposed, observation
+        versions = {table: history.version for table, history in observation.histories.items()}
         is_old = permit.age_seconds > LOOK_AGAIN_AFTER_SECONDS
         # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
         if (
             is_old
-            or seen.verdicts
+            or observation.verdicts
             or not (proposed.calls or is_patient)
             or any(leases.of(table).table_version != versions[table] for table in tables)
         ):
-            wanted, settings = permit.find(wanted)
-            last = _look_for_apply(wanted, tables, tools)
-            final = permit.plan(wanted, last, settings, permit.left(last))
-        _record(last.verdicts, leases, tools)
-        work = WaveRunner(wanted, settings, tools, leases, permit, proposed, plan_id, wait_for)
-        return work.send(final, seen, last)
+            targets, settings = permit.find(targets)
+            last = _look_for_apply(targets, tables, context)
+            final = permit.plan(targets, last, settings, permit.left(last))
+        _record(last.verdicts, leases, context)
+        work = WaveRunner(targets, settings, context, leases, permit, proposed, plan_id, wait_for)
+        return work.send(final, observation, last)
 
 
-def _look_for_apply(wanted: Targets, tables: Collection[str], tools: ApplyContext) -> Observation:
+def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext) -> Observation:
     return observe_tables(
-        wanted, tables, tools.reader, tools.ledger, tools.settings, whole=False, profile=tools.profile
+        targets, tables, context.reader, context.ledger, context.settings, whole=False, profile=context.profile
     )
 
 
-def _record(verdicts: Iterable[DoubtEnding], leases: LeaseKeeper, tools: ApplyContext) -> None:
+def _record(verdicts: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyContext) -> None:
     """Write what the live tables proved about calls in doubt, before anything is sent on the strength of it."""
-    quiet = tools.settings.project.api.spend.quiet_seconds
+    quiet = context.settings.project.api.spend.quiet_seconds
     for verdict in verdicts:
-        tools.ledger.resolve(
+        context.ledger.resolve(
             verdict.call.id,
             verdict.call.attempt,
             landed=verdict.landed,
             reason="the live table shows it",
-            actor=tools.actor,
+            actor=context.actor,
             evidence=verdict.evidence,
             min_age_seconds=0.0 if verdict.landed else quiet,
             lease=leases.of(verdict.call.table_id),
@@ -153,18 +153,18 @@ class WaveRunner:
 
     def __init__(
         self,
-        wanted: Targets,
+        targets: Targets,
         settings: Settings,
-        tools: ApplyContext,
+        context: ApplyContext,
         leases: LeaseKeeper,
         permit: Permit,
         proposed: Plan,
         plan_id: str,
         wait_for: Callable[[Report, Collection[str]], Report] | None,
     ) -> None:
-        self._wanted = wanted
+        self._wanted = targets
         self._settings = settings
-        self._tools = tools
+        self._tools = context
         self._leases = leases
         self._permit = permit
         self._proposed = proposed
@@ -280,29 +280,29 @@ class WaveRunner:
             # What it waits for may be in any of them.
             tables |= self._wanted.tables
         with self._tools.interrupt.reading():
-            seen = _look_for_apply(self._wanted, tables, self._tools)
-        self._histories |= seen.histories
-        left = self._permit.left(seen)
+            observation = _look_for_apply(self._wanted, tables, self._tools)
+        self._histories |= observation.histories
+        left = self._permit.left(observation)
         assert left is not None
         listed = left.without(self._sent)
         within = replace(listed, growing=self._growing.difference(self._permit.stale))
         # Parted as what a change causes is: no call then mixes listed cells with others.
-        due = self._permit.planned(self._wanted, seen, self._settings, within, anyway=listed)
-        due = self._within_growth(due, seen)
+        due = self._permit.planned(self._wanted, observation, self._settings, within, anyway=listed)
+        due = self._within_growth(due, observation)
         sent = [result.call for result in self._report.results if result.ending is not None]
         refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
         # A table that runs may be another apply's, and is left to it: a lease is taken for what is sent now.
-        self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in seen.verdicts})
-        _record(seen.verdicts, self._leases, self._tools)
+        self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in observation.verdicts})
+        _record(observation.verdicts, self._leases, self._tools)
         return due
 
-    def _within_growth(self, due: Plan, seen: Observation) -> Plan:
+    def _within_growth(self, due: Plan, observation: Observation) -> Plan:
         """Drop all that has grown of a manifest where it is more than may be bought of it under the plan."""
         whole = self._permit.whole
         assert whole is not None
         before = [
             call
-            for history in seen.histories.values()
+            for history in observation.histories.values()
             for call in history.calls
             if call.plan_id == self._report.plan_id and not whole.covers(call)
         ]
@@ -325,10 +325,10 @@ class WaveRunner:
 
     def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:
         """Add to the report what the last look showed, and what the first look did of tables not looked at since."""
-        seen = {table.table_id for table in last.tables}
-        before = [call for call in self._proposed.in_doubt if call.table_id not in seen]
+        observation = {table.table_id for table in last.tables}
+        before = [call for call in self._proposed.in_doubt if call.table_id not in observation]
         own = {result.call.id for result in self._report.results}
-        held = [each for each in held_back(self._proposed) if each.table_id not in seen]
+        held = [each for each in held_back(self._proposed) if each.table_id not in observation]
         unsent = [*_left(last, _run_statuses(self._proposed, last)), *self._ended_doubts()]
         if self._wait_for is not None:
             reason = "waiting ended before its turn"

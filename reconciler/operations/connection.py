@@ -64,8 +64,8 @@ def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[st
         return
     if is_ci(environment):
         raise SettingsError(
-            f"there is no ledger at {one_line(ledger.location)}, and in CI a command makes none: a new one would not know "
-            "what was bought before, and all of it would be bought again",
+            f"there is no ledger at {one_line(ledger.location)}, and in CI a command makes none: a new one would not "
+            "know what was bought before, and all of it would be bought again",
             hint="Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
             "If this file is kept and really is to begin empty, run `reconciler ledger init` once.",
         )

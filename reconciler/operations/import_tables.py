@@ -106,7 +106,7 @@ def _found(shelf: "ManifestFolder", reader: Reader, tell: Callable[[str], None])
     """Find the tables that manifests claim without naming their ids; asks nothing if there is no such manifest."""
     found = find(shelf.present, shelf.present, reader)
     for problem in found.problems:
-        tell(f"{problem.place}: {problem.message}; what this manifest claims is not known.")
+        tell(f"{problem.location}: {problem.message}; what this manifest claims is not known.")
     known = {manifest.name for manifest in found.manifests}
     # One whose table is not known still takes up its name and its file.
     return replace(shelf, present=(*found.manifests, *(one for one in shelf.present if one.name not in known)))
@@ -174,9 +174,9 @@ class ManifestFolder:
         """Say whether a new manifest cannot have this name."""
         return any(manifest.name == name for manifest in self.present) or self.path(name).exists()
 
-    def names(self, seen: Iterable[Seen]) -> dict[str, str]:
+    def names(self, observation: Iterable[Seen]) -> dict[str, str]:
         """Return the name of each table's manifest, by table id: the one it has, else a new one."""
-        headers = [_header(each) for each in seen if not isinstance(each, ApiError)]
+        headers = [_header(each) for each in observation if not isinstance(each, ApiError)]
         claimed = {header.id: claims[0].name for header in headers if (claims := self.claims(header.id))}
         return claimed | from_table.names([each for each in headers if each.id not in claimed], self.is_taken)
 
@@ -197,18 +197,18 @@ class ManifestFolder:
         """Say whether its file is the one that import would write, and holds no other manifest."""
         if manifest.source is not None:
             return False  # import names tables by id
-        is_ours = os.path.realpath(self.path(manifest.name)) == os.path.realpath(manifest.place.path)
-        return is_ours and [each.place.path for each in self.present].count(manifest.place.path) == 1
+        is_ours = os.path.realpath(self.path(manifest.name)) == os.path.realpath(manifest.location.path)
+        return is_ours and [each.location.path for each in self.present].count(manifest.location.path) == 1
 
 
 def _written(
-    shelf: ManifestFolder, seen: Mapping[str, Seen], names: Mapping[str, str], adopted: Mapping[str, str]
+    shelf: ManifestFolder, observation: Mapping[str, Seen], names: Mapping[str, str], adopted: Mapping[str, str]
 ) -> Iterator[ImportedTable | ApiError]:
-    for each in seen.values():
+    for each in observation.values():
         if not isinstance(each, ApiError):
             header = _header(each)
             yield _write_one(shelf, header, names[header.id], adopted.get(header.id, ""))
-    yield from (each for each in seen.values() if isinstance(each, ApiError))
+    yield from (each for each in observation.values() if isinstance(each, ApiError))
 
 
 def _write_one(shelf: ManifestFolder, header: TableHeader, name: str, adopted: str) -> ImportedTable:
@@ -226,7 +226,7 @@ def _write_one(shelf: ManifestFolder, header: TableHeader, name: str, adopted: s
     return ImportedTable(header.id, header.name, fate, path, columns, tuple(claims), adopted, shelf.lacking(header.id))
 
 
-def _header(seen: TableSnapshot | TableHeader) -> TableHeader:
-    if isinstance(seen, TableHeader):
-        return seen
-    return TableHeader(seen.id, seen.name, seen.kind, seen.columns)
+def _header(observation: TableSnapshot | TableHeader) -> TableHeader:
+    if isinstance(observation, TableHeader):
+        return observation
+    return TableHeader(observation.id, observation.name, observation.kind, observation.columns)

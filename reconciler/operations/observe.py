@@ -102,15 +102,15 @@ def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclu
     )
 
 
-def resolve(wanted: Targets, lister: Lister) -> Targets:
+def resolve(targets: Targets, lister: Lister) -> Targets:
     """Find the tables of the selected manifests, from what they say and not from what was found before.
 
     A reader is a lister. Sends nothing where every manifest names its table by id. Raises Refused on 401 and 403; what
     else goes wrong is in `unresolved`, and the other manifests have their tables.
     """
-    found = find(wanted.written, wanted.every, lister)
+    found = find(targets.written, targets.every, lister)
     return replace(
-        wanted,
+        targets,
         manifests=found.manifests,
         unresolved=found.problems,
         pending=found.pending,
@@ -119,7 +119,7 @@ def resolve(wanted: Targets, lister: Lister) -> Targets:
 
 
 def observe_tables(
-    wanted: Targets,
+    targets: Targets,
     tables: Collection[str],
     reader: Reader,
     ledger: Ledger,
@@ -138,7 +138,7 @@ def observe_tables(
         recalled = ledger.recall(tables)
     spend = settings.project.api.spend
     of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
-    for manifest in wanted.manifests:
+    for manifest in targets.manifests:
         if manifest.table_id in of_table:
             of_table[manifest.table_id].append(manifest)
     shows_within = spend.shows_within_seconds
@@ -160,17 +160,19 @@ def observe_tables(
 
 
 def to_snapshot(
-    seen: Observation, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None
+    observation: Observation, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None
 ) -> LiveSnapshot:
     """Reduce a look to what a plan can be made from elsewhere (`documents/snapshot_file.py`)."""
-    pairs = {table: reduced(snapshot, seen.histories[table]) for table, snapshot in seen.snapshots.items()}
+    pairs = {
+        table: reduced(snapshot, observation.histories[table]) for table, snapshot in observation.snapshots.items()
+    }
     return LiveSnapshot(
         taken_at=taken_at,
         tool_version=tool_version,
         base_url=base_url,
         snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
         histories={table: history for table, (_, history) in pairs.items()},
-        unreadable={table: (error.message, error.hint) for table, error in seen.unreadable.items()},
+        unreadable={table: (error.message, error.hint) for table, error in observation.unreadable.items()},
         index=index,
     )
 
@@ -191,8 +193,8 @@ def from_snapshot(kept: LiveSnapshot, tables: Collection[str]) -> Observation:
 
 
 def plan(
-    wanted: Targets,
-    seen: Observation,
+    targets: Targets,
+    observation: Observation,
     settings: Settings,
     within: Approval | None = None,
     anyway: Approval | None = None,
@@ -200,23 +202,23 @@ def plan(
     """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
     spend = settings.project.api
     return make_plan(
-        wanted.manifests,
-        seen.snapshots,
-        seen.histories,
+        targets.manifests,
+        observation.snapshots,
+        observation.histories,
         Rules(
             settings.project.prices,
             spend.max_cells_per_call,
             spend.spend.quiet_seconds,
             spend.spend.shows_within_seconds,
-            dates_of(wanted.manifests, seen.recalled_at),
+            dates_of(targets.manifests, observation.recalled_at),
         ),
-        [*wanted.unresolved, *_diagnostics(wanted.manifests, seen.unreadable)],
-        pending=wanted.pending,
+        [*targets.unresolved, *_diagnostics(targets.manifests, observation.unreadable)],
+        pending=targets.pending,
         within=within,
         anyway=anyway,
-        manifest_digest=wanted.digest,
-        include=wanted.include,
-        exclude=wanted.exclude,
+        manifest_digest=targets.digest,
+        include=targets.include,
+        exclude=targets.exclude,
     )
 
 

@@ -25,9 +25,9 @@ MOST_NAMED = 10
 class Permit:
     """What may be sent: what the saved plan approves, judged again with each look; without one, what was shown."""
 
-    def __init__(self, saved: SavedPlan | None, tools: ApplyContext, *, waits: bool) -> None:
+    def __init__(self, saved: SavedPlan | None, context: ApplyContext, *, waits: bool) -> None:
         self._saved = saved
-        self._tools = tools
+        self._tools = context
         self._waits = waits
         self._looked_at = elapsed()
         self._shown: Approval | None = None
@@ -37,19 +37,19 @@ class Permit:
         self.has_begun = False
         """True once something may have been sent."""
 
-    def find(self, wanted: Targets) -> tuple[Targets, Settings]:
+    def find(self, targets: Targets) -> tuple[Targets, Settings]:
         """Find the tables of the manifests and of those that limits go by. Raises StalePlan where nothing stays."""
-        self._manifests = wanted.written
+        self._manifests = targets.written
         if self._saved is not None:
-            self._refuse(self._saved.changed(wanted.written))
+            self._refuse(self._saved.changed(targets.written))
         with self._tools.profile.phase(Phase.READING):
-            wanted, settings = (
-                resolve(wanted, self._tools.reader),
+            targets, settings = (
+                resolve(targets, self._tools.reader),
                 resolve_base(self._tools.settings, self._tools.reader),
             )
         if self._saved is not None:
-            self._refuse(self._saved.relocated(wanted.manifests, wanted.unread))
-        return wanted, settings
+            self._refuse(self._saved.relocated(targets.manifests, targets.unread))
+        return targets, settings
 
     @property
     def age_seconds(self) -> float:
@@ -65,32 +65,32 @@ class Permit:
         """Take what was shown to whoever approved it; a saved plan was approved before."""
         self._shown = Approval.of_calls((*proposed.calls, *proposed.waiting))
 
-    def left(self, seen: Observation) -> Approval | None:
+    def left(self, observation: Observation) -> Approval | None:
         """Return what is approved still: not what changed, and not what the ledger says was sent under a saved plan.
 
         Raises StalePlan where nothing stays.
         """
         if self._saved is not None:
-            if seen.histories:
-                self._saved.check_ledger(seen.ledger_id)
-            self._refuse(self._saved.reconfigured(seen.snapshots, self._tools.settings.project.prices))
+            if observation.histories:
+                self._saved.check_ledger(observation.ledger_id)
+            self._refuse(self._saved.reconfigured(observation.snapshots, self._tools.settings.project.prices))
         whole = self.whole
         if whole is None:
             return None
-        left = whole if self._saved is None else whole.used_up(seen.histories, self._saved.plan_id)
+        left = whole if self._saved is None else whole.used_up(observation.histories, self._saved.plan_id)
         return replace(left, age_seconds=left.age_seconds + self.age_seconds)
 
-    def plan(self, wanted: Targets, seen: Observation, settings: Settings, within: Approval | None) -> Plan:
+    def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within what is approved. Raises PlanError where that must not be sent."""
-        found = self.planned(wanted, seen, settings, within)
+        found = self.planned(targets, observation, settings, within)
         # Where the apply waits, it sends too what its tables keep waiting now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found
 
     def planned(
         self,
-        wanted: Targets,
-        seen: Observation,
+        targets: Targets,
+        observation: Observation,
         settings: Settings,
         within: Approval | None,
         anyway: Approval | None = None,
@@ -98,13 +98,13 @@ class Permit:
         """Plan within what is approved; what may grow beyond it was approved by name too."""
         # A manifest that is not approved any more stays in the plan for its doubts alone: nothing of it can be wrong.
         manifests = tuple(
-            replace(manifest, runs=()) if manifest.name in self.stale else manifest for manifest in wanted.manifests
+            replace(manifest, runs=()) if manifest.name in self.stale else manifest for manifest in targets.manifests
         )
         with self._tools.profile.phase(Phase.PLANNING):
-            found = plan(replace(wanted, manifests=manifests), seen, settings, within, anyway)
+            found = plan(replace(targets, manifests=manifests), observation, settings, within, anyway)
         if self._saved is None:
             return found
-        known = {manifest.name: manifest for manifest in (*wanted.manifests, *wanted.pending)}
+        known = {manifest.name: manifest for manifest in (*targets.manifests, *targets.pending)}
         approved = [name for name in self._saved.manifest_digests if name not in self.stale and name in known]
         growth = {each.manifest: each for each in found.growth if each.manifest in approved}
         for name in approved:

@@ -25,7 +25,7 @@ from reconciler.text.location import Diagnostic
 class PlanRequest:
     """What a plan is asked for, every table found."""
 
-    wanted: Targets
+    targets: Targets
     settings: Settings
     base: Revision | None
     """What to compare with."""
@@ -43,40 +43,42 @@ class PlanRequest:
         The base's tables are read too, unless only some runs were asked for.
         """
         if self.base is None:
-            return self.wanted
-        tables = self.wanted.tables
-        if not (self.wanted.include or self.wanted.exclude):
+            return self.targets
+        tables = self.targets.tables
+        if not (self.targets.include or self.targets.exclude):
             tables |= frozenset(manifest.table_id for manifest in self.before)
         manifests = (*self.every, *self.before)
-        return replace(self.wanted, manifests=tuple(each for each in manifests if each.table_id in tables))
+        return replace(self.targets, manifests=tuple(each for each in manifests if each.table_id in tables))
 
 
-def find_all(wanted: Targets, base: Revision | None, settings: Settings, lister: Lister) -> PlanRequest:
+def find_all(targets: Targets, base: Revision | None, settings: Settings, lister: Lister) -> PlanRequest:
     """Find the tables of every manifest that a plan depends on, with one list. Raises Refused on 401 and 403."""
     # What a snapshot holds is at hand anyway, and its words are its own.
     lister = CachedLister(lister) if not isinstance(lister, SnapshotLister) else lister
-    asked = PlanRequest(observe.resolve(wanted, lister), resolve_base(settings, lister), base)
+    asked = PlanRequest(observe.resolve(targets, lister), resolve_base(settings, lister), base)
     if base is None:
         return asked
     before = find(base.manifests, base.manifests, lister)
-    every = find(wanted.every, wanted.every, lister)
+    every = find(targets.every, targets.every, lister)
     return replace(asked, every=every.manifests, before=before.manifests, lost=before.problems)
 
 
-def plan_asked(asked: PlanRequest, seen: Observation) -> tuple[Plan, ChangeImpact | None]:
+def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, ChangeImpact | None]:
     """Make the plan; with a base each call of one cause, and say what changed and what came of it."""
-    wanted, base, settings = asked.wanted, asked.base, asked.settings
+    targets, base, settings = asked.targets, asked.base, asked.settings
     if base is None:
-        return observe.plan(wanted, seen, settings), None
-    manifests = tuple(manifest for manifest in asked.before if manifest.table_id in seen.snapshots)
+        return observe.plan(targets, observation, settings), None
+    manifests = tuple(manifest for manifest in asked.before if manifest.table_id in observation.snapshots)
     before = Targets(manifests, "", (), ())
-    anyway = Approval.of_calls(observe.plan(before, seen, settings).calls)
-    plan = observe.plan(wanted, seen, settings, anyway=anyway)
+    anyway = Approval.of_calls(observe.plan(before, observation, settings).calls)
+    plan = observe.plan(targets, observation, settings, anyway=anyway)
     whole = plan
-    if wanted.written != wanted.every:
-        whole = observe.plan(replace(wanted, manifests=asked.every), seen, settings)
+    if targets.written != targets.every:
+        whole = observe.plan(replace(targets, manifests=asked.every), observation, settings)
     still = Approval.of_calls(whole.calls)
-    dropped = [call for call in observe.plan(before, seen, settings, anyway=still).calls if call.cause is Cause.CHANGE]
+    dropped = [
+        call for call in observe.plan(before, observation, settings, anyway=still).calls if call.cause is Cause.CHANGE
+    ]
     return plan, add_up(base.name, _changes(asked, base), plan.calls, dropped)
 
 
@@ -86,4 +88,4 @@ def _changes(asked: PlanRequest, base: Revision) -> Sequence[Change]:
     changes = compare_projects(base.value, documents[0] if documents else None)
     if base.problems:
         return (*changes, unreadable(base.name, base.problems))
-    return (*changes, *lost(base.name, asked.lost), *compare(base.manifests, asked.wanted.every))
+    return (*changes, *lost(base.name, asked.lost), *compare(base.manifests, asked.targets.every))

@@ -106,34 +106,34 @@ class ApplyContext:
     profile: Profile = field(default_factory=Profile)
 
 
-def send(wave: Plan, plan_id: str, leases: LeaseKeeper, tools: ApplyContext) -> Report:
+def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext) -> Report:
     """Send the calls of a plan, all of one wave; return what became of each."""
     unrecorded: list[str] = []
 
     def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
         unrecorded.append(call.id)
-        tools.watcher.on_unrecorded(call, ticket, ending)
+        context.watcher.on_unrecorded(call, ticket, ending)
 
     def pause(attempt: int) -> None:
-        tools.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
+        context.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
 
-    pace = SendTiming(tools.settings.project.api.spend.send_within_seconds, elapsed, pause)
+    pace = SendTiming(context.settings.project.api.spend.send_within_seconds, elapsed, pause)
     work = SpendProtocol(
         wave,
-        TimedRunner(tools.runner, tools.profile),
-        TimedJournal(leases, tools.profile),
+        TimedRunner(context.runner, context.profile),
+        TimedJournal(leases, context.profile),
         pace,
         plan_id=plan_id,
-        actor=tools.actor,
+        actor=context.actor,
         on_unrecorded=lost,
-        interrupted=lambda: bool(tools.interrupt),
-        concurrency=tools.settings.project.api.run_concurrency,
+        interrupted=lambda: bool(context.interrupt),
+        concurrency=context.settings.project.api.run_concurrency,
     )
     results = []
-    tools.interrupt.is_sending |= bool(wave.calls)
+    context.interrupt.is_sending |= bool(wave.calls)
     for result in work.run():
         results.append(result)
-        tools.watcher.on_result(result)
+        context.watcher.on_result(result)
     order = {call.id: index for index, call in enumerate(wave.calls)}
     results.sort(key=lambda result: order[result.call.id])
     return Report(plan_id, tuple(results), work.stopped, unrecorded=tuple(unrecorded))
@@ -142,8 +142,8 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, tools: ApplyContext) -> 
 class _LiveTables:
     """What waiting sees of the live tables; what goes wrong is told and changes nothing that was spent."""
 
-    def __init__(self, tools: ApplyContext) -> None:
-        self._tools = tools
+    def __init__(self, context: ApplyContext) -> None:
+        self._tools = context
 
     def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
         try:
@@ -180,25 +180,25 @@ def _rows_of(calls: Iterable[Call]) -> ReadScope:
     return ReadScope(rows=frozenset(row for call in calls for row in call.rows))
 
 
-def wait(report: Report, tools: ApplyContext, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
+def wait(report: Report, context: ApplyContext, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
     """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
 
     Calls that were settled before are left as they are; `others` are tables that are waited for besides. Raises
     nothing: whatever goes wrong now does not change what was spent, and the report must come out.
     """
     calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
-    interrupt = tools.interrupt
+    interrupt = context.interrupt
     patience = WaitTiming(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
-    quiet = tools.settings.project.api.spend.quiet_seconds
-    with tools.profile.phase(Phase.WAITING), interrupt.reading():
-        waited = wait_until_settled(calls, others, _LiveTables(tools), patience, quiet, tools.watcher.on_poll)
+    quiet = context.settings.project.api.spend.quiet_seconds
+    with context.profile.phase(Phase.WAITING), interrupt.reading():
+        waited = wait_until_settled(calls, others, _LiveTables(context), patience, quiet, context.watcher.on_poll)
     results = count_cells(report.results, waited.snapshots)
     try:
         for before, result in zip(report.results, results, strict=True):
             if result.settlement is not None and before.settlement is None:
-                tools.ledger.settle(result.call.id, result.settlement)
+                context.ledger.settle(result.call.id, result.settlement)
     except LedgerError as error:
-        tools.watcher.on_trouble(error.message)
+        context.watcher.on_trouble(error.message)
     stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
     return replace(
         report, results=results, waited=True, still_running=waited.running, awaited=waited.awaited, stop=stop

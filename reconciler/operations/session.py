@@ -175,24 +175,24 @@ class Session:
         neither token nor ledger nor network is needed. A limit that is passed stands in `plan.violations`, what makes
         the plan unfit to be applied in `plan.diagnostics`; `plan.totals()` adds up cells and credits.
         """
-        wanted, settings = self.load(paths, target=target, exclude=exclude), self.settings
-        base = None if against is None else read_revision(against, settings, wanted.named)
+        targets, settings = self.load(paths, target=target, exclude=exclude), self.settings
+        base = None if against is None else read_revision(against, settings, targets.named)
         made, taken = origin(settings), None
         if live_snapshot is not None:
             kept = snapshots.read_snapshot(Path(live_snapshot), self._environment)
-            asked = find_all(wanted, base, settings, SnapshotLister(kept))
-            seen, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
+            asked = find_all(targets, base, settings, SnapshotLister(kept))
+            observation, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
             made = replace(made, base_url=kept.base_url)
         else:
             reader, ledger = self._open()
             with self.profile.phase(Phase.READING):
-                asked = find_all(wanted, base, settings, reader)
+                asked = find_all(targets, base, settings, reader)
             scope = asked.scope
-            seen = observe.observe_tables(
+            observation = observe.observe_tables(
                 scope, scope.tables, reader, ledger, settings, whole=False, profile=self.profile
             )
         with self.profile.phase(Phase.PLANNING):
-            plan, compared = plan_asked(asked, seen)
+            plan, compared = plan_asked(asked, observation)
         limits, floor = asked.settings.limits, asked.settings.floor
         return SessionPlan.of(
             plan,
@@ -201,7 +201,7 @@ class Session:
             limits=effective_limits(limits, floor),
             against=compared,
             taken=taken,
-            paths=wanted.named,
+            paths=targets.named,
         )
 
     def document(self, plan: SessionPlan) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Session:
         saved = self._approved(plan, max_age_seconds)
         saved.check_origin(self.settings.api_url)
         named = paths or (plan.paths if isinstance(plan, SessionPlan) else ())
-        wanted = self.load(named, target=saved.include, exclude=saved.exclude)
+        targets = self.load(named, target=saved.include, exclude=saved.exclude)
         reader, ledger = self._open()
         allow_new(ledger, self._environment, self._tell)
         self._interrupt = interrupt = Interrupt()
@@ -242,7 +242,7 @@ class Session:
         interrupt.abandons(client.abandon, reader.abandon)
         who, witness = self._actor(), Witness()
         watcher = ApplyEvents(witness.see, lambda _: None, lambda *lost: self._lost(witness.lose(*lost)), self._tell)
-        tools = ApplyContext(
+        context = ApplyContext(
             self.settings, reader, client, ledger, who, watcher, interrupt, lease_timeout_seconds, self.profile
         )
 
@@ -251,7 +251,7 @@ class Session:
             return saved.plan_id
 
         try:
-            return apply(wanted, tools, approve, saved, _waiting(tools, timeout_seconds) if wait else None)
+            return apply(targets, context, approve, saved, _waiting(context, timeout_seconds) if wait else None)
         except Exception as error:
             if not interrupt.is_sending:
                 raise
@@ -262,22 +262,22 @@ class Session:
 
         Reads whole tables, sends nothing but GET and writes nothing.
         """
-        wanted = self.load(paths, target=target, exclude=exclude)
+        targets = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._open()
-        wanted = observe.resolve(wanted, reader)
-        seen = observe.observe_tables(wanted, wanted.tables, reader, ledger, self.settings)
-        return status_of(observe.plan(wanted, seen, self.settings))
+        targets = observe.resolve(targets, reader)
+        observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings)
+        return status_of(observe.plan(targets, observation, self.settings))
 
     def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
         """Say what is due and why, one cause for each run; sends nothing but GET and writes nothing.
 
         If a table could not be looked at, `errored` is true and the rest may be too little.
         """
-        wanted = self.load(paths, target=target, exclude=exclude)
+        targets = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._open()
-        wanted = observe.resolve(wanted, reader)
-        seen = observe.observe_tables(wanted, wanted.tables, reader, ledger, self.settings, whole=False)
-        return DriftReport(observe.plan(wanted, seen, self.settings))
+        targets = observe.resolve(targets, reader)
+        observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings, whole=False)
+        return DriftReport(observe.plan(targets, observation, self.settings))
 
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
         """Write what planning needs of the live tables to a file, for `plan(live_snapshot=…)`; no value, no prompt.
@@ -285,16 +285,16 @@ class Session:
         Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`. Raises OSError.
         """
         key = snapshots.signing_key(self._environment, unsigned=unsigned)
-        wanted = self.load(paths)
+        targets = self.load(paths)
         made = origin(self.settings)
         reader, ledger = self._open()
         directory = CachedLister(reader)
-        wanted = observe.resolve(wanted, directory)
-        seen = observe.observe_tables(wanted, wanted.tables, reader, ledger, self.settings)
-        data = snapshots.encoded(seen, made, index_of(wanted.written, wanted.tables, directory), key)
+        targets = observe.resolve(targets, directory)
+        observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings)
+        data = snapshots.encoded(observation, made, index_of(targets.written, targets.tables, directory), key)
         write_whole(Path(file), data)
-        unresolved = tuple(sorted(wanted.unresolved))
-        return SnapshotTaken(len(seen.snapshots), len(data), key is not None, seen.unreadable, unresolved)
+        unresolved = tuple(sorted(targets.unresolved))
+        return SnapshotTaken(len(observation.snapshots), len(data), key is not None, observation.unreadable, unresolved)
 
     def import_tables(
         self,
@@ -379,7 +379,7 @@ def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
     return tuple(identity for _, identity in found if identity is not None)
 
 
-def _waiting(tools: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
+def _waiting(context: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
     """Return what waits for a wave; all waves together have `timeout_seconds`."""
     waited = 0.0
 
@@ -387,7 +387,7 @@ def _waiting(tools: ApplyContext, timeout_seconds: float | None) -> Callable[[Re
         nonlocal waited
         began = time.monotonic()
         left = None if timeout_seconds is None else max(0.0, timeout_seconds - waited)
-        found = send.wait(report, tools, left, others)
+        found = send.wait(report, context, left, others)
         waited += time.monotonic() - began
         return found
 

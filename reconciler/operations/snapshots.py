@@ -21,9 +21,9 @@ def signing_key(environment: Mapping[str, str], *, unsigned: bool) -> bytes | No
     return key
 
 
-def encoded(seen: Observation, made: Origin, index: TableIndex | None, key: bytes | None) -> bytes:
+def encoded(observation: Observation, made: Origin, index: TableIndex | None, key: bytes | None) -> bytes:
     """Return a look as a file holds it."""
-    return encode(to_snapshot(seen, made.created_at, made.tool_version, made.base_url, index), key)
+    return encode(to_snapshot(observation, made.created_at, made.tool_version, made.base_url, index), key)
 
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:

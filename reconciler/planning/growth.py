@@ -74,7 +74,7 @@ def _growth(
         because=f"{source.manifest.text}/{source.column.text}",
         max_cells=min(bounds, default=None),
         max_credits=Decimal(0) if most == [] else None,
-        place=manifest.table_place,
+        location=manifest.table_place,
         labels=manifest.labels,
         max_rows=rows,
         is_allowed=allowed is not None,

@@ -78,10 +78,10 @@ class _Columns:
                 problems.append(self._unknown(named))
             elif column.is_input:
                 message = f"column {_quoted(named.text)} is an input column; input cells are never run"
-                problems.append(Diagnostic(named.place, message, "Remove it from `columns`."))
+                problems.append(Diagnostic(named.location, message, "Remove it from `columns`."))
             elif column.id in chosen:
                 problems.append(
-                    Diagnostic(named.place, f"column {_quoted(named.text)} is named twice, by key and by id")
+                    Diagnostic(named.location, f"column {_quoted(named.text)} is named twice, by key and by id")
                 )
             else:
                 chosen[column.id] = column
@@ -91,9 +91,9 @@ class _Columns:
         message = f"the table has no column {_quoted(named.text)}"
         guess = did_you_mean(named.text, [column.key for column in self._outputs])
         if guess:
-            return Diagnostic(named.place, message + guess)
+            return Diagnostic(named.location, message + guess)
         keys = ", ".join(_quoted(column.key) for column in self._outputs[:10])
-        return Diagnostic(named.place, message, f"Its output columns are {keys or 'none'}.")
+        return Diagnostic(named.location, message, f"Its output columns are {keys or 'none'}.")
 
 
 def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
@@ -110,7 +110,9 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
     for named in run.rows:
         index = row_index.get(named.text)
         if index is None:
-            problems.append(Diagnostic(named.place, f"the table has no row {_quoted(named.text)}", "Was it deleted?"))
+            problems.append(
+                Diagnostic(named.location, f"the table has no row {_quoted(named.text)}", "Was it deleted?")
+            )
         else:
             known.append(index)
     return row_set.of_indexes(known, len(snapshot.row_ids))
@@ -128,7 +130,7 @@ def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diag
             # Only of a file that was taken for other manifests: a look asks the rows about every condition it serves.
             message = "which rows meet this condition is not in the snapshot of the live tables"
             hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
-            problems.append(Diagnostic(selection.place, message, hint))
+            problems.append(Diagnostic(selection.location, message, hint))
         if flags is None or unknown:
             return 0
         rows = row_set.from_flags(flags)
@@ -142,16 +144,16 @@ def _claims(
     for column in columns:
         owner = claimed.setdefault(column.id, manifest)
         if owner is not manifest:
-            place = _place_of(run, column)
-            message = f"column {_quoted(column.key)} of this table is claimed by `{owner.name}` too ({owner.place})"
-            yield Diagnostic(place, message, "Each table and column belongs to one manifest.")
+            location = _place_of(run, column)
+            message = f"column {_quoted(column.key)} of this table is claimed by `{owner.name}` too ({owner.location})"
+            yield Diagnostic(location, message, "Each table and column belongs to one manifest.")
 
 
 def _place_of(run: Run, column: Column) -> Location:
     for named in run.columns or ():
         if named.text in (column.key, column.id):
-            return named.place
-    return run.place
+            return named.location
+    return run.location
 
 
 def _quoted(text: str) -> str:

@@ -146,60 +146,60 @@ class _Search:
             return self._tagged(manifest.table_place, source)
         return self._named(manifest.table_place, source)
 
-    def _named(self, place: Location, source: ByName) -> _Found:
+    def _named(self, location: Location, source: ByName) -> _Found:
         tables = self._by_name.get(source.name, [])
         unclear = self._unnamed + tables.count("")
         if unclear:
-            return _unclear(place, unclear, f"might be named {quote(source.name)}")
+            return _unclear(location, unclear, f"might be named {quote(source.name)}")
         if len(tables) == 1:
             return _Found(tuple(tables))
         if tables:
             message = f"{len(tables)} tables are named {quote(source.name)}: {_some(tables)}"
-            return _wrong(place, message, "Write the id of the one that is meant.")
+            return _wrong(location, message, "Write the id of the one that is meant.")
         message = f"there is no table named {quote(source.name)}{self._facts.where}"
         guess = _guess(source.name, self._by_name)
         hint = f"There are {_some(sorted(self._by_name))}. " if self._by_name and not guess else ""
-        return _wrong(place, message + guess, f"{hint}A child table is found with `child_of` or by its id.")
+        return _wrong(location, message + guess, f"{hint}A child table is found with `child_of` or by its id.")
 
-    def _tagged(self, place: Location, source: ByTag) -> _Found:
+    def _tagged(self, location: Location, source: ByTag) -> _Found:
         tables = self._by_tag.get(source.tag, [])
         if "" in tables:
-            return _unclear(place, tables.count(""), f"carries the tag {quote(source.tag)}")
+            return _unclear(location, tables.count(""), f"carries the tag {quote(source.tag)}")
         if tables:
             return _Found(tuple(tables))
         message = f"no table carries the tag {quote(source.tag)}{self._facts.where}"
         guess = _guess(source.tag, self._by_tag)
         hint = f"The tags there are: {_some(sorted(self._by_tag))}." if self._by_tag and not guess else ""
-        return _wrong(place, message + guess, hint)
+        return _wrong(location, message + guess, hint)
 
     def _child(self, source: ChildOf) -> _Found:
-        name, place = quote(source.manifest.text), source.manifest.place
+        name, location = quote(source.manifest.text), source.manifest.location
         parent = self.found[source.manifest.text]
         if parent.is_asking:
             return _Found(waits=True)
         if parent.problem is not None:
-            found = _wrong(place, f"the table of {name} is not known: {parent.problem.message}", parent.problem.hint)
+            found = _wrong(location, f"the table of {name} is not known: {parent.problem.message}", parent.problem.hint)
             return replace(found, is_unread=parent.is_unread)
         if not parent.tables:
             return _Found()
         if len(parent.tables) > 1:
             message = f"{name} means {len(parent.tables)} tables, so nobody can tell whose child this is"
-            return _wrong(place, message, "Write the child table's id, or make its parent one table.")
+            return _wrong(location, message, "Write the child table's id, or make its parent one table.")
         (table,) = parent.tables
         header = self._facts.headers.get(table)
         if header is None:
             return _Found(asks_for_headers=frozenset((table,)))
-        return _unread(place, header) if isinstance(header, ApiError) else self._child_of(source, header)
+        return _unread(location, header) if isinstance(header, ApiError) else self._child_of(source, header)
 
     def _child_of(self, source: ChildOf, header: TableHeader) -> _Found:
         finders = [column for column in header.columns if column.kind == FINDER_KIND]
         problem = _wrong_column(source, header, finders)
         if problem is not None:
             return _Found(problem=problem)
-        place, parent = source.column.place, quote(header.name)
+        location, parent = source.column.location, quote(header.name)
         if header.children is None:
             message = f"what the API says of the child tables of {parent} is not understood"
-            return replace(_wrong(place, message, "Write the child table's id."), is_unread=True)
+            return replace(_wrong(location, message, "Write the child table's id."), is_unread=True)
         if not header.children or (len(header.children) == 1 and len(finders) == 1):
             return _Found(header.children)
         # For the names that the message tells.
@@ -212,7 +212,7 @@ class _Search:
         which = f"{tables} and {more:,} more" if more else tables
         sizes = f"{counted(len(finders), 'column')} that find people and {counted(len(header.children), 'child table')}"
         message = f"{parent} has {sizes}, and the API does not say which fills which: {which}"
-        return _wrong(place, message, "Write the child table's id.")
+        return _wrong(location, message, "Write the child table's id.")
 
     def _described(self, table: str) -> str:
         header = self._facts.headers[table]
@@ -221,7 +221,7 @@ class _Search:
 
 def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column]) -> Diagnostic | None:
     """Say what is wrong with the column that is to fill the child table."""
-    text, place = source.column.text, source.column.place
+    text, location = source.column.text, source.column.location
     by_id = {column.id: column for column in header.columns}
     column = by_id.get(text.lower()) or {column.key: column for column in header.columns}.get(text)
     keys = [each.key for each in finders]
@@ -229,25 +229,25 @@ def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column
     if column is None:
         guess = _guess(text, keys)
         hint = "" if guess else f"A `{FINDER_KIND}` column fills a child table. {there_are}"
-        return Diagnostic(place, f"{quote(header.name)} has no column {quote(text)}{guess}", hint)
+        return Diagnostic(location, f"{quote(header.name)} has no column {quote(text)}{guess}", hint)
     if column.kind != FINDER_KIND:
         kind = quote(column.kind)
         message = f"column {quote(text)} of {quote(header.name)} fills no child table: it is of kind {kind}"
-        return Diagnostic(place, message, there_are)
+        return Diagnostic(location, message, there_are)
     return None
 
 
-def _wrong(place: Location, message: str, hint: str) -> _Found:
-    return _Found(problem=Diagnostic(place, message, hint))
+def _wrong(location: Location, message: str, hint: str) -> _Found:
+    return _Found(problem=Diagnostic(location, message, hint))
 
 
-def _unclear(place: Location, count: int, what: str) -> _Found:
+def _unclear(location: Location, count: int, what: str) -> _Found:
     message = f"{counted(count, 'table')} in the list cannot be read and {what}"
-    return replace(_wrong(place, message, "Write the id of the table that is meant."), is_unread=True)
+    return replace(_wrong(location, message, "Write the id of the table that is meant."), is_unread=True)
 
 
-def _unread(place: Location, error: ApiError) -> _Found:
-    return _Found(problem=Diagnostic(place, error.message, error.hint), is_unread=True)
+def _unread(location: Location, error: ApiError) -> _Found:
+    return _Found(problem=Diagnostic(location, error.message, error.hint), is_unread=True)
 
 
 def _guess(text: str, names: Iterable[str]) -> str:

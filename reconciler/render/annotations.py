@@ -37,13 +37,13 @@ class Annotation:
     level: Level
     title: str
     message: str
-    place: Location | None = None
+    location: Location | None = None
 
 
 def of_problems(problems: Sequence[Diagnostic], title: str = "Problem in a manifest") -> list[Annotation]:
     """Return an error for each problem."""
     return [
-        Annotation(Level.ERROR, title, " ".join(part for part in (each.message, each.hint) if part), each.place)
+        Annotation(Level.ERROR, title, " ".join(part for part in (each.message, each.hint) if part), each.location)
         for each in problems
     ]
 
@@ -91,19 +91,23 @@ def workflow_commands(annotations: Sequence[Annotation]) -> str:
 
 def relocated(annotations: Sequence[Annotation], prefix: str) -> list[Annotation]:
     """Return annotations whose paths begin at the repository's root: `prefix` is where the program ran, from there."""
-    return [each if each.place is None else replace(each, place=moved(each.place, prefix)) for each in annotations]
+    return [
+        each if each.location is None else replace(each, location=moved(each.location, prefix)) for each in annotations
+    ]
 
 
-def moved(place: Location, prefix: str) -> Location:
+def moved(location: Location, prefix: str) -> Location:
     """Return a place whose relative path begins `prefix` further up."""
-    return place if not prefix or place.path.startswith("/") else replace(place, path=f"{prefix}/{place.path}")
+    return (
+        location if not prefix or location.path.startswith("/") else replace(location, path=f"{prefix}/{location.path}")
+    )
 
 
 def _command(of: Annotation) -> str:
     fields = []
-    if of.place is not None:
-        path = one_line(of.place.path, _PATH_LENGTH)
-        fields += [f"file={_property(path)}", f"line={of.place.line}", f"col={of.place.column}"]
+    if of.location is not None:
+        path = one_line(of.location.path, _PATH_LENGTH)
+        fields += [f"file={_property(path)}", f"line={of.location.line}", f"col={of.location.column}"]
     fields.append(f"title={_property(one_line(of.title))}")
     return f"::{of.level.value} {','.join(fields)}::{_data(one_line(of.message, _MESSAGE_LENGTH))}"
 

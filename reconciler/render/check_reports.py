@@ -25,7 +25,7 @@ def code_quality(problems: Sequence[Diagnostic]) -> str:
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for problem in problems:
-        key = (problem.place.path, problem.message)
+        key = (problem.location.path, problem.message)
         seen[key] += 1
         found.append(
             {
@@ -33,7 +33,10 @@ def code_quality(problems: Sequence[Diagnostic]) -> str:
                 "check_name": RULE,
                 "fingerprint": digest([*key, seen[key]]).removeprefix("sha256:"),
                 "severity": "major",
-                "location": {"path": one_line(problem.place.path, _LENGTH), "lines": {"begin": problem.place.line}},
+                "location": {
+                    "path": one_line(problem.location.path, _LENGTH),
+                    "lines": {"begin": problem.location.line},
+                },
             }
         )
     return json.dumps(found, indent=2, ensure_ascii=True)
@@ -53,8 +56,8 @@ def sarif(problems: Sequence[Diagnostic]) -> str:
 
 
 def _result(problem: Diagnostic) -> Mapping[str, Any]:
-    region = {"startLine": problem.place.line, "startColumn": problem.place.column}
-    location = {"artifactLocation": {"uri": quote(one_line(problem.place.path, _LENGTH))}, "region": region}
+    region = {"startLine": problem.location.line, "startColumn": problem.location.column}
+    location = {"artifactLocation": {"uri": quote(one_line(problem.location.path, _LENGTH))}, "region": region}
     return {
         "ruleId": RULE,
         "level": "error",
@@ -68,7 +71,7 @@ def junit(problems: Sequence[Diagnostic], files: Sequence[str]) -> str:
     """Return JUnit's XML: a test case for each of `files`, which fails with the problems of that file."""
     by_file: dict[str, list[Diagnostic]] = {file: [] for file in files}
     for problem in problems:
-        by_file.setdefault(problem.place.path, []).append(problem)
+        by_file.setdefault(problem.location.path, []).append(problem)
     failures = sum(map(bool, by_file.values()))
     sizes = f'tests="{len(by_file)}" failures="{failures}" errors="0"'
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {sizes}>"]
@@ -82,7 +85,7 @@ def _case(file: str, problems: Sequence[Diagnostic]) -> list[str]:
     name = quoteattr(_xml(one_line(file, _LENGTH)))
     if not problems:
         return [f'<testcase classname="manifests" name={name}/>']
-    text = "\n".join(f"{one_line(str(each.place), _LENGTH)}: {_words(each)}" for each in problems)
+    text = "\n".join(f"{one_line(str(each.location), _LENGTH)}: {_words(each)}" for each in problems)
     first = quoteattr(_xml(counted(len(problems), "problem") + f": {_words(problems[0])}"))
     return [
         f'<testcase classname="manifests" name={name}>',

@@ -161,8 +161,8 @@ def _open_call(call: Document) -> str:
 
 def _change(change: Document) -> str:
     address = f"{code(change['address'])} " if change.get("address") else ""
-    place = f" ({_place(change)})" if change.get("path") else ""
-    return f"- {address}{code(change['text'], 400)}{place}"
+    location = f" ({_place(change)})" if change.get("path") else ""
+    return f"- {address}{code(change['text'], 400)}{location}"
 
 
 def _place(of: Document) -> str:

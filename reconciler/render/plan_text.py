@@ -332,7 +332,7 @@ def problems_text(problems: Sequence[Diagnostic]) -> str:
     """Return located problems, one a line with its hint below."""
     lines = []
     for problem in problems:
-        lines.append(f"{problem.place}: {problem.message}")
+        lines.append(f"{problem.location}: {problem.message}")
         if problem.hint:
             lines.append(f"  {problem.hint}")
     return "\n".join(lines)

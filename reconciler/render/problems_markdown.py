@@ -11,10 +11,11 @@ POINTER = "`reconciler validate` prints all of them."
 
 def problems_markdown(problems: Sequence[Diagnostic], limit: int = LIMIT) -> str:
     """Return a heading that counts, then each problem with its place."""
-    files = len({problem.place.path for problem in problems})
+    files = len({problem.location.path for problem in problems})
     head = f"### Validate: {counted(len(problems), 'problem')} in {counted(files, 'file')}"
     rows = [
-        f"- {code(str(each.place), 400)} {code(each.message, 400)}" + (f" {code(each.hint, 400)}" if each.hint else "")
+        f"- {code(str(each.location), 400)} {code(each.message, 400)}"
+        + (f" {code(each.hint, 400)}" if each.hint else "")
         for each in problems
     ]
     return fit(head, [Section("problem", rows)] if rows else [], "", POINTER, limit)

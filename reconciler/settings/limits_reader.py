@@ -37,7 +37,7 @@ def precision_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
         and not isinstance(value, bool)
         and -int(as_decimal(value).as_tuple().exponent) > DECIMAL_PLACES
     ):
-        yield Diagnostic(document.place(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+        yield Diagnostic(document.location(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
 
 
 def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
@@ -49,10 +49,10 @@ def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
     for table in value if isinstance(value, dict) else ():
         other = first.setdefault(table.lower(), table)
         if other != table:
-            line = document.place((*at, "tables", other), key=True).line
+            line = document.location((*at, "tables", other), key=True).line
             message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
             hint = "A table's id is the same in upper and lower case. Keep one of the two."
-            yield Diagnostic(document.place((*at, "tables", table), key=True), message, hint)
+            yield Diagnostic(document.location((*at, "tables", table), key=True), message, hint)
 
 
 def limits_of(document: Document, at: Path) -> Limits:
@@ -72,8 +72,8 @@ def limits_in(text: str, source: str) -> Limits:
     at: Path = ("spec", "limits")
     whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
     found = [each for each in json_schema.problems("project", whole) if each.at[:2] == at]
-    problems = [Diagnostic(document.place(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
-    problems += [Diagnostic(other.place(()), f"{source} holds one mapping") for other in documents[1:]]
+    problems = [Diagnostic(document.location(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
+    problems += [Diagnostic(other.location(()), f"{source} holds one mapping") for other in documents[1:]]
     problems += precision_problems(document, ())
     problems += named_twice(document, ())
     if problems:
@@ -139,5 +139,5 @@ class _Reader:
 
     def where(self, path: Path, *, key: bool = True) -> str:
         at = (*self.at, *path)
-        place = self.document.place(at, key=key)
-        return f"{self.source or f'{place.path}:{place.line}'} ({path_text(at)})"
+        location = self.document.location(at, key=key)
+        return f"{self.source or f'{location.path}:{location.line}'} ({path_text(at)})"

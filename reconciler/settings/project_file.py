@@ -90,7 +90,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
         raise ManifestError([Diagnostic(Location(path, 1, 1), message)])
     first, *others = documents
-    problems = [Diagnostic(other.place(()), "a project file holds one document") for other in others]
+    problems = [Diagnostic(other.location(()), "a project file holds one document") for other in others]
     problems += _faults(first, api_url)
     if problems:
         raise ManifestError(problems)
@@ -118,10 +118,10 @@ def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind != PROJECT_KIND:
         message = f"a project file is of kind `Project`, but this document is of kind {quote(kind)}"
-        yield Diagnostic(document.place(("kind",)), message)
+        yield Diagnostic(document.location(("kind",)), message)
         return
     for each in found:
-        yield Diagnostic(document.place(each.at, key=each.at_key), each.message, each.hint)
+        yield Diagnostic(document.location(each.at, key=each.at_key), each.message, each.hint)
     yield from _wrong_ledger(document)
     yield from _short_quiet_period(document)
     yield from _below_the_floor(document, api_url)
@@ -138,11 +138,11 @@ def _wrong_ledger(document: Document) -> Iterator[Diagnostic]:
         return  # the schema's business
     fault = ledger_fault(ledger, is_windows=os.name == "nt")
     if fault:
-        yield Diagnostic(document.place(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
+        yield Diagnostic(document.location(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
     elif leads_elsewhere(ledger):
         message = f"the URL in {'.'.join(at)} holds a setting that could lead to another server, file or secret"
         hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else name the ledger in RECONCILER_LEDGER."
-        yield Diagnostic(document.place(at), message, hint)
+        yield Diagnostic(document.location(at), message, hint)
 
 
 def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
@@ -157,7 +157,7 @@ def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagno
         if least is not None and value < least:
             message = f"{'.'.join(at)}.{key} must be at least {least}, but it is {value:g}"
             hint = "Only an API on this machine (a simulator on 127.0.0.1) may be given less time."
-            yield Diagnostic(document.place((*at, key)), message, hint)
+            yield Diagnostic(document.location((*at, key)), message, hint)
 
 
 def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
@@ -173,7 +173,7 @@ def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
             f"{spend.quiet_seconds:g} is not more than {float(longest):g}"
         )
         hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
-        yield Diagnostic(document.place((*at, key)), message, hint)
+        yield Diagnostic(document.location((*at, key)), message, hint)
 
 
 def _value(value: object, at: tuple[str, ...]) -> object:

@@ -99,28 +99,30 @@ class _Checkout:
     fetch: Callable[[Sequence[Path]], list[Diagnostic]]
     """Bring the manifests at these paths into the folder; gives what stands in the way."""
 
-    def place(self, place: Location) -> Location:
+    def location(self, location: Location) -> Location:
         """Return the place as it would be named here."""
-        return replace(place, path=self.rename(place.path))
+        return replace(location, path=self.rename(location.path))
 
     def problem(self, problem: Diagnostic) -> Diagnostic:
         """Return a problem as it would be told here."""
-        return replace(problem, place=self.place(problem.place), message=self.rename(problem.message))
+        return replace(problem, location=self.location(problem.location), message=self.rename(problem.message))
 
     def manifest(self, manifest: Manifest) -> Manifest:
         """Return a manifest with all its places renamed."""
         return replace(
             manifest,
             runs=tuple(self._run(run) for run in manifest.runs),
-            place=self.place(manifest.place),
-            table_place=self.place(manifest.table_place),
+            location=self.location(manifest.location),
+            table_place=self.location(manifest.table_place),
             source=self._source(manifest.source),
         )
 
     def _source(self, source: Source | None) -> Source | None:
         if not isinstance(source, ChildOf):
             return source
-        parent, column = (replace(each, place=self.place(each.place)) for each in (source.manifest, source.column))
+        parent, column = (
+            replace(each, location=self.location(each.location)) for each in (source.manifest, source.column)
+        )
         return ChildOf(parent, column)
 
     def _run(self, run: Run) -> Run:
@@ -129,15 +131,15 @@ class _Checkout:
             columns=self._named(run.columns),
             rows=self._named(run.rows),
             selection=None if run.selection is None else self._selection(run.selection),
-            place=self.place(run.place),
+            location=self.location(run.location),
         )
 
     def _selection(self, selection: Selection) -> Selection:
-        where = None if selection.where is None else relocated(selection.where, self.place)
-        return replace(selection, where=where, place=self.place(selection.place))
+        where = None if selection.where is None else relocated(selection.where, self.location)
+        return replace(selection, where=where, location=self.location(selection.location))
 
     def _named(self, named: tuple[NameAt, ...] | None) -> tuple[NameAt, ...] | None:
-        return None if named is None else tuple(replace(each, place=self.place(each.place)) for each in named)
+        return None if named is None else tuple(replace(each, location=self.location(each.location)) for each in named)
 
 
 def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
@@ -239,8 +241,8 @@ def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callabl
         steps = blob.path.split("/")
         if blob.is_link or any(step in ("", ".", "..") or "\\" in step for step in steps):
             what = "a link, which is not followed in a commit" if blob.is_link else "not a path"
-            place = Location(one_line(rename(f"{scratch}/{blob.path}")), 1, 1)
-            problems.append(Diagnostic(place, f"this is {what}, so nobody can tell what it says"))
+            location = Location(one_line(rename(f"{scratch}/{blob.path}")), 1, 1)
+            problems.append(Diagnostic(location, f"this is {what}, so nobody can tell what it says"))
     if not problems:
         for path, content in commit.read(blobs).items():
             target = scratch / path

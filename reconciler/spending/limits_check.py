@@ -128,7 +128,7 @@ def _growth(growths: Iterable[ExpectedGrowth]) -> Iterator[Violation]:
                 f"`{growth.because}` fills the table of `{growth.manifest}` while this is applied, and how many cells "
                 f"fall due there is unknown; {ways} how many may be bought, 0 for none: {_ALLOW}"
             )
-            yield Violation("allow_growth", message, str(growth.place), raised_by="whoever may change that file")
+            yield Violation("allow_growth", message, str(growth.location), raised_by="whoever may change that file")
 
 
 def _sum(

@@ -180,7 +180,7 @@ class SpendProtocol:
                     yield CallResult(call, None, given_up)
                 else:
                     result = self._send(call)
-                    given_up = self._conclude(result)
+                    given_up = self._after(result)
                     yield result
         finally:
             self._record_kept(calls[0].table_id)
@@ -263,7 +263,7 @@ class SpendProtocol:
             call, ended = self._kept.pop(table_id)
             self._record(call, ended.ticket, ended.ending)
 
-    def _conclude(self, result: CallResult) -> str:
+    def _after(self, result: CallResult) -> str:
         """Draw the consequences of a result; return why the table's remaining calls are skipped, if they are."""
         ending = result.ending
         if ending is None:

@@ -22,7 +22,7 @@ class Location:
 class Diagnostic:
     """One thing that is wrong at one place."""
 
-    place: Location
+    location: Location
     message: str
     """What is wrong, one line, without the place."""
     hint: str = ""

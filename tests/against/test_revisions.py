@@ -60,8 +60,8 @@ def test_a_ref_gives_the_project_file_and_its_manifests(work: Repository, where:
     work.git("tag", "v1")
     found = read(where, work.folder / "project")
     assert names(found) == ["target-accounts"]
-    assert found.manifests[0].place.path == "teams/gtm/accounts.yaml"
-    assert found.manifests[0].runs[0].place.path == "teams/gtm/accounts.yaml"
+    assert found.manifests[0].location.path == "teams/gtm/accounts.yaml"
+    assert found.manifests[0].runs[0].location.path == "teams/gtm/accounts.yaml"
     assert found.project is not None
     assert found.project.limits.max_credits is not None
     assert found.project.limits.max_credits.set_at == f"{where}:project/reconciler.yaml:5 (spec.limits.max_credits)"
@@ -71,7 +71,9 @@ def test_named_paths_and_another_working_directory(work: Repository) -> None:
     """From the top with --project, from below with `..`; a file is taken whatever its name."""
     assert names(read("main", work.folder, project="project/reconciler.yaml")) == ["target-accounts"]
     found = read("main", work.folder / "project/teams", "../../elsewhere", project="..")
-    assert [(each.name, each.place.path) for each in found.manifests] == [("elsewhere", "../../elsewhere/other.yaml")]
+    assert [(each.name, each.location.path) for each in found.manifests] == [
+        ("elsewhere", "../../elsewhere/other.yaml")
+    ]
     assert names(read("main", work.folder, "elsewhere/other.yaml", str(work.folder / "project/teams"))) == [
         "elsewhere",
         "target-accounts",
@@ -87,7 +89,7 @@ def test_a_folder_is_read_where_it_is(work: Repository, tmp_path: Path) -> None:
     write(base, "more/b.yaml", other("more"))
     assert names(read("../base", work.folder / "project")) == ["target-accounts"]
     assert names(read(str(base), work.folder / "project", "more")) == ["more"]
-    assert read("../base", work.folder / "project").manifests[0].place.path == "../base/teams/a.yaml"
+    assert read("../base", work.folder / "project").manifests[0].location.path == "../base/teams/a.yaml"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_manifests_that_do_not_validate_are_told(work: Repository) -> None:
     work.commit()
     found = read("main", work.folder / "project")
     assert found.manifests == ()
-    assert {problem.place.path for problem in found.problems} == {"teams/b.yaml", "teams/c.yaml"}
+    assert {problem.location.path for problem in found.problems} == {"teams/b.yaml", "teams/c.yaml"}
     assert "reconciler-" not in "".join(problem.message for problem in found.problems)
     assert any("project/teams/a.yaml:4:9" in problem.message for problem in found.problems)
 
@@ -154,7 +156,7 @@ def test_a_link_is_not_followed(work: Repository) -> None:
     (work.folder / "project/teams/passwords.yaml").symlink_to("/etc/passwd")
     work.commit()
     found = read("main", work.folder / "project")
-    assert [problem.place.path for problem in found.problems] == ["teams/passwords.yaml"]
+    assert [problem.location.path for problem in found.problems] == ["teams/passwords.yaml"]
     assert "a link, which is not followed" in found.problems[0].message
     (work.folder / "project/reconciler.yaml").unlink()
     (work.folder / "project/reconciler.yaml").symlink_to("/etc/passwd")
@@ -180,7 +182,7 @@ def test_a_file_too_large_to_read_is_not_fetched(work: Repository) -> None:
     write(work.folder, "project/reconciler.yaml", PROJECT)
     work.commit()
     (problem,) = read("main", work.folder / "project").problems
-    assert (problem.place.path, problem.message) == ("teams/large.yaml", "the file is larger than 1 MiB; split it")
+    assert (problem.location.path, problem.message) == ("teams/large.yaml", "the file is larger than 1 MiB; split it")
 
 
 def test_names_with_odd_characters_are_files_like_others(work: Repository) -> None:

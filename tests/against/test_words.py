@@ -92,7 +92,7 @@ def test_each_change_in_the_users_words(name: str, tmp_path: Path) -> None:
     assert words(found) == expected
     for change in found:
         assert change.address == ("customers" if run == "customers" else f"accounts/{run}" if run else "accounts")
-        assert change.place.line == line
+        assert change.location.line == line
 
 
 def test_a_manifest_added_and_one_removed(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_manifest_added_and_one_removed(tmp_path: Path) -> None:
         f"manifest `accounts` removed: 3 runs of table {TABLE}",
         f"manifest `partners` added: 3 runs of table {OTHER}",
     ]
-    assert [change.place.line for change in found] == [4, 4]
+    assert [change.location.line for change in found] == [4, 4]
 
 
 def test_a_manifest_that_moved_to_another_file_did_not_change(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import reconciler
 from reconciler import errors
 
 NAMES = """
-ApiError BadResponse Call CallResult Corrupt Drift DriftReport ErroredPlan ExitCode ImportedTable InDoubt Leased
-LedgerError LimitExceeded ManifestError NotSent Place Plan PlanError Problem ReconcilerError Refused Report RunStatus
-Session SessionPlan SettingsError SnapshotTaken StalePlan Status TooNew Totals Unwritable Violation
-__version__ open_session
+ApiError BadResponse Call CallResult Corrupt Diagnostic Drift DriftReport ErroredPlan ExitCode ImportedTable
+InDoubt Leased LedgerError LimitExceeded ManifestError Location ManifestStatus NotSent Plan PlanError
+ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError SnapshotTaken StalePlan Status
+TooNew Totals Unwritable Violation __version__ open_session
 """
 """A name that goes breaks somebody's program."""
 

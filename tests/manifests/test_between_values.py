@@ -24,7 +24,7 @@ def places(text: str, loader: Loader = FAST) -> list[tuple[int, int]]:
     """Return line and column of everything that is wrong with a text."""
     with pytest.raises(ManifestError) as caught:
         parse(text.encode(), "f.yaml", loader)
-    return [(problem.place.line, problem.place.column) for problem in caught.value.problems]
+    return [(problem.location.line, problem.location.column) for problem in caught.value.problems]
 
 
 @BOTH
@@ -65,7 +65,7 @@ def test_a_tab_that_yaml_allows_is_read(text: str, value: object, loader: Loader
 
 @BOTH
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "location"),
     [
         ("\ta: 1", (1, 1)),
         ("a:\n\tb: 1", (2, 1)),
@@ -79,9 +79,9 @@ def test_a_tab_that_yaml_allows_is_read(text: str, value: object, loader: Loader
         ("a: 1\n\t\nb: 2\n\tc: 3", (4, 1)),
     ],
 )
-def test_a_tab_that_indents_is_refused(text: str, place: tuple[int, int], loader: Loader) -> None:
+def test_a_tab_that_indents_is_refused(text: str, location: tuple[int, int], loader: Loader) -> None:
     """In `[]` and `{}` too, if they stand in a block: its spaces come first."""
-    assert places(text, loader)[0] == place
+    assert places(text, loader)[0] == location
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_tab_that_is_taken_means_what_a_space_means(text: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "location"),
     [
         ("{ ?a: b }", (1, 4)),
         ("{a: [?b]}", (1, 7)),
@@ -158,9 +158,9 @@ def test_a_tab_that_is_taken_means_what_a_space_means(text: str) -> None:
         ("a: 'b\u2029c'", (1, 6)),
     ],
 )
-def test_what_parsers_read_in_two_ways_is_refused(text: str, place: tuple[int, int], loader: Loader) -> None:
+def test_what_parsers_read_in_two_ways_is_refused(text: str, location: tuple[int, int], loader: Loader) -> None:
     """Another key, half a text, a hidden line: a value must not hang on which YAML somebody had in mind."""
-    assert places(text, loader)[0] == place
+    assert places(text, loader)[0] == location
 
 
 @BOTH

@@ -94,24 +94,24 @@ def test_merge_keys_add_what_a_mapping_does_not_say_itself(loader: Loader) -> No
     value: Any = document.value
     assert value["z"] == {"a": 9, "b": 2, "c": 4}
     assert value["<<"] == "text"
-    assert document.place(("z", "a")) == Location("f.yaml", 5, 6)
-    assert document.place(("z", "b")) == Location("f.yaml", 1, 17)
-    assert document.place(("z", "c"), key=True) == Location("f.yaml", 2, 14)
+    assert document.location(("z", "a")) == Location("f.yaml", 5, 6)
+    assert document.location(("z", "b")) == Location("f.yaml", 1, 17)
+    assert document.location(("z", "c"), key=True) == Location("f.yaml", 2, 14)
 
 
 @BOTH
 def test_places_of_values_keys_and_of_what_is_not_there(loader: Loader) -> None:
     """A place counts lines and columns from 1, and a path that leads nowhere has the place of its last parent."""
     document = read("# comment\na:\n  - b: Zürich\n    c: [1, {d: 2}]\n🚀: 東京 # x\n", loader)
-    assert document.place(()) == Location("f.yaml", 2, 1)
-    assert document.place(("a", 0, "b")) == Location("f.yaml", 3, 8)
-    assert document.place(("a", 0, "c", 1, "d")) == Location("f.yaml", 4, 16)
-    assert document.place(("a", 0, "c", 1, "d"), key=True) == Location("f.yaml", 4, 13)
-    assert document.place(("a", 0, "c", 1, "e"), key=True) == Location("f.yaml", 4, 12)
-    assert document.place(("a", 7, "c")) == Location("f.yaml", 3, 3)
-    assert document.place(("a", 0, "b", "x")) == Location("f.yaml", 3, 8)
-    assert document.place(("🚀",)) == Location("f.yaml", 5, 4)
-    assert document.place(("x",), key=True) == Location("f.yaml", 2, 1)
+    assert document.location(()) == Location("f.yaml", 2, 1)
+    assert document.location(("a", 0, "b")) == Location("f.yaml", 3, 8)
+    assert document.location(("a", 0, "c", 1, "d")) == Location("f.yaml", 4, 16)
+    assert document.location(("a", 0, "c", 1, "d"), key=True) == Location("f.yaml", 4, 13)
+    assert document.location(("a", 0, "c", 1, "e"), key=True) == Location("f.yaml", 4, 12)
+    assert document.location(("a", 7, "c")) == Location("f.yaml", 3, 3)
+    assert document.location(("a", 0, "b", "x")) == Location("f.yaml", 3, 8)
+    assert document.location(("🚀",)) == Location("f.yaml", 5, 4)
+    assert document.location(("x",), key=True) == Location("f.yaml", 2, 1)
 
 
 @BOTH
@@ -126,8 +126,8 @@ def test_a_byte_order_mark_and_dos_line_ends_change_nothing(loader: Loader) -> N
     """Files saved by Windows editors have the same values and places."""
     document = read("\ufeffa: 1\r\nb: |\r\n  x\r\n  y\r\nc: 2\r\n", loader)
     assert document.value == {"a": 1, "b": "x\ny\n", "c": 2}
-    assert document.place(("a",)) == Location("f.yaml", 1, 4)
-    assert document.place(("c",)) == Location("f.yaml", 5, 4)
+    assert document.location(("a",)) == Location("f.yaml", 1, 4)
+    assert document.location(("c",)) == Location("f.yaml", 5, 4)
 
 
 @BOTH
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_of_that_file(tmp_path: Path) ->
         with pytest.raises(ManifestError) as caught:
             read_documents(path)
         [problem] = caught.value.problems
-        assert (problem.place.line, problem.place.column) == (1, 1)
+        assert (problem.location.line, problem.location.column) == (1, 1)
         assert "larger than 1 MiB" in problem.message if path == large else "cannot be read" in problem.message
     large.write_bytes(b"a: " + b"x" * (1024 * 1024 - 3))
     assert len(read_documents(large)) == 1
@@ -189,8 +189,8 @@ def test_what_json_writes_is_read_back_with_its_places(value: object) -> None:
         assert document.value == value
         lines = text.split("\n")
         for at, leaf in leaves(value):
-            place = document.place(at)
-            assert lines[place.line - 1][place.column - 1 :].startswith(json.dumps(leaf))
+            location = document.location(at)
+            assert lines[location.line - 1][location.column - 1 :].startswith(json.dumps(leaf))
 
 
 def leaves(value: object, at: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], object]]:
@@ -215,8 +215,8 @@ def test_junk_raises_nothing_but_manifest_errors(data: bytes) -> None:
     """Whatever bytes a file holds, both parsers return documents or say what is wrong and where."""
     for loader in (FAST, PURE):
         for problem in problems(data, loader):
-            assert problem.place.line >= 1
-            assert problem.place.column >= 1
+            assert problem.location.line >= 1
+            assert problem.location.column >= 1
             assert problem.message
 
 

@@ -74,7 +74,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                     rows=(NameAt(ROW, at(13, 14)),),
                     max_attempts=1,
                     revision=None,
-                    place=at(10, 7),
+                    location=at(10, 7),
                 ),
                 Run("failed", Mode.FAILED, None, None, 3, None, at(14, 7)),
                 Run(
@@ -84,10 +84,10 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
                     None,
                     max_attempts=1,
                     revision="2026-q4",
-                    place=at(15, 7),
+                    location=at(15, 7),
                 ),
             ),
-            place=at(5, 9),
+            location=at(5, 9),
             table_place=at(8, 10),
         ),
     )
@@ -167,7 +167,7 @@ def test_two_manifests_may_share_a_table_but_not_a_column(tmp_path: Path) -> Non
     with pytest.raises(ManifestError) as caught:
         load(tmp_path, c=minimal("c", runs="[{mode: failed, columns: [x, z, y]}]"), d=minimal("b"))
     folder = tmp_path.as_posix()
-    assert [str(problem.place).removeprefix(folder) for problem in caught.value.problems] == [
+    assert [str(problem.location).removeprefix(folder) for problem in caught.value.problems] == [
         "/c.yaml:6:35",
         "/c.yaml:6:41",
         "/d.yaml:3:18",
@@ -181,7 +181,7 @@ def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None
     """A file that is no YAML hides neither the faults of the others nor what they share."""
     with pytest.raises(ManifestError) as caught:
         load(tmp_path, a="a: [", b=minimal("same", runs="[{mode: nwe}]"), c=minimal("same", table="x"), d=minimal("d"))
-    said = [f"{problem.place.path[-6]}: {problem.message}" for problem in caught.value.problems]
+    said = [f"{problem.location.path[-6]}: {problem.message}" for problem in caught.value.problems]
     assert [line[:30] for line in said] == [
         "a: the file ends here in the m",
         "b: spec.runs[0].mode is `nwe`;",
@@ -209,7 +209,7 @@ def test_a_project_file_that_does_not_hold_is_an_error_at_its_line(name: str, sa
     with pytest.raises(ManifestError) as caught:
         load_manifests([tmp_path], tmp_path / "reconciler.yaml")
     [problem] = caught.value.problems
-    assert str(problem.place).endswith(f"/deep/{name}:2:7")
+    assert str(problem.location).endswith(f"/deep/{name}:2:7")
     assert said in problem.message
 
 

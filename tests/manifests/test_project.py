@@ -38,7 +38,7 @@ def load(folder: Path, text: str) -> Project:
 
 def test_every_setting_is_read(tmp_path: Path) -> None:
     """Numbers are exact, and limits know where they were set."""
-    place = (tmp_path / "reconciler.yaml").as_posix()
+    location = (tmp_path / "reconciler.yaml").as_posix()
     assert load(tmp_path, CONTRACT) == Project(
         manifests=("manifests/",),
         ledger="postgresql://ledger.internal/reconciler",
@@ -52,8 +52,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ),
         prices=Prices(Decimal(1), {"company_people_finder": Decimal(2), "agent": Decimal("0.1")}, {"a": Decimal(0)}),
         limits=Limits(
-            Limit(Decimal("500.5"), f"{place}:15 (spec.limits.max_credits)"),
-            Limit(Decimal(5000), f"{place}:16 (spec.limits.max_cells)"),
+            Limit(Decimal("500.5"), f"{location}:15 (spec.limits.max_credits)"),
+            Limit(Decimal(5000), f"{location}:16 (spec.limits.max_cells)"),
         ),
     )
 
@@ -93,29 +93,29 @@ def test_the_quiet_period_outlasts_a_call(spend: str, is_long_enough: bool, tmp_
 
 
 @pytest.mark.parametrize(
-    ("spend", "place"),
+    ("spend", "location"),
     [
         ("call_seconds: 9.9", "3:36"),
         ("quiet_seconds: 59.9", "3:37"),
         ("call_seconds: 10, send_within_seconds: 1, quiet_seconds: 60", ""),
     ],
 )
-def test_times_have_a_floor_but_against_this_machine(spend: str, place: str, tmp_path: Path) -> None:
+def test_times_have_a_floor_but_against_this_machine(spend: str, location: str, tmp_path: Path) -> None:
     """A real API is slower; whether it is one says who names it most strongly."""
     text = f"{HEAD}spec: {{api: {{spend: {{{spend}}}}}}}\n"
     path = tmp_path / "reconciler.yaml"
     path.write_text(text)
     for url in (None, "https://api.extruct.ai", "https://127.0.0.1.example"):
-        if not place:
+        if not location:
             load_project(path, url)
             continue
         with pytest.raises(ManifestError, match="must be at least") as caught:
             load_project(path, url)
-        assert str(caught.value.problems[0].place) == f"{path.as_posix()}:{place}"
+        assert str(caught.value.problems[0].location) == f"{path.as_posix()}:{location}"
     load_project(path, "http://127.0.0.1:8420")
     path.write_text(text.replace("{api: {", "{api: {url: 'http://[::1]:8420', "))
     load_project(path)
-    with pytest.raises(ManifestError, match="must be at least") if place else nullcontext():
+    with pytest.raises(ManifestError, match="must be at least") if location else nullcontext():
         load_project(path, "https://api.extruct.ai")
 
 

@@ -100,7 +100,7 @@ def a_run(
         rows=None if rows is None else tuple(NameAt(text, NOWHERE) for text in rows),
         max_attempts=DEFAULT_MAX_ATTEMPTS[mode] if max_attempts is None else max_attempts,
         revision=("r1" if mode is Mode.ALL and refresh is None else None) if revision is None else revision,
-        place=NOWHERE,
+        location=NOWHERE,
         rollout=rollout,
         selection=selection,
         refresh=refresh,

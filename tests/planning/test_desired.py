@@ -79,7 +79,7 @@ def test_one_column_by_key_and_by_id_belongs_to_one_manifest() -> None:
     assert complaints(funding, a_manifest(a_run(Mode.NEW, ["News"]), name="news")) == []
     (message,) = complaints(funding, a_manifest(a_run(Mode.NEW, [column_id(2)]), name="news"))
     assert "`funding`" in message
-    assert str(funding.place) in message
+    assert str(funding.location) in message
 
 
 def test_all_comes_before_the_other_modes_which_keep_their_order() -> None:
@@ -129,7 +129,7 @@ def test_a_condition_that_nobody_asked_the_rows_is_a_problem_at_its_line() -> No
     for matches in ({}, {key(replace(WHERE, operator=Operator.MISSING)): b"\1\1\1"}):
         rows, (problem,) = selected(WHERE, None, matches)
         assert rows == []
-        assert problem.place == Location("a.yaml", 6, 7)
+        assert problem.location == Location("a.yaml", 6, 7)
         assert problem.message == "which rows meet this condition is not in the snapshot of the live tables"
 
 
@@ -137,8 +137,8 @@ def test_a_condition_over_an_unknown_column_is_a_problem_where_it_names_it() -> 
     """And one problem, not two."""
     rows, (problem,) = selected(replace(WHERE, column="web_site"), None, {})
     assert rows == []
-    assert (problem.place, problem.message) == (
-        WHERE.place,
+    assert (problem.location, problem.message) == (
+        WHERE.location,
         "the table has no column `web_site`; did you mean `website`?",
     )
 

@@ -120,7 +120,7 @@ def test_a_column_that_is_not_there_is_a_problem_where_it_is_named() -> None:
 
 def test_a_condition_goes_by_what_it_asks() -> None:
     """Equal conditions are answered once, wherever they stand; 1 and true are different questions."""
-    elsewhere = relocated(AllOf((Not(asks("equals", 1)),)), lambda place: replace(place, line=9))
+    elsewhere = relocated(AllOf((Not(asks("equals", 1)),)), lambda location: replace(location, line=9))
     assert key(elsewhere) == key(AllOf((Not(asks("equals", 1)),)))
     assert len(row_filters([elsewhere, AllOf((Not(asks("equals", 1)),))], COLUMNS)) == 1
     different: list[Condition] = [

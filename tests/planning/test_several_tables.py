@@ -186,7 +186,7 @@ def test_one_manifest_twice_over_one_table_is_refused() -> None:
     plan = make_plan([manifest, replace(manifest)], {TABLE: snapshot}, {}, rules())
     assert plan.errored
     assert plan.calls == ()
-    assert plan.diagnostics[0].place == NOWHERE
+    assert plan.diagnostics[0].location == NOWHERE
 
 
 def test_calls_of_manifests_by_id_name_no_table() -> None:

@@ -128,7 +128,7 @@ def test_a_tables_limits_stand_once_in_whatever_case(tmp_path: Path) -> None:
         with pytest.raises(ManifestError) as caught:
             _ = settled(tmp_path, text) if from_file else limits_in(text, "--limits")
         [problem] = caught.value.problems
-        assert (problem.place.line, f"line {line - 1} has it already" in problem.message) == (line, True)
+        assert (problem.location.line, f"line {line - 1} has it already" in problem.message) == (line, True)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_limit_that_is_written_wrong_is_never_no_limit(text: str, message: str
     with pytest.raises(ManifestError) as caught:
         limits_in(text, "RECONCILER_LIMITS")
     assert any(message in problem.message for problem in caught.value.problems)
-    assert {problem.place.path for problem in caught.value.problems} == {"RECONCILER_LIMITS"}
+    assert {problem.location.path for problem in caught.value.problems} == {"RECONCILER_LIMITS"}
 
 
 @pytest.mark.parametrize("text", ["none", "-1", "NaN", "Infinity", "1e400000000000000000000"])

@@ -115,8 +115,8 @@ def test_errors_first_and_ten_of_a_kind() -> None:
 
 def test_what_github_would_take_apart_is_escaped() -> None:
     """Percent signs, line ends, and in a field colons and commas."""
-    place = Location("a,b:c%.yaml", 1, 2)
-    assert workflow_commands([Annotation(Level.ERROR, "t: a,b", "100%\r\n::error::x, y: z", place)]) == (
+    location = Location("a,b:c%.yaml", 1, 2)
+    assert workflow_commands([Annotation(Level.ERROR, "t: a,b", "100%\r\n::error::x, y: z", location)]) == (
         "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2,title=t%3A a%2Cb::100%25\\x0d\\x0a::error::x, y: z"
     )
 
@@ -139,7 +139,7 @@ def test_code_quality() -> None:
         "severity": "major",
         "location": {"path": "a b.yaml", "lines": {"begin": 3}},
     }
-    moved = [Diagnostic(Location(each.place.path, 9, 9), each.message, each.hint) for each in PROBLEMS]
+    moved = [Diagnostic(Location(each.location.path, 9, 9), each.message, each.hint) for each in PROBLEMS]
     again = json.loads(code_quality(moved))
     assert [each["fingerprint"] for each in again] == [each["fingerprint"] for each in found]
 

@@ -158,10 +158,10 @@ def test_a_project_that_is_named_by_nothing_is_an_error(desk: Desk, flag: bool) 
 def test_a_second_project_below_is_told_apart_from_the_one_in_use(desk: Desk) -> None:
     """Its manifests belong to another ledger: bought from both folders they would be bought twice."""
     desk.write(HEAD, "reconciler.yaml")
-    place = desk.write(HEAD, "manifests/team/reconciler.yaml")
+    location = desk.write(HEAD, "manifests/team/reconciler.yaml")
     desk.write(FILL.replace(ACCOUNTS, ACCOUNTS[:-1] + "5").replace("target-", "other-"), "manifests/team/a.yaml")
     said = desk.run("apply", "--yes")
-    assert (said.code, f"{place.relative_to(desk.folder)}:2:7: " in said.err) == (1, True)
+    assert (said.code, f"{location.relative_to(desk.folder)}:2:7: " in said.err) == (1, True)
     assert desk.posts() == []
 
 

@@ -37,13 +37,25 @@ PRELOADED = (
 )
 
 APPLY_PATH: dict[str, tuple[str, ...]] = {
-    "reconciler.operations.apply": ("apply", "_record", "_Waves.send", "_Waves._send_wave"),
+    "reconciler.operations.apply": ("apply", "_record", "WaveRunner.send", "WaveRunner._send_wave"),
     "reconciler.operations.send": ("send",),
     "reconciler.spending.protocol": (
-        *("Apply.run", "Apply._run_table", "Apply._send", "Apply._attempt", "Apply._post", "Apply._record"),
-        *("Apply._record_kept", "Apply._conclude", "Apply._check_amount"),
+        *(
+            "SpendProtocol.run",
+            "SpendProtocol._run_table",
+            "SpendProtocol._send",
+            "SpendProtocol._attempt",
+            "SpendProtocol._post",
+            "SpendProtocol._record",
+        ),
+        *("SpendProtocol._record_kept", "SpendProtocol._after", "SpendProtocol._check_amount"),
     ),
-    "reconciler.ledger.lease_keeper": ("Leases.__enter__", "Leases.begin", "Leases.end", "Leases.__exit__"),
+    "reconciler.ledger.lease_keeper": (
+        "LeaseKeeper.__enter__",
+        "LeaseKeeper.begin",
+        "LeaseKeeper.end",
+        "LeaseKeeper.__exit__",
+    ),
     "reconciler.ledger.ledger": ("Ledger.begin",),
     "reconciler.ledger.journal": ("begin", "end", "_retry", "_apply"),
     "reconciler.ledger.leases": ("acquire", "release", "require"),

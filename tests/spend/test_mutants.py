@@ -109,7 +109,7 @@ MUTANTS = [
         "R5: no sign of movement is looked for",
         "test_r5_a_table_that_moved_means_landed",
         (
-            ("spending/doubt", "moved = evidence.movement(call, snapshot, row_index)", 'moved = ""'),
+            ("spending/doubt", "moved = evidence.sign_of_landing(call, snapshot, row_index)", 'moved = ""'),
             ("spending/doubt", JUDGED, "    if call.age_seconds < quiet_seconds:\n        return None\n"),
         ),
     ),
@@ -124,8 +124,8 @@ MUTANTS = [
         (
             (
                 "spending/doubt",
-                "moved = evidence.movement(call, snapshot, row_index)",
-                'moved = evidence.movement(call, snapshot, row_index) or "it must have"',
+                "moved = evidence.sign_of_landing(call, snapshot, row_index)",
+                'moved = evidence.sign_of_landing(call, snapshot, row_index) or "it must have"',
             ),
         ),
     ),

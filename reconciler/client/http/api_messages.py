@@ -71,7 +71,7 @@ def _message(detail: Any) -> str:
         return ": ".join(part for part in parts if isinstance(part, str))
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
         loc, message = detail[0].get("loc"), detail[0].get("msg")
-        place = ".".join(str(part)[:40] for part in loc[:6]) if isinstance(loc, list) else ""
+        location = ".".join(str(part)[:40] for part in loc[:6]) if isinstance(loc, list) else ""
         more = f" and {len(detail) - 1} more" if len(detail) > 1 else ""
-        return ": ".join(part for part in (place, message) if isinstance(part, str) and part) + more
+        return ": ".join(part for part in (location, message) if isinstance(part, str) and part) + more
     return ""

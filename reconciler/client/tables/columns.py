@@ -46,10 +46,10 @@ def read_columns(shown: Any, table_kind: str) -> tuple[Column, ...]:
         raise BadResponse("`columns` is not a list")
     found = [_identity(column) for column in shown]
     names = _Names({}, {})
-    for place, (column_id, key, _config) in enumerate(found):
+    for location, (column_id, key, _config) in enumerate(found):
         if column_id in names.places or key in names.by_key:
             raise BadResponse("two columns have the same id or the same key")
-        names.by_key[key], names.places[column_id] = column_id, place
+        names.by_key[key], names.places[column_id] = column_id, location
     built_in = _BUILT_IN.get(table_kind, _OF_ANY_KIND)
     try:
         return tuple(_column(column_id, key, config, built_in, names) for column_id, key, config in found)

@@ -356,12 +356,12 @@ class TableRead:
                 for index, column in enumerate(outputs)
             },
             digests={
-                outputs[index]: PackedDigests.joined(page.digests[place][skip:] for page, skip in parts)
-                for place, index in enumerate(plan.digested)
+                outputs[index]: PackedDigests.joined(page.digests[location][skip:] for page, skip in parts)
+                for location, index in enumerate(plan.digested)
             },
             matches={
-                selector.key: b"".join(page.matches[place][skip:] for page, skip in parts)
-                for place, selector in enumerate(plan.row_filters)
+                selector.key: b"".join(page.matches[location][skip:] for page, skip in parts)
+                for location, selector in enumerate(plan.row_filters)
             },
         )
 

@@ -106,8 +106,8 @@ TOO_MANY: Final = f"Input should be less than or equal to {LARGEST_MAX_RESULTS}"
 def weighted(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a configuration's `column_weights`: the columns' keys are the keys of this mapping [V]."""
     # Whether they stand in `value` or beside it is not documented: both are read.
-    for place in (config.get("value") or {}, config):
-        weights = place.get("column_weights")
+    for location in (config.get("value") or {}, config):
+        weights = location.get("column_weights")
         if isinstance(weights, Mapping):
             return weights
     return {}

@@ -18,9 +18,9 @@ def load(path: Path) -> Workspace:
     if not documents:
         raise ManifestError([Diagnostic(Location(path.as_posix(), 1, 1), "the file is empty")])
     first, *others = documents
-    found = [Diagnostic(other.place(()), "a workspace file holds one document") for other in others]
+    found = [Diagnostic(other.location(()), "a workspace file holds one document") for other in others]
     found += [
-        Diagnostic(first.place(each.at, key=each.at_key), each.message, each.hint)
+        Diagnostic(first.location(each.at, key=each.at_key), each.message, each.hint)
         for each in json_schema.problems("workspace", first.value)
     ]
     if found:
@@ -30,8 +30,8 @@ def load(path: Path) -> Workspace:
         workspace = msgspec.convert(value, Workspace)
     except msgspec.ValidationError as error:
         # The schema says everything that these types say; this is for the day when one of them is changed alone.
-        raise ManifestError([Diagnostic(first.place(()), str(error))]) from None
-    found = [Diagnostic(first.place(at), message) for at, message in workspace.problems()]
+        raise ManifestError([Diagnostic(first.location(()), str(error))]) from None
+    found = [Diagnostic(first.location(at), message) for at, message in workspace.problems()]
     if found:
         raise ManifestError(found)
     return workspace

@@ -332,15 +332,15 @@ def _sorted(columns: Iterable[Column]) -> list[Column]:
     """Return columns so that each stands after those it waits for."""
     placed: dict[int, Column] = {}
 
-    def place(column: Column) -> None:
+    def location(column: Column) -> None:
         for upstream in column.upstream:
             if upstream.serial not in placed:
-                place(upstream)
+                location(upstream)
         placed[column.serial] = column
 
     listed = list(columns)
     for column in listed:
         if column.serial not in placed:
-            place(column)
+            location(column)
     wanted = {column.serial for column in listed}
     return [column for serial, column in placed.items() if serial in wanted]
