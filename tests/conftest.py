@@ -12,4 +12,4 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that rewrites expected outputs; the review reads the diff."""
-    parser.addoption("--rewrite-golden", action="store_true", help="rewrite the expected outputs in tests/cases")
+    parser.addoption("--rewrite-golden", action="store_true", help="rewrite the files of expected outputs")

@@ -1,6 +1,6 @@
 """A manifest's shape as types: they decide in microseconds whether a document is sound.
 
-The same words as in schemas/manifest.v1.json, which explains what these refuse; tests/manifests/test_gate.py compares
+The same words as in schemas/manifest.v1.json, which explains what these refuse; tests/manifests/test_shapes.py compares
 the verdicts.
 """
 

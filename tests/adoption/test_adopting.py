@@ -18,8 +18,8 @@ from reconciler.planning.ledger_view import LedgerView
 from tests.adoption.test_import import FILE
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, accounts, row_id
-from tests.ledger.makers import ALICE, ROBOT, a_call, begin
-from tests.planning.makers import TABLE, a_column, a_table
+from tests.ledger.calls_and_actors import ALICE, ROBOT, a_call, begin
+from tests.planning.tables_and_manifests import TABLE, a_column, a_table
 
 DONE = {("news", 1), ("news", 5), ("notes", 1), ("notes", 3)}
 REST = {(column, row_id(row)) for column in ("news", "notes") for row in range(1, 7) if (column, row) not in DONE}

@@ -3,7 +3,7 @@
 from reconciler.manifests import json_schema
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, PARTNERS, Desk, accounts, row_id
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 SMALL = FILL.replace("mode: new", "mode: new\n      columns: [news]")
 PROJECT = "apiVersion: reconciler/v1\nkind: Project\nspec: {limits: {max_credits: 50}}\n"

@@ -8,8 +8,10 @@ from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
-from tests.effort import examples
-from tests.planning.makers import (
+from tests.example_counts import examples
+from tests.planning.brute_force_planner import Oracle
+from tests.planning.random_worlds import World, worlds
+from tests.planning.tables_and_manifests import (
     SHOWS_WITHIN,
     TABLE,
     a_column,
@@ -20,8 +22,6 @@ from tests.planning.makers import (
     row_id,
     rules,
 )
-from tests.planning.oracle import Oracle
-from tests.planning.worlds import World, worlds
 
 thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
 Cell = tuple[str, Mode, str | None, str, str]

@@ -1,6 +1,6 @@
 """Stores, processes and options of the proof that a cell is never paid for twice.
 
-The long part: `pytest tests/spend --soak SECONDS --kills all`.
+The long part: `pytest tests/at_most_once --soak SECONDS --kills all`.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from functools import cache
 import pytest
 
 from reconciler.ledger import open_ledger
+from tests.at_most_once.processes import Driver
+from tests.at_most_once.projects import Stores
 from tests.journey.conftest import MakeDesk, make_desk
 from tests.postgres import fresh_database, postgres_server
-from tests.spend.ground import Stores
-from tests.spend.processes import Driver
 
 __all__ = ["MakeDesk", "make_desk", "postgres_server"]
 

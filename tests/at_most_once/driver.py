@@ -1,8 +1,8 @@
 """Runs command lines in child processes forked from this one, in which everything is imported, and kills them.
 
-`python -m tests.spend.driver` reads jobs as JSON lines on stdin and answers with JSON lines on stdout. A job may name a
-point of the program; its process then ends itself with a real SIGKILL, or stops itself with a real SIGSTOP, the moment
-it gets there. The product knows nothing of it: the points are lines of its source, watched with `sys.settrace`.
+`python -m tests.at_most_once.driver` reads jobs as JSON lines on stdin and answers with JSON lines on stdout. A job may
+name a point of the program; its process then ends itself with a real SIGKILL, or stops itself with a real SIGSTOP, the
+moment it gets there. The product knows nothing of it: the points are lines of its source, watched with `sys.settrace`.
 """
 
 import importlib

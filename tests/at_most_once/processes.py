@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-from tests.spend.driver import Point
+from tests.at_most_once.driver import Point
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 60.0
@@ -87,7 +87,7 @@ class Driver:
         self._lock = threading.Lock()
         self._processes: dict[int, Process] = {}
         self._driver = subprocess.Popen(
-            [sys.executable, "-m", "tests.spend.driver"],
+            [sys.executable, "-m", "tests.at_most_once.driver"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

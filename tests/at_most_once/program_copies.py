@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("reconciler", "schemas", "pyproject.toml", "tests/conftest.py", "tests/spend", "tests/journey")
+COPIED = ("reconciler", "schemas", "pyproject.toml", "tests/conftest.py", "tests/at_most_once", "tests/journey")
 PRELOADED = (
     *("pytest", "anyio._backends._asyncio", "click", "httpcore", "httpx", "jsonschema", "msgspec", "yaml"),
     *("alembic.autogenerate", "alembic.command", "alembic.config", "referencing.jsonschema"),
@@ -47,7 +47,7 @@ def copy_of_the_program(folder: Path) -> Path:
         else:
             shutil.copy(source, target)
     # The fixtures there need a PostgreSQL; the interleavings do not.
-    (folder / "tests" / "spend" / "conftest.py").unlink()
+    (folder / "tests" / "at_most_once" / "conftest.py").unlink()
     return folder
 
 

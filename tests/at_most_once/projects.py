@@ -12,7 +12,7 @@ from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.history import CallState
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.world.table import IN_FLIGHT
-from tests.spend.processes import Driver, Process
+from tests.at_most_once.processes import Driver, Process
 
 D, T, Q, LEASE = 0.5, 1.0, 2.6, 1.0
 """Seconds; the letters are those of the protocol."""

@@ -21,8 +21,8 @@ from reconciler.operations.observe import Targets
 from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
+from tests.at_most_once.small_tables import TIMES, fill, settings
 from tests.journey.desk import ACCOUNTS
-from tests.spend.offices import TIMES, fill, settings
 
 Q, D, LEASE = TIMES["quiet_seconds"], TIMES["send_within_seconds"], TIMES["lease_seconds"]
 ALL = "mode: all, revision: r1"

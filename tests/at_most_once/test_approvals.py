@@ -17,9 +17,9 @@ from reconciler.model.plan import Plan
 from reconciler.model.report import Report
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock, RunningClock
+from tests.at_most_once.rival_applies import ALL, Q, Stage, StoreClock
+from tests.at_most_once.small_tables import CELLS, fill, let_pass, settings, small_table
 from tests.journey.desk import ACCOUNTS, Desk, row_id
-from tests.spend.offices import CELLS, fill, let_pass, settings, small_table
-from tests.spend.parties import ALL, Q, Stage, StoreClock
 
 RUN = f"/v1/tables/{ACCOUNTS}/run"
 MakeDesk = Callable[..., Desk]

@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.spend.ground import SPEED, Project, Stores, recover, table, table_id, workspace
-from tests.spend.processes import Driver
+from tests.at_most_once.processes import Driver
+from tests.at_most_once.projects import SPEED, Project, Stores, recover, table, table_id, workspace
 
 APPLIES = 6
 TABLES = [table_id(number) for number in (1, 2)]

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.ledger import open_ledger
-from tests.journey.conftest import MakeDesk
-from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
-from tests.spend.offices import (
+from tests.at_most_once.small_tables import (
     CELLS,
     TIMES,
     fill,
@@ -24,6 +22,8 @@ from tests.spend.offices import (
     states,
     two_tables,
 )
+from tests.journey.conftest import MakeDesk
+from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
 
 RUN_OF_ACCOUNTS = f"/v1/tables/{ACCOUNTS}/run"
 BEYOND_Q = TIMES["quiet_seconds"] + 1

@@ -8,9 +8,9 @@ import pytest
 from reconciler.model.plan import Plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
+from tests.at_most_once.rival_applies import Party, Stage, StoreClock
+from tests.at_most_once.small_tables import fill, small_table
 from tests.journey.desk import ACCOUNTS, PARTNERS
-from tests.spend.offices import fill, small_table
-from tests.spend.parties import Party, Stage, StoreClock
 
 BY_NAME = fill(ACCOUNTS, "accounts", keys=("news",)).replace(f"table: {ACCOUNTS}", "table: {name: Accounts}")
 

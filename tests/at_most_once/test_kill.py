@@ -14,9 +14,9 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.spend.driver import Point, points
-from tests.spend.ground import COLUMNS, SPEED, Project, Stores, T, recover, table, table_id, workspace
-from tests.spend.processes import Driver
+from tests.at_most_once.driver import Point, points
+from tests.at_most_once.processes import Driver
+from tests.at_most_once.projects import COLUMNS, SPEED, Project, Stores, T, recover, table, table_id, workspace
 
 DELAYS = (0.0, 0.05, 0.3, 1.2)
 """Seconds between a run call's arrival and its work: a killed client's call still lands, the last one after T."""

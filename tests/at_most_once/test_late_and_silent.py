@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from reconciler.simulator.server import serve
+from tests.at_most_once.small_tables import CELLS, fill, let_pass, settings, small_table
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, row_id
-from tests.spend.offices import CELLS, fill, let_pass, settings, small_table
 
 MakeDesk = Callable[..., Desk]
 

@@ -13,11 +13,11 @@ import pytest
 from reconciler.ledger import Lease, open_ledger
 from reconciler.model.attempt import Actor
 from reconciler.simulator.server import serve
+from tests.at_most_once.processes import Driver
+from tests.at_most_once.projects import SPEED, Project, Stores, recover, table, table_id, workspace
+from tests.at_most_once.small_tables import ledger_path, let_pass, small_table, two_tables
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
-from tests.spend.ground import SPEED, Project, Stores, recover, table, table_id, workspace
-from tests.spend.offices import ledger_path, let_pass, small_table, two_tables
-from tests.spend.processes import Driver
 
 CI = Actor("alice", "https://ci.example/runs/7", "abc1234")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import portion
-from tests.spend.copies import copy_of_the_program, run_tests
+from tests.at_most_once.program_copies import copy_of_the_program, run_tests
+from tests.example_counts import portion
 
-FILE = "tests/spend/test_rules.py"
+FILE = "tests/at_most_once/test_rules.py"
 
 
 @dataclass(frozen=True)

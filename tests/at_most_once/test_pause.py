@@ -13,9 +13,9 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.spend.driver import Point, code_of, points
-from tests.spend.ground import SPEED, LockedError, Project, Stores, recover, table, table_id, workspace
-from tests.spend.processes import Driver, Process
+from tests.at_most_once.driver import Point, code_of, points
+from tests.at_most_once.processes import Driver, Process
+from tests.at_most_once.projects import SPEED, LockedError, Project, Stores, recover, table, table_id, workspace
 
 AT_ONCE = 6
 TABLES = 700

@@ -25,10 +25,21 @@ from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.spending.elapsed import elapsed
 from reconciler.spending.protocol import SendTiming, SpendProtocol
+from tests.at_most_once.driver import code_of
+from tests.at_most_once.rival_applies import (
+    ALL,
+    LEASE,
+    D,
+    Killed,
+    Party,
+    Q,
+    Stage,
+    StoreClock,
+    lose_the_next_commit,
+    outcome,
+)
+from tests.at_most_once.small_tables import CELLS, fill, small_table
 from tests.journey.desk import ACCOUNTS
-from tests.spend.driver import code_of
-from tests.spend.offices import CELLS, fill, small_table
-from tests.spend.parties import ALL, LEASE, D, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit, outcome
 
 WHO = Actor("party")
 RUN = f"/v1/tables/{ACCOUNTS}/run"

@@ -10,9 +10,9 @@ import pytest
 
 from reconciler.documents.plan_file import plan_id
 from reconciler.simulator.world.table import State
+from tests.at_most_once.small_tables import CELLS, fill, let_pass, settings, small_table, two_tables
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, Said
-from tests.spend.offices import CELLS, fill, let_pass, settings, small_table, two_tables
 
 ALL_R1 = "mode: all, revision: r1"
 

@@ -11,9 +11,9 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
+from tests.at_most_once.processes import Driver
+from tests.at_most_once.projects import SPEED, Project, Stores, recover, table, table_id, workspace
 from tests.ledger.losing_proxy import LosingProxy
-from tests.spend.ground import SPEED, Project, Stores, recover, table, table_id, workspace
-from tests.spend.processes import Driver
 
 END = 10.0
 """Seconds from one SIGINT to the end."""

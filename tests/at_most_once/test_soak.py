@@ -1,6 +1,6 @@
 """SIGKILL and SIGSTOP at random over several applies that share one PostgreSQL: nothing is bought twice, nothing lost.
 
-Longer: `pytest tests/spend/test_soak.py --soak 600`.
+Longer: `pytest tests/at_most_once/test_soak.py --soak 600`.
 """
 
 import random
@@ -17,8 +17,21 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.spend.ground import LEASE, PACE, SPEED, D, Project, Q, Stores, T, recover, table, table_id, workspace
-from tests.spend.processes import Driver, Process
+from tests.at_most_once.processes import Driver, Process
+from tests.at_most_once.projects import (
+    LEASE,
+    PACE,
+    SPEED,
+    D,
+    Project,
+    Q,
+    Stores,
+    T,
+    recover,
+    table,
+    table_id,
+    workspace,
+)
 
 APPLIES = 5
 TABLES_A_ROUND = 8

@@ -17,8 +17,8 @@ import pytest
 from reconciler.model.attempt import Actor
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.spend.ground import SPEED, Project, Stores, T, recover, table, table_id, workspace
-from tests.spend.processes import LONGEST, ROOT, Driver, Process
+from tests.at_most_once.processes import LONGEST, ROOT, Driver, Process
+from tests.at_most_once.projects import SPEED, Project, Stores, T, recover, table, table_id, workspace
 
 SIGNALS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"]

@@ -39,8 +39,8 @@ from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.simulator.world.schedule import cell_of
+from tests.at_most_once.rival_applies import LEASE, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit
 from tests.journey.desk import ACCOUNTS, row_id
-from tests.spend.parties import LEASE, Killed, Party, Q, Stage, StoreClock, lose_the_next_commit
 
 RUN = f"/v1/tables/{ACCOUNTS}/run"
 MAX_ATTEMPTS = 2

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from reconciler.simulator.world.table import State
+from tests.at_most_once.small_tables import CELLS, let_pass, small_table, two_tables
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
 from tests.postgres import fresh_database
-from tests.spend.offices import CELLS, let_pass, small_table, two_tables
 
 
 @pytest.fixture

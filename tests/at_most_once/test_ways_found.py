@@ -10,9 +10,9 @@ import pytest
 
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
+from tests.at_most_once.rival_applies import ALL
+from tests.at_most_once.small_tables import CELLS, fill, let_pass, settings, small_table
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
-from tests.spend.offices import CELLS, fill, let_pass, settings, small_table
-from tests.spend.parties import ALL
 
 MakeDesk = Callable[..., Desk]
 RUN = f"/v1/tables/{ACCOUNTS}/run"

@@ -9,7 +9,7 @@ from reconciler.errors import ApiError
 from reconciler.model.attempt import Receipt
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, Reason
-from tests.client.tables import SECRET, TABLE, options, uid
+from tests.client.live_tables import SECRET, TABLE, options, uid
 from tests.client.wire_server import Exchange
 
 RECEIPT = {"id": uid(9), "status": "created", "rows": [uid(1)], "columns": [uid(2)], "num_requested_cells": 1}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reconciler.client import Reader
 from reconciler.client.http import buffers as bodies
 from reconciler.client.http.buffers import LARGE, LARGE_AT_ONCE, Body, Buffers
-from tests.client.tables import TABLE, Api, LiveTable, column, options
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options
 from tests.client.wire_server import WireServer
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.client import Reader
 from reconciler.model.observed import TableHeader, TableSnapshot
-from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import WireServer
 
 

@@ -14,8 +14,8 @@ from reconciler.errors import ApiError
 from reconciler.model.condition import AllOf, CellTest, Condition, Not, Operator, key
 from reconciler.model.observed import TableSnapshot
 from reconciler.text.location import Location
-from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
-from tests.client.test_reading_answers import encoded, header_of
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.test_pages import encoded, header_of
 from tests.client.wire_server import Exchange, WireServer
 
 HERE = Location("manifest.yaml", 1, 1)

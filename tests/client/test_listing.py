@@ -10,7 +10,7 @@ from reconciler.client import Reader
 from reconciler.client.tables.listing import MOST_TABLES
 from reconciler.errors import BadResponse, Refused
 from reconciler.model.observed import ListedTable, TableHeader
-from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 

@@ -9,7 +9,7 @@ import pytest
 from reconciler.client import Token
 from reconciler.client.http.connection import checked_url
 from reconciler.errors import Refused, SettingsError
-from tests.client.tables import SECRET, TABLE, options
+from tests.client.live_tables import SECRET, TABLE, options
 
 
 def test_a_token_shows_itself_to_nobody() -> None:

@@ -15,8 +15,8 @@ from reconciler.errors import BadResponse
 from reconciler.model.condition import CellTest, Operator
 from reconciler.model.observed import CellState
 from reconciler.text.location import Location
-from tests.client.tables import TABLE, LiveTable, column, uid
-from tests.effort import examples
+from tests.client.live_tables import TABLE, LiveTable, column, uid
+from tests.example_counts import examples
 
 RAW = "raw\x01\tcontrol\ncharacters"
 

@@ -8,7 +8,7 @@ from reconciler.client import Reader
 from reconciler.errors import ApiError
 from reconciler.model.observed import CellState, TableSnapshot
 from reconciler.model.read_scope import ReadScope
-from tests.client.tables import TABLE, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 DONE = {"status": "done", "value": {"answer": "yes"}}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.client import Reader, ReadProgress
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
-from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 DONE = {"status": "done", "value": {"answer": "yes", "explanation": "", "sources": []}}

@@ -18,7 +18,7 @@ from reconciler.client.http.connection import LARGEST_ANSWER
 from reconciler.client.http.retry import RetryTiming, retry_after_seconds, wait_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
-from tests.client.tables import SECRET, TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"

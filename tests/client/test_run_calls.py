@@ -15,8 +15,8 @@ from reconciler.client.run_call import LARGEST_RECEIPT
 from reconciler.errors import InDoubt, Refused
 from reconciler.model.attempt import Receipt
 from reconciler.model.plan import Call
-from tests.client.spending import RECEIPT, answering, call, outcome
-from tests.client.tables import SECRET, TABLE, options, uid
+from tests.client.live_tables import SECRET, TABLE, options, uid
+from tests.client.run_call_outcomes import RECEIPT, answering, call, outcome
 from tests.client.wire_server import Exchange, WireServer
 
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"

@@ -12,8 +12,8 @@ import pytest
 from reconciler.client import SpendClient
 from reconciler.errors import ApiError, InDoubt, NotSent, Refused
 from reconciler.model.attempt import Receipt
-from tests.client.spending import RECEIPT, answering, call, outcome
-from tests.client.tables import SECRET, options, uid
+from tests.client.live_tables import SECRET, options, uid
+from tests.client.run_call_outcomes import RECEIPT, answering, call, outcome
 from tests.client.wire_server import Exchange, WireServer
 
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"

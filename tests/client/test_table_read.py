@@ -8,7 +8,7 @@ import pytest
 from reconciler.client.tables.table_read import Request, TableRead
 from reconciler.errors import BadResponse
 from reconciler.model.observed import TableSnapshot
-from tests.client.tables import TABLE, LiveTable, column, uid
+from tests.client.live_tables import TABLE, LiveTable, column, uid
 
 
 def table(rows: int) -> LiveTable:

@@ -6,7 +6,7 @@ import time
 from reconciler.client import Reader
 from reconciler.client.http.throttle import Throttle, Window
 from reconciler.model.observed import TableSnapshot
-from tests.client.tables import Api, LiveTable, column, options, uid
+from tests.client.live_tables import Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 

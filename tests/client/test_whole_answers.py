@@ -10,7 +10,7 @@ import pytest
 from reconciler.client import Reader
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
-from tests.client.tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 
 HTML = b"<!DOCTYPE html>\n<html><body>Sign in to go on: \xe9\xe8</body></html>"

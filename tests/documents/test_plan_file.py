@@ -11,7 +11,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import GitState, Origin
 from reconciler.model.plan import Plan
 from reconciler.planning.planner import make_plan
-from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai", GitState("abc", dirty=False))
 SIMPLE = a_table([a_column(1), a_column(2)], ["..d", ".dd"])

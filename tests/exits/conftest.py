@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.at_most_once.small_tables import small_table, two_tables
 from tests.journey.conftest import MakeDesk, make_desk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
-from tests.spend.offices import small_table, two_tables
 
 __all__ = ["MakeDesk", "make_desk"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.simulator.live import LiveSimulator
+from tests.at_most_once.small_tables import ledger_path
 from tests.exits.conftest import Start
 from tests.exits.test_output_that_fails import IN_DOUBT, tells_the_outcomes
 from tests.journey.desk import Desk
-from tests.spend.offices import ledger_path
 
 RUNS = "/v1/tables/*/run"
 

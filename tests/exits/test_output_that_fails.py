@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.at_most_once.program_copies import copy_of_the_program
+from tests.at_most_once.small_tables import let_pass, states
 from tests.exits.conftest import Start
 from tests.journey.desk import Desk
-from tests.spend.copies import copy_of_the_program
-from tests.spend.offices import let_pass, states
 
 IN_DOUBT = 7
 

@@ -10,9 +10,9 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.spending.protocol import MOST_ATTEMPTS, MOST_TROUBLES, REFUSALS, STOPS_ALL_SPENDING
+from tests.at_most_once.small_tables import CELLS, ledger_path, small_table, two_tables
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
-from tests.spend.offices import CELLS, ledger_path, small_table, two_tables
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from reconciler.documents.plan_file import plan_id
 from reconciler.manifests import json_schema
-from tests.freshness.passing import DAY, MINUTE, later
+from tests.freshness.aged_ledger import DAY, MINUTE, later
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, accounts, row_id
 

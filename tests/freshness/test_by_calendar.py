@@ -11,8 +11,8 @@ from reconciler.documents import plan_file
 from reconciler.model.origin import Origin
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
+from tests.at_most_once.rival_applies import Party, Stage, StoreClock
 from tests.journey.desk import ACCOUNTS, agent
-from tests.spend.parties import Party, Stage, StoreClock
 
 MONDAYS = 'mode: all, refresh: {at: "0 6 * * 1", timezone: Europe/Berlin}'
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.example")

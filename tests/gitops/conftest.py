@@ -10,7 +10,7 @@ from reconciler.ledger import open_ledger
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.workspace_file import load
 from tests.gitops.fake_gh import Store
-from tests.gitops.hosted import ROOT, SETUP, Hosted
+from tests.gitops.hosted_repository import ROOT, SETUP, Hosted
 from tests.review.forge_server import serve_forge
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.simulator.live import LiveSimulator
-from tests.gitops.composite import Ran, Runner
+from tests.gitops.composite_action import Ran, Runner
 from tests.gitops.fake_gh import REPOSITORY, Store
 from tests.review.forge_server import TOKEN, Forge
 

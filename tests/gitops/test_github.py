@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler import __version__
 from tests.gitops.fake_gh import REPOSITORY, Store
-from tests.gitops.hosted import ADD, KEY, MANIFEST, ROOT, SETUP, Hosted
+from tests.gitops.hosted_repository import ADD, KEY, MANIFEST, ROOT, SETUP, Hosted
 from tests.review.forge_server import TOKEN
 
 

@@ -13,7 +13,7 @@ import pytest
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.workspace_file import load
-from tests.gitops.hosted import ADD, IDENTITY, MANIFEST, ROOT, SETUP
+from tests.gitops.hosted_repository import ADD, IDENTITY, MANIFEST, ROOT, SETUP
 from tests.review.forge_server import TOKEN, Forge, serve_forge
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.manifests import json_schema
-from tests.client.tables import Api, LiveTable, column
+from tests.client.live_tables import Api, LiveTable, column
 from tests.client.wire_server import Exchange, WireServer
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, agent, row_id

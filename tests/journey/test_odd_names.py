@@ -1,6 +1,6 @@
 """Names that no keyboard makes, through the command line: they break nothing, and people see what is odd about them."""
 
-from tests.client.tables import Api, LiveTable, column
+from tests.client.live_tables import Api, LiveTable, column
 from tests.client.wire_server import Exchange, WireServer
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, agent, row_id

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.effort import examples
+from tests.example_counts import examples
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import agent, row_id
 

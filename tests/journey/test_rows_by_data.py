@@ -9,7 +9,7 @@ import pytest
 
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, Desk, agent, row_id
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 KEY = "0123456789abcdef" * 2
 HEAD = f"""\

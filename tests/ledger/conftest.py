@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from reconciler.ledger import Ledger, open_ledger
-from tests.ledger.makers import Clock
+from tests.ledger.calls_and_actors import Clock
 from tests.postgres import fresh_database, postgres_server
 
 __all__ = ["postgres_server"]

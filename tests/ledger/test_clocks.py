@@ -11,7 +11,7 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.model.history import CallState
-from tests.ledger.makers import ALICE, ROBOT, TABLE, Clock, a_call, accepted, begin, state_of
+from tests.ledger.calls_and_actors import ALICE, ROBOT, TABLE, Clock, a_call, accepted, begin, state_of
 
 HOUR, Q, LEASE = 3600.0, 180.0, 60.0
 

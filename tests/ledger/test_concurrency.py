@@ -11,7 +11,7 @@ import pytest
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.history import CallState
-from tests.ledger.makers import (
+from tests.ledger.calls_and_actors import (
     ALICE,
     TABLE,
     Clock,

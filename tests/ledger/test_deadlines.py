@@ -14,8 +14,8 @@ import pytest
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Lease, Ledger, open_ledger
 from reconciler.model.attempt import Settlement, Ticket
+from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, before_statement, begin
 from tests.ledger.losing_proxy import LosingProxy
-from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin
 from tests.postgres import fresh_database
 
 SHORT = 0.3

@@ -10,12 +10,12 @@ import pytest
 
 from reconciler.ledger import Ledger
 from reconciler.model.history import CallState
-from tests.ledger.makers import TABLE, a_call, state_of
+from tests.ledger.calls_and_actors import TABLE, a_call, state_of
 
 KILLED = """
 import os, signal, sys
 from reconciler.ledger import open_ledger
-from tests.ledger.makers import a_call, accepted, begin
+from tests.ledger.calls_and_actors import a_call, accepted, begin
 ledger = open_ledger(sys.argv[1])
 ticket = begin(ledger, a_call(), version=0)
 if sys.argv[2] == "end":

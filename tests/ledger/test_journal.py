@@ -10,7 +10,19 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import EventKind, Ledger
 from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket
 from reconciler.model.history import Block, CallState
-from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, kinds, state_of
+from tests.ledger.calls_and_actors import (
+    ALICE,
+    OTHER_TABLE,
+    ROBOT,
+    TABLE,
+    Clock,
+    a_call,
+    accepted,
+    begin,
+    ended,
+    kinds,
+    state_of,
+)
 
 UNPAID = [CallState.NOT_SENT, CallState.REFUSED]
 

@@ -7,7 +7,7 @@ from reconciler.ledger import Ledger
 from reconciler.model.attempt import Ticket
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call
-from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin, ended, kinds, state_of
+from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, begin, ended, kinds, state_of
 
 
 def _recover(ledger: Ledger, call: Call, *, landed: bool, attempt: int = 1) -> CallState:

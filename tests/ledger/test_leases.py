@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import EventKind, Ledger
-from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, begin
+from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, begin
 
 BOTH = [TABLE, OTHER_TABLE]
 

@@ -14,7 +14,7 @@ from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.tables import POSTGRES_SCHEMA
 from reconciler.model.history import CallState
-from tests.ledger.makers import ALICE, TABLE, Clock, a_call, accepted, begin, state_of
+from tests.ledger.calls_and_actors import ALICE, TABLE, Clock, a_call, accepted, begin, state_of
 from tests.postgres import fresh_database
 
 CALL = {

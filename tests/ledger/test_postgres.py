@@ -12,7 +12,7 @@ from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Lease, Ledger, open_ledger
 from reconciler.model.attempt import Ticket
 from reconciler.model.history import CallState
-from tests.ledger.makers import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
+from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
 from tests.ledger.pooling_proxy import PoolingProxy
 from tests.postgres import fresh_database, socket_url
 

@@ -10,7 +10,18 @@ from reconciler.errors import LedgerError, SettingsError
 from reconciler.ledger import Ledger, SpendLine
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
-from tests.ledger.makers import ALICE, CONFIG, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended
+from tests.ledger.calls_and_actors import (
+    ALICE,
+    CONFIG,
+    OTHER_TABLE,
+    ROBOT,
+    TABLE,
+    Clock,
+    a_call,
+    accepted,
+    begin,
+    ended,
+)
 
 
 def test_every_table_asked_for_is_answered(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ import pytest
 from reconciler.errors import Unwritable
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Ticket
-from tests.ledger.makers import ALICE, TABLE, a_call, accepted, begin
+from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, begin
 from tests.postgres import fresh_database
 
 WRITES: dict[str, Callable[[Ledger], object]] = {
@@ -97,7 +97,7 @@ import sys
 import psycopg
 from sqlalchemy import event
 from reconciler.ledger import open_ledger
-from tests.ledger.makers import a_call, begin
+from tests.ledger.calls_and_actors import a_call, begin
 from tests.ledger.test_postgres import OTHERS
 
 def drop(*_):

@@ -5,7 +5,7 @@ import pytest
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger
 from reconciler.model.history import CallState
-from tests.ledger.makers import ALICE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, state_of
+from tests.ledger.calls_and_actors import ALICE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended, state_of
 
 
 @pytest.mark.parametrize("state", [CallState.INTENT, CallState.IN_DOUBT])

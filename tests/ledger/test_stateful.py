@@ -12,8 +12,8 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import EventRecord, Ledger
 from reconciler.model.attempt import Settlement, Ticket
 from reconciler.model.history import CallState
-from tests.effort import examples
-from tests.ledger.makers import ALICE, ROBOT, Clock, a_call, begin, ended
+from tests.example_counts import examples
+from tests.ledger.calls_and_actors import ALICE, ROBOT, Clock, a_call, begin, ended
 
 UNPAID = (CallState.NOT_SENT, CallState.REFUSED)
 OPEN = (CallState.INTENT, CallState.IN_DOUBT)

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine
 from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
 from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.tables import SCHEMA_VERSION, metadata
-from tests.ledger.makers import TABLE, a_call, begin
+from tests.ledger.calls_and_actors import TABLE, a_call, begin
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ FULL_DISK = """
 import sys
 from reconciler.errors import Unwritable
 from reconciler.ledger import open_ledger
-from tests.ledger.makers import a_call, begin
+from tests.ledger.calls_and_actors import a_call, begin
 with open_ledger(sys.argv[1]) as ledger:
     try:
         for number in range(2, 2000):

@@ -11,7 +11,7 @@ from reconciler.ledger import Ledger, Loaded, open_ledger
 from reconciler.model.attempt import Settlement
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
-from tests.ledger.makers import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended
+from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended
 from tests.postgres import fresh_database
 
 

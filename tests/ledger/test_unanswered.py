@@ -10,10 +10,10 @@ from reconciler.errors import Unwritable
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Ended
 from reconciler.model.history import CallState
+from tests.at_most_once.rival_applies import lose_the_next_commit
+from tests.ledger.calls_and_actors import TABLE, a_call, accepted, begin, kinds, state_of
 from tests.ledger.losing_proxy import LosingProxy
-from tests.ledger.makers import TABLE, a_call, accepted, begin, kinds, state_of
 from tests.postgres import fresh_database
-from tests.spend.parties import lose_the_next_commit
 
 Lose = Callable[..., AbstractContextManager[None]]
 Parts = tuple[Ledger, Ledger, Lose]

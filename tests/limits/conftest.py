@@ -4,7 +4,7 @@ import pytest
 
 from tests.journey.conftest import MakeDesk, desk, make_desk
 from tests.journey.desk import Desk
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 __all__ = ["MakeDesk", "desk", "make_desk", "repository"]
 

@@ -10,7 +10,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.spending.limits_check import check_limits, effective_limits, violations
-from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 

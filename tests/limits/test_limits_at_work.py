@@ -8,7 +8,7 @@ from reconciler.settings.project_file import Spend
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Flags, ledger_address, load_settings
 from tests.journey.desk import ACCOUNTS, FILL, REFRESH, Desk, row_id
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\nspec:\n"
 EACH = {

@@ -13,8 +13,8 @@ from reconciler.manifests.yaml_reader import parse
 from reconciler.model.change import Change
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.text.sanitize import one_line
-from tests.planning.makers import a_manifest, a_run, row_id
-from tests.planning.worlds import World, worlds
+from tests.planning.random_worlds import World, worlds
+from tests.planning.tables_and_manifests import a_manifest, a_run, row_id
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"

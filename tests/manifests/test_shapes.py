@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
 from reconciler.manifests.loader import load_manifests
-from tests.effort import portion
+from tests.example_counts import portion
 
 IDS = ("0a1a669a-9a40-497c-bb00-d49dd8ee5b74", "7E0C4D52-5F0B-4B5E-9D0C-0E6B8F9D1A23")
 ODD = st.sampled_from(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.observed import Column, depths, downstream
-from tests.planning.makers import a_column, column_id
+from tests.planning.tables_and_manifests import a_column, column_id
 
 
 @st.composite

@@ -13,8 +13,9 @@ from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Plan, SkipReason
 from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, narrowed, read_scope_of, rows_one_by_one
 from reconciler.planning.planner import make_plan
-from tests.effort import examples
-from tests.planning.makers import (
+from tests.example_counts import examples
+from tests.planning.random_worlds import World, worlds
+from tests.planning.tables_and_manifests import (
     NOWHERE,
     QUIET,
     TABLE,
@@ -27,7 +28,6 @@ from tests.planning.makers import (
     row_id,
     rules,
 )
-from tests.planning.worlds import World, worlds
 
 NEVER = TableHistory(TABLE)
 IDLE = TableStatus("idle", 0, 6)

@@ -8,7 +8,7 @@ from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, St
 from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import ExitCode, Report, bought_cells, sum_cells, sum_credits
-from tests.planning.makers import a_call
+from tests.planning.tables_and_manifests import a_call
 
 CALL = a_call(1)
 

@@ -10,7 +10,7 @@ import pytest
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, key, relocated
 from reconciler.model.regex import MAX_STEPS, Pattern, PatternError, Patterns
 from reconciler.model.row_filter import date_of, row_filters, unknown_columns
-from tests.planning.makers import NOWHERE, a_column, column_id
+from tests.planning.tables_and_manifests import NOWHERE, a_column, column_id
 
 COLUMNS = [a_column(1, kind="input", key="country"), a_column(2, key="funding")]
 

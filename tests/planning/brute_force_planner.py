@@ -14,7 +14,7 @@ from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Run
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from tests.planning.worlds import DATES
+from tests.planning.random_worlds import DATES
 
 Cell = tuple[str, str]
 """Column id, row id."""

@@ -1,4 +1,4 @@
-"""The scenarios in `tests/cases`: files that people read, turned into what a plan is made from.
+"""The scenarios in `tests/planning/cases`: files that people read, turned into what a plan is made from.
 
 A scenario is a folder. `manifest.yaml` and `project.yaml` are what a user writes. `tables.json` holds live tables:
 
@@ -36,9 +36,9 @@ from reconciler.settings.settings import Settings
 from reconciler.spending.doubt import judge
 from reconciler.spending.limits_check import check_limits
 from reconciler.text.digest import short_digest
-from tests.planning.makers import TABLE, column_id, config, row_id
+from tests.planning.tables_and_manifests import TABLE, column_id, config, row_id
 
-CASES = Path(__file__).parent.parent / "cases"
+CASES = Path(__file__).parent / "cases"
 BEFORE = {Mode.NEW: "empty", Mode.FAILED: "failed", Mode.ALL: "done"}
 """What a call's cells showed before it, unless its scenario says otherwise."""
 

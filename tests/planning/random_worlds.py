@@ -19,7 +19,17 @@ from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge,
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableSnapshot
 from reconciler.model.row_filter import row_filters
 from reconciler.planning.rules import Rules
-from tests.planning.makers import NOWHERE, QUIET, SHOWS_WITHIN, TABLE, a_manifest, a_run, column_id, config, row_id
+from tests.planning.tables_and_manifests import (
+    NOWHERE,
+    QUIET,
+    SHOWS_WITHIN,
+    TABLE,
+    a_manifest,
+    a_run,
+    column_id,
+    config,
+    row_id,
+)
 
 Item = TypeVar("Item")
 

@@ -10,7 +10,7 @@ from reconciler.manifests import json_schema
 from reconciler.model.origin import Origin
 from reconciler.render.colour import plain
 from reconciler.render.plan_text import plan_text
-from tests.planning.cases import CASES, Case, read_case
+from tests.planning.golden_cases import CASES, Case, read_case
 
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 SCENARIOS = sorted(folder.name for folder in CASES.iterdir() if folder.is_dir())

@@ -15,10 +15,10 @@ from reconciler.model.origin import Origin
 from reconciler.model.plan import Call, Cause, Plan, Reason
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
-from tests.effort import examples
-from tests.planning.makers import QUIET, SHOWS_WITHIN, TABLE, bought
-from tests.planning.oracle import Cell, Oracle
-from tests.planning.worlds import World, worlds
+from tests.example_counts import examples
+from tests.planning.brute_force_planner import Cell, Oracle
+from tests.planning.random_worlds import World, worlds
+from tests.planning.tables_and_manifests import QUIET, SHOWS_WITHIN, TABLE, bought
 
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 thorough = settings(max_examples=examples(4000), deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import row_set
 from reconciler.planning.rectangles import MOST_COLUMNS, ColumnCells, Rectangle, cover
-from tests.effort import examples
+from tests.example_counts import examples
 
 
 def column(name: str, cells: str) -> ColumnCells:

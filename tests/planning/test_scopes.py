@@ -11,7 +11,7 @@ from reconciler.model.condition import CellTest, Condition, Operator, key
 from reconciler.model.manifest import Manifest, Mode, Selection
 from reconciler.planning.scopes import Scope, scopes, select_runs
 from reconciler.text.location import Diagnostic, Location
-from tests.planning.makers import a_column, a_manifest, a_run, a_table, column_id, row_id
+from tests.planning.tables_and_manifests import a_column, a_manifest, a_run, a_table, column_id, row_id
 
 TABLE = a_table(
     [a_column(1, kind="input", key="website"), a_column(2, key="funding"), a_column(3, key="News")], ["...", "..."]

@@ -24,9 +24,18 @@ from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import drift_text, status_text
 from reconciler.spending.limits_check import check_limits
-from tests.planning.makers import NOWHERE, SHOWS_WITHIN, TABLE, a_column, a_manifest, a_run, a_table, rules
-from tests.planning.oracle import Oracle
-from tests.planning.worlds import World, asked, worlds
+from tests.planning.brute_force_planner import Oracle
+from tests.planning.random_worlds import World, asked, worlds
+from tests.planning.tables_and_manifests import (
+    NOWHERE,
+    SHOWS_WITHIN,
+    TABLE,
+    a_column,
+    a_manifest,
+    a_run,
+    a_table,
+    rules,
+)
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")

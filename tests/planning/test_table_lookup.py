@@ -10,7 +10,7 @@ from reconciler.errors import BadResponse
 from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest, Mode, NameAt, Source
 from reconciler.model.observed import FINDER_KIND, ListedTable, TableHeader
 from reconciler.planning.table_lookup import KnownTables, Resolution, resolve
-from tests.planning.makers import NOWHERE, a_column, a_manifest, a_run
+from tests.planning.tables_and_manifests import NOWHERE, a_column, a_manifest, a_run
 
 NAMES = ["Accounts", "accounts", "Partners"]
 TAGS = ["priority", "emea", "none"]

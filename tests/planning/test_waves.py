@@ -10,8 +10,10 @@ from reconciler.model.manifest import ChildOf, GrowthAllowance, Manifest, Mode, 
 from reconciler.model.observed import TableSnapshot, depths
 from reconciler.model.plan import Plan, SkipReason
 from reconciler.planning.planner import make_plan
-from tests.effort import examples
-from tests.planning.makers import (
+from tests.example_counts import examples
+from tests.planning.brute_force_planner import Cell, Oracle
+from tests.planning.random_worlds import World, worlds
+from tests.planning.tables_and_manifests import (
     NOWHERE,
     SHOWS_WITHIN,
     TABLE,
@@ -24,9 +26,7 @@ from tests.planning.makers import (
     remembering,
     rules,
 )
-from tests.planning.oracle import Cell, Oracle
-from tests.planning.test_oracle import due_in, plan_of
-from tests.planning.worlds import World, worlds
+from tests.planning.test_planner import due_in, plan_of
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 THIRD = "91abf3a0-6f0e-4d7e-8a55-1b7f0c3d2e61"

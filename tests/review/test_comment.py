@@ -14,8 +14,8 @@ from reconciler.forge import GitHub, GitLab
 from reconciler.forge.comments import Kind, marker
 from reconciler.forge.http import ForgeClient
 from tests.journey.desk import Desk, Said
-from tests.review.documents import call, line, plan, report, result, run, table
 from tests.review.forge_server import MINE, TOKEN, Forge
+from tests.review.plans_and_reports import call, line, plan, report, result, run, table
 
 Comment = Callable[..., Said]
 FORGES = ["github", "gitlab"]

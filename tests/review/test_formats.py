@@ -11,7 +11,7 @@ from reconciler.render.annotations import Annotation, Level, of_plan, workflow_c
 from reconciler.render.check_reports import code_quality, junit, sarif
 from reconciler.text.location import Diagnostic, Location
 from tests.journey.desk import FILL, Desk
-from tests.review.documents import call, plan
+from tests.review.plans_and_reports import call, plan
 
 BROKEN = FILL.replace("mode: new", "mode: nwe").replace("max_attempts: 2", "max_attempts: 0")
 PROBLEMS = [

@@ -9,9 +9,9 @@ import pytest
 from reconciler.manifests import json_schema
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.report_markdown import report_markdown
-from tests.review.documents import DIGEST, call, line, plan, plan_of, report, report_of, result, run, table
+from tests.review.plans_and_reports import DIGEST, call, line, plan, plan_of, report, report_of, result, run, table
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[1] / "planning" / "cases"
 GOLDEN = Path(__file__).parent / "golden"
 PLANNED = (
     "all-takes-cells-from-new",

@@ -17,9 +17,9 @@ from reconciler.render.problems_markdown import problems_markdown
 from reconciler.render.report_markdown import report_markdown
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
-from tests.effort import portion
-from tests.review.documents import plan_of, report_of
-from tests.review.hostile import names
+from tests.example_counts import portion
+from tests.review.hostile_texts import names
+from tests.review.plans_and_reports import plan_of, report_of
 
 PARSER = MarkdownIt("gfm-like", {"html": True, "linkify": False}).enable("table")
 HARMLESS = [f"name{number}" for number in range(1, 101)]

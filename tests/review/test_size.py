@@ -9,8 +9,8 @@ import pytest
 from reconciler.render.markdown import LIMIT, Section, fit
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.report_markdown import report_markdown
-from tests.review.documents import call, line, plan, report, result, run, table
-from tests.review.hostile import names
+from tests.review.hostile_texts import names
+from tests.review.plans_and_reports import call, line, plan, report, result, run, table
 
 TABLES = 10_000
 

@@ -10,7 +10,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Plan
 from reconciler.planning.planner import make_plan
-from tests.planning.makers import TABLE, a_column, a_manifest, a_run, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, rules
 
 ROWS, COLUMNS = 100_000, 20
 

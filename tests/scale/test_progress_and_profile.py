@@ -24,9 +24,9 @@ from reconciler.operations.profile import Phase, Profile
 from reconciler.render.colour import plain
 from reconciler.render.plan_text import plan_text
 from reconciler.text.digest import digest, digest_of_parts
+from tests.documents.test_plan_file import ORIGIN, plan_of
 from tests.journey.desk import FILL, Desk, accounts
-from tests.planning.makers import a_call
-from tests.planning.test_planfile import ORIGIN, plan_of
+from tests.planning.tables_and_manifests import a_call
 
 QUIET_FLAGS = {"quiet": False, "verbose": False, "log_format": "text", "no_color": True}
 

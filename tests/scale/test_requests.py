@@ -15,9 +15,9 @@ from reconciler.planning.planner import make_plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.text.digest import digest
-from tests.effort import examples
+from tests.example_counts import examples
 from tests.journey.desk import ACCOUNTS, Desk, accounts, agent, row_id
-from tests.planning.makers import QUIET, rules
+from tests.planning.tables_and_manifests import QUIET, rules
 
 PROJECT = """\
 apiVersion: reconciler/v1

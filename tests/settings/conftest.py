@@ -1,6 +1,6 @@
 """The journey's desk, in a repository where that matters."""
 
 from tests.journey.conftest import MakeDesk, desk, make_desk
-from tests.policy.conftest import repository
+from tests.limits.conftest import repository
 
 __all__ = ["MakeDesk", "desk", "make_desk", "repository"]

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.settings.git_commit import run_git
 from reconciler.settings.provenance import git_state
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 
 def program(path: Path, text: str) -> Path:

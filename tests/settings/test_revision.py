@@ -10,7 +10,7 @@ from reconciler.settings.git_commit import find_commit
 from reconciler.settings.revision import Revision, read_revision
 from reconciler.settings.settings import Flags, load_settings
 from tests.journey.desk import ACCOUNTS, FILL
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 PROJECT = "apiVersion: reconciler/v1\nkind: Project\nspec:\n  manifests: [teams]\n  limits: {max_credits: 5}\n"
 

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from tests.journey.desk import ACCOUNTS, FILL, REFRESH, Desk, Said
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\n"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.journey.desk import ACCOUNTS, REFRESH, Desk
-from tests.policy.repository import Repository
+from tests.limits.repository import Repository
 from tests.settings.test_which_project import HEAD
 
 COMMANDS = [["plan"], ["apply", "--yes", "--no-wait"], ["status"], ["drift"], ["ledger", "adopt", "--as", "r1"]]

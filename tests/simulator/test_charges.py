@@ -5,7 +5,7 @@ import threading
 import httpx
 
 from reconciler.simulator.testing import serve
-from tests.simulator.worlds import GENERIC, WORKSPACE, World, row_id
+from tests.simulator.workspaces import GENERIC, WORKSPACE, World, row_id
 
 
 def test_charges_say_which_runs_paid() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.simulator.world.columns import is_built_in, upstream_keys
-from tests.simulator.worlds import COMPANY, GENERIC, World, agent, row_id
+from tests.simulator.workspaces import COMPANY, GENERIC, World, agent, row_id
 
 COMPANY_COLUMNS = ("input", "company_profile", "company_name", "company_website")
 PEOPLE_COLUMNS = ("input", "full_name", "role", "profile_url", "company_website", "email")

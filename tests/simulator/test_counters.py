@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.simulator.worlds import GENERIC, World, agent
+from tests.simulator.workspaces import GENERIC, World, agent
 
 COLUMNS = [
     {"kind": "input", "key": "topic"},

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.simulator.testing import serve
 from reconciler.simulator.world.clock import START, ManualClock, RunningClock
-from tests.simulator.worlds import GENERIC, WORKSPACE, World, agent
+from tests.simulator.workspaces import GENERIC, WORKSPACE, World, agent
 
 
 def _story(seed: int, looks: int) -> tuple[bytes, bytes]:

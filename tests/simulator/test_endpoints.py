@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.worlds import COMPANY, GENERIC, WORKSPACE, World, agent, row_id
+from tests.simulator.workspaces import COMPANY, GENERIC, WORKSPACE, World, agent, row_id
 
 MISSING = "00000000-0000-4000-a000-0000000000ff"
 

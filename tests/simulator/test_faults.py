@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from reconciler.simulator.faults import Fault, FaultBook, parse_fault, path_matches
-from tests.simulator.worlds import GENERIC, WORKSPACE, World
+from tests.simulator.workspaces import GENERIC, WORKSPACE, World
 
 PATTERNS = [
     ("/v1/tables", "*", True),

@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.simulator.testing import LiveSimulator, serve
 from reconciler.simulator.world.clock import ManualClock
-from tests.simulator.wire import Heard, speak
-from tests.simulator.worlds import GENERIC, WORKSPACE
+from tests.simulator.raw_http import Heard, speak
+from tests.simulator.workspaces import GENERIC, WORKSPACE
 
 
 @dataclass(frozen=True)

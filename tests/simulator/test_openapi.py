@@ -8,8 +8,8 @@ import httpx
 
 from reconciler.simulator.http.api import Api
 from reconciler.simulator.testing import serve
-from tests.effort import examples
-from tests.simulator.worlds import WORKSPACE, World
+from tests.example_counts import examples
+from tests.simulator.workspaces import WORKSPACE, World
 
 HERE = Path(__file__).parent
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulator.worlds import COMPANY, GENERIC, WORKSPACE, World, agent, row_id
+from tests.simulator.workspaces import COMPANY, GENERIC, WORKSPACE, World, agent, row_id
 
 
 def test_new_takes_cells_without_values_that_are_not_failed() -> None:

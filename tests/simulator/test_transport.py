@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.simulator.testing import LiveSimulator, in_process, serve
 from reconciler.simulator.world.clock import ManualClock
-from tests.simulator.worlds import GENERIC, WORKSPACE
+from tests.simulator.workspaces import GENERIC, WORKSPACE
 
 CASES: dict[str, dict[str, Any]] = {
     "nothing": {"kind": "latency", "seconds": 0},

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from reconciler.simulator.faults import parse_fault
-from tests.simulator.worlds import COMPANY, GENERIC, WORKSPACE, World, agent, row_id
+from tests.simulator.workspaces import COMPANY, GENERIC, WORKSPACE, World, agent, row_id
 
 LATE = {**WORKSPACE, "pace": {"shows_after": 30}}
 HALF_AN_HOUR = 1800.0

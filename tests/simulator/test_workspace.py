@@ -12,7 +12,7 @@ from reconciler.manifests import json_schema
 from reconciler.simulator.world.sample import sample
 from reconciler.simulator.world.workspace import Workspace
 from reconciler.simulator.world.workspace_file import load
-from tests.simulator.worlds import GENERIC, World, agent, row_id
+from tests.simulator.workspaces import GENERIC, World, agent, row_id
 
 CIRCLE = """tables:
 - name: T

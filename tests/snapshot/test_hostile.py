@@ -18,8 +18,8 @@ from reconciler.documents.snapshot_file import MAX_BYTES, LiveSnapshot, decode, 
 from reconciler.errors import SettingsError
 from reconciler.model.history import Block, CallState, TableHistory
 from reconciler.text.digest import canonical_json
-from tests.effort import examples
-from tests.planning.makers import TABLE, a_column, a_past_call, a_table, column_id, row_id
+from tests.example_counts import examples
+from tests.planning.tables_and_manifests import TABLE, a_column, a_past_call, a_table, column_id, row_id
 
 KEY = b"k" * 32
 CONDITION = "c" * 32

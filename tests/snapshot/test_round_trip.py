@@ -15,8 +15,9 @@ from reconciler.model.plan import Plan
 from reconciler.operations.observe import Observation, from_snapshot, to_snapshot
 from reconciler.planning.planner import make_plan
 from reconciler.spending.doubt import judge
-from tests.effort import examples
-from tests.planning.makers import (
+from tests.example_counts import examples
+from tests.planning.random_worlds import World, worlds
+from tests.planning.tables_and_manifests import (
     QUIET,
     TABLE,
     a_column,
@@ -28,7 +29,6 @@ from tests.planning.makers import (
     row_id,
     rules,
 )
-from tests.planning.worlds import World, worlds
 
 KEY = b"k" * 32
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")

@@ -6,7 +6,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Plan
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
-from tests.planning.makers import TABLE, a_column, a_manifest, a_run, a_table, column_id, row_id, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, row_id, rules
 
 COLUMNS = [a_column(1), a_column(2)]
 THEN = a_table(COLUMNS, ["..d", ".dd"])

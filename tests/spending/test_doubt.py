@@ -8,7 +8,7 @@ from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.spending.doubt import judge
-from tests.planning.makers import QUIET, TABLE, a_column, a_past_call, a_table, column_id, row_id
+from tests.planning.tables_and_manifests import QUIET, TABLE, a_column, a_past_call, a_table, column_id, row_id
 
 OPEN = [CallState.INTENT, CallState.IN_DOUBT]
 BLOCK = Block((column_id(1), column_id(2)), (row_id(0), row_id(1)))

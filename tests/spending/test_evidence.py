@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.model.history import Block, CallState
 from reconciler.spending import evidence
-from tests.planning.makers import a_column, a_past_call, a_table, column_id, row_id
+from tests.planning.tables_and_manifests import a_column, a_past_call, a_table, column_id, row_id
 
 ONE = column_id(1)
 BOTH_ROWS = Block((ONE,), (row_id(0), row_id(1)))

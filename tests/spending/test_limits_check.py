@@ -7,7 +7,7 @@ import pytest
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.plan import Call, Plan
 from reconciler.spending.limits_check import violations
-from tests.planning.makers import a_call, row_id
+from tests.planning.tables_and_manifests import a_call, row_id
 
 
 def limits(credits_: str | None = None, cells: int | None = None) -> Limits:

@@ -12,8 +12,8 @@ from reconciler.model.history import CallState
 from reconciler.model.plan import Call
 from reconciler.model.report import ExitCode, Report
 from reconciler.spending.protocol import MOST_ATTEMPTS, MOST_TROUBLES
-from tests.planning.makers import a_call
-from tests.planning.parts import Answer, Bench
+from tests.planning.tables_and_manifests import a_call
+from tests.spending.wire_and_journal import Answer, Bench
 
 ONE, TWO, THREE = a_call(1, table="a"), a_call(2, table="a"), a_call(3, table="b")
 """Two calls for one table, then one for another; each asks for two cells."""

@@ -21,7 +21,7 @@ from reconciler.spending.wait import (
     count_cells,
     wait_until_settled,
 )
-from tests.planning.makers import QUIET, TABLE, a_call, a_column, a_table, column_id, row_id
+from tests.planning.tables_and_manifests import QUIET, TABLE, a_call, a_column, a_table, column_id, row_id
 
 IDLE = TableStatus("idle", 0, 9)
 RUNNING = TableStatus("running", 4, 5)

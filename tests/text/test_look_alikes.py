@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reconciler.manifests import json_schema
 from reconciler.manifests.yaml_reader import parse
 from reconciler.text.phrases import did_you_mean, quote
-from tests.effort import examples
+from tests.example_counts import examples
 
 
 @pytest.mark.parametrize(
