@@ -11,22 +11,27 @@ its inputs are. `values` goes by key and holds what each row's cell does, null f
 `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
 go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`, and
 `now`, when the ledger is recalled.
+
+`plan.txt` and `plan.json` are what comes of it; digests stand in `digests.json` beside the scenarios alone.
 """
 
 import json
 from collections.abc import Iterable
+from contextlib import chdir
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from reconciler.documents import plan_file
 from reconciler.errors import ApiError, BadResponse
 from reconciler.model.condition import Condition
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import CellState, Column, ListedTable, TableHeader, TableSnapshot
+from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan, Violation
 from reconciler.model.row_filter import row_filters
 from reconciler.operations import observe
@@ -39,6 +44,8 @@ from reconciler.text.digest import short_digest
 from tests.planning.tables_and_manifests import TABLE, column_id, config, row_id
 
 CASES = Path(__file__).parent / "cases"
+ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
+"""When and by which version the plan file of a scenario is made."""
 BEFORE = {Mode.NEW: "empty", Mode.FAILED: "failed", Mode.ALL: "done"}
 """What a call's cells showed before it, unless its scenario says otherwise."""
 
@@ -51,6 +58,11 @@ class Case:
     limits: Limits
     violations: tuple[Violation, ...]
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The content of the plan file."""
+        return plan_file.document(self.plan, ORIGIN, self.violations)
+
 
 @dataclass
 class _Live:
@@ -60,19 +72,24 @@ class _Live:
     unreadable: dict[str, ApiError] = field(default_factory=dict)
 
 
-def read_case(folder: Path) -> Case:
-    """Plan a scenario; the working directory is its folder, so that places name its files as a user would."""
-    file = Path("project.yaml") if (folder / "project.yaml").exists() else None
+def read_case(name: str) -> Case:
+    """Plan a scenario in its folder, so that places name its files as a user would."""
+    with chdir(CASES / name):
+        return _planned()
+
+
+def _planned() -> Case:
+    file = Path("project.yaml") if Path("project.yaml").exists() else None
     project = DEFAULT_PROJECT if file is None else load_project(file)
     settings = Settings(project, Path(), project.limits, file, named_ledger="not read")
-    flags = _json(folder / "flags.json", {})
+    flags = _json(Path("flags.json"), {})
     wanted = observe.load(settings, ["manifest.yaml"], flags.get("target", ()), flags.get("exclude", ()))
-    described = _json(folder / "tables.json", {})
+    described = _json(Path("tables.json"), {})
     live = _live(described, wanted.every)
     wanted = observe.resolve(wanted, _Workspace(described, live))
     now = datetime.fromisoformat(flags.get("now", "2026-01-01T00:00:00Z")).timestamp()
     quiet = project.api.spend.quiet_seconds
-    recalled = _histories(_json(folder / "ledger.json", []), live)
+    recalled = _histories(_json(Path("ledger.json"), []), live)
     histories = {
         table: judge(replace(recalled.get(table, TableHistory(table)), recalled_at=now), seen, quiet)[0]
         for table, seen in live.snapshots.items()

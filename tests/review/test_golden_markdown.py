@@ -1,6 +1,5 @@
 """Plans and receipts as reviewers see them, whole, compared with files that a person has read."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import pytest
 from reconciler.manifests import json_schema
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.report_markdown import report_markdown
+from tests.planning.golden_cases import read_case
 from tests.review.plans_and_reports import DIGEST, call, line, plan, plan_of, report, report_of, result, run, table
 
-CASES = Path(__file__).parents[1] / "planning" / "cases"
 GOLDEN = Path(__file__).parent / "golden"
 PLANNED = (
     "all-takes-cells-from-new",
@@ -102,15 +101,14 @@ def compare(text: str, name: str, config: pytest.Config) -> None:
 @pytest.mark.parametrize("name", PLANNED)
 def test_a_planned_case(name: str, pytestconfig: pytest.Config) -> None:
     """Of the scenarios that the planner is tested with."""
-    content = json.loads((CASES / name / "plan.json").read_text(encoding="utf-8"))
-    compare(plan_markdown({**content, "plan_id": DIGEST}), f"plan-{name}", pytestconfig)
+    compare(plan_markdown({**read_case(name).document, "plan_id": DIGEST}), f"plan-{name}", pytestconfig)
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_a_plan_made_for_this(name: str, pytestconfig: pytest.Config) -> None:
     """What changes against a base; every text hostile at once."""
     assert json_schema.problems("plan", MADE["against-a-base"]) == []
-    compare(plan_markdown(MADE[name]), f"plan-{name}", pytestconfig)
+    compare(plan_markdown({**MADE[name], "plan_id": DIGEST}), f"plan-{name}", pytestconfig)
 
 
 @pytest.mark.parametrize("name", REPORTS)
