@@ -58,6 +58,8 @@ def document(
         "violations": [_violation(violation) for violation in violations],
         "diagnostics": [problem(each) for each in plan.diagnostics],
     }
+    if origin.review is not None:
+        content["review"] = asdict(origin.review)
     if plan.ledger_id:
         content["ledger"] = {"id": plan.ledger_id}
     if plan.pending:

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from reconciler.errors import BadResponse, Refused, SettingsError
-from reconciler.forge.http import ForgeClient
+from reconciler.forge.http import ForgeClient, Query
 
 PAGE = 100
 """Comments in one page; the most that both forges give."""
@@ -95,14 +95,22 @@ def post(comments: Comments, first_line: str, text: str) -> Posted:
     return Posted.CREATED
 
 
-def pages(client: ForgeClient, path: str) -> Iterator[Any]:
-    """Yield the items of a paged list. Raises Refused, BadResponse."""
+def pages(
+    client: ForgeClient, path: str, key: str | None = None, query: Query | None = None, most: int | None = None
+) -> Iterator[Any]:
+    """Yield the items of a paged list, `most` at most; `key` names it if an object holds it.
+
+    Raises Refused, BadResponse.
+    """
+    left = MOST_PAGES * PAGE if most is None else most
     for page in count(1):
-        answer = client.get(path, {"per_page": PAGE, "page": page})
-        if not isinstance(answer.content, list):
-            raise BadResponse(f"GET {path}: the answer is not a list of comments")
-        yield from answer.content
-        if not answer.has_more or page >= MOST_PAGES:
+        answer = client.get(path, {**(query or {}), "per_page": PAGE, "page": page})
+        found = answer.content.get(key) if key and isinstance(answer.content, dict) else answer.content
+        if not isinstance(found, list):
+            raise BadResponse(f"GET {path}: the answer is not a list")
+        yield from found[:left]
+        left -= len(found)
+        if not answer.has_more or left <= 0 or page >= MOST_PAGES:
             return
 
 

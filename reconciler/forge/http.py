@@ -1,26 +1,42 @@
-"""A forge's API over httpx: comments are read, with patience, and written, once each.
+"""A forge's API over httpx: lists and files are read, with patience, and comments are written, once each.
 
 The token goes to the base URL alone. Pages are asked for by number; a link that the server names is never
-followed, because the token would go along.
+followed, because the token would go along. A file that is stored elsewhere is fetched from there without the token.
 """
 
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from email.utils import parsedate_to_datetime
+from typing import Any, Self, TypeAlias, TypeVar
 
 import httpx
 
 from reconciler.client.http.api_messages import spoken
-from reconciler.client.http.connection import TransientError, checked_url, failure_words, headers, tls_context
+from reconciler.client.http.connection import (
+    USER_AGENT,
+    TransientError,
+    checked_url,
+    failure_words,
+    headers,
+    tls_context,
+)
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.retry import Retries, RetryTiming
 from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; a page of a hundred comments of 64 KiB fits."""
+
+MOST_REDIRECTS = 3
+"""From a forge to the store of its files."""
+
+T = TypeVar("T")
+Query: TypeAlias = Mapping[str, int | str]
+
+_RATE_LIMITED = (403, 429)
 
 _HINTS = {
     401: "Check the token in the job's environment.",
@@ -42,51 +58,108 @@ class Answer:
 class ForgeClient:
     """Sends requests to one forge. Use it in a `with` block."""
 
-    def __init__(self, options: ApiOptions, patience: RetryTiming | None = None) -> None:
+    def __init__(
+        self, options: ApiOptions, patience: RetryTiming | None = None, *, token_header: str = "Authorization"
+    ) -> None:
+        """Send the token in `token_header`; one that is not `Authorization` takes it bare."""
         self._options = options
+        sent = headers(options)
+        if token_header != "Authorization":
+            sent[token_header] = sent.pop("Authorization").removeprefix("Bearer ")
         self._retries = Retries(patience or RetryTiming(time.sleep, random.random))
         self._client = httpx.Client(
-            headers={**headers(options), "Accept": "application/json"},
+            headers={**sent, "Accept": "application/json"},
             verify=tls_context(options),
             timeout=options.timeout_seconds,
             follow_redirects=False,
             trust_env=False,
         )
+        self._bare = httpx.Client(
+            headers={"User-Agent": USER_AGENT},
+            verify=tls_context(options),
+            timeout=options.timeout_seconds,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        """For the store of a forge's files: knows no token."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+        self._bare.close()
 
-    def get(self, path: str, query: Mapping[str, int] | None = None) -> Answer:
-        """Read, trying again where that may help. Raises Refused, BadResponse."""
+    def get(self, path: str, query: Query | None = None) -> Answer:
+        """Read JSON, trying again if that may help. Raises Refused, BadResponse."""
+        return self._patiently(lambda: self._send("GET", path, query=query))
+
+    def download(self, path: str, most_bytes: int, query: Query | None = None) -> bytes:
+        """Return a file, also one that the forge keeps elsewhere. Raises Refused, BadResponse."""
+        return self._patiently(lambda: self._download(path, most_bytes, query))
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
         failed: ApiError
         try:
-            return self._retries.run(lambda: self._send("GET", path, query=query))
+            return self._retries.run(attempt)
         except TransientError as error:
             failed = error.error
         raise failed
 
     def write(self, method: str, path: str, body: Mapping[str, str]) -> Answer:
-        """Send once, whatever happens. Raises Refused, BadResponse."""
-        failed: ApiError
-        try:
-            return self._send(method, path, body=body)
-        except TransientError as error:
-            failed = error.error
-        raise failed
+        """Send once; again only if the forge says that it did nothing because of its rate limit.
+
+        Raises Refused, BadResponse.
+        """
+
+        def attempt() -> Answer:
+            failed: ApiError
+            try:
+                return self._send(method, path, body=body)
+            except TransientError as error:
+                if error.error.status in _RATE_LIMITED:
+                    raise
+                failed = error.error
+            raise failed
+
+        return self._patiently(attempt)
 
     def _send(
-        self, method: str, path: str, *, query: Mapping[str, int] | None = None, body: Mapping[str, str] | None = None
+        self, method: str, path: str, *, query: Query | None = None, body: Mapping[str, str] | None = None
     ) -> Answer:
         where = f"{method} {path}"
         url = checked_url(self._options, path, query)
+        return self._exchange(where, method, url, body, lambda response: self._read(where, response))
+
+    def _download(self, path: str, most_bytes: int, query: Query | None) -> bytes:
+        where = f"GET {path}"
+        url, bare = checked_url(self._options, path, query), False
+        for _ in range(1 + MOST_REDIRECTS):
+            found = self._exchange(
+                where, "GET", url, None, lambda response: self._file(where, response, most_bytes), bare=bare
+            )
+            if isinstance(found, bytes):
+                return found
+            url, bare = self._elsewhere(where, url.join(found)), True
+        raise BadResponse(f"{where}: it is redirected more than {MOST_REDIRECTS} times")
+
+    def _exchange(
+        self,
+        where: str,
+        method: str,
+        url: httpx.URL,
+        body: Mapping[str, str] | None,
+        read: Callable[[httpx.Response], T],
+        *,
+        bare: bool = False,
+    ) -> T:
+        """Send one request and return what `read` makes of the answer; a `bare` one goes without the token."""
         # Raised after the `except` blocks are left: chained to httpx's, it would carry the request with the token.
         failure: Exception
+        client = self._bare if bare else self._client
         try:
-            with self._client.stream(method, url, json=body) as response:
-                return self._read(where, response)
+            with client.stream(method, url, json=body) as response:
+                return read(response)
         except (ApiError, TransientError) as error:
             failure = error
         except httpx.TransportError as error:
@@ -95,15 +168,16 @@ class ForgeClient:
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
         raise failure
 
+    def _elsewhere(self, where: str, url: httpx.URL) -> httpx.URL:
+        """Return where a file is kept; plain http only if the forge itself is asked that way."""
+        if url.scheme != "https" and not (url.scheme == "http" and not self._options.is_encrypted):
+            raise BadResponse(f"{where}: it is redirected to an address that is not https")
+        return url.copy_with(userinfo=b"", fragment=None)
+
     def _read(self, where: str, response: httpx.Response) -> Answer:
-        status = response.status_code
-        content = bytearray()
-        for chunk in response.iter_bytes():
-            content += chunk
-            if len(content) > LARGEST_ANSWER:
-                raise BadResponse(f"{where}: the answer is larger than {LARGEST_ANSWER:,} bytes")
-        if not 200 <= status < 300:
-            raise self._failed(where, response, bytes(content))
+        content = self._content(where, response, LARGEST_ANSWER)
+        if not 200 <= response.status_code < 300:
+            raise self._failed(where, response, content)
         try:
             parsed = json.loads(content) if content else None
         except (ValueError, RecursionError):
@@ -113,22 +187,62 @@ class ForgeClient:
         linked = 'rel="next"' in response.headers.get("Link", "")
         return Answer(parsed, linked or bool(response.headers.get("X-Next-Page")))
 
+    def _file(self, where: str, response: httpx.Response, most_bytes: int) -> bytes | str:
+        """Return a file's content, or where else it is."""
+        if response.status_code in (301, 302, 303, 307, 308) and "Location" in response.headers:
+            return str(response.headers["Location"])
+        content = self._content(where, response, most_bytes)
+        if response.status_code != 200:
+            raise self._failed(where, response, content[:LARGEST_ANSWER])
+        return content
+
+    def _content(self, where: str, response: httpx.Response, most_bytes: int) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > most_bytes:
+                raise BadResponse(f"{where}: the answer is larger than {most_bytes:,} bytes")
+        return bytes(content)
+
     def _failed(self, where: str, response: httpx.Response, content: bytes) -> Exception:
         status = response.status_code
         said = spoken(_message(content), self._options.token)
         text = f"{where}: {status}" + (f" ({said})" if said else "")
-        if 400 <= status < 500 and status != 429:
+        wait = _asked_to_wait(response)
+        if 400 <= status < 500 and status != 429 and (status != 403 or wait is None):
             return Refused(text, hint=_HINTS.get(status, ""), status=status)
         error = BadResponse(text, status=status)
-        if status == 429 or status >= 500:
-            return TransientError(error, retry_after=response.headers.get("Retry-After"))
+        if status in _RATE_LIMITED or status >= 500:
+            return TransientError(error, retry_after=wait)
         return error
 
 
+def _asked_to_wait(response: httpx.Response) -> str | None:
+    """Return for how long a forge wants to be left alone. GitHub limits rates with 403 as well as with 429."""
+    after: str | None = response.headers.get("Retry-After")
+    if after is None and response.status_code == 403 and response.headers.get("X-RateLimit-Remaining") == "0":
+        reset = response.headers.get("X-RateLimit-Reset", "")
+        date = parsedate_to_datetime(response.headers["Date"]).timestamp() if "Date" in response.headers else None
+        if reset.isascii() and reset.isdigit() and date is not None:
+            return str(max(0, round(int(reset) - date)))
+    return after
+
+
 def _message(content: bytes) -> str:
+    """Return the words of a refusal: GitHub's `message`; GitLab's `message`, a text or lists by field, or `error`."""
     try:
         shown = json.loads(content)
     except (ValueError, RecursionError):
         return ""
-    message = shown.get("message") if isinstance(shown, dict) else None
-    return message if isinstance(message, str) else ""
+    if not isinstance(shown, dict):
+        return ""
+    message = shown.get("message", shown.get("error"))
+    if isinstance(message, dict):
+        return "; ".join(f"{field}: {_listed(said)}" for field, said in message.items())
+    described = shown.get("error_description")
+    return _listed(message) + (f": {described}" if isinstance(described, str) else "")
+
+
+def _listed(said: Any) -> str:
+    parts = said if isinstance(said, list) else [said]
+    return ", ".join(part for part in parts if isinstance(part, str))

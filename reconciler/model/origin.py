@@ -12,6 +12,19 @@ class GitState:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """The pull or merge request that a plan was made for, as the CI tells it."""
+
+    repository: str
+    """`owner/name`, or the number of a GitLab project."""
+    number: int
+    head: str
+    """Its last commit."""
+    base: str
+    """The branch that it is to be merged into."""
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where and when a plan was made: everything in the file that is not the plan itself."""
 
@@ -21,6 +34,8 @@ class Origin:
     base_url: str
     git: GitState | None = None
     """None outside a git work tree."""
+    review: Review | None = None
+    """None outside a pipeline of a pull or merge request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,11 @@ LARGEST_FILE = 64 * 1024**2
 def read_plan_document(path: Path) -> Any:
     """Return the JSON of a plan file that is what its `plan_id` says. Raises StalePlan for any other, OSError."""
     with path.open("rb") as file:
-        data = file.read(LARGEST_FILE + 1)
+        return plan_content(file.read(LARGEST_FILE + 1))
+
+
+def plan_content(data: bytes) -> Any:
+    """Return the JSON of a plan file's bytes, checked like `read_plan_document`. Raises StalePlan."""
     if len(data) > LARGEST_FILE:
         message = f"the plan file is not understood: it is larger than {LARGEST_FILE // 1024**2} MiB"
         raise StalePlan(message, hint="Plan a part of the manifests at a time (--target).")

@@ -44,7 +44,7 @@ from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.rescue import Witness
 from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
 from reconciler.planning.status import DriftReport, Status, status_of
-from reconciler.settings.provenance import actor, git_state
+from reconciler.settings.provenance import actor, git_state, review
 from reconciler.settings.revision import read_revision
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.spending.limits_check import check_limits, effective_limits
@@ -177,7 +177,7 @@ class Session:
         """
         targets, settings = self.load(paths, target=target, exclude=exclude), self.settings
         base = None if against is None else read_revision(against, settings, targets.named)
-        made, taken = origin(settings), None
+        made, taken = replace(origin(settings), review=review(self._environment)), None
         if live_snapshot is not None:
             kept = snapshots.read_snapshot(Path(live_snapshot), self._environment)
             asked = find_all(targets, base, settings, SnapshotLister(kept))

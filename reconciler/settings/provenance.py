@@ -1,13 +1,19 @@
 """Who runs the program and at which commit, read from git and the CI's environment."""
 
 import getpass
+import json
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.model.attempt import Actor
-from reconciler.model.origin import GitState
+from reconciler.model.origin import GitState, Review
 from reconciler.settings.git_commit import run_git
+
+_PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(?:merge|head)")
+_LARGEST_EVENT = 32 * 1024**2
+"""Bytes of the file that GitHub describes an event in."""
 
 
 def is_ci(environment: Mapping[str, str]) -> bool:
@@ -36,6 +42,37 @@ def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
         run = environment.get("BUILD_URL") or environment.get("CI_BUILD_URL") or environment.get("BUILD_ID")
         return Actor(_user(), run, sha)
     return Actor(_user(), None, sha)
+
+
+def review(environment: Mapping[str, str]) -> Review | None:
+    """Return the pull or merge request whose pipeline this is, from what the CI tells; None elsewhere.
+
+    GitHub names its last commit only in the event's own file, and its commit is a merge with the base.
+    """
+    if environment.get("GITHUB_EVENT_NAME") == "pull_request":
+        number = _PULL_REF.fullmatch(environment.get("GITHUB_REF", ""))
+        head = _pull_head(environment.get("GITHUB_EVENT_PATH", ""))
+        found = (environment.get("GITHUB_REPOSITORY"), number and number[1], head, environment.get("GITHUB_BASE_REF"))
+    else:
+        head = environment.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or environment.get("CI_COMMIT_SHA")
+        number_text, base = (
+            environment.get("CI_MERGE_REQUEST_IID"),
+            environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+        )
+        found = (environment.get("CI_PROJECT_ID"), number_text, head, base)
+    repository, number_, commit, branch = found
+    if not (repository and number_ and commit and branch and number_.isascii() and number_.isdigit()):
+        return None
+    return Review(repository, int(number_), commit, branch)
+
+
+def _pull_head(event_file: str) -> str | None:
+    try:
+        with Path(event_file).open("rb") as file:
+            event = json.loads(file.read(_LARGEST_EVENT))
+        return str(event["pull_request"]["head"]["sha"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _user() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 import httpx
 
@@ -92,7 +93,7 @@ def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> h
     base = httpx.URL(options.base_url)
     url = httpx.URL(options.base_url + path, params=dict(query) if query else None)
     same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
-    if not same or url.userinfo or url.path != base.path.rstrip("/") + path:
+    if not same or url.userinfo or url.path != base.path.rstrip("/") + unquote(path):
         raise Refused("the path leads away from the API, so nothing was sent", hint="Report this as a bug.")
     return url
 

@@ -1,0 +1,233 @@
+"""What GitHub tells of a push: the pull requests that it merged, and the plan files that their workflow runs left.
+
+Source: GitHub's REST API reference, version 2022-11-28. A run's own `pull_requests` are not used: they list open pull
+requests alone, and a merged one is open no more.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from reconciler.errors import BadResponse, Refused, SettingsError
+from reconciler.forge.comments import pages
+from reconciler.forge.http import ForgeClient
+from reconciler.forge.merged_changes import (
+    LARGEST_PLAN,
+    LARGEST_SNAPSHOT,
+    MOST_COMMITS,
+    Candidate,
+    MergedChange,
+    Push,
+    field,
+    moment,
+)
+
+PLAN_WORKFLOW = "plan.yml"
+SNAPSHOT_EVENTS = ("push", "schedule", "workflow_dispatch")
+_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_REPOSITORY = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
+
+
+class GitHubRuns:
+    """`ChangeHost` over GitHub's REST API."""
+
+    def __init__(self, client: ForgeClient, repository: str) -> None:
+        """Take `owner/name`. Raises SettingsError."""
+        if not _REPOSITORY.fullmatch(repository):
+            raise SettingsError("the repository must be written as owner/name", hint="Give one with --repository.")
+        self._client = client
+        self._name = repository
+        self._path = f"/repos/{repository}"
+        self._about: Mapping[str, Any] | None = None
+
+    def merged_changes(self, push: Push, *, needs_review: bool) -> Iterator[MergedChange]:
+        """Yield the pull requests that a push merged into the default branch, oldest first."""
+        commits = self._commits(push)
+        base, seen = self._default_branch(), set()
+        required = needs_review or self._requires_review(base)
+        for commit in commits:
+            path = f"{self._path}/commits/{commit}/pulls"
+            for pull in pages(self._client, path):
+                found = _merged(pull, path, base, commits)
+                if found is None or found[0] in seen:
+                    continue
+                number, head, merged_at = found
+                seen.add(number)
+                yield MergedChange(number, self._name, head, base, merged_at, self._reviewed_at(number, head), required)
+
+    def plans(self, change: MergedChange, name: str) -> Iterator[Candidate]:
+        """Yield the plan files of a pull request's last commit, newest first."""
+        path = f"{self._path}/actions/workflows/{PLAN_WORKFLOW}/runs"
+        query = {"event": "pull_request", "head_sha": change.head}
+        for run in pages(self._client, path, "workflow_runs", query):
+            why_not = _run_problem(run, self._id(), ("pull_request",), (PLAN_WORKFLOW,))
+            if not why_not and run["head_sha"] != change.head:
+                why_not = "it ran for another commit"
+            yield from self._files(run, f"reconciler-plan-{name}", "plan.json", LARGEST_PLAN, why_not)
+
+    def snapshots(self, name: str) -> Iterator[Candidate]:
+        """Yield the snapshots that the default branch's workflows left, newest first."""
+        base, artifact = self._default_branch(), f"reconciler-snapshot-{name}"
+        for kept in pages(self._client, f"{self._path}/actions/artifacts", "artifacts", {"name": artifact}):
+            made_by = field(kept, "workflow_run", self._path)
+            run_id = int(field(made_by, "id", self._path))
+            run = self._client.get(f"{self._path}/actions/runs/{run_id}").content
+            why_not = _run_problem(run, self._id(), SNAPSHOT_EVENTS, ("apply.yml", "refresh.yml"))
+            if not why_not and not (run["head_branch"] == base and self._is_on(base, str(run["head_sha"]))):
+                why_not = f"it did not run on the branch {base}"
+            yield self._candidate(kept, run, "live.snapshot", LARGEST_SNAPSHOT, why_not)
+
+    def _files(
+        self, run: Mapping[str, Any], artifact: str, file: str, most_bytes: int, why_not: str
+    ) -> Iterator[Candidate]:
+        """Yield what each attempt of a run left under a name, newest first."""
+        path = f"{self._path}/actions/runs/{int(run['id'])}"
+        kept = sorted(
+            pages(self._client, f"{path}/artifacts", "artifacts", {"name": artifact}),
+            key=lambda each: str(field(each, "created_at", path)),
+            reverse=True,
+        )
+        attempts = [] if why_not or not kept else self._attempts(path, run)
+        for each in kept:
+            if field(each, "name", path) != artifact:
+                continue
+            yield self._candidate(each, run, file, most_bytes, why_not or _attempt_problem(each, attempts, path))
+
+    def _attempts(self, path: str, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Return a run's attempts, newest first: each starts anew, and any of them may have failed."""
+        count = int(run.get("run_attempt") or 1)
+        return [run] + [self._client.get(f"{path}/attempts/{number}").content for number in range(count - 1, 0, -1)]
+
+    def _candidate(
+        self, kept: Mapping[str, Any], run: Mapping[str, Any], file: str, most_bytes: int, why_not: str
+    ) -> Candidate:
+        path = f"{self._path}/actions/artifacts/{int(field(kept, 'id', self._path))}/zip"
+        if not why_not and kept.get("expired"):
+            why_not = "it has expired"
+
+        def download() -> bytes:
+            packed = self._client.download(path, most_bytes)
+            named = str(kept.get("digest") or "")
+            if named.startswith("sha256:") and named != f"sha256:{sha256(packed).hexdigest()}":
+                raise BadResponse(f"GET {path}: the file is not the one that its digest names")
+            return _unzipped(packed, file, most_bytes, path)
+
+        made_by = f"run {int(run['id'])}, attempt {int(run.get('run_attempt') or 1)}"
+        return Candidate(made_by, moment(field(kept, "created_at", path), path), why_not, download)
+
+    def _commits(self, push: Push) -> list[str]:
+        """Return the commits that a push added to its branch itself, oldest first: first parents alone."""
+        for sha in (push.after, push.before) if push.has_before else (push.after,):
+            if not _SHA.fullmatch(sha):
+                raise SettingsError("a push goes from one commit's id to another's", hint="Give them whole.")
+        if not push.has_before:
+            return [push.after]
+        path = f"{self._path}/compare/{push.before}...{push.after}"
+        parents = {
+            str(each["sha"]): [str(parent["sha"]) for parent in each["parents"]]
+            for each in pages(self._client, path, "commits", most=MOST_COMMITS)
+        }
+        found, at = [], push.after
+        while at in parents:
+            found.append(at)
+            at = (parents[at] or [""])[0]
+        return found[::-1] or [push.after]
+
+    def _requires_review(self, branch: str) -> bool:
+        """Tell whether a ruleset asks for approving reviews. Classic protection tells that to administrators alone."""
+        try:
+            rules = list(pages(self._client, f"{self._path}/rules/branches/{branch}"))
+        except Refused as error:
+            if error.status not in (403, 404):
+                raise
+            return False
+        counts = [
+            each.get("parameters", {}).get("required_approving_review_count", 0)
+            for each in rules
+            if isinstance(each, dict) and each.get("type") == "pull_request"
+        ]
+        return any(isinstance(count, int) and count > 0 for count in counts)
+
+    def _reviewed_at(self, number: int, head: str) -> datetime | None:
+        """Return when the last approving review of a commit was given."""
+        path = f"{self._path}/pulls/{number}/reviews"
+        given = [
+            moment(each["submitted_at"], path)
+            for each in pages(self._client, path)
+            if each.get("state") == "APPROVED" and each.get("commit_id") == head and each.get("submitted_at")
+        ]
+        return max(given, default=None)
+
+    def _is_on(self, branch: str, sha: str) -> bool:
+        """Tell whether a commit is part of a branch: a tag may carry the branch's name."""
+        if not _SHA.fullmatch(sha):
+            return False
+        compared = self._client.get(f"{self._path}/compare/{sha}...refs/heads/{branch}", {"per_page": 1}).content
+        return field(compared, "status", self._path) in ("ahead", "identical")
+
+    def _default_branch(self) -> str:
+        return str(field(self._repository(), "default_branch", self._path))
+
+    def _id(self) -> int:
+        return int(field(self._repository(), "id", self._path))
+
+    def _repository(self) -> Mapping[str, Any]:
+        if self._about is None:
+            self._about = self._client.get(self._path).content
+        return self._about or {}
+
+
+def _merged(pull: Any, path: str, base: str, commits: list[str]) -> tuple[int, str, datetime] | None:
+    """Return number, last commit and time of a pull request that one of these commits merged into the base."""
+    try:
+        if not pull["merged_at"] or pull["merge_commit_sha"] not in commits or pull["base"]["ref"] != base:
+            return None
+        return int(pull["number"]), str(pull["head"]["sha"]), moment(pull["merged_at"], path)
+    except (KeyError, TypeError, ValueError):
+        raise BadResponse(f"GET {path}: a pull request answered in a shape we do not know") from None
+
+
+def _run_problem(run: Any, repository: int, events: tuple[str, ...], workflows: tuple[str, ...]) -> str:
+    """Say why a run's files do not count; empty if they may."""
+    try:
+        workflow = str(run["path"]).partition("@")[0]
+        if workflow not in [f".github/workflows/{name}" for name in workflows]:
+            return "another workflow made it"
+        if run["event"] not in events:
+            return f"its event is {run['event']}"
+        if run["head_repository"]["id"] != repository or run["repository"]["id"] != repository:
+            return "it ran for a fork"
+    except (KeyError, TypeError):
+        raise BadResponse("a workflow run answered in a shape we do not know") from None
+    return ""
+
+
+def _attempt_problem(kept: Mapping[str, Any], attempts: list[Mapping[str, Any]], path: str) -> str:
+    """Say why the attempt that left a file does not count: only one that succeeded approves."""
+    made_at = moment(field(kept, "created_at", path), path)
+    for attempt in attempts:
+        if made_at >= moment(field(attempt, "run_started_at", path), path):
+            conclusion = attempt.get("conclusion")
+            return "" if conclusion == "success" else f"its run ended as {conclusion or 'nothing yet'}"
+    return "no attempt of its run made it"
+
+
+def _unzipped(packed: bytes, file: str, most_bytes: int, path: str) -> bytes:
+    """Return the one file of an artifact."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            (entry,) = archive.infolist()
+            if entry.filename != file:
+                raise BadResponse(f"GET {path}: the artifact holds no {file}")
+            with archive.open(entry) as content:
+                data = content.read(most_bytes + 1)
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError, EOFError):
+        raise BadResponse(f"GET {path}: the artifact is not a zip file with one file in it") from None
+    if len(data) > most_bytes:
+        raise BadResponse(f"GET {path}: the file is larger than {most_bytes:,} bytes")
+    return data

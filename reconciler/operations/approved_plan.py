@@ -1,0 +1,128 @@
+"""Which plan was approved for a push: the rules that every plan file of a pipeline must pass before it is applied.
+
+A forge tells what was merged and what pipelines left; nothing that it tells is believed about a plan's content. That is
+read from the file, whose id is a digest of it, and must say that it was made for that very change.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler.errors import ReconcilerError, StalePlan
+from reconciler.forge.merged_changes import Candidate, ChangeHost, MergedChange, Push
+from reconciler.operations.read_plan import plan_content
+from reconciler.text.sanitize import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedPlan:
+    """A plan file that may be applied for a merged change."""
+
+    number: int
+    """Of the pull or merge request."""
+    made_by: str
+    """The run or job that left it."""
+    content: Any
+    data: bytes
+    """The file as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A change or file that does not count, and why."""
+
+    number: int
+    made_by: str
+    """Empty: the change itself has none."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedPlans:
+    """What a push approved."""
+
+    changes: tuple[MergedChange, ...]
+    plans: tuple[ApprovedPlan, ...]
+    """In the order of the merges."""
+    passed_over: tuple[PassedOver, ...]
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The merged changes without a plan that counts."""
+        found = {plan.number for plan in self.plans}
+        return tuple(change.number for change in self.changes if change.number not in found)
+
+
+def approved_plans(host: ChangeHost, push: Push, name: str, *, needs_review: bool) -> ApprovedPlans:
+    """Return the plan that was approved for each change that a push merged. Raises Refused, BadResponse."""
+    plans: list[ApprovedPlan] = []
+    passed_over: list[PassedOver] = []
+    changes = tuple(host.merged_changes(push, needs_review=needs_review))
+    for change in changes:
+        if change.approved_at is None:
+            passed_over.append(PassedOver(change.number, "", "its last commit has no approving review"))
+            continue
+        for candidate in host.plans(change, name):
+            why, content, data = _judged(candidate, change, change.approved_at)
+            if not why:
+                plans.append(ApprovedPlan(change.number, candidate.made_by, content, data))
+                break
+            passed_over.append(PassedOver(change.number, candidate.made_by, why))
+    return ApprovedPlans(changes, tuple(plans), tuple(passed_over))
+
+
+def newest_snapshot(host: ChangeHost, name: str) -> tuple[bytes | None, tuple[PassedOver, ...]]:
+    """Return the newest snapshot of the live tables that the default branch left, and what was passed over."""
+    passed_over: list[PassedOver] = []
+    for candidate in _newest_first(host.snapshots(name)):
+        if not candidate.why_not:
+            try:
+                return candidate.download(), tuple(passed_over)
+            except ReconcilerError as error:
+                passed_over.append(PassedOver(0, candidate.made_by, error.message))
+        else:
+            passed_over.append(PassedOver(0, candidate.made_by, candidate.why_not))
+    return None, tuple(passed_over)
+
+
+def _newest_first(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda each: each.made_at, reverse=True)
+
+
+def _judged(candidate: Candidate, change: MergedChange, approved_at: datetime) -> tuple[str, Any, bytes]:
+    """Return why a plan file does not count, or an empty text with its content."""
+    if candidate.why_not:
+        return candidate.why_not, None, b""
+    if candidate.made_at > approved_at:
+        approval = "the last approving review" if change.needs_review else "the merge"
+        return f"it is newer than {approval}", None, b""
+    try:
+        data = candidate.download()
+        content = plan_content(data)
+    except (ReconcilerError, StalePlan) as error:
+        return error.message, None, b""
+    return _content_problem(content, change, approved_at), content, data
+
+
+def _content_problem(content: Any, change: MergedChange, approved_at: datetime) -> str:
+    """Say why a plan's content is no approval of a change; empty if it is one."""
+    made_for = content.get("review")
+    if made_for is None:
+        return "it does not say which change it was made for"
+    expected = {
+        "repository": change.repository,
+        "number": change.number,
+        "head": change.head,
+        "base": change.base,
+    }
+    for key, value in expected.items():
+        if made_for[key] != value:
+            return f"it was made for another {key}: {one_line(str(made_for[key]), 100)}"
+    if content["errored"]:
+        return "it has errors"
+    if content["violations"]:
+        return "it passes a limit"
+    if datetime.fromisoformat(content["created_at"]) > approved_at:
+        return "it says that it was made after it was approved"
+    return ""
