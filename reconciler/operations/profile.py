@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.client import ReadCost
-from reconciler.model.attempt import Actor, Ended, Ending, Receipt, Ticket
+from reconciler.model.attempt import Ending, Intent, Receipt, Ticket
 from reconciler.model.plan import Call, Plan
 from reconciler.spending.protocol import Journal, Runner
 from reconciler.version import __version__
@@ -91,19 +91,10 @@ class TimedJournal:
         self._journal = journal
         self._profile = profile
 
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        ended: Ended | None = None,
-    ) -> Ticket:
+    def begin(self, intent: Intent) -> Ticket:
         """As `apply.Journal.begin`."""
         with self._profile.phase(Phase.LEDGER):
-            return self._journal.begin(call, plan_id=plan_id, actor=actor, labels=labels, version=version, ended=ended)
+            return self._journal.begin(intent)
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """As `apply.Journal.end`."""

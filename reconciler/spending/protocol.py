@@ -9,7 +9,7 @@ what one that was killed before any outcome leaves, an open intent. Every other 
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
-from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Receipt, Stop, StopCause, Ticket
+from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Stop, StopCause, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 
@@ -51,19 +51,9 @@ class Runner(Protocol):
 class Journal(Protocol):
     """Remembers calls durably. `ledger` implements it."""
 
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        ended: Ended | None = None,
-    ) -> Ticket:
-        """Record the intent, durable on return, if the table's version is still `version`.
+    def begin(self, intent: Intent) -> Ticket:
+        """Record the intent, durable on return, if the table's version is still the intent's.
 
-        `ended` is how the table's call before this one ended: recorded in the same transaction, so both or neither.
         Raises Leased when the version moved (another apply began a call for the table), LedgerError when it cannot be
         written.
         """
@@ -210,14 +200,9 @@ class SpendProtocol:
     def _attempt(self, call: Call) -> Ending:
         started = self._pace.clock()  # R1
         _, ended = self._kept.get(call.table_id, (None, None))
-        ticket = self._journal.begin(  # R2, R6
-            call,
-            plan_id=self._plan_id,
-            actor=self._actor,
-            labels=self._labels[call.manifest],
-            version=self._versions[call.table_id],
-            ended=ended,
-        )
+        labels, version = self._labels[call.manifest], self._versions[call.table_id]
+        intent = Intent(call, self._plan_id, self._actor, labels, version, ended)
+        ticket = self._journal.begin(intent)  # R2, R6
         self._kept.pop(call.table_id, None)
         self._versions[call.table_id] = ticket.table_version
         waited = self._pace.clock() - started

@@ -30,7 +30,7 @@ from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
-from reconciler.model.attempt import Actor, Ending, Receipt, Ticket
+from reconciler.model.attempt import Actor, Ending, Intent, Receipt, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.limits import Limit
 from reconciler.model.origin import Origin
@@ -116,9 +116,9 @@ class Mortal(Ledger):
             raise Killed
         return write()
 
-    def begin(self, call: Call, **more: Any) -> Ticket:
+    def begin(self, intent: Intent, **more: Any) -> Ticket:
         """Record an intent, if it lives."""
-        ticket: Ticket = self._live(lambda: super(Mortal, self).begin(call, **more))
+        ticket: Ticket = self._live(lambda: super(Mortal, self).begin(intent, **more))
         return ticket
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
