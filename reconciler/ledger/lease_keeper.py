@@ -17,7 +17,7 @@ RETRY_SECONDS = 2.0
 
 
 class LeaseKeeper:
-    """The leases of one apply; implements `apply.Journal` so that every intent is written under its table's lease."""
+    """The leases of one apply: every intent is written under its table's lease."""
 
     def __init__(
         self,

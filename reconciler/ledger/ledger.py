@@ -55,7 +55,7 @@ def open_ledger(
 
 
 class Ledger:
-    """The memory of what was paid for. Usable from several threads; implements `apply.Journal`.
+    """The memory of what was paid for. Usable from several threads.
 
     An SQLite ledger that does not exist reads as empty and is created by the first write; a PostgreSQL one is created
     by `initialise`. Every method may raise a LedgerError: Corrupt, TooNew, Unwritable where a write failed.

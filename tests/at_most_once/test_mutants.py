@@ -25,18 +25,18 @@ class Mutant:
 BEGIN = """\
         labels, version = self._labels[call.manifest], self._versions[call.table_id]
         intent = Intent(call, self._plan_id, self._actor, labels, version, ended)
-        ticket = self._journal.begin(intent)  # R2, R6
+        ticket = self._effects.begin(intent)  # R2, R6
         self._kept.pop(call.table_id, None)
         self._versions[call.table_id] = ticket.table_version
 """
 POST = """\
-        if waited < self._pace.send_within_seconds:  # R3
-            ending = self._post(call, ticket, started + self._pace.send_within_seconds)
+        if waited < self._timing.send_within_seconds:  # R3
+            ending = self._post(call, ticket, started + self._timing.send_within_seconds)
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
 """
-SENDS_FIRST = "        ending = self._post(call, Ticket(call.id, 1, 1), self._pace.clock())\n"
-STARTED = "        started = self._pace.clock()  # R1\n"
+SENDS_FIRST = "        ending = self._post(call, Ticket(call.id, 1, 1), self._timing.clock())\n"
+STARTED = "        started = self._timing.clock()  # R1\n"
 JUDGED = """\
     if call.mode is not Mode.NEW or call.age_seconds < quiet_seconds or not snapshot.is_finished:
         return None
@@ -67,7 +67,7 @@ MUTANTS = [
             (
                 "spending/protocol",
                 BEGIN,
-                "        ending = self._post(call, Ticket(call.id, 1, 1), self._pace.clock())\n" + BEGIN,
+                "        ending = self._post(call, Ticket(call.id, 1, 1), self._timing.clock())\n" + BEGIN,
             ),
             ("spending/protocol", POST, ""),
         ),
@@ -75,7 +75,7 @@ MUTANTS = [
     Mutant(
         "R3: the call is sent however late it is",
         "test_r3_the_post_starts_within_d",
-        (("spending/protocol", "if waited < self._pace.send_within_seconds:  # R3", "if True:"),),
+        (("spending/protocol", "if waited < self._timing.send_within_seconds:  # R3", "if True:"),),
     ),
     Mutant(
         "R3: what time was lost before the call began is forgotten",

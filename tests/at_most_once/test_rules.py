@@ -15,7 +15,7 @@ import pytest
 from reconciler.client import SpendClient
 from reconciler.documents import plan_file, saved_plan
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
-from reconciler.ledger import Lease, Ledger
+from reconciler.ledger import Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket
 from reconciler.model.history import CallState
@@ -24,7 +24,7 @@ from reconciler.model.plan import Call, Plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.protocol import SendTiming, SpendProtocol
+from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
 from tests.at_most_once.driver import code_of
 from tests.at_most_once.rival_applies import (
     ALL,
@@ -76,40 +76,23 @@ def an_intent(call: Call, version: int) -> Intent:
     return Intent(call, "sha256:plan", WHO, {}, version)
 
 
-class Stalling:
-    """A journal of a process that is stopped once, in `begin`, right after the intent has become durable."""
-
-    def __init__(self, ledger: Ledger, lease: Lease, meanwhile: Callable[[], None]) -> None:
-        self._ledger = ledger
-        self._lease = lease
-        self._meanwhile = meanwhile
-
-    def begin(self, intent: Intent) -> Ticket:
-        """Record the intent; then the world goes on without this process."""
-        ticket = self._ledger.begin(intent, lease=self._lease)
-        self._meanwhile()
-        return ticket
-
-    def end(self, ticket: Ticket, ending: Ending) -> None:
-        """Record the ending."""
-        self._ledger.end(ticket, ending)
-
-
 def drive(
     party: Party, plan: Plan, stage: Stage, clock: Callable[[], float], meanwhile: Callable[[], None]
 ) -> list[CallResult]:
-    """Send a plan's calls as an apply does, with a stall of the test's own; `clock` is how much it has cost so far."""
+    """Send a plan's calls as an apply does, but be stopped once an intent is durable, while `meanwhile` happens.
+
+    `clock` says how long that was.
+    """
     (lease,) = party.ledger.acquire([ACCOUNTS], owner="sleeper", actor=WHO, seconds=LEASE)
-    apply = SpendProtocol(
-        plan,
-        SpendClient(party.options),
-        Stalling(party.ledger, lease, meanwhile),
-        SendTiming(D, lambda: elapsed() + clock(), lambda _attempt: None),
-        plan_id="sha256:plan",
-        actor=WHO,
-        on_unrecorded=lambda _call, _ticket, _ending: None,
-    )
-    return list(apply.run())
+
+    def begin(intent: Intent) -> Ticket:
+        ticket = party.ledger.begin(intent, lease=lease)
+        meanwhile()
+        return ticket
+
+    effects = Effects(SpendClient(party.options).send, begin, party.ledger.end, lambda *_lost: None)
+    timing = SendTiming(D, lambda: elapsed() + clock(), lambda _attempt: None)
+    return list(SpendProtocol(plan, effects, timing, plan_id="sha256:plan", actor=WHO).run())
 
 
 def test_r1_the_clock_starts_before_the_intent(set_stage: Callable[..., Stage]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import Leased
 from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Ticket
 from reconciler.model.plan import Call, CellCounts, Plan, PlannedTable
-from reconciler.spending.protocol import SendTiming, SpendProtocol
+from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
 
 ACTOR = Actor("ana@laptop")
 Answer = Receipt | BaseException
@@ -114,14 +114,11 @@ class Bench:
         """Return an apply of `calls`, not begun."""
         return SpendProtocol(
             a_plan(calls),
-            self.wire,
-            self.book,
-            SendTiming(2.0, self.log.clock, self.log.pause),
+            Effects(self.wire.send, self.book.begin, self.book.end, lambda *told: self.unrecorded.append(told)),
+            SendTiming(2.0, self.log.clock, self.log.pause, concurrency),
             plan_id="p",
             actor=ACTOR,
-            on_unrecorded=lambda *told: self.unrecorded.append(told),
             interrupted=interrupted,
-            concurrency=concurrency,
         )
 
     def run(self, *calls: Call) -> tuple[SpendProtocol, list[CallResult]]:
