@@ -12,7 +12,16 @@ from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket
 from reconciler.model.history import CallState, PastCall, TableHistory
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
+from reconciler.model.ledger_entries import (
+    EVERY_CALL,
+    CallFilter,
+    CallRecord,
+    EventRecord,
+    Grouping,
+    Lease,
+    Loaded,
+    SpendLine,
+)
 from reconciler.model.plan import Call
 
 Result = TypeVar("Result")
@@ -190,39 +199,9 @@ class Ledger:
         """Return the one call whose id starts so (4 characters at least); the error lists the candidates."""
         return self._store.read(lambda tx: queries.find(tx, id_prefix))
 
-    def calls(
-        self,
-        *,
-        table_id: str | None = None,
-        address: str | None = None,
-        states: Collection[CallState] | None = None,
-        adopted: bool | None = None,
-        label: str | None = None,
-        plan_id: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int | None = None,
-    ) -> list[CallRecord]:
-        """Return calls, the newest attempt first.
-
-        `address` is a manifest's name or `manifest/run`; `adopted` chooses, or leaves out, what was adopted; `label` is
-        `key` or `key=value`; `since` and `until` (exclusive) bound when the last attempt began, in seconds since the
-        epoch.
-        """
-        return self._store.read(
-            lambda tx: queries.listed(
-                tx,
-                table_id=table_id,
-                address=address,
-                states=states,
-                adopted=adopted,
-                label=label,
-                plan_id=plan_id,
-                since=since,
-                until=until,
-                limit=limit,
-            )
-        )
+    def calls(self, wanted: CallFilter = EVERY_CALL) -> list[CallRecord]:
+        """Return calls, the newest attempt first."""
+        return self._store.read(lambda tx: queries.listed(tx, wanted))
 
     def events(self, call_id: str) -> list[EventRecord]:
         """Return everything that happened to a call, oldest first."""

@@ -32,6 +32,7 @@ from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
 from reconciler.model.attempt import Actor, Ending, Intent, Receipt, Ticket
 from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.limits import Limit
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Call, Plan, SkipReason
@@ -364,7 +365,7 @@ class Story(RuleBasedStateMachine):
         What a person runs looks like the call in doubt: under `all` its other cells count as run, as the README says.
         """
         ledger, taken = self.witness.ledger, set()
-        for record in ledger.calls(states=[CallState.ACCEPTED]):
+        for record in ledger.calls(CallFilter(states=[CallState.ACCEPTED])):
             if record.revision == f"r{self.revision}" and any(
                 event.detail.get("landed") for event in ledger.events(record.id)
             ):
