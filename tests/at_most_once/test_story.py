@@ -362,7 +362,7 @@ class Story(RuleBasedStateMachine):
     def taken_for_bought(self) -> set[tuple[str, str]]:
         """Return the cells of this revision's calls that were found to have landed after a person had run one of them.
 
-        What a person runs looks like the call in doubt: under `all` its other cells count as run, as the README says.
+        What a person runs looks like the call in doubt: under `all` its other cells count as run, as the guide says.
         """
         ledger, taken = self.witness.ledger, set()
         for record in ledger.calls(CallFilter(states=[CallState.ACCEPTED])):
