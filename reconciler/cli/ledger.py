@@ -14,6 +14,7 @@ from reconciler.errors import SettingsError
 from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine
 from reconciler.model.attempt import Actor
 from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.plan import Reason
 from reconciler.model.report import ExitCode
 from reconciler.operations.connection import reading_ledger, writing_ledger
@@ -70,7 +71,7 @@ def list_(
     with ledger:
         states = None if state in (None, ADOPTED) else [CallState(state)]
         adopted = None if state is None else state == ADOPTED
-        calls = ledger.calls(states=states, adopted=adopted, address=address, label=label, limit=limit)
+        calls = ledger.calls(CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit))
     console.answer(_json([_call(call) for call in calls]) if form == "json" else calls_text(calls))
     return ExitCode.OK
 

@@ -105,7 +105,7 @@ class _Exchange:
 
 
 class SpendClient:
-    """POSTs run calls, each once; implements `apply.Runner`. Safe to share between threads; holds nothing open."""
+    """POSTs run calls, each once; implements `protocol.Runner`. Safe to share between threads; holds nothing open."""
 
     def __init__(self, options: ApiOptions) -> None:
         self._options = options

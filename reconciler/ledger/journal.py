@@ -4,7 +4,6 @@ Whoever begins an attempt has won three comparisons in one transaction: the leas
 was begun for the table since it planned (version), and nobody else began this attempt of this call (R6 of `spend.md`).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -14,7 +13,7 @@ from reconciler.ledger import call_states, codec, events, leases
 from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
-from reconciler.model.attempt import Actor, Ended, Ending, Settlement, Ticket
+from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
@@ -44,28 +43,18 @@ _IS_AS_FOUND = (
 _CHANGE = update(calls).where(*_IS_AS_FOUND)
 
 
-def begin(
-    tx: Transaction,
-    call: Call,
-    *,
-    plan_id: str,
-    actor: Actor,
-    labels: Mapping[str, str],
-    version: int,
-    lease: Lease | None,
-    ended: Ended | None,
-    token: str,
-) -> Ticket:
+def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -> Ticket:
     """Record the intent of a new attempt, and how one of the same table ended. Raises Leased and LedgerError.
 
     Only the caller knows the attempt by `token`: it can `void` what it was not told of.
     """
+    call, version = intent.call, intent.version
     if sum(block.cells for block in call.covered) != call.cells:
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
-    if ended is not None:
-        complaint = end(tx, ended.ticket, ended.ending)
+    if intent.ended is not None:
+        complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
             raise superseded(complaint)
     table = leases.lock_one(tx, call.table_id)
@@ -76,7 +65,7 @@ def begin(
         raise Leased(
             f"another apply has begun calls for table {call.table_id} since this plan was made", hint="Plan again."
         )
-    values = codec.call_values(call, plan_id, labels) | codec.actor_values(actor)
+    values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor)
     values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
     values |= {"token": token, **moment.values()}
     before = tx.execute(_FIND, {"call_id": call.id}).first()
@@ -88,10 +77,10 @@ def begin(
     _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
     detail = {
         "address": call.address,
-        "plan_id": plan_id,
-        "who": actor.name,
-        "ci_run": actor.ci_run,
-        "git_sha": actor.git_sha,
+        "plan_id": intent.plan_id,
+        "who": intent.actor.name,
+        "ci_run": intent.actor.ci_run,
+        "git_sha": intent.actor.git_sha,
         "cells": call.cells,
         "credits": None if call.credits is None else str(call.credits),
         "table_version": version + 1,

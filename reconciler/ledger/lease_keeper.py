@@ -2,14 +2,13 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Self
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Lease, Ledger
-from reconciler.model.attempt import Actor, Ended, Ending, Ticket
-from reconciler.model.plan import Call
+from reconciler.model.attempt import Actor, Ending, Intent, Ticket
 
 RENEWALS = 4
 """Renewals within one lease: three may fail before it runs out."""
@@ -18,7 +17,7 @@ RETRY_SECONDS = 2.0
 
 
 class LeaseKeeper:
-    """The leases of one apply; implements `apply.Journal` so that every intent is written under its table's lease."""
+    """The leases of one apply: every intent is written under its table's lease."""
 
     def __init__(
         self,
@@ -87,23 +86,11 @@ class LeaseKeeper:
         """Why the leases are gone, or empty while they are held."""
         return self._lost
 
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        ended: Ended | None = None,
-    ) -> Ticket:
+    def begin(self, intent: Intent) -> Ticket:
         """Record an intent under the table's lease. Raises Leased once a lease is lost, LedgerError."""
         if self._lost:
             raise Leased(self._lost, hint="Another apply may be at work: plan again.")
-        lease = self._held[call.table_id]
-        return self._ledger.begin(
-            call, plan_id=plan_id, actor=actor, labels=labels, version=version, lease=lease, ended=ended
-        )
+        return self._ledger.begin(intent, lease=self._held[intent.call.table_id])
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Record an outcome; the truth about an attempt is kept whoever holds the lease by then."""

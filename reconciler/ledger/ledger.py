@@ -1,7 +1,7 @@
 """The handle that the rest of the program holds: every question and every record, one method each."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
@@ -10,9 +10,18 @@ from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.ledger import adoption, events, journal, leases, location, queries, spend_report, transfer
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
-from reconciler.model.attempt import Actor, Ended, Ending, Settlement, Ticket
+from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket
 from reconciler.model.history import CallState, PastCall, TableHistory
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Grouping, Lease, Loaded, SpendLine
+from reconciler.model.ledger_entries import (
+    EVERY_CALL,
+    CallFilter,
+    CallRecord,
+    EventRecord,
+    Grouping,
+    Lease,
+    Loaded,
+    SpendLine,
+)
 from reconciler.model.plan import Call
 
 Result = TypeVar("Result")
@@ -55,7 +64,7 @@ def open_ledger(
 
 
 class Ledger:
-    """The memory of what was paid for. Usable from several threads; implements `apply.Journal`.
+    """The memory of what was paid for. Usable from several threads.
 
     An SQLite ledger that does not exist reads as empty and is created by the first write; a PostgreSQL one is created
     by `initialise`. Every method may raise a LedgerError: Corrupt, TooNew, Unwritable where a write failed.
@@ -98,42 +107,21 @@ class Ledger:
 
     # What apply records.
 
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        lease: Lease | None = None,
-        ended: Ended | None = None,
-    ) -> Ticket:
+    def begin(self, intent: Intent, *, lease: Lease | None = None) -> Ticket:
         """Record the intent of a new attempt, durable on return; and, both or neither, how one before it ended.
 
-        Raises Leased when the table's version is not `version`, when `lease` is no longer the table's, or when another
-        owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for.
+        Raises Leased when the table's version is not the intent's, when `lease` is no longer the table's, or when
+        another owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for.
         """
         token = uuid.uuid4().hex
-
-        def work(tx: Transaction) -> Ticket:
-            return journal.begin(
-                tx,
-                call,
-                plan_id=plan_id,
-                actor=actor,
-                labels=labels,
-                version=version,
-                lease=lease,
-                ended=ended,
-                token=token,
-            )
-
         checking = self._store.answer_seconds / 3
         try:
-            return self._store.write(work, seconds=self._store.answer_seconds - checking)
+            return self._store.write(
+                lambda tx: journal.begin(tx, intent, lease=lease, token=token),
+                seconds=self._store.answer_seconds - checking,
+            )
         except Unwritable as error:
-            self._void(call, token, error, checking)
+            self._void(intent.call, token, error, checking)
             raise
 
     def _void(self, call: Call, token: str, why: Unwritable, seconds: float) -> None:
@@ -211,39 +199,9 @@ class Ledger:
         """Return the one call whose id starts so (4 characters at least); the error lists the candidates."""
         return self._store.read(lambda tx: queries.find(tx, id_prefix))
 
-    def calls(
-        self,
-        *,
-        table_id: str | None = None,
-        address: str | None = None,
-        states: Collection[CallState] | None = None,
-        adopted: bool | None = None,
-        label: str | None = None,
-        plan_id: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int | None = None,
-    ) -> list[CallRecord]:
-        """Return calls, the newest attempt first.
-
-        `address` is a manifest's name or `manifest/run`; `adopted` chooses, or leaves out, what was adopted; `label` is
-        `key` or `key=value`; `since` and `until` (exclusive) bound when the last attempt began, in seconds since the
-        epoch.
-        """
-        return self._store.read(
-            lambda tx: queries.listed(
-                tx,
-                table_id=table_id,
-                address=address,
-                states=states,
-                adopted=adopted,
-                label=label,
-                plan_id=plan_id,
-                since=since,
-                until=until,
-                limit=limit,
-            )
-        )
+    def calls(self, wanted: CallFilter = EVERY_CALL) -> list[CallRecord]:
+        """Return calls, the newest attempt first."""
+        return self._store.read(lambda tx: queries.listed(tx, wanted))
 
     def events(self, call_id: str) -> list[EventRecord]:
         """Return everything that happened to a call, oldest first."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEDGER_ID, calls, meta, tables
 from reconciler.model.history import CallState, PastCall, TableHistory
-from reconciler.model.ledger_entries import CallRecord
+from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.model.plan import Reason
 
 SHORTEST_PREFIX = 4
@@ -79,44 +79,39 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
     )
 
 
-def listed(
-    tx: Transaction,
-    *,
-    table_id: str | None,
-    address: str | None,
-    states: Collection[CallState] | None,
-    adopted: bool | None = None,
-    label: str | None,
-    plan_id: str | None,
-    since: float | None,
-    until: float | None,
-    limit: int | None,
-) -> list[CallRecord]:
+def listed(tx: Transaction, wanted: CallFilter) -> list[CallRecord]:
     """Return calls, the newest attempt first."""
     query = select(*_LISTED).order_by(calls.c.begun_at.desc(), calls.c.table_id, calls.c.table_version.desc())
-    if table_id is not None:
-        query = query.where(calls.c.table_id == table_id)
-    if address is not None:
-        query = query.where((calls.c.address == address) | calls.c.address.startswith(f"{address}/", autoescape=True))
-    if states is not None:
-        query = query.where(calls.c.state.in_([state.value for state in states]))
-    if adopted is not None:
-        query = query.where((calls.c.reason == Reason.ADOPTED.value) == adopted)
-    if plan_id is not None:
-        query = query.where(calls.c.plan_id == plan_id)
-    if since is not None:
-        query = query.where(calls.c.begun_at >= since)
-    if until is not None:
-        query = query.where(calls.c.begun_at < until)
     matching: list[CallRecord] = []
-    if limit is not None and limit <= 0:
+    if wanted.limit is not None and wanted.limit <= 0:
         return matching
-    for record in _records(tx, query):
-        if label is None or has_label(record, label):
+    for record in _records(tx, query.where(*_of_what(wanted), *_from_when(wanted))):
+        if wanted.label is None or has_label(record, wanted.label):
             matching.append(record)
-            if len(matching) == limit:
+            if len(matching) == wanted.limit:
                 break
     return matching
+
+
+def _of_what(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.table_id is not None:
+        yield calls.c.table_id == wanted.table_id
+    if wanted.address is not None:
+        below = calls.c.address.startswith(f"{wanted.address}/", autoescape=True)
+        yield (calls.c.address == wanted.address) | below
+    if wanted.states is not None:
+        yield calls.c.state.in_([state.value for state in wanted.states])
+    if wanted.adopted is not None:
+        yield (calls.c.reason == Reason.ADOPTED.value) == wanted.adopted
+    if wanted.plan_id is not None:
+        yield calls.c.plan_id == wanted.plan_id
+
+
+def _from_when(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.since is not None:
+        yield calls.c.begun_at >= wanted.since
+    if wanted.until is not None:
+        yield calls.c.begun_at < wanted.until
 
 
 def has_label(record: CallRecord, label: str) -> bool:

@@ -10,7 +10,7 @@ from reconciler.errors import SettingsError
 from reconciler.ledger.queries import has_label, listed
 from reconciler.ledger.store import Transaction
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import CallRecord, Grouping, SpendLine
+from reconciler.model.ledger_entries import CallFilter, CallRecord, Grouping, SpendLine
 
 _COUNTED = (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT)
 
@@ -39,17 +39,8 @@ def report(
     """Return a line per group, by its key. Raises SettingsError where `label` does not fit `by`."""
     if label is not None and "=" not in label and by != "label":
         raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")
-    records = listed(
-        tx,
-        table_id=None,
-        address=None,
-        states=_COUNTED,
-        label=label if label is not None and "=" in label else None,
-        plan_id=None,
-        since=since,
-        until=until,
-        limit=None,
-    )
+    selecting = label if label is not None and "=" in label else None
+    records = listed(tx, CallFilter(states=_COUNTED, label=selecting, since=since, until=until))
     paid: defaultdict[str, _Sum] = defaultdict(_Sum)
     doubtful: defaultdict[str, _Sum] = defaultdict(_Sum)
     for record in records:

@@ -1,5 +1,6 @@
 """What became of each call: the nouns that apply, the ledger and the report share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,6 +59,21 @@ class Ended:
 
     ticket: Ticket
     ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An attempt that is about to be made: what the journal writes down before a byte is sent."""
+
+    call: Call
+    plan_id: str
+    actor: Actor
+    labels: Mapping[str, str]
+    """Those of the call's manifest, for the ledger's reports."""
+    version: int
+    """The table's version in the ledger when the call was planned; another one now means another apply has begun."""
+    ended: Ended | None = None
+    """How the table's call before this one ended: recorded in the same transaction, so both or neither."""
 
 
 @dataclass(frozen=True, slots=True)

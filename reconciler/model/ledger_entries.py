@@ -1,6 +1,6 @@
 """What the ledger tells people and `apply`: plain values, no row and no library type among them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -100,6 +100,30 @@ class CallRecord:
     def is_adopted(self) -> bool:
         """No call at all: cells that were done before the ledger knew them, taken as bought at the revision."""
         return self.reason is Reason.ADOPTED
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls of the ledger are asked for: those that meet all that is given."""
+
+    table_id: str | None = None
+    address: str | None = None
+    """A manifest's name, or `manifest/run`."""
+    states: Collection[CallState] | None = None
+    adopted: bool | None = None
+    """Only cells that were taken over, or only what was called."""
+    label: str | None = None
+    """`key`, or `key=value`."""
+    plan_id: str | None = None
+    since: float | None = None
+    """The last attempt began then or later: seconds since the epoch."""
+    until: float | None = None
+    """Exclusive."""
+    limit: int | None = None
+    """The newest calls only."""
+
+
+EVERY_CALL = CallFilter()
 
 
 @dataclass(frozen=True, slots=True)

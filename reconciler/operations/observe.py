@@ -22,6 +22,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.read_scope import read_scope_of
 from reconciler.operations.find_tables import Lister, find
 from reconciler.operations.profile import Phase, Profile
+from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.planning.rules import Rules
 from reconciler.planning.scopes import select_runs
@@ -199,9 +200,9 @@ def plan(
     within: Approval | None = None,
     anyway: Approval | None = None,
 ) -> Plan:
-    """Make the plan from one look; `within` and `anyway` as for `make_plan`."""
+    """Make the plan from one look; `within` and `anyway` as of `PlanOptions`."""
     spend = settings.project.api
-    return make_plan(
+    inputs = PlanInputs(
         targets.manifests,
         observation.snapshots,
         observation.histories,
@@ -213,13 +214,9 @@ def plan(
             dates_of(targets.manifests, observation.recalled_at),
         ),
         [*targets.unresolved, *_diagnostics(targets.manifests, observation.unreadable)],
-        pending=targets.pending,
-        within=within,
-        anyway=anyway,
-        manifest_digest=targets.digest,
-        include=targets.include,
-        exclude=targets.exclude,
+        targets.pending,
     )
+    return make_plan(inputs, PlanOptions(within, anyway, targets.digest, targets.include, targets.exclude))
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:

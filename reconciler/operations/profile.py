@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from reconciler.client import ReadCost
-from reconciler.model.attempt import Actor, Ended, Ending, Receipt, Ticket
-from reconciler.model.plan import Call, Plan
-from reconciler.spending.protocol import Journal, Runner
+from reconciler.model.plan import Plan
 from reconciler.version import __version__
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 FORMAT_VERSION = "1.0"
 
@@ -56,6 +57,15 @@ class Profile:
             with self._lock:
                 self._seconds[phase] += self._clock() - began
 
+    def timed(self, phase: Phase, do: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        """Return `do`, its time counted."""
+
+        def timed(*arguments: Arguments.args, **more: Arguments.kwargs) -> Result:
+            with self.phase(phase):
+                return do(*arguments, **more)
+
+        return timed
+
     def document(self, command: str, reading: ReadCost, sizes: Mapping[str, int]) -> dict[str, Any]:
         """Return the profile as JSON: versions, seconds, what reading cost, and how much work there was. No ids."""
         return {
@@ -82,43 +92,3 @@ def sizes_of(plan: Plan) -> dict[str, int]:
         "calls": len(plan.calls),
         "due_cells": sum(call.cells for call in plan.calls),
     }
-
-
-class TimedJournal:
-    """A journal, with the time it takes."""
-
-    def __init__(self, journal: Journal, profile: Profile) -> None:
-        self._journal = journal
-        self._profile = profile
-
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        ended: Ended | None = None,
-    ) -> Ticket:
-        """As `apply.Journal.begin`."""
-        with self._profile.phase(Phase.LEDGER):
-            return self._journal.begin(call, plan_id=plan_id, actor=actor, labels=labels, version=version, ended=ended)
-
-    def end(self, ticket: Ticket, ending: Ending) -> None:
-        """As `apply.Journal.end`."""
-        with self._profile.phase(Phase.LEDGER):
-            self._journal.end(ticket, ending)
-
-
-class TimedRunner:
-    """A runner, with the time it takes."""
-
-    def __init__(self, runner: Runner, profile: Profile) -> None:
-        self._runner = runner
-        self._profile = profile
-
-    def send(self, call: Call, begin_by: float) -> Receipt:
-        """As `apply.Runner.send`."""
-        with self._profile.phase(Phase.SENDING):
-            return self._runner.send(call, begin_by)

@@ -17,10 +17,10 @@ from reconciler.model.observed import TableSnapshot, TableStatus
 from reconciler.model.plan import Call, Plan
 from reconciler.model.read_scope import ReadScope
 from reconciler.model.report import Report
-from reconciler.operations.profile import Phase, Profile, TimedJournal, TimedRunner
+from reconciler.operations.profile import Phase, Profile
 from reconciler.settings.settings import Settings
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.protocol import Runner, SendTiming, SpendProtocol
+from reconciler.spending.protocol import Effects, Runner, SendTiming, SpendProtocol
 from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
 
 LONGEST_BACKOFF_SECONDS = 8.0
@@ -117,17 +117,19 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext) -
     def pause(attempt: int) -> None:
         context.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
 
-    pace = SendTiming(context.settings.project.api.spend.send_within_seconds, elapsed, pause)
+    api, timed = context.settings.project.api, context.profile.timed
     work = SpendProtocol(
         wave,
-        TimedRunner(context.runner, context.profile),
-        TimedJournal(leases, context.profile),
-        pace,
+        Effects(
+            send=timed(Phase.SENDING, context.runner.send),
+            begin=timed(Phase.LEDGER, leases.begin),
+            end=timed(Phase.LEDGER, leases.end),
+            on_unrecorded=lost,
+        ),
+        SendTiming(api.spend.send_within_seconds, elapsed, pause, api.run_concurrency),
         plan_id=plan_id,
         actor=context.actor,
-        on_unrecorded=lost,
         interrupted=lambda: bool(context.interrupt),
-        concurrency=context.settings.project.api.run_concurrency,
     )
     results = []
     context.interrupt.is_sending |= bool(wave.calls)

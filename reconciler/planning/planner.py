@@ -4,43 +4,22 @@ Per table: resolve the scopes, decide each column in dependency order (`cell_dec
 what is due with rectangles, and count the rest by reason.
 """
 
-from collections.abc import Mapping, Sequence
-
 from reconciler.model.history import TableHistory
 from reconciler.model.manifest import Manifest
-from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Pending, Plan, PlannedTable, Skip
 from reconciler.planning.growth import growth
-from reconciler.planning.rules import Rules
+from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.table_plan import TablePlan
 from reconciler.planning.table_planner import TablePlanner
 from reconciler.planning.waves import blocked_manifests, in_turn
-from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest
-from reconciler.text.location import Diagnostic
+
+NO_OPTIONS = PlanOptions()
 
 
-def make_plan(
-    manifests: Sequence[Manifest],
-    snapshots: Mapping[str, TableSnapshot],
-    histories: Mapping[str, TableHistory],
-    rules: Rules,
-    unreadable: Sequence[Diagnostic] = (),
-    *,
-    pending: Sequence[Manifest] = (),
-    within: Approval | None = None,
-    anyway: Approval | None = None,
-    manifest_digest: str = "",
-    include: tuple[str, ...] = (),
-    exclude: tuple[str, ...] = (),
-) -> Plan:
-    """Compare what the manifests want with what the tables show and the ledger remembers.
-
-    `manifests` are those selected, `snapshots` and `histories` are by table id; a table without a snapshot has its
-    problem in `unreadable`, and a manifest whose table is not there yet is `pending`. `within` shrinks the plan to
-    cells that were approved. `anyway` holds cells that are due without a change that is looked at: no call then mixes
-    them with others, and each says its cause. `manifest_digest` is of all manifests, selected or not.
-    """
+def make_plan(inputs: PlanInputs, options: PlanOptions = NO_OPTIONS) -> Plan:
+    """Compare what the manifests want with what the tables show and the ledger remembers."""
+    manifests, pending, snapshots = inputs.manifests, inputs.pending, inputs.snapshots
     by_table: dict[str, list[Manifest]] = {}
     for manifest in sorted(manifests, key=lambda manifest: (manifest.name, manifest.table_id)):
         by_table.setdefault(manifest.table_id, []).append(manifest)
@@ -50,8 +29,9 @@ def make_plan(
         for table, owners in by_table.items():
             is_new = table not in planned or any(owner.name in waiting for owner in owners)
             if table in snapshots and is_new:
-                history = histories.get(table) or TableHistory(table)
-                planned[table] = TablePlanner(owners, snapshots[table], history, rules, within, anyway, waiting).plan()
+                history = inputs.histories.get(table) or TableHistory(table)
+                planner = TablePlanner(owners, snapshots[table], history, inputs.rules, options, waiting)
+                planned[table] = planner.plan()
         parts = list(planned.values())
         calls = [call for part in parts for call in part.calls]
         before = waiting
@@ -59,10 +39,10 @@ def make_plan(
         if waiting == before:
             break
     ordered = in_turn(manifests, calls)
-    grown = growth((*manifests, *pending), ordered, snapshots, rules.prices)
+    grown = growth((*manifests, *pending), ordered, snapshots, inputs.rules.prices)
     named = {call.manifest for call in ordered} | {each.manifest for each in grown}
     return Plan(
-        manifest_digest=manifest_digest,
+        manifest_digest=options.manifest_digest,
         manifest_digests={
             manifest.name: digest(manifest.content())
             for manifest in sorted((*manifests, *pending), key=lambda manifest: manifest.name)
@@ -74,12 +54,12 @@ def make_plan(
         growth=grown,
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),
         in_doubt=tuple(sorted((open_ for part in parts for open_ in part.in_doubt), key=lambda call: call.id)),
-        ledger_id=next((each.ledger_id for each in histories.values() if each.ledger_id), ""),
+        ledger_id=next((each.ledger_id for each in inputs.histories.values() if each.ledger_id), ""),
         held_up=tuple(skip for part in parts for skip in part.held_up),
         waiting=in_turn(manifests, (call for part in parts for call in part.waiting)),
-        diagnostics=tuple(sorted([*unreadable, *(p for part in parts for p in part.diagnostics)])),
-        include=include,
-        exclude=exclude,
+        diagnostics=tuple(sorted([*inputs.unreadable, *(p for part in parts for p in part.diagnostics)])),
+        include=options.include,
+        exclude=options.exclude,
         pending=tuple(
             Pending(manifest.name, manifest.table, manifest.table_place)
             for manifest in sorted(pending, key=lambda manifest: manifest.name)

@@ -43,6 +43,7 @@ from reconciler.planning.cell_decision import (
     verdicts_of,
 )
 from reconciler.planning.freshness import Freshness
+from reconciler.planning.inputs import PlanOptions
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.rules import Rules
@@ -69,19 +70,18 @@ class TablePlanner:
         snapshot: TableSnapshot,
         history: TableHistory,
         rules: Rules,
-        within: Approval | None,
-        anyway: Approval | None,
+        options: PlanOptions,
         waiting: frozenset[str] = frozenset(),
     ) -> None:
-        """`waiting` names the manifests that may not begin yet; the others are as for `make_plan`."""
+        """`waiting` names the manifests that may not begin yet."""
         assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
         self._manifests = manifests
         self._whole = snapshot
         self._snapshot = snapshot = narrowed(snapshot, read_scope_of(manifests, history, rules.shows_within_seconds))
         self._history = history
         self._rules = rules
-        self._within = within
-        self._anyway = anyway
+        self._within = options.within
+        self._anyway = options.anyway
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)

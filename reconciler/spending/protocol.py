@@ -2,14 +2,14 @@
 
 The order of the lines in `_attempt` is the promise of the whole program. R1: the clock starts before the intent.
 R2: the intent is durable before a byte is sent. R3: the POST starts only within D of R1, and the runner bounds it by T.
-R4 and R5 stand in `spending/doubt.py`. R6: the journal gives a ticket by compare-and-set, and only its holder sends.
+R4 and R5 stand in `spending/doubt.py`. R6: the ledger gives a ticket by compare-and-set, and only its holder sends.
 
 An acceptance may share the commit of its table's next intent, which comes at once: killed before it, the process leaves
 what one that was killed before any outcome leaves, an open intent. Every other outcome has a commit of its own.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
-from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Receipt, Stop, StopCause, Ticket
+from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Stop, StopCause, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 
@@ -43,38 +43,32 @@ class Runner(Protocol):
     def send(self, call: Call, begin_by: float) -> Receipt:
         """POST `call` once and return the 2xx answer; the whole call is bounded by T seconds.
 
-        They begin at `begin_by`, of `Pace.clock`, at the latest: a process that was stopped on the way has fewer left.
+        They begin at `begin_by`, of `SendTiming.clock`, at the latest: a process stopped on the way has fewer left.
         Raises NotSent, Refused or InDoubt; any other exception counts as in doubt.
         """
 
 
-class Journal(Protocol):
-    """Remembers calls durably. `ledger` implements it."""
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """All that an apply does to the world; called by the threads of several tables at once."""
 
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        ended: Ended | None = None,
-    ) -> Ticket:
-        """Record the intent, durable on return, if the table's version is still `version`.
+    send: Callable[[Call, float], Receipt]
+    """As `Runner.send`."""
+    begin: Callable[[Intent], Ticket]
+    """Records an intent, durable on return, if the table's version is still the intent's.
 
-        `ended` is how the table's call before this one ended: recorded in the same transaction, so both or neither.
-        Raises Leased when the version moved (another apply began a call for the table), LedgerError when it cannot be
-        written.
-        """
-
-    def end(self, ticket: Ticket, ending: Ending) -> None:
-        """Record how the attempt ended, durable on return. Raises LedgerError."""
+    Raises Leased when the version moved (another apply began a call for the table), LedgerError when it cannot be
+    written.
+    """
+    end: Callable[[Ticket, Ending], None]
+    """Records how an attempt ended, durable on return. Raises LedgerError."""
+    on_unrecorded: Callable[[Call, Ticket, Ending], None]
+    """Is told of an ending that could not be recorded, so that a person can."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendTiming:
-    """Time, and nothing else, as the apply loop sees it."""
+    """Time as the apply loop sees it, and how much it does at once."""
 
     send_within_seconds: float
     """D of `spend.md`."""
@@ -82,6 +76,8 @@ class SendTiming:
     """Monotonic seconds."""
     pause: Callable[[int], None]
     """Waits before attempt number n + 1 of a call that was not sent."""
+    concurrency: int = 1
+    """Tables whose calls are in flight at once; those of one table go one after the other."""
 
 
 class SpendProtocol:
@@ -90,35 +86,25 @@ class SpendProtocol:
     def __init__(
         self,
         plan: Plan,
-        runner: Runner,
-        journal: Journal,
-        pace: SendTiming,
+        effects: Effects,
+        timing: SendTiming,
         *,
         plan_id: str,
         actor: Actor,
-        on_unrecorded: Callable[[Call, Ticket, Ending], None],
         interrupted: Callable[[], bool] = lambda: False,
-        concurrency: int = 1,
     ) -> None:
-        """`on_unrecorded` is told of an ending that the journal could not keep, so that a person can.
-
-        Once `interrupted` says True, the calls in flight are finished and recorded, and nothing more is sent. Calls of
-        `concurrency` tables are in flight at once, those of one table one after the other.
-        """
+        """Once `interrupted` says True, the calls in flight are finished and recorded, and nothing more is sent."""
         self._plan = plan
-        self._runner = runner
-        self._journal = journal
-        self._pace = pace
+        self._effects = effects
+        self._timing = timing
         self._plan_id = plan_id
         self._actor = actor
-        self._on_unrecorded = on_unrecorded
         self._interrupted = interrupted
-        self._concurrency = concurrency
         self._lock = threading.Lock()
         self._labels = {table.manifest: table.labels for table in plan.tables}
         self._versions = {table.table_id: table.ledger_version for table in plan.tables}
         self._kept: dict[str, tuple[Call, Ended]] = {}
-        """By table, the call that was accepted last and whose ending the journal has still to take."""
+        """By table, the call that was accepted last and whose ending has still to be recorded."""
         self._troubles = 0
         self.stopped: Stop | None = None
 
@@ -137,7 +123,7 @@ class SpendProtocol:
         calls = sorted(self._plan.calls, key=lambda call: call.table_id)
         tables = [list(of_table) for _, of_table in groupby(calls, key=lambda call: call.table_id)]
         known: SimpleQueue[CallResult | None] = SimpleQueue()
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="apply") as pool:
+        with ThreadPoolExecutor(self._timing.concurrency, thread_name_prefix="apply") as pool:
             lanes = [pool.submit(self._run_lane, of_table, known) for of_table in tables]
             try:
                 for _ in lanes:
@@ -202,27 +188,22 @@ class SpendProtocol:
             if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
                 break
             if self._may_send():
-                self._pace.pause(attempt)
+                self._timing.pause(attempt)
             if not self._may_send():
                 break
         return CallResult(call, ending)
 
     def _attempt(self, call: Call) -> Ending:
-        started = self._pace.clock()  # R1
+        started = self._timing.clock()  # R1
         _, ended = self._kept.get(call.table_id, (None, None))
-        ticket = self._journal.begin(  # R2, R6
-            call,
-            plan_id=self._plan_id,
-            actor=self._actor,
-            labels=self._labels[call.manifest],
-            version=self._versions[call.table_id],
-            ended=ended,
-        )
+        labels, version = self._labels[call.manifest], self._versions[call.table_id]
+        intent = Intent(call, self._plan_id, self._actor, labels, version, ended)
+        ticket = self._effects.begin(intent)  # R2, R6
         self._kept.pop(call.table_id, None)
         self._versions[call.table_id] = ticket.table_version
-        waited = self._pace.clock() - started
-        if waited < self._pace.send_within_seconds:  # R3
-            ending = self._post(call, ticket, started + self._pace.send_within_seconds)
+        waited = self._timing.clock() - started
+        if waited < self._timing.send_within_seconds:  # R3
+            ending = self._post(call, ticket, started + self._timing.send_within_seconds)
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
         if ending.state is CallState.ACCEPTED:
@@ -234,7 +215,7 @@ class SpendProtocol:
 
     def _post(self, call: Call, ticket: Ticket, begin_by: float) -> Ending:
         try:
-            receipt = self._runner.send(call, begin_by)
+            receipt = self._effects.send(call, begin_by)
         except NotSent as error:
             return Ending(CallState.NOT_SENT, error.message)
         except Refused as error:
@@ -250,12 +231,12 @@ class SpendProtocol:
 
     def _record(self, call: Call, ticket: Ticket, ending: Ending) -> None:
         try:
-            self._journal.end(ticket, ending)
+            self._effects.end(ticket, ending)
         except LedgerError as error:
-            self._on_unrecorded(call, ticket, ending)
+            self._effects.on_unrecorded(call, ticket, ending)
             self.stop(Stop(StopCause.LEDGER, f"the ledger did not keep an outcome: {error.message}", error.hint))
         except Exception as error:
-            self._on_unrecorded(call, ticket, ending)
+            self._effects.on_unrecorded(call, ticket, ending)
             self.stop(_unexpected(error))
 
     def _record_kept(self, table_id: str) -> None:

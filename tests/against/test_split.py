@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, event, given, settings
 
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.plan import Call, Cause, Plan
+from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
 from tests.example_counts import examples
@@ -29,7 +30,9 @@ Cell = tuple[str, Mode, str | None, str, str]
 
 def plan_of(world: World, manifests: tuple[Manifest, ...], anyway: Approval | None = None) -> Plan:
     """Plan a world for other manifests."""
-    return make_plan(manifests, {TABLE: world.table}, {TABLE: world.history}, world.rules, anyway=anyway)
+    return make_plan(
+        PlanInputs(manifests, {TABLE: world.table}, {TABLE: world.history}, world.rules), PlanOptions(anyway=anyway)
+    )
 
 
 def cells(calls: Iterable[Call]) -> list[Cell]:
@@ -84,8 +87,8 @@ def test_the_same_manifests_cause_nothing() -> None:
     """Everything was due anyway."""
     table = a_table([a_column(1), a_column(2)], ["..d", "f.d"])
     here = [a_manifest(a_run(Mode.NEW), a_run(Mode.FAILED, name="retry"))]
-    base = make_plan(here, {TABLE: table}, {}, rules())
-    parted = make_plan(here, {TABLE: table}, {}, rules(), anyway=Approval.of_calls(base.calls))
+    base = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()))
+    parted = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()), PlanOptions(anyway=Approval.of_calls(base.calls)))
     assert {call.cause for call in parted.calls} == {Cause.DUE}
     assert [call.id for call in parted.calls] == [call.id for call in base.calls]
 
@@ -93,10 +96,10 @@ def test_the_same_manifests_cause_nothing() -> None:
 def test_a_mixed_call_is_parted() -> None:
     """A column added to a run: what its rows were due for before, and what they are due for now, are two calls."""
     table = a_table([a_column(1), a_column(2)], ["..", ".."])
-    base = make_plan([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: table}, {}, rules())
+    base = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: table}, {}, rules()))
     here = [a_manifest(a_run(Mode.NEW, ["key_1", "key_2"]))]
-    assert len(make_plan(here, {TABLE: table}, {}, rules()).calls) == 1
-    parted = make_plan(here, {TABLE: table}, {}, rules(), anyway=Approval.of_calls(base.calls))
+    assert len(make_plan(PlanInputs(here, {TABLE: table}, {}, rules())).calls) == 1
+    parted = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()), PlanOptions(anyway=Approval.of_calls(base.calls)))
     assert [(call.cause, call.columns) for call in parted.calls] == [
         (Cause.DUE, (column_id(1),)),
         (Cause.CHANGE, (column_id(2),)),
@@ -106,9 +109,9 @@ def test_a_mixed_call_is_parted() -> None:
 def test_a_downstream_cell_due_anyway_stays_due_beside_a_caused_upstream_one() -> None:
     """The two groups are parted when calls are made, not planned apart: neither blocks the other."""
     table = a_table([a_column(1), a_column(2, 1)], ["..", ".."])
-    base = make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules())
+    base = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules()))
     here = [a_manifest(a_run(Mode.ALL, ["key_1"]), a_run(Mode.NEW, ["key_2"]))]
-    parted = make_plan(here, {TABLE: table}, {}, rules(), anyway=Approval.of_calls(base.calls))
+    parted = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()), PlanOptions(anyway=Approval.of_calls(base.calls)))
     assert [(call.cause, call.mode, call.rows) for call in parted.calls] == [
         (Cause.CHANGE, Mode.ALL, (row_id(0), row_id(1))),
         (Cause.DUE, Mode.NEW, (row_id(0), row_id(1))),

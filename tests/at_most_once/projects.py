@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallFilter
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.world.table import IN_FLIGHT
 from tests.at_most_once.processes import Driver, Process
@@ -187,7 +188,7 @@ class Project:
     def open_calls(self, ledger: Ledger) -> list[Any]:
         """Return its calls that are in doubt."""
         states = [CallState.INTENT, CallState.IN_DOUBT]
-        return [call for call in ledger.calls(states=states) if call.table_id in self.tables]
+        return [call for call in ledger.calls(CallFilter(states=states)) if call.table_id in self.tables]
 
     def story(self) -> list[str]:
         """Return, to be read after a failure, what its ledger and the API saw of its calls, in order."""

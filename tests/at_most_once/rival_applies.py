@@ -13,6 +13,7 @@ from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.model.attempt import Actor, Receipt
 from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
 from reconciler.operations import observe
@@ -105,7 +106,7 @@ class Party:
 
     def open_calls(self) -> list[str]:
         """Return the ids of the calls in doubt."""
-        return [call.id for call in self.ledger.calls(states=[CallState.INTENT, CallState.IN_DOUBT])]
+        return [call.id for call in self.ledger.calls(CallFilter(states=[CallState.INTENT, CallState.IN_DOUBT]))]
 
 
 def outcome(party: Party, **more: Any) -> int:

@@ -15,16 +15,16 @@ import pytest
 from reconciler.client import SpendClient
 from reconciler.documents import plan_file, saved_plan
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
-from reconciler.ledger import Lease, Ledger
+from reconciler.ledger import Ledger
 from reconciler.ledger.clocks import Boot
-from reconciler.model.attempt import Actor, CallResult, Ending, Receipt, Ticket
+from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Call, Plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.protocol import SendTiming, SpendProtocol
+from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
 from tests.at_most_once.driver import code_of
 from tests.at_most_once.rival_applies import (
     ALL,
@@ -71,40 +71,28 @@ def set_stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
         server.__exit__(None, None, None)  # type: ignore[attr-defined]
 
 
-class Stalling:
-    """A journal of a process that is stopped once, in `begin`, right after the intent has become durable."""
-
-    def __init__(self, ledger: Ledger, lease: Lease, meanwhile: Callable[[], None]) -> None:
-        self._ledger = ledger
-        self._lease = lease
-        self._meanwhile = meanwhile
-
-    def begin(self, call: Call, **more: object) -> Ticket:
-        """Record the intent; then the world goes on without this process."""
-        ticket = self._ledger.begin(call, lease=self._lease, **more)  # type: ignore[arg-type]
-        self._meanwhile()
-        return ticket
-
-    def end(self, ticket: Ticket, ending: Ending) -> None:
-        """Record the ending."""
-        self._ledger.end(ticket, ending)
+def an_intent(call: Call, version: int) -> Intent:
+    """Return the intent to send a call of a table at this version."""
+    return Intent(call, "sha256:plan", WHO, {}, version)
 
 
 def drive(
     party: Party, plan: Plan, stage: Stage, clock: Callable[[], float], meanwhile: Callable[[], None]
 ) -> list[CallResult]:
-    """Send a plan's calls as an apply does, with a stall of the test's own; `clock` is how much it has cost so far."""
+    """Send a plan's calls as an apply does, but be stopped once an intent is durable, while `meanwhile` happens.
+
+    `clock` says how long that was.
+    """
     (lease,) = party.ledger.acquire([ACCOUNTS], owner="sleeper", actor=WHO, seconds=LEASE)
-    apply = SpendProtocol(
-        plan,
-        SpendClient(party.options),
-        Stalling(party.ledger, lease, meanwhile),
-        SendTiming(D, lambda: elapsed() + clock(), lambda _attempt: None),
-        plan_id="sha256:plan",
-        actor=WHO,
-        on_unrecorded=lambda _call, _ticket, _ending: None,
-    )
-    return list(apply.run())
+
+    def begin(intent: Intent) -> Ticket:
+        ticket = party.ledger.begin(intent, lease=lease)
+        meanwhile()
+        return ticket
+
+    effects = Effects(SpendClient(party.options).send, begin, party.ledger.end, lambda *_lost: None)
+    timing = SendTiming(D, lambda: elapsed() + clock(), lambda _attempt: None)
+    return list(SpendProtocol(plan, effects, timing, plan_id="sha256:plan", actor=WHO).run())
 
 
 def test_r1_the_clock_starts_before_the_intent(set_stage: Callable[..., Stage]) -> None:
@@ -321,7 +309,7 @@ def test_r6_an_intent_is_a_compare_and_set_on_the_tables_version(set_stage: Call
     for party, plan in zip((first, second), plans, strict=True):
         try:
             version = plan.tables[0].ledger_version
-            party.ledger.begin(plan.calls[0], plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+            party.ledger.begin(an_intent(plan.calls[0], version))
             begun.append(party)
         except Leased:
             continue
@@ -337,7 +325,7 @@ def test_r6_of_two_recoverers_one_begins_the_next_attempt(set_stage: Callable[..
 
     def begin(party: Party) -> Ticket:
         version = party.ledger.recall([ACCOUNTS])[ACCOUNTS].version
-        return party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+        return party.ledger.begin(an_intent(call, version))
 
     lost = begin(victim)
     stage.clock.now += Q + 1
@@ -356,7 +344,7 @@ def test_r6_a_late_ending_of_an_old_attempt_does_not_settle_the_new_one(set_stag
 
     def begin(party: Party) -> Ticket:
         version = party.ledger.recall([ACCOUNTS])[ACCOUNTS].version
-        return party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+        return party.ledger.begin(an_intent(call, version))
 
     old = begin(sleeper)
     stage.clock.now += Q + 1
@@ -372,14 +360,14 @@ def test_a_late_acceptance_is_never_lost(set_stage: Callable[..., Stage]) -> Non
     stage = set_stage("empty")
     sleeper, other = stage.party(), stage.party()
     (call,) = sleeper.plan().calls
-    ticket = sleeper.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=0)
+    ticket = sleeper.ledger.begin(an_intent(call, 0))
     stage.clock.now += Q + 1
     other.ledger.resolve(call.id, 1, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
     planned = other.plan()
     sleeper.ledger.end(ticket, Ending(CallState.ACCEPTED, receipt=Receipt("run", CELLS)))
     version = planned.tables[0].ledger_version
     with pytest.raises(Leased):
-        other.ledger.begin(planned.calls[0], plan_id="sha256:plan", actor=WHO, labels={}, version=version)
+        other.ledger.begin(an_intent(planned.calls[0], version))
     assert (other.ledger.find(call.id).state, stage.payments()) == (CallState.ACCEPTED, 1)
 
 
@@ -392,7 +380,7 @@ def test_a_lease_that_was_taken_away_begins_nothing(set_stage: Callable[..., Sta
     other.ledger.force_release(ACCOUNTS, reason="looks dead", actor=WHO)
     other.ledger.acquire([ACCOUNTS], owner="second", actor=WHO, seconds=LEASE)
     with pytest.raises(Leased):
-        party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=0, lease=lease)
+        party.ledger.begin(an_intent(call, 0), lease=lease)
 
 
 def test_a_store_whose_clock_jumps_ahead_costs_a_lease_and_no_money(set_stage: Callable[..., Stage]) -> None:
@@ -509,7 +497,7 @@ def test_an_intent_of_another_process_is_not_taken_for_ones_own(set_stage: Calla
     (call,) = first.plan().calls
 
     def begin(party: Party) -> Ticket:
-        return party.ledger.begin(call, plan_id="sha256:plan", actor=WHO, labels={}, version=0)
+        return party.ledger.begin(an_intent(call, 0))
 
     lose_the_next_commit(first.ledger, landed=False, then=lambda: begin(second))
     with pytest.raises(LedgerError):

@@ -30,8 +30,9 @@ from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
-from reconciler.model.attempt import Actor, Ending, Receipt, Ticket
+from reconciler.model.attempt import Actor, Ending, Intent, Receipt, Ticket
 from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.limits import Limit
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Call, Plan, SkipReason
@@ -116,9 +117,9 @@ class Mortal(Ledger):
             raise Killed
         return write()
 
-    def begin(self, call: Call, **more: Any) -> Ticket:
+    def begin(self, intent: Intent, **more: Any) -> Ticket:
         """Record an intent, if it lives."""
-        ticket: Ticket = self._live(lambda: super(Mortal, self).begin(call, **more))
+        ticket: Ticket = self._live(lambda: super(Mortal, self).begin(intent, **more))
         return ticket
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
@@ -361,10 +362,10 @@ class Story(RuleBasedStateMachine):
     def taken_for_bought(self) -> set[tuple[str, str]]:
         """Return the cells of this revision's calls that were found to have landed after a person had run one of them.
 
-        What a person runs looks like the call in doubt: under `all` its other cells count as run, as the README says.
+        What a person runs looks like the call in doubt: under `all` its other cells count as run, as the guide says.
         """
         ledger, taken = self.witness.ledger, set()
-        for record in ledger.calls(states=[CallState.ACCEPTED]):
+        for record in ledger.calls(CallFilter(states=[CallState.ACCEPTED])):
             if record.revision == f"r{self.revision}" and any(
                 event.detail.get("landed") for event in ledger.events(record.id)
             ):

@@ -10,6 +10,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import GitState, Origin
 from reconciler.model.plan import Plan
+from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
 
@@ -19,7 +20,7 @@ SIMPLE = a_table([a_column(1), a_column(2)], ["..d", ".dd"])
 
 def plan_of(table: TableSnapshot = SIMPLE) -> Plan:
     """Plan every empty cell of a table."""
-    return make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules())
+    return make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules()))
 
 
 def test_each_plan_file_has_an_id_of_its_own() -> None:
@@ -73,7 +74,7 @@ def test_within_a_manifest_what_others_wait_for_is_sent_first() -> None:
     """However the table and the manifest order the columns."""
     columns = [a_column(1, 2), a_column(2, 3), a_column(3), a_column(4, 1)]
     table = a_table(columns, ["."] * 4)
-    plan = make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules(max_cells_per_call=1))
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules(max_cells_per_call=1)))
     keys = [call.column_keys for call in plan.calls]
     assert [key for (key,) in keys] == ["key_3", "key_2", "key_1", "key_4"]
 
@@ -82,8 +83,8 @@ def test_within_a_manifest_what_others_wait_for_is_sent_first() -> None:
 def test_manifests_that_claim_one_column_are_told_so_in_one_way(order: int) -> None:
     """Whichever was read first."""
     manifests = [a_manifest(a_run(Mode.NEW), name=name) for name in ("a", "b")]
-    plan = make_plan(manifests[::order], {TABLE: SIMPLE}, {}, rules())
-    assert plan == make_plan(manifests, {TABLE: SIMPLE}, {}, rules())
+    plan = make_plan(PlanInputs(manifests[::order], {TABLE: SIMPLE}, {}, rules()))
+    assert plan == make_plan(PlanInputs(manifests, {TABLE: SIMPLE}, {}, rules()))
     assert plan.errored
     assert plan.calls == ()
     assert all("`a`" in problem.message for problem in plan.diagnostics)

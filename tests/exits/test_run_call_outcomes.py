@@ -1,4 +1,4 @@
-"""The README's table of what a run call may meet, row by row: outcome, what comes next, exit code, and the bill."""
+"""The guide's table of what a run call may meet, row by row: outcome, what comes next, exit code, and the bill."""
 
 import re
 import sqlite3
@@ -15,10 +15,10 @@ from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "reconciler" / "ledger" / "README.md").read_text(encoding="utf-8")
 ROWS = {
     cells[0]: tuple(cells[1:])
-    for line in README.partition("| what the request met |")[2].partition("\n\n")[0].splitlines()[2:]
+    for line in GUIDE.partition("| what the request met |")[2].partition("\n\n")[0].splitlines()[2:]
     if (cells := [cell.strip() for cell in line.strip("|").split("|")])
 }
 """What was met → outcome, what comes next, exit code."""
@@ -160,5 +160,5 @@ def test_the_rows_are_the_lists_of_the_code() -> None:
     assert next(found for row, found in refusing.items() if ROWS[row][1] == "stops all sending") == STOPS_ALL_SPENDING
     assert {row_of(status) for status in range(300, 1000) if status not in REFUSALS} == {OTHERS}
     words = {3: "three", 5: "five"}
-    assert f"{words[MOST_ATTEMPTS]} times in all" in README
-    assert f"no clear answer to {words[MOST_TROUBLES]} calls in a row" in README
+    assert f"{words[MOST_ATTEMPTS]} times in all" in GUIDE
+    assert f"no clear answer to {words[MOST_TROUBLES]} calls in a row" in GUIDE

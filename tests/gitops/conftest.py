@@ -1,4 +1,4 @@
-"""A repository made with the README's commands, a simulator, a forge, and the tools of a job's machine."""
+"""A repository made with the guide's commands, a simulator, a forge, and the tools of a job's machine."""
 
 import sys
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def tools(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
-    """Return a repository made with the README's own commands."""
+    """Return a repository made with the guide's own commands."""
     with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_forge() as forge:
         hosted = Hosted(
             tmp_path, simulator, forge, Store(tmp_path / "github"), tools, str(tmp_path / "ledger.db"), simulator.token

@@ -1,4 +1,4 @@
-"""A repository on a forge, made with the README's own commands: branches, pull requests, the jobs that they start."""
+"""A repository on a forge, made with the guide's own commands: branches, pull requests, the jobs that they start."""
 
 import os
 import subprocess
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.simulator.live import LiveSimulator
+from tests.documentation.pages import block
 from tests.gitops.composite_action import Ran, Runner
 from tests.gitops.fake_gh import REPOSITORY, Store
 from tests.review.forge_server import TOKEN, Forge
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SETUP = README.partition("## GitOps")[2].partition("```sh\n")[2].partition("```")[0]
+SETUP = block(".github/actions/README.md", "sh", "setup").text
 MANIFEST = "manifests/gtm/target-accounts.yaml"
 KEY = "5f" * 32
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}

@@ -1,4 +1,4 @@
-"""From an empty folder to a reviewed, applied plan on GitHub, with the README's files and the actions' own scripts."""
+"""From an empty folder to a reviewed, applied plan on GitHub, with the guide's files and the actions' own scripts."""
 
 import json
 import os

@@ -78,7 +78,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, tools: Path) -> Iterator[Project]:
-    """Return a project made with the README's own commands and GitLab's files."""
+    """Return a project made with the guide's own commands and GitLab's files."""
     with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_forge() as forge:
         forge.knows_user = True
         project = Project(tmp_path / "tables", simulator, forge, tools)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from reconciler.ledger import Lease, Ledger
-from reconciler.model.attempt import Actor, Ended, Ending, Receipt, Ticket
+from reconciler.model.attempt import Actor, Ended, Ending, Intent, Receipt, Ticket
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, Reason
@@ -77,15 +77,8 @@ def begin(
     """Begin `call` at the table's present version, unless another is given."""
     if version is None:
         version = ledger.recall([call.table_id])[call.table_id].version
-    return ledger.begin(
-        call,
-        plan_id=plan_id,
-        actor=actor,
-        labels={"team": "gtm"} if labels is None else labels,
-        version=version,
-        lease=lease,
-        ended=ended,
-    )
+    labels = {"team": "gtm"} if labels is None else labels
+    return ledger.begin(Intent(call, plan_id, actor, labels, version, ended), lease=lease)
 
 
 def accepted(run_id: str = "run-1", requested: int | None = 3) -> Ending:

@@ -127,7 +127,7 @@ def _work(ledger: Ledger, table: str) -> int:
     version = ledger.recall([table])[table].version
     for turn in range(20):
         call = a_call(int(table) * 100 + turn, table=table)
-        ticket = ledger.begin(call, plan_id="p", actor=ALICE, labels={}, version=version, lease=lease)
+        ticket = begin(ledger, call, version=version, lease=lease)
         ledger.end(ticket, accepted())
         version = ticket.table_version
         ledger.renew([lease], seconds=60)

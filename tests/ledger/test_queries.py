@@ -9,6 +9,7 @@ import pytest
 from reconciler.errors import LedgerError, SettingsError
 from reconciler.ledger import Ledger, SpendLine
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.manifest import Mode
 from tests.ledger.calls_and_actors import (
     ALICE,
@@ -131,7 +132,7 @@ def test_calls_are_listed_newest_first(ledger: Ledger, clock: Clock) -> None:
     begin(ledger, a_call(3, table=OTHER_TABLE, address="account_s/fill"), labels={"team": "ops"}, plan_id="sha256:b")
 
     def numbers(**wanted: object) -> list[int]:
-        return [int(record.id, 16) for record in ledger.calls(**wanted)]  # type: ignore[arg-type]
+        return [int(record.id, 16) for record in ledger.calls(CallFilter(**wanted))]  # type: ignore[arg-type]
 
     assert numbers() == [3, 2, 1]
     assert numbers(table_id=TABLE) == [2, 1]

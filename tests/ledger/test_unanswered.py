@@ -10,6 +10,7 @@ from reconciler.errors import Unwritable
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Ended
 from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallFilter
 from tests.at_most_once.rival_applies import lose_the_next_commit
 from tests.ledger.calls_and_actors import TABLE, a_call, accepted, begin, kinds, state_of
 from tests.ledger.losing_proxy import LosingProxy
@@ -84,8 +85,8 @@ def test_the_outcome_of_the_call_before_is_recorded_once(stage: Parts, what: str
     assert state_of(other, a_call(1)) == ((CallState.ACCEPTED if what == "answer" else CallState.INTENT), 1)
     ledger.end(before.ticket, before.ending)
     assert kinds(other, a_call(1)) == [("intent", 1), ("accepted", 1)]
-    assert [record.payments for record in other.calls(states=[CallState.ACCEPTED])] == [1]
-    assert [record.id for record in other.calls(states=[CallState.INTENT, CallState.IN_DOUBT])] == []
+    assert [record.payments for record in other.calls(CallFilter(states=[CallState.ACCEPTED]))] == [1]
+    assert [record.id for record in other.calls(CallFilter(states=[CallState.INTENT, CallState.IN_DOUBT]))] == []
 
 
 @SURE

@@ -1,9 +1,5 @@
-"""Broken files, each named for its fault, and everything that is said about it.
+"""Broken files, each named for its fault, and everything that is said about it."""
 
-`RECONCILER_REWRITE=1 pytest tests/manifests` writes the expected outputs anew; the review reads the diff.
-"""
-
-import os
 from pathlib import Path
 
 import pytest
@@ -24,7 +20,9 @@ def said(problem: Diagnostic) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_problem_of_a_broken_file_is_said_with_its_place(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_of_a_broken_file_is_said_with_its_place(
+    fault: str, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
     """Each broken file yields exactly the lines beside it."""
     monkeypatch.chdir(BROKEN)
     file = Path(f"{fault}.yaml")
@@ -32,7 +30,7 @@ def test_every_problem_of_a_broken_file_is_said_with_its_place(fault: str, monke
         load_project(file) if fault.startswith("project-") else load_manifests([file])
     text = "".join(said(problem) for problem in caught.value.problems)
     expected = Path(f"{fault}.txt")
-    if os.environ.get("RECONCILER_REWRITE"):
+    if pytestconfig.getoption("--rewrite-golden"):
         expected.write_text(text, encoding="utf-8")
     assert text == expected.read_text(encoding="utf-8")
 

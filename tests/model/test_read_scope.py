@@ -12,6 +12,7 @@ from reconciler.model.manifest import Manifest, Mode, Selection
 from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Plan, SkipReason
 from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, narrowed, read_scope_of, rows_one_by_one
+from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from tests.example_counts import examples
 from tests.planning.random_worlds import World, worlds
@@ -106,7 +107,9 @@ def test_single_rows_are_for_where_they_are_fewer() -> None:
 
 def planned(world: World, table_read: "World | None" = None) -> Plan:
     """Plan a world, perhaps from less of its table."""
-    return make_plan(world.manifests, {TABLE: (table_read or world).table}, {TABLE: world.history}, world.rules)
+    return make_plan(
+        PlanInputs(world.manifests, {TABLE: (table_read or world).table}, {TABLE: world.history}, world.rules)
+    )
 
 
 def fitting(world: World, by_rows: bool) -> World:
@@ -164,11 +167,11 @@ def test_a_table_that_was_not_read_says_so() -> None:
     columns = [a_column(1), a_column(2)]
     table = a_table(columns, ["", ""])
     unread = type(table)(TABLE, "T", "", "idle", 0, table.columns, (), b"", table.states, {}, 30)
-    plan = make_plan([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: unread}, {}, rules())
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: unread}, {}, rules()))
     assert plan.tables[0].cells is None
     assert (plan.tables[0].rows, plan.tables[0].runs[0].cells) == (30, 30)
     assert [(skip.reason, skip.cells) for skip in plan.skipped] == [(SkipReason.NOT_DUE, 30)]
-    wrong = make_plan([a_manifest(a_run(Mode.NEW, ["key_9"]))], {TABLE: unread}, {}, rules())
+    wrong = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_9"]))], {TABLE: unread}, {}, rules()))
     assert "no column `key_9`" in wrong.diagnostics[0].message
 
 
@@ -187,7 +190,7 @@ def test_a_plan_refuses_a_table_of_which_it_needs_more(run: "object") -> None:
     table = a_table([a_column(1)], [""])
     unread = type(table)(TABLE, "T", "", "idle", 0, table.columns, (), b"", table.states, {}, 30)
     with pytest.raises(AssertionError, match="more of the table is needed"):
-        make_plan([a_manifest(run)], {TABLE: unread}, {}, rules())  # type: ignore[arg-type]
+        make_plan(PlanInputs([a_manifest(run)], {TABLE: unread}, {}, rules()))  # type: ignore[arg-type]
 
 
 def test_named_rows_stand_in_the_order_of_their_ids() -> None:
@@ -198,5 +201,5 @@ def test_named_rows_stand_in_the_order_of_their_ids() -> None:
     found = narrowed(table, ReadScope(rows=frozenset(rows)))
     assert found.row_ids == tuple(sorted(rows))
     assert found.matches == {"x": bytes([1, 0, 1, 0, 1, 0, 1])}
-    plan = make_plan([a_manifest(a_run(Mode.NEW, rows=rows))], {TABLE: table}, {}, rules())
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, rows=rows))], {TABLE: table}, {}, rules()))
     assert plan.calls[0].rows == tuple(sorted(rows))

@@ -13,6 +13,7 @@ from reconciler.documents import plan_file
 from reconciler.model.history import TableHistory
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Call, Cause, Plan, Reason
+from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
 from tests.example_counts import examples
@@ -28,7 +29,8 @@ brief = settings(max_examples=examples(1000), deadline=None, suppress_health_che
 def plan_of(world: World, history: TableHistory | None = None, within: Approval | None = None) -> Plan:
     """Plan the world, perhaps with another memory."""
     return make_plan(
-        world.manifests, {TABLE: world.table}, {TABLE: history or world.history}, world.rules, within=within
+        PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: history or world.history}, world.rules),
+        PlanOptions(within=within),
     )
 
 
@@ -182,11 +184,8 @@ def test_what_a_change_caused_is_never_in_one_call_with_what_was_due_anyway(worl
     before = [call for number, call in enumerate(plan.calls) if chosen >> number % 8 & 1]
     known = {(call.mode, call.revision, cell) for call in before for cell in due_in(call)}
     parted = make_plan(
-        world.manifests,
-        {TABLE: world.table},
-        {TABLE: world.history},
-        world.rules,
-        anyway=Approval.of_calls(before),
+        PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: world.history}, world.rules),
+        PlanOptions(anyway=Approval.of_calls(before)),
     )
     assert sorted(due_cells(parted)) == sorted(due_cells(plan))
     assert parted.skipped == plan.skipped

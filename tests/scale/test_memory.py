@@ -9,6 +9,7 @@ from reconciler.model.history import TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Plan
+from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, rules
 
@@ -27,7 +28,9 @@ def table(due_every: int) -> TableSnapshot:
 def planned(snapshot: TableSnapshot) -> tuple[Plan, float]:
     """Plan it; return the plan and the megabytes that were held at most."""
     tracemalloc.start()
-    plan = make_plan([a_manifest(a_run(Mode.NEW))], {TABLE: snapshot}, {TABLE: TableHistory(TABLE)}, rules())
+    plan = make_plan(
+        PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: snapshot}, {TABLE: TableHistory(TABLE)}, rules())
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return plan, peak / 1e6

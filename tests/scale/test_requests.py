@@ -11,6 +11,7 @@ from reconciler.manifests.loader import load_manifests
 from reconciler.model.history import TableHistory
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.read_scope import read_scope_of
+from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
@@ -209,7 +210,11 @@ def test_reading_less_never_changes_the_calls(
                 snapshots = {table: one for table, one in found.items() if isinstance(one, TableSnapshot)}
                 assert len(snapshots) == len(found)
                 counted.append(len(live.requests()) - before)
-                plans.append(make_plan(manifests, snapshots, {}, rules(max_cells_per_call=2 if attempt % 2 else 1000)))
+                plans.append(
+                    make_plan(
+                        PlanInputs(manifests, snapshots, {}, rules(max_cells_per_call=2 if attempt % 2 else 1000))
+                    )
+                )
                 unread += sum(one.unread_rows > 0 for one in snapshots.values())
             assert plans[1].calls == plans[0].calls
             assert plans[0].diagnostics == plans[1].diagnostics

@@ -1,4 +1,4 @@
-"""The fixtures work in a user's own test suite, as the README shows them."""
+"""The fixtures work in a user's own test suite, as the guide shows them."""
 
 import subprocess
 import sys

@@ -13,6 +13,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan
 from reconciler.operations.observe import Observation, from_snapshot, to_snapshot
+from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from reconciler.spending.doubt import judge
 from tests.example_counts import examples
@@ -58,7 +59,9 @@ def test_planning_from_a_snapshot_changes_nothing(world: World) -> None:
     """For every table, history and manifest that the tests of planning can make up."""
     live = seen(world.table, world.history)
     kept = through_a_file(live)
-    plans = [make_plan(world.manifests, look.snapshots, look.histories, world.rules) for look in (live, kept)]
+    plans = [
+        make_plan(PlanInputs(world.manifests, look.snapshots, look.histories, world.rules)) for look in (live, kept)
+    ]
     assert content(plans[0]) == content(plans[1])
     event("calls" if plans[0].calls else "no call")
 
@@ -86,7 +89,7 @@ def test_what_only_values_show_is_judged_when_it_is_taken() -> None:
         kept = through_a_file(live)
         (stored,) = kept.histories[TABLE].calls
         assert stored.has_shown is not waits
-        plans = [make_plan([run], look.snapshots, look.histories, rules()) for look in (live, kept)]
+        plans = [make_plan(PlanInputs([run], look.snapshots, look.histories, rules())) for look in (live, kept)]
         assert content(plans[0]) == content(plans[1])
         assert bool(plans[1].calls) is not waits
 

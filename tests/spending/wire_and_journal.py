@@ -1,12 +1,12 @@
 """The two parts that an apply is handed, small enough to read: a wire that answers as told, a book that remembers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.errors import Leased
-from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Receipt, Ticket
+from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Ticket
 from reconciler.model.plan import Call, CellCounts, Plan, PlannedTable
-from reconciler.spending.protocol import SendTiming, SpendProtocol
+from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
 
 ACTOR = Actor("ana@laptop")
 Answer = Receipt | BaseException
@@ -60,24 +60,16 @@ class Book:
     ends: list[BaseException | None] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 
-    def begin(
-        self,
-        call: Call,
-        *,
-        plan_id: str,
-        actor: Actor,
-        labels: Mapping[str, str],
-        version: int,
-        ended: Ended | None = None,
-    ) -> Ticket:
+    def begin(self, intent: Intent) -> Ticket:
         """Take an intent down, and how the call before it ended: both or neither."""
         self.log.now += self.seconds
-        self.log.events.append(f"begin {short(call)} at {version} for {plan_id} by {actor.name} {dict(labels)}")
+        call, version, labels = intent.call, intent.version, dict(intent.labels)
+        self.log.events.append(f"begin {short(call)} at {version} for {intent.plan_id} by {intent.actor.name} {labels}")
         _meet(self.begins)
         if self.versions.setdefault(call.table_id, 0) != version:
             raise Leased("another apply is at work")
-        if ended is not None:
-            self._end(ended)
+        if intent.ended is not None:
+            self._end(intent.ended)
         self.versions[call.table_id] += 1
         return Ticket(call.id, 1, self.versions[call.table_id])
 
@@ -122,14 +114,11 @@ class Bench:
         """Return an apply of `calls`, not begun."""
         return SpendProtocol(
             a_plan(calls),
-            self.wire,
-            self.book,
-            SendTiming(2.0, self.log.clock, self.log.pause),
+            Effects(self.wire.send, self.book.begin, self.book.end, lambda *told: self.unrecorded.append(told)),
+            SendTiming(2.0, self.log.clock, self.log.pause, concurrency),
             plan_id="p",
             actor=ACTOR,
-            on_unrecorded=lambda *told: self.unrecorded.append(told),
             interrupted=interrupted,
-            concurrency=concurrency,
         )
 
     def run(self, *calls: Call) -> tuple[SpendProtocol, list[CallResult]]:
