@@ -88,7 +88,7 @@ def github(
         raise SettingsError("there is no pull request", hint="Give its number with --number.")
     first_line, text = _body(given, link)
     url = environment.get("GITHUB_API_URL") or "https://api.github.com"
-    with ForgeClient(_options(url, "GITHUB_TOKEN")) as client:
+    with ForgeClient(forge_options(url, "GITHUB_TOKEN")) as client:
         done = post(GitHub(client, repository, number), first_line, text)
     Console(context.obj).info(f"The comment is {done}.")
     return ExitCode.OK
@@ -114,16 +114,17 @@ def gitlab(
         raise SettingsError("there is no merge request", hint="Give its number with --number.")
     first_line, text = _body(given, link or environment.get("CI_JOB_URL"))
     url = environment.get("CI_API_V4_URL") or "https://gitlab.com/api/v4"
-    with ForgeClient(_options(url, "GITLAB_TOKEN")) as client:
+    with ForgeClient(forge_options(url, "GITLAB_TOKEN")) as client:
         done = post(GitLab(client, repository or environment.get("CI_PROJECT_ID", ""), number), first_line, text)
     Console(context.obj).info(f"The comment is {done}.")
     return ExitCode.OK
 
 
-def _options(url: str, variable: str) -> ApiOptions:
+def forge_options(url: str, variable: str) -> ApiOptions:
+    """Return how to reach a forge with the token of a variable. Raises SettingsError."""
     text = os.environ.get(variable, "").strip()
     if not text:
-        raise SettingsError(f"there is no token to comment with; {variable} is not set")
+        raise SettingsError(f"there is no token for {url}; {variable} is not set")
     return ApiOptions(base_url=url, token=Token(text))
 
 

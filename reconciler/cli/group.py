@@ -21,6 +21,7 @@ COMMANDS = {
     "apply": "Send the run calls that are due, each at most once.",
     "status": "Show where the live tables stand against the manifests.",
     "drift": "Say what is due, a line for each cause, and exit 2 where there is any.",
+    "approved-plan": "Find the plan that was approved for a push.",
     "comment": "Post a plan or a receipt where the change is reviewed.",
     "snapshot": "Save what planning needs of the live tables.",
     "ledger": "Look at what was spent, when and by whom.",
@@ -48,7 +49,7 @@ class Commands(click.Group):
         """Import and return the command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command = importlib.import_module(f"reconciler.cli.{module}").command
         assert isinstance(command, click.Command)
         _prepare(command)

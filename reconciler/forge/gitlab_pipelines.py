@@ -23,7 +23,6 @@ from reconciler.forge.merged_changes import (
     moment,
 )
 
-
 _UNKNOWN = datetime.max.replace(tzinfo=UTC)
 """When a file was made that GitLab tells no time of."""
 

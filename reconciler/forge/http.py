@@ -59,13 +59,13 @@ class ForgeClient:
     """Sends requests to one forge. Use it in a `with` block."""
 
     def __init__(
-        self, options: ApiOptions, patience: RetryTiming | None = None, *, token_header: str = "Authorization"
+        self, options: ApiOptions, patience: RetryTiming | None = None, *, header: str = "Authorization"
     ) -> None:
-        """Send the token in `token_header`; one that is not `Authorization` takes it bare."""
+        """Send the token in `header`; one that is not `Authorization` takes it bare."""
         self._options = options
         sent = headers(options)
-        if token_header != "Authorization":
-            sent[token_header] = sent.pop("Authorization").removeprefix("Bearer ")
+        if header != "Authorization":
+            sent[header] = sent.pop("Authorization").removeprefix("Bearer ")
         self._retries = Retries(patience or RetryTiming(time.sleep, random.random))
         self._client = httpx.Client(
             headers={**sent, "Accept": "application/json"},

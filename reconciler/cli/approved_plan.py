@@ -1,0 +1,202 @@
+"""`reconciler approved-plan`: which plan was approved for a push, and the snapshot that the default branch left."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.comment import forge_options
+from reconciler.cli.console import Console, exits
+from reconciler.errors import SettingsError
+from reconciler.forge.github_runs import GitHubRuns
+from reconciler.forge.gitlab_pipelines import GitLabPipelines
+from reconciler.forge.http import ForgeClient
+from reconciler.forge.merged_changes import ChangeHost, Push
+from reconciler.model.report import ExitCode
+from reconciler.operations.approved_plan import ApprovedPlans, PassedOver, approved_plans, newest_snapshot
+from reconciler.operations.atomic_file import write_whole
+from reconciler.render.markdown import LIMIT
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.text.sanitize import one_line
+
+FORMATS = ("text", "json", "markdown")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options that both forges share."""
+
+    name: str
+    out_dir: str | None
+    snapshot: str | None
+    before: str | None
+    after: str | None
+    require_review: bool
+    outputs: str | None
+    form: str
+
+    def push(self, before: str, after: str) -> Push:
+        """Return the push that is meant: what was given, else what the CI tells. Raises SettingsError."""
+        found = Push(self.before or before, self.after or after)
+        if not found.after:
+            raise SettingsError("there is no push to look at", hint="Give its commits with --before and --after.")
+        return found
+
+
+def shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that both forges share."""
+    for option in reversed(
+        [
+            click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help="Write NUMBER.json here."),
+            click.option("--snapshot", metavar="FILE", type=click.Path(dir_okay=False), help="Fetch the newest snapshot of the default branch instead."),  # noqa: E501
+            click.option("--name", default="default", show_default=True, help="The project, as `comment --name`."),
+            click.option("--before", metavar="SHA", help="Where the branch was before the push. Default: from the CI."),
+            click.option("--after", metavar="SHA", help="Where it is now. Default: from the CI."),
+            click.option("--require-review", is_flag=True, help="Count no plan that is newer than the last approving review."),  # noqa: E501
+            click.option("--outputs", metavar="FILE", type=click.Path(dir_okay=False), help="Append `numbers=[…]` for later jobs."),  # noqa: E501
+            click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How stdout is written."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group("approved-plan")
+def command() -> None:
+    """Find and check the plan that was approved for a push.
+
+    For each pull or merge request that the push merged, takes the plan file that its pipeline left for its last commit,
+    and passes over every other, saying why. Exits with 4 if there is none, and with 6 if some changes have none.
+    """
+
+
+@command.command("github")
+@shared
+@click.option("--repository", metavar="OWNER/NAME", help="Default: GITHUB_REPOSITORY.")
+@click.pass_context
+@exits
+def github(context: click.Context, /, repository: str | None, **given: Any) -> int:
+    """Ask GitHub.
+
+    The token comes from GITHUB_TOKEN (permissions `actions: read`, `contents: read`, `pull-requests: read`), the base
+    URL from GITHUB_API_URL, the push from the event that started the job.
+    """
+    environment, asked = os.environ, _Asked(**given)
+    url = environment.get("GITHUB_API_URL") or "https://api.github.com"
+    with ForgeClient(forge_options(url, "GITHUB_TOKEN")) as client:
+        host = GitHubRuns(client, repository or environment.get("GITHUB_REPOSITORY", ""))
+        before = _event(environment.get("GITHUB_EVENT_PATH", "")).get("before")
+        return _answer(
+            Console(context.obj), host, asked, before if isinstance(before, str) else "", environment.get("GITHUB_SHA")
+        )
+
+
+@command.command("gitlab")
+@shared
+@click.option("--repository", metavar="ID", help="The project's number. Default: CI_PROJECT_ID.")
+@click.pass_context
+@exits
+def gitlab(context: click.Context, /, repository: str | None, **given: Any) -> int:
+    """Ask GitLab.
+
+    The token comes from GITLAB_TOKEN (scope `read_api`), or for a snapshot from CI_JOB_TOKEN, the base URL from
+    CI_API_V4_URL, the push from CI_COMMIT_BEFORE_SHA and CI_COMMIT_SHA.
+    """
+    environment, asked = os.environ, _Asked(**given)
+    url = environment.get("CI_API_V4_URL") or "https://gitlab.com/api/v4"
+    by_job = asked.snapshot is not None and not environment.get("GITLAB_TOKEN")
+    options = forge_options(url, "CI_JOB_TOKEN" if by_job else "GITLAB_TOKEN")
+    with ForgeClient(options, header="JOB-TOKEN" if by_job else "Authorization") as client:
+        project, branch = repository or environment.get("CI_PROJECT_ID", ""), environment.get("CI_DEFAULT_BRANCH", "")
+        if not branch:
+            raise SettingsError("the default branch is not known", hint="CI_DEFAULT_BRANCH holds it in a job.")
+        host = GitLabPipelines(client, project, branch)
+        before = environment.get("CI_COMMIT_BEFORE_SHA", "")
+        return _answer(Console(context.obj), host, asked, before, environment.get("CI_COMMIT_SHA"))
+
+
+def _answer(console: Console, host: ChangeHost, asked: _Asked, before: str, after: str | None) -> int:
+    if (asked.out_dir is None) == (asked.snapshot is None):
+        raise click.UsageError("give either --out-dir or --snapshot")
+    if asked.snapshot is not None:
+        return _fetch_snapshot(console, host, asked.name, asked.snapshot)
+    found = approved_plans(host, asked.push(before, after or ""), asked.name, needs_review=asked.require_review)
+    _tell(console, found.passed_over)
+    folder = Path(asked.out_dir or "")
+    folder.mkdir(parents=True, exist_ok=True)
+    for plan in found.plans:
+        write_whole(folder / f"{plan.number}.json", plan.data)
+    if asked.outputs is not None:
+        with Path(asked.outputs).open("a", encoding="utf-8") as outputs:
+            outputs.write(f"numbers={json.dumps([plan.number for plan in found.plans])}\n")
+    console.answer(_shown(found, folder, asked.form))
+    if not found.changes:
+        console.error(
+            "the push merged no reviewed change, so no plan was approved and nothing may be sent",
+            "Bring manifests to the default branch by a pull or merge request.",
+        )
+    for number in found.missing:
+        console.error(
+            f"change {number} has no plan that counts, so nothing of it may be sent",
+            "Plan it on the default branch, have that plan approved, and apply it.",
+        )
+    if not found.plans:
+        return ExitCode.STALE
+    return ExitCode.PARTIAL if found.missing else ExitCode.OK
+
+
+def _fetch_snapshot(console: Console, host: ChangeHost, name: str, file: str) -> int:
+    """Write the newest snapshot; that there is none is no error: the plan then says what it needs."""
+    data, passed_over = newest_snapshot(host, name)
+    _tell(console, passed_over)
+    if data is None:
+        console.info("There is no snapshot of the live tables.")
+        return ExitCode.OK
+    write_whole(Path(file), data)
+    console.info(f"The snapshot is saved in {one_line(file)}.")
+    return ExitCode.OK
+
+
+def _tell(console: Console, passed_over: tuple[PassedOver, ...]) -> None:
+    for each in passed_over:
+        of = f"change {each.number}: " if each.number else ""
+        console.info(f"Passed over: {of}{one_line(each.made_by)}{': ' if each.made_by else ''}{one_line(each.why)}")
+
+
+def _shown(found: ApprovedPlans, folder: Path, form: str) -> str:
+    if form == "markdown":
+        room = LIMIT // max(1, len(found.plans))
+        texts = [
+            plan_markdown(plan.content, f"Approved plan of change {plan.number}", "", room) for plan in found.plans
+        ]
+        return "\n\n".join(texts)
+    if form == "json":
+        document = {
+            "plans": [
+                {"number": plan.number, "file": str(folder / f"{plan.number}.json"), "plan_id": plan.content["plan_id"]}
+                for plan in found.plans
+            ],
+            "missing": list(found.missing),
+            "passed_over": [
+                {"number": each.number, "made_by": each.made_by, "why": each.why} for each in found.passed_over
+            ],
+        }
+        return json.dumps(document, indent=2)
+    where = one_line(str(folder))
+    return "\n".join(
+        f"Change {plan.number}: {plan.content['plan_id']} by {plan.made_by}, in {where}/{plan.number}.json"
+        for plan in found.plans
+    )
+
+
+def _event(file: str) -> dict[str, Any]:
+    """Return the event that started a job; empty if there is none."""
+    try:
+        found = json.loads(Path(file).read_bytes()) if file else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,274 @@
+"""GitHub's REST API on loopback, as far as a pipeline asks it: pull requests, reviews, runs, artifacts, rules.
+
+It refuses what the reference refuses: a token that is wrong, a page beyond a hundred, a file store that is handed the
+token. Artifacts are stored on another port, to which the API redirects.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+REPOSITORY = "acme/data"
+REPOSITORY_ID, FORK_ID = 1, 2
+TOKEN = "forge-token-1234567890"
+PLAN, APPLY, REFRESH = (f".github/workflows/{name}.yml" for name in ("plan", "apply", "refresh"))
+
+
+@dataclass
+class GitHub:
+    """What it holds and what it was asked."""
+
+    url: str = ""
+    store_url: str = ""
+    default_branch: str = "main"
+    commits: dict[str, list[str]] = field(default_factory=dict)
+    """Commit → its parents."""
+    branches: dict[str, str] = field(default_factory=dict)
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    reviews: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    runs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    """Run → its attempts, oldest first."""
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    rules: list[dict[str, Any]] | None = field(default_factory=list)
+    """None: rules may not be asked for."""
+    failures: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
+    """Path → statuses and headers that its next requests are answered with."""
+    requests: list[str] = field(default_factory=list)
+    files: dict[int, bytes] = field(default_factory=dict)
+    """Artifact → its zip."""
+    leaked: list[str] = field(default_factory=list)
+    """Requests to the store that carried a token."""
+
+    def commit(self, sha: str, *parents: str, branch: str | None = None) -> str:
+        """Add a commit, and move a branch to it."""
+        self.commits[sha] = list(parents)
+        if branch:
+            self.branches[branch] = sha
+        return sha
+
+    def pull(self, number: int, head: str, merged_as: str | None, at: str, base: str = "main") -> None:
+        """Add a pull request; `merged_as` is the commit on its base, if it was merged."""
+        self.pulls.append(
+            {
+                "number": number,
+                "merged_at": at if merged_as else None,
+                "merge_commit_sha": merged_as,
+                "head": {"sha": head},
+                "base": {"ref": base},
+            }
+        )
+
+    def review(self, number: int, commit: str, at: str, state: str = "APPROVED") -> None:
+        """Add a review."""
+        self.reviews.setdefault(number, []).append({"state": state, "commit_id": commit, "submitted_at": at})
+
+    def require_reviews(self, count: int = 1) -> None:
+        """Have a ruleset ask for approving reviews."""
+        self.rules = [{"type": "pull_request", "parameters": {"required_approving_review_count": count}}]
+
+    def run(self, number: int, head: str, at: str, *, attempt: bool = False, **fields: Any) -> None:
+        """Add a run of `plan.yml` that succeeded, or a further attempt of it; `fields` replace what it says."""
+        made = {
+            "id": number,
+            "path": PLAN,
+            "event": "pull_request",
+            "conclusion": "success",
+            "head_sha": head,
+            "head_branch": "feature",
+            "run_attempt": len(self.runs.get(number, [])) + 1,
+            "run_started_at": at,
+            "head_repository": {"id": REPOSITORY_ID},
+            "repository": {"id": REPOSITORY_ID},
+            **fields,
+        }
+        assert attempt == (number in self.runs)
+        self.runs.setdefault(number, []).append(made)
+
+    def upload(self, run: int, name: str, file: str, content: bytes, at: str, **fields: Any) -> int:
+        """Keep a file as an artifact of a run's latest attempt; return its id."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(file, content)
+        number = 500 + len(self.artifacts)
+        self.files[number] = packed.getvalue()
+        made = {
+            "id": number,
+            "name": name,
+            "expired": False,
+            "created_at": at,
+            "digest": f"sha256:{sha256(packed.getvalue()).hexdigest()}",
+            "workflow_run": {"id": run},
+            **fields,
+        }
+        self.artifacts.insert(0, made)
+        return number
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> Any:
+        """Return the content of a GET; None: there is no such thing."""
+        for pattern, method in _ROUTES:
+            match = re.fullmatch(f"/repos/{REPOSITORY}{pattern}", path)
+            if match:
+                return method(self, query, *match.groups())
+        return None
+
+    def _about(self, _: Any) -> Any:
+        return {"id": REPOSITORY_ID, "default_branch": self.default_branch}
+
+    def _compare(self, _: Any, base: str, head: str) -> Any:
+        head = self.branches.get(head.removeprefix("refs/heads/"), head)
+        if base not in self.commits or head not in self.commits:
+            return None
+        ahead, behind = self._reachable(head), self._reachable(base)
+        status = "identical" if base == head else "ahead" if base in ahead else "diverged"
+        listed = [sha for sha in self.commits if sha in ahead - behind]
+        commits = [{"sha": sha, "parents": [{"sha": each} for each in self.commits[sha]]} for sha in listed]
+        return {"status": status, "commits": commits}
+
+    def _reachable(self, sha: str) -> set[str]:
+        return {sha}.union(*(self._reachable(parent) for parent in self.commits.get(sha, [])))
+
+    def _pulls_of(self, _: Any, sha: str) -> Any:
+        return [
+            each
+            for each in self.pulls
+            if each["merge_commit_sha"] == sha or sha in self._reachable(each["head"]["sha"])
+        ]
+
+    def _reviews_of(self, _: Any, number: str) -> Any:
+        return self.reviews.get(int(number), [])
+
+    def _rules_of(self, _: Any, branch: str) -> Any:
+        return (403, {"message": "Upgrade to GitHub Pro"}) if self.rules is None else self.rules
+
+    def _runs_of(self, query: dict[str, list[str]], workflow: str) -> Any:
+        latest = [attempts[-1] for attempts in self.runs.values()]
+        found = [
+            each
+            for each in latest
+            if each["path"].endswith(f"/{workflow}")
+            and all(each[key] == query[key][0] for key in ("event", "head_sha") if key in query)
+        ]
+        return {"total_count": len(found), "workflow_runs": found}
+
+    def _run_of(self, _: Any, number: str) -> Any:
+        return self.runs[int(number)][-1]
+
+    def _attempt_of(self, _: Any, number: str, attempt: str) -> Any:
+        return self.runs[int(number)][int(attempt) - 1]
+
+    def _artifacts_of(self, query: dict[str, list[str]], run: str | None = None) -> Any:
+        found = [
+            each
+            for each in self.artifacts
+            if each["name"] == query.get("name", [each["name"]])[0]
+            and (run is None or each["workflow_run"]["id"] == int(run))
+        ]
+        return {"total_count": len(found), "artifacts": found}
+
+
+_ROUTES = (
+    ("", GitHub._about),
+    (r"/compare/([^.]+)\.\.\.(.+)", GitHub._compare),
+    ("/commits/([^/]+)/pulls", GitHub._pulls_of),
+    ("/pulls/([0-9]+)/reviews", GitHub._reviews_of),
+    ("/rules/branches/(.+)", GitHub._rules_of),
+    ("/actions/workflows/([^/]+)/runs", GitHub._runs_of),
+    ("/actions/runs/([0-9]+)", GitHub._run_of),
+    ("/actions/runs/([0-9]+)/attempts/([0-9]+)", GitHub._attempt_of),
+    ("/actions/runs/([0-9]+)/artifacts", GitHub._artifacts_of),
+    ("/actions/artifacts", GitHub._artifacts_of),
+)
+
+
+@contextmanager
+def serve_github() -> Iterator[GitHub]:
+    """Serve it for the length of a `with` block."""
+    forge = GitHub()
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (_api(forge), _store(forge))]
+    forge.url, forge.store_url = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
+    threads = [Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}) for server in servers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield forge
+    finally:
+        for server, thread in zip(servers, threads, strict=True):
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def reply(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
+        """Answer."""
+        self.send_response(status)
+        for name, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+def _api(forge: GitHub) -> type[BaseHTTPRequestHandler]:
+    class Api(_Handler):
+        def do_GET(self) -> None:
+            """Answer a read."""
+            parts, query = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
+            forge.requests.append(self.path)
+            if self.headers["Authorization"] != f"Bearer {TOKEN}":
+                return self.json(401, {"message": "Bad credentials"})
+            if forge.failures.get(parts.path):
+                status, headers = forge.failures[parts.path].pop(0)
+                return self.json(status, {"message": "not now"}, headers)
+            kept = re.fullmatch(f"/repos/{REPOSITORY}/actions/artifacts/([0-9]+)/zip", parts.path)
+            if kept:
+                return self.reply(302, b"", {"Location": f"{forge.store_url}/{kept[1]}?signature=abc"})
+            found = forge.answer(parts.path, query)
+            if found is None:
+                return self.json(404, {"message": "Not Found"})
+            if isinstance(found, tuple):
+                return self.json(*found)
+            return self.page(found, query)
+
+        def page(self, found: Any, query: dict[str, list[str]]) -> None:
+            """Answer one page, with a link to the next one."""
+            size, number = (int(query.get(name, [default])[0]) for name, default in (("per_page", "30"), ("page", "1")))
+            assert size <= 100
+            key = next((key for key in ("workflow_runs", "artifacts", "commits") if key in found), None)
+            listed = found[key] if key and isinstance(found, dict) else found
+            if not isinstance(listed, list):
+                return self.json(200, found)
+            shown = listed[(number - 1) * size : number * size]
+            more = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"'} if len(listed) > number * size else {}
+            return self.json(200, {**found, key: shown} if isinstance(found, dict) and key else shown, more)
+
+        def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
+            """Answer with JSON."""
+            self.reply(status, json.dumps(content).encode(), headers)
+
+    return Api
+
+
+def _store(forge: GitHub) -> type[BaseHTTPRequestHandler]:
+    class Store(_Handler):
+        def do_GET(self) -> None:
+            """Hand out a file to whoever has its signed address, and to no one with a token."""
+            if "Authorization" in self.headers or "PRIVATE-TOKEN" in self.headers:
+                forge.leaked.append(self.path)
+                return self.reply(400, b"InvalidAuthenticationInfo")
+            return self.reply(200, forge.files[int(urlsplit(self.path).path[1:])])
+
+    return Store
