@@ -50,7 +50,7 @@ def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
         other = first.setdefault(table.lower(), table)
         if other != table:
             line = document.location((*at, "tables", other), key=True).line
-            message = f"{path_text((*at, 'tables'))} lists {quote(table)} twice; the other is in line {line}"
+            message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
             hint = "Upper and lower case do not matter in a table's id. Keep one of the two."
             yield Diagnostic(document.location((*at, "tables", table), key=True), message, hint)
 

@@ -138,7 +138,7 @@ def _wrong_ledger(document: Document) -> Iterator[Diagnostic]:
         return  # the schema reports it
     fault = ledger_fault(ledger, is_windows=os.name == "nt")
     if fault:
-        yield Diagnostic(document.location(at), f"{'.'.join(at)} is not valid: {fault}", LEDGER_HINT)
+        yield Diagnostic(document.location(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
     elif leads_elsewhere(ledger):
         message = f"the URL in {'.'.join(at)} has a setting that could point to another server, file or secret"
         hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else, set the ledger in RECONCILER_LEDGER."

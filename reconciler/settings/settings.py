@@ -89,7 +89,7 @@ def ledger_address(settings: Settings) -> str:
     fault = ledger_fault(text, is_windows=os.name == "nt")
     if fault:
         unset = "" if text else f" Or unset {settings.ledger_source} to use the project's ledger."
-        raise SettingsError(f"{settings.ledger_source} is not valid: {fault}", hint=f"{LEDGER_HINT}{unset}")
+        raise SettingsError(f"{settings.ledger_source} is not understood: {fault}", hint=f"{LEDGER_HINT}{unset}")
     if is_server(text):
         return text
     try:
