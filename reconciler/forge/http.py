@@ -1,7 +1,7 @@
-"""A forge's API over httpx: comments are read, with patience, and written, once each.
+"""A forge's API over httpx: reads are retried, writes are sent once.
 
-The token goes to the base URL alone. Pages are asked for by number; a link that the server names is never
-followed, because the token would go along.
+The token goes only to the base URL. Pages are requested by number: a link that the server names is never
+followed, because the token would go with it.
 """
 
 import json
@@ -20,12 +20,12 @@ from reconciler.client.http.retry import Retries, RetryTiming
 from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
-"""Bytes of one answer; a page of a hundred comments of 64 KiB fits."""
+"""Bytes of one answer; enough for a page of a hundred comments of 64 KiB."""
 
 _HINTS = {
     401: "Check the token in the job's environment.",
-    403: "The token may not do this; look at the job's permissions.",
-    404: "Check the repository and the number, and that the token may see them.",
+    403: "The token is not allowed to do this; check the job's permissions.",
+    404: "Check the repository and the number, and that the token has access to them.",
 }
 
 
@@ -34,9 +34,9 @@ class Answer:
     """A 2xx answer."""
 
     content: Any
-    """Its JSON; None for an empty one."""
+    """Its JSON; None for an empty body."""
     has_more: bool
-    """True where the server says that another page follows."""
+    """True if the server says that another page follows."""
 
 
 class ForgeClient:
@@ -60,7 +60,7 @@ class ForgeClient:
         self._client.close()
 
     def get(self, path: str, query: Mapping[str, int] | None = None) -> Answer:
-        """Read, trying again where that may help. Raises Refused, BadResponse."""
+        """Read, retrying transient errors. Raises Refused, BadResponse."""
         failed: ApiError
         try:
             return self._retries.run(lambda: self._send("GET", path, query=query))
@@ -82,7 +82,7 @@ class ForgeClient:
     ) -> Answer:
         where = f"{method} {path}"
         url = checked_url(self._options, path, query)
-        # Raised after the `except` blocks are left: chained to httpx's, it would carry the request with the token.
+        # Raised outside the `except` blocks: chained to httpx's exception, it would carry the request with the token.
         failure: Exception
         try:
             with self._client.stream(method, url, json=body) as response:
@@ -107,7 +107,7 @@ class ForgeClient:
         try:
             parsed = json.loads(content) if content else None
         except (ValueError, RecursionError):
-            # Half an answer, or a page of something in between: a read may fare better the next time.
+            # Half an answer, or a page from a proxy: another read may succeed.
             error = BadResponse(f"{where}: the answer is not JSON", hint="Check the forge's base URL.")
             raise TransientError(error) from None
         linked = 'rel="next"' in response.headers.get("Link", "")
