@@ -1,22 +1,22 @@
-"""Every way the reconciler can fail; the branch says what to do.
+"""Every error the reconciler raises; the branch says what to do about it.
 
 ReconcilerError
 ├── SettingsError          fix the flags or the environment
-├── ManifestError          fix the YAML; carries every problem with its place
+├── ManifestError          fix the YAML; carries every problem with its location
 ├── ApiError
 │   ├── NotSent            nothing left this machine: safe to try again
-│   ├── Refused            the API said no and started nothing
-│   ├── InDoubt            sent, no trustworthy answer: never repeated
-│   └── BadResponse        a read failed or answered in a shape we do not know
+│   ├── Refused            the API rejected it and started nothing
+│   ├── InDoubt            sent, but no trustworthy answer: never repeated
+│   └── BadResponse        a read failed, or its answer has an unknown shape
 ├── PlanError
 │   ├── ErroredPlan        carries the diagnostics: fix what they point at
-│   ├── StalePlan          the world moved: plan again
+│   ├── StalePlan          something changed since the plan was made: plan again
 │   └── LimitExceeded      carries the violations' texts
 └── LedgerError
-    ├── Leased             another apply is at work on the table
-    ├── Corrupt            the file is not a ledger, or holds what cannot be
+    ├── Leased             another apply is working on the table
+    ├── Corrupt            the file is not a ledger, or its contents are impossible
     ├── Unwritable         the record could not be made durable
-    └── TooNew             written by a newer program
+    └── TooNew             written by a newer version of the program
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class ApiError(ReconcilerError):
     def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
-        """The HTTP status, where there was an answer."""
+        """The HTTP status, if there was an answer."""
 
 
 class NotSent(ApiError):
@@ -59,15 +59,15 @@ class NotSent(ApiError):
 
 
 class Refused(ApiError):
-    """The API said no, so it started nothing and charged nothing."""
+    """The API rejected the request, so it started nothing and charged nothing."""
 
 
 class InDoubt(ApiError):
-    """The request may have been paid for and nobody can say; it must never be repeated."""
+    """The request may or may not have been paid for, so it must never be repeated."""
 
 
 class BadResponse(ApiError):
-    """A read failed for good, or answered in a shape the reconciler does not know."""
+    """A read failed for good, or its answer has a shape the reconciler does not know."""
 
 
 class PlanError(ReconcilerError):
@@ -83,23 +83,23 @@ class ErroredPlan(PlanError):
 
 
 class StalePlan(PlanError):
-    """The manifests, a column or the plan's format are not those that were approved."""
+    """The manifests, a column or the plan's format differ from what was approved."""
 
 
 class LimitExceeded(PlanError):
-    """The plan is larger than somebody allowed."""
+    """The plan exceeds a limit."""
 
 
 class LedgerError(ReconcilerError):
-    """The memory of what was paid for cannot be used."""
+    """The record of what was paid for cannot be used."""
 
 
 class Leased(LedgerError):
-    """Another apply is at work on the same table."""
+    """Another apply is working on the same table."""
 
 
 class Corrupt(LedgerError):
-    """The store is not a ledger, or holds what a ledger cannot hold."""
+    """The store is not a ledger, or holds something a ledger never does."""
 
 
 class Unwritable(LedgerError):

@@ -1,4 +1,4 @@
-"""Where changes are reviewed: a project's comment on a pull or merge request, found again and updated in place."""
+"""A project's comment on a pull or merge request: posted once, then found again and updated in place."""
 
 from reconciler.forge.comments import Comment, Comments, Posted, post
 from reconciler.forge.github import GitHub

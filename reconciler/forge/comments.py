@@ -1,7 +1,7 @@
-"""The sticky comment: found by a hidden marker in its first line, and only among what this token's own user wrote.
+"""The sticky comment: found by a hidden marker in its first line, and only among comments by the token's own user.
 
-Anyone who may comment may write the marker. A comment of somebody else's with it is never updated: its author could
-change the numbers under our text afterwards.
+Anyone who may comment can write the marker. A comment by another user is never updated, marker or not: its author
+could change our numbers afterwards.
 """
 
 import re
@@ -15,21 +15,21 @@ from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge.http import ForgeClient, Query
 
 PAGE = 100
-"""Comments in one page; the most that both forges give."""
+"""Comments per page; the most that both forges allow."""
 MOST_PAGES = 200
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,98}[A-Za-z0-9])?")
 
 
 class Kind(StrEnum):
-    """What a comment is about."""
+    """The subject of a comment."""
 
     PLAN = "plan"
     REPORT = "report"
 
 
 class Posted(StrEnum):
-    """What became of a comment."""
+    """The effect of posting a comment."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -38,11 +38,11 @@ class Posted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment as the forge shows it."""
+    """A comment as the forge returns it."""
 
     id: int
     author: str
-    """In the forge's own spelling; compared, never shown."""
+    """The forge's own identifier; compared, never shown."""
     body: str
 
 
@@ -50,30 +50,30 @@ class Comments(Protocol):
     """The comments of one pull or merge request."""
 
     def mine(self) -> str:
-        """Return the author of what this token writes."""
+        """Return the author of comments that this token writes."""
 
     def read(self) -> Iterable[Comment]:
         """Return the comments, oldest first."""
 
     def create(self, body: str) -> None:
-        """Write a new one."""
+        """Write a new comment."""
 
     def update(self, id_: int, body: str) -> None:
-        """Replace the body of one."""
+        """Replace the body of a comment."""
 
 
 def marker(kind: Kind, name: str, key: str = "") -> str:
     """Return the hidden first line of a project's comment; `key` tells receipts apart. Raises SettingsError."""
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            "a project's name in a comment may hold letters, digits, `.`, `_`, `/` and `-`, 100 at most",
-            hint="Give one with --name.",
+            "a project's name in a comment has at most 100 characters: letters, digits, `.`, `_`, `/` and `-`",
+            hint="Set one with --name.",
         )
     return f"<!-- extruct-reconciler {kind.value} {name}{f' {key}' if key else ''} -->"
 
 
 def post(comments: Comments, first_line: str, text: str) -> Posted:
-    """Write the comment that begins with the marker `first_line`, or update it where there is one.
+    """Update the comment that begins with the marker `first_line`, or write it if there is none.
 
     Raises Refused, BadResponse.
     """
@@ -115,10 +115,10 @@ def pages(
 
 
 def comment_of(item: Any, where: str, login: str, id_key: str) -> Comment:
-    """Return a comment from JSON; `login` names where its author stands, `id_key` what identifies the author."""
+    """Return a comment from JSON; `login` is the key of its author, `id_key` the author's key that identifies them."""
     try:
         author = item[login]
-        identity = "" if author is None else str(author[id_key])  # whoever deleted the account
+        identity = "" if author is None else str(author[id_key])  # null if the account was deleted
         return Comment(int(item["id"]), identity, str(item["body"] or ""))
     except (KeyError, TypeError, ValueError):
-        raise BadResponse(f"GET {where}: a comment answered in a shape we do not know") from None
+        raise BadResponse(f"GET {where}: the answer has a comment in an unknown shape") from None

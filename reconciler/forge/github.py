@@ -8,7 +8,7 @@ from reconciler.forge.comments import Comment, comment_of, pages
 from reconciler.forge.http import ForgeClient
 
 ACTIONS = "github-actions[bot]"
-"""Who a job's own token writes as; such a token may not ask who it is."""
+"""The author of comments written with a job's own token; such a token may not ask for its user."""
 
 _REPOSITORY = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
 
@@ -19,13 +19,13 @@ class GitHub:
     def __init__(self, client: ForgeClient, repository: str, number: int) -> None:
         """Take `owner/name` and the pull request's number. Raises SettingsError."""
         if not _REPOSITORY.fullmatch(repository):
-            raise SettingsError("the repository must be written as owner/name", hint="Give one with --repository.")
+            raise SettingsError("the repository must be written as owner/name", hint="Set it with --repository.")
         self._client = client
         self._repository = f"/repos/{repository}"
         self._list = f"{self._repository}/issues/{number}/comments"
 
     def mine(self) -> str:
-        """Return the login that the token belongs to."""
+        """Return the login of the token's user."""
         try:
             user = self._client.get("/user").content
         except Refused:
@@ -38,9 +38,9 @@ class GitHub:
             yield comment_of(item, self._list, "user", "login")
 
     def create(self, body: str) -> None:
-        """Write a new one."""
+        """Write a new comment."""
         self._client.write("POST", self._list, {"body": body})
 
     def update(self, id_: int, body: str) -> None:
-        """Replace the body of one."""
+        """Replace the body of a comment."""
         self._client.write("PATCH", f"{self._repository}/issues/comments/{id_}", {"body": body})

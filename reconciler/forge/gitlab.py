@@ -13,15 +13,17 @@ class GitLab:
     def __init__(self, client: ForgeClient, project: str, number: int) -> None:
         """Take the project's number and the merge request's number in it. Raises SettingsError."""
         if not (project.isascii() and project.isdigit()):
-            raise SettingsError("the project must be its number", hint="CI_PROJECT_ID holds it, or --repository.")
+            raise SettingsError(
+                "the project must be its number", hint="Set it with --repository; CI has CI_PROJECT_ID."
+            )
         self._client = client
         self._list = f"/projects/{project}/merge_requests/{number}/notes"
 
     def mine(self) -> str:
-        """Return the number of the user that the token belongs to."""
+        """Return the number of the token's user."""
         user = self._client.get("/user").content
         if not isinstance(user, dict) or "id" not in user:
-            raise BadResponse("GET /user: answered in a shape we do not know")
+            raise BadResponse("GET /user: the answer has an unknown shape")
         return str(user["id"])
 
     def read(self) -> Iterator[Comment]:
@@ -30,9 +32,9 @@ class GitLab:
             yield comment_of(item, self._list, "author", "id")
 
     def create(self, body: str) -> None:
-        """Write a new one."""
+        """Write a new note."""
         self._client.write("POST", self._list, {"body": body})
 
     def update(self, id_: int, body: str) -> None:
-        """Replace the body of one."""
+        """Replace the body of a note."""
         self._client.write("PUT", f"{self._list}/{id_}", {"body": body})

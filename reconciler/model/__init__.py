@@ -1,1 +1,1 @@
-"""Nouns: frozen values, and questions about themselves. Nothing here reads a clock, a file or a socket."""
+"""Nouns: frozen values, and questions they answer about themselves. Nothing here reads a clock, a file or a socket."""

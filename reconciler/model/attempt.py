@@ -1,4 +1,4 @@
-"""What became of each call: the nouns that apply, the ledger and the report share."""
+"""Attempts to send calls and their outcomes: the nouns that apply, the ledger and the report share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ class Receipt:
     """A 2xx answer of the run endpoint."""
 
     run_id: str
-    """Empty where the answer named none."""
+    """Empty if the answer named none."""
     requested_cells: int | None
-    """`num_requested_cells` [D]; None where the answer did not say."""
+    """`num_requested_cells` [D]; None if the answer did not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who applies: written into every intent."""
+    """The person or CI job that applies; recorded in every intent."""
 
     name: str
     """`user@host`, or the CI run."""
@@ -31,12 +31,12 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to send one attempt of one call; given by the journal when the intent is durable."""
+    """Permission to send one attempt of one call; issued by the journal once the intent is durable."""
 
     call_id: str
     attempt: int
     table_version: int
-    """The table's version after the intent: what the next intent for the table must find."""
+    """The table's version after the intent; the next intent for the table must find this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Ending:
     state: CallState
     """Any but INTENT."""
     detail: str = ""
-    """What the wire said, for people; never an answer's body or the token."""
+    """What happened on the wire, for people; never contains an answer's body or the token."""
     status: int | None = None
-    """The HTTP status, where there was an answer."""
+    """The HTTP status, if there was an answer."""
     receipt: Receipt | None = None
     """Set exactly when the state is ACCEPTED."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt that has ended, and how."""
+    """An attempt that has ended, with its ending."""
 
     ticket: Ticket
     ending: Ending
@@ -78,7 +78,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The cells of an accepted call, read again when its table was idle."""
+    """The cells of an accepted call, counted once its table was idle."""
 
     done: int
     failed: int
@@ -88,17 +88,17 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A planned call and what became of it in this apply."""
+    """A planned call with its outcome in this apply."""
 
     call: Call
     ending: Ending | None
-    """None: not attempted, because the apply stopped or its table was given up before its turn."""
+    """None if it was not attempted: the apply stopped, or gave up on its table, before its turn."""
     reason: str = ""
     """Why it was not attempted."""
     settlement: Settlement | None = None
     """Set when the apply waited for it."""
     not_started: tuple[Block, ...] = ()
-    """With a settlement: which cells are neither done nor failed."""
+    """The cells that were neither done nor failed at the settlement."""
 
 
 class StopCause(StrEnum):
@@ -108,18 +108,18 @@ class StopCause(StrEnum):
     OVERBOUGHT = "overbought"
     """More cells were accepted than planned."""
     TROUBLE = "trouble"
-    """Too many calls in a row without a clear answer."""
+    """Too many calls in a row got no clear answer."""
     INTERRUPTED = "interrupted"
     LEDGER = "ledger"
     LOOK = "look"
-    """The tables could not be looked at again between two waves."""
+    """The tables could not be read again between two waves."""
     LEASED = "leased"
-    """Another apply is at work on a table."""
+    """Another apply is working on a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """That an apply stopped, and why, in words."""
+    """The fact that an apply stopped early, with its cause and a sentence about it."""
 
     cause: StopCause
     message: str

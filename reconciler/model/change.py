@@ -1,4 +1,4 @@
-"""What a change of a project does to its plan, as a reviewer reads it."""
+"""The effect of a project's change on its plan, as a reviewer reads it."""
 
 from dataclasses import dataclass
 
@@ -8,26 +8,26 @@ from reconciler.text.location import Location
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference, as a reviewer would say it."""
+    """One difference, in a reviewer's words."""
 
     address: str | None
-    """`manifest` or `manifest/run`; None: the project as a whole."""
+    """`manifest` or `manifest/run`; None for the project as a whole."""
     text: str
     """One line, safe to print."""
     location: Location
-    """Where it stands here; where it stood, of what is gone."""
+    """Its location in the changed project, or in the base if it was removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeImpact:
-    """What a change of the project does to its plan."""
+    """The effect of a project's change on its plan."""
 
     ref: str
-    """What was compared with, as the user named it."""
+    """The base of the comparison, as the user named it."""
     changes: tuple[Change, ...]
     caused: Totals
     """Calls that the change causes."""
     anyway: Totals
-    """Calls that were due without it."""
+    """Calls that were due without the change."""
     dropped: Totals
-    """Calls that would be due without it and are not with it."""
+    """Calls that would be due without the change but are not with it."""

@@ -1,6 +1,6 @@
-"""Many equal things in few bytes: row ids at 16 bytes each, digests of values at 8, where Python texts take 85 and 65.
+"""Compact sequences: row ids at 16 bytes each and value digests at 8, instead of 85 and 65 as Python strings.
 
-Each looks like a sequence of texts, so that nobody else needs to know.
+Each behaves like a sequence of strings, so callers need not know.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ _PLAIN = tuple(str(state) for state in range(256))
 
 
 class Packed(Sequence[str]):
-    """Texts that stand for `WIDTH` bytes each. Equal to any sequence of the same texts."""
+    """Strings, stored in `WIDTH` bytes each. Equal to any sequence of the same strings."""
 
     WIDTH: ClassVar[int]
     __slots__ = ("data",)
 
     def __init__(self, data: bytes) -> None:
-        """`data` holds one item after the other."""
+        """`data` is the items' bytes, concatenated."""
         assert len(data) % self.WIDTH == 0
         self.data = data
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
-        """Pack texts."""
+        """Pack strings."""
         return cls(bytes.fromhex("".join(texts).replace("-", "")))
 
     @classmethod
@@ -43,7 +43,7 @@ class Packed(Sequence[str]):
             at = range(len(self))[index] * self.WIDTH
             return self._text(self.data[at : at + self.WIDTH].hex())
         start, stop, step = index.indices(len(self))
-        assert step == 1, "a part of it is always in one piece"
+        assert step == 1, "a slice is always contiguous"
         return type(self)(self.data[start * self.WIDTH : stop * self.WIDTH])
 
     def __iter__(self) -> Iterator[str]:
@@ -72,7 +72,7 @@ class Packed(Sequence[str]):
 
     @property
     def has_repeats(self) -> bool:
-        """True where an item stands in it twice."""
+        """True if any item occurs twice."""
         return len(set(self.each())) != len(self)
 
     @staticmethod
@@ -99,12 +99,12 @@ class PackedDigests(Packed):
 
 
 def picked(items: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
-    """Return the items at these positions, packed where they were."""
+    """Return the items at these positions, packed if `items` is."""
     return items.pick(positions) if isinstance(items, Packed) else tuple(items[at] for at in positions)
 
 
 class CellMarks(Sequence[str]):
-    """What cells showed (`spending/evidence.py`): `state`, or `state:digest`, for a byte or nine each."""
+    """Marks of what cells showed (`spending/evidence.py`): `state` or `state:digest`, in 1 or 9 bytes each."""
 
     __slots__ = ("_digests", "_states")
 
@@ -142,7 +142,7 @@ class CellMarks(Sequence[str]):
 
 
 class RowIndex(Mapping[str, int]):
-    """Row id → its position in a table. Most plans never ask, so the index is made at the first question."""
+    """Row id → its position in a table. Most plans never need it, so it is built on first use."""
 
     __slots__ = ("_ids", "_positions")
 
@@ -155,7 +155,7 @@ class RowIndex(Mapping[str, int]):
             each = self._ids.each() if isinstance(self._ids, PackedIds) else map(str.encode, self._ids)
             self._positions = {id_: position for position, id_ in enumerate(each)}
         position = self._positions[self._key(row)]
-        if self._ids[position] != row:  # another spelling of the same id is not the same text
+        if self._ids[position] != row:  # the same id in another spelling is a different string
             raise KeyError(row)
         return position
 

@@ -1,4 +1,4 @@
-"""What a manifest asks of a row's cells: a tree of tests, as it was written. `row_filter.py` holds it against rows."""
+"""A manifest's condition on a row's cells: a tree of tests, as written. `row_filter.py` evaluates it over rows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ Scalar: TypeAlias = str | int | float | bool
 
 
 class Operator(StrEnum):
-    """What is asked of one cell's value."""
+    """The kind of test on a cell's value."""
 
     EQUALS = "equals"
     IN = "in"
@@ -25,25 +25,25 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CellTest:
-    """One question about one cell of a row."""
+    """One test of one cell of a row."""
 
     column: str
-    """A key or id, of an input column too, as the user wrote it."""
+    """A key or id as the user wrote it; input columns are allowed."""
     operator: Operator
     operand: Scalar | tuple[Scalar, ...]
     """A tuple for `in`; True for `exists` and `missing`; a number, or a date as text, for `gt` and `lt`."""
     location: Location
-    """Where the column is named."""
+    """The location of the column's name."""
 
     def content(self) -> dict[str, Any]:
-        """Return it without its place."""
+        """Return it without its location."""
         operand = list(self.operand) if isinstance(self.operand, tuple) else self.operand
         return {"column": self.column, self.operator.value: operand}
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part holds."""
+    """All parts hold."""
 
     parts: tuple["Condition", ...]
 
@@ -54,7 +54,7 @@ class AllOf:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """One part holds at least."""
+    """At least one part holds."""
 
     parts: tuple["Condition", ...]
 
@@ -78,7 +78,7 @@ Condition: TypeAlias = CellTest | AllOf | AnyOf | Not
 
 
 def cell_tests(condition: Condition) -> Iterator[CellTest]:
-    """Yield every test of a condition, in the order written."""
+    """Yield every test of a condition, in the order of the text."""
     match condition:
         case CellTest():
             yield condition
@@ -90,7 +90,7 @@ def cell_tests(condition: Condition) -> Iterator[CellTest]:
 
 
 def relocated(condition: Condition, move: Callable[[Location], Location]) -> Condition:
-    """Return the condition with every place as `move` names it."""
+    """Return the condition with every location mapped by `move`."""
     match condition:
         case CellTest():
             return replace(condition, location=move(condition.location))
@@ -103,5 +103,5 @@ def relocated(condition: Condition, move: Callable[[Location], Location]) -> Con
 
 
 def key(condition: Condition) -> str:
-    """Return the name under which a snapshot keeps which rows meet the condition: equal conditions, equal names."""
+    """Return the name under which a snapshot stores the rows that meet the condition; equal conditions, equal names."""
     return short_digest(condition.content())

@@ -1,4 +1,4 @@
-"""What the ledger tells people and `apply`: plain values, no row and no library type among them."""
+"""The ledger's records as people and `apply` see them: plain values, without database rows or library types."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 
 Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan"]
-"""What a line of the spend report adds up over."""
+"""The grouping of the spend report: one line per value."""
 
 
 class EventKind(StrEnum):
-    """What happened to a call, or to a table's lease. The first five are the states an attempt passes through."""
+    """Events of a call or of a table's lease. The first five are the states an attempt passes through."""
 
     INTENT = "intent"
     ACCEPTED = "accepted"
@@ -24,18 +24,18 @@ class EventKind(StrEnum):
     NOT_SENT = "not_sent"
     IN_DOUBT = "in_doubt"
     SETTLED = "settled"
-    """The table was seen idle after the call; the detail counts its cells."""
+    """The table was seen idle after the call; the detail has the counts of its cells."""
     RESOLVED = "resolved"
-    """Evidence or a person ended a doubt; the detail says which way, why and who."""
+    """Evidence or a person decided a call in doubt; the detail says which way, why and by whom."""
     ADOPTED = "adopted"
-    """Cells that were done already were recorded as satisfied at a revision; nothing was sent or paid for."""
+    """Cells that were already done were recorded as satisfied at a revision; nothing was sent or paid for."""
     LEASE_RELEASED = "lease_released"
-    """A person took a table's lease away from its holder."""
+    """A person released a table's lease on behalf of its holder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to begin calls for one table, until it expires by the store's clock."""
+    """The right to begin calls for one table until it expires by the store's clock."""
 
     table_id: str
     owner: str
@@ -46,16 +46,16 @@ class Lease:
     expires_at: float
     """Seconds since the epoch, by the store's clock."""
     fence: int
-    """Grows with every lease of the table; a write under an older one is refused."""
+    """Increases with every lease of the table; a write under an older lease is refused."""
     table_version: int
     """The table's version when the lease was taken, renewed or listed."""
     remaining_seconds: float
-    """Until it expires, when it was taken, renewed or listed; at most 0 when it has expired."""
+    """Until it expires, as of when it was taken, renewed or listed; 0 or less if it has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call as the ledger holds it; which cells exactly it covered is left to `Ledger.past`."""
+    """One call in the ledger; `Ledger.past` has the exact cells that it covered."""
 
     id: str
     table_id: str
@@ -69,27 +69,27 @@ class CallRecord:
     cells: int
     """Planned."""
     credits: Decimal | None
-    """Planned; None where a price was unknown."""
+    """Planned; None if a price was unknown."""
     reason: Reason
     wave: int
     plan_id: str
     labels: Mapping[str, str]
     actor: Actor
-    """Who began the last attempt."""
+    """The person or CI job that began the last attempt."""
     state: CallState
     attempt: int
     payments: int
-    """How many of its attempts were accepted; more than 1 is what the protocol exists to prevent."""
+    """How many of its attempts were accepted; the protocol exists to keep this at 1 or less."""
     begun_at: float
     """When the last attempt began: seconds since the epoch by the store's clock, like every time here."""
     ended_at: float | None
     run_id: str | None
     requested_cells: int | None
-    """What the API said it was asked for; None where it did not say."""
+    """The number of cells by the API's receipt; None if it did not say."""
     settled_at: float | None
     settlement: Settlement | None
     age_seconds: float
-    """Since the last attempt began, when the record was read."""
+    """Since the last attempt began, as of when the record was read."""
 
     @property
     def manifest(self) -> str:
@@ -98,7 +98,7 @@ class CallRecord:
 
     @property
     def is_adopted(self) -> bool:
-        """No call at all: cells that were done before the ledger knew them, taken as bought at the revision."""
+        """True for an adoption: not a call, but cells done before the ledger knew them, counted as bought."""
         return self.reason is Reason.ADOPTED
 
 
@@ -128,11 +128,11 @@ EVERY_CALL = CallFilter()
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One line of the audit trail; never changed, never removed."""
+    """One entry of the audit trail; never changed or removed."""
 
     table_id: str
     seq: int
-    """From 1, without gaps, in the order in which the store took the events of the table."""
+    """From 1, without gaps, in the order in which the store recorded the table's events."""
     call_id: str | None
     """None for an event of the table itself."""
     attempt: int | None
@@ -140,26 +140,26 @@ class EventRecord:
     at: float
     """Seconds since the epoch, by the store's clock."""
     detail: Mapping[str, Any]
-    """Status, text, run id, reason, evidence, who: as far as the kind has them."""
+    """Status, text, run id, reason, evidence, actor: those that its kind has."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpendLine:
-    """What one table, manifest, label, month … cost. Unknown credits are counted, never taken for 0."""
+    """The cost of one table, manifest, label, month, etc. Unknown credits are counted apart, never taken as 0."""
 
     key: str
-    """Empty for calls that lack the label asked for."""
+    """Empty for calls without the requested label."""
     calls: int
     """Accepted."""
     cells: int
-    """What the API said it was asked for, where it said so; else what was planned."""
+    """By the API's receipt if it said, else as planned."""
     credits: Decimal
     """The planned credits of the accepted calls whose price is known."""
     unpriced_calls: int
     """Accepted calls whose credits are unknown."""
     unpriced_cells: int
     in_doubt_calls: int
-    """Calls that may have been paid for; in none of the figures above."""
+    """Calls that may have been paid for; not included in the figures above."""
     in_doubt_cells: int
     in_doubt_credits: Decimal
     in_doubt_unpriced_calls: int
@@ -167,7 +167,7 @@ class SpendLine:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What an import added; what the ledger held already is not counted."""
+    """The records that an import added; those the ledger already had are not counted."""
 
     tables: int
     calls: int

@@ -1,4 +1,4 @@
-"""What cells cost and what may be spent on them: prices and limits, exact, each limit with who set it where."""
+"""Prices of cells, and limits on what may be spent: exact numbers, each limit with where and by whom it was set."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -9,7 +9,7 @@ from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column
 
 BUILT_IN_PRICES: Mapping[str, Decimal] = MappingProxyType({"agent": Decimal(1), "company_people_finder": Decimal(2)})
-"""Credits for one cell by column kind, where they are documented (`extruct-api.md`, Run [V])."""
+"""Credits for one cell by column kind, for documented kinds (`extruct-api.md`, Run [V])."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,14 @@ class Prices:
     """Credits for one cell. Decimal, so that three cells at 0.1 cost 0.3."""
 
     default: Decimal | None = None
-    """For a kind that has no price, neither in `kinds` nor built in; None: nobody knows what such a cell costs."""
+    """For a kind without a price in `kinds` or a built-in one; None if the cost of such a cell is unknown."""
     kinds: Mapping[str, Decimal] = field(default_factory=dict)
-    """Column kind → price; stronger than the built-in price of the kind."""
+    """Column kind → price; overrides the kind's built-in price."""
     columns: Mapping[str, Decimal] = field(default_factory=dict)
-    """Column id or column key → price; stronger than its kind's, and an id is stronger than a key."""
+    """Column id or key → price; overrides its kind's price, and an id overrides a key."""
 
     def of(self, kind: str, column_key: str, column_id: str) -> Decimal | None:
-        """Return what one cell of a column costs; None where nobody knows, which is never the same as 0."""
+        """Return the credits for one cell of a column; None if unknown, which is never the same as 0."""
         for prices, name in (
             (self.columns, column_id),
             (self.columns, column_key),
@@ -36,7 +36,7 @@ class Prices:
         return self.default
 
     def sum(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
-        """Return what so many cells of each column cost; None where the price of one is unknown."""
+        """Return the credits for these numbers of cells per column; None if any price is unknown."""
         total = Decimal(0)
         for column, count in cells:
             price = self.of(column.kind, column.key, column.id)
@@ -48,32 +48,32 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What somebody allowed."""
+    """A limit's value, with its origin."""
 
     value: Decimal
     set_at: str
-    """Where, for messages: `reconciler.yaml:9 (spec.limits.max_credits)`, a variable or a flag."""
+    """Its origin, for messages: `reconciler.yaml:9 (spec.limits.max_credits)`, a variable or a flag."""
     contact: str = ""
-    """Who may raise it, as the `contact` beside it says; empty where nobody wrote one."""
+    """Who may raise it: the `contact` next to it; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What one apply may do at most to one table, or to all tables of one label; None: no limit."""
+    """The limits of one apply on one table, or on all tables with one label; None means no limit."""
 
     max_credits: Limit | None = None
     max_cells: Limit | None = None
-    """Its value is whole."""
+    """A whole number."""
     max_rerun_share: Limit | None = None
-    """Of a table's output cells, 0 to 1: how much of the table one apply may run again."""
+    """The share of a table's output cells, 0 to 1, that one apply may run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Something that is allowed to some and refused to all others."""
+    """Something that is allowed for some manifests and refused for all others."""
 
     allowed: tuple[str, ...]
-    """Labels (`team=gtm`), any of which allows it; none: nobody may."""
+    """Labels (`team=gtm`), any of which allows it; if empty, it is always refused."""
     set_at: str
     contact: str = ""
 
@@ -83,28 +83,28 @@ NO_CAP = Cap()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one apply may spend at most, and on what; None and empty: no limit."""
+    """The limits of one apply: how much it may spend, and on what. None and empty mean no limit."""
 
     max_credits: Limit | None = None
     max_cells: Limit | None = None
-    """Its value is whole."""
+    """A whole number."""
     per_table: Cap = NO_CAP
-    """For each table by itself."""
+    """For each table separately."""
     tables: Mapping[str, Cap] = field(default_factory=dict)
-    """Table id → what holds for this table instead of `per_table`, key by key."""
+    """Table id → limits that replace `per_table` for this table, key by key."""
     per_label: Mapping[str, Cap] = field(default_factory=dict)
-    """`key=value` → what all tables with that label may cost together; no share."""
+    """`key=value` → limits on all tables with that label together; without a share."""
     modes: Mapping[Mode, Rule] = field(default_factory=dict)
-    """Modes that not every manifest may use."""
+    """Mode → the rule that says which manifests may use it."""
     protected: Mapping[str, Rule] = field(default_factory=dict)
-    """Column id or key → the rule that no cell of it which ran before is run again."""
+    """Column id or key → the rule that says which manifests may rerun cells of it that ran before."""
 
     def of_table(self, table_id: str) -> Cap:
-        """Return what holds for one table."""
+        """Return the limits for one table."""
         return _over(self.tables.get(table_id, NO_CAP), self.per_table)
 
     def over(self, weaker: "Limits") -> "Limits":
-        """Return these limits and, where they say nothing, `weaker`; a protected column stays protected."""
+        """Return these limits, with `weaker` for those not set here; a protected column stays protected."""
         return Limits(
             max_credits=self.max_credits or weaker.max_credits,
             max_cells=self.max_cells or weaker.max_cells,
@@ -127,12 +127,12 @@ def _over_each(stronger: Mapping[str, Cap], weaker: Mapping[str, Cap]) -> dict[s
 
 @dataclass(frozen=True, slots=True)
 class BaseLimits:
-    """The limits of a base that a change is held to whatever it says itself (`--limits-from`)."""
+    """The limits of a base, which a change cannot override (`--limits-from`)."""
 
     limits: Limits
     prices: Sequence[Prices]
-    """The price lists, the base's and the present one: a cell counts with the highest of its prices."""
+    """The price lists of the base and of the change: a cell counts at its highest price."""
     manifests: Sequence[Manifest] = ()
-    """The base's: a change can neither drop a label that is limited nor give itself one that allows something."""
+    """The base's: a change can neither drop a label with limits nor add one that allows something."""
     unknown: str = ""
-    """Why nobody can tell the base's manifests; empty where one can."""
+    """Why the base's manifests are unknown; empty if they are known."""

@@ -1,4 +1,4 @@
-"""What the user wants: manifests as they were written, each part with its place."""
+"""Manifests as the user wrote them, each part with its location."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class Mode(StrEnum):
 
 
 DEFAULT_MAX_ATTEMPTS = {Mode.NEW: 1, Mode.FAILED: 3, Mode.ALL: 1}
-"""How often one cell is bought where a run says nothing. One that never started is bought again by a person's decision
-alone: an API that shows a run later than the quiet period would be paid for it each time."""
+"""How often one cell is bought by default. A cell that never started is bought again only by a person's decision:
+otherwise an API that shows a run after the quiet period would be paid for it each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameAt:
-    """A name or id exactly as the user wrote it, and where."""
+    """A name or id exactly as the user wrote it, with its location."""
 
     text: str
     location: Location
@@ -34,16 +34,16 @@ class NameAt:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Rows by what they hold, resolved against the live table each time it is read."""
+    """Rows selected by their data, evaluated each time the live table is read."""
 
     where: Condition | None
-    """None: every row."""
+    """None for every row."""
     limit: int | None
-    """At most so many of them, in the table's order; None: all."""
+    """At most this many of them, in the table's order; None for all."""
     location: Location
 
     def content(self) -> dict[str, Any]:
-        """Return it without places."""
+        """Return it without locations."""
         content: dict[str, Any] = {}
         if self.where is not None:
             content["where"] = self.where.content()
@@ -81,12 +81,12 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class CalendarDates:
-    """Where a calendar stands at one moment, in its own time zone."""
+    """A calendar's last and next date at one moment, in its own time zone."""
 
     last: datetime | None
-    """The last date not after that moment: dates that were missed count once. None: there was none yet."""
+    """The last date up to that moment: missed dates count once. None if there was none yet."""
     next: datetime | None
-    """The first date after it; None: there will be none."""
+    """The first date after it; None if there are no more."""
 
 
 Refresh: TypeAlias = MaxAge | Calendar
@@ -94,7 +94,7 @@ Refresh: TypeAlias = MaxAge | Calendar
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Try a first portion, and send the rest only where it came out well."""
+    """Try a first portion, and send the rest only if it went well."""
 
     first: int
     """Rows."""
@@ -111,24 +111,24 @@ class Run:
     """One state to reach for a rectangle of cells."""
 
     name: str
-    """Unique in its manifest; the mode (then `mode-2`, …) where the user gave none."""
+    """Unique in its manifest; the mode (then `mode-2`, …) if the user gave none."""
     mode: Mode
     columns: tuple[NameAt, ...] | None
-    """Column keys or ids; None: every output column that silence means (`Column.is_meant_by_silence`)."""
+    """Column keys or ids; None for every output column that is run by default (`Column.is_meant_by_silence`)."""
     rows: tuple[NameAt, ...] | None
-    """Row ids, lower case; None: every row."""
+    """Row ids, lower case; None for every row."""
     max_attempts: int
-    """`new`: accepted calls for one cell at most. `failed`: reruns of one failed cell at most. Nothing with `all`."""
+    """`new`: the most accepted calls for one cell. `failed`: the most reruns of one failed cell. Unused with `all`."""
     revision: str | None
-    """With mode `all` alone, which has either this or `refresh`."""
+    """Only with mode `all`, which has either this or `refresh`."""
     location: Location
     selection: Selection | None = None
-    """Rows by data; then `rows` is None."""
+    """Rows selected by data; `rows` is None then."""
     refresh: Refresh | None = None
     rollout: Rollout | None = None
 
     def content(self) -> dict[str, Any]:
-        """Return what the run says, without places; what was left out is left out, so that old digests hold."""
+        """Return the run as written, without locations; keys left out stay out, so that old digests remain valid."""
         content: dict[str, Any] = {
             "name": self.name,
             "mode": self.mode.value,
@@ -143,7 +143,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ByName:
-    """The one table of this name."""
+    """The only table with this name."""
 
     name: str
 
@@ -157,7 +157,7 @@ class ByName:
 
 @dataclass(frozen=True, slots=True)
 class ByTag:
-    """Every table that carries a tag."""
+    """Every table with a tag."""
 
     tag: str
 
@@ -189,7 +189,7 @@ Source: TypeAlias = ByName | ByTag | ChildOf
 
 @dataclass(frozen=True, slots=True)
 class GrowthAllowance:
-    """What may be bought of cells that nobody could know of when the plan was made."""
+    """A limit on buying cells that were unknown when the plan was made."""
 
     max_cells: int
     max_credits: Decimal | None
@@ -206,14 +206,14 @@ class Manifest:
     name: str
     labels: Mapping[str, str]
     table_id: str
-    """A lower-case UUID, also where the user gave a dashboard URL; empty until `source` is resolved."""
+    """A lower-case UUID, also if the user gave a dashboard URL; empty until `source` is resolved."""
     runs: tuple[Run, ...]
     location: Location
-    """Where `metadata.name` stands."""
+    """The location of `metadata.name`."""
     table_place: Location
-    """Where `spec.table` stands, or `spec.tables`."""
+    """The location of `spec.table` or `spec.tables`."""
     source: Source | None = None
-    """How the table is found; None where its id is written."""
+    """How the table is found; None if the manifest gives its id."""
     depends_on: tuple[NameAt, ...] = ()
     """Names of the manifests that come before this one."""
     growth: GrowthAllowance | None = None
@@ -225,13 +225,13 @@ class Manifest:
 
     @property
     def upstream(self) -> tuple[NameAt, ...]:
-        """The manifests that come before this one, the one that fills its table included."""
+        """The manifests that come before this one, including the one that fills its table."""
         return (*self.depends_on, self.source.manifest) if isinstance(self.source, ChildOf) else self.depends_on
 
     def content(self) -> dict[str, Any]:
-        """Return what the manifest says, without places: the part whose digest a saved plan pins.
+        """Return the manifest as written, without locations: the part whose digest a saved plan pins.
 
-        What is found by name counts as the name; what was left out is left out, so that old digests hold.
+        A table found by name counts as its name; keys left out stay out, so that old digests remain valid.
         """
         content: dict[str, Any] = {
             "name": self.name,

@@ -1,4 +1,4 @@
-"""Which manifest comes before which."""
+"""The order of manifests that depend on each other."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,13 +6,13 @@ from reconciler.model.manifest import Manifest
 
 
 def depths(manifests: Iterable[Manifest]) -> dict[str, int]:
-    """Return how many manifests stand in a row above each; those that are not among `manifests` do not count."""
+    """Return the length of the longest chain of upstream manifests of each, counting only those in `manifests`."""
     listed = tuple(manifests)
     return before(listed, {manifest.name: 1 for manifest in listed})
 
 
 def before(manifests: Iterable[Manifest], lasting: Mapping[str, int]) -> dict[str, int]:
-    """Return by name how much passes before each manifest's turn, where each lasts as long as `lasting` says, or 0."""
+    """Return by name the total before each manifest's turn; each takes as long as `lasting` says, or 0."""
     known = {manifest.name: manifest for manifest in manifests}
     found: dict[str, int] = {}
     for start in known:

@@ -1,4 +1,4 @@
-"""What the API shows: a table reduced to what planning needs, one byte a cell."""
+"""Tables as the API shows them, reduced to what planning needs: one byte per cell."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,28 +11,28 @@ CONTACT_KINDS = frozenset(("email_finder", "phone_finder"))
 KNOWN_KINDS = CONTACT_KINDS.union(
     (INPUT_KIND, "agent", FINDER_KIND, "criterion_grade", "criteria_grade_score", "reverse_email_lookup")
 )
-"""Kinds of columns whose cells are known to be something that people buy [D][V]."""
+"""Kinds of columns whose cells are known to be charged for [D][V]."""
 IDLE = "idle"
 
 
 class CellState(IntEnum):
-    """What is known of one cell; the number is the byte kept for it."""
+    """The known state of one cell; the number is the byte that stores it."""
 
     EMPTY = 0
     """Absent or null: it never ran [A]."""
     DONE = 1
     FAILED = 2
     IN_PROGRESS = 3
-    """`in_progress`, or `pending` with a value still there on a table that is running."""
+    """`in_progress`, or `pending` with an old value on a running table."""
     UNKNOWN = 4
-    """A status nobody documented, or `pending` on an idle table with a value still there."""
+    """An undocumented status, or `pending` with an old value on an idle table."""
     DONE_WITHOUT_VALUE = 5
-    """`done` with a null value: done for us, but `new` might take it, so no call may cover it in passing."""
+    """`done` with a null value: done for us, but `new` might take it, so no call may include it incidentally."""
     PENDING = 6
-    """`pending` without a value on a table that is running: about to run, or never run and left alone [A]."""
+    """`pending` without a value on a running table: about to run, or never run and not part of this run [A]."""
     PENDING_IDLE = 7
-    """The same on an idle table: it never ran, or is stuck [D, retired]. It is as good as empty, but a cell that was
-    empty before a call and is this after it was touched by it."""
+    """`pending` without a value on an idle table: it never ran, or is stuck [D, retired]. It counts as empty; but if it
+    was empty before a call, the call has touched it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class Column:
     name: str
     kind: str
     upstream: tuple[str, ...]
-    """Ids of the columns this one depends on, inputs included: named in its configuration, or implied [V]."""
+    """Ids of the columns that this one depends on, including inputs: named in its configuration, or implied [V]."""
     config_digest: str
-    """Digest of the configuration without its display name: what attempts and approvals are counted against."""
+    """Digest of the configuration without its display name; a new one resets attempts and voids approvals."""
     implied: tuple[str, ...] = ()
-    """Those of `upstream` that its configuration does not name: its kind or that of its table reads them anyway."""
+    """Those of `upstream` that its configuration does not name: its kind or its table's kind reads them anyway."""
     is_built_in: bool = False
-    """The service fills it by itself, for nothing."""
+    """True if the service fills it by itself, at no cost."""
     max_results: int | None = None
-    """How many rows of a child table one cell of a people finder fills at most; None: nobody knows."""
+    """The most rows of a child table that one cell of a people finder fills; None if unknown."""
 
     @property
     def is_input(self) -> bool:
@@ -62,35 +62,35 @@ class Column:
 
     @property
     def is_meant_by_silence(self) -> bool:
-        """A run that names no columns means this one: of a known kind, and not what the service fills by itself."""
+        """True if a run without `columns` includes it: of a known kind, and not filled by the service itself."""
         return not self.is_input and not self.is_built_in and self.kind in KNOWN_KINDS
 
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """A table's header while one waits for it."""
+    """A table's header, as read while waiting for the table."""
 
     run_status: str
     """`idle` or `running` [D]; anything else is taken as not idle."""
     cells_in_progress: int
     """`num_cells_in_progress` [D]."""
     cells_completed: int
-    """`num_cells_completed` [D]; whether failed cells count is not documented."""
+    """`num_cells_completed` [D]; whether it includes failed cells is not documented."""
 
     @property
     def is_finished(self) -> bool:
-        """A table is finished when it is idle and no cell is in progress [V]; else nothing may be sent for it."""
+        """True if the table is idle and no cell is in progress [V]; otherwise nothing may be sent for it."""
         return self.run_status == IDLE and self.cells_in_progress == 0
 
 
 @dataclass(frozen=True, slots=True)
 class ListedTable:
-    """A root table as the list of a workspace's tables shows it."""
+    """A root table as it appears in the workspace's list of tables."""
 
     id: str
-    """A lower-case UUID; empty: the list shows none that could be read."""
+    """A lower-case UUID; empty if the list has no readable one."""
     name: str | None
-    """None: the list shows none that could be read, so that it may be any."""
+    """None if the list has no readable one; it may then be any name."""
     kind: str
     tags: tuple[str, ...]
 
@@ -104,13 +104,13 @@ class TableHeader:
     kind: str
     columns: tuple[Column, ...]
     children: tuple[str, ...] | None = ()
-    """Ids of the tables that its people finders fill; the API does not say which finder fills which [D]. None: what
-    it said is not understood."""
+    """Ids of the tables that its people finders fill; the API does not say which finder fills which [D]. None if its
+    answer was not understood."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSnapshot:
-    """One table at one moment. Cells are kept by column, one byte a row, in the table's own row order."""
+    """One table at one moment. Cells are stored by column, one byte per row, in the table's own row order."""
 
     id: str
     name: str
@@ -121,17 +121,17 @@ class TableSnapshot:
     """`num_cells_in_progress` of the header."""
     columns: tuple[Column, ...]
     row_ids: Sequence[str]
-    """Lower-case UUIDs, of the rows that were read."""
+    """Lower-case UUIDs of the rows that were read."""
     missing_inputs: bytes
-    """One byte a row: 1 where `is_missing_inputs`."""
+    """One byte per row: 1 if `is_missing_inputs`."""
     states: Mapping[str, bytes]
-    """Output column id → one `CellState` byte a row."""
+    """Output column id → one `CellState` byte per row."""
     digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Output column id → one short digest of the cell's value a row; only for the columns that were asked for."""
+    """Output column id → one short digest of the cell's value per row; only for the requested columns."""
     unread_rows: int = 0
-    """Rows that were not read, because no plan that was asked for needs them (`model/read_scope.py`)."""
+    """Rows that were not read because the requested plan does not need them (`model/read_scope.py`)."""
     matches: Mapping[str, bytes] = field(default_factory=dict)
-    """`condition.key` → one byte a row, 1 where the row meets the condition; only for those that were asked for."""
+    """`condition.key` → one byte per row, 1 if the row meets the condition; only for the requested conditions."""
 
     @property
     def num_rows(self) -> int:
@@ -146,20 +146,20 @@ class TableSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class TableIndex:
-    """How tables are found: as much of the workspace's list as manifests asked for."""
+    """An index to find tables by: the part of the workspace's list that manifests refer to."""
 
     names: Mapping[str, str] | None
-    """Table id → name, of every table that shares its name with one that is held; None: the list was not read."""
+    """Table id → name, for every table that shares its name with one in the index; None if the list was not read."""
     tags: Mapping[str, tuple[str, ...]]
-    """A tag that was asked for → ids of the tables that carry it."""
+    """A tag that manifests use → ids of the tables with it."""
     children: Mapping[str, tuple[str, ...]]
     """Table id → ids of its child tables, for tables that a manifest names as a parent."""
 
 
 def depths(columns: Sequence[Column]) -> dict[str, int]:
-    """Return how many output columns stand in a row above each column.
+    """Return the length of the longest chain of output columns upstream of each column.
 
-    Those in a cycle, and below one, count as deep as there are output columns: no row of others would ever end there.
+    Columns in or below a cycle get the number of output columns, longer than any chain without a cycle.
     """
     outputs = {column.id: column for column in columns if not column.is_input}
     found = dict.fromkeys(outputs, len(outputs))

@@ -1,11 +1,11 @@
-"""Where a plan was made, and what it was made from: nouns of the plan file that are not the plan itself."""
+"""The origin of a plan: the parts of a plan file that are not the plan itself."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """The commit the manifests were read at."""
+    """The git commit at which the manifests were read."""
 
     sha: str
     dirty: bool
@@ -26,7 +26,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where and when a plan was made: everything in the file that is not the plan itself."""
+    """When a plan was made, and at which commit."""
 
     created_at: str
     """RFC 3339, UTC."""
@@ -40,13 +40,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotOrigin:
-    """Where a plan that was not made from the live tables has them from: `plan --live-snapshot`."""
+    """The snapshot that a plan was made from instead of live tables (`plan --live-snapshot`)."""
 
     taken_at: str
     """RFC 3339, UTC."""
     age_seconds: int
-    """When the plan was made."""
+    """The snapshot's age when the plan was made."""
     digest: str
-    """Of the snapshot, `sha256:…`."""
+    """The snapshot's digest, `sha256:…`."""
     verified: bool
-    """The signature was checked with the key and is right."""
+    """True if the signature was checked with the key and is valid."""

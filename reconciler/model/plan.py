@@ -1,4 +1,4 @@
-"""The plan as inert data: what would be sent, what would not and why. `planner.py` makes it; nothing here decides."""
+"""The plan as inert data: what would be sent, what would not, and why. `planner.py` makes the decisions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ class Reason(StrEnum):
     CELLS_FAILED = "cells_failed"
     REVISION_CHANGED = "revision_changed"
     CELLS_STALE = "cells_stale"
-    """Last run longer ago than the run's `refresh` allows, or never."""
+    """The last run was longer ago than the run's `refresh` allows, or never."""
     ADOPTED = "adopted"
-    """Never of a plan's call: the ledger's record of cells that were done before it knew them (`adoption.py`)."""
+    """Only in the ledger, never in a plan: cells that were done before the ledger knew them (`adoption.py`)."""
 
 
 class SkipReason(StrEnum):
@@ -31,10 +31,10 @@ class SkipReason(StrEnum):
 
     DONE = "done"
     SATISFIED = "satisfied"
-    """The run's state holds already: bought at this revision or lately enough (`all`), or never run and so not failed
-    (`failed`)."""
+    """The run's state is already reached: bought at this revision or recently enough (`all`), or never run and so not
+    failed (`failed`)."""
     FAILED = "failed"
-    """Failed, and `new` leaves failed cells alone."""
+    """Failed, and `new` does not run failed cells."""
     IN_PROGRESS = "in_progress"
     MISSING_INPUTS = "missing_inputs"
     BLOCKED = "blocked"
@@ -45,19 +45,19 @@ class SkipReason(StrEnum):
     HELD_BACK = "held_back"
     """Too many cells of its run's first portion failed (`rollout`)."""
     WAITING = "waiting"
-    """A manifest that comes first is not at rest, and has nothing due in this plan."""
+    """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
     AGE_UNKNOWN = "age_unknown"
-    """Run before the ledger knew it, so that nobody knows whether it is stale (`all` with a `refresh`)."""
+    """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
     NOT_STARTED = "not_started"
-    """Bought as often as the run's `max_attempts` allows, and still empty on an idle table (`new`)."""
+    """Bought as often as the run's `max_attempts` allows, but still empty on an idle table (`new`)."""
     WAITING_FOR_TABLE = "waiting_for_table"
-    """Due, but its table runs: sent once the table is idle."""
+    """Due, but its table is running: sent once the table is idle."""
     NOT_DUE = "not_due"
-    """Done or failed, which `new` leaves alone either way: the header says no more, and the rows were not read."""
+    """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
 
 
 class Cause(StrEnum):
-    """Whether a change of the manifests makes a call's cells due, or they were due without it."""
+    """Whether a call's cells are due because of a change to the manifests, or were due without it."""
 
     CHANGE = "change"
     DUE = "due"
@@ -65,10 +65,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One POST to the run endpoint: a rectangle of cells and what is known about it."""
+    """One POST to the run endpoint: a rectangle of cells with everything known about it."""
 
     id: str
-    """32 hex digits of the digest of the work: table, mode, revision, the due cells and what was bought before them."""
+    """32 hex digits of the digest of the work: table, mode, revision, due cells and earlier purchases of them."""
     address: str
     """`manifest/run`."""
     table_id: str
@@ -81,26 +81,26 @@ class Call:
     rows: tuple[str, ...]
     """Row ids, never empty."""
     cells: int
-    """Due cells in the rectangle: what the call is expected to be charged for."""
+    """Due cells in the rectangle: the cells that the call is expected to be charged for."""
     credits: Decimal | None
-    """None where the price of a column is unknown."""
+    """None if the price of a column is unknown."""
     reason: Reason
     wave: int = 1
-    """Sent once the waves before it have ended: what it depends on, or a first portion, is in one of them."""
+    """Sent once earlier waves have ended, which contain its dependencies or a first portion."""
     covered: tuple[Block, ...] = field(default=(), repr=False)
-    """The due cells exactly. Not in the plan file; the ledger keeps it."""
+    """Exactly the due cells. Not in the plan file; the ledger stores it."""
     before: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
-    """Column id → a mark of what each row of its block showed (`spending/evidence.py`). Not in the plan file."""
+    """Column id → marks of what each row of its block showed (`spending/evidence.py`). Not in the plan file."""
     configs: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Column id → `config_digest`. Not in the plan file."""
     kinds: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Column id → the column's kind, which its price may go by. Not in the plan file."""
+    """Column id → the column's kind, which may determine its price. Not in the plan file."""
     prices: Mapping[str, Decimal | None] = field(default_factory=dict)
-    """Column id → credits for one of its cells; None where that is unknown."""
+    """Column id → credits for one of its cells; None if unknown."""
     cause: Cause | None = None
-    """None where no manifests were given to compare with."""
+    """None if there were no manifests to compare with."""
     table_name: str = ""
-    """For people, where one address may stand for several tables; else empty. Not in the plan file."""
+    """For people, if one address may mean several tables; else empty. Not in the plan file."""
 
     @property
     def manifest(self) -> str:
@@ -109,23 +109,23 @@ class Call:
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """Ids of those of `columns` whose price is unknown."""
+        """Ids of the columns whose price is unknown."""
         return tuple(column for column in self.columns if column in self.prices and self.prices[column] is None)
 
 
 @dataclass(frozen=True, slots=True)
 class WaitsFor:
-    """An upstream column of which a cell is neither done nor part of the plan."""
+    """An upstream column with a cell that is neither done nor part of the plan."""
 
     column: str
     """Its key."""
     is_implied: bool
-    """No configuration names it: the kind of the table, or of the column that waits, reads it anyway."""
+    """True if no configuration names it: the kind of the table, or of the waiting column, reads it anyway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Cells in a run's scope that are not due, for one reason."""
+    """Cells in a run's scope that are not due, all for one reason."""
 
     address: str
     reason: SkipReason
@@ -133,12 +133,12 @@ class Skip:
     table_id: str
     """A run over several tables has skips in each."""
     waits_for: tuple[WaitsFor, ...] = ()
-    """Of cells that are blocked."""
+    """For blocked cells only."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellCounts:
-    """Cells of a table's output columns by what they show."""
+    """Numbers of cells of a table's output columns by state."""
 
     done: int = 0
     failed: int = 0
@@ -164,54 +164,53 @@ class CellCounts:
 
 @dataclass(frozen=True, slots=True)
 class RolloutResult:
-    """How the first portion of a run that has a `rollout` came out so far."""
+    """The result so far of the first portion of a run with a `rollout`."""
 
     first: int
-    """Rows that the portion has, for each column."""
+    """Rows in the portion, for each column."""
     max_failed: Decimal
-    """The share of its cells that may fail."""
+    """The share of its cells that may fail, 0 to 1."""
     cells: int
-    """Cells of complete portions: of every column that has been tried on `first` rows."""
+    """Cells of complete portions: those of each column that was tried on `first` rows."""
     failed: int
-    """Those of them that are failed now."""
+    """Those that are failed now."""
 
     @property
     def is_breached(self) -> bool:
-        """Too many failed: the rest of the run is held back."""
+        """True if too many failed: the rest of the run is held back."""
         return self.failed > self.max_failed * self.cells
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedGrowth:
-    """A manifest whose table is filled while the plan is applied: nobody knows yet how many cells fall due there."""
+    """A manifest whose table is filled while the plan is applied, so the number of cells that become due is unknown."""
 
     manifest: str
     table_id: str
-    """Empty where even the table is not there yet."""
+    """Empty if the table does not exist yet."""
     because: str
-    """What fills it: `manifest/column`."""
+    """The column that fills it: `manifest/column`."""
     max_cells: int | None
-    """What one apply buys of it at most: what its `allow_growth` says or what follows from `max_rows`, whichever is
-    less; None where nobody knows, and then nothing is applied."""
+    """The most that one apply buys of it: by its `allow_growth` or by `max_rows`, whichever is less. None if unknown,
+    and then nothing is applied."""
     max_credits: Decimal | None
-    """Likewise; None where nobody knows."""
+    """Likewise; None if unknown."""
     location: Location
-    """Where the manifest names its table."""
+    """The location of the table's name in the manifest."""
     labels: Mapping[str, str] = field(default_factory=dict)
     max_rows: int | None = None
-    """Rows that come at most: the finder's cells in the plan × its `max_results`; None where it has none."""
+    """The most new rows: the finder's cells in the plan × its `max_results`; None if it has none."""
     is_allowed: bool = False
-    """The manifest has an `allow_growth`."""
+    """True if the manifest has an `allow_growth`."""
     most: tuple[tuple[Column, int], ...] = ()
-    """Its columns, each with how many of its cells the new rows have at most; empty where nobody knows. Not in the plan
-    file."""
+    """Its columns, each with the most cells that new rows can have in it; empty if unknown. Not in the plan file."""
     unpriced: tuple[Column, ...] = ()
-    """Those of them whose price is unknown."""
+    """The columns whose price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run of a manifest, whether or not it has calls: what a person wants listed."""
+    """A run of a manifest, whether or not it has calls, for listings."""
 
     address: str
     mode: Mode
@@ -222,13 +221,13 @@ class PlannedRun:
     cells: int
     """Cells in its scope."""
     states: CellCounts | None = None
-    """Those cells by what they show; None where rows were left unread."""
+    """Those cells by state; None if rows were not read."""
     trial: RolloutResult | None = None
     refresh: Refresh | None = None
     stale_before: datetime | None = None
-    """With a calendar: its last date, in its own time zone; a cell last run before it is stale."""
+    """With a calendar: its last date, in its own time zone; a cell last run before that is stale."""
     next_due: datetime | None = None
-    """With a `refresh`: when the first of the cells that are fresh now falls due; UTC, rounded up to a second."""
+    """With a `refresh`: when the first of the cells that are now fresh becomes due; UTC, rounded up to a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +243,7 @@ class PlannedTable:
     columns_digest: str
     """Digest of the output columns' configurations."""
     cells: CellCounts | None
-    """None where rows were left unread (`model/read_scope.py`)."""
+    """None if rows were not read (`model/read_scope.py`)."""
     runs: tuple[PlannedRun, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     ledger_version: int = 0
@@ -252,19 +251,19 @@ class PlannedTable:
     output_cells: int = 0
     """Rows × output columns."""
     source: Source | None = None
-    """How the manifest finds it; None where it names its id."""
+    """How the manifest finds it; None if the manifest gives its id."""
     is_awaited: bool = False
-    """An accepted call has not shown in it yet."""
+    """True if an accepted call has not shown in it yet."""
 
     @property
     def has_siblings(self) -> bool:
-        """True where the manifest may stand over several tables, so that its name alone does not say which."""
+        """True if the manifest may apply to several tables, so that its name alone is ambiguous."""
         return isinstance(self.source, ByTag)
 
 
 @dataclass(frozen=True, slots=True)
 class CallInDoubt:
-    """A call in doubt: what `plan` shows until evidence or a person ends it."""
+    """A call in doubt; `plan` shows it until evidence or a person decides it."""
 
     id: str
     address: str
@@ -274,26 +273,26 @@ class CallInDoubt:
     age_seconds: float
     """Since its last attempt began."""
     actor: str = ""
-    """Who applied it."""
+    """The person or CI job that applied it."""
     quiet_for_seconds: float | None = None
-    """After this long, cells still empty on an idle table prove that it did not land; None: nothing proves that."""
+    """After this time, cells still empty on an idle table prove that it did not land; None if nothing can prove it."""
     table_name: str = ""
     """As `Call.table_name`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A manifest of which nothing is due yet, because its table is not there."""
+    """A manifest with nothing due yet because its table does not exist."""
 
     manifest: str
     waits_for: str
-    """The table, in words; text from the manifest."""
+    """The table in words, with text from the manifest."""
     location: Location
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A limit that the plan passes, or that cannot be evaluated."""
+    """A limit that the plan exceeds, or that cannot be evaluated."""
 
     rule: str
     """E.g. `max_credits`."""
@@ -301,7 +300,7 @@ class Violation:
     set_at: str
     """Where the limit was set: `reconciler.yaml:9 (spec.limits.max_credits)`, `--max-credits`."""
     number: Decimal | None = None
-    """What the plan comes to, in the limit's unit; None where nobody can tell."""
+    """The plan's value in the limit's unit; None if unknown."""
     limit: Decimal | None = None
     """None for a rule without a number."""
     raised_by: str = ""
@@ -309,19 +308,19 @@ class Violation:
 
     @property
     def set_by(self) -> str:
-        """Which rule it is, where it was set and who can raise it, in words."""
+        """The rule, where it was set and who can raise it, in words."""
         return f"{self.rule}, set in {self.set_at}; to be raised by {self.raised_by}"
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums people look at last."""
+    """The totals of a plan."""
 
     tables: int
     calls: int
     cells: int
     credits: Decimal | None
-    """None where any call's credits are unknown; never too low."""
+    """None if any call's credits are unknown; never too low."""
     unpriced_cells: int
     """Cells whose price is unknown."""
     known_credits: Decimal
@@ -344,7 +343,7 @@ def sums(tables: int, calls: Sequence[Call]) -> Totals:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one look at manifests, live tables and ledger leads to. Sorted; equal inputs give equal plans."""
+    """The plan from one reading of manifests, live tables and ledger. Sorted; equal inputs give equal plans."""
 
     manifest_digest: str
     tables: tuple[PlannedTable, ...] = ()
@@ -352,7 +351,7 @@ class Plan:
     skipped: tuple[Skip, ...] = ()
     in_doubt: tuple[CallInDoubt, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
-    """Each makes the plan errored: a table that could not be read, a column that does not exist."""
+    """Errors, such as a table that could not be read or an unknown column; any of them makes the plan errored."""
     include: tuple[str, ...] = ()
     """`--target` selectors."""
     exclude: tuple[str, ...] = ()
@@ -360,28 +359,28 @@ class Plan:
     growth: tuple[ExpectedGrowth, ...] = ()
     pending: tuple[Pending, ...] = ()
     manifest_digests: Mapping[str, str] = field(default_factory=dict)
-    """Name → digest of each manifest of which something may be bought under this plan: what its approval rests on."""
+    """Name → digest of each manifest that this plan may buy something for; an approval depends on them."""
     ledger_id: str = ""
-    """Which ledger it was planned with; empty where there was none yet."""
+    """The id of the ledger it was planned with; empty if there was none yet."""
     held_up: tuple[Skip, ...] = ()
-    """Approved cells that wait for others: blocked, or behind a manifest or a first portion. Not in the plan file."""
+    """Approved cells that are blocked or wait for a manifest or a first portion. Not in the plan file."""
     waiting: tuple[Call, ...] = ()
-    """What would be sent if the tables that run were idle: the cells counted as `waiting_for_table`. Not in the plan
-    file, which approves no call that nobody could list exactly."""
+    """Calls that would be sent if running tables were idle: the cells counted as `waiting_for_table`. Not in the plan
+    file, which approves only calls that are known exactly."""
 
     @property
     def moving(self) -> frozenset[str]:
-        """Ids of the tables that run, or of which an accepted call has not shown yet."""
+        """Ids of the tables that are running, or have an accepted call that does not show yet."""
         return frozenset(table.table_id for table in self.tables if table.is_awaited or not table.is_finished)
 
     @property
     def has_due(self) -> bool:
-        """True where cells are due, whether or not they can be sent at once."""
+        """True if cells are due, whether or not they can be sent now."""
         return bool(self.calls or self.waiting)
 
     @property
     def errored(self) -> bool:
-        """An errored plan cannot be applied."""
+        """True if the plan has errors; it cannot be applied then."""
         return bool(self.diagnostics)
 
     def totals(self) -> Totals:

@@ -1,22 +1,21 @@
-"""What of a table need not be read for a plan, and why leaving it unread cannot change one call.
+"""The parts of a table that a plan need not read, and why skipping them cannot change any call.
 
-Two short cuts, both only where no call of the ledger is open or fresh (`_is_quiet`), because evidence about such a call
-may stand in any of its cells:
+There are two shortcuts, both only if no call in the ledger is open or recent (`_is_quiet`), because evidence about such
+a call may be in any of its cells:
 
-- **The header is enough** where every run is of mode `new`, names no rows, and the header shows an idle table with no
+- **The header is enough** if every run has mode `new` and names no rows, and the header shows an idle table with no
   cell in progress and as many cells completed as it has rows × output columns. Whether a failed cell counts as
   completed is not documented [A]. If it does not, every cell is done; if it does, every cell is done or failed. `new`
-  takes neither, so under both readings nothing is due. Which are done and which failed is then not known, and the plan
-  says so.
-- **Single rows are enough** where every run names its rows: what is due depends on the cells of these rows alone, and
-  a row comes with its upstream cells. The API has no way to ask where in the table a row stands, so there are no
-  ranges to choose from: rows one by one where that takes fewer requests than all pages, else all pages.
+  takes neither, so nothing is due under either reading. Which cells are done and which failed is then unknown, and the
+  plan says so.
+- **Single rows are enough** if every run names its rows: what is due depends only on the cells of these rows, and a row
+  comes with its upstream cells. The API does not give a row's position in the table, so ranges cannot be requested:
+  rows are read one by one if that takes fewer requests than all pages, else all pages are read.
 
-A run that selects its rows by what they hold, or the first so many of them, needs every page: which rows it means
-stands in the cells of all of them.
+A run that selects rows by their data, or only the first ones, needs every page, because any row may match.
 
-Nothing else is provable from a header. `failed` may find failed cells behind full counters, `all` asks which rows the
-ledger knows, and counters that are not full do not say which cells are empty, whether those are in scope, or blocked.
+A header proves nothing else. `failed` may find failed cells behind full counters, `all` depends on which rows the
+ledger knows, and counters that are not full do not show which cells are empty, in scope or blocked.
 """
 
 from collections.abc import Iterable
@@ -30,19 +29,19 @@ from reconciler.model.observed import TableSnapshot, TableStatus
 
 @dataclass(frozen=True, slots=True)
 class ReadScope:
-    """What a reader may leave out of a table."""
+    """The parts of a table that a reader may leave out."""
 
     rows: frozenset[str] | None = None
-    """The only rows that matter; None: all of them."""
+    """The only rows that matter; None for all."""
     header_may_do: bool = False
-    """True where full counters make the rows superfluous."""
+    """True if full counters make reading the rows unnecessary."""
 
 
 WHOLE = ReadScope()
 
 
 def read_scope_of(manifests: Iterable[Manifest], history: TableHistory, shows_within_seconds: float) -> ReadScope:
-    """Return what a plan for the manifests of one table needs of it."""
+    """Return the parts of a table that a plan for its manifests needs."""
     runs = [run for manifest in manifests for run in manifest.runs]
     if not runs or any(run.selection is not None for run in runs) or not _is_quiet(history, shows_within_seconds):
         return WHOLE
@@ -55,7 +54,7 @@ def read_scope_of(manifests: Iterable[Manifest], history: TableHistory, shows_wi
 
 
 def _is_quiet(history: TableHistory, shows_within_seconds: float) -> bool:
-    """True where no call is in doubt, and none was accepted so lately that the table may not show it yet."""
+    """True if no call is in doubt, and none was accepted so recently that the table may not show it yet."""
     return not any(
         call.is_open
         or (call.state is CallState.ACCEPTED and not call.settled and call.age_seconds < shows_within_seconds)
@@ -64,17 +63,17 @@ def _is_quiet(history: TableHistory, shows_within_seconds: float) -> bool:
 
 
 def header_is_enough(allowed: ReadScope, status: TableStatus, rows: int, output_columns: int) -> bool:
-    """Say whether a header's counters prove that nothing is due, under either reading of what they count."""
+    """Return whether a header's counters prove that nothing is due, under either reading of what they count."""
     return allowed.header_may_do and status.is_finished and status.cells_completed == rows * output_columns
 
 
 def rows_one_by_one(allowed: ReadScope, rows: int, pages: int) -> bool:
-    """Say whether single rows, and one more look at the header behind them, are fewer requests than all pages."""
+    """Return whether single rows, and the header once more after them, are fewer requests than all pages."""
     return allowed.rows is not None and len(allowed.rows) + 1 < pages and len(allowed.rows) < rows
 
 
 def suffices(snapshot: TableSnapshot, manifests: Iterable[Manifest]) -> bool:
-    """Say whether what was read of a table is all that a plan for these manifests needs."""
+    """Return whether the parts of a table that were read are all that a plan for these manifests needs."""
     runs = [run for manifest in manifests for run in manifest.runs]
     if not snapshot.unread_rows:
         return True
@@ -87,7 +86,7 @@ def suffices(snapshot: TableSnapshot, manifests: Iterable[Manifest]) -> bool:
 
 
 def narrowed(snapshot: TableSnapshot, allowed: ReadScope) -> TableSnapshot:
-    """Return the table with nothing but the rows that matter, by id, so that a plan is the same however it was read."""
+    """Return the table with only the rows that matter, sorted by id: the plan is then the same however it was read."""
     if allowed.rows is None:
         return snapshot
     index = RowIndex(snapshot.row_ids)

@@ -1,7 +1,7 @@
-"""Regular expressions from manifests: RE2 searches in time linear in the text, whatever the pattern.
+"""Regular expressions from manifests, run by RE2, which searches in linear time whatever the pattern.
 
-Whoever may propose a manifest may propose a pattern, so what one costs is bounded: its length by the schema, the memory
-of its program and of its search here, and all programs of a project together by `Patterns`.
+Anyone who can propose a manifest can propose a pattern, so its cost is bounded: its length by the schema, the memory of
+its program and its search here, and the total of a project's programs by `Patterns`.
 """
 
 from typing import Any
@@ -11,15 +11,15 @@ import re2
 from reconciler.text.phrases import quote
 
 MAX_MEMORY = 1024 * 1024
-"""Bytes that one pattern may take; RE2 refuses a program that needs more and forgets the states of a search."""
+"""Bytes that one pattern may use; RE2 refuses a larger program, and drops cached search states to stay within it."""
 MAX_STEPS = 500_000
-"""Steps of all programs of one project; compiling as many takes about a quarter of a second. A usual pattern has 30."""
+"""Steps of all programs of one project; compiling this many takes about 250 ms. A typical pattern has 30."""
 _LARGEST = 25_000
-"""Steps that a refused program counts for: about where `MAX_MEMORY` ends."""
+"""Steps counted for a refused program: about as many as fit into `MAX_MEMORY`."""
 
 
 class PatternError(ValueError):
-    """A pattern that is none, or is too large; its text says why and may be printed."""
+    """The pattern is invalid or too large; the message is safe to print."""
 
 
 class Pattern:
@@ -29,10 +29,10 @@ class Pattern:
         """Raises PatternError."""
         options = re2.Options()
         options.max_mem = MAX_MEMORY
-        options.log_errors = False  # it would write to stderr behind our back
+        options.log_errors = False  # otherwise it writes to stderr
         options.never_capture = True
         try:
-            # Bytes: for texts the library counts characters after each match.
+            # Bytes, because for strings the library counts characters after each match.
             self._compiled: Any = re2.compile(text.encode("utf-8", "surrogatepass"), options)
         except re2.error as error:
             reason = error.args[0] if error.args else b""
@@ -41,33 +41,33 @@ class Pattern:
 
     @property
     def steps(self) -> int:
-        """How large its program is."""
+        """The size of its program."""
         return int(self._compiled.programsize)
 
     def is_in(self, text: str) -> bool:
-        """Say whether the pattern is found anywhere in a text."""
+        """Return whether the pattern matches anywhere in a text."""
         return self._compiled.search(text.encode("utf-8", "surrogatepass")) is not None
 
 
 class Patterns:
-    """The patterns of a project, each looked at once, and no more of them than can be compiled while a person waits."""
+    """The patterns of a project: each is checked once, and their total size is bounded so that compiling stays fast."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
         self._steps = 0
 
     def refusal(self, text: str) -> str:
-        """Say why a pattern cannot be used; empty where it can."""
+        """Return why a pattern cannot be used; empty if it can."""
         if text not in self._seen:
             self._seen[text] = self._look(text)
         return self._seen[text]
 
     def _look(self, text: str) -> str:
         if self._steps >= MAX_STEPS:
-            return "the patterns of these manifests are too large together"
+            return "the patterns of these manifests are too large in total"
         try:
             self._steps += Pattern(text).steps
         except PatternError as error:
             self._steps += _LARGEST if "too large" in str(error) else 0
-            return f"this is no regular expression as RE2 understands them: {error}"
+            return f"this is not a valid regular expression (RE2): {error}"
         return ""

@@ -1,4 +1,4 @@
-"""What an apply came to, counted from outcomes and never from intentions, and the exit code it deserves."""
+"""The result of an apply, counted from outcomes and never from intentions, with its exit code."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,29 +27,29 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A run whose first portion failed too often: the rest of it is not sent."""
+    """A run whose first portion failed too often, so the rest of it is not sent."""
 
     address: str
     table_id: str
     trial: RolloutResult
     cells: int
-    """Due, and not sent."""
+    """Cells that are due but not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgrown:
-    """More fell due while the plan was applied than its `allow_growth` lets one apply buy: nothing of it is sent."""
+    """More cells became due during the apply than `allow_growth` lets one apply buy, so none of them are sent."""
 
     growth: ExpectedGrowth
     cells: int
-    """What fell due, with what was bought of it before."""
+    """The cells that became due, including those of them already bought."""
     credits: Decimal | None
-    """None where a price is unknown."""
+    """None if a price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Cells that are due and approved, and were not sent."""
+    """Cells that are due and approved but were not sent."""
 
     address: str
     table_id: str
@@ -60,27 +60,27 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One apply, after the fact."""
+    """The result of one apply."""
 
     plan_id: str
     results: tuple[CallResult, ...] = ()
     stop: Stop | None = None
     in_doubt: tuple[CallInDoubt, ...] = ()
-    """Calls of earlier applies that still are in doubt."""
+    """Calls of earlier applies that are still in doubt."""
     unrecorded: tuple[str, ...] = ()
-    """Ids of calls whose outcome the ledger did not keep."""
+    """Ids of calls whose outcome could not be recorded in the ledger."""
     waited: bool = False
     still_running: tuple[str, ...] = ()
-    """Ids of tables that were not idle when waiting ended."""
+    """Ids of tables that were not idle when the apply stopped waiting."""
     held_back: tuple[HeldBack, ...] = ()
     outgrown: tuple[Outgrown, ...] = ()
     later: tuple[Call, ...] = ()
-    """Approved calls of later waves that wait for another apply, because this one did not wait for the first."""
+    """Approved calls of later waves, left for another apply because this one did not wait for the first wave."""
     unsent: tuple[Unsent, ...] = ()
     awaited: tuple[str, ...] = ()
-    """Ids of accepted calls that had not shown in their tables when waiting ended."""
+    """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
     stale: Mapping[str, str] = field(default_factory=dict)
-    """Manifest → why the saved plan does not approve its calls any more."""
+    """Manifest → why the saved plan no longer approves its calls."""
 
     def in_state(self, state: CallState) -> tuple[CallResult, ...]:
         """Return the results that ended in `state`."""
@@ -93,16 +93,16 @@ class Report:
 
     @property
     def failed_cells(self) -> int:
-        """Cells that waiting found failed."""
+        """Cells that had failed when the apply stopped waiting."""
         return sum(result.settlement.failed for result in self.results if result.settlement is not None)
 
     @property
     def not_started_cells(self) -> int:
-        """Cells that waiting found neither done nor failed."""
+        """Cells that were neither done nor failed when the apply stopped waiting."""
         return sum(result.settlement.not_started for result in self.results if result.settlement is not None)
 
     def exit_code(self, *, detailed: bool = False) -> ExitCode:
-        """Return the exit code; `detailed` tells *calls were sent* from *nothing to do*, and changes no refusal."""
+        """Return the exit code; `detailed` separates *calls were sent* from *nothing to do*, and changes no failure."""
         accepted = self.in_state(CallState.ACCEPTED)
         if self.in_doubt or self.unrecorded or self.in_state(CallState.IN_DOUBT):
             return ExitCode.IN_DOUBT
@@ -120,7 +120,7 @@ class Report:
 
 
 def held_back(plan: Plan) -> tuple[HeldBack, ...]:
-    """Return the runs of a plan whose first portion failed too often, where something of them is due."""
+    """Return the runs of a plan that have cells due but whose first portion failed too often."""
     cells = {(skip.table_id, skip.address): skip.cells for skip in plan.skipped if skip.reason is SkipReason.HELD_BACK}
     return tuple(
         HeldBack(run.address, table.table_id, run.trial, cells[table.table_id, run.address])
@@ -131,7 +131,7 @@ def held_back(plan: Plan) -> tuple[HeldBack, ...]:
 
 
 def bought_cells(result: CallResult) -> int:
-    """Cells an accepted call was charged for: what the API said, or what was planned where it did not say."""
+    """Return the cells that an accepted call was charged for: by the API's receipt, or as planned if it did not say."""
     receipt = result.ending.receipt if result.ending else None
     if receipt is None or receipt.requested_cells is None:
         return result.call.cells
@@ -144,7 +144,7 @@ def sum_cells(results: Iterable[CallResult]) -> int:
 
 
 def sum_credits(results: Iterable[CallResult]) -> Decimal | None:
-    """Add up the planned credits; None where any is unknown."""
+    """Add up the planned credits; None if any are unknown."""
     total = Decimal(0)
     for result in results:
         if result.call.credits is None:

@@ -1,16 +1,16 @@
-"""Rows by what they hold: a condition of a manifest held against the cells of rows.
+"""Rows selected by their data: evaluates a manifest's condition over the cells of rows.
 
-What a test asks about is the value of one cell: its `answer` where the value is an object with one, or the bare value
-of an input cell. A cell that is not done (failed, pending, absent), or whose value is null, "", [] or {}, has no value.
+A test looks at the value of one cell: its `answer` if the value is an object with one, or the bare value of an input
+cell. A cell that is not done (failed, pending, absent), or whose value is null, "", [] or {}, has no value.
 
-- `exists` holds where there is a value, `missing` where there is none. Every other test fails where there is none, so
-  that a `not` around it holds.
-- `equals` and `in` want the same kind and value: 1 equals 1.0, but neither "1" nor true. Text is compared exactly.
-- `matches` finds an RE2 pattern anywhere in a text; a number is no text.
+- `exists` holds if there is a value, `missing` if there is none. Every other test fails without a value, so a `not`
+  around it holds.
+- `equals` and `in` require the same type and value: 1 equals 1.0, but neither "1" nor true. Text is compared exactly.
+- `matches` finds an RE2 pattern anywhere in a text; a number is not text.
 - `gt` and `lt` with a number compare a number, or a text that is nothing but a decimal number. With a date they compare
   a text that begins with an ISO date, by that date alone. Everything else fails.
 
-A column goes by its id or its key, inputs included; an id wins. Values come in by column, are asked, and are not kept.
+A column, inputs included, is named by its id or its key; an id wins. Values are evaluated by column and then discarded.
 """
 
 import re
@@ -29,9 +29,9 @@ from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, quote
 
 Answers: TypeAlias = Mapping[str, Sequence[Any]]
-"""Column key → the value of each row's cell; None: it has none."""
+"""Column key → the value of each row's cell; None if it has none."""
 _Meets: TypeAlias = Callable[[Answers, int], int]
-"""Answers and the number of rows → the mask of those that meet a condition."""
+"""Answers and the number of rows → the mask of the rows that meet a condition."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|[^0-9A-Za-z]|\Z)")
@@ -44,16 +44,16 @@ class RowFilter:
     key: str
     """`condition.key`."""
     columns: frozenset[str]
-    """Keys of the columns whose values it asks for."""
+    """Keys of the columns whose values it needs."""
     _meets: _Meets = field(repr=False)
 
     def flags(self, answers: Answers, rows: int) -> bytes:
-        """Return one byte a row: 1 where the row meets the condition."""
+        """Return one byte per row: 1 if the row meets the condition."""
         return row_set.to_flags(self._meets(answers, rows), rows)
 
 
 def row_filters(conditions: Iterable[Condition], columns: Sequence[Column]) -> tuple[RowFilter, ...]:
-    """Compile conditions, equal ones once; those that name a column the table does not have are left out."""
+    """Compile conditions, equal ones once; those that name an unknown column are left out."""
     names = _Names(columns)
     found: dict[str, RowFilter] = {}
     for condition in conditions:
@@ -66,7 +66,7 @@ def row_filters(conditions: Iterable[Condition], columns: Sequence[Column]) -> t
 
 
 def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Diagnostic]:
-    """Return a problem for each test of a column that the table does not have."""
+    """Return a problem for each test of an unknown column."""
     names = _Names(columns)
     problems = []
     for test in cell_tests(condition):
@@ -79,7 +79,7 @@ def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Dia
 
 
 def date_of(text: str) -> str | None:
-    """Return the ISO date that a text begins with: such texts sort as their dates do."""
+    """Return the ISO date at the start of a text; such dates sort as strings."""
     found = _DATE.match(text)
     if found is None:
         return None
@@ -91,7 +91,7 @@ def date_of(text: str) -> str | None:
 
 
 class _Names:
-    """A table's columns by the names a condition may use."""
+    """A table's columns by the names that a condition may use."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._by_id = {column.id: column for column in columns}
@@ -139,7 +139,7 @@ def _compiled_test(test: CellTest, names: _Names) -> _Meets:
 
 
 def _question(test: CellTest) -> Callable[[Any], bool]:
-    """Return what the test asks of one value."""
+    """Return the test as a function of one value."""
     operand = test.operand
     match test.operator:
         case Operator.EXISTS:
@@ -157,7 +157,7 @@ def _question(test: CellTest) -> Callable[[Any], bool]:
 
 
 def _alike(value: Any) -> tuple[type, Any] | None:
-    """Return what is equal for values that count as equal; None for what equals nothing."""
+    """Return a key that is equal for values that count as equal; None for a value that equals nothing."""
     if isinstance(value, bool | str):
         return type(value), value
     return (float, value) if isinstance(value, int | float) else None
@@ -185,7 +185,7 @@ def _comparison(test: CellTest) -> Callable[[Any], bool]:
 
 
 def _number(value: Any) -> Decimal | None:
-    """Return a number as it is written, so that 0.1 is not greater than "0.1"."""
+    """Return a number exactly as written, so that 0.1 is not greater than "0.1"."""
     if isinstance(value, str):
         return Decimal(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, float):

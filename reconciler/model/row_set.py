@@ -1,4 +1,4 @@
-"""Sets of a table's rows as one big integer, one byte a row: unions and differences of 100,000 rows in microseconds."""
+"""Sets of a table's rows as one big integer, one byte per row: operations on 100,000 rows take microseconds."""
 
 from collections.abc import Iterable, Sequence
 from itertools import compress
@@ -50,7 +50,7 @@ def from_bits(bits: bytes, rows: int) -> bytes:
 
 
 def are_bits(bits: bytes, rows: int) -> bool:
-    """Say whether these can be the bits of so many rows."""
+    """Return whether these can be the bits of this many rows."""
     return len(bits) == -(-rows // 8) and int.from_bytes(bits) >> rows == 0
 
 

@@ -1,4 +1,4 @@
-"""A plan with what its session knows of the making: what its file says besides, and what an apply of it needs."""
+"""A plan with the context that its session knows: the other parts of its file, and what an apply of it needs."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -14,19 +14,19 @@ class SessionPlan(Plan):
     """A plan that a session made; `Session.apply` takes it as the approval of its calls."""
 
     origin: Origin
-    """Where and when it was made."""
+    """When it was made, and at which commit."""
     violations: tuple[Violation, ...] = ()
-    """Limits that it passes. Such a plan is shown, and refused by `apply`."""
+    """Limits that it exceeds. Such a plan is shown, but `apply` refuses it."""
     limits: Limits
-    """The limits that it was checked against."""
+    """The limits it was checked against."""
     against: ChangeImpact | None = None
-    """What changed since another revision, if the plan was asked to compare."""
+    """The changes since another revision, if a comparison was requested."""
     taken: SnapshotOrigin | None = None
-    """None: it was made from the live tables, not from a snapshot of them."""
+    """The snapshot it was made from; None if it was made from the live tables."""
     paths: tuple[str, ...] = ()
-    """Where its manifests were read, as named; empty: where the project file says."""
+    """The paths of its manifests as named; empty for those of the project file."""
 
     @classmethod
     def of(cls, plan: Plan, **made: Any) -> Self:
-        """Return a plan with the fields that are this class's own."""
+        """Return `plan` with the additional fields of this class set."""
         return cls(**{each.name: getattr(plan, each.name) for each in fields(plan)}, **made)

@@ -1,4 +1,4 @@
-"""The files of one git commit, as raw blobs: nothing is checked out, filtered or run, and no attribute is obeyed."""
+"""The files of one git commit, as raw blobs: git checks out, filters and runs nothing, and ignores attributes."""
 
 import os
 import re
@@ -14,16 +14,16 @@ from reconciler.text.sanitize import one_line
 
 GIT_SECONDS = 60.0
 MAX_FILES = 100_000
-"""Files taken from one commit at most."""
+"""The most files that are taken from one commit."""
 
 _SHA = re.compile(rb"([0-9a-f]{40}([0-9a-f]{24})?)\n")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _ENTRY = re.compile(rb"([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)", re.DOTALL)
 _LINK, _MODULE = "120000", "160000"
 _ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-# A file of the project can be a repository that names a program to run; the user's own may name one, too.
+# A repository inside the project may name a program for git to run; so may the user's own configuration.
 _SAFE = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
-# All that git needs. Whatever it starts after all finds neither the token, the ledger's URL nor a key.
+# All that git needs. If it starts a program after all, that finds neither the token, the ledger's URL nor a key.
 _PASSED_ON = frozenset(
     {
         *(
@@ -49,13 +49,13 @@ class Blob:
     path: str
     """From the top of the repository, with slashes."""
     mode: str
-    """As git writes it: `100644`, `120000` for a link."""
+    """In git's notation: `100644`, or `120000` for a link."""
     id: str
     size: int
 
     @property
     def is_link(self) -> bool:
-        """A symbolic link; what it leads to may lie anywhere, so it is never followed."""
+        """A symbolic link; its target may be anywhere, so it is never followed."""
         return self.mode == _LINK
 
 
@@ -65,12 +65,12 @@ class Commit:
 
     id: str
     top: Path
-    """The folder of the work tree."""
+    """The root of the work tree."""
     blobs: Mapping[str, Blob]
     """All its files and links, by path."""
 
     def below(self, paths: Iterable[str]) -> list[Blob]:
-        """Return the YAML and JSON files below `paths`, what stands exactly at them, and links that may lead there."""
+        """Return the YAML and JSON files below `paths`, the files at them, and links on the way to them."""
         wanted = {os.path.normpath(path) for path in paths}
         found = []
         for path, blob in self.blobs.items():
@@ -80,11 +80,11 @@ class Commit:
             if is_named or (is_below and (may_hold_manifests(pure) or (blob.is_link and not pure.suffix))):
                 found.append(blob)
         if len(found) > MAX_FILES:
-            raise SettingsError(f"commit {self.id[:12]} holds more than {MAX_FILES:,} files where manifests are")
+            raise SettingsError(f"commit {self.id[:12]} has more than {MAX_FILES:,} files in the folders of manifests")
         return found
 
     def read(self, blobs: Sequence[Blob]) -> dict[str, bytes]:
-        """Return what files hold, by path; of one that is too large for any reader just enough to tell."""
+        """Return the contents of files, by path; one that is too large for any reader is cut just past that size."""
         wanted = [blob for blob in blobs if blob.size <= MAX_BYTES]
         said = _git(self.top, "cat-file", "--batch", given="".join(f"{blob.id}\n" for blob in wanted).encode())
         contents = {blob.path: b" " * (MAX_BYTES + 1) for blob in blobs if blob.size > MAX_BYTES}
@@ -92,20 +92,20 @@ class Commit:
         for blob in wanted:
             header = said.index(b"\n", at)
             if said[at:header] != f"{blob.id} blob {blob.size}".encode():
-                raise SettingsError(f"git gave something else for {one_line(blob.path)} at {self.id[:12]}")
+                raise SettingsError(f"git returned something else for {one_line(blob.path)} at {self.id[:12]}")
             contents[blob.path] = said[header + 1 : header + 1 + blob.size]
             at = header + blob.size + 2
         return contents
 
 
 def find_commit(ref: str, folder: Path) -> Commit | None:
-    """Return the commit that `ref` names in the repository that holds `folder`; None where git knows none.
+    """Return the commit that `ref` names in the repository that holds `folder`; None if git knows none.
 
-    Raises SettingsError for a ref that could be taken for an option or for two commits, and where git fails.
+    Raises SettingsError if the ref looks like an option or is ambiguous, and if git fails.
     """
     if not ref or ref.startswith("-") or _UNSAFE.search(ref):
         raise SettingsError(
-            f"`{one_line(ref)}` cannot be the name of a commit", hint="Name a branch, a tag or a commit."
+            f"`{one_line(ref)}` is not a valid name for a commit", hint="Name a branch, a tag or a commit."
         )
     top = run_git(folder, "rev-parse", "--show-toplevel")
     said = run_git(
@@ -143,7 +143,7 @@ def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_git(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
-    """Run git in a folder, and wait for it; None where there is no git or it does not answer."""
+    """Run git in a folder and wait for it; None if git is missing or does not answer."""
     try:
         return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
             ["git", "-C", os.fspath(folder), *_SAFE, "--no-replace-objects", *arguments],  # noqa: S607 - the user's git

@@ -14,18 +14,18 @@ from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import path_text, quote
 
 DECIMAL_PLACES = 6
-"""Of a price or limit at most, so that sums stay exact and short."""
+"""The most decimal places of a price or limit, so that sums stay exact and short."""
 
 Path = tuple[str | int, ...]
 
 
 def as_decimal(value: float) -> Decimal:
-    """Return a number as it is written in decimals, not as binary holds it: 0.1, not 0.1000000000000000055."""
+    """Return a number as it is written, not as binary floats store it: 0.1, not 0.1000000000000000055."""
     return Decimal(repr(value))
 
 
 def precision_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
-    """Yield a problem for every number below the path `at` with more decimal places than sums may have."""
+    """Yield a problem for every number below the path `at` with more than `DECIMAL_PLACES`."""
     value: Any = document.value
     for step in at:
         value = value.get(step) if isinstance(value, dict) else None
@@ -41,7 +41,7 @@ def precision_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
 
 
 def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
-    """Yield a problem for each table whose limits stand below the path `at` twice: ids are the same in any case."""
+    """Yield a problem for each table with two sets of limits below the path `at`: ids are equal in any letter case."""
     value: Any = document.value
     for step in (*at, "tables"):
         value = value.get(step) if isinstance(value, dict) else None
@@ -51,19 +51,19 @@ def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
         if other != table:
             line = document.location((*at, "tables", other), key=True).line
             message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
-            hint = "A table's id is the same in upper and lower case. Keep one of the two."
+            hint = "Upper and lower case do not matter in a table's id. Keep one of the two."
             yield Diagnostic(document.location((*at, "tables", table), key=True), message, hint)
 
 
 def limits_of(document: Document, at: Path) -> Limits:
-    """Return the limits that stand at the path `at` of a project file; the schema has found the document sound."""
+    """Return the limits at the path `at` of a project file that its schema has already accepted."""
     return _Reader(document, at, "").limits()
 
 
 def limits_in(text: str, source: str) -> Limits:
-    """Return the limits in the text of a variable or flag, which is what `spec.limits` would hold.
+    """Return the limits in the text of a variable or flag, written like the contents of `spec.limits`.
 
-    A ManifestError carries everything that is wrong with it.
+    Raises ManifestError with every problem in it.
     """
     documents = parse(text.encode("utf-8", "replace"), source)
     if not documents:
@@ -73,7 +73,7 @@ def limits_in(text: str, source: str) -> Limits:
     whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
     found = [each for each in json_schema.problems("project", whole) if each.at[:2] == at]
     problems = [Diagnostic(document.location(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
-    problems += [Diagnostic(other.location(()), f"{source} holds one mapping") for other in documents[1:]]
+    problems += [Diagnostic(other.location(()), f"{source} must hold exactly one mapping") for other in documents[1:]]
     problems += precision_problems(document, ())
     problems += named_twice(document, ())
     if problems:
@@ -82,7 +82,7 @@ def limits_in(text: str, source: str) -> Limits:
 
 
 def _shorter(message: str) -> str:
-    """Without the path to the limits, of which the variable and the flag hold nothing."""
+    """Drop `spec.limits` from a message: the variable and the flag hold only what is below it."""
     return message.replace("spec.limits.", "").replace("spec.limits", "the limits")
 
 
@@ -93,7 +93,7 @@ class _Reader:
     document: Document
     at: Path
     source: str
-    """The variable or flag; empty: a file, whose name and line say it."""
+    """The variable or flag; empty for a file, which messages name with its line."""
 
     def limits(self) -> Limits:
         value: Any = self.document.value

@@ -18,8 +18,8 @@ from reconciler.text.phrases import quote
 
 PROJECT_KIND = "Project"
 FLOORS = {"call_seconds": 10, "quiet_seconds": 60}
-"""Seconds that T and Q may not be below, unless the API is on this machine: a real one answers and starts more slowly,
-and what it bought would be taken for what it never got."""
+"""The lowest T and Q in seconds, unless the API is on this machine: the real API answers and starts more slowly, and a
+call that was paid for would be taken for one that never landed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Spend:
     call_seconds: float = 30.0
     """T: how long a whole run call may take."""
     quiet_seconds: float = 180.0
-    """Q: how long a call in doubt rests before the live table may prove that it never landed; more than D + T."""
+    """Q: how long after a call in doubt the live table may prove that it never landed; more than D + T."""
     lease_seconds: float = 60.0
     """How long a table stays reserved for an apply that died."""
 
     @property
     def shows_within_seconds(self) -> float:
-        """How long after its intent an accepted call is awaited at most: an answer may take D + T, a run Q to show."""
+        """The longest wait for an accepted call to show, from its intent: D + T for the answer, Q for the run."""
         return self.send_within_seconds + self.call_seconds + self.quiet_seconds
 
 
@@ -47,39 +47,39 @@ class ApiSettings:
 
     url: str = "https://api.extruct.ai"
     concurrency: int = 16
-    """Requests at once, 1 to 32."""
+    """Concurrent requests, 1 to 32."""
     run_concurrency: int = 4
-    """Run calls at once, of as many tables; those of one table go one after the other."""
+    """Concurrent run calls, each for another table; calls for one table are sent one after the other."""
     timeout_seconds: float = 30.0
     """For one read."""
     page_rows: int = 500
     """Rows read with one request."""
     max_cells_per_call: int = 1000
-    """Bounds what one unclear answer can put in doubt."""
+    """Limits how many cells one unclear answer can put in doubt."""
     spend: Spend = field(default_factory=Spend)
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What the project file says, or the defaults where it says nothing."""
+    """The project file's settings, with defaults for those it does not set."""
 
     manifests: tuple[str, ...] = ()
-    """Files and folders, relative to the project file; empty: it names none."""
+    """Files and folders, relative to the project file; empty if it names none."""
     ledger: str | None = None
-    """A URL or a path, relative to the project file; None: it names none."""
+    """A URL, or a path relative to the project file; None if it names none."""
     api: ApiSettings = field(default_factory=ApiSettings)
     prices: Prices = field(default_factory=Prices)
     limits: Limits = field(default_factory=Limits)
 
 
 DEFAULT_PROJECT = Project()
-"""Where there is no project file."""
+"""The settings without a project file."""
 
 
 def load_project(path: Path, api_url: str | None = None) -> Project:
-    """Return the project file's settings; a ManifestError carries everything that is wrong with the file.
+    """Return the project file's settings. Raises ManifestError with every problem in the file.
 
-    `api_url` is the API's address if a flag or the environment names one, which is stronger than the file's.
+    `api_url` is the API's address from a flag or the environment, if there is one; it overrides the file's.
     """
     return project_of(read_documents(path), path.as_posix(), api_url)
 
@@ -90,7 +90,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
         raise ManifestError([Diagnostic(Location(path, 1, 1), message)])
     first, *others = documents
-    problems = [Diagnostic(other.location(()), "a project file holds one document") for other in others]
+    problems = [Diagnostic(other.location(()), "a project file must hold exactly one document") for other in others]
     problems += _faults(first, api_url)
     if problems:
         raise ManifestError(problems)
@@ -112,12 +112,12 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
 
 
 def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the document, by its schema and by the rules that no schema can say."""
+    """Yield every problem in the document, by its schema and by the rules that a schema cannot express."""
     value = document.value
     found = json_schema.problems("project", value)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind != PROJECT_KIND:
-        message = f"a project file is of kind `Project`, but this document is of kind {quote(kind)}"
+        message = f"a project file has kind `Project`, but this document has kind {quote(kind)}"
         yield Diagnostic(document.location(("kind",)), message)
         return
     for each in found:
@@ -131,22 +131,22 @@ def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
 
 
 def _wrong_ledger(document: Document) -> Iterator[Diagnostic]:
-    """A ledger that is not understood, or could send a secret elsewhere; it may hold a password, so it is not shown."""
+    """Refuse a ledger that is invalid or could send a secret elsewhere. It may hold a password, so it is not shown."""
     at = ("spec", "ledger")
     ledger = _value(document.value, at)
     if not isinstance(ledger, str) or not ledger:
-        return  # the schema's business
+        return  # the schema reports it
     fault = ledger_fault(ledger, is_windows=os.name == "nt")
     if fault:
         yield Diagnostic(document.location(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
     elif leads_elsewhere(ledger):
-        message = f"the URL in {'.'.join(at)} holds a setting that could lead to another server, file or secret"
-        hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else name the ledger in RECONCILER_LEDGER."
+        message = f"the URL in {'.'.join(at)} has a setting that could point to another server, file or secret"
+        hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else, set the ledger in RECONCILER_LEDGER."
         yield Diagnostic(document.location(at), message, hint)
 
 
 def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
-    """Times so short that a slow answer of the real API would pass for none."""
+    """Refuse times so short that a slow answer of the real API would count as no answer."""
     in_file = _value(document.value, ("spec", "api", "url"))
     url = api_url or (in_file if isinstance(in_file, str) else ApiSettings().url)
     if is_loopback(url):
@@ -161,7 +161,7 @@ def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagno
 
 
 def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
-    """R4 of `spend.md`: a call that may still be on its way must not be judged."""
+    """R4 of `spend.md`: a call that may still be on its way must not be declared lost."""
     at = ("spec", "api", "spend")
     given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
     spend = Spend(**given)
@@ -172,19 +172,21 @@ def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
             f"{'.'.join(at)}.quiet_seconds must exceed send_within_seconds + call_seconds: "
             f"{spend.quiet_seconds:g} is not more than {float(longest):g}"
         )
-        hint = "A call that may still be on its way would be taken for one that never landed, and be paid for twice."
+        hint = (
+            "Otherwise a call that is still on its way could be taken for one that never landed, and be paid for twice."
+        )
         yield Diagnostic(document.location((*at, key)), message, hint)
 
 
 def _value(value: object, at: tuple[str, ...]) -> object:
-    """Return what stands at a path, or None."""
+    """Return the value at a path, or None."""
     for key in at:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def _numbers(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, float]]:
-    """Yield the keys and values of the mapping at a path, as far as there is one and they are numbers."""
+    """Yield the keys of the mapping at a path, if there is one, whose values are numbers, with these values."""
     value = _value(value, at)
     for key, number in value.items() if isinstance(value, dict) else ():
         if isinstance(number, int | float) and not isinstance(number, bool):

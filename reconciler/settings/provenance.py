@@ -1,4 +1,4 @@
-"""Who runs the program and at which commit, read from git and the CI's environment."""
+"""The person or CI job that runs the program, and the commit, read from git and the environment."""
 
 import getpass
 import json
@@ -17,12 +17,12 @@ _LARGEST_EVENT = 32 * 1024**2
 
 
 def is_ci(environment: Mapping[str, str]) -> bool:
-    """Say whether this is a CI's job: `CI` is set, and neither empty, `0` nor `false`."""
+    """Return whether this is a CI job: `CI` is set, and neither empty, `0` nor `false`."""
     return environment.get("CI", "").strip().lower() not in ("", "0", "false")
 
 
 def git_state(folder: Path) -> GitState | None:
-    """Return the commit checked out at `folder` and whether files differ from it; None where git knows nothing."""
+    """Return the commit checked out at `folder` and whether files differ from it; None if git knows none."""
     sha = _git(folder, "rev-parse", "HEAD")
     if sha is None:
         return None
@@ -30,7 +30,7 @@ def git_state(folder: Path) -> GitState | None:
 
 
 def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
-    """Return who applies: the CI's user and run where there is a CI, else the user of this machine."""
+    """Return who applies: the user and run of the CI job, or else the user of this machine."""
     sha = git.sha if git else None
     if environment.get("GITHUB_ACTIONS") == "true":
         server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")

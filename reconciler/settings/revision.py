@@ -1,4 +1,4 @@
-"""The project as it is elsewhere: at a git commit, or in a folder. The user's own files are only ever read."""
+"""The project at another git commit or in another folder. The user's own files are only read."""
 
 import os
 import tempfile
@@ -23,25 +23,25 @@ from reconciler.text.sanitize import one_line
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a project says at another place or time."""
+    """A project's settings and manifests at another commit or in another folder."""
 
     name: str
     """As the user named it, safe to print."""
     project: Project | None
-    """None where there is no project file."""
+    """None if there is no project file."""
     value: object
-    """The project file as it was written; None where there is none."""
+    """The parsed project file; None if there is none."""
     manifests: tuple[Manifest, ...]
-    """Their places name files as they would be named here."""
+    """Their locations name files as seen from the working directory."""
     problems: tuple[Diagnostic, ...] = ()
-    """Why nobody can tell the manifests; there are none then."""
+    """Why the manifests could not be read; `manifests` is empty then."""
 
 
 def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revision:
-    """Read the project file and the manifests at a git ref, or in a folder that is laid out like the project.
+    """Read the project file and the manifests at a git ref, or in a folder with the project's layout.
 
-    `named` are the paths of the command line. Raises SettingsError for what is neither a ref nor a folder, and
-    ManifestError for a project file that is wrong; manifests that are wrong are told in the result.
+    `named` are the paths of the command line. Raises SettingsError if `where` is neither a ref nor a folder, and
+    ManifestError if the project file is wrong; problems in manifests are returned in the result.
     """
     if Path(where).is_dir():
         if not where.startswith((".", "/")) and find_commit(where, settings.root) is not None:
@@ -57,18 +57,18 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
 
 
 def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]) -> Settings:
-    """Return settings that hold a plan to the limits at a git ref or in a folder besides its own; None: to no other.
+    """Return settings that also enforce the limits of a git ref or folder (`where`; None for no others).
 
-    Where the API and the ledger are, and how long a call is waited for, is as it is there, unless a flag or the
-    environment says so: a change can neither choose who gets the token, nor forget what was bought. Raises
-    as `read_revision`, and LimitExceeded where there is no project file to hold limits.
+    The addresses of the API and the ledger, and the timing of calls, are taken from there too, unless a flag or the
+    environment sets them: a change can neither choose who receives the token, nor hide what was bought. Raises what
+    `read_revision` raises, and LimitExceeded if there is no project file with limits to enforce.
     """
     if where is None:
         return settings
     found = read_revision(where, settings, named)
     if found.project is None:
         message = (
-            f"refused before anything was sent: there is no project file at {found.name}, so no limit can be checked"
+            f"refused before anything was sent: there is no project file at {found.name}, so limits cannot be checked"
         )
         hint = "Merge a project file with the limits first, or plan without --limits-from."
         raise LimitExceeded(message, hint=hint)
@@ -88,27 +88,27 @@ class _Checkout:
     """The files of a revision, in a folder."""
 
     root: Path
-    """The folder that stands for the project's."""
+    """The folder that takes the place of the project's."""
     project_file: Path
     shown_project: str
     """The project file as messages name it."""
     named: tuple[str, ...]
-    """The paths of the command line, there."""
+    """The paths of the command line in this checkout."""
     rename: Callable[[str], str]
-    """A file there, or a message that names one → as one would name it here."""
+    """Rewrites a path there, or a message that contains one, as seen from the working directory."""
     fetch: Callable[[Sequence[Path]], list[Diagnostic]]
-    """Bring the manifests at these paths into the folder; gives what stands in the way."""
+    """Copies the manifests at these paths into the folder; returns the problems."""
 
     def location(self, location: Location) -> Location:
-        """Return the place as it would be named here."""
+        """Return the location as seen from the working directory."""
         return replace(location, path=self.rename(location.path))
 
     def problem(self, problem: Diagnostic) -> Diagnostic:
-        """Return a problem as it would be told here."""
+        """Return a problem with its location and message as seen from the working directory."""
         return replace(problem, location=self.location(problem.location), message=self.rename(problem.message))
 
     def manifest(self, manifest: Manifest) -> Manifest:
-        """Return a manifest with all its places renamed."""
+        """Return a manifest with all its locations renamed."""
         return replace(
             manifest,
             runs=tuple(self._run(run) for run in manifest.runs),
@@ -161,16 +161,16 @@ def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
 
 
 def _manifests(paths: Sequence[Path], project_file: Path) -> tuple[Manifest, ...]:
-    """Return the manifests at paths that exist; none where there are none, which here is no mistake."""
+    """Return the manifests at `paths`; a project without manifests is not an error here."""
     files = find_files(paths)
     try:
         return load_manifests(files, project_file)
-    except SettingsError:  # no file, or nothing but the project file
+    except SettingsError:  # no file at all, or only the project file
         return ()
 
 
 def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Checkout:
-    """A folder laid out like the project's: the paths of the command line are looked for at the same place in it."""
+    """A folder with the project's layout: the paths of the command line are looked up in the same places in it."""
     file = _project_file(folder, settings)
     return _Checkout(
         root=folder,
@@ -183,28 +183,28 @@ def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Checkout
 
 
 def _project_names(settings: Settings) -> tuple[str, ...]:
-    """Return what the project file may be called elsewhere: as here, where it was named and is called otherwise."""
+    """Return the names a project file may have elsewhere: a custom name if one was given here, else the usual two."""
     name = PROJECT_FILES[0] if settings.project_file is None else settings.project_file.name
     return PROJECT_FILES if name in PROJECT_FILES else (name,)
 
 
 def _project_file(root: Path, settings: Settings) -> Path:
-    """Return where the project file of a folder like the project's is, or would be."""
+    """Return the path of the project file in a folder with the project's layout, whether or not it exists."""
     names = _project_names(settings)
     return (project_file_in(root) if names == PROJECT_FILES else None) or root / names[0]
 
 
 def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence[str], name: str) -> _Checkout:
-    """A commit's files in a scratch folder, each where it stands in the repository."""
+    """A commit's files in a scratch folder, each at its path in the repository."""
     scratch = scratch.resolve()
     here = os.path.relpath(Path.cwd().resolve(), commit.top)
 
     def there(path: Path) -> Path:
-        """Where a path of this machine stands in the scratch folder; above it if it is outside the repository."""
+        """Return the path in the scratch folder for a path here; above it if that is outside the repository."""
         return Path(os.path.normpath(scratch / os.path.relpath(path.parent.resolve() / path.name, commit.top)))
 
     def rename(text: str) -> str:
-        """Name the scratch folder's files as from the working directory."""
+        """Name the scratch folder's files as seen from the working directory."""
         if not text.startswith(f"{scratch}/"):
             return text.replace(f"{scratch}/", "")
         return os.path.relpath(text.removeprefix(f"{scratch}/"), here)
@@ -213,7 +213,7 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
         wanted = [os.path.relpath(path, scratch) for path in paths]
         for path in wanted:
             if path.startswith(".."):
-                message = "this is outside the repository, so nobody can tell what it was"
+                message = "this is outside the repository, so its state at that commit is unknown"
                 return [Diagnostic(Location(one_line(path), 1, 1), message)]
         return _write(commit, commit.below(wanted), scratch, rename)
 
@@ -235,14 +235,14 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
 
 
 def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callable[[str], str]) -> list[Diagnostic]:
-    """Write files into the scratch folder; a link, and a path that no honest commit holds, is a problem."""
+    """Write files into the scratch folder; a link, or a path that a normal commit never has, is a problem."""
     problems = []
     for blob in blobs:
         steps = blob.path.split("/")
         if blob.is_link or any(step in ("", ".", "..") or "\\" in step for step in steps):
             what = "a link, which is not followed in a commit" if blob.is_link else "not a path"
             location = Location(one_line(rename(f"{scratch}/{blob.path}")), 1, 1)
-            problems.append(Diagnostic(location, f"this is {what}, so nobody can tell what it says"))
+            problems.append(Diagnostic(location, f"this is {what}, so it cannot be read"))
     if not problems:
         for path, content in commit.read(blobs).items():
             target = scratch / path

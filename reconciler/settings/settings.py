@@ -1,4 +1,4 @@
-"""Flags, environment, project file, defaults → Settings, strongest first. The token is read here and kept nowhere."""
+"""Flags, environment, project file, defaults → Settings, in order of precedence. The token is read here, never kept."""
 
 import os
 import re
@@ -24,7 +24,7 @@ LIMIT_VARIABLES = ("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line said; None where it said nothing."""
+    """The options of the command line; None for those not given."""
 
     project: str | None = None
     api_url: str | None = None
@@ -32,36 +32,36 @@ class Flags:
     max_credits: str | None = None
     max_cells: str | None = None
     limits: str | None = None
-    """More limits, as `spec.limits` of the project file would hold them."""
+    """More limits, written like `spec.limits` of the project file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a command needs to know about its surroundings, but for the token."""
+    """Everything a command needs to know about its surroundings, except the token."""
 
     project: Project
     root: Path
-    """The project's folder, which relative paths of the project file and the ledger start from."""
+    """The project's folder: relative paths in the project file, and of the ledger, start here."""
     limits: Limits
     project_file: Path | None = None
-    """None where there is none."""
+    """None if there is none."""
     named_url: str | None = None
-    """The API's address as flag or environment name it; None: they do not."""
+    """The API's address from a flag or the environment; None if neither sets it."""
     named_ledger: str | None = None
-    """The ledger as flag or environment name it; may hold a password, so it is never printed. None: they do not."""
+    """The ledger from a flag or the environment; may hold a password, so never printed. None if neither sets it."""
     ledger_source: str = ""
-    """The flag or variable that names it."""
+    """The flag or variable that sets it."""
     floor: BaseLimits | None = None
-    """Limits of a base that hold besides (`--limits-from`)."""
+    """Limits of a base that apply in addition (`--limits-from`)."""
 
     @property
     def api_url(self) -> str:
-        """Where the API is."""
+        """The API's base URL."""
         return self.named_url or self.project.api.url
 
 
 def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
-    """Find the project file and settle every setting. Raises SettingsError, or ManifestError for the project file."""
+    """Find the project file and resolve every setting. Raises SettingsError, or ManifestError for the project file."""
     path = _project_path(flags, environment)
     named_url = flags.api_url or environment.get("EXTRUCT_API_URL") or None
     project = DEFAULT_PROJECT if path is None else load_project(path, named_url)
@@ -80,7 +80,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
 def ledger_address(settings: Settings) -> str:
     """Return the path or URL of the ledger; a relative path starts at the project's folder.
 
-    Asked for only where a ledger is needed. Raises SettingsError, which never shows the setting and its password.
+    Called only if a ledger is needed. Raises SettingsError, which never shows the setting, as it may hold a password.
     """
     text = settings.project.ledger if settings.named_ledger is None else settings.named_ledger
     if text is None:
@@ -88,7 +88,7 @@ def ledger_address(settings: Settings) -> str:
         return os.fspath(settings.root / DEFAULT_LEDGER)
     fault = ledger_fault(text, is_windows=os.name == "nt")
     if fault:
-        unset = "" if text else f" Or unset {settings.ledger_source}, so that the project's ledger is taken."
+        unset = "" if text else f" Or unset {settings.ledger_source} to use the project's ledger."
         raise SettingsError(f"{settings.ledger_source} is not understood: {fault}", hint=f"{LEDGER_HINT}{unset}")
     if is_server(text):
         return text
@@ -100,7 +100,7 @@ def ledger_address(settings: Settings) -> str:
 
 
 def _refuse_second_ledger(settings: Settings) -> None:
-    """Where no project file says what belongs together, a ledger further up may know what this folder's would not."""
+    """Without a project file, refuse a new ledger here if a folder above has one: that may know what was bought."""
     if settings.project_file is not None or (settings.root / DEFAULT_LEDGER).exists():
         return
     for folder in _folders_up(Path.cwd()):
@@ -111,17 +111,17 @@ def _refuse_second_ledger(settings: Settings) -> None:
 def _second_ledger(why: str, folder: Path) -> SettingsError:
     where = _shown(folder)
     return SettingsError(
-        f"{why}, but a ledger in {where!r}, which may know what was bought",
+        f"{why}, but a ledger in {where!r}, which may have a record of what was bought",
         hint=f"Work there (`reconciler -C {where}`), or make it a project: `reconciler init {where}`.",
     )
 
 
 def check_owner(settings: Settings, files: Iterable[Path]) -> None:
-    """Refuse manifests in `files` for which the ledger and the limits of another project hold than of the one in use.
+    """Refuse manifests in `files` that belong to another project than the one in use. Raises SettingsError.
 
     The wrong ledger would not know what was bought, and all of it would be bought again. A file belongs to the project
-    that would be found from its folder; a link to where it leads, or if there is no project, to where it stands. Raises
-    SettingsError.
+    that would be found from its folder; a link belongs to its target's project, or if that has none, to that of its own
+    folder.
     """
     here = settings.project_file
     where = dict.fromkeys((_absolute(file.parent), Path(os.path.realpath(file)).parent) for file in files)
@@ -129,18 +129,18 @@ def check_owner(settings: Settings, files: Iterable[Path]) -> None:
         there = _nearest_project(real) or _nearest_project(named)
         if there is None:
             _refuse_unowned(settings, named, real)
-        # A second file in the project's own folder was named by a person: that is one project, set up in two ways.
+        # A second file in the project's own folder was named by the user: that is one project with two configurations.
         elif here is None or os.path.realpath(there.parent) != os.path.realpath(here.parent):
             used = "no project file is in use" if here is None else f"the one in use is {_shown(here)}"
             raise SettingsError(
                 f"the manifests in {_shown(named)} belong to the project of {_shown(there)}, but {used}: "
-                "that project's limits and its ledger, which knows what was bought, would not hold",
+                "that project's limits, and its ledger with what was bought, would not be used",
                 hint=f"Work there (`reconciler -C {_shown(there.parent)}`), or use `--project {_shown(there)}`.",
             )
 
 
 def _refuse_unowned(settings: Settings, named: Path, real: Path) -> None:
-    """Refuse manifests of no project if another ledger than the one in use may know them, unless a person named it."""
+    """Refuse manifests without a project if another ledger may know them, unless the user named the one in use."""
     if settings.named_ledger is not None:
         return
     for above in dict.fromkeys((*_folders_up(real), *_folders_up(named))):
@@ -150,7 +150,7 @@ def _refuse_unowned(settings: Settings, named: Path, real: Path) -> None:
     if settings.project_file is None and not real.is_relative_to(Path.cwd()):
         raise SettingsError(
             f"the manifests in {_shown(real)} are outside the working directory, and no project file says which "
-            "ledger knows what was bought for them",
+            "ledger has what was bought for them",
             hint=f"Work there (`reconciler -C {_shown(real)}`), make it a project (`reconciler init "
             f"{_shown(real)}`), or name the ledger with --ledger or RECONCILER_LEDGER.",
         )
@@ -165,19 +165,19 @@ def _shown(path: Path) -> str:
 
 
 def check_recipient(settings: Settings) -> None:
-    """Refuse to send the token, which is the environment's, where only a project file says so. Raises SettingsError."""
+    """Refuse to send the environment's token to an address that only a project file names. Raises SettingsError."""
     url = settings.api_url
     if settings.named_url or is_loopback(url) or url.rstrip("/").lower() == DEFAULT_URL:
         return
     file = os.fspath(settings.project_file or "the project file")
     raise SettingsError(
-        f"{file} (spec.api.url) names an address of its own, and the token is not sent to one that only a file names",
-        hint="If that address is right, say so yourself: set EXTRUCT_API_URL to it, or use --api-url.",
+        f"{file} (spec.api.url) names a custom address, and the token is not sent to an address that only a file names",
+        hint="If that address is right, confirm it: set EXTRUCT_API_URL to it, or use --api-url.",
     )
 
 
 def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
-    """Return the limits that flags and variables set, flags stronger."""
+    """Return the limits that flags and variables set; flags override variables."""
     flagged = Limits(
         max_credits=_limit("--max-credits", flags.max_credits), max_cells=_limit("--max-cells", flags.max_cells)
     )
@@ -194,13 +194,13 @@ def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
 
 
 def manifests_in_use(settings: Settings, named: Sequence[str]) -> list[Path]:
-    """Return where manifests are, as `manifest_paths`, for a command that uses the ledger. Raises as `check_owner`."""
+    """Return `manifest_paths` for a command that uses the ledger. Raises what `check_owner` raises."""
     check_owner(settings, find_files([Path(name) for name in named if name != "-"]))
     return manifest_paths(settings, named)
 
 
 def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
-    """Return where manifests are: as named, else as the project file says, else `manifests/` beside it."""
+    """Return the paths of manifests: those named, else the project file's, else `manifests/` next to it."""
     if named:
         return [Path(name) for name in named]
     return [settings.root / name for name in settings.project.manifests or ("manifests",)]
@@ -213,7 +213,9 @@ def read_token(environment: Mapping[str, str]) -> str:
         return token
     file = environment.get("EXTRUCT_API_TOKEN_FILE", "")
     if not file:
-        raise SettingsError("there is no API token", hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file.")
+        raise SettingsError(
+            "there is no API token", hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file with it."
+        )
     try:
         token = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
@@ -225,7 +227,7 @@ def read_token(environment: Mapping[str, str]) -> str:
 
 
 def read_snapshot_key(environment: Mapping[str, str]) -> bytes | None:
-    """Return the key that snapshots are signed with from `RECONCILER_SNAPSHOT_KEY`; None where it is not set."""
+    """Return the key that signs snapshots, from `RECONCILER_SNAPSHOT_KEY`; None if it is not set."""
     key = environment.get("RECONCILER_SNAPSHOT_KEY", "").strip().encode("utf-8", "surrogateescape")
     if key and len(key) < SHORTEST_SNAPSHOT_KEY:
         message = f"RECONCILER_SNAPSHOT_KEY is shorter than {SHORTEST_SNAPSHOT_KEY} characters"
@@ -234,31 +236,31 @@ def read_snapshot_key(environment: Mapping[str, str]) -> bytes | None:
 
 
 def project_file_in(folder: Path) -> Path | None:
-    """Return a folder's project file; None where it has none. Raises SettingsError for two, and for a misspelled one.
+    """Return a folder's project file; None if it has none. Raises SettingsError for two, and for a misspelled one.
 
-    A file that is almost called so was meant: passed over, its ledger and its limits would be gone without a word.
+    A file with almost the right name was meant as one: ignoring it would silently drop its ledger and its limits.
     """
     try:
         there = sorted(path.name for path in folder.iterdir())
-    except OSError:  # a folder that may be passed through, but not listed
+    except OSError:  # a folder that may be entered but not listed
         there = [name for name in PROJECT_FILES if os.path.lexists(folder / name)]
     for name in there:
         if name not in PROJECT_FILES and _ALMOST.fullmatch(name) and not (folder / name).is_dir():
             path = _shown(folder / name)
             raise SettingsError(
-                f"{path} is not read: a project file is called {PROJECT_FILES[0]}",
-                hint=f"Rename it to {PROJECT_FILES[0]}, or if it is not a project file, to something else.",
+                f"{path} is ignored: a project file must be called {PROJECT_FILES[0]}",
+                hint=f"Rename it to {PROJECT_FILES[0]}, or to something else if it is not a project file.",
             )
     found = [folder / name for name in PROJECT_FILES if name in there]
     if len(found) > 1:
         names = " and ".join(PROJECT_FILES)
-        message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can hold"
+        message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can be used"
         raise SettingsError(message, hint="Keep one of them.")
     return found[0] if found else None
 
 
 def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
-    """Return the project file that is named, else the nearest one, from the working directory up."""
+    """Return the project file that is named, or else the nearest one, from the working directory up."""
     source = "RECONCILER_PROJECT" if flags.project is None else "--project"
     named = environment.get(source) if flags.project is None else flags.project
     if named is not None:
@@ -267,7 +269,7 @@ def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
             path = project_file_in(path) or path / PROJECT_FILES[0]
         if not named or not path.is_file():
             what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
-            raise SettingsError(what, hint=f"See {source}; without it the nearest project file is taken.")
+            raise SettingsError(what, hint=f"Check {source}; without it, the nearest project file is used.")
         return path
     found = _nearest_project(Path.cwd())
     return None if found is None else Path(os.path.relpath(found))
@@ -278,7 +280,7 @@ def _nearest_project(start: Path) -> Path | None:
 
 
 def _folders_up(start: Path) -> Iterator[Path]:
-    """Yield an absolute folder and its parents, to the top of the git work tree or, outside one, to the root."""
+    """Yield an absolute folder and its parents, up to the root of the git work tree or, outside one, of the disk."""
     for folder in (start, *start.parents):
         yield folder
         if os.path.lexists(folder / ".git"):

@@ -1,4 +1,4 @@
-"""Addresses as people write them: what is plainly a path or a known URL, and what never leaves this machine."""
+"""Addresses as people write them: paths, known URLs and loopback hosts, told apart without guessing."""
 
 import re
 from ipaddress import ip_address
@@ -14,7 +14,7 @@ PROJECT_LIBPQ = frozenset(
         "tcp_user_timeout",
     }
 )
-"""libpq's settings that a project file may put into a ledger's URL: none names another server, file or secret."""
+"""libpq settings that a project file may put into a ledger's URL: none names another server, file or secret."""
 
 _SERVER = re.compile(r"postgres(ql|ql\+psycopg)?://", re.IGNORECASE)
 _FILE = re.compile(r"sqlite:///", re.IGNORECASE)
@@ -28,53 +28,53 @@ _NOT_IN_PATHS = frozenset("=$%{}<>|*?;:^#")
 
 
 def ledger_fault(text: str, *, is_windows: bool = False) -> str:
-    """Return why a ledger setting is neither a known URL nor plainly a path; empty if it is one. Never quotes it.
+    """Return why a ledger setting is neither a known URL nor clearly a path; empty if it is valid. Never quotes it.
 
-    A path plainly is one if it holds a separator or ends in `.db`, `.sqlite` or `.sqlite3`: any other word may as well
-    be a password, or what a template made of nothing, and would become the name of a new ledger.
+    A path must contain a separator or end in `.db`, `.sqlite` or `.sqlite3`. Any other word could be a password or an
+    empty template variable, and would become the name of a new ledger.
     """
     if not text:
         return "it is empty"
     if text != text.strip():
-        return "it begins or ends with a blank"
+        return "it begins or ends with whitespace"
     if not text.isprintable():
-        return "it holds a character that cannot be seen, such as a line break, a byte-order mark or NUL"
+        return "it contains an invisible character, such as a line break, a byte-order mark or NUL"
     if _QUOTES & set(text):
-        return "it holds a quotation mark"
+        return "it contains a quotation mark"
     if _SERVER.match(text):
         return ""
     path = ledger_path(text)
     if "://" in path:
-        return "it is a URL of a kind that no ledger is kept at"
+        return "it is a URL of a kind that cannot hold a ledger"
     if not is_windows and ("\\" in path or _DRIVE.match(path)):
-        return "it is a path of Windows, and this is another system"
+        return "it is a Windows path, and this is not Windows"
     found = sorted(_NOT_IN_PATHS & set(_DRIVE.sub("", path, count=1) if _DRIVE.match(path) else path))
     if found:
-        return f"it is not a known URL, and holds `{found[0]}`, as no plain path does"
+        return f"it is not a known URL, and contains `{found[0]}`, which a path may not"
     if path.startswith("-"):
-        return "it begins with `-`, as an option does"
+        return "it begins with `-`, like an option"
     if path.endswith(("/", "\\")) or not path:
         return "it names a folder, not a file"
     steps = _SEPARATOR.split(path)
     if not _NOTHING.isdisjoint(step.lower() for step in steps):
-        return "part of it is a word for nothing, as a template leaves it for a value that is not set"
+        return "part of it is `none`, `null` or `undefined`, as templates write for a value that is not set"
     if len(steps) == 1 and not path.lower().endswith(_ENDINGS):
-        return f"it is a word without a folder that does not end in {', '.join(_ENDINGS)}, so it may not be a path"
+        return f"it has no folder and does not end in {', '.join(_ENDINGS)}, so it may not be a path"
     return ""
 
 
 def ledger_path(text: str) -> str:
-    """Return a ledger setting without the `sqlite:///` that it may begin with."""
+    """Return a ledger setting without its `sqlite:///` prefix, if it has one."""
     return _FILE.sub("", text, count=1) if _FILE.match(text) else text
 
 
 def is_server(text: str) -> bool:
-    """Say whether a ledger setting is the URL of a PostgreSQL server."""
+    """Return whether a ledger setting is the URL of a PostgreSQL server."""
     return _SERVER.match(text) is not None
 
 
 def leads_elsewhere(text: str) -> bool:
-    """Say whether a ledger's URL sets something of libpq's that a project file may not: a host, a file, a secret."""
+    """Return whether a ledger's URL has a libpq setting that a project file may not set: a host, a file, a secret."""
     if not is_server(text):
         return False
     try:
@@ -85,7 +85,7 @@ def leads_elsewhere(text: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether what is sent to a URL stays on this machine."""
+    """Return whether a request to a URL stays on this machine."""
     try:
         host = urlsplit(url).hostname
     except ValueError:
@@ -94,7 +94,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Say whether a host is this machine itself."""
+    """Return whether a host is this machine itself."""
     if host == "localhost":
         return True
     try:

@@ -9,7 +9,7 @@ PREFIX = "sha256:"
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return `value` as UTF-8 JSON with sorted keys and no spaces; a number that JSON cannot say is a ValueError."""
+    """Return `value` as UTF-8 JSON with sorted keys and no spaces; ValueError for a number that JSON cannot express."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # A lone surrogate can come from a `\ud800` in the API's JSON; it must hash, not crash.
     return text.encode("utf-8", "surrogatepass")
@@ -21,7 +21,7 @@ def digest(value: Any) -> str:
 
 
 def digest_of_parts(value: Mapping[str, Any]) -> str:
-    """Return `digest(value)`, with the items of its lists spelled one by one: a large plan is never one text."""
+    """Return `digest(value)`, with the items of its lists encoded one by one: a large plan is never one string."""
     hashed = hashlib.sha256()
     for index, key in enumerate(sorted(value)):
         hashed.update((b"," if index else b"{") + canonical_json(key) + b":")

@@ -1,4 +1,4 @@
-"""Where in a file a value stands, and a problem found there: what every message about a manifest points at."""
+"""Locations in files, and problems found there; every message about a manifest points at one."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One thing that is wrong at one place."""
+    """One problem at one location."""
 
     location: Location
     message: str
-    """What is wrong, one line, without the place."""
+    """One line that says what is wrong, without the location."""
     hint: str = ""
-    """What to do next; may be empty when the message says it."""
+    """What to do next; may be empty if the message says it."""

@@ -1,11 +1,11 @@
-"""Numbers and moments as people, and programs, read them."""
+"""Numbers and times, formatted for people and for programs."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 
 def amount(value: Decimal | int) -> str:
-    """Return a number with thousands separated and no idle zeros: `1,240`, `0.3`."""
+    """Return a number with thousands separators and no trailing zeros: `1,240`, `0.3`."""
     text = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -21,14 +21,14 @@ def counted(count: int, noun: str) -> str:
 
 
 def json_number(value: Decimal | None) -> int | float | None:
-    """Return an exact-looking JSON number: an integer where the value is whole."""
+    """Return a JSON number: an integer if the value is whole."""
     if value is None:
         return None
     return int(value) if value == value.to_integral_value() else float(value)
 
 
 def duration(seconds: float) -> str:
-    """Return `45 s`, `12 min`, `3 h`, `2 days`: the largest unit that fits."""
+    """Return `45 s`, `12 min`, `3 h` or `2 days`: the largest unit that fits."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -44,7 +44,7 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def moment_text(moment: datetime) -> str:
-    """Return `2026-12-23 06:00 UTC`, rounded up: at that minute it has come."""
+    """Return `2026-12-23 06:00 UTC`, rounded up, so that the moment has passed by then."""
     utc = moment.astimezone(UTC)
     whole = utc.replace(second=0, microsecond=0)
     return f"{whole if whole == utc else whole + timedelta(minutes=1):%Y-%m-%d %H:%M} UTC"

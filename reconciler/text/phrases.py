@@ -1,4 +1,4 @@
-"""The words that messages about a file share: what kind a value is, where it stands, what was probably meant."""
+"""Phrases that messages about files share: the kind of a value, its path, `did you mean`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,24 +8,24 @@ from unicodedata import category, normalize
 from reconciler.text.sanitize import one_line, spelled
 
 _LONGEST_NAME = 64
-"""Comparing texts is quadratic; nobody means a name longer than this."""
+"""Comparing texts is quadratic, and no real name is longer than this."""
 
 _LOOKS_LIKE = str.maketrans(
-    # Letters of Cyrillic and Greek that are drawn like Latin ones, and quotes.
+    # Cyrillic and Greek letters that look like Latin ones, and quotes.
     "АВЕЅІЈКМНОРСТХУаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧνο‘’‚‛′“”„‟″",
     "ABESIJKMHOPCTXYaesijopcyxhdqwABEZHIKMNOPTYXvo" + "'" * 5 + '"' * 5,
 )
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""What is drawn as nothing though Unicode counts it among letters and marks."""
+"""Characters that are invisible although Unicode classes them as letters or marks."""
 _AROUND = 30
-"""Characters that are told on each side of a difference."""
+"""Characters shown on each side of a difference."""
 
 KeyPath = tuple[str | int, ...]
 """Keys and positions that lead to a value in a document."""
 
 
 def quote(text: str) -> str:
-    """Return `text` as it stands in a message: clean, between backticks."""
+    """Return `text` for use in a message: sanitized, in backticks."""
     return f"`{one_line(text, 80)}`"
 
 
@@ -50,7 +50,7 @@ def close_to(text: str, choices: Iterable[str]) -> str | None:
 def did_you_mean(text: str, choices: Iterable[str]) -> str:
     """Return "; did you mean `x`?", or nothing if no choice is close.
 
-    Of two that look the same, what sets them apart is told with escapes; YAML takes them in double quotes.
+    If both look the same, the characters that differ are shown as escapes, which YAML accepts in double quotes.
     """
     choice = close_to(text, choices)
     if choice is None:
@@ -64,7 +64,7 @@ def did_you_mean(text: str, choices: Iterable[str]) -> str:
 
 
 def _looks(text: str) -> str:
-    """Return the same text for all that a reader cannot tell apart: a space for any blank, one form of each letter."""
+    """Return one text for all that look alike: a space for any whitespace, one form of each letter."""
     if not text.isascii():
         text = normalize("NFKC", _INVISIBLE.sub("", text)).translate(_LOOKS_LIKE)
         kinds = ((each, category(each)) for each in text)
@@ -73,7 +73,7 @@ def _looks(text: str) -> str:
 
 
 def _apart(one: str, other: str) -> tuple[str, str]:
-    """Return both texts, escaped in what sets them apart, and of long ones the part around that."""
+    """Return both texts with the characters that differ escaped; long texts are cut to the part around those."""
     parts = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
     differences = [part for part in parts if part[0] != "equal"]
     return (
@@ -83,7 +83,7 @@ def _apart(one: str, other: str) -> tuple[str, str]:
 
 
 def _escaped(text: str, parts: Sequence[tuple[int, int, bool]]) -> str:
-    """Return the text with the parts escaped; ASCII is only if the other text has nothing there."""
+    """Return the text with the parts escaped; ASCII is escaped only if the other text has nothing there."""
     odd = {index for start, end, alone in parts for index in range(start, end) if alone or not text[index].isascii()}
     begin = max(parts[0][0] - _AROUND, 0)
     end = min(parts[-1][1] + _AROUND, begin + 4 * _AROUND, len(text))
@@ -92,7 +92,7 @@ def _escaped(text: str, parts: Sequence[tuple[int, int, bool]]) -> str:
 
 
 def kind_of(value: object) -> str:
-    """Name the kind of a value as YAML's readers do."""
+    """Name the kind of a value in YAML's terms."""
     if value is None:
         return "empty"
     if isinstance(value, bool):

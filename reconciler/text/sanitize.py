@@ -1,4 +1,4 @@
-"""One cleaner for every text that came from outside: nothing it returns can move a cursor, end a line or reverse one.
+"""Makes text from outside safe to print: it cannot move the cursor, break a line or reverse its direction.
 
 Escape sequences, bidirectional overrides and line breaks in a name would otherwise reach the terminal or forge a line
 of a CI log. Letters of every script stay as they are.
@@ -7,7 +7,7 @@ of a CI log. Letters of every script stay as they are.
 import re
 
 LIMIT = 200
-"""Characters kept of a text unless the caller says otherwise."""
+"""Characters of a text that are kept by default."""
 
 _UNSAFE = re.compile(
     "["
@@ -24,7 +24,7 @@ _UNSAFE = re.compile(
 
 
 def spelled(character: str) -> str:
-    """Return the escape of a character, as Python and YAML write it."""
+    """Return a character's escape sequence, as Python and YAML write it."""
     code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02x}"
@@ -32,7 +32,7 @@ def spelled(character: str) -> str:
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:
-    """Return `text` on one line, its unsafe characters spelled out, cut after `limit` characters of the original."""
+    """Return `text` on one line, with unsafe characters escaped, cut after `limit` characters of the original."""
     if len(text) > limit:
         text = text[:limit] + "…"
     return _UNSAFE.sub(lambda match: spelled(match.group()), text)

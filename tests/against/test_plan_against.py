@@ -187,5 +187,5 @@ def test_a_ref_like_an_option_is_refused(desk: Desk, repository: Repository) -> 
     for ref in ("--upload-pack=x", "-h"):
         said = desk.run("plan", f"--against={ref}")
         assert said.code == 1
-        assert "cannot be the name of a commit" in said.err
+        assert "is not a valid name for a commit" in said.err
     assert desk.simulator.requests() == []

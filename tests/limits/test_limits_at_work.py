@@ -114,7 +114,7 @@ def test_a_base_without_a_project_file_refuses(desk: Desk, repository: Repositor
     for command in (["plan"], ["apply", "--yes"]):
         said = desk.run(*command, "--limits-from", "main")
         assert said.code == 3
-        assert "there is no project file at main, so no limit can be checked" in said.err
+        assert "there is no project file at main, so limits cannot be checked" in said.err
     assert desk.posts() == []
 
 

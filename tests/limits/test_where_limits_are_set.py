@@ -150,7 +150,7 @@ def test_a_tables_limits_stand_once_in_whatever_case(tmp_path: Path) -> None:
         ("{protected_columns: [a, a]}", "`a` is listed twice in protected_columns"),
         ("5", "the limits must be a mapping, but it is a number"),
         ("{a: 1", "lacks a `,` or its `}`"),
-        ("{max_cells: 1}\n---\n{max_cells: 2}", "RECONCILER_LIMITS holds one mapping"),
+        ("{max_cells: 1}\n---\n{max_cells: 2}", "RECONCILER_LIMITS must hold exactly one mapping"),
         ("{max_cells: true}", "max_cells must be a whole number"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_project_file_that_is_almost_called_so_is_an_error(desk: Desk, name: s
     for folder in (desk, within(desk, "manifests")):
         for command in (["apply", "--yes"], ["validate"], ["--project", str(desk.folder), "plan"]):
             said = folder.run(*command)
-            assert (said.code, f"{name} is not read" in said.err, "reconciler.yaml" in said.err) == (1, True, True)
+            assert (said.code, f"{name} is ignored" in said.err, "reconciler.yaml" in said.err) == (1, True, True)
     desk.write(HEAD, "reconciler.yaml")
     assert desk.run("plan").code == 1
     (desk.folder / name).unlink()
