@@ -67,7 +67,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("approved-plan")
 def command() -> None:
-    """Find and check the plan that was approved for a push.
+    """Find the plan that was approved for a push.
 
     For each pull or merge request that the push merged, takes the plan file that its pipeline left for its last commit,
     and passes over every other, saying why. Exits with 4 if there is none, and with 6 if some changes have none.

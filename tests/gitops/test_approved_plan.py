@@ -79,7 +79,7 @@ def test_the_plan_of_the_merged_pull_request_is_taken(github: GitHub, tmp_path: 
     assert github.leaked == []
 
 
-TRUSTED_RUN = {
+TRUSTED_RUN: dict[str, tuple[dict[str, Any], str]] = {
     "another workflow": ({"path": ".github/workflows/evil.yml"}, ""),
     "another event": ({"event": "push"}, ""),
     "a failed run": ({"conclusion": "failure"}, "ended as failure"),
@@ -104,7 +104,7 @@ def test_a_plan_of_anything_else_is_passed_over(github: GitHub, tmp_path: Path, 
     assert list((tmp_path / "plans").glob("*")) == []
 
 
-CONTENT = {
+CONTENT: dict[str, tuple[dict[str, Any], str]] = {
     "another pull request": ({"review": {"number": 8}}, "made for another number: 8"),
     "another commit": ({"review": {"head": BEFORE}}, "made for another head"),
     "a laxer base": ({"review": {"base": "lax"}}, "made for another base: lax"),
@@ -261,7 +261,7 @@ def test_an_unreadable_zip_is_passed_over(github: GitHub, tmp_path: Path) -> Non
         assert (said.exit_code, "Passed over" in said.output) == (4, True), said.output
 
 
-SNAPSHOTS = {
+SNAPSHOTS: dict[str, tuple[dict[str, Any], bool]] = {
     "the apply workflow on main": ({"path": APPLY, "event": "push", "head_branch": "main", "head_sha": MERGE}, True),
     "the refresh workflow": ({"path": REFRESH, "event": "schedule", "head_branch": "main", "head_sha": MERGE}, True),
     "another branch": ({"path": APPLY, "event": "push", "head_branch": "feature", "head_sha": MERGE}, False),
