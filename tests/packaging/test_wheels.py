@@ -1,6 +1,5 @@
-"""Every promised system gets wheels, for each extra: an install compiles nothing. Asks the package index with `--index`."""
+"""Every promised system gets wheels, for each extra: an install compiles nothing. `--index` asks the package index."""
 
-import os
 import subprocess
 import sys
 import tomllib
@@ -29,23 +28,12 @@ def project() -> dict[str, Any]:
 
 def resolved(system: str, version: str, *options: str) -> str | None:
     """Return the releases that an install would take there, a line each; None where it could not."""
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        "pyproject.toml",
-        "--no-header",
-        "--no-annotate",
-        "--quiet",
-    ]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate"]
     # The interpreter is only named so that uv does not look for another one.
-    command += ["--no-config", "--python", sys.executable, "--python-platform", system, "--python-version", version]
-    done = subprocess.run([*command, *options], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or "no usable wheels" in done.stderr or "Wheels are required" in done.stderr, (
-        done.stderr
-    )
+    command += ["--quiet", "--no-config", "--python", sys.executable]
+    command += ["--python-platform", system, "--python-version", version]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "Wheels are required" in done.stderr, done.stderr
     return done.stdout if done.returncode == 0 else None
 
 
