@@ -41,7 +41,7 @@ def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
 def _user() -> str:
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (ImportError, KeyError, OSError):  # a container's user without a name, or Windows without USERNAME
         name = "unknown"
     return f"{name}@{socket.gethostname()}"
 
