@@ -11,5 +11,6 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that rewrites expected outputs; the review reads the diff."""
+    """Add the options: one rewrites expected outputs, whose diff the review reads; one allows a network."""
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the files of expected outputs")
+    parser.addoption("--index", action="store_true", help="ask the package index whether every system gets wheels")

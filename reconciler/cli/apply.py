@@ -312,7 +312,8 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
             os.write(sys.stderr.fileno(), f"{chr(10) if console.is_terminal else ''}{line}\n".encode())
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` leaves it
+    # Windows has no SIGHUP, and `nohup` leaves it ignored.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:

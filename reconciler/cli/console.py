@@ -154,6 +154,8 @@ def let_go_of_readers() -> None:
 
     A write that waits is taken up again once the handler returns, and then fails as that to any output that is full.
     """
+    if not hasattr(os, "set_blocking"):  # Windows before Python 3.12
+        return
     for descriptor in (1, 2):
         with suppress(OSError):
             if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or stat.S_ISSOCK(os.fstat(descriptor).st_mode):

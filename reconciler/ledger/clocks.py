@@ -5,7 +5,6 @@ reads it on the same boot knows by that how far the store's clock was set in bet
 time on one boot goes by the boot's clock alone. Across boots and machines it goes by the store's clock.
 """
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,8 +31,6 @@ class Boot:
 
 def this_boot() -> Boot | None:
     """Return the boot that this process lives in; None if the system does not say which one it is."""
-    if sys.platform != "linux":
-        return None
     try:
         identity = _BOOT_ID.read_text(encoding="ascii").strip()
     except (OSError, ValueError):

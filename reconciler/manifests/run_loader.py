@@ -126,9 +126,9 @@ def _unsound(document: Document, at: KeyPath, shape: ConditionShape, patterns: P
     """Yield what types cannot tell of a condition: patterns that are none, dates that no calendar has."""
     for part in _parts(at, shape):
         yield from _unsound(document, *part, patterns)
-    refusal = patterns.refusal(shape.matches) if shape.matches else ""
+    refusal = patterns.refusal(shape.matches) if shape.matches else None
     if refusal:
-        yield Diagnostic(document.location((*at, "matches")), refusal, "See https://github.com/google/re2/wiki/Syntax.")
+        yield Diagnostic(document.location((*at, "matches")), str(refusal), refusal.hint)
     for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
         if isinstance(bound, str) and date_of(bound) is None:
             yield Diagnostic(document.location((*at, word)), f"{quote(bound)} is no date of the calendar")

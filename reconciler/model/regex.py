@@ -1,25 +1,48 @@
-"""Regular expressions from manifests, run by RE2, which searches in linear time whatever the pattern.
+"""Regular expressions from manifests: RE2 searches in time linear in the text, whatever the pattern.
 
-Anyone who can propose a manifest can propose a pattern, so its cost is bounded: its length by the schema, the memory of
-its program and its search here, and the total of a project's programs by `Patterns`.
+Whoever may propose a manifest may propose a pattern, so what one costs is bounded: its length by the schema, the memory
+of its program and of its search here, and all programs of a project together by `Patterns`.
+
+The library is an extra, so that an install never compiles: musl and the newest CPython have no wheel of it, and markers
+of dependencies cannot tell musl. There is no second engine for those: another one reads some patterns differently, and
+which rows are bought must not depend on the machine.
 """
 
 from typing import Any
 
-import re2
-
 from reconciler.text.phrases import quote
 
+try:
+    from re2 import Options
+    from re2 import compile as compile_re2
+    from re2 import error as Re2Error  # noqa: N812
+except ImportError:  # pyre2, which backtracks where it likes, has the same name and no Options
+    Options = None
+
 MAX_MEMORY = 1024 * 1024
-"""Bytes that one pattern may use; RE2 refuses a larger program, and drops cached search states to stay within it."""
+"""Bytes that one pattern may take; RE2 refuses a program that needs more and forgets the states of a search."""
 MAX_STEPS = 500_000
-"""Steps of all programs of one project; compiling this many takes about 250 ms. A typical pattern has 30."""
+"""Steps of all programs of one project; compiling as many takes about a quarter of a second. A usual pattern has 30."""
 _LARGEST = 25_000
-"""Steps counted for a refused program: about as many as fit into `MAX_MEMORY`."""
+"""Steps that a refused program counts for: about where `MAX_MEMORY` ends."""
 
 
 class PatternError(ValueError):
-    """The pattern is invalid or too large; the message is safe to print."""
+    """A pattern that cannot be searched for; its text says why and may be printed."""
+
+    hint = "See https://github.com/google/re2/wiki/Syntax."
+
+
+class NoEngine(PatternError):
+    """Patterns cannot be searched for in this environment."""
+
+    hint = (
+        "Run `pip install google-re2`, which the extra `[matches]` does. It has wheels for CPython 3.11 to 3.14 "
+        "on macOS, Windows and Linux with glibc, not for Alpine: use e.g. the image python:3.14-slim."
+    )
+
+    def __init__(self) -> None:
+        super().__init__("`matches` needs the library google-re2, which is not installed here")
 
 
 class Pattern:
@@ -27,47 +50,51 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         """Raises PatternError."""
-        options = re2.Options()
+        if Options is None:
+            raise NoEngine
+        options = Options()
         options.max_mem = MAX_MEMORY
-        options.log_errors = False  # otherwise it writes to stderr
+        options.log_errors = False  # it would write to stderr behind our back
         options.never_capture = True
         try:
-            # Bytes, because for strings the library counts characters after each match.
-            self._compiled: Any = re2.compile(text.encode("utf-8", "surrogatepass"), options)
-        except re2.error as error:
+            # Bytes: for texts the library counts characters after each match.
+            self._compiled: Any = compile_re2(text.encode("utf-8", "surrogatepass"), options)
+        except Re2Error as error:
             reason = error.args[0] if error.args else b""
             said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
             raise PatternError(quote(said)) from None
 
     @property
     def steps(self) -> int:
-        """The size of its program."""
+        """How large its program is."""
         return int(self._compiled.programsize)
 
     def is_in(self, text: str) -> bool:
-        """Return whether the pattern matches anywhere in a text."""
+        """Say whether the pattern is found anywhere in a text."""
         return self._compiled.search(text.encode("utf-8", "surrogatepass")) is not None
 
 
 class Patterns:
-    """The patterns of a project: each is checked once, and their total size is bounded so that compiling stays fast."""
+    """The patterns of a project, each looked at once, and no more of them than can be compiled while a person waits."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, PatternError | None] = {}
         self._steps = 0
 
-    def refusal(self, text: str) -> str:
-        """Return why a pattern cannot be used; empty if it can."""
+    def refusal(self, text: str) -> PatternError | None:
+        """Return why a pattern cannot be used; None where it can."""
         if text not in self._seen:
             self._seen[text] = self._look(text)
         return self._seen[text]
 
-    def _look(self, text: str) -> str:
+    def _look(self, text: str) -> PatternError | None:
         if self._steps >= MAX_STEPS:
-            return "the patterns of these manifests are too large in total"
+            return PatternError("the patterns of these manifests are too large in total")
         try:
             self._steps += Pattern(text).steps
+        except NoEngine as error:
+            return error
         except PatternError as error:
             self._steps += _LARGEST if "too large" in str(error) else 0
-            return f"this is not a valid regular expression (RE2): {error}"
-        return ""
+            return PatternError(f"this is not a valid regular expression (RE2): {error}")
+        return None

@@ -72,9 +72,7 @@ class Outlet:
             return
         try:
             if there is not None:
-                with suppress(PermissionError):
-                    os.fchown(file.fileno(), there.st_uid, there.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
+                _inherit(file, there)
             _fill(file, content)
             try:
                 scratch.replace(os.path.realpath(self._path))
@@ -104,8 +102,17 @@ class Outlet:
 
 def _open_new(path: Path, mode: int) -> BinaryIO:
     """Open a file that must not be there yet. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     return os.fdopen(descriptor, "wb")
+
+
+def _inherit(file: BinaryIO, there: os.stat_result) -> None:
+    """Give a file the owner and mode of the one that it will replace, where the system can: Windows cannot."""
+    if hasattr(os, "fchown"):
+        with suppress(PermissionError):
+            os.fchown(file.fileno(), there.st_uid, there.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
 
 
 def write_whole(path: Path, content: str | bytes | Iterable[str], mode: int = PRIVATE) -> None:

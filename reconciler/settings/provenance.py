@@ -78,7 +78,7 @@ def _pull_head(event_file: str) -> str | None:
 def _user() -> str:
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (ImportError, KeyError, OSError):  # a container's user without a name, or Windows without USERNAME
         name = "unknown"
     return f"{name}@{socket.gethostname()}"
 

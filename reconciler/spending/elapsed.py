@@ -2,9 +2,10 @@
 
 import time
 
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC) if hasattr(time, "CLOCK_MONOTONIC") else None
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+_read_clock = getattr(time, "clock_gettime", None)  # Windows has neither
 
 
 def elapsed() -> float:
     """Return seconds since an arbitrary moment; never set back, and where the system can tell, never standing still."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+    return time.monotonic() if _read_clock is None else float(_read_clock(_CLOCK))
