@@ -37,7 +37,7 @@ _CHECKOUT = {
 #!/bin/sh
 # Only collects: what is named exists, and the options are known.
 cd "{root}"
-case " $* " in *" tests/"*) ;; *) set -- tests/documentation "$@" ;; esac
+case " $* " in *" tests/"*) ;; *) set -- tests/packaging "$@" ;; esac
 exec "{python}" -m pytest --collect-only -p no:cacheprovider "$@"
 """,
     ".venv/bin/python": '#!/bin/sh\ncd "{root}" && exec "{python}" "$@" --help\n',
