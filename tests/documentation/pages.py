@@ -59,16 +59,16 @@ class Page:
                 yield Block(self.name, token.map[0] + 1, language, kind, token.content)
 
     @property
-    def anchors(self) -> set[str]:
-        """Return what a link may name after `#`, as GitHub spells it."""
-        found: list[str] = []
+    def headings(self) -> list[tuple[str, str]]:
+        """Return the level (`h1` …) and the anchor of each heading, as GitHub spells it."""
+        found: list[tuple[str, str]] = []
         for before, token in zip(self.tokens, self.tokens[1:], strict=False):
             if before.type == "heading_open":
                 words = "".join(child.content for child in token.children or [])
-                slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
-                times = sum(1 for each in found if re.fullmatch(re.escape(slug) + r"(-\d+)?", each))
-                found.append(f"{slug}-{times}" if times else slug)
-        return set(found)
+                anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+                assert anchor not in [each for _, each in found], f"{self.name} has two headings `{words}`"
+                found.append((before.tag, anchor))
+        return found
 
     @property
     def links(self) -> Iterator[str]:

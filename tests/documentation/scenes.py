@@ -35,10 +35,11 @@ exec "{python}" -m reconciler "$@"
 _CHECKOUT = {
     ".venv/bin/pytest": """\
 #!/bin/sh
-# Only collects: what is named exists, and the options are known.
+# Collects nothing, which ends with 5: the folders exist, and the options are known.
 cd "{root}"
-case " $* " in *" tests/"*) ;; *) set -- tests/documentation "$@" ;; esac
-exec "{python}" -m pytest --collect-only -p no:cacheprovider "$@"
+case " $* " in *" tests/"*) ;; *) set -- tests/packaging "$@" ;; esac
+"{python}" -m pytest --collect-only --ignore-glob='*.py' "$@"
+test $? -eq 5
 """,
     ".venv/bin/python": '#!/bin/sh\ncd "{root}" && exec "{python}" "$@" --help\n',
     ".ci/run": '#!/bin/sh\ntest -x "{root}/.ci/run"\n',
