@@ -15,7 +15,12 @@ PATTERNS = {
     "is no NOUN": re.compile(r"(?<!there )\bis no (?!longer\b)", re.IGNORECASE),
     "anew": re.compile(r"\banew\b", re.IGNORECASE),
 }
-BUDGET = {}
+BUDGET = {
+    "nobody, somebody": 57,
+    "is no NOUN": 5,
+    "anew": 9,
+    "a docstring that begins with What": 58,
+}
 """How often each may occur in the other packages; lower it with every one you rewrite."""
 
 
