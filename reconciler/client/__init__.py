@@ -1,7 +1,7 @@
-"""The one door to the API, and to httpx, tenacity and msgspec: snapshots come in, receipts come out, errors are sorted.
+"""The only access to the API, and to httpx and tenacity: it returns snapshots and receipts, and classifies errors.
 
-`Reader` only ever sends GET. `SpendClient` only ever sends the POST that starts a run, each once.
-What the API is known to do, and from where: `extruct-api.md`, [D] its reference, [V] the vendor's code, [A] assumed.
+`Reader` only sends GET. `SpendClient` only sends the POST that starts a run, each once.
+Facts about the API have a source, explained in `extruct-api.md`: [D] its reference, [V] the vendor's code, [A] assumed.
 """
 
 from reconciler.client.http.options import ApiOptions, Token

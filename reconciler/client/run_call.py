@@ -1,9 +1,9 @@
-"""Sends the one request that costs money, and says honestly what became of it (`spend.md`, Which failure means what).
+"""Sends the one request that costs money, and classifies its outcome (`spend.md`, Which failure means what).
 
-- A fresh connection for each call: on a kept-alive one a lost answer could not be told from a lost request.
-- One deadline around all of it: httpx bounds each wait, not the whole; a trickling answer would outlive any lease.
+- Each call has a new connection: on a kept-alive one, a lost answer could not be told from a lost request.
+- One deadline covers all of it: httpx limits each wait, not the total, so a trickling answer would outlive any lease.
 - *Not sent* is an allow-list, and needs two witnesses: the kind of failure, and httpcore's trace, which names each step
-  before it is taken. A call that fails in a way nobody listed, or at a step nobody listed, is in doubt.
+  before it is taken. A call that fails in an unlisted way, or at an unlisted step, is in doubt.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from reconciler.spending.protocol import REFUSALS
 LARGEST_RECEIPT = 64 * 1024 * 1024
 """Bytes; the answer repeats the ids of every row and column of the call."""
 MOST_CELLS = 1_000_000_000
-"""A larger `num_requested_cells` is nonsense and counts as not said."""
+"""A larger `num_requested_cells` is nonsense and is ignored."""
 _PROVES_NOTHING_SENT = (
     httpx.ConnectError,  # refused, name not found, TLS handshake failed
     httpx.ConnectTimeout,
@@ -50,33 +50,33 @@ _PROVES_NOTHING_SENT = (
 )
 _BEFORE_SENDING = ("connection.connect_tcp.", "connection.start_tls.")
 _CONNECTED = "connection.connect_tcp.complete"
-_DOUBT_HINT = "It is never sent again. The next plan looks at the table for signs of it."
+_DOUBT_HINT = "It is never sent again. The next plan checks the table for signs of it."
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """What is known of one POST while it happens; read after the deadline cut it off."""
+    """The known facts about one POST while it happens; still readable after the deadline."""
 
     until: float
-    """By `elapsed`; after it no further byte of the request is sent."""
+    """By `elapsed`; no further byte of the request is sent after it."""
     steps: int = 0
     may_have_sent: bool = False
-    """True from the first step that httpcore announces and that is not connecting."""
+    """True from the first step after connecting that httpcore announces."""
     status: int | None = None
     body: bytearray = field(default_factory=bytearray, repr=False)
     is_complete: bool = False
     failure: Exception | None = field(default=None, repr=False)
     is_late: bool = False
     is_abandoned: bool = False
-    """True where `abandon` cut it off."""
+    """True if `abandon` cut it off."""
     stream: Any = field(default=None, repr=False)
-    """The TCP connection. httpcore forgets it when the deadline falls into the TLS handshake."""
+    """The TCP connection. httpcore loses it if the deadline passes during the TLS handshake."""
 
     async def witness(self, step: str, details: Mapping[str, Any]) -> None:
-        """Take note of a step; httpcore calls this before it takes it, and waits.
+        """Record a step; httpcore calls this before it takes the step, and waits.
 
-        A process that was stopped on the way wakes up between two steps, where the deadline's timer has no say yet: a
-        request that left then could arrive after others have taken it for one that never will.
+        A process that was suspended wakes up between two steps, before the deadline's timer can act: a request that
+        left then could arrive after others have concluded that it never will.
         """
         self.steps += 1
         if not step.startswith(_BEFORE_SENDING):
@@ -87,7 +87,7 @@ class _Exchange:
             self.stream = details.get("return_value")
 
     def takes(self, pieces: Iterable[bytes], most: int) -> bool:
-        """Add to the body; False once it is larger than `most` bytes."""
+        """Add to the body; return False once it is larger than `most` bytes."""
         for piece in pieces:
             self.body += piece
             if len(self.body) > most:
@@ -96,11 +96,11 @@ class _Exchange:
 
     @property
     def is_unsent(self) -> bool:
-        """True where it is proven that no byte of the request left this machine."""
+        """True if it is proven that no byte of the request left this machine."""
         if self.may_have_sent or self.status is not None:
             return False
         if self.is_late or self.is_abandoned:
-            return self.steps > 0  # without a single step there is no witness to rely on
+            return self.steps > 0  # without any step there is no witness
         return isinstance(self.failure, _PROVES_NOTHING_SENT)
 
 
@@ -112,12 +112,12 @@ class SpendClient:
         self._context = tls_context(options)
         self._is_abandoned = False
         self._under_way: set[Callable[[], None]] = set()
-        """What cuts each call off that is under way; a signal handler looks at it, so it is under no lock."""
+        """Functions that cut off each call in progress; a signal handler uses them, so there is no lock."""
 
     def abandon(self) -> None:
-        """Wait for no answer any longer: the calls under way end at once, and none is sent any more.
+        """Stop waiting for answers: calls in progress end at once, and no more are sent.
 
-        Each ends as what is known of it: not sent, or in doubt. Fit to be called by a signal handler.
+        Each ends by what is known of it: not sent, or in doubt. Safe to call from a signal handler.
         """
         self._is_abandoned = True
         for cut_off in tuple(self._under_way):
@@ -126,21 +126,21 @@ class SpendClient:
     def send(self, call: Call, begin_by: float = inf) -> Receipt:
         """POST `call` once; it takes at most `call_seconds`, from the name lookup to the answer's last byte.
 
-        They are counted from now or from `begin_by` (of `elapsed`), whichever is earlier: no byte leaves later.
+        They count from now or from `begin_by` (by `elapsed`), whichever is earlier: no byte leaves later.
 
-        Returns the receipt of a 2xx whose body is a JSON object, whatever run status it names: it is paid for [D].
-        Raises NotSent where no byte left this machine; Refused on one of REFUSALS; InDoubt on everything else.
-        A call that names no rows or no columns, or whose ids could not stand in a request, is Refused unsent: to the
-        API, none would mean all.
+        Returns the receipt of a 2xx whose body is a JSON object, whatever run status it has: it is paid for [D].
+        Raises NotSent if no byte left this machine; Refused on one of REFUSALS; InDoubt on everything else.
+        A call without rows or columns, or with ids that are not valid in a request, is Refused unsent: to the API, none
+        would mean all.
         """
         exchange = _Exchange(until=min(elapsed(), begin_by) + self._options.call_seconds)
         where, url, body = self._request(call)
         if self._is_abandoned:
-            raise NotSent(f"{where}: the apply was told to end at once; nothing was sent")
+            raise NotSent(f"{where}: the apply was stopped; nothing was sent")
         try:
             runner = asyncio.Runner()
             runner.get_loop()
-        except OSError as error:  # too many open files: there is nothing to send with
+        except OSError as error:  # e.g. too many open files
             raise NotSent(f"{where}: {error.strerror or type(error).__name__}; nothing was sent") from None
         with runner:
             runner.run(self._post(url, body, call.id, exchange))
@@ -149,9 +149,9 @@ class SpendClient:
     def _request(self, call: Call) -> tuple[str, httpx.URL, bytes]:
         path = run_path(call.table_id)
         if not call.rows or not call.columns:
-            raise Refused("the call names no rows or no columns, so it was not sent", hint="Report this as a bug.")
+            raise Refused("the call has no rows or no columns, so it was not sent", hint="Report this as a bug.")
         if not (call.id.isascii() and call.id.isalnum()):
-            raise Refused("the call's id cannot stand in a header, so it was not sent", hint="Report this as a bug.")
+            raise Refused("the call's id is not valid in a header, so it was not sent", hint="Report this as a bug.")
         body = json.dumps({"mode": call.mode.value, "rows": list(call.rows), "columns": list(call.columns)})
         return f"POST {path}", checked_url(self._options, path), body.encode()
 
@@ -159,7 +159,7 @@ class SpendClient:
         loop, own = asyncio.get_running_loop(), asyncio.current_task()
         assert own is not None
         loop.set_default_executor(_Lookups())
-        # A task of its own, so that cutting it off cannot meet what comes after it.
+        # A separate task, so that cutting it off cannot affect the code after it.
         work = loop.create_task(self._exchange(url, body, call_id, exchange))
 
         def cut_off() -> None:
@@ -178,7 +178,7 @@ class SpendClient:
             if own.cancelling():
                 raise
             exchange.is_abandoned = True
-        except Exception as error:  # judged by what is allowed, not by what is forbidden
+        except Exception as error:  # classified by an allow-list
             exchange.failure = error
         finally:
             self._under_way.discard(cut_off)
@@ -212,10 +212,10 @@ class SpendClient:
             exchange.is_complete = exchange.takes(unpacker.end(), most)
 
     def _judged(self, where: str, exchange: _Exchange) -> Receipt:
-        """Return the receipt, or raise what the exchange amounts to.
+        """Return the receipt, or raise the error that the exchange amounts to.
 
-        Raised from here, where no httpx exception is being handled: chained to one, ours would carry the request and
-        its Authorization header into tracebacks.
+        Raised here, where no httpx exception is being handled: chained to one, ours would carry the request and its
+        Authorization header into tracebacks.
         """
         status, token = exchange.status, self._options.token
         what = _what_happened(exchange, self._options)
@@ -234,7 +234,7 @@ class SpendClient:
 
 
 class _Lookups(ThreadPoolExecutor):
-    """Looks names up, each in a thread that neither the end of the event loop nor that of the program waits for."""
+    """Looks names up, each in a thread that neither the event loop nor the program waits for at its end."""
 
     def submit(self, fn: Callable[..., Any], /, *arguments: Any, **more: Any) -> "Future[Any]":
         future: Future[Any] = Future()
@@ -243,7 +243,7 @@ class _Lookups(ThreadPoolExecutor):
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(fn(*arguments, **more))
-                except Exception as error:  # whoever waits for the name raises it
+                except Exception as error:  # raised where the name is awaited
                     future.set_exception(error)
 
         threading.Thread(target=look_up, name="reconciler-lookup", daemon=True).start()
@@ -252,7 +252,7 @@ class _Lookups(ThreadPoolExecutor):
 
 def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
     if exchange.is_abandoned:
-        return "the apply was told to end at once" + ("" if exchange.is_unsent else ", before there was an answer")
+        return "the apply was stopped" + ("" if exchange.is_unsent else ", before there was an answer")
     if exchange.is_late:
         step = "no connection" if exchange.is_unsent else "no complete answer"
         return f"{step} after {options.call_seconds:g} s"
@@ -268,7 +268,7 @@ def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
 
 
 def _receipt(body: bytes, token: Token) -> Receipt | None:
-    """Return what a 2xx says [D]; None if it is not a JSON object."""
+    """Return the receipt in a 2xx [D]; None if it is not a JSON object."""
     try:
         shown = parse(body)
     except BadResponse:

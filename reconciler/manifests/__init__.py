@@ -1,1 +1,1 @@
-"""YAML files to manifests, and back: strict reading, all problems at once."""
+"""Reads YAML files into manifests, strictly and with all problems at once, and writes manifests for live tables."""

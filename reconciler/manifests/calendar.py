@@ -1,14 +1,13 @@
-"""A calendar's dates: cron expressions over time zones. The one door of cronsim and zoneinfo.
+"""A calendar's dates: cron expressions in time zones. The only module that uses cronsim and zoneinfo.
 
-Where clocks change, what falls into the hour that is left out comes right after it, and what falls into the hour that
-is there twice comes once; a calendar that comes in every hour keeps its pace through both. Debian's cron takes every
-field that begins with `*` for such a one: `30 */2 * * *` would come twice within an hour, and each date is a purchase.
-All else is as Debian has it: a day of the month and one of the week are alternatives, unless one of the two fields
-begins with `*`.
+When clocks change, a date in the skipped hour comes right after it, and a date in the repeated hour comes once; a
+calendar with a date in every hour keeps its pace through both. Debian's cron treats every field that begins with `*`
+like that: `30 */2 * * *` would then come twice within an hour, and each date is a purchase. Otherwise this follows
+Debian: a day of the month and a day of the week are alternatives, unless one of the two fields begins with `*`.
 
-cronsim counts times of day without a zone here; with one, looking back over the day that Samoa left out it never
-returns, and looking ahead it steps over half an hour of Lord Howe. `tzdata` brings the zones, because a slim container
-image has none.
+cronsim counts times of day without a zone here. With a zone, it never returns when it looks back over the day that
+Samoa skipped, and skips half an hour of Lord Howe when it looks ahead. `tzdata` provides the zones, because a slim
+container image has none.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -25,7 +24,7 @@ from reconciler.model.manifest import Calendar, CalendarDates, Manifest
 from reconciler.text.phrases import did_you_mean, quote
 
 _FIELDS = (
-    # What messages call a field, where cronsim keeps its values, and after how many of them it begins again.
+    # The field's name in messages, cronsim's attribute for its values, and the number of values before it wraps.
     ("minute", "minutes", 60),
     ("hour", "hours", 24),
     ("day of the month", "days", 31),
@@ -33,36 +32,36 @@ _FIELDS = (
     ("day of the week", "weekdays", 7),
 )
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
-"""Any calendar has its first date within the 50 years that cronsim looks ahead from here, or never."""
+"""Any calendar has its first date within 50 years of this day, as far as cronsim looks ahead, or never."""
 _LONGEST_FOLD = timedelta(hours=4)
-"""More than any clock was put back since 1970."""
+"""Longer than any clock was set back since 1970."""
 _WHAT_TO_WRITE = "Write minute, hour, day of the month, month and day of the week: `0 6 * * 1` is every Monday at 6:00."
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarProblem:
-    """What is wrong with a calendar."""
+    """A problem with a calendar."""
 
     key: str
-    """The key of the manifest that says it: `at` or `timezone`."""
+    """The manifest's key with the problem: `at` or `timezone`."""
     message: str
     hint: str
 
 
 @cache
 def faults(at: Calendar) -> tuple[CalendarProblem, ...]:
-    """Say what is wrong with a calendar, and what to write instead."""
+    """Return the problems of a calendar, each with what to write instead."""
     return (*_cron_faults(at.cron), *_zone_faults(at.timezone))
 
 
 def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[Calendar, CalendarDates]:
-    """Return where every calendar of the manifests stands at `now`, which has a time zone."""
+    """Return the last and next date at `now`, which has a time zone, of every calendar in the manifests."""
     found = {run.refresh for manifest in manifests for run in manifest.runs if isinstance(run.refresh, Calendar)}
     return {at: dates(at, now) for at in found}
 
 
 def dates(at: Calendar, now: datetime) -> CalendarDates:
-    """Return where a calendar without faults stands at `now`, which has a time zone."""
+    """Return the last and next date of a valid calendar at `now`, which has a time zone."""
     now = now.astimezone(UTC)
     zone = ZoneInfo(at.timezone)
     here = now.astimezone(zone).replace(tzinfo=None, microsecond=0)
@@ -73,7 +72,7 @@ def dates(at: Calendar, now: datetime) -> CalendarDates:
 
 
 def _first(at: Calendar, times: Iterable[datetime], is_asked_for: Callable[[datetime], bool]) -> list[datetime]:
-    """Return the first moments asked for, and what is a fold further: in a fold, times of day are not in order."""
+    """Return the first matching moments, plus those within a fold: there, times of day are not in order."""
     found: list[datetime] = []
     first = None
     for time in times:
@@ -87,7 +86,7 @@ def _first(at: Calendar, times: Iterable[datetime], is_asked_for: Callable[[date
 
 
 def _moments(at: Calendar, time: datetime) -> Collection[datetime]:
-    """Return when, in UTC, a calendar's time of day comes: once, but where clocks change."""
+    """Return when, in UTC, a calendar's time of day occurs: once, except where clocks change."""
     zone = ZoneInfo(at.timezone)
     first, second = (time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     exists = first.astimezone(zone).replace(tzinfo=None, fold=0) == time
@@ -112,9 +111,7 @@ def _cron_faults(cron: str) -> Iterator[CalendarProblem]:
     count = len(cron.split())
     if count != len(_FIELDS):
         number = f"{count} {'field' if count == 1 else 'fields'}"
-        yield CalendarProblem(
-            "at", f"{quote(cron)} is no calendar: it has {number}, and a calendar has five", _WHAT_TO_WRITE
-        )
+        yield CalendarProblem("at", f"{quote(cron)} is not a calendar: it has {number} instead of five", _WHAT_TO_WRITE)
         return
     wrong = _refused(cron)
     if wrong is None:
@@ -126,14 +123,14 @@ def _cron_faults(cron: str) -> Iterator[CalendarProblem]:
         yield _never(cron)
     else:
         yield CalendarProblem(
-            "at", f"{quote(cron)} is no calendar: its {wrong.replace('-', ' ')} is wrong", _WHAT_TO_WRITE
+            "at", f"{quote(cron)} is not a calendar: its {wrong.replace('-', ' ')} is wrong", _WHAT_TO_WRITE
         )
 
 
 def _idle_steps(cron: str) -> Iterator[CalendarProblem]:
-    """Yield each step that is never taken: `*/61` says every 61 minutes, and comes every hour.
+    """Yield a problem for each step that is never taken: `*/61` says every 61 minutes but comes every hour.
 
-    A step of the field's own size (`*/60`) is right about that.
+    A step of the field's own size (`*/60`) is correct.
     """
     for index, (name, attribute, size) in enumerate(_FIELDS):
         for term in cron.upper().split()[index].split(","):
@@ -147,16 +144,16 @@ def _idle_steps(cron: str) -> Iterator[CalendarProblem]:
             first, last = min(values), max(values if len(values) > 1 else whole)
             if first not in whole:
                 yield CalendarProblem(
-                    "at", f"{quote(cron)} steps on from the last day of a month", "Write `L` without a step."
+                    "at", f"{quote(cron)} has a step after the last day of a month", "Write `L` without a step."
                 )
             elif first + int(step) > last:
-                message = f"{quote(cron)} means {name} {first} alone: its step of {int(step)} leads beyond {last}"
-                yield CalendarProblem("at", message, f"Write `{first}` if that is meant, else a smaller step.")
+                message = f"{quote(cron)} means only {name} {first}: its step of {int(step)} goes beyond {last}"
+                yield CalendarProblem("at", message, f"Write `{first}` if you mean that, else a smaller step.")
 
 
 def _never(cron: str) -> CalendarProblem:
     return CalendarProblem(
-        "at", f"{quote(cron)} never comes: no month it names has such a day", "Name a day that there is."
+        "at", f"{quote(cron)} never comes: none of its months has such a day", "Choose a day that exists."
     )
 
 
@@ -166,7 +163,7 @@ def _in_any_month(cron: str) -> str:
 
 
 def _refused(cron: str) -> str | None:
-    """Return the name of the field that cronsim refuses; None where it takes the expression."""
+    """Return the name of the field that cronsim refuses; None if it accepts the expression."""
     try:
         CronSim(cron, _SOME_DAY)
     except CronSimError as error:
@@ -183,5 +180,5 @@ def _zone_faults(name: str) -> Iterator[CalendarProblem]:
 
 @cache
 def _zones() -> frozenset[str]:
-    """Return the names that every machine knows; a system's own folder holds more, such as its `localtime`."""
+    """Return the zones that every machine knows; a system's own folder has more, such as its `localtime`."""
     return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())

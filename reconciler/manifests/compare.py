@@ -1,8 +1,8 @@
-"""What differs between two states of a project, in the words of the person who changed it.
+"""The differences between two states of a project, in words.
 
-The one door of deepdiff, which is for what a person reads: it takes seconds for what `==` decides in milliseconds, so
-it sees only manifests that differ, as mappings keyed by name (it takes a reordered list for changed values), and only
-as much of them as anybody would read. Rows are counted, never listed.
+The only module that uses deepdiff, and only for text: it takes seconds where `==` takes milliseconds, so it sees only
+manifests that differ, as mappings keyed by name (it treats a reordered list as changed values), and only as many as a
+person would read. Rows are counted, never listed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ from reconciler.text.phrases import path_text, quote
 from reconciler.text.sanitize import one_line
 
 MOST_CHANGES = 1000
-"""Changes told; beyond them manifests are counted."""
+"""The most changes listed; after these, changed manifests are only counted."""
 MOST_PARTS = 20_000
-"""Names, columns and labels given to deepdiff in all: about three seconds' worth."""
+"""The most names, columns and labels given to deepdiff in total: it takes about three seconds for them."""
 
 
 def add_up(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> ChangeImpact:
@@ -38,7 +38,7 @@ def _sums(calls: Sequence[Call]) -> Totals:
 
 
 def unreadable(ref: str, problems: Sequence[Diagnostic]) -> Change:
-    """Say that nothing can be compared: every call then counts as caused."""
+    """Return the change that says that nothing can be compared: every call then counts as caused."""
     first = problems[0]
     more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
     said = f"the manifests at {ref} are not valid, so every call counts as caused by this change"
@@ -46,17 +46,17 @@ def unreadable(ref: str, problems: Sequence[Diagnostic]) -> Change:
 
 
 def lost(ref: str, problems: Sequence[Diagnostic]) -> tuple[Change, ...]:
-    """Say that the table of a manifest of the base is not known, so that its calls count as caused."""
+    """Return a change that says that a base manifest's table is unknown, so its calls count as caused."""
     if not problems:
         return ()
     first = problems[0]
     more = f" and {counted(len(problems) - 1, 'more problem')}" if len(problems) > 1 else ""
-    said = f"a table that the manifests at {ref} name is not known, so its calls count as caused by this change"
+    said = f"a table in the manifests at {ref} is not known, so its calls count as caused by this change"
     return (Change(None, f"{said}: {one_line(first.message)}{more}", first.location),)
 
 
 def compare(base: Sequence[Manifest], here: Sequence[Manifest]) -> tuple[Change, ...]:
-    """Say how the manifests `here` differ from those of the base, by address."""
+    """Return how the manifests `here` differ from those of the base, by address."""
     before = {manifest.name: manifest for manifest in base}
     now = {manifest.name: manifest for manifest in here}
     found = list(_come_and_gone(before, now))
@@ -79,7 +79,7 @@ def _parts(manifest: Manifest) -> int:
 
 
 def _come_and_gone(before: Mapping[str, Manifest], now: Mapping[str, Manifest]) -> Iterator[Change]:
-    """Say which manifests are new, gone, or only have another name."""
+    """Yield the manifests that were added, removed or only renamed."""
     gone = {name: before[name] for name in sorted(before.keys() - now.keys())}
     come = {name: now[name] for name in sorted(now.keys() - before.keys())}
     by_content: dict[str, list[str]] = {}
@@ -110,7 +110,7 @@ def _runs(manifest: Manifest) -> str:
 
 
 def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
-    """Say what changed in one manifest."""
+    """Yield the changes in one manifest."""
     before = {run.name: run for run in old.runs}
     after = {run.name: run for run in new.runs}
     renamed = _renamed(before, after)
@@ -127,7 +127,7 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
             case ("runs", str(name)):
                 yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.location)
             case ("runs", str(), "rows") if was is None or now is None:
-                continue  # told below: rows by what they hold instead of others
+                continue  # reported below: a change between row ids and a selection
             case ("runs", str(name), *rest):
                 text, location = _run_change(after[name], rest, was, now)
                 yield Change(f"{new.name}/{name}", text, location)
@@ -150,7 +150,7 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
 
 
 def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:
-    """A manifest as mappings, lists keyed by what they list."""
+    """Return a manifest as mappings, with lists keyed by their items."""
     tree: dict[str, Any] = {
         "table": manifest.table_id or one_line(manifest.table),
         "labels": dict(manifest.labels),
@@ -201,7 +201,7 @@ def _texts(named: tuple[NameAt, ...] | None) -> frozenset[str] | None:
 
 
 def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> tuple[str, Location]:
-    """Say what changed in a run, and where it stands."""
+    """Return a run's change in words, and its location."""
     match at:
         case ["columns"]:
             some = counted(len(now if isinstance(now, dict) else was if isinstance(was, dict) else ()), "column")
@@ -216,7 +216,7 @@ def _run_change(run: Run, at: Sequence[str | int], was: object, now: object) -> 
 
 
 def _rows(old: Run, new: Run) -> str:
-    """Say how the rows of a run changed, by their number; empty where they did not."""
+    """Return how the rows of a run changed, by number; empty if they did not."""
     before, after = _texts(old.rows), _texts(new.rows)
     if before == after and bool(old.selection) == bool(new.selection):
         return ""
@@ -241,14 +241,14 @@ def _refresh_words(refresh: Refresh) -> str:
 
 def _row_words(run: Run) -> str:
     if run.selection is not None:
-        return "rows by what they hold"
+        return "rows selected by their data"
     return "every row" if run.rows is None else counted(len(run.rows), "row")
 
 
 def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object, object]]:
-    """Return path, old and new value of each difference of two mappings, in order; None: it is not there."""
-    # Without the first option a value that changed wholly is not told part by part, and without the second a name
-    # that begins with two underscores is not told at all.
+    """Return path, old and new value of each difference of two mappings, in order; None for an absent value."""
+    # Without the first option, a value that changed completely is not reported part by part, and without the second,
+    # a name that begins with two underscores is not reported at all.
     told = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
     found = []
     for kind, levels in told.items():
@@ -260,7 +260,7 @@ def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object
 
 
 def _said(name: str, was: object, now: object) -> str:
-    """Say how a value changed: `max_attempts 3 → 5`."""
+    """Return how a value changed: `max_attempts 3 → 5`."""
     if was is None:
         return f"{name} {_value(now)} added"
     if now is None:
@@ -277,7 +277,7 @@ def _value(value: object) -> str:
 
 
 def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
-    """Say how the project file differs from the base's: prices and limits first of all, for they decide what passes."""
+    """Return how the project file differs from the base's; prices and limits come first, as they decide what passes."""
     if base is None and here is None:
         return ()
     if here is None:
@@ -288,7 +288,7 @@ def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
     for at, was, now in _differences(_keyed(base), _keyed(here.value)):
         name, entry = path_text(at), at[-1]
         if at == ("spec", "ledger"):
-            text = f"{name} changed"  # it may hold more than it should
+            text = f"{name} changed"  # it may contain a secret
         elif any(each is True for each in (was, now)) and isinstance(entry, str):
             text = f"{path_text(at[:-1])}: {quote(entry)} {'added' if was is None else 'removed'}"
         else:
@@ -298,7 +298,7 @@ def compare_projects(base: object, here: Document | None) -> tuple[Change, ...]:
 
 
 def _keyed(value: object) -> object:
-    """Return a project file's value with every list as a mapping, so that its order says nothing."""
+    """Return a project file's value with every list as a mapping, so that its order does not matter."""
     if isinstance(value, dict):
         return {key: _keyed(item) for key, item in value.items()}
     return {str(item): True for item in value} if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Which manifest comes before which: what `depends_on` and `child_of` say, checked."""
+"""Checks `depends_on` and `child_of`: every manifest named exists, and there are no cycles."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from reconciler.text.phrases import did_you_mean, quote
 
 
 def dependency_problems(manifests: Sequence[Manifest]) -> list[Diagnostic]:
-    """Return a problem for each name that no manifest has, and one for each cycle."""
+    """Return one problem per unknown manifest name, and one per cycle."""
     known = {manifest.name: manifest for manifest in manifests if manifest.name}
     problems = []
     for manifest in manifests:
@@ -16,7 +16,9 @@ def dependency_problems(manifests: Sequence[Manifest]) -> list[Diagnostic]:
             if named.text not in known:
                 guess = did_you_mean(named.text, known)
                 message = f"there is no manifest {quote(named.text)}{guess}"
-                problems.append(Diagnostic(named.location, message, "Name one that is planned together with this."))
+                problems.append(
+                    Diagnostic(named.location, message, "Name a manifest that is planned together with this one.")
+                )
     return [*problems, *_cycles(known)]
 
 
@@ -40,10 +42,10 @@ def _cycles(known: Mapping[str, Manifest]) -> Iterable[Diagnostic]:
             named = upstream[turn]
             if named.text in path:
                 ring = [*path[path.index(named.text) :], named.text]
-                # Each waits for the next.
+                # Each manifest waits for the next.
                 text = " → ".join(map(quote, ring))
                 yield Diagnostic(
-                    named.location, f"these manifests wait for each other: {text}", "Take one of them out."
+                    named.location, f"these manifests wait for each other: {text}", "Remove one of these references."
                 )
             else:
                 pending.append((named.text, 0))

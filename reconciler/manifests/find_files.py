@@ -1,4 +1,4 @@
-"""Which files hold manifests: the paths a user names, folders searched."""
+"""Finds the files with manifests, from the files and folders that a user names."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from reconciler.manifests.yaml_reader import MAX_BYTES
 from reconciler.text.sanitize import one_line
 
 PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
-"""What a project file may be called."""
+"""The names that a project file may have."""
 _JSON = ".json"
 _SUFFIXES = (".yaml", ".yml", _JSON)
 _VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
@@ -20,10 +20,10 @@ _VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Return the files at `paths`, in order of their names, each once; a missing path is a SettingsError.
 
-    A file is taken whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in whatever
-    case, without hidden files and folders. Much in JSON lies beside manifests, so such a file counts only if it is an
-    object with an `apiVersion` that begins with `reconciler/`. Links are followed, and what two paths lead to counts
-    once, so a loop of links ends.
+    A file is used whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in any letter
+    case, without hidden files and folders. Other JSON files often sit next to manifests, so a JSON file counts only if
+    it is an object with an `apiVersion` that begins with `reconciler/`. Links are followed, and a file reached by two
+    paths counts once, so a loop of links ends.
     """
     found: dict[str, Path] = {}
     entered: set[str] = set()
@@ -44,7 +44,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def may_hold_manifests(path: PurePath) -> bool:
-    """Say whether a file is called as those are that a folder is searched for."""
+    """Return whether a file's name is one that a folder is searched for."""
     return path.suffix.lower() in _SUFFIXES
 
 
@@ -63,15 +63,15 @@ def _search(folder: Path, entered: set[str]) -> Iterator[Path]:
             if path.is_dir():
                 waiting.append(path)
             elif may_hold_manifests(path) and (path.is_file() or path.is_symlink()) and _is_ours(path):
-                # A broken link is a manifest that somebody misses: it is taken, and reading it says so.
+                # A broken link is a missing manifest: include it, and reading it reports that.
                 yield path
 
 
 def _is_ours(path: Path) -> bool:
-    """Say whether a file is meant for this program, which of JSON only a look tells; a YAML file always is.
+    """Return whether a file is meant for this program: a YAML file always, a JSON file by its content.
 
-    A broken one, and one that cannot be read, is taken: reading it says so. Of a large file no more is looked at than
-    the reader would take.
+    A broken or unreadable file counts too, because reading it reports the problem. No more of a large file is examined
+    than the reader would accept.
     """
     if path.suffix.lower() != _JSON or not path.is_file():
         return True
@@ -80,7 +80,7 @@ def _is_ours(path: Path) -> bool:
             data = file.read(MAX_BYTES + 1)
     except OSError:
         return True
-    if not _VERSIONED.search(data.replace(b"\0", b"")):  # without what UTF-16 puts between letters
+    if not _VERSIONED.search(data.replace(b"\0", b"")):  # without the NULs of UTF-16
         return False
     try:
         value = json.loads(data)

@@ -1,9 +1,9 @@
-"""The JSON Schemas: where they are, and everything that is wrong with a value by one of them, in plain words.
+"""The JSON Schemas: finds their files, and reports everything wrong with a value in plain words.
 
 The schemas are draft-07, the newest that editors' YAML support reads. jsonschema finds the faults; its messages are
-written for programmers, so each is said anew here. A schema may say more itself: `patternErrorMessage` (which editors
-know too) follows the path of a text that does not match, `errorHint` says what to do about whatever fails beside it,
-`errorMessage` replaces the message, `errorKey` names the key to point at, and a `writeOnly` text is never shown.
+for programmers, so each is reworded here. A schema can add to them: `patternErrorMessage` (which editors also know)
+follows the path of a text that does not match, `errorHint` says what to do if a rule next to it fails, `errorMessage`
+replaces the message, `errorKey` names the key to point at, and a `writeOnly` text is never shown.
 """
 
 import json
@@ -22,9 +22,9 @@ from reconciler.text.phrases import close_to, did_you_mean, kind_of, one_of, pat
 from reconciler.text.sanitize import one_line
 
 MAX_PROBLEMS = 100
-"""Problems reported for one value; a hostile one could hold a hundred thousand."""
+"""The most problems reported for one value; a hostile value could have a hundred thousand."""
 
-# In a wheel the schemas are inside the package; in a checkout, also an editable install, beside it.
+# In a wheel the schemas are inside the package; in a checkout or editable install they are next to it.
 _FOLDERS = (Path(__file__).parents[1] / "schemas", Path(__file__).parents[2] / "schemas")
 _SUFFIX = ".v1.json"
 _TYPES = {
@@ -40,30 +40,30 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class SchemaProblem:
-    """One thing that is wrong with a value."""
+    """One problem with a value."""
 
     at: tuple[str | int, ...]
-    """The keys and positions that lead to it."""
+    """The path to it: keys and positions."""
     message: str
     hint: str = ""
     at_key: bool = False
-    """The key itself is to be pointed at, not its value."""
+    """True to point at the key instead of its value."""
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the schemas there are."""
+    """Return the names of all schemas."""
     return tuple(sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob("*" + _SUFFIX)))
 
 
 def text(name: str) -> str:
-    """Return a schema as it stands in its file; a SettingsError if there is none of that name."""
+    """Return the text of a schema's file. Raises SettingsError for an unknown name."""
     if name not in names():
         raise SettingsError(f"there is no schema {quote(name)}{did_you_mean(name, names())}")
     return (_folder() / (name + _SUFFIX)).read_text(encoding="utf-8")
 
 
 def problems(name: str, value: object) -> list[SchemaProblem]:
-    """Return everything that is wrong with `value` by the schema `name`, or the first hundred of it; [] if it fits."""
+    """Return the problems of `value` by the schema `name`, at most the first hundred; [] if it is valid."""
     validator = _validator(name)
     root = str(validator.schema.get("title", "the document"))
     errors = validator.iter_errors(value)
@@ -79,7 +79,7 @@ def _folder() -> Path:
 
 
 def _required(validator: Any, required: list[str], value: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
-    """Name each missing key in its own error, except one that is there with a spelling mistake."""
+    """Report each missing key in its own error, except one that is present with a spelling mistake."""
     if validator.is_type(value, "object"):
         missing = [key for key in required if key not in value]
         meant: set[str | None] = set()
@@ -99,7 +99,7 @@ def _additional(validator: Any, allowed: Any, value: Any, schema: dict[str, Any]
 
 
 def _unique(validator: Any, unique: bool, value: Any, _: dict[str, Any]) -> Iterator[ValidationError]:
-    """Give each repeated item its own error, in linear time: the library compares all pairs where it cannot sort."""
+    """Give each repeated item its own error, in linear time: the library compares all pairs if it cannot sort."""
     if unique and validator.is_type(value, "array"):
         seen: set[str] = set()
         for index, item in enumerate(value):
@@ -110,7 +110,7 @@ def _unique(validator: Any, unique: bool, value: Any, _: dict[str, Any]) -> Iter
 
 
 def _is_integer(_: object, value: object) -> bool:
-    """Draft-07 takes 3.0 for an integer; nobody who writes it into a manifest means one."""
+    """Return whether a value is a whole number. Draft-07 also accepts 3.0, which in a manifest is a mistake."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -128,7 +128,7 @@ def _validator(name: str) -> Any:
 
 
 def _worth_saying(errors: list[ValidationError]) -> list[ValidationError]:
-    """Keep of the errors at one place those that say most: its own message, else the wrong type, else all."""
+    """Keep the most helpful of the errors at one place: the schema's own message, else the wrong type, else all."""
 
     def weight(error: ValidationError) -> int:
         return 2 if isinstance(error.schema, dict) and "errorMessage" in error.schema else error.validator == "type"
@@ -141,7 +141,7 @@ def _worth_saying(errors: list[ValidationError]) -> list[ValidationError]:
 
 
 def _say(error: ValidationError, root: str) -> SchemaProblem:
-    """Say in plain words what one error of jsonschema means."""
+    """Turn one error of jsonschema into plain words."""
     at = tuple(error.absolute_path)
     rule: Any = error.validator
     limit: Any = error.validator_value
@@ -219,7 +219,7 @@ _BOUNDS = {
 
 
 def _shown(value: object) -> str:
-    """Return a short value itself, of a long one its kind."""
+    """Return a short value itself, or the kind of a long one."""
     if isinstance(value, str):
         return quote(value)
     return f"`{value}`" if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)

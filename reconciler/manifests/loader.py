@@ -1,8 +1,8 @@
-"""Manifests from files: decide fast, explain slowly.
+"""Loads manifests from files: validates fast, explains slowly.
 
-Types decide in microseconds whether a document is sound; only one that is not goes through its JSON Schema, which finds
-every fault but takes a hundred times as long. A test holds the two verdicts together. What is sound in a faulty
-document still takes part in the rules across documents, so that one look shows every problem.
+Types decide in microseconds whether a document is valid; only an invalid one goes through its JSON Schema, which finds
+every fault but takes a hundred times as long. A test compares the two verdicts. The valid parts of a faulty document
+still take part in the rules across documents, so that one run reports every problem.
 """
 
 import os
@@ -45,8 +45,8 @@ _URL = "https://app.extruct.ai/tables/"
 def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> tuple[Manifest, ...]:
     """Return the manifests in the files and folders `paths`, by name.
 
-    Raises ManifestError with every problem of every file, and SettingsError for a path that is missing or where there
-    is no manifest. The project file in use may be among them; another one is a problem: what it says would not hold.
+    Raises ManifestError with every problem of every file, and SettingsError for a path that is missing or has no
+    manifest. The project file in use may be among them; another project file is a problem, as it would have no effect.
     """
     problems: set[Diagnostic] = set()
     patterns = Patterns()
@@ -82,21 +82,23 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _stray_project(document: Document, path: Path) -> Diagnostic:
-    """A project file that is not in use: its limits and its ledger would be left aside without a word."""
+    """Return the problem of a project file that is not in use: its limits and ledger would be silently ignored."""
     location = document.location(("kind",))
     if path.name not in PROJECT_FILES:
-        message = f"a project file is called {one_of(PROJECT_FILES)}; under this name it does not hold"
+        message = f"a project file is called {one_of(PROJECT_FILES)}; under this name it has no effect"
         return Diagnostic(
-            location, message, "Rename it, or take it out of the folders that are searched for manifests."
+            location, message, "Rename it, or move it out of the folders that are searched for manifests."
         )
-    message = "this is the file of another project than the one in use: its limits and its ledger would not hold here"
+    message = (
+        "this is the file of another project than the one in use: its limits and its ledger would have no effect here"
+    )
     return Diagnostic(
-        location, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more closely."
+        location, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more precisely."
     )
 
 
 def _manifest(document: Document, patterns: Patterns, problems: set[Diagnostic]) -> Manifest:
-    """Return the manifest that a document states; of a faulty one what is sound, its name or table else empty."""
+    """Return a document's manifest; if faulty, only its valid parts, with an empty name or table if that is invalid."""
     whole: TableRunShape | None = fitted(document.value, TableRunShape)
     found: Table | TaggedShape | None
     depends_on: list[str] = []
@@ -149,14 +151,12 @@ def _mapping(value: object, key: str) -> dict[str, Any]:
 
 
 def _explain(document: Document) -> Iterator[Diagnostic]:
-    """Yield everything that is wrong with a document that is no sound manifest."""
+    """Yield everything that is wrong with a document that is not a valid manifest."""
     value = document.value
     found = json_schema.problems("manifest", value)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(value, dict) and not _KEYS & value.keys():
-        hint = (
-            "Every YAML file in a folder that is searched must be one; name the folder more closely, or move the file."
-        )
+        hint = "Every YAML file in a searched folder must be one; name a narrower folder, or move the file."
         message = "this is not a manifest: it has neither an `apiVersion` nor a `kind`"
         yield Diagnostic(document.location(()), message, hint)
         return
@@ -164,19 +164,17 @@ def _explain(document: Document) -> Iterator[Diagnostic]:
         guess = did_you_mean(kind, [MANIFEST_KIND, PROJECT_KIND])
         known = f"; it must be {one_of([MANIFEST_KIND, PROJECT_KIND])}"
         yield Diagnostic(document.location(("kind",)), f"unknown kind {quote(kind)}{guess or known}")
-        # What another kind holds is none of the manifest schema's business.
+        # The manifest schema does not apply to another kind.
         is_meant = MANIFEST_KIND in guess
         found = [each for each in found if each.at == ("apiVersion",) or (is_meant and each.at != ("kind",))]
     elif not found:
-        yield Diagnostic(
-            document.location(()), "this manifest is not understood; please report it as a fault of the program"
-        )
+        yield Diagnostic(document.location(()), "this manifest is not understood; please report this as a bug")
     for each in found:
         yield Diagnostic(document.location(each.at, key=each.at_key), each.message, each.hint)
 
 
 def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problems: set[Diagnostic]) -> dict[int, str]:
-    """Return each run's name by its position: its own, or the mode, numbered where that is taken."""
+    """Return each run's name by its position: its own, or else the mode, numbered if that is taken."""
     names: dict[int, str] = {}
     taken: dict[str, int] = {}
     runs = list(runs)
@@ -199,7 +197,7 @@ def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problem
 
 
 def _repeated_names(manifests: Iterable[Manifest]) -> Iterator[Diagnostic]:
-    """Yield a problem for each manifest whose name another has already, naming both places."""
+    """Yield a problem for each manifest whose name is already taken, with both locations."""
     first: dict[str, Manifest] = {}
     for manifest in manifests:
         other = first.setdefault(manifest.name, manifest)

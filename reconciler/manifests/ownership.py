@@ -1,4 +1,4 @@
-"""Which manifest wants which column: no cell may be wanted by two manifests, for each would pay for it."""
+"""Which manifest claims which column: no cell may be claimed by two manifests, because each would pay for it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,27 +9,27 @@ from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
 UNNAMED = "unnamed"
-"""A faulty manifest may have no name; what it claims is looked at all the same."""
+"""Stands for the name of a faulty manifest without one; its claims are still checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """One manifest's wish for one column, or for every column of its table."""
+    """One manifest's claim to one column, or to every column of its table."""
 
     manifest: Manifest
     column: str | None
-    """As written; None: every column."""
+    """As written; None for every column."""
     location: Location
 
 
 @dataclass(slots=True)
 class _Table:
-    """What has been claimed of one table so far: the first claim of each kind, all that a message needs."""
+    """The claims to one table so far: the first of each kind is all that a message needs."""
 
     every: _Claim | None = None
     columns: dict[str, _Claim] = field(default_factory=dict)
     first: _Claim | None = None
-    """Manifests come one after the other, so if this is the asking one's own, there is no other."""
+    """Manifests are processed in order: if this is the manifest's own, no other manifest claims the table."""
 
     def earlier(self, claim: _Claim) -> _Claim | None:
         """Return a claim of another manifest that covers part of this one."""
@@ -37,7 +37,7 @@ class _Table:
         return next((other for other in candidates if other and other.manifest is not claim.manifest), None)
 
     def add(self, claim: _Claim) -> None:
-        """Remember a claim."""
+        """Add a claim."""
         self.first = self.first or claim
         if claim.column is None:
             self.every = self.every or claim
@@ -46,10 +46,10 @@ class _Table:
 
 
 def overlapping_claims(manifests: Iterable[Manifest]) -> list[Diagnostic]:
-    """Return a problem for each claim that an earlier manifest has made already, naming both places.
+    """Return a problem for each claim that an earlier manifest has already made, with both locations.
 
-    Tables and columns are compared as written; that a key and an id are one column, or a name and an id one table,
-    shows only against the live table.
+    Tables and columns are compared as written: only the live table shows whether a key and an id are one column, or a
+    name and an id one table.
     """
     tables: dict[str, _Table] = {}
     problems: list[Diagnostic] = []

@@ -1,4 +1,4 @@
-"""A run of a manifest from its shape: the parts with their places, and what types cannot tell of them."""
+"""Builds a run from its shape: adds locations, and checks what types cannot express."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -31,7 +31,7 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 def make_run(
     document: Document, index: int, shape: RunShape, name: str, patterns: Patterns, problems: set[Diagnostic]
 ) -> Run:
-    """Return the run at `index` of a document, called `name`; add what is wrong with it to `problems`."""
+    """Return the run at `index` of a document, called `name`; add its problems to `problems`."""
     at: KeyPath = ("spec", "runs", index)
     rollout = shape.rollout or None
     return Run(
@@ -55,12 +55,12 @@ def make_run(
 
 
 def decimal_or_none(number: int | float | UnsetType) -> Decimal | None:
-    """Return a number as it was written."""
+    """Return a number exactly as written."""
     return None if number is UNSET else Decimal(str(number))
 
 
 def listed_once(document: Document, at: KeyPath, texts: Iterable[str], problems: set[Diagnostic]) -> tuple[NameAt, ...]:
-    """Return the entries of a list with their places; an entry that is there twice is a problem."""
+    """Return the entries of a list with their locations; a repeated entry is a problem."""
     named: dict[str, NameAt] = {}
     for index, text in enumerate(texts):
         location = document.location((*at, index))
@@ -92,7 +92,7 @@ def _selection(
 
 
 def _parts(at: KeyPath, shape: ConditionShape) -> list[tuple[KeyPath, ConditionShape]]:
-    """Return what a condition is made of, each part with its path; nothing where it asks about a column itself."""
+    """Return the parts of a condition, each with its path; none if it tests a column itself."""
     if shape.not_:
         return [((*at, "not"), shape.not_)]
     word = "all" if shape.all else "any"
@@ -123,7 +123,7 @@ def _condition(document: Document, at: KeyPath, shape: ConditionShape) -> Condit
 
 
 def _unsound(document: Document, at: KeyPath, shape: ConditionShape, patterns: Patterns) -> Iterator[Diagnostic]:
-    """Yield what types cannot tell of a condition: patterns that are none, dates that no calendar has."""
+    """Yield a condition's problems that types cannot express: invalid patterns and impossible dates."""
     for part in _parts(at, shape):
         yield from _unsound(document, *part, patterns)
     refusal = patterns.refusal(shape.matches) if shape.matches else None
@@ -131,4 +131,4 @@ def _unsound(document: Document, at: KeyPath, shape: ConditionShape, patterns: P
         yield Diagnostic(document.location((*at, "matches")), str(refusal), refusal.hint)
     for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
         if isinstance(bound, str) and date_of(bound) is None:
-            yield Diagnostic(document.location((*at, word)), f"{quote(bound)} is no date of the calendar")
+            yield Diagnostic(document.location((*at, word)), f"{quote(bound)} is not a valid date")

@@ -1,6 +1,6 @@
-"""A manifest's shape as types: they decide in microseconds whether a document is sound.
+"""A manifest's shape as types, which decide in microseconds whether a document is valid.
 
-The same words as in schemas/manifest.v1.json, which explains what these refuse; tests/manifests/test_shapes.py compares
+They mirror schemas/manifest.v1.json, which explains what these refuse; tests/manifests/test_shapes.py compares
 the verdicts.
 """
 
@@ -42,7 +42,7 @@ def _given(*values: object) -> int:
 
 
 class ConditionShape(Struct, forbid_unknown_fields=True):
-    """`all`, `any` or `not` alone, or a column with what is asked of it."""
+    """`all`, `any` or `not` alone, or a column with its tests."""
 
     all: _Parts = UNSET
     any: _Parts = UNSET
@@ -69,7 +69,7 @@ class ConditionShape(Struct, forbid_unknown_fields=True):
 
 
 class SelectionShape(Struct, forbid_unknown_fields=True):
-    """Rows by data."""
+    """Rows selected by data."""
 
     where: ConditionShape | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=5_000_000)] | UnsetType = UNSET
@@ -90,14 +90,14 @@ class RefreshShape(Struct, forbid_unknown_fields=True):
 
 
 class RolloutShape(Struct, forbid_unknown_fields=True):
-    """A first portion and what may fail of it."""
+    """A first portion, and the share of it that may fail."""
 
     first: Annotated[int, Meta(ge=1, le=1_000_000)]
     max_failed: Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,2})?)%(?!\n)$")]
 
 
 class _RunShape(Struct, forbid_unknown_fields=True):
-    """What every run may say."""
+    """The keys of every run."""
 
     name: Name | UnsetType = UNSET
     columns: _Columns = UNSET
@@ -132,7 +132,7 @@ MODES = {NewShape: Mode.NEW, FailedShape: Mode.FAILED, AllShape: Mode.ALL}
 
 
 class FoundShape(Struct, forbid_unknown_fields=True):
-    """A table by its name, or by what fills it."""
+    """A table, found by its name or by the column that fills it."""
 
     name: _Text | UnsetType = UNSET
     child_of: Name | UnsetType = UNSET
@@ -149,7 +149,7 @@ class TaggedShape(Struct, forbid_unknown_fields=True):
 
 
 class GrowthShape(Struct, forbid_unknown_fields=True):
-    """A limit of what nobody could plan."""
+    """A limit on cells that could not be planned."""
 
     max_cells: Annotated[int, Meta(ge=0, le=1_000_000_000)]
     max_credits: Annotated[float, Meta(ge=0, le=1e12)] | Annotated[int, Meta(ge=0, le=10**12)] | UnsetType = UNSET
@@ -184,12 +184,12 @@ class TableRunShape(Struct, tag=MANIFEST_KIND, tag_field="kind", forbid_unknown_
     spec: SpecShape
 
 
-# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+# msgspec prepares a type on first use, and two threads that do so at once crash the interpreter.
 _PREPARED = [msgspec.json.Decoder(shape) for shape in (TableRunShape, _RunShape, RunShape, Table, TaggedShape, Name)]
 
 
 def fitted(value: object, shape: Any) -> Any:
-    """Return `value` in the shape, or None where it does not fit."""
+    """Return `value` in the shape, or None if it does not fit."""
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError:

@@ -1,8 +1,8 @@
-"""What stands between the values of a YAML file: tabs, comments, blank lines. The rules that its parsers pass over.
+"""Checks the parts between the values of a YAML file (tabs, comments, blank lines), for which parsers are inexact.
 
-YAML 1.2 takes a tab between two values, behind the last one of a line, before a comment and in an empty line, but never
-for an indentation. libyaml refuses some of those and takes others, and it takes a `#` for a comment in the middle of a
-word. So it is looked at by where the texts are, once they are known.
+YAML 1.2 allows a tab between two values, after the last value of a line, before a comment and in an empty line, but
+never as indentation. libyaml refuses some of those and accepts others, and it takes a `#` in the middle of a word for a
+comment. So these parts are checked once the positions of the texts are known.
 """
 
 import re
@@ -18,33 +18,33 @@ _LOOKED_FOR = re.compile(r"\t|[^ \t\r\n]#|[\r\n][ \t]+\Z")
 _SIGN = re.compile("\r\n|[\n\r#]|\t[ \t]*+")
 _BLANKS = re.compile("[ \t]*+")
 _TRAILING = re.compile(r"(?<![ \t]) *+\t[ \t]*+(?=[#\r\n]|\Z)")
-"""Blanks with a tab at the end of a line, or before a comment."""
+"""Whitespace with a tab at the end of a line or before a comment."""
 
 
 @dataclass(slots=True)
 class Occupied:
-    """Where a file's values are, as offsets into its text."""
+    """The positions of a file's values, as offsets into its text."""
 
     texts: list[tuple[int, int]] = field(default_factory=list)
-    """Beginning and end of each scalar."""
+    """Start and end of each scalar."""
     flows: list[tuple[int, int]] = field(default_factory=list)
-    """Where each `[` or `{` stands, and the column of the block around it: its lines are indented further."""
+    """The position of each `[` or `{`, and the column of the block around it: its lines are indented further."""
     ends_in_block: bool = False
-    """The last scalar is one of `|` or `>`."""
+    """True if the last scalar is a `|` or `>` block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something between two values that YAML does not take."""
+    """Something between two values that YAML does not allow."""
 
     line: int
-    """From 1, as the column."""
+    """From 1, like the column."""
     column: int
     message: str
 
 
 def is_worth_a_look(text: str) -> bool:
-    """False if nothing between the values of `text` can be at fault."""
+    """Return False if nothing between the values of `text` can be at fault."""
     return _LOOKED_FOR.search(text) is not None
 
 
@@ -73,9 +73,9 @@ def faults(text: str, occupied: Occupied) -> Iterator[Fault]:
 
 
 def without_trailing_tabs(text: str, kept: Sequence[tuple[int, int]] = ()) -> str:
-    """Return `text` with spaces for the tabs at the end of its lines and before comments, and of its empty lines.
+    """Return `text` with spaces for the tabs at the end of lines, before comments and in empty lines.
 
-    Those that stand in one of the texts `kept` stay: there, a tab is what was written.
+    Tabs inside one of the texts `kept` stay, as they belong to the value.
     """
     texts = sorted(kept)
 
@@ -96,9 +96,9 @@ def _first_content(text: str, line_start: int) -> int:
 
 
 def _indents(content: str, at: int, spaces: int, flows: Sequence[tuple[int, int]]) -> bool:
-    """True if a tab behind `spaces` at the beginning of a line indents a value that begins with `content`.
+    """Return whether a tab after `spaces` at the start of a line indents a value that begins with `content`.
 
-    Parsers let that pass inside `[]` and `{}` alone; there, it is right if the spaces are an indentation by themselves.
+    Parsers accept that only inside `[]` and `{}`, where it is valid if the spaces alone are an indentation.
     """
     if content in ("", "\r", "\n", "#"):
         return False

@@ -1,4 +1,4 @@
-"""The bytes of a YAML file as text: UTF-8, and no character that YAML does not have or reads in two ways."""
+"""Decodes a YAML file: UTF-8, without characters that YAML forbids or that its versions read differently."""
 
 import re
 
@@ -15,7 +15,7 @@ _LINE = re.compile("\r\n|[\n\r]")
 
 
 def decoded(data: bytes, path: str) -> str:
-    """Return the text of the file named `path`, without its byte-order mark; a ManifestError says where it is wrong."""
+    """Return the text of the file named `path`, without its byte-order mark; ManifestError at a fault."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -41,6 +41,6 @@ def decoded(data: bytes, path: str) -> str:
 
 
 def _place_after(path: str, before: str) -> Location:
-    """Return the place of the character that follows `before`."""
+    """Return the location of the character that follows `before`."""
     lines = _LINE.split(before)
     return Location(path, len(lines), len(lines[-1]) + 1)

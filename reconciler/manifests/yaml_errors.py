@@ -1,7 +1,7 @@
-"""What a YAML parser's complaint means in plain words.
+"""Explains a YAML parser's complaint in plain words.
 
-libyaml and the pure Python parser notice the same faults at the same places and word them differently; a person gets
-one sentence for both.
+libyaml and the pure Python parser find the same faults at the same places but word them differently; people get one
+sentence for both.
 """
 
 from dataclasses import dataclass
@@ -11,44 +11,44 @@ from reconciler.text.sanitize import one_line
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a parser said."""
+    """A parser's error."""
 
     problem: str
     context: str
-    """What it was reading at the time; may be empty."""
+    """The construct it was reading; may be empty."""
     character: str
     """The character at which it stopped; empty at the end of the file."""
     line: int
-    """Where it stopped, from 1."""
+    """The line where it stopped, from 1."""
     head: str = ""
-    """What stands before that in its line."""
+    """The text before that in its line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a person is told."""
+    """The message for people."""
 
     message: str
     at_context: bool = False
-    """The place to show is where the unfinished thing began, not where the parser gave up."""
+    """True to show where the unfinished construct began, instead of where the parser stopped."""
 
 
-TAB = "a tab stands here; YAML is indented with spaces"
-TAB_BETWEEN = "a tab stands here, where this reader takes only spaces; write a space instead"
+TAB = "there is a tab here; YAML is indented with spaces"
+TAB_BETWEEN = "there is a tab here, where only spaces are allowed; write a space instead"
 TAB_BEGINS_TEXT = (
-    "a tab stands here, where this reader takes only spaces; if the text itself begins with a tab, write it in double"
+    "there is a tab here, where only spaces are allowed; if the text itself begins with a tab, write it in double"
     " quotes as `\\t`"
 )
 COMMENT = "a comment needs a space before its `#`; put the text in quotes if the `#` is part of it"
-QUESTION = "a `?` right before a value begins a text in YAML 1.2 and a key in 1.1; put the text in quotes"
-BLANK_END = "the file ends in spaces behind a text of `|` or `>`; end its last line with a line break"
-NO_CHARACTER = "this quoted text holds an escape that names no character"
+QUESTION = "a `?` right before a value starts a text in YAML 1.2 but a key in 1.1; put the text in quotes"
+BLANK_END = "the file ends in spaces after a `|` or `>` text; end its last line with a line break"
+NO_CHARACTER = "this quoted text has an escape that is not a valid character"
 
-# The first row whose words all occur in the context and the problem explains it; libyaml's wording first.
+# The first row whose words all occur in the context and problem is the explanation; libyaml's wording comes first.
 _BY_PROBLEM: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("mapping values are not allowed",),
-        "a `:` cannot stand here: quote the text that holds it, or check the indentation",
+        "a `:` is not allowed here: quote the text that contains it, or check the indentation",
     ),
     (("sequence entries are not allowed",), "a list cannot begin here: put its first `-` on a line of its own"),
     (("expected key",), "this does not fit the lines above it: check the indentation and the quotes"),
@@ -67,13 +67,13 @@ _UNCLOSED = {"']'": ("list", "[", "]"), "'}'": ("mapping", "{", "}")}
 
 
 def glued(name: str, following: str) -> str:
-    """Say that an anchor's or alias's name does not end where it must."""
-    ends = "its name takes letters, digits, `-`, `_`, then a space"
+    """Return the message for an anchor's or alias's name that does not end where it must."""
+    ends = "its name may have letters, digits, `-` and `_`, then a space"
     return f"`{one_line(name)}` goes on with `{one_line(following)}`; {ends}"
 
 
 def explain(complaint: Complaint) -> Explanation:
-    """Say in plain words what is wrong."""
+    """Explain in plain words what is wrong."""
     said = f"{complaint.context}: {complaint.problem}"
     if "tab character" in said:
         return Explanation(TAB_BEGINS_TEXT if "block scalar" in said and complaint.head else TAB)
@@ -87,7 +87,7 @@ def explain(complaint: Complaint) -> Explanation:
         return Explanation(NO_CHARACTER, at_context=True)
     if "escape" in said or "hexdecimal" in said or "hexadecimal" in said:
         return Explanation(
-            "this quoted text holds an unknown `\\` escape; write `\\\\` or use single quotes", at_context=True
+            "this quoted text has an unknown `\\` escape; write `\\\\` or use single quotes", at_context=True
         )
     if "scanning a block scalar" in said and complaint.character == "#":
         return Explanation(COMMENT)

@@ -1,9 +1,9 @@
-"""Strict YAML: text in, plain values with their places out, and nothing of PyYAML beyond this module.
+"""Strict YAML: turns text into plain values with their locations. The only module that uses PyYAML's parser.
 
 PyYAML's own loaders keep the last of two equal keys, read `on` as true and follow tags; its C composer crashes the
-interpreter on deep nesting, and whoever walks what nested aliases stand for walks for minutes. So only its *parser* is
-used: one pass over its events guards and builds at once, and the guard speaks before the value it refuses is built.
-The same pass serves libyaml and the pure Python parser.
+interpreter on deep nesting, and expanding nested aliases can take minutes. So only its *parser* is used: one pass over
+its events checks and builds, and refuses a value before building it. The same pass serves libyaml and the pure Python
+parser.
 """
 
 import re
@@ -27,15 +27,15 @@ from reconciler.text.sanitize import one_line
 MAX_BYTES = 1024 * 1024
 """Size of one file."""
 MAX_NODES = 100_000
-"""Values in one file, every alias counted with all that it stands for."""
+"""Values in one file, every alias counted with its whole expansion."""
 MAX_CHARACTERS = 4 * MAX_BYTES
-"""Characters of all those values: an alias of a long text costs what the text costs."""
+"""Characters of all those values: an alias of a long text counts like the text."""
 MAX_DEPTH = 64
 """Lists and mappings inside one another."""
 MAX_DIGITS = 18
 """Digits of a whole number."""
 MAX_PROBLEMS = 100
-"""Problems reported for one file; a hostile file could hold a hundred thousand."""
+"""The most problems reported for one file; a hostile file could have a hundred thousand."""
 
 
 class Mark(Protocol):
@@ -51,7 +51,7 @@ Marks: TypeAlias = "Mark | tuple[Mark, list[Marks]] | tuple[Mark, dict[str, tupl
 
 
 class _PureLoader(yaml.SafeLoader):
-    """PyYAML's own parser, which passes over tabs between values as libyaml does."""
+    """PyYAML's own parser, changed to skip tabs between values as libyaml does."""
 
     def scan_to_next_token(self) -> None:
         super().scan_to_next_token()
@@ -77,7 +77,7 @@ class Document:
     marks: Marks = field(repr=False, compare=False)
 
     def location(self, at: tuple[str | int, ...], *, key: bool = False) -> Location:
-        """Return where the value (with `key`, the key) at the path `at` stands, or its nearest parent that exists."""
+        """Return the location of the value (with `key`, the key) at the path `at`, or of its nearest parent."""
         marks = self.marks
         key_mark: Mark | None = None
         for step in at:
@@ -120,8 +120,8 @@ def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]
         eased = without_trailing_tabs(text) if builder.stopped_at_tab else text
         if eased == text:
             raise
-    # The parsers stop at some tabs that end a line, e.g. an empty one. So they read it again without any, but for those
-    # that turn out to stand in a text.
+    # The parsers stop at some trailing tabs, e.g. in an empty line. So they read the file again without them, except
+    # for those that turn out to be inside a text.
     second = _DocumentBuilder(path, eased, loader, notes=True)
     documents = second.documents()
     kept = without_trailing_tabs(text, second.occupied.texts)
@@ -148,7 +148,7 @@ def _mark_of(marks: Marks) -> Mark:
 
 
 class _StopReading(Exception):
-    """The file is refused here; nothing after it is read."""
+    """The file is refused at this point, and the rest is not read."""
 
 
 class _DocumentBuilder:
@@ -168,14 +168,14 @@ class _DocumentBuilder:
         self.characters = 0
         self.occupied = Occupied()
         self.notes = notes or is_worth_a_look(text)
-        """True if it takes down what `occupied` holds."""
+        """True to record positions in `occupied`."""
         self.column = -1
         """Of the innermost block."""
         self.flow_depth = 0
         self.stopped_at_tab = False
 
     def documents(self) -> tuple[Document, ...]:
-        """Read to the end; raise every problem found."""
+        """Read to the end, then raise every problem found."""
         found: list[Document] = []
         try:
             while (kind := type(event := self.next_event())) is not yaml.StreamEndEvent:
@@ -193,7 +193,7 @@ class _DocumentBuilder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             if mark and "maximum nesting depth" in (error.problem or ""):
-                # libyaml looks ahead, and gave up before the guard saw what it refuses: it stands before this place.
+                # libyaml reads ahead, and stopped before the guard saw the nesting, which is before this place.
                 _DocumentBuilder(self.path, self.text[: mark.index], self.loader).documents()
             self.problems.append(self.explained(error))
         except (ValueError, OverflowError):  # the pure parser, on an escape beyond the last character
@@ -204,17 +204,17 @@ class _DocumentBuilder:
         return tuple(found)
 
     def location(self, mark: Mark) -> Location:
-        """Count as editors do."""
+        """Return a mark's location, counted as editors do."""
         return Location(self.path, mark.line + 1, mark.column + 1)
 
     def report(self, mark: Mark, message: str, hint: str = "") -> None:
-        """Note a problem and go on, but not without end."""
+        """Record a problem and continue, up to a limit."""
         self.problems.append(Diagnostic(self.location(mark), message, hint))
         if len(self.problems) >= MAX_PROBLEMS:
             self.stop(mark, f"{MAX_PROBLEMS} problems up to here; the rest of the file was not read")
 
     def stop(self, mark: Mark, message: str) -> NoReturn:
-        """Note a problem and read no further."""
+        """Record a problem and stop reading."""
         self.problems.append(Diagnostic(self.location(mark), message))
         raise _StopReading
 
@@ -232,7 +232,7 @@ class _DocumentBuilder:
         return Diagnostic(self.location(mark) if mark else Location(self.path, 1, 1), explanation.message)
 
     def guard(self, mark: Mark) -> None:
-        """Refuse what would expand beyond what a manifest can need."""
+        """Refuse a file that expands beyond what a manifest can need."""
         if self.nodes > MAX_NODES:
             self.stop(mark, f"more than {MAX_NODES:,} values up to here, each alias counted with all it stands for")
         if self.characters > MAX_CHARACTERS:
@@ -279,10 +279,10 @@ class _DocumentBuilder:
         return value, marks
 
     def alias(self, anchor: str, mark: Mark) -> tuple[object, Marks]:
-        """Return what the anchor named, the same objects, but count them again."""
+        """Return the anchor's value, the same objects, but count them again."""
         self.check_name("*" + anchor, mark)
         if anchor in self.open_anchors:
-            self.report(mark, f"the alias {quote('*' + anchor)} stands inside the value that it names")
+            self.report(mark, f"the alias {quote('*' + anchor)} is inside the value that it names")
             return None, mark
         if anchor not in self.anchors:
             self.report(mark, f"the alias {quote('*' + anchor)} has no anchor {quote('&' + anchor)} before it")
@@ -294,7 +294,7 @@ class _DocumentBuilder:
         return value, marks
 
     def check_name(self, name: str, mark: Mark) -> None:
-        """Refuse `&a:b`, which the parsers take apart and YAML 1.2 does not."""
+        """Refuse `&a:b`, which the parsers split but YAML 1.2 does not."""
         end = mark.index + len(name)
         following = self.text[end : end + 1]
         if following not in _ENDS_A_NAME and self.text.startswith(name, mark.index):
@@ -308,11 +308,11 @@ class _DocumentBuilder:
             start = mark.index
             self.occupied.ends_in_block = event.style in ("|", ">")
             if self.occupied.ends_in_block and (header := _BLOCK_HEADER.search(self.text, start)):
-                start = header.end()  # what stands behind `|` in its line is no part of the text
+                start = header.end()  # the rest of the line after `|` is not part of the text
             self.occupied.texts.append((start, event.end_mark.index))
         if not event.implicit[0]:
             if "\x00" in text:
-                self.report(mark, "this text holds a NUL character (`\\0`), which is not allowed")
+                self.report(mark, "this text contains a NUL character (`\\0`), which is not allowed")
             if _SURROGATE.search(text):  # libyaml has refused it already
                 self.report(mark, NO_CHARACTER)
             return text
@@ -343,7 +343,7 @@ class _DocumentBuilder:
         return values, (mark, places)
 
     def mapping(self, mark: Mark, depth: int) -> tuple[object, Marks]:
-        """Build a mapping; what merge keys bring stands after its own keys."""
+        """Build a mapping; merged keys come after its own keys."""
         values: dict[str, object] = {}
         places: dict[str, tuple[Mark, Marks]] = {}
         merged: tuple[Mark, object, Marks] | None = None
@@ -377,7 +377,7 @@ class _DocumentBuilder:
     def merge(
         self, value: object, marks: Marks, values: dict[str, object], places: dict[str, tuple[Mark, Marks]]
     ) -> None:
-        """Add to a mapping the keys of another that it does not have yet."""
+        """Add the missing keys of another mapping to a mapping."""
         if isinstance(value, dict) and isinstance(marks, tuple) and isinstance(marks[1], dict):
             for key, item in value.items():
                 if key not in values:
@@ -388,7 +388,7 @@ class _DocumentBuilder:
             self.report(mark, f"`<<` takes a mapping or a list of mappings, but this is {kind_of(value)}")
 
     def check_between(self) -> None:
-        """Report what stands between the values and must not, once it is known where they are."""
+        """Report faults between the values, once their positions are known."""
         if self.notes:
             for fault in islice(faults(self.text, self.occupied), MAX_PROBLEMS - len(self.problems)):
                 self.problems.append(Diagnostic(Location(self.path, fault.line, fault.column), fault.message))

@@ -46,7 +46,7 @@ class Ending:
     state: CallState
     """Any but INTENT."""
     detail: str = ""
-    """What happened on the wire, for people; never contains an answer's body or the token."""
+    """The events on the wire, for people; never contains an answer's body or the token."""
     status: int | None = None
     """The HTTP status, if there was an answer."""
     receipt: Receipt | None = None

@@ -1,4 +1,4 @@
-"""One simulator: a world, the faults set on it, and everything it was asked. Its answers are steps that a server or a
+"""One simulator: a world, its faults, and every request it received. Its answers are steps that a server or a
 transport carries out."""
 
 import math
@@ -23,13 +23,13 @@ from reconciler.simulator.world.workspace import Workspace
 from reconciler.simulator.world.world import Stall, World
 
 REMEMBERED = 50_000
-"""Requests kept for the oracle; older ones are only counted."""
+"""The most requests kept for the oracle; older ones are only counted."""
 _DETAILS = {401: "Not authenticated", 402: {"error": "insufficient_credits", "message": "No credits left."}}
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that came."""
+    """One request that was received."""
 
     method: str
     path: str
@@ -37,13 +37,13 @@ class Seen:
     headers: dict[str, str]
     """Without the token."""
     content: bytes
-    """The body as it came; empty where it was never read."""
+    """The raw body; empty if it was never read."""
     at: float
     """Simulated time."""
 
     @property
     def body(self) -> Any:
-        """Return the decoded JSON; text where it is none; None where there is no body."""
+        """Return the decoded JSON, the text if it is not JSON, or None without a body."""
         if not self.content:
             return None
         try:
@@ -54,23 +54,23 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Say nothing for real seconds."""
+    """Send nothing for a number of real seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """End the connection."""
+    """Close the connection."""
 
     how: Literal["close", "reset", "half", "garbage"]
     response: Response | None = None
-    """Of which half is sent."""
+    """The answer of which half is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Send an answer, whole."""
+    """Send a whole answer."""
 
     response: Response
     bytes_per_second: int | None = None
@@ -92,7 +92,7 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
-        """Begin again: the workspace as it was described, its own faults, nothing seen."""
+        """Start over: the workspace as described, with its own faults and no requests seen."""
         self.world: World = self.workspace.build(self.seed, self.clock)
         self.faults = FaultBook(self.seed, self.workspace.faults)
         self.seen: deque[Seen] = deque(maxlen=REMEMBERED)
@@ -104,13 +104,13 @@ class Simulator:
         self._control = Routing(Control(self).routes())
 
     def advance(self, seconds: float) -> None:
-        """Move time forward and let everything happen that became due."""
+        """Move time forward, and let everything that became due happen."""
         self.clock.advance(seconds)
         with self.world.lock:
             self.world.settle()
 
     def finish(self) -> None:
-        """Move time forward until nothing is under way."""
+        """Move time forward until nothing is in progress."""
         while True:
             with self.world.lock:
                 self.world.settle()
@@ -121,7 +121,7 @@ class Simulator:
 
     @contextmanager
     def under_way(self, path: str) -> Iterator[None]:
-        """Count a request while it is under way; the simulator's own endpoints do not count."""
+        """Count a request while it is in progress; the simulator's own endpoints do not count."""
         counts = not path.startswith("/__simulator")
         if counts:
             with self._counting:
@@ -136,12 +136,12 @@ class Simulator:
                     self._counting.notify_all()
 
     def drain(self, seconds: float) -> bool:
-        """Wait in real time until no request is under way; say whether that came true."""
+        """Wait in real time until no request is in progress; return whether that happened."""
         with self._counting:
             return self._counting.wait_for(lambda: self.open == 0, seconds)
 
     def meet(self, request: Request) -> Met:
-        """Return what goes wrong with a request; nothing does with the simulator's own endpoints."""
+        """Return the faults that a request meets; the simulator's own endpoints meet none."""
         if not request.path.startswith("/v1/"):
             return NOTHING
         return self.faults.meet(request.method, request.path, self.clock.wall())
@@ -155,8 +155,8 @@ class Simulator:
         self.seen.append(Seen(request.method, request.path, request.query, headers, request.body, self.clock.now()))
 
     def steps(self, request: Request, met: Met) -> Iterator[Step]:
-        """Yield what happens to a request that was read; the work is done between two of the steps."""
-        # A reset in the meantime must not let a late request act on the new world.
+        """Yield the steps of answering a request that was read; the work is done between two of them."""
+        # After a reset, a late request must not act on the new world.
         api, world = self._api, self.world
         ending = met.ending
         kind = ending.kind if ending is not None else None
@@ -183,7 +183,7 @@ class Simulator:
             _move_rows(request, move, world)
 
     def _respond(self, request: Request, met: Met, api: Routing, world: World) -> Response:
-        """Do the work of a request and return its answer, as if nothing went wrong."""
+        """Do the work of a request and return its answer, without faults."""
         path = request.path
         if path.startswith("/__simulator"):
             return self._control(request)
@@ -225,7 +225,7 @@ class Simulator:
 
 
 def _spoken(fault: Fault) -> Response:
-    """Return the answer that a `status` fault gives."""
+    """Return the answer of a `status` fault."""
     headers = tuple((name.lower(), value) for name, value in fault.headers.items())
     if fault.status in (204, 304):
         return Response(fault.status, b"", headers)

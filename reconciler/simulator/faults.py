@@ -1,4 +1,4 @@
-"""What goes wrong, when and how often: a fault names requests, and a book decides which fault meets a request."""
+"""Faults: what goes wrong, when and how often. A fault selects requests; a book decides which faults one meets."""
 
 import math
 import re
@@ -18,7 +18,7 @@ Kind = Literal[
     "latency", "trickle", "rate_limit", "credits", "stall", "reorder", "rows_added", "rows_removed",
 ]  # fmt: skip
 ENDS = frozenset({"close_before", "close_after", "reset", "hang", "half", "garbage", "garbled", "status"})
-"""Kinds that decide how the answer ends; at most one of them meets a request, the first in the book."""
+"""Kinds that decide how the answer ends; a request meets at most one of them, the first in the book."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
@@ -28,39 +28,38 @@ Seconds = Annotated[float, Meta(ge=0)]
 
 
 class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing that goes wrong. Seconds here are real ones, because clients wait in real time; those of a stall are
-    simulated."""
+    """One fault. Its seconds are real, because clients wait in real time; those of a stall are simulated."""
 
     kind: Kind
     """close_before: the connection closes before the request is read, nothing is done.
     close_after: the work is done, then the connection closes without an answer.
     reset: the connection is reset (RST), before or after the work.
-    hang: nothing is said for `seconds`, before or after the work; then the answer comes as if nothing had been.
-    half: the headers and half of the body come, then the connection closes; the work is done.
-    garbage: bytes that are not HTTP come; the work is done.
-    garbled: a 200 with JSON's content type and a body that is not JSON comes; the work is done.
-    status: another status comes, before or after the work.
+    hang: nothing is sent for `seconds`, before or after the work; then the answer comes as usual.
+    half: the headers and half of the body are sent, then the connection closes; the work is done.
+    garbage: bytes that are not HTTP are sent; the work is done.
+    garbled: a 200 with JSON's content type and a body that is not JSON is sent; the work is done.
+    status: another status is sent, before or after the work.
     latency: the answer comes later, by a distribution.
-    trickle: the answer comes at `bytes_per_second`.
+    trickle: the answer is sent at `bytes_per_second`.
     rate_limit: more than `rate` requests in `per_seconds` get 429 with `Retry-After`.
     credits: the balance is set to `balance`, once, when a request matches.
     stall: the cells that a run or new rows start hang, paid for and `pending`, built-in ones among them.
-    reorder: the rows of a page of data come in another order.
-    rows_added, rows_removed: after a page of data was answered, `rows` rows come or go."""
+    reorder: the rows of a data page come in another order.
+    rows_added, rows_removed: after a data page was answered, `rows` rows are added or removed."""
     method: str = "*"
     path: str = "*"
-    """A pattern over the path without its query, e.g. `/v1/tables/*/run`: `*` stays within one part, a last `**` is
-    any rest."""
+    """A pattern for the path without its query, e.g. `/v1/tables/*/run`: `*` matches within one part, a final `**`
+    matches any rest."""
     times: Annotated[int, Meta(ge=1)] | None = None
-    """How many matching requests it meets; None: all of them."""
+    """How many matching requests it applies to; None for all."""
     skip: Annotated[int, Meta(ge=0)] = 0
-    """How many matching requests go free before it begins."""
+    """How many matching requests pass before it starts."""
     probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    """How likely it meets a matching request; drawn from the seed."""
+    """The probability that it applies to a matching request; drawn from the seed."""
     when: Literal["before", "after"] = "before"
     """For reset, hang and status: before or after the work is done."""
     seconds: Seconds = 0.0
-    """For hang; for latency the fixed time, the mean or the median; for stall how long, 0: as the pace says."""
+    """For hang; for latency the fixed time, the mean or the median; for stall how long, 0 for the pace's time."""
     distribution: Literal["fixed", "uniform", "exponential", "lognormal"] = "fixed"
     """For latency: `fixed` at seconds; `uniform` from 0 to twice of it; `exponential` with that mean;
     `lognormal` with that median and `sigma`."""
@@ -68,19 +67,19 @@ class Fault(Struct, forbid_unknown_fields=True, omit_defaults=True):
     status: Annotated[int, Meta(ge=200, le=599)] = 500
     headers: dict[str, str] = {}
     body: Any | UnsetType = UNSET
-    """Any JSON value; a string is sent as it is. Without it, a `detail` in the API's form."""
+    """Any JSON value; a string is sent unchanged. By default, a `detail` in the API's form."""
     bytes_per_second: Annotated[int, Meta(ge=1)] = 1000
     rate: Annotated[int, Meta(ge=1)] = 10
     per_seconds: Annotated[float, Meta(gt=0)] = 1.0
     balance: Annotated[int, Meta(ge=0)] = 0
     rows: Annotated[int, Meta(ge=1)] = 1
     column: str = "*"
-    """For stall: a pattern over the keys of the columns whose cells hang."""
+    """For stall: a pattern for the keys of the columns whose cells hang."""
     where: Literal["first", "last"] = "last"
-    """For rows_added and rows_removed: at which end of the table."""
+    """For rows_added and rows_removed: the end of the table."""
 
     def __post_init__(self) -> None:
-        """Refuse headers that no HTTP message can carry."""
+        """Refuse headers that are not valid in HTTP."""
         for name, value in self.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 raise ValueError(f"`{name}: {value}` is not a header")
@@ -97,12 +96,12 @@ class Met:
     latency: float = 0.0
     trickle: int | None = None
     refused_for: float | None = None
-    """Seconds to wait, where the rate is exceeded."""
+    """Seconds to wait, if the rate is exceeded."""
     balance: int | None = None
     shuffle: int | None = None
     """A number to shuffle a page by."""
     stall: Fault | None = None
-    """Which of the cells that the request starts hang."""
+    """The fault that makes cells started by the request hang."""
     moves: tuple[Fault, ...] = ()
     """Rows to add or remove after the answer."""
 
@@ -120,7 +119,7 @@ class _Entry:
 
 
 class FaultBook:
-    """The faults that are set, with their counters."""
+    """All faults that are set, with their counters."""
 
     def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
         self._seed = seed
@@ -138,19 +137,19 @@ class FaultBook:
             return self._made
 
     def remove(self, number: int) -> bool:
-        """Lift one fault; say whether it was set."""
+        """Remove one fault; return whether it was set."""
         with self._lock:
             before = len(self._entries)
             self._entries = [entry for entry in self._entries if entry.id != number]
             return len(self._entries) < before
 
     def clear(self) -> None:
-        """Lift every fault."""
+        """Remove every fault."""
         with self._lock:
             self._entries.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return every fault that was set, how many requests matched it, and how many it met."""
+        """Return every fault that was set, with the number of requests that matched it and that it applied to."""
         with self._lock:
             return [
                 {"id": entry.id, "matched": entry.matched, "met": entry.met, "fault": entry.fault}
@@ -158,7 +157,7 @@ class FaultBook:
             ]
 
     def meet(self, method: str, path: str, wall: float) -> Met:
-        """Return what this request meets; counts it."""
+        """Return the faults that this request meets, and count it."""
         if not self._entries:
             return NOTHING
         ending: Fault | None = None
@@ -225,7 +224,7 @@ class FaultBook:
 def parse_fault(text: str) -> Fault:
     """Return a fault from one line: its kind, then fields as `name=value`, e.g. `status method=POST status=500`.
 
-    A header is `headers.Retry-After=3`; a body is JSON or any text without spaces. A ValueError says what is wrong.
+    A header is `headers.Retry-After=3`; a body is JSON or any text without spaces. Raises ValueError.
     """
     kind, *fields = text.split()
     given: dict[str, Any] = {"kind": kind}
@@ -246,7 +245,7 @@ def parse_fault(text: str) -> Fault:
 
 
 def path_matches(path: str, pattern: str) -> bool:
-    """Say whether a path fits a pattern, part by part; the pattern `*` fits every path."""
+    """Return whether a path fits a pattern, part by part; the pattern `*` fits every path."""
     if pattern in ("*", "**"):
         return True
     parts, wanted = path.split("/"), pattern.split("/")
@@ -257,7 +256,7 @@ def path_matches(path: str, pattern: str) -> bool:
 
 
 def _over_rate(entry: _Entry, wall: float) -> float | None:
-    """Return how long to wait when the window is full, else take a place in it."""
+    """Return how long to wait if the window is full, else take a place in it."""
     window, fault = entry.window, entry.fault
     while window and window[0] <= wall - fault.per_seconds:
         window.pop(0)

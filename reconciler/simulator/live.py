@@ -1,4 +1,4 @@
-"""A simulator in use: what a test asks it, moves and breaks, whatever way requests reach it."""
+"""A running simulator with its oracle and controls for tests, however requests reach it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,21 +13,21 @@ from reconciler.simulator.world.world import World
 
 
 class LiveSimulator:
-    """A simulator that answers at a URL."""
+    """A simulator that is reachable at a URL."""
 
     def __init__(self, simulator: Simulator, url: str) -> None:
         self._simulator = simulator
         self.url = url
-        """Where it answers, without a slash at the end."""
+        """Its base URL, without a trailing slash."""
 
     @property
     def token(self) -> str:
-        """The one token it accepts."""
+        """The only token it accepts."""
         return self._simulator.workspace.token
 
     @property
     def state(self) -> World:
-        """The world as it is now; hold `state.lock` while looking at more than one thing."""
+        """The current world; hold `state.lock` while reading more than one thing."""
         world = self._simulator.world
         with world.lock:
             world.settle()
@@ -43,16 +43,16 @@ class LiveSimulator:
             return self.state.charges()
 
     def requests(self) -> list[tuple[str, str, Any]]:
-        """Return method, path without query, and decoded body of everything that was asked, oldest first."""
+        """Return method, path without query, and decoded body of every request, oldest first."""
         return [(seen.method, seen.path, seen.body) for seen in self.seen()]
 
     def seen(self) -> list[Seen]:
-        """Return the same with query, headers and time."""
+        """Return the requests with query, headers and time."""
         return list(self._simulator.seen)
 
     @property
     def highest_concurrency(self) -> int:
-        """How many requests were under way at once, at most."""
+        """The highest number of requests in progress at once."""
         return self._simulator.highest
 
     def advance(self, seconds: float) -> None:
@@ -60,11 +60,11 @@ class LiveSimulator:
         self._simulator.advance(seconds)
 
     def finish(self) -> None:
-        """Move simulated time forward until no cell is on its way."""
+        """Move simulated time forward until no cell is in progress."""
         self._simulator.finish()
 
     def drain(self, seconds: float = 10.0) -> bool:
-        """Wait in real time until no request is under way; say whether that came true.
+        """Wait in real time until no request is in progress; return whether that happened.
 
         A client that gave up on an answer does not stop the work: read charges after this.
         """
@@ -76,11 +76,11 @@ class LiveSimulator:
         return self._simulator.faults.add(msgspec.convert(given, Fault))
 
     def clear_faults(self) -> None:
-        """Lift every fault."""
+        """Remove every fault."""
         self._simulator.faults.clear()
 
     def reset(self) -> None:
-        """Begin again as the workspace says."""
+        """Start over with the workspace as described."""
         self._simulator.reset()
 
 
@@ -91,6 +91,6 @@ def make(
     clock: Clock | None = None,
     speed: float = 1.0,
 ) -> Simulator:
-    """Return a simulator that is not connected to anything yet; a dictionary that makes no sense is a ValueError."""
+    """Return a simulator that is not connected to anything yet. Raises ValueError for an invalid dictionary."""
     described = workspace if isinstance(workspace, Workspace) else Workspace.parse(workspace or {})
     return Simulator(described, seed, clock or RunningClock(speed))

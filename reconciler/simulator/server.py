@@ -25,16 +25,16 @@ _ENDS_WITHIN = 1.0
 
 
 class NotLoopbackError(ValueError):
-    """Somebody asked for an address that other machines could reach."""
+    """The requested address could be reached by other machines."""
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, handing its transport to the application, so that faults happen to the real socket."""
+    """uvicorn's connection, which passes its transport to the application so that faults happen to the real socket."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection."""
-        # asyncio does this only for sockets that name their protocol. Without it, an answer's head and its body,
-        # written one after the other, wait 40 ms for each other.
+        # asyncio does this only for sockets that name their protocol. Without it, an answer's body waits 40 ms after
+        # its head.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
 
@@ -45,7 +45,7 @@ class Connection(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which ends as soon as it is told to: uvicorn looks for that every tenth of a second."""
+    """uvicorn's server, but it ends immediately: uvicorn itself checks only every tenth of a second."""
 
     def __init__(self, application: Application) -> None:
         super().__init__(_config(application))
@@ -54,16 +54,16 @@ class _Server(uvicorn.Server):
         self._ended = asyncio.Event()
 
     def listen(self, listening: socket.socket) -> None:
-        """Serve until the end."""
+        """Serve until it is ended."""
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self.serve([listening]))
 
     def end(self) -> None:
-        """Tell it to end, from any thread."""
+        """End the server, from any thread."""
         self._loop.call_soon_threadsafe(self._ended.set)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End by a signal."""
+        """End on a signal."""
         super().handle_exit(sig, frame)
         self.end()
 
@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
         await self._ended.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the requests that wait go on, and give those under way a moment."""
+        """Let waiting requests continue, and give those in progress a moment."""
         for server in self.servers:
             server.close()
         self._application.close()
@@ -91,7 +91,7 @@ def serve(
     speed: float = 1.0,
     port: int = 0,
 ) -> Iterator[LiveSimulator]:
-    """Run a simulator on loopback in a thread for the length of a `with` block; port 0 is any free one."""
+    """Run a simulator on loopback in a thread for the duration of a `with` block; port 0 picks a free one."""
     simulator = make(workspace, seed=seed, clock=clock, speed=speed)
     listening = _listen(LOOPBACK, port)
     server = _Server(Application(simulator))
@@ -99,7 +99,7 @@ def serve(
     with listening:
         thread.start()
         try:
-            # The socket listens already: a request that comes before the loop runs waits for it.
+            # The socket already listens: a request that comes before the loop runs waits for it.
             yield LiveSimulator(simulator, f"http://{LOOPBACK}:{listening.getsockname()[1]}")
         finally:
             server.end()
@@ -107,7 +107,7 @@ def serve(
 
 
 def serve_forever(simulator: Simulator, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Run a simulator in the foreground until it is interrupted; `ready` gets the URL."""
+    """Run a simulator in the foreground until it is interrupted; `ready` is called with the URL."""
     if not _is_loopback(host):
         raise NotLoopbackError(host)
     with _listen(host, port) as listening:

@@ -1,6 +1,6 @@
 """Fixtures for users' own tests: `pytest_plugins = ["reconciler.simulator.testing"]` in the outermost `conftest.py`.
 
-Override the fixture `simulator_workspace` to say what the world begins with. Outside pytest,
+Override the fixture `simulator_workspace` to set the initial workspace. Outside pytest,
 `reconciler.simulator.server` has the same `serve`.
 """
 
@@ -27,7 +27,7 @@ def in_process(
 
 @pytest.fixture
 def simulator_workspace() -> Workspace | Mapping[str, Any] | None:
-    """Return what the world begins with: nothing, unless it is overridden."""
+    """Return the initial workspace: empty unless overridden."""
     return None
 
 
@@ -41,7 +41,7 @@ def simulator_clock() -> ManualClock:
 def simulator(
     simulator_workspace: Workspace | Mapping[str, Any] | None, simulator_clock: ManualClock
 ) -> Iterator[LiveSimulator]:
-    """Run a simulator on a free loopback port, with time that stands still until it is advanced."""
+    """Run a simulator on a free loopback port; its time stands still until it is advanced."""
     with serve(simulator_workspace, clock=simulator_clock) as live:
         yield live
 

@@ -1,4 +1,4 @@
-"""The simulator without a socket, for httpx clients: the same answers, and each fault as the error httpx makes of it.
+"""The simulator without a socket, for httpx clients: the same answers, and each fault as httpx's error for it.
 
 Nothing here waits in real time: a wait longer than the client's read timeout raises that timeout at once.
 """
@@ -66,13 +66,13 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             late = False
             result: httpx.Response | httpx.TransportError | None = None
             for step in simulator.steps(asked, met):
-                # A client that gave up does not stop the work: the steps go on without it.
+                # A client that gave up does not stop the work: the steps continue without it.
                 if isinstance(step, Wait):
                     late = late or (patience is not None and step.seconds > patience)
                 elif isinstance(step, Cut):
                     result = _cut(step, request)
                 else:
-                    # Rows that move after the answer must not move under an answer that is still to be read.
+                    # Rows that move after the answer must not change an answer that is still being read.
                     result = _reply(_whole(step) if met.moves else step, request, patience)
             if late:
                 raise httpx.ReadTimeout("The read operation timed out", request=request)

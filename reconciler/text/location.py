@@ -26,4 +26,4 @@ class Diagnostic:
     message: str
     """One line that says what is wrong, without the location."""
     hint: str = ""
-    """What to do next; may be empty if the message says it."""
+    """The next step; may be empty if the message says it."""

@@ -192,7 +192,7 @@ def test_a_second_signal_ends_the_waiting_for_the_call_in_flight(
     process.signal(signal.SIGTERM)
     assert process.wait() == 7, process.err
     assert states(process) == ["in_doubt", *["not_attempted"] * 5]
-    assert "told to end at once" in process.json["calls"][0]["detail"]
+    assert "the apply was stopped" in process.json["calls"][0]["detail"]
     with project.ledger() as ledger:
         assert [call.state for call in ledger.calls()] == ["in_doubt"]
         assert ledger.leases() == []

@@ -38,7 +38,7 @@ def test_a_body_that_breaks_off_or_is_damaged_is_an_error() -> None:
         list(unpacked([packed[:-9]], "gzip"))
     with pytest.raises(UnpackingError, match="damaged"):
         list(unpacked([b"no gzip at all"], "gzip"))
-    with pytest.raises(UnpackingError, match="not asked for"):
+    with pytest.raises(UnpackingError, match="not requested"):
         list(unpacked([packed], "br"))
 
 

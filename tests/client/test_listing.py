@@ -84,7 +84,7 @@ def test_a_list_without_end_is_refused() -> None:
         exchange.answer(200, [shown(number) for number in range(offset, offset + half)])
 
     with WireServer(answer) as server:
-        with pytest.raises(BadResponse, match="more tables than are read"):
+        with pytest.raises(BadResponse, match="the list has more than"):
             listed(server)
         assert len(server.requests) == 2
 

@@ -288,7 +288,7 @@ def test_a_page_larger_than_asked_for_is_an_error() -> None:
     with WireServer(Api(table, before=before)) as server:
         found = read(server, page_rows=3, concurrency=1)
         assert isinstance(found, BadResponse)
-        assert "a page of 3 rows was asked for and 9 came" in found.message
+        assert "a page of 3 rows was requested and 9 came" in found.message
         assert len(server.requests) == 2
 
 

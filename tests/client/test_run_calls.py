@@ -82,7 +82,7 @@ def test_a_receipt_is_unpacked_as_a_page_is() -> None:
     [
         (gzip.compress(json.dumps(RECEIPT).encode())[:-9], "gzip", "the compressed answer breaks off"),
         (b"not gzip", "gzip", "the compressed answer is damaged"),
-        (b"{}", "zstd", "compressed in a way that was not asked for"),
+        (b"{}", "zstd", "a compression that was not requested"),
         (gzip.compress(bytes(LARGEST_RECEIPT + 1), 1), "gzip", "the answer is too large"),
     ],
     ids=["cut", "damaged", "another way", "too large"],
@@ -132,8 +132,8 @@ def test_a_status_that_refuses_is_refused_with_its_status(status: int) -> None:
     [
         ("plan_required", "plan does not include this"),
         ("payment_failed", "last payment failed"),
-        ("insufficient_credits", "not enough credits"),
-        ("something_new", "wants to be paid first (something_new: m)"),
+        ("insufficient_credits", "does not have enough credits"),
+        ("something_new", "payment required (something_new: m)"),
     ],
 )
 def test_a_402_says_which(error: str, words: str) -> None:

@@ -272,7 +272,7 @@ def test_a_call_that_is_abandoned_after_it_was_sent_is_in_doubt() -> None:
         client = SpendClient(options(server.url, call_seconds=3600))
         found = abandoned(client, arrived)
         assert isinstance(found, InDoubt)
-        assert found.message.endswith("the apply was told to end at once, before there was an answer")
+        assert found.message.endswith("the apply was stopped, before there was an answer")
         with pytest.raises(NotSent, match="nothing was sent"):
             client.send(call())
         assert len(server.requests) == 1
@@ -296,7 +296,7 @@ def test_a_call_that_is_abandoned_before_a_byte_left_was_not_sent() -> None:
         ended.set()
         server.join(10)
     assert isinstance(found, NotSent)
-    assert found.message.endswith("told to end at once; nothing was sent")
+    assert found.message.endswith("the apply was stopped; nothing was sent")
 
 
 def test_no_lookup_holds_up_the_end_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

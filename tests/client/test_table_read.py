@@ -85,7 +85,7 @@ def test_a_row_that_goes_away_is_not_taken_for_a_small_page(number: int, is_firs
         shown["status"]["num_rows"] = 7
         assembly.take(request, request.decode(body(shown)))
     assert assembly.read == 2
-    assert assembly.moved in ("its rows shifted between two pages", "a page held 1 of the 2 rows that were asked for")
+    assert assembly.moved in ("its rows shifted between two pages", "a page held 1 of the 2 rows that were requested")
 
 
 def test_answers_to_an_earlier_read_are_dropped() -> None:

@@ -219,7 +219,7 @@ def test_pages_too_small_to_follow_name_the_setting(most: int) -> None:
         found = read(server.url, [])
         assert len(server.requests) == 6
     assert isinstance(found, BadResponse)
-    assert f"a page held {most} of the 9 rows that were asked for" in found.message
+    assert f"a page held {most} of the 9 rows that were requested" in found.message
     assert ("set `api.page_rows` to 1" if most else "lower `api.page_rows`") in found.hint
 
 

@@ -216,15 +216,15 @@ def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
 @pytest.mark.parametrize(
     ("cron", "said"),
     [
-        ("*/61 * * * *", "means minute 0 alone: its step of 61 leads beyond 59"),
-        ("50/15 * * * *", "means minute 50 alone: its step of 15 leads beyond 59"),
-        ("10-20/15 * * * *", "means minute 10 alone: its step of 15 leads beyond 20"),
-        ("0 5,*/25 * * *", "means hour 0 alone: its step of 25 leads beyond 23"),
-        ("0 0 */32 * *", "means day of the month 1 alone: its step of 32 leads beyond 31"),
-        ("0 0 1 JUN/7 *", "means month 6 alone: its step of 7 leads beyond 12"),
-        ("0 0 * * MON-FRI/5", "means day of the week 1 alone: its step of 5 leads beyond 5"),
-        (f"*/{'9' * 30} */25 * * *", f"means minute 0 alone: its step of {'9' * 30} leads beyond 59"),
-        ("0 0 L/5 * *", "steps on from the last day of a month"),
+        ("*/61 * * * *", "means only minute 0: its step of 61 goes beyond 59"),
+        ("50/15 * * * *", "means only minute 50: its step of 15 goes beyond 59"),
+        ("10-20/15 * * * *", "means only minute 10: its step of 15 goes beyond 20"),
+        ("0 5,*/25 * * *", "means only hour 0: its step of 25 goes beyond 23"),
+        ("0 0 */32 * *", "means only day of the month 1: its step of 32 goes beyond 31"),
+        ("0 0 1 JUN/7 *", "means only month 6: its step of 7 goes beyond 12"),
+        ("0 0 * * MON-FRI/5", "means only day of the week 1: its step of 5 goes beyond 5"),
+        (f"*/{'9' * 30} */25 * * *", f"means only minute 0: its step of {'9' * 30} goes beyond 59"),
+        ("0 0 L/5 * *", "has a step after the last day of a month"),
     ],
 )
 def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:

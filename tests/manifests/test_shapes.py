@@ -138,7 +138,7 @@ def said(text: str, folder: Path) -> str | None:
         load_manifests([file])
     except ManifestError as error:
         # Whether a calendar's words mean anything is no question of its shape.
-        words = ("is no calendar", "there is no time zone")
+        words = ("is not a calendar", "there is no time zone")
         if not all(any(word in problem.message for word in words) for problem in error.problems):
             return str(error)
     return None

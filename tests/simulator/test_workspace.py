@@ -36,10 +36,10 @@ BROKEN: list[tuple[str, str, str]] = [
     ("crowd", CROWD, "5:64: Input should be less than or equal to 1000000"),
     ("no such input", "tables:\n- name: T\n  rows:\n  - data: {topic: x}\n", "4:19: no input column `topic`"),
     ("no such column", "tables:\n- name: T\n  rows:\n  - cells: {fact: done}\n", "4:19: no column `fact`"),
-    ("shares", "tables:\n- name: T\n  shares: {done: 0.7, failed: 0.7}\n", "3:11: the shares are more than 1"),
+    ("shares", "tables:\n- name: T\n  shares: {done: 0.7, failed: 0.7}\n", "3:11: the shares add up to more than 1"),
     ("pace", "pace: {fastest: 20}\n", "1:7: less than `fastest`"),
     ("fault", "faults: [{kind: explode}]\n", "1:17: faults[0].kind is `explode`"),
-    ("two documents", "tables: []\n---\ntables: []\n", "3:1: a workspace file holds one document"),
+    ("two documents", "tables: []\n---\ntables: []\n", "3:1: a workspace file must hold exactly one document"),
     ("empty", "", "1:1: the file is empty"),
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the wire said, in words for people: short, without control characters, and never with the token."""
+"""The API's answers in words for people: short, without control characters, and never with the token."""
 
 from typing import Any
 
@@ -8,34 +8,34 @@ from reconciler.errors import BadResponse, Refused
 from reconciler.text.sanitize import one_line
 
 LONGEST = 200
-"""Characters of the API's own text in one message."""
+"""The most characters of the API's own text in one message."""
 
 _PAYMENT = {  # detail.error of a 402 [V]
     "plan_required": ("the workspace's plan does not include this", "Upgrade the plan, then plan again."),
     "payment_failed": ("the workspace's last payment failed", "Settle it in the billing page, then plan again."),
     "insufficient_credits": (
-        "the workspace has not enough credits",
+        "the workspace does not have enough credits",
         "Buy credits or narrow the plan, then plan again.",
     ),
 }
 _STATUS = {
-    400: ("the request makes no sense to it", "Report this: the reconciler sent something wrong."),
+    400: ("the API rejected the request as malformed", "Report this: the reconciler sent something wrong."),
     401: ("the token is missing or wrong", "Check EXTRUCT_API_TOKEN."),
-    402: ("it wants to be paid first", "Look at the workspace's billing page, then plan again."),
-    403: ("the token may not do this", "Check that the token belongs to this workspace."),
+    402: ("payment required", "Look at the workspace's billing page, then plan again."),
+    403: ("the token is not allowed to do this", "Check that the token belongs to this workspace."),
     404: ("there is no such table in this workspace", "Check the table id, and whose token this is."),
-    405: ("it does not take this kind of request there", "Check the API's base URL."),
+    405: ("the API does not accept this kind of request here", "Check the API's base URL."),
     409: ("the table is in a state that does not allow it", "Look at the table, then plan again."),
     410: ("the table is gone", "Take it out of the manifests, or check the table id."),
-    413: ("the request is too large for it", "Lower api.max_cells_per_call."),
-    422: ("it does not accept a row, a column or the mode", "Plan again: the table may have changed."),
-    429: ("it rejects more for now: quota or billing", "Wait, or look at the workspace's billing page."),
+    413: ("the request is too large", "Lower api.max_cells_per_call."),
+    422: ("the API does not accept a row, a column or the mode", "Plan again: the table may have changed."),
+    429: ("no more requests for now: quota or billing", "Wait, or look at the workspace's billing page."),
 }
 
 
 def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
-    """Return the error for an answer that refuses; `body` may be anything, also cut off."""
-    what, hint = _STATUS.get(status, ("it refuses the request", "Look the status up in the API's documentation."))
+    """Return the error for a refusing answer; `body` may be anything, even cut off."""
+    what, hint = _STATUS.get(status, ("the API refused the request", "Look the status up in the API's documentation."))
     detail = _detail(body)
     if status == 402 and isinstance(detail, dict):
         what, hint = _PAYMENT.get(str(detail.get("error")), (what, hint))
@@ -43,13 +43,13 @@ def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
 
 
 def reasons(body: bytes, token: Token) -> str:
-    """Return the API's own words for an error, in brackets after a space; empty where it has none."""
+    """Return the API's own words for an error, in parentheses after a space; empty if there are none."""
     said = spoken(_message(_detail(body)), token)
     return f" ({said})" if said else ""
 
 
 def spoken(text: str, token: Token) -> str:
-    """Return text from outside, fit to be printed: redacted, on one line, cleaned, cut after `LONGEST` characters."""
+    """Return text from outside, safe to print: redacted, sanitized, on one line, cut after `LONGEST` characters."""
     return one_line(" ".join(token.redact(text[: LONGEST * 20]).split()), LONGEST)
 
 
@@ -63,7 +63,7 @@ def _detail(body: bytes) -> Any:
 
 
 def _message(detail: Any) -> str:
-    """Return the words in a `detail`: a text, `{"error", "message"}` [V], or a list of `{"loc", "msg"}`."""
+    """Return the message in a `detail`: a string, `{"error", "message"}` [V], or a list of `{"loc", "msg"}`."""
     if isinstance(detail, str):
         return detail
     if isinstance(detail, dict):

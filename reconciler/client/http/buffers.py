@@ -1,8 +1,8 @@
-"""Where the bytes of answers are while they are read: a few large buffers, used again and again.
+"""A few large, reused buffers for the bytes of answers while they are read.
 
-Sixteen workers that each allocate pages of 14 MB leave 300 MB behind: the C library keeps a heap for each thread and
-gives little of it back. So a body that grows large moves into one of four shared buffers, and waits for one if need be;
-meanwhile the rest of it waits in the kernel.
+Sixteen workers that each allocate pages of 14 MB leave 300 MB behind: the C library keeps one heap per thread and
+returns little of it. So a body that grows large moves into one of four shared buffers, and waits for one if necessary,
+while the rest of it waits in the kernel.
 """
 
 from queue import LifoQueue
@@ -13,11 +13,11 @@ LARGE = 256 * 1024
 """Bytes; a body beyond this needs a shared buffer."""
 LARGE_AT_ONCE = 4
 LARGEST_KEPT = 32 * 1024 * 1024
-"""Bytes; a buffer larger than this is not used again."""
+"""Bytes; a larger buffer is not reused."""
 
 
 class Buffers:
-    """The shared buffers; for all workers of a reader."""
+    """The buffers that all workers of a reader share."""
 
     def __init__(self) -> None:
         self._free: LifoQueue[bytearray] = LifoQueue()
@@ -25,16 +25,16 @@ class Buffers:
             self._free.put(bytearray())
 
     def take(self) -> bytearray:
-        """Return a buffer; waits while all are in use."""
+        """Return a buffer; wait while all are in use."""
         return self._free.get()
 
     def give_back(self, buffer: bytearray) -> None:
-        """Return it for others; one that grew out of proportion is replaced by a new one."""
+        """Return a buffer for reuse; one that grew too large is replaced by a new one."""
         self._free.put(buffer if len(buffer) <= LARGEST_KEPT else bytearray())
 
 
 class Body:
-    """One body as it comes in; a context manager, after which its bytes are gone."""
+    """One body as it arrives; a context manager, after which its bytes are gone."""
 
     def __init__(self, buffers: Buffers) -> None:
         self._buffers = buffers
@@ -54,7 +54,7 @@ class Body:
         self._buffer, self._is_shared, self.size = bytearray(), False, 0
 
     def add(self, chunk: bytes) -> None:
-        """Append what came."""
+        """Append a chunk."""
         end = self.size + len(chunk)
         if not self._is_shared and end <= LARGE:
             self._buffer += chunk
@@ -67,7 +67,7 @@ class Body:
         self.size = end
 
     def view(self) -> memoryview:
-        """Return the bytes, without a copy; not to be kept."""
+        """Return the bytes without a copy; do not keep them."""
         return memoryview(self._buffer)[: self.size]
 
     def _move(self) -> None:
@@ -81,5 +81,5 @@ class Body:
         room = size + size // 4 - len(self._buffer)
         try:
             self._buffer.extend(bytes(room))
-        except BufferError:  # somebody still looks at it: leave it to them
+        except BufferError:  # a view of it is still in use
             self._buffer = bytearray(self._buffer) + bytes(room)

@@ -1,4 +1,4 @@
-"""One GET over httpx: bytes out, every way to fail sorted. The reading half of the door to httpx."""
+"""One GET over httpx, with every failure classified."""
 
 import os
 import socket
@@ -23,11 +23,13 @@ from reconciler.version import __version__
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
 LARGEST_REFUSAL = 64 * 1024
-"""Bytes read of an error's body."""
+"""The most bytes read of an error's body."""
 LONGEST_ANSWER = 10
-"""An answer may take this many times `timeout_seconds`, so that one that trickles comes to an end."""
-NOT_WHOLE = "Something on the way may have cut or replaced it: check the network, its proxies and the API's base URL."
-"""What to do about an answer that is cut off or not the API's own."""
+"""An answer may take this many times `timeout_seconds`, so that one that trickles ends."""
+NOT_WHOLE = (
+    "Something between here and the API may have cut or replaced it: check the network, proxies and the API's base URL."
+)
+"""The hint for an answer that is cut off or not the API's own."""
 USER_AGENT = f"extruct-reconciler/{__version__}"
 _NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
@@ -37,16 +39,16 @@ Query: TypeAlias = Mapping[str, int | str | Sequence[str]]
 
 
 class TransientError(Exception):
-    """A read that may succeed when it is tried again. Never leaves the package."""
+    """A read that may succeed on another try. Never leaves the package."""
 
     def __init__(self, error: ApiError, *, retry_after: str | None = None, no_connection: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
-        """What to say when it was the last try."""
+        """The error to raise if this was the last try."""
         self.retry_after = retry_after
-        """The `Retry-After` header as it came."""
+        """The raw `Retry-After` header."""
         self.no_connection = no_connection
-        """True where not even a connection came about: other tables will fare no better."""
+        """True if not even a connection was made: reads of other tables would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ class _Answer:
     status: int
     retry_after: str | None
     redirects: bool
-    """A 3xx that says where else to ask."""
+    """True for a 3xx with a `Location`."""
 
 
 @dataclass(slots=True)
 class ConnectionCost:
-    """What one connection did with its time; added up over connections, seconds may exceed those that passed."""
+    """How one connection spent its time; summed over connections, seconds may exceed elapsed time."""
 
     requests: int = 0
     received_bytes: int = 0
@@ -72,7 +74,7 @@ class ConnectionCost:
 def tls_context(options: ApiOptions) -> ssl.SSLContext:
     """Return the TLS settings that all connections share: loading the CA bundle takes tens of milliseconds.
 
-    For plain http, an empty one that trusts nobody. The environment has no say in it.
+    For plain http they are empty and trust no certificate. The environment does not affect them.
     """
     if options.is_encrypted:
         return httpx.create_ssl_context(trust_env=False)
@@ -80,7 +82,7 @@ def tls_context(options: ApiOptions) -> ssl.SSLContext:
 
 
 def headers(options: ApiOptions) -> dict[str, str]:
-    """Return the headers of every request; the one place where the token's text is used."""
+    """Return the headers of every request; the only place where the token's text is used."""
     return {
         "Authorization": f"Bearer {options.token.reveal()}",
         "Accept": "application/json",
@@ -89,7 +91,7 @@ def headers(options: ApiOptions) -> dict[str, str]:
 
 
 def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> httpx.URL:
-    """Return the full URL. Raises Refused if the library reads it as another place than the base URL's."""
+    """Return the full URL. Raises Refused if the library parses it as another origin than the base URL's."""
     base = httpx.URL(options.base_url)
     url = httpx.URL(options.base_url + path, params=dict(query) if query else None)
     same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
@@ -99,9 +101,9 @@ def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> h
 
 
 class Connection:
-    """One worker's own connection, kept alive between requests. Not for two threads at once.
+    """One worker's own connection, kept alive between requests. For one thread at a time.
 
-    A client per worker, because httpx's pool gets slower the more connections share it (`performance.md`).
+    Each worker has its own client because httpx's pool gets slower the more connections share it (`performance.md`).
     """
 
     def __init__(self, options: ApiOptions, context: ssl.SSLContext, buffers: Buffers) -> None:
@@ -109,9 +111,9 @@ class Connection:
         self._options = options
         self._buffers = buffers
         self._stream: Any = None
-        """The TCP connection, from when it stands."""
+        """The TCP connection, once it is made."""
         self._until = float("inf")
-        """The end of patience with the answer that is under way."""
+        """The deadline for the current answer."""
         self._is_late = False
         self.spent = ConnectionCost()
         self._client = httpx.Client(
@@ -124,9 +126,9 @@ class Connection:
         )
 
     def get(self, path: str, query: Query, decode: Callable[[memoryview], T]) -> T:
-        """Return what `decode` makes of the body of a 200; the body itself does not outlive this.
+        """Return the result of `decode` on the body of a 200; the body itself does not outlive this call.
 
-        Raises TransientError for what a retry may mend, else Refused or BadResponse, and what `decode` raises.
+        Raises TransientError if a retry may help, else Refused or BadResponse, and whatever `decode` raises.
         """
         began = time.perf_counter()
         with Body(self._buffers) as body:
@@ -143,9 +145,9 @@ class Connection:
                 self.spent.decoding_seconds += time.perf_counter() - received
 
     def cut_if_late(self) -> None:
-        """Shut the connection from another thread where its answer takes far too long, headers included.
+        """Shut the connection down, from another thread, if its answer takes far too long, headers included.
 
-        httpx bounds each wait for more bytes; headers that come a byte at a time would never end.
+        httpx limits each wait for more bytes, so headers that arrive one byte at a time would never end.
         """
         stream = self._stream
         if stream is not None and time.monotonic() > self._until:
@@ -168,7 +170,7 @@ class Connection:
         if answer.status >= 500:
             raise TransientError(error, retry_after=answer.retry_after)
         if answer.redirects:
-            error.hint = "Check the API's base URL: redirects are not followed, because the token would go along."
+            error.hint = "Check the API's base URL: redirects are not followed, because the token would go with them."
         raise error
 
     def close(self) -> None:
@@ -176,12 +178,12 @@ class Connection:
         self._client.close()
 
     def _ask(self, where: str, url: httpx.URL, body: Body) -> _Answer:
-        # The failure is raised after the `except` blocks are left: chained to httpx's, it would carry the request and
-        # with it the Authorization header into every traceback.
+        # The failure is raised outside the `except` blocks: chained to httpx's exception, it would carry the request,
+        # and with it the Authorization header, into every traceback.
         failure: Exception
         self._until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
         try:
-            # A trace costs a tenth of the request: it is asked for only where a new connection comes about.
+            # A trace costs a tenth of the request, so it is used only when a new connection is made.
             trace = None if self._is_connected else {"trace": self._witness}
             with self._client.stream("GET", url, extensions=trace) as response:
                 self._stream = response.extensions.get("network_stream")
@@ -194,18 +196,18 @@ class Connection:
             failure = self._late(where) if self._is_late else self._transient(where, error, has_begun=body.size > 0)
         except UnpackingError as error:
             failure = TransientError(BadResponse(f"{where}: {error}", hint=NOT_WHOLE))
-        except Exception as error:  # a library's own must not cross the door
+        except Exception as error:  # a library's own exceptions must not leave this package
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
         finally:
             self._until, self._is_late = float("inf"), False
         try:
             raise failure
         finally:
-            del failure  # else it, its traceback and this frame hold on to each other
+            del failure  # otherwise it, its traceback and this frame keep each other alive
 
     @property
     def _is_connected(self) -> bool:
-        """True where the request goes out on the connection we know; one that is readable was closed by the server."""
+        """True if the request will use the existing connection; a readable one was closed by the server."""
         stream = self._stream
         if stream is None or stream.get_extra_info("socket").fileno() < 0:
             return False
@@ -244,7 +246,7 @@ class Connection:
 
 
 def failure_words(error: BaseException, token: Token) -> str:
-    """Return what to say of a library's exception: its kind, and what the operating system said beneath it."""
+    """Return words for a library's exception: its type, and the operating system's message beneath it."""
     said = str(error)
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno is not None:
@@ -254,7 +256,7 @@ def failure_words(error: BaseException, token: Token) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and what lies beneath it, the deepest last."""
+    """Yield `error` and its causes, the deepest last."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -265,5 +267,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def is_certificate_failure(error: BaseException) -> bool:
-    """True if a TLS certificate that is not trusted lies under `error`; trying again will not mend it."""
+    """Return whether `error` was caused by an untrusted TLS certificate, which a retry does not help."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))

@@ -1,8 +1,8 @@
-"""Spreads the requests of many readings over the workers, and stops everything when the API says who are you.
+"""Spreads the requests of many readings over the workers, and stops all workers on 401 or 403.
 
-One thread, the caller's, decides what is asked next and hands each answer to its reading; the workers ask, wait, retry
-and decode. Readings already begun go first, so that few tables are ever half read and memory stays flat however many
-there are.
+One thread, the caller's, chooses the next request and hands each answer to its reading; the workers send, wait, retry
+and decode. Readings already begun go first, so that few tables are half read at any time and memory stays flat however
+many there are.
 """
 
 import threading
@@ -24,16 +24,16 @@ from reconciler.errors import ApiError, BadResponse, Refused
 
 _STOPS_EVERYTHING = (401, 403)
 LARGE_AT_ONCE = 8
-"""Large pages out at once: more of them only wait for each other, and each holds memory."""
+"""Large pages requested at once: more would only wait for each other, and each holds memory."""
 LOOK_AT_DEADLINES_SECONDS = 0.5
 
 
 class Request(Protocol):
-    """One GET and what becomes of its body."""
+    """One GET, with the decoder of its body."""
 
     @property
     def path(self) -> str:
-        """Below the base URL."""
+        """The path below the base URL."""
 
     @property
     def query(self) -> Query:
@@ -41,24 +41,24 @@ class Request(Protocol):
 
     @property
     def is_large(self) -> bool:
-        """True where the answer may take a large buffer."""
+        """True if the answer may need a large buffer."""
 
     def decode(self, body: memoryview) -> Any:
         """Reduce the body, in a worker. Raises BadResponse."""
 
 
 class Reading(Protocol):
-    """Something that takes one or more GETs to find out."""
+    """A result that takes one or more GETs."""
 
     @property
     def is_done(self) -> bool:
         """True once there is an outcome."""
 
     def next_request(self, *, large: bool = True) -> Any:
-        """Return the next Request that can go out now, or None; none that is large unless `large`."""
+        """Return the next Request that can be sent now, or None; a large one only if `large`."""
 
     def take(self, request: Any, answer: Any) -> None:
-        """Take what `decode` made of the answer, or the ApiError that came instead (request None: unasked)."""
+        """Take the result of `decode`, or the ApiError in its place (`request` is None if nothing was sent)."""
 
 
 R = TypeVar("R", bound=Reading)
@@ -69,13 +69,13 @@ class _Reply(Generic[R]):
     reading: R
     request: Request
     answer: Any
-    """What `decode` made, an ApiError, or (a bug) any other exception."""
+    """The result of `decode`, an ApiError, or (a bug) any other exception."""
     requests: int
     no_connection: bool = False
 
 
 class Dispatch:
-    """Carries out readings, at most `size` requests out at once."""
+    """Carries out readings with at most `size` requests at once."""
 
     def __init__(
         self,
@@ -96,14 +96,14 @@ class Dispatch:
         self._retries = Retries(self._patience)
         self._throttle = Throttle(size, self._patience.sleep, clock)
         self.requests = 0
-        """GETs sent and answered for or given up, retries included."""
+        """GETs answered or given up, retries included."""
 
     def run(self, readings: Iterable[R], on_reply: Callable[[R], None]) -> None:
-        """Bring every reading to its outcome; `on_reply` is called after each answer is taken.
+        """Bring every reading to its outcome; `on_reply` is called after each answer.
 
-        Raises Refused on 401 and 403, at once; then nothing is asked any more, now or later. BadResponse once it was
-        abandoned. When no connection comes about for one reading in all its tries, those not yet begun fail the same
-        way without trying.
+        Raises Refused on 401 and 403, at once, and sends nothing more, now or later. Raises BadResponse once abandoned.
+        If one reading cannot connect in all its tries, readings not yet begun fail with the same error without
+        trying.
         """
         if self._refused is not None:
             raise _afresh(self._refused)
@@ -134,21 +134,21 @@ class Dispatch:
             on_reply(reply.reading)
 
     def close(self) -> None:
-        """Wake who waits, ask nothing more."""
+        """Wake waiting workers, and send nothing more."""
         self._give_up()
         self._workers.close()
 
     def abandon(self) -> None:
-        """End what is being read, and ask nothing any more: `run` raises BadResponse. Fit for a signal handler."""
+        """End the current readings, and send nothing more: `run` raises BadResponse. Safe in a signal handler."""
         self._is_abandoned = True
 
     def spent(self) -> list[ConnectionCost]:
-        """Return what each connection did with its time."""
+        """Return how each connection spent its time."""
         return self._workers.spent()
 
     @property
     def held_seconds(self) -> float:
-        """Seconds that workers were kept from sending because the API asked for less, added up."""
+        """Total seconds that workers waited because the API asked for fewer requests."""
         return self._throttle.waited_seconds
 
     def _give_up(self) -> None:
@@ -182,7 +182,7 @@ class Dispatch:
         self._stop.wait(seconds)
 
     def _answer(self, reading: R, request: Request, replies: SimpleQueue[_Reply[R]], connection: Connection) -> None:
-        """Do one request with its retries, in a worker. Whatever happens, a reply is put: the caller waits for it."""
+        """Do one request with its retries, in a worker. Always puts a reply, because the caller waits for it."""
         tries = 0
         slept_until = 0.0
         no_connection = False
@@ -217,7 +217,7 @@ class Dispatch:
         replies.put(_Reply(reading, request, answer, tries, no_connection))
 
     def _hold(self, retry_after: str | None) -> float:
-        """Return for how many seconds everyone waits: as long as the server asks, where it does."""
+        """Return for how many seconds all workers wait: as long as the server asks, if it does."""
         return min(retry_after_seconds(retry_after, self._patience.now) or 0.0, LONGEST_RETRY_AFTER)
 
 
@@ -226,7 +226,7 @@ def _decoded(request: Request, body: memoryview) -> Any:
         return request.decode(body)
     except NotJsonError as failure:
         what = kind_of_page(body) or failure.message
-        # Returned, not raised: a traceback would keep the whole body while the next try is waited for.
+        # Returned, not raised: a traceback would keep the whole body alive while waiting for the next try.
         return TransientError(BadResponse(f"GET {request.path}: {what}", hint=NOT_WHOLE))
     except BadResponse as failure:
         return _afresh(failure, before=f"GET {request.path}: ")
@@ -250,7 +250,7 @@ def _next(begun: deque[R], waiting: Iterator[R], unreachable: ApiError | None, l
         begun.rotate(-1)
     for reading in waiting:
         if unreachable is not None:
-            reading.take(None, _afresh(unreachable, before="not asked, because of "))
+            reading.take(None, _afresh(unreachable, before="not sent, because of "))
             continue
         begun.append(reading)
         request = reading.next_request(large=large)

@@ -1,36 +1,36 @@
-"""Compressed bodies in bounded pieces: 64 KiB of gzip can hold 64 MB, and must not before anybody has counted them."""
+"""Compressed bodies in bounded pieces: 64 KiB of gzip can hold 64 MB, which must be counted while they expand."""
 
 import zlib
 from collections.abc import Iterable, Iterator
 
 LARGEST_PIECE = 256 * 1024
-"""Bytes handed on at once."""
+"""The most bytes passed on at once."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class UnpackingError(Exception):
-    """The body is not what its headers say. Never leaves the package."""
+    """The body does not match its headers. Never leaves the package."""
 
 
 class Unpacker:
-    """Takes one body as it comes in. Raises UnpackingError for what is not as its `encoding`, a header, says."""
+    """Takes one body as it arrives. Raises UnpackingError if it does not match its `encoding`, a header."""
 
     def __init__(self, encoding: str | None) -> None:
         name = (encoding or "").strip().lower()
         if name not in ("", "identity", "gzip", "x-gzip"):
-            raise UnpackingError("the answer is compressed in a way that was not asked for")
+            raise UnpackingError("the answer has a compression that was not requested")
         self._member = zlib.decompressobj(_GZIP) if "gzip" in name else None
-        """None: the body is not compressed."""
+        """None if the body is not compressed."""
         self._has_begun = False
 
     def unpack(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` adds to the body, at most `LARGEST_PIECE` at once where it is compressed."""
+        """Yield the bytes that `chunk` adds to the body, at most `LARGEST_PIECE` at once if it is compressed."""
         if self._member is None:
             yield chunk
             return
         left = chunk
         while left:
-            if self._member.eof:  # a server may compress each of its own pieces by itself: several members, one body
+            if self._member.eof:  # a server may compress each of its pieces separately: several members, one body
                 self._member = zlib.decompressobj(_GZIP)
             self._has_begun = True
             yield _step(self._member, left)

@@ -1,7 +1,7 @@
-"""JSON as the vendor really sends it: raw control characters in strings are taken, everything else is strict.
+"""JSON as the vendor really sends it: raw control characters in strings are accepted, everything else is strict.
 
-msgspec is fast and strict; the standard library takes raw control characters with `strict=False` [V]. So the fast one
-goes first and the other one is asked only when it refuses; whatever both accept, both read alike.
+msgspec is fast and strict; the standard library accepts raw control characters with `strict=False` [V]. So msgspec
+goes first, and the standard library only if it refuses; both read anything that both accept alike.
 """
 
 import codecs
@@ -23,18 +23,18 @@ _deterministic = msgspec.json.Encoder(order="deterministic")
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError)
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _HALF_WORD = re.compile(r"[\w+.-]*\s*")
-"""What may be left of a number, of `true` or of an escape where a text was cut."""
+"""The possible rest of a number, of `true` or of an escape at the end of a cut text."""
 _LOOKED_AT = 1024
 
 
 class NotJsonError(BadResponse):
-    """The body is cut off, or not JSON at all: another try may bring a whole one. Never leaves the package."""
+    """The body is cut off or not JSON at all; another try may return a whole one. Never leaves the package."""
 
 
 def check_utf8(body: Buffer) -> None:
-    """Raise NotJsonError where `body` is not UTF-8: msgspec skips over values without looking at their characters.
+    """Raise NotJsonError if `body` is not UTF-8: msgspec skips values without looking at their characters.
 
-    In slices, so that a large page never stands in memory a second time as text.
+    Works in slices, so that a large page is never in memory a second time as text.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(body)
@@ -50,13 +50,13 @@ def check_utf8(body: Buffer) -> None:
 
 
 def without_mark(body: memoryview) -> memoryview:
-    """Return `body` without the byte-order mark that it may begin with, and that JSON's parsers do not take."""
+    """Return `body` without a leading byte-order mark, which JSON parsers do not accept."""
     size = len(codecs.BOM_UTF8)
     return body[size:] if bytes(body[:size]) == codecs.BOM_UTF8 else body
 
 
 def kind_of_page(body: Buffer) -> str:
-    """Say what a body that is not JSON is, if its beginning shows it; else return ""."""
+    """Return what a body that is not JSON is, if its beginning shows it; else ""."""
     start = bytes(memoryview(body)[:_LOOKED_AT]).removeprefix(codecs.BOM_UTF8).strip().lower()
     if not start and len(body) <= _LOOKED_AT:
         return "the answer is empty"
@@ -88,7 +88,7 @@ def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
 
 
 def parse(raw: Buffer | msgspec.Raw) -> Any:
-    """Parse any JSON into plain Python values, fast where it can be. Raises BadResponse."""
+    """Parse any JSON into plain Python values, by the fast parser if possible. Raises BadResponse."""
     try:
         return _any.decode(raw)
     except _FAST_REFUSES:
@@ -101,22 +101,22 @@ def parse(raw: Buffer | msgspec.Raw) -> Any:
 
 
 def value_digest(value: Any) -> str:
-    """Return 16 hex digits of SHA-256 over the value itself: not over its bytes on the wire.
+    """Return 16 hex digits of SHA-256 over the value itself, not over its bytes on the wire.
 
-    So key order, spacing and the spelling of a character do not matter, nor which of the two parsers read the page: a
-    digest changes exactly when the value does, and an unchanged cell is never taken for evidence that a call landed.
+    So key order, spacing, escapes and the parser that read the page do not matter: a digest changes exactly when the
+    value does, and an unchanged cell is never taken for evidence that a call landed.
     """
     try:
         text = _deterministic.encode(value)
     except RecursionError:
         too_deep()
     except UnicodeEncodeError:
-        text = json.dumps(value, sort_keys=True).encode()  # a lone surrogate, which this spells as an escape
+        text = json.dumps(value, sort_keys=True).encode()  # a lone surrogate, which this writes as an escape
     return hashlib.sha256(text).hexdigest()[:DIGEST_CHARACTERS]
 
 
 def is_plain(text: str) -> bool:
-    """True if `text` can be written as UTF-8: a lone surrogate would crash the first one who prints or stores it."""
+    """Return whether `text` can be written as UTF-8: printing or storing a lone surrogate would crash."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -125,7 +125,7 @@ def is_plain(text: str) -> bool:
 
 
 def shown_text(text: str) -> str:
-    """Return `text`, which is only for people, with U+FFFD for each half of a surrogate pair: fit to be written."""
+    """Return `text`, which is only for people, with U+FFFD for each lone surrogate, so that it can be written."""
     return _HALF_CHARACTER.sub("\ufffd", text)
 
 

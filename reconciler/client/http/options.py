@@ -1,4 +1,4 @@
-"""Where the API is and how hard to lean on it; the token, which shows itself to nobody."""
+"""The API's address, the load to put on it, and the token, which is never shown."""
 
 import math
 import re
@@ -15,10 +15,10 @@ _TOKEN_TEXT = re.compile(r"[\x21-\x7e]+")
 
 
 class Token:
-    """The API token. Its text comes out of `reveal` alone: never out of `repr`, `str`, `format` or a pickle.
+    """The API token. Only `reveal` returns its text: never `repr`, `str`, `format` or a pickle.
 
-    Raises SettingsError, without showing the text, where it is empty or could not stand in a header: an HTTP library
-    prints the header that it refuses, token and all.
+    Raises SettingsError, without showing the text, if it is empty or not valid in a header: an HTTP library prints a
+    header that it refuses, token included.
     """
 
     __slots__ = ("_text",)
@@ -28,7 +28,7 @@ class Token:
             raise SettingsError("the API token is empty", hint="Set EXTRUCT_API_TOKEN or EXTRUCT_API_TOKEN_FILE.")
         if not _TOKEN_TEXT.fullmatch(text):
             raise SettingsError(
-                "the API token holds a character that no token has: a space, a line break, a control character or "
+                "the API token contains an invalid character: a space, a line break, a control character or "
                 "one outside ASCII",
                 hint="Copy it again, without quotes and line breaks.",
             )
@@ -39,29 +39,29 @@ class Token:
         return self._text
 
     def redact(self, text: str) -> str:
-        """Return `text` with every copy of the token taken out: a server may echo what it was sent."""
+        """Return `text` with every copy of the token removed: a server may echo its request."""
         return text.replace(self._text, "[token]")
 
     def __repr__(self) -> str:
         return "Token([redacted])"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a token is not for storing")
+        raise TypeError("a token must not be stored")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
-    """How to reach the API. Raises SettingsError where a value makes no sense."""
+    """How to reach the API. Raises SettingsError for an invalid value."""
 
     base_url: str
-    """`https://host[:port][/path]`; plain `http` for loopback alone. Kept without a trailing slash."""
+    """`https://host[:port][/path]`; plain `http` only for loopback. Stored without a trailing slash."""
     token: Token
     concurrency: int = 16
-    """Requests in flight at once, all tables together."""
+    """Concurrent requests, over all tables."""
     timeout_seconds: float = 30
-    """Of a read: for the connection, and for each wait for more bytes."""
+    """For a read: for the connection, and for each wait for more bytes."""
     page_rows: int = 500
-    """Rows asked for in one data page."""
+    """Rows requested per data page."""
     call_seconds: float = 30
     """T of `spend.md`: a whole run call, from the name lookup to the last byte of the answer."""
 
@@ -83,10 +83,10 @@ class ApiOptions:
 
 
 def _checked_url(text: str) -> str:
-    """Return the base URL in one spelling; the token goes to whatever it names, so it is read strictly."""
+    """Return the base URL in a canonical form; the token goes there, so it is parsed strictly."""
     if not _URL_TEXT.fullmatch(text):
-        # No `?`, `#`, `@`, `\`, space or control character: parsers differ about the host exactly there.
-        _refuse_url("it may hold a scheme, a host, a port and a path, and nothing else")
+        # No `?`, `#`, `@`, `\`, space or control character: with these, parsers disagree about the host.
+        _refuse_url("it may contain a scheme, a host, a port and a path, and nothing else")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -94,13 +94,13 @@ def _checked_url(text: str) -> str:
         _refuse_url("it cannot be read as a URL")
     host = parts.hostname
     if not host or port == 0:
-        _refuse_url("it names no host, or a port that does not exist")
+        _refuse_url("it has no host, or an invalid port")
     if "//" in parts.path or any(part in (".", "..") for part in parts.path.split("/")):
         _refuse_url("its path must be plain")
     if parts.scheme not in ("http", "https"):
         _refuse_url("it must begin with https://")
     if parts.scheme == "http" and not is_loopback_host(host):
-        _refuse_url("plain http would show the token to everyone on the way; it is for loopback alone")
+        _refuse_url("plain http would expose the token on the network; it is only for loopback")
     return _spelled(parts)
 
 
@@ -109,5 +109,5 @@ def _spelled(parts: SplitResult) -> str:
 
 
 def _refuse_url(why: str) -> NoReturn:
-    # The URL itself is not repeated: someone may have put a password into it.
+    # The URL itself is not repeated: it may contain a password.
     raise SettingsError(f"the API's base URL is not usable: {why}", hint="E.g. https://api.extruct.ai")

@@ -1,7 +1,7 @@
-"""How often and how patiently a read is tried again. Run calls are never retried here, or anywhere in this package.
+"""How often reads are retried, and after which waits. Run calls are never retried, here or anywhere in this package.
 
-tenacity drives it, and not stamina on top of it: stamina sleeps with `time.sleep` and takes its chance from the global
-`random`, so it could neither be woken when a 401 stops everything nor be tested without waiting.
+This uses tenacity, without stamina on top: stamina sleeps with `time.sleep` and draws from the global `random`, so it
+could neither be woken when a 401 stops everything nor be tested without waiting.
 """
 
 import time
@@ -18,13 +18,13 @@ from reconciler.client.http.connection import TransientError
 ATTEMPTS = 5
 """Tries of one read, the first included."""
 FIRST_WAIT = 1.0
-"""Seconds; the upper end of the first wait, doubled for each further one."""
+"""Seconds; the upper limit of the first wait, doubled for each further wait."""
 LONGEST_WAIT = 10.0
-"""Seconds; no backoff is longer. A 5xx wants 5 to 10 [V]."""
+"""Seconds; the longest backoff. After a 5xx, 5 to 10 are recommended [V]."""
 LONGEST_RETRY_AFTER = 60.0
-"""Seconds; a server that asks for more gets this much patience."""
+"""Seconds; the longest `Retry-After` that is honoured."""
 LONGEST_IN_ALL = 300.0
-"""Seconds from the first try; no further one begins after that."""
+"""Seconds from the first try; no further try begins after that."""
 
 
 T = TypeVar("T")
@@ -32,18 +32,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RetryTiming:
-    """Time and chance, as arguments."""
+    """Time and randomness, as arguments."""
 
     sleep: Callable[[float], None]
-    """Takes seconds."""
+    """In seconds."""
     random: Callable[[], float]
     """0 ≤ x < 1."""
     now: Callable[[], float] = time.time
-    """Seconds since 1970: what an HTTP date in `Retry-After` is compared with."""
+    """Seconds since 1970, to compare an HTTP date in `Retry-After` with."""
 
 
 class Retries:
-    """Tries reads again. Safe to share between threads."""
+    """Retries reads. Safe to share between threads."""
 
     def __init__(self, patience: RetryTiming) -> None:
         self._patience = patience
@@ -56,9 +56,9 @@ class Retries:
         )
 
     def run(self, attempt: Callable[[], T]) -> T:
-        """Return what `attempt` returns, after as many tries as it takes.
+        """Return the result of `attempt`, retrying on TransientError.
 
-        Raises TransientError, that of the last try, when there were enough of them; anything else passes at once.
+        Raises the TransientError of the last try once tries are used up; any other exception passes at once.
         """
         return self._retrying(attempt)
 
@@ -69,7 +69,7 @@ class Retries:
 
 
 def wait_seconds(patience: RetryTiming, tries: int, retry_after: str | None) -> float:
-    """Return the seconds to wait after try number `tries`: what the server asked for, else full jitter, doubling."""
+    """Return the seconds to wait after try number `tries`: the server's request, else doubling full jitter."""
     asked = retry_after_seconds(retry_after, patience.now)
     if asked:
         return min(asked, LONGEST_RETRY_AFTER)
@@ -77,9 +77,9 @@ def wait_seconds(patience: RetryTiming, tries: int, retry_after: str | None) -> 
 
 
 def retry_after_seconds(text: str | None, now: Callable[[], float]) -> float | None:
-    """Return how long a `Retry-After` asks to wait: seconds or an HTTP date; None where it is absent or nonsense.
+    """Return the seconds that a `Retry-After` (seconds or an HTTP date) asks to wait; None if it is absent or invalid.
 
-    `now` gives seconds since 1970. A date that has passed is 0.
+    `now` returns seconds since 1970. A date in the past gives 0.
     """
     if text is None:
         return None

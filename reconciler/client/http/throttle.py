@@ -1,6 +1,6 @@
-"""How many reads may be out at once: as many as allowed until the API objects, then half, and one by one more again.
+"""Limits concurrent reads: the full number until the API objects, then half, then one more at a time.
 
-All workers pass this one gate before each try, retries included; a `Retry-After` that one of them was told holds all.
+All workers pass this gate before each try, retries included; a `Retry-After` that one of them receives holds all.
 """
 
 import threading
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 OBJECTIONS = (429, 503)
-"""Statuses that mean too much at once [V]."""
+"""Statuses that mean too many requests at once [V]."""
 
 
 @dataclass(slots=True)
 class Window:
-    """The number that may be out: halved by an objection, grown by one for each whole round that went well."""
+    """The number of concurrent requests: halved by an objection, one more after each full round without one."""
 
     most: int
     size: float = 0.0
@@ -27,20 +27,20 @@ class Window:
 
     @property
     def limit(self) -> int:
-        """Requests that may be out at once, at least one."""
+        """Concurrent requests allowed, at least one."""
         return max(1, int(self.size))
 
     def objected(self, halved_when_sent: int) -> None:
-        """Take in an objection to a request sent when the window had been halved so many times.
+        """Record an objection to a request that was sent when the window had been halved this many times.
 
-        Those sent before the latest halving object to the window as it was, so a whole round halves it once.
+        Objections to requests sent before the latest halving are ignored, so a full round halves the window once.
         """
         if halved_when_sent == self.halved:
             self.size = max(1.0, self.size / 2)
             self.halved += 1
 
     def went_well(self) -> None:
-        """Take in an answer."""
+        """Record an answer."""
         self.size = min(float(self.most), self.size + 1.0 / self.size)
 
 
@@ -48,7 +48,7 @@ class Throttle:
     """The gate of one reader. Safe to share between threads."""
 
     def __init__(self, most: int, sleep: Callable[[float], None], clock: Callable[[], float] = time.monotonic) -> None:
-        """`sleep` may return early, once nobody is to wait any more."""
+        """`sleep` may return early once waiting is pointless."""
         self.window = Window(most)
         self._sleep = sleep
         self._clock = clock
@@ -57,13 +57,13 @@ class Throttle:
         self._held_until = 0.0
         self._is_open = True
         self.waited_seconds = 0.0
-        """Spent at the gate, all workers together."""
+        """Total time spent at the gate, over all workers."""
 
     @contextmanager
     def passage(self, patient_until: float) -> Iterator[int]:
-        """Wait for a place and for the end of every hold; gives the number of halvings so far.
+        """Wait for a free slot and for the end of every hold; yields the number of halvings so far.
 
-        `patient_until`: a hold that ends by then was slept out already, by the one who was told of it.
+        `patient_until`: a hold ending before this was already waited out by the worker that received it.
         """
         began = self._clock()
         with self._changed:
@@ -83,7 +83,7 @@ class Throttle:
                 self._changed.notify_all()
 
     def objected(self, halved_when_sent: int, hold_seconds: float) -> float:
-        """Take in an objection that asks everyone to wait; returns until when, by the clock."""
+        """Record an objection that asks all workers to wait; return until when, by the clock."""
         with self._changed:
             self.window.objected(halved_when_sent)
             until = self._clock() + hold_seconds
@@ -92,13 +92,13 @@ class Throttle:
             return until
 
     def went_well(self) -> None:
-        """Take in an answer."""
+        """Record an answer."""
         with self._changed:
             self.window.went_well()
             self._changed.notify()
 
     def open_for_good(self) -> None:
-        """Let everyone through: nothing is sent any more."""
+        """Let all workers through, because nothing is sent any more."""
         with self._changed:
             self._is_open = False
             self._changed.notify_all()

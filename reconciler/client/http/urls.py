@@ -1,4 +1,4 @@
-"""The API's paths, built from checked UUIDs alone: an id of `../../admin` must never become another path."""
+"""The API's paths, built only from checked UUIDs: an id like `../../admin` must never become another path."""
 
 import re
 from urllib.parse import quote
@@ -14,7 +14,7 @@ def as_uuid(text: object) -> str | None:
 
 
 def table_path(table_id: str) -> str:
-    """Return the path of a table's header [D]. Raises Refused, status None, for what is not a table id."""
+    """Return the path of a table's header [D]. Raises Refused, status None, if it is not a table id."""
     checked = as_uuid(table_id)
     if checked is None:
         raise not_a_table_id()
@@ -22,8 +22,8 @@ def table_path(table_id: str) -> str:
 
 
 def not_a_table_id() -> Refused:
-    """Return the error for a table id that cannot be one; the text itself is not repeated."""
-    return Refused("this is not a table id, so nothing was asked of the API", hint="A table id is a UUID.")
+    """Return the error for an invalid table id; the text itself is not repeated."""
+    return Refused("this is not a table id, so no request was sent", hint="A table id is a UUID.")
 
 
 def data_path(table_id: str) -> str:
@@ -32,10 +32,10 @@ def data_path(table_id: str) -> str:
 
 
 def row_path(table_id: str, row_id: str) -> str:
-    """Return the path of one row [V]. Raises Refused as `table_path` does, and for what is not a row id."""
+    """Return the path of one row [V]. Raises Refused as `table_path` does, and if it is not a row id."""
     checked = as_uuid(row_id)
     if checked is None:
-        raise Refused("this is not a row id, so nothing was asked of the API", hint="A row id is a UUID.")
+        raise Refused("this is not a row id, so no request was sent", hint="A row id is a UUID.")
     return f"{table_path(table_id)}/rows/{quote(checked, safe='')}"
 
 

@@ -1,7 +1,7 @@
-"""Threads that each own one connection, and do what they are given in order.
+"""Threads that each own one connection and do their jobs in order.
 
-Not `concurrent.futures`: the interpreter joins its threads on the way out, so after Ctrl-C or a 401 one slow answer
-would keep the program from ending. These are daemons, and reads may be abandoned at any moment.
+Not `concurrent.futures`: the interpreter joins its threads at exit, so after Ctrl-C or a 401 one slow answer would keep
+the program from ending. These are daemon threads, and reads may be abandoned at any moment.
 """
 
 import threading
@@ -12,13 +12,13 @@ from queue import SimpleQueue
 from reconciler.client.http.connection import Connection, ConnectionCost
 
 LONGEST_GOODBYE = 1.0
-"""Seconds that closing waits, all threads together, for answers that nobody needs any more."""
+"""Seconds that closing waits, over all threads, for answers that are no longer needed."""
 
 Job = Callable[[Connection], None]
 
 
 class Workers:
-    """At most `size` threads, started as they are needed. A job must not raise."""
+    """At most `size` threads, started as needed. A job must not raise."""
 
     def __init__(self, size: int, connect: Callable[[], Connection]) -> None:
         self._size = size
@@ -30,7 +30,7 @@ class Workers:
         self._unfinished = 0
 
     def give(self, job: Job) -> None:
-        """Have a thread do `job` with its connection."""
+        """Run `job` in a thread, with its connection."""
         with self._lock:
             self._unfinished += 1
             if self._unfinished > len(self._threads) < self._size:
@@ -45,11 +45,11 @@ class Workers:
             connection.cut_if_late()
 
     def spent(self) -> list[ConnectionCost]:
-        """Return what each connection did with its time."""
+        """Return how each connection spent its time."""
         return [connection.spent for connection in self._connections]
 
     def close(self) -> None:
-        """Let the threads close their connections and end; one that still waits for an answer is left behind."""
+        """Let the threads close their connections and end; one still waiting for an answer is left behind."""
         for _thread in self._threads:
             self._jobs.put(None)
         until = time.monotonic() + LONGEST_GOODBYE
@@ -64,6 +64,6 @@ class Workers:
                 job(connection)
                 with self._lock:
                     self._unfinished -= 1
-                del job  # or it keeps its table's layout alive until the next one comes
+                del job  # otherwise it keeps its table's layout alive until the next job
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""What one cell shows, as one byte: the only place that knows the API's statuses for cells (`extruct-api.md`)."""
+"""Cell states as one byte each: the only place that knows the API's statuses for cells (`extruct-api.md`)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from reconciler.client.http.lenient_json import parse
 from reconciler.model.observed import CellState
 
 PENDING = 64
-"""`pending` without a value: what it means hangs on the whole table, so `settle` decides when every page is in."""
+"""`pending` without a value: its meaning depends on the whole table, so `settle` decides after the last page."""
 PENDING_WITH_VALUE = 65
 
 DONE = int(CellState.DONE)
@@ -39,17 +39,17 @@ _UNKNOWN_STATUS = (UNKNOWN, UNKNOWN)
 
 
 class UnclearError(Exception):
-    """The fast pass cannot tell; the page is read again slowly. Never leaves the package."""
+    """The fast decoder cannot decide, so the page is decoded again by the slow one. Never leaves the package."""
 
 
 class ValueShape(Struct):
-    """A value `{"answer", "explanation", "sources"}` [V], of which only the answer counts."""
+    """A value `{"answer", "explanation", "sources"}` [V], in which only the answer counts."""
 
     answer: Raw | UnsetType = UNSET
 
 
 class CellShape(Struct):
-    """A cell `{"status", "value"}` [V], or a value that stands there bare: then `answer` may be set."""
+    """A cell `{"status", "value"}` [V], or a bare value: then `answer` may be set."""
 
     status: str | UnsetType | None = UNSET
     value: ValueShape | bool | int | float | str | list[Raw] | UnsetType | None = UNSET
@@ -63,14 +63,14 @@ def settle(codes: bytes, *, running: bool) -> bytes:
     """Turn the codes of a column into `CellState` bytes.
 
     `pending` on a running table may be in progress. On an idle one it never ran or is stuck [D, retired]: empty; but
-    unknown where a value is still there, since no reading of the documentation says what `new` does to it.
+    unknown if it still has a value, because the documentation does not say what `new` does to it.
     """
     return codes.translate(_ON_RUNNING if running else _ON_IDLE)
 
 
 def fast_code(cell: Cell) -> int:
     """Return the code of a cell as msgspec decoded it. Raises UnclearError."""
-    # The usual cell first: planning over millions of them spends most of its time here.
+    # The usual case first: planning over millions of cells spends most of its time here.
     if isinstance(cell, CellShape) and cell.status == "done" and isinstance(cell.value, ValueShape):
         answer = cell.value.answer
         return DONE if answer is not UNSET and not _is_empty_raw(answer) else _WITHOUT_VALUE
@@ -90,10 +90,10 @@ def fast_code(cell: Cell) -> int:
 
 
 def slow_code(cell: Any) -> int:
-    """Return the code of a cell as the standard library decoded it: the rule itself, that `fast_code` must agree with.
+    """Return the code of a cell as the standard library decoded it: the rule that `fast_code` must agree with.
 
-    A cell has a value where `value` is not empty, and, for an object, its `answer` is not. Empty is null, "", [], {} or
-    not there at all: cells that `new` might take again, so they are only ever *done without value*.
+    A cell has a value if its `value` is not empty and, for an object, its `answer` is not. Empty means null, "", [], {}
+    or absent: `new` might take such cells again, so they are only ever *done without value*.
     """
     if cell is None:
         return EMPTY
@@ -112,7 +112,7 @@ def slow_code(cell: Any) -> int:
 def _fast_code_without_status(cell: CellShape) -> int:
     if cell.value is UNSET:
         if cell.answer is UNSET:
-            raise UnclearError  # `{}` or an object we do not know: the shape forgot which
+            raise UnclearError  # `{}` or an unknown object: the shape does not show which
         return _WITHOUT_VALUE if _is_empty_raw(cell.answer) else DONE
     if cell.value is None:
         return EMPTY
@@ -123,7 +123,7 @@ def _fast_code_without_status(cell: CellShape) -> int:
 
 
 def _code_without_status(cell: dict[str, Any]) -> int:
-    """An object without a status: done where it holds a value, empty where it says null or nothing, else not known."""
+    """Return the code of an object without a status: done with a value, empty if null or absent, else unknown."""
     if "value" in cell:
         value = cell["value"]
         if value is None:
@@ -139,7 +139,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _is_empty_raw(raw: Raw) -> bool:
-    text = memoryview(raw)  # without a copy, which would take as long as all the rest
+    text = memoryview(raw)  # without a copy, which would take as long as everything else
     if text[0] == _QUOTE:
         return len(text) == 2
     if text[0] in _BRACKETS:
@@ -148,7 +148,7 @@ def _is_empty_raw(raw: Raw) -> bool:
 
 
 def fast_answer(cell: Cell) -> Any:
-    """Return the value of a cell as msgspec decoded it; None where it has none. Raises UnclearError, BadResponse."""
+    """Return the value of a cell as msgspec decoded it; None if it has none. Raises UnclearError, BadResponse."""
     if not isinstance(cell, CellShape):
         return None if _is_empty(cell) else cell
     if fast_code(cell) != DONE:
@@ -162,7 +162,7 @@ def fast_answer(cell: Cell) -> Any:
 def slow_answer(cell: Any) -> Any:
     """Return the value of a cell as the standard library decoded it: the rule that `fast_answer` must agree with.
 
-    None where the cell is not done or its value is empty (`slow_code`); a bare value may be empty too.
+    None if the cell is not done or its value is empty (`slow_code`); a bare value may be empty too.
     """
     if not isinstance(cell, dict):
         return None if _is_empty(cell) else cell
@@ -173,5 +173,5 @@ def slow_answer(cell: Any) -> Any:
 
 
 def value_of(cell: Any) -> Any:
-    """Return what a cell's digest is taken over: its `value`, or the whole of a cell that is not an object with one."""
+    """Return the input of a cell's digest: its `value`, or the whole cell if it is not an object with one."""
     return cell["value"] if isinstance(cell, dict) and "value" in cell else cell

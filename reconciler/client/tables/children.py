@@ -1,4 +1,4 @@
-"""A table's child tables from its header: which tables its people finders fill."""
+"""A table's child tables from its header: the tables that its people finders fill."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ _PEOPLE = "company_people"
 
 
 def read_children(shown: Any) -> tuple[str, ...] | None:
-    """Return the ids in a header's `child_relationships` [D], each once; None where they are not understood.
+    """Return the ids in a header's `child_relationships` [D], each once; None if they are not understood.
 
-    Most readings never look at them, so whatever stands there fails none; but nothing is dropped either: one child of
-    two that are there would be taken for the only one.
+    Most readings never use them, so nothing here raises; but nothing is dropped either: one of two children would be
+    taken for the only one.
     """
     if shown is None:
         return ()

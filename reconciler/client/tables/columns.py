@@ -1,7 +1,7 @@
-"""A table's columns from its header: what each is, and which others it waits for.
+"""A table's columns from its header, each with the columns it waits for.
 
-A cell whose upstream cells are not done never starts [V], and is paid for all the same. So what is not known here errs
-on the side of more: one dependency too many calls a cell blocked, one too few pays for a cell that stays empty.
+A cell whose upstream cells are not done never starts [V], but is paid for. So when in doubt, a dependency is assumed:
+one too many makes a cell blocked, one too few pays for a cell that stays empty.
 """
 
 import re
@@ -20,17 +20,17 @@ _BUILT_IN = {
     "company": frozenset(("company_profile", "company_name", "company_website")),
     "people": frozenset(("full_name", "profile_url", "role")),
 }
-"""Table kind → keys of the columns that the service fills by itself, and that the others of the table read [V].
+"""Table kind → keys of the columns that the service fills by itself and that the table's other columns read [V].
 
-Those of a company table may also be the names of kinds [A], and then read `input` without a prompt that says so.
+Those of a company table may also be the names of kinds [A], and then read `input` without naming it in a prompt.
 """
 _OF_ANY_KIND = frozenset[str]().union(*_BUILT_IN.values())
 _CONTACT_INPUTS = frozenset(("full_name", "profile_url", "company_website"))
 """Keys that a contact finder reads [V]."""
 _HIGHEST_MAX_RESULTS = 1_000_000
-"""Of a finder; more is taken for a mistake, and so for not known."""
+"""The highest plausible `max_results` of a finder; a higher one counts as unknown."""
 
-# A field that names columns: `extra_dependencies`, `email_column_key`, `column_weights` [V], and what is called alike.
+# A field that names columns: `extra_dependencies`, `email_column_key`, `column_weights` [V], and similar names.
 _NAMES_COLUMNS = re.compile(r"column|depend|weight")
 # The innermost braces: `{key}`, `{ key }`, the key of `{{key}}` and of `{"a": {key}}`. Linear in the text.
 _REFERENCE = re.compile(r"\{([^{}]+)\}")
@@ -39,7 +39,7 @@ _REFERENCE = re.compile(r"\{([^{}]+)\}")
 def read_columns(shown: Any, table_kind: str) -> tuple[Column, ...]:
     """Return the columns of a header's `columns` [D]; raises BadResponse.
 
-    `table_kind` is the header's `kind`; of one that is not known, the columns wait for what any kind of table injects.
+    `table_kind` is the header's `kind`; with an unknown one, columns wait for the injected columns of every kind.
     Every string of a column's configuration counts as a prompt, and an escaped `{{key}}` as a reference.
     """
     if not isinstance(shown, list):
@@ -54,7 +54,7 @@ def read_columns(shown: Any, table_kind: str) -> tuple[Column, ...]:
     try:
         return tuple(_column(column_id, key, config, built_in, names) for column_id, key, config in found)
     except (RecursionError, ValueError):
-        reason = "a column's configuration is nested too deeply, or holds a number that JSON cannot say"
+        reason = "a column's configuration is nested too deeply, or has a number that JSON cannot express"
     raise BadResponse(reason)
 
 
@@ -72,7 +72,7 @@ def _identity(shown: Any) -> tuple[str, str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What a column's configuration may call the columns of its table."""
+    """The names that a column's configuration may use for its table's columns."""
 
     by_key: dict[str, str]
     """Key → id."""
@@ -80,7 +80,7 @@ class _Names:
     """Id → place in the table's order."""
 
     def ids(self, names: Iterable[str]) -> set[str]:
-        """Return the ids of the columns that are there, of those named."""
+        """Return the ids of the named columns that exist."""
         found = (column for name in names for column in (self.by_key.get(name.strip()), name.strip().lower()))
         return {column for column in found if column in self.places}
 
@@ -109,9 +109,9 @@ def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozense
 
 
 def _implied(kind: str, *, is_built_in: bool, built_in: frozenset[str]) -> frozenset[str]:
-    """Return the keys that a column depends on without naming them: by its own kind, or by that of its table [V].
+    """Return the keys that a column depends on without naming them: because of its own kind or its table's kind [V].
 
-    What the service fills by itself comes before the rest; were it to wait for its like, nothing would ever begin.
+    Columns that the service fills come before the rest; if they waited for each other, nothing would ever start.
     """
     if kind == INPUT_KIND:
         return frozenset()
@@ -123,7 +123,7 @@ def _implied(kind: str, *, is_built_in: bool, built_in: frozenset[str]) -> froze
 
 
 def _named(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield whatever a configuration may name a column with, however deep; without recursion, which could exhaust."""
+    """Yield every string that may name a column, at any depth; without recursion, which could overflow the stack."""
     left = [(field, value, False) for field, value in config.items() if field not in ("key", "kind", "name")]
     while left:
         field, value, is_name = left.pop()
@@ -141,15 +141,15 @@ def _named(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _max_results(value: Any) -> int | None:
-    """Return how many people a finder finds per company at most [V]; None: nobody knows."""
+    """Return the most people that a finder finds per company [V]; None if unknown."""
     most = value.get("max_results") if isinstance(value, dict) else None
-    # What 0 means is not said.
+    # The meaning of 0 is not documented.
     is_known = isinstance(most, int) and not isinstance(most, bool) and 0 < most <= _HIGHEST_MAX_RESULTS
     return most if is_known else None
 
 
 def plain_text(shown: Mapping[str, Any], field: str, whose: str) -> str:
-    """Return a string that is there, not empty and can be printed. Raises BadResponse."""
+    """Return a field that must be a printable, non-empty string. Raises BadResponse."""
     text = shown.get(field)
     if not isinstance(text, str) or not text or not is_plain(text):
         raise BadResponse(f"{whose} has no usable `{field}`")

@@ -1,8 +1,8 @@
-"""Which tables a workspace has, and one table without its rows: for those who do not know ids yet.
+"""The list of a workspace's tables, and single tables without their rows, to find tables whose id is not known.
 
-The list has no cursor [D]. It is asked for oldest first, so that tables made meanwhile come at its end, and page after
-page until one brings nothing new: a server that is content with smaller pages than it was asked for loses nothing by
-it, and one that repeats itself does not keep us for ever.
+The list has no cursor [D]. It is requested oldest first, so that new tables appear at its end, one page after another
+until a page has nothing new: so a server with smaller pages loses nothing, and one that repeats itself does not keep us
+forever.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ from reconciler.model.observed import ListedTable, TableHeader
 
 PATH = "/v1/tables"
 PAGE_TABLES = 100
-"""The most that `limit` may be [D]."""
+"""The highest allowed `limit` [D]."""
 MOST_TABLES = 100_000
-"""A longer list is refused: a server that counts on for ever must not be followed."""
+"""A longer list is refused, because a server might continue forever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ListRequest:
         return query
 
     def decode(self, body: memoryview) -> tuple[ListedTable, ...]:
-        """Reduce the body to what is kept of it. Raises BadResponse."""
+        """Reduce the body to the tables in it. Raises BadResponse."""
         check_utf8(body)
         shown = parse(body)
         if not isinstance(shown, list):
@@ -82,30 +82,30 @@ class Listing:
         return self.outcome
 
     def next_request(self, *, large: bool = True) -> ListRequest | None:
-        """Return the next page's GET, one at a time: how long a page is shows where the next begins."""
+        """Return the next page's GET, one at a time: the length of a page determines where the next begins."""
         if self._out:
             return None
         self._out = True
         return ListRequest(self._offset, self.search, self.tags)
 
     def take(self, _request: ListRequest | None, answer: tuple[ListedTable, ...] | ApiError) -> None:
-        """Take a page; one that brings nothing new is the last."""
+        """Take a page; one with nothing new is the last."""
         self._out = False
         if isinstance(answer, ApiError):
             self.outcome = answer
             return
         before = len(self._found)
         self._offset += len(answer)
-        # Those without an id by their names: a page of them that comes again brings nothing new either.
+        # Tables without an id count by name, so a repeated page of them is nothing new either.
         self._found.update((table.id or f"? {table.name}", table) for table in answer)
         if len(self._found) == before:
-            # A server that knows no `tags` must not make us import everything.
+            # A server that ignores `tags` must not make us import everything.
             wanted = frozenset(self.tags)
             self.outcome = tuple(
                 table for table in self._found.values() if not wanted or wanted.intersection(table.tags)
             )
         elif len(self._found) > MOST_TABLES:
-            self.outcome = BadResponse(f"GET {PATH}: more tables than are read of one list: {MOST_TABLES:,}")
+            self.outcome = BadResponse(f"GET {PATH}: the list has more than {MOST_TABLES:,} tables")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class HeaderRead:
         return HeaderRequest(self.table_id)
 
     def take(self, _request: HeaderRequest | None, answer: Header | ApiError) -> None:
-        """Take its answer, which is the outcome."""
+        """Take the answer, which is the outcome."""
         if isinstance(answer, ApiError):
             self.outcome = answer
         else:
@@ -168,7 +168,7 @@ class HeaderRead:
 
 
 def _listed(shown: object) -> ListedTable:
-    """Return one table of the list, with as much of it as can be read."""
+    """Return one table of the list, with the readable parts of it."""
     table = shown if isinstance(shown, dict) else {"name": 0}
     tags = table.get("tags")
     return ListedTable(
@@ -180,7 +180,7 @@ def _listed(shown: object) -> ListedTable:
 
 
 def _text(shown: Mapping[str, Any], key: str) -> str | None:
-    """Return a text, empty if it is not there; None if there is something else in its place."""
+    """Return a string, empty if it is absent; None if it is not a string."""
     text = shown.get(key)
     if text is None:
         return ""

@@ -1,6 +1,6 @@
-"""Bytes of an answer to the little that is kept of it: a header, or one data page as one byte a cell.
+"""Reduces an answer's bytes to a header, or to a data page with one byte per cell.
 
-A page's bytes and its decoded rows die with `read_page`; what it returns holds no reference to them.
+A page's bytes and its decoded rows are freed with `read_page`; its result holds no reference to them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ from reconciler.model.observed import IDLE, Column
 from reconciler.model.row_filter import Answers, RowFilter, row_filters
 
 MOST_ROWS = 5_000_000
-"""More rows than this in one table are refused: a server that counts on for ever must not be followed."""
+"""A table with more rows is refused, because a server might continue forever."""
 
 
 class _Status(Struct):
@@ -93,7 +93,7 @@ _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError, UnclearError)
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """A table's `status` [D], as one answer showed it."""
+    """A table's `status` [D] in one answer."""
 
     rows: int
     in_progress: int
@@ -102,7 +102,7 @@ class Counters:
 
     @property
     def is_finished(self) -> bool:
-        """Idle, and no cell in progress [V]."""
+        """True if the table is idle and no cell is in progress [V]."""
         return self.run_status == IDLE and self.in_progress == 0
 
 
@@ -115,7 +115,7 @@ class Header:
     kind: str
     columns: tuple[Column, ...]
     raw_columns: bytes
-    """As they were on the wire: a page that shows the same bytes needs no second look."""
+    """The bytes on the wire: a page with the same bytes need not be compared in detail."""
     counters: Counters
     children: tuple[str, ...] | None = ()
     """As `TableHeader.children`."""
@@ -123,7 +123,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What to keep of each row: the columns in order, those wanted as digests, and which conditions the row meets."""
+    """The parts of each row to keep: columns in order, columns with digests, and which conditions the row meets."""
 
     header: Header
     keys: tuple[str, ...]
@@ -131,11 +131,11 @@ class Layout:
     digested: tuple[int, ...]
     """Indices into `keys`."""
     row_filters: tuple[RowFilter, ...] = ()
-    """The conditions of which is kept which rows meet them."""
+    """Conditions to evaluate for each row."""
 
     @property
     def asked(self) -> frozenset[str]:
-        """Keys of the columns, inputs among them, that conditions ask about."""
+        """Keys of the columns, inputs included, that conditions test."""
         return frozenset().union(*(selector.columns for selector in self.row_filters))
 
 
@@ -146,23 +146,23 @@ class Page:
     row_ids: PackedIds
     missing_inputs: bytes
     codes: tuple[bytes, ...]
-    """For each key of the layout one code (`cells.py`) a row."""
+    """For each key of the layout, one code (`cells.py`) per row."""
     digests: tuple[PackedDigests, ...]
-    """For each digested key one digest a row."""
+    """For each digested key, one digest per row."""
     counters: Counters
-    """Of the header, for a single row: it comes without."""
+    """For a single row, which has none, those of the header."""
     same_columns: bool
-    """False where the columns are no longer those of the header."""
+    """False if the columns differ from those of the header."""
     size: int = field(compare=False)
     """Bytes of the answer."""
     matches: tuple[bytes, ...] = ()
-    """For each selector of the layout one byte a row: 1 where the row meets its condition."""
+    """For each row filter of the layout, one byte per row: 1 if the row meets its condition."""
 
 
 def layout(header: Header, wanted: frozenset[str] | None, conditions: Iterable[Condition] = ()) -> Layout:
-    """Return what to keep of a table's rows; `wanted` names columns by key or id, None means every output column.
+    """Return the parts of a table's rows to keep; `wanted` names columns by key or id, None means every output column.
 
-    A condition that names a column the table does not have is passed over: what it asks for has no answer here.
+    A condition that names an unknown column is skipped.
     """
     outputs = [column for column in header.columns if not column.is_input]
     lowered = frozenset(name.lower() for name in wanted or ())
@@ -188,7 +188,7 @@ def read_header(body: Buffer, table_id: str) -> Header:
 
 
 def read_counters(body: Buffer, table_id: str) -> Counters:
-    """Decode a table's header for its `status` alone. Raises BadResponse."""
+    """Decode only the `status` of a table's header. Raises BadResponse."""
     check_utf8(body)
     try:
         shown = _status_only.decode(body)
@@ -228,7 +228,7 @@ def read_page(body: Buffer, plan: Layout) -> Page:
 
 
 def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
-    """Decode a single row [V], into a page of its own. Raises BadResponse, also for another row than `row_id`."""
+    """Decode a single row [V] into a page of its own. Raises BadResponse, also if it is not row `row_id`."""
     check_utf8(body)
     counters, size = plan.header.counters, len(body)
     try:
@@ -241,7 +241,7 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
     except RecursionError:
         too_deep()
     if page.row_ids != (row_id,):
-        raise BadResponse("the answer is about another row than the one asked for")
+        raise BadResponse("the answer is for another row than the one requested")
     return page
 
 
@@ -316,7 +316,7 @@ def _header(
 def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
     name, kind = ("" if shown.get(field) is None else shown[field] for field in ("name", "kind"))
     if not isinstance(name, str) or not isinstance(kind, str):
-        raise BadResponse("the table's name or kind is not a text")
+        raise BadResponse("the table's name or kind is not a string")
     header = _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)
     return replace(header, children=read_children(shown.get("child_relationships")))
 
@@ -332,7 +332,7 @@ def _columns_of(shown: Mapping[str, Any], plan: Layout) -> tuple[Column, ...]:
 
 def _check_table(shown_id: object, table_id: str) -> None:
     if as_uuid(shown_id) != table_id:
-        raise BadResponse("the answer is about another table than the one asked for")
+        raise BadResponse("the answer is for another table than the one requested")
 
 
 def _fast_counters(shown: _Status) -> Counters:
@@ -356,7 +356,7 @@ def _counters(rows: int, in_progress: int, completed: int, status: Mapping[str, 
     if min(rows, in_progress, completed) < 0:
         raise BadResponse("a number in `status` is negative")
     if rows > MOST_ROWS:
-        raise BadResponse(f"the table says it has more rows than are read of one: {MOST_ROWS:,}")
+        raise BadResponse(f"the table has more than {MOST_ROWS:,} rows, the most that can be read")
     return Counters(rows, in_progress, completed, plain_text(status, "run_status", "the table's `status`"))
 
 

@@ -1,4 +1,4 @@
-"""One look at how far a table is: the smallest reading, for those who wait for runs to finish."""
+"""One read of a table's status: the smallest reading, used while waiting for runs to finish."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class StatusRead:
         return StatusRequest(self.table_id)
 
     def take(self, _request: StatusRequest | None, answer: Counters | ApiError) -> None:
-        """Take its answer, which is the outcome."""
+        """Take the answer, which is the outcome."""
         if isinstance(answer, ApiError):
             self.outcome = answer
         else:

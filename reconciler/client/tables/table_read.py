@@ -1,21 +1,22 @@
-"""From one header and many pages to one snapshot, or to the certainty that the table moved while it was read.
+"""Reads one header and many pages into one snapshot, or finds that the table moved while it was read.
 
-Nothing here reads or waits: `next_request` says what to ask, `take` takes the answer. Pages may come back in any order.
+Nothing here sends or waits: `next_request` returns what to send, `take` takes the answer. Pages may arrive in any
+order.
 
-The API has no cursor and no version of a table [D], so a row removed in front of a page shifts another row out of sight
-unnoticed. What gives it away, all checked for every page:
+The API has no cursor and no version of a table [D], so a row removed before a page shifts another row out of sight
+unnoticed. To detect that, every page is checked:
 
-- neighbouring pages overlap by one row: the first of a page must be the last of the one before;
+- neighbouring pages overlap by one row: the first row of a page must be the last of the page before;
 - a page's own `status.num_rows` and columns are those of the header;
-- a page holds as many rows as were asked for and are left, or the rest of it is asked for: a server may give less;
-- no row id comes twice.
+- a page has as many rows as were requested and are left, or the rest of it is requested: a server may return fewer;
+- no row id occurs twice.
 
 A table that moved is read again from its header, `READS` times in all. Cells may change while pages are read; so the
-snapshot's status is the least quiet one that any of its answers showed, and it never says idle when one said running.
+snapshot's status is the busiest one that any answer showed: it is never idle if one of them said running.
 
-Where `read_scope.py` allows it, the header alone is the snapshot, or single rows are asked for one by one. Those come
-without a status, so the header is asked for again behind them and must show the same counters. The endpoint of single
-rows is known from the vendor's client only [V]: whatever goes wrong with it, a 404 included, pages are asked instead.
+If `read_scope.py` allows it, the header alone is the snapshot, or rows are requested one by one. Single rows come
+without a status, so the header is requested again after them and must show the same counters. Their endpoint is known
+only from the vendor's client [V]: if anything goes wrong with it, even a 404, pages are read instead.
 """
 
 from collections import deque
@@ -31,18 +32,18 @@ from reconciler.model.observed import IDLE, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, rows_one_by_one
 
 READS = 3
-"""The first one, and two more when the table moved."""
+"""One read, and two more if the table moved."""
 PAGE_BYTES = 4 * 1024 * 1024
-"""A page is made to fit: what is read at once holds memory."""
+"""The largest page to request, because a page is held in memory."""
 CELL_BYTES = 1500
-"""What a cell is taken for until a page of the table has come."""
+"""The assumed size of a cell until a page of the table has arrived."""
 LARGE_BYTES = 1024 * 1024
-"""A page that is expected to be larger counts as large."""
+"""A page expected to be larger than this counts as large."""
 _OBJECTS_TO_SIZE = (400, 413, 422)
-"""Statuses of a server that does not give pages as large as were asked for."""
-_PAGE_OF_ONE = "If the API gives one row at a time, set `api.page_rows` to 1 in the project file."
-_REPEATS = "a page began with the table's first row when it was asked for"
-_LOWER = "If it is the number of rows that the API objects to, lower `api.page_rows` in the project file, e.g. to 100."
+"""Statuses of a server that refuses pages of the requested size."""
+_PAGE_OF_ONE = "If the API returns one row at a time, set `api.page_rows` to 1 in the project file."
+_REPEATS = "a page began with the table's first row when it was requested"
+_LOWER = "If the API objects to the number of rows, lower `api.page_rows` in the project file, e.g. to 100."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Return the path below the base URL. Raises Refused where the table's id is not a UUID."""
+        """Return the path below the base URL. Raises Refused if the table's id is not a UUID."""
         if isinstance(self.page, RowRequest):
             return row_path(self.table_id, self.page.row_id)
         return table_path(self.table_id) if self.page is None else data_path(self.table_id)
@@ -101,38 +102,38 @@ class TableRead:
     page_rows: int
     allowed: ReadScope = WHOLE
     conditions: tuple[Condition, ...] = ()
-    """Of which is wanted which rows meet them."""
+    """Conditions to evaluate for each row."""
     outcome: TableSnapshot | ApiError | None = None
     rows_read: int = 0
-    """Of the current read."""
+    """Rows read so far by the current read."""
     read: int = 1
     rows: int = 0
-    """That the table has, once its header is there."""
+    """Rows of the table, once its header has arrived."""
     moved: str = ""
-    """What gave the latest move away."""
+    """How the latest move was detected."""
     _moves: int = 0
     _shortest: int = 0
-    """Rows of the last page that was too short to be followed."""
+    """Rows of the last page that was too short to continue from."""
     _layout: Layout | None = None
     _asked_header: bool = False
     _offset: int = 0
-    """Of the next page to ask for."""
+    """Offset of the next page to request."""
     _end: int = 0
     """No page begins here or later."""
     _limit: int = 0
     """Rows of the next page."""
     _row_bytes: float = 0.0
-    """What a row takes, as far as it is known."""
+    """The size of a row, if known."""
     _is_probing: bool = False
-    """The first page is out alone, to learn how large the others may be."""
+    """True while the first page is requested alone, to learn how large the others may be."""
     _outstanding: int = 0
     _pages: dict[int, Page] = field(default_factory=dict)
     _last_row: dict[int, int] = field(default_factory=dict)
     """Index of a page's last row, which the next one begins with → its offset."""
     _rest: deque[PageRequest] = field(default_factory=deque)
-    """What is still to ask for of pages that came short."""
+    """Requests for the rest of pages that were short."""
     _single: deque[str] | None = None
-    """Rows still to ask for one by one; None: pages are asked for."""
+    """Rows still to request one by one; None if pages are requested."""
 
     @property
     def is_done(self) -> bool:
@@ -145,7 +146,7 @@ class TableRead:
         return self.outcome
 
     def next_request(self, *, large: bool = True) -> Request | None:
-        """Return the next GET that can go out now; None: nothing, until an answer is taken or a large one may go."""
+        """Return the next GET that can be sent now; None until another answer arrives or a large request is allowed."""
         if self.outcome is not None:
             return None
         if not self._asked_header:
@@ -176,7 +177,7 @@ class TableRead:
         return Request(self.table_id, self.read, RowRequest(left.popleft(), plan))
 
     def take(self, request: Request | None, answer: Header | Page | ApiError) -> None:
-        """Take the answer to a request (None: an error before any); sets `outcome` when it was the last one needed."""
+        """Take the answer to a request (None for an error before any); sets `outcome` if it was the last one needed."""
         if self.outcome is not None or (request is not None and request.read != self.read):
             return
         if isinstance(answer, ApiError):
@@ -212,7 +213,7 @@ class TableRead:
             self._single = deque(sorted(self.allowed.rows))
 
     def _fitting(self) -> int:
-        """Return how many rows make a page of `PAGE_BYTES`; two at least, where pages overlap."""
+        """Return how many rows make a page of `PAGE_BYTES`; at least two, if pages overlap."""
         return max(min(self.page_rows, int(PAGE_BYTES / self._row_bytes)), 1 + self._overlap)
 
     @property
@@ -224,7 +225,7 @@ class TableRead:
         self._pages[int.from_bytes(page.row_ids.data)] = page  # by id, in whatever order they come
         self.rows_read += 1
         if not self._single and not self._outstanding:
-            self._asked_header = False  # once more, behind the rows
+            self._asked_header = False  # once more, after the rows
 
     def _close_rows(self, plan: Layout, header: Header) -> None:
         before = plan.header
@@ -249,7 +250,7 @@ class TableRead:
         self._pages[asked.offset] = page
         self.rows_read += len(page.row_ids) - (self._overlap if asked.offset else 0)
         if len(page.row_ids) > asked.limit:
-            self._finish(self._bad(f"a page of {asked.limit} rows was asked for and {len(page.row_ids)} came"))
+            self._finish(self._bad(f"a page of {asked.limit} rows was requested and {len(page.row_ids)} came"))
             return
         asked = self._cut(asked, page)
         moved = self._sign_of_move(asked, page)
@@ -262,10 +263,10 @@ class TableRead:
             self._put_together(asked.layout)
 
     def _cut(self, asked: PageRequest, page: Page) -> PageRequest:
-        """Return what `page` answers: less than was asked for where a server gives less; then the rest is asked for.
+        """Return the request that `page` answers: for fewer rows if the server returned fewer; then request the rest.
 
-        The rest must begin with the row that `page` ends with, and bring at least one more: so neither a table that
-        shrank meanwhile passes for a server with small pages, nor does one that repeats itself keep us for ever.
+        The rest must begin with the last row of `page` and have at least one more: so a table that shrank does not
+        pass for a server with small pages, and a server that repeats itself does not keep us forever.
         """
         came, rows = len(page.row_ids), asked.layout.header.counters.rows
         if not self._overlap < came < min(asked.limit, rows - asked.offset):
@@ -290,7 +291,7 @@ class TableRead:
             return f"{len(page.row_ids)} rows came from row {asked.offset} on, where only {expected} are left"
         if len(page.row_ids) != expected:
             self._shortest = len(page.row_ids)
-            return f"a page held {len(page.row_ids)} of the {expected} rows that were asked for"
+            return f"a page held {len(page.row_ids)} of the {expected} rows that were requested"
         before = self._pages.get(self._last_row.get(asked.offset, -1))
         after = self._pages.get(asked.offset + asked.limit - 1)
         if self._overlap and before is not None and before.row_ids[-1] != page.row_ids[0]:
@@ -310,7 +311,7 @@ class TableRead:
     def _finish(self, outcome: TableSnapshot | ApiError) -> None:
         self.outcome = outcome
         self._rest.clear()
-        self._pages, self._last_row, self._layout = {}, {}, None  # the snapshot stands alone; thousands are kept
+        self._pages, self._last_row, self._layout = {}, {}, None  # the snapshot needs none of these; thousands are kept
 
     def _again(self, moved: str) -> None:
         self.moved = moved
@@ -318,7 +319,9 @@ class TableRead:
         if self._moves == READS:
             bad = self._bad(f"the table kept changing while it was read, {READS} times: at last {moved}")
             if moved.startswith(_REPEATS):
-                bad.hint = "If nobody sorts its rows, something between here and the API answers with an old page."
+                bad.hint = (
+                    "If its rows are not being sorted, something between here and the API answers with an old page."
+                )
             elif moved.startswith("a page held"):
                 bad.hint += f" {_PAGE_OF_ONE if self._shortest == 1 else _LOWER}"
             self._finish(bad)
@@ -331,7 +334,8 @@ class TableRead:
 
     def _bad(self, what: str) -> BadResponse:
         return BadResponse(
-            f"GET {data_path(self.table_id)}: {what}", hint="Plan again once nobody adds, removes or sorts its rows."
+            f"GET {data_path(self.table_id)}: {what}",
+            hint="Plan again once its rows are no longer being added, removed or sorted.",
         )
 
     def _snapshot(self, plan: Layout, shown: list[Counters]) -> TableSnapshot:

@@ -1,1 +1,1 @@
-"""The stand-in's HTTP: routes, shapes, and what an answer looks like."""
+"""The stand-in's HTTP: routes, shapes and encoding of answers."""

@@ -1,4 +1,4 @@
-"""How the endpoints reach a world: what a path names, what is paid for, and what is shown."""
+"""How the endpoints reach a world: they resolve ids in paths, charge for runs, and show tables."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -18,18 +18,18 @@ class Access:
         self.world = world
 
     def reading(self) -> AbstractContextManager[object]:
-        """Return the lock under which the world is looked at."""
+        """Return the lock to hold while reading the world."""
         return self.world.lock
 
     def table(self, table_id: str) -> Table:
-        """Return the table of a path; a 404 if there is none."""
+        """Return the table of a path; a 404 if it does not exist."""
         identity = path_id("table_id", table_id)
         if identity not in self.world.tables:
             raise RejectedError(message(404, "Table not found"))
         return self.world.tables[identity]
 
     def column(self, table: Table, column_id: str) -> Column:
-        """Return the column of a path; a 404 if there is none."""
+        """Return the column of a path; a 404 if it does not exist."""
         identity = path_id("column_id", column_id)
         for column in table.columns:
             if column.id == identity:
@@ -37,14 +37,14 @@ class Access:
         raise RejectedError(message(404, "Column not found"))
 
     def row(self, table: Table, row_id: str) -> int:
-        """Return the slot of a path's row; a 404 if there is none."""
+        """Return the slot of a path's row; a 404 if it does not exist."""
         slot = table.slots.get(path_id("row_id", row_id))
         if slot is None:
             raise RejectedError(message(404, "Row not found"))
         return slot
 
     def header(self, table: Table) -> dict[str, Any]:
-        """Return a table without its rows, as it is shown."""
+        """Return a table without its rows, as the API shows it."""
         return encode.header(table, self.world.owner, self.world.assumptions)
 
     def rows(self, table: Table, slots: Sequence[int]) -> Response:
@@ -53,14 +53,14 @@ class Access:
         return Response(200, b"[" + b",".join(rows) + b"]", (JSON,))
 
     def run(self, table: Table, mode: str, rows: list[str] | None, columns: list[str] | None) -> Run:
-        """Start a run and charge for it; a 402 if it cannot be paid for, and then nothing was started."""
+        """Start a run and charge for it; a 402 if it cannot be paid for, without starting anything."""
         try:
             return self.world.run(table, mode, rows, columns)
         except UnaffordableError as error:
             raise _payment_required(error.error, str(error)) from None
 
     def with_a_plan(self, endpoint: Endpoint) -> Endpoint:
-        """Return an endpoint that changes something: a 402 if the organization's plan does not allow it [V]."""
+        """Wrap an endpoint that changes something: a 402 if the organization's plan does not allow it [V]."""
 
         def gated(request: Request, **ids: str) -> Response:
             if not self.world.billing.has_plan:

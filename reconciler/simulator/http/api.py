@@ -17,7 +17,7 @@ NOT_SIMULATED: Final = ("companies", "deep_research_tasks", "discovery_tasks", "
 
 
 class Api:
-    """The endpoints; each call sees the world as it is at that moment."""
+    """The endpoints; each call sees the world at that moment."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -41,15 +41,15 @@ class Api:
         }
 
     def others(self) -> dict[str, Endpoint]:
-        """Return what answers for endpoints of the API that are not simulated."""
+        """Return the endpoints that answer for parts of the API that are not simulated."""
         return {f"* /v1/{part}{rest}": self.not_simulated for part in NOT_SIMULATED for rest in ("", "/{rest:path}")}
 
     def healthcheck(self, _request: Request) -> Response:
-        """Say that the service is up; needs no token."""
+        """Report that the service is up; needs no token."""
         return answer({"status": "ok"})
 
     def user(self, _request: Request) -> Response:
-        """Say who is asking, in which organization, and with how many credits."""
+        """Return the token's user, organization and credits."""
         billing = self._world.billing
         shown: dict[str, Any] = {
             "user_id": self._world.owner["id"],
@@ -67,7 +67,7 @@ class Api:
         return answer(shown)
 
     def billing(self, _request: Request) -> Response:
-        """Say who is asking and what may be spent."""
+        """Return the token's user and balance."""
         billing = self._world.billing
         user = {
             **self._world.owner,
@@ -81,7 +81,7 @@ class Api:
         return answer(body)
 
     def run_table(self, request: Request, table_id: str) -> Response:
-        """Start a run; once it is answered it has been paid for."""
+        """Start a run; once it is answered, it has been paid for."""
         table = self._access.table(table_id)
         body = read_body(request, shapes.RunRequest, optional=True)
         check_rows(table, body.rows or (), ("body", "rows"))
@@ -100,7 +100,7 @@ class Api:
         )
 
     def not_simulated(self, request: Request, **_ids: str) -> Response:
-        """Say that an endpoint exists and that this is not it."""
+        """Report that the endpoint exists but is not simulated."""
         return message(
             501,
             f"{request.method} {request.path} is not simulated: this stand-in has tables with their rows, columns and "

@@ -11,7 +11,7 @@ from reconciler.simulator.application import Cut, Reply, Simulator, Wait
 from reconciler.simulator.http.wire import Request, Response
 
 EXTENSION: Final = "reconciler.simulator"
-"""Where the server puts the connection's transport into the scope's extensions."""
+"""The key of the connection's transport in the scope's extensions."""
 GARBAGE: Final = b"\x16\x03\x00 this is not HTTP \xff\xfe\r\n\r\n"
 TICKS_A_SECOND: Final = 20
 _WAITS_AT_MOST: Final = 3600.0
@@ -29,7 +29,7 @@ class Application:
         self._closing: asyncio.Event | None = None
 
     def close(self) -> None:
-        """Let every request that waits go on, because the server is about to end; called on the server's loop."""
+        """Let every waiting request continue, because the server is about to stop; called on the server's loop."""
         if self._closing is not None:
             self._closing.set()
 
@@ -95,7 +95,7 @@ class Application:
         transport: asyncio.Transport = scope["extensions"][EXTENSION]
         if cut.how == "reset":
             connection: socket.socket = transport.get_extra_info("socket")
-            # A close with lingering switched on at zero seconds sends RST instead of FIN.
+            # Closing with SO_LINGER set to zero seconds sends RST instead of FIN.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         else:
@@ -109,7 +109,7 @@ class Application:
 
 
 def encoded_headers(response: Response) -> list[tuple[bytes, bytes]]:
-    """Return the headers as bytes, with the length where it is known."""
+    """Return the headers as bytes, with the length if it is known."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     if isinstance(response.body, bytes) and response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(response.body)))
@@ -129,7 +129,7 @@ def half(response: Response) -> bytes:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the body of a request, or None where the client went away before it had sent it."""
+    """Return the body of a request, or None if the client disconnected before sending all of it."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message["type"] == "http.request" and message.get("more_body", False):

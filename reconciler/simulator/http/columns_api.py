@@ -1,4 +1,4 @@
-"""The endpoints of columns, and what a table refuses in a column's configuration."""
+"""The endpoints of columns, with the checks of a column's configuration."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from reconciler.simulator.world.table import Table
 
 
 class Columns:
-    """Each call sees the world as it is at that moment."""
+    """The endpoints; each call sees the world at that moment."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -29,7 +29,7 @@ class Columns:
         }
 
     def add(self, request: Request, table_id: str) -> Response:
-        """Add columns; answers with them."""
+        """Add columns and return them."""
         table = self._access.table(table_id)
         body = read_body(request, shapes.NewColumns)
         configs = [to_builtins(config) for config in body.column_configs]
@@ -60,7 +60,7 @@ class Columns:
         return answer(encode.column_json(column))
 
     def delete(self, _request: Request, table_id: str, column_id: str) -> Response:
-        """Delete a column; answers with it."""
+        """Delete a column and return it."""
         table = self._access.table(table_id)
         column = self._access.column(table, column_id)
         table.remove_column(column)
@@ -69,7 +69,7 @@ class Columns:
 
 
 def _place(table: Table, insert_after: bool | str) -> int:
-    """Return how many columns stand before the new ones."""
+    """Return how many columns come before the new ones."""
     if isinstance(insert_after, bool):
         return len(table.columns) if insert_after else 0
     for index, column in enumerate(table.columns):
@@ -81,7 +81,7 @@ def _place(table: Table, insert_after: bool | str) -> int:
 def check_configs(
     table_kind: str, standing: list[dict[str, Any]], added: list[dict[str, Any]], at: tuple[str, ...]
 ) -> None:
-    """Refuse configurations that make no sense beside the columns that stand."""
+    """Refuse configurations that are invalid together with the table's columns."""
     many = at[-1] == "column_configs"
     known = [str(config["key"]) for config in standing]
     keys = [*known, *(str(config["key"]) for config in added)]

@@ -1,4 +1,4 @@
-"""The endpoints under `/__simulator/`: the oracle that says what was paid for, the clock, the faults."""
+"""The endpoints under `/__simulator/`: the oracle of what was paid for, the clock and the faults."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -26,15 +26,15 @@ _PREPARED = msgspec.json.Decoder(Ahead)  # as in shapes.py
 
 
 class Watched(Protocol):
-    """What the endpoints read and move."""
+    """The parts of a simulator that these endpoints use."""
 
     @property
     def world(self) -> World:
-        """The world as it is."""
+        """The current world."""
 
     @property
     def clock(self) -> Clock:
-        """Its time."""
+        """The world's clock."""
 
     @property
     def faults(self) -> FaultBook:
@@ -50,17 +50,17 @@ class Watched(Protocol):
 
     @property
     def open(self) -> int:
-        """How many are under way."""
+        """How many are in progress."""
 
     @property
     def highest(self) -> int:
-        """How many were under way at once, at most."""
+        """The highest number that were in progress at once."""
 
     def advance(self, seconds: float) -> None:
         """Move time forward."""
 
     def reset(self) -> None:
-        """Begin again."""
+        """Start over."""
 
 
 class Control:
@@ -85,7 +85,7 @@ class Control:
         }
 
     def charges(self, request: Request) -> Response:
-        """Say per cell how often it was paid for and by which runs; `table_id` narrows it."""
+        """Return per cell how often it was paid for and by which runs; `table_id` selects one table."""
         wanted = last(request.parameters, "table_id")
         with self._lock():
             paid = self._watched.world.charges()
@@ -94,7 +94,7 @@ class Control:
         return Response(200, _charges(cells, by_run), (JSON,))
 
     def requests(self, _request: Request) -> Response:
-        """Say what was asked, oldest first."""
+        """Return the requests, oldest first."""
         return answer(
             [
                 {
@@ -110,7 +110,7 @@ class Control:
         )
 
     def status(self, _request: Request) -> Response:
-        """Say the time, the balance, the runs, and how many requests there were at once."""
+        """Return the time, the balance, the runs and the number of concurrent requests."""
         with self._lock():
             world = self._watched.world
             world.settle()
@@ -140,7 +140,7 @@ class Control:
             )
 
     def reset(self, _request: Request) -> Response:
-        """Begin again as the workspace says."""
+        """Start over with the workspace as described."""
         self._watched.reset()
         return answer({"status": "ok"})
 
@@ -150,7 +150,7 @@ class Control:
         return answer({"now": stamp(self._watched.clock.now())})
 
     def list_faults(self, _request: Request) -> Response:
-        """Say which faults are set and how often they struck."""
+        """Return the faults that are set and how often they were met."""
         return answer(self._watched.faults.listed())
 
     def add_fault(self, request: Request) -> Response:
@@ -158,12 +158,12 @@ class Control:
         return answer({"id": self._watched.faults.add(read_body(request, Fault))})
 
     def clear_faults(self, _request: Request) -> Response:
-        """Lift every fault."""
+        """Remove every fault."""
         self._watched.faults.clear()
         return answer({"status": "ok"})
 
     def remove_fault(self, _request: Request, number: str) -> Response:
-        """Lift one fault."""
+        """Remove one fault."""
         if not (number.isascii() and number.isdigit() and self._watched.faults.remove(int(number))):
             raise RejectedError(message(404, "Fault not found"))
         return answer({"status": "ok"})

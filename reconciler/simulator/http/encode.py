@@ -1,4 +1,4 @@
-"""Tables and rows as JSON bytes, a chunk at a time, so that a large table is never in memory as text."""
+"""Tables and rows as JSON bytes, one chunk at a time, so that a large table is never in memory as text."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,28 +28,28 @@ _WORDS: Mapping[int, bytes] = {
 
 
 class Assumptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which way the simulator turns where the documentation is silent."""
+    """Choices for behaviour that the documentation leaves open."""
 
     new_takes_failed: bool = False
     """Mode `new` also takes failed cells."""
     new_takes_running: bool = True
-    """Mode `new` also pays again for cells that are on their way: the reading that costs a careless client most."""
+    """Mode `new` also pays again for cells in progress: the reading that costs a careless client most."""
     completed_includes_failed: bool = True
     """`num_cells_completed` counts failed cells too."""
     empty_cells: Literal["absent", "null", "pending"] = "pending"
-    """How a cell that never ran looks."""
+    """How a cell that never ran is shown."""
     input_cells: Literal["object", "bare"] = "object"
     """Whether an input cell is `{"status", "value"}` or the bare value."""
     control_characters: bool = False
-    """Generated texts hold raw control characters, which strict JSON parsers refuse."""
+    """Generated texts contain raw control characters, which strict JSON parsers refuse."""
     credits_in: Literal["subscription", "user", "body"] = "subscription"
-    """Where `available_credits` stands in the answer of billing."""
+    """Where the billing answer has `available_credits`."""
     user_fields: Literal["current", "older"] = "older"
-    """Whether `GET /v1/user` also has what an older copy of the reference adds, `has_unlimited_credits` among it."""
+    """Whether `GET /v1/user` also has the fields of an older copy of the reference, such as `has_unlimited_credits`."""
     queued_cells: Literal["pending", "requested"] = "pending"
-    """What a cell says that was asked for and has not begun."""
+    """The status of a cell that was requested but has not started."""
     stalled_cells: Literal["pending", "in_progress"] = "pending"
-    """What a cell says that hangs; in progress it keeps its table running."""
+    """The status of a cell that hangs; `in_progress` keeps its table running."""
     built_in_kinds: Literal["agent", "own"] = "agent"
     """Whether the built-in columns of a company table are agent columns or of kinds of their own."""
 
@@ -82,7 +82,7 @@ def _link(table_id: str) -> dict[str, str]:
 
 
 def summary(table: Table, owner: Mapping[str, str]) -> dict[str, Any]:
-    """Return a table as the list shows it."""
+    """Return a table as it appears in the list."""
     return {
         "id": table.id,
         "created_at": stamp(table.created_at),
@@ -113,7 +113,7 @@ def header(table: Table, owner: Mapping[str, str], assumptions: Assumptions) -> 
 
 
 def cell(table: Table, column: Column, slot: int, assumptions: Assumptions) -> bytes | None:
-    """Return a cell's JSON, or None where the key is absent."""
+    """Return a cell's JSON, or None if the key is absent."""
     state = column.states[slot]
     if state == State.DONE:
         if column.is_input and assumptions.input_cells == "bare":
@@ -137,14 +137,14 @@ def _word(state: int, assumptions: Assumptions) -> bytes:
 
 
 def input_value(table: Table, column: Column, slot: int) -> Any:
-    """Return what an input cell holds; None where it is missing."""
+    """Return an input cell's value; None if it is missing."""
     if column.states[slot] != State.DONE:
         return None
     return column.values[slot] if slot in column.values else generated_input(table, column, slot)
 
 
 def _column_cells(table: Table, column: Column, slots: Sequence[int], assumptions: Assumptions) -> list[bytes]:
-    """Return `"key":cell` for each row; nothing where the key is absent."""
+    """Return `"key":cell` for each row; empty if the key is absent."""
     key = b'"%b":' % column.key.encode()
     controls = assumptions.control_characters
     if column.values or column.odd or not is_plain(column):
@@ -186,7 +186,7 @@ def data(
     assumptions: Assumptions,
     reading: Callable[[], AbstractContextManager[object]],
 ) -> Iterator[bytes]:
-    """Yield a table with rows; each chunk is the truth of its moment, and rows deleted meanwhile are left out."""
+    """Yield a table with rows; each chunk shows its own moment, and rows deleted by then are left out."""
     yield head[:-1] + b',"rows":['
     first = True
     for start in range(0, len(slots), ROWS_A_CHUNK):

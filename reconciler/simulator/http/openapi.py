@@ -1,4 +1,4 @@
-"""The OpenAPI document of the simulated endpoints, made from the types that requests are decoded into."""
+"""The OpenAPI document of the simulated endpoints, made from the types that decode requests."""
 
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Extruct tables API, simulated",
             "version": "1",
-            "description": "A local stand-in for tests. Where the documentation is silent, it follows its workspace.",
+            "description": "A local stand-in for tests. If the documentation is silent, it follows its workspace.",
         },
         "paths": _paths(),
         "components": {
@@ -57,7 +57,7 @@ def _parameter(name: str, schema: _Schema, text: str) -> _Schema:
 
 
 def _whole(least: int, most: int | None = None) -> _Schema:
-    # Larger numbers are longer than any number that stands for rows.
+    # Larger numbers have more digits than any number of rows.
     return {"type": "integer", "minimum": least, "maximum": 10**18 - 1 if most is None else most}
 
 
@@ -73,7 +73,7 @@ def _operation(
     open_to_all: bool = False,
     on_table: bool = True,
 ) -> _Schema:
-    """Return one operation; what can be missing, invalid or unpaid follows from what it takes."""
+    """Return one operation; its error responses follow from what it takes."""
     responses: dict[str, _Schema] = {"200": _answer("Done.", gives)}
     if not open_to_all:
         responses["401"] = _answer("The token is missing or wrong.", _reference("Message"))
@@ -82,7 +82,7 @@ def _operation(
     if on_table:
         responses["404"] = _answer("No such table, row or column in this workspace.", _reference("Message"))
     if on_table or takes or parameters:
-        responses["422"] = _answer("The request makes no sense.", _reference("Invalid"))
+        responses["422"] = _answer("The request is invalid.", _reference("Invalid"))
     operation: _Schema = {"operationId": name, "summary": summary, "responses": responses}
     if parameters:
         operation["parameters"] = list(parameters)
@@ -99,29 +99,29 @@ def _paths() -> dict[str, _Schema]:
     one = "/v1/tables/{table_id}"
     listing = (
         _parameter("offset", {**_whole(0), "default": 0}, "Tables to skip."),
-        _parameter("limit", {**_whole(1, LIST_LIMIT_AT_MOST), "default": LIST_LIMIT}, "Tables to give."),
+        _parameter("limit", {**_whole(1, LIST_LIMIT_AT_MOST), "default": LIST_LIMIT}, "Tables to return."),
         _parameter("kind", {"type": "string", "enum": list(KINDS)}, "Tables of this kind."),
         _parameter(
             "scope", {"type": "string", "enum": list(SCOPES)}, "Whose tables; personal ones are organization ones too."
         ),
         _parameter("search", {"type": "string"}, "Text in the name or the description, in any case."),
         _parameter("tags", {"type": "array", "items": {"type": "string"}}, "Tables with any of these tags."),
-        _parameter("sort", {"type": "string", "enum": list(SORTS), "default": "-created_at"}, "In which order."),
+        _parameter("sort", {"type": "string", "enum": list(SORTS), "default": "-created_at"}, "The order."),
     )
     paging = (
         _parameter("offset", {**_whole(0), "default": 0}, "Rows to skip."),
-        _parameter("limit", _whole(1), "Rows to give; all of them without it, as one stream."),
+        _parameter("limit", _whole(1), "Rows to return; by default all, as one stream."),
     )
     schema_only = (_parameter("schema_only", {"type": "boolean", "default": False}, "Leave the rows out."),)
     header, data = _reference("TableHeader"), _reference("TableData")
     paths: dict[str, _Schema] = {
         "/v1/healthcheck": {
             "get": _operation(
-                "healthcheck", "Say that the service is up.", _reference("Health"), open_to_all=True, on_table=False
+                "healthcheck", "Report that the service is up.", _reference("Health"), open_to_all=True, on_table=False
             )
         },
-        "/v1/billing": {"get": _operation("billing", "Say what may be spent.", _reference("Billing"), on_table=False)},
-        "/v1/user": {"get": _operation("user", "Say who is asking.", _reference("User"), on_table=False)},
+        "/v1/billing": {"get": _operation("billing", "Return the balance.", _reference("Billing"), on_table=False)},
+        "/v1/user": {"get": _operation("user", "Return the token's user.", _reference("User"), on_table=False)},
         "/v1/tables": {
             "get": _operation(
                 "list_tables", "List root tables.", _list_of("TableSummary"), parameters=listing, on_table=False
@@ -130,7 +130,7 @@ def _paths() -> dict[str, _Schema]:
         },
         one: {
             "parameters": [table],
-            "get": _operation("get_table", "Give a table without its rows.", header),
+            "get": _operation("get_table", "Return a table without its rows.", header),
             "patch": _operation("update_table", "Change a table.", header, takes="TablePatch", pays=True),
             "delete": _operation("delete_table", "Delete a table.", header, pays=True),
         },
@@ -140,7 +140,7 @@ def _paths() -> dict[str, _Schema]:
         },
         f"{one}/data": {
             "parameters": [table],
-            "get": _operation("get_data", "Give a table with its rows.", data, parameters=paging),
+            "get": _operation("get_data", "Return a table with its rows.", data, parameters=paging),
         },
         f"{one}/run": {
             "parameters": [table],
@@ -163,7 +163,7 @@ def _paths() -> dict[str, _Schema]:
         },
         f"{one}/rows/{{row_id}}": {
             "parameters": [table, row],
-            "get": _operation("get_row", "Give one row.", _reference("Row")),
+            "get": _operation("get_row", "Return one row.", _reference("Row")),
         },
         f"{one}/columns": {
             "parameters": [table],
@@ -197,5 +197,5 @@ def _paths() -> dict[str, _Schema]:
 
 
 def _link(operation: _Schema, links: _Schema) -> None:
-    """Say which operations take what this one gives."""
+    """Declare which operations accept the ids that this one returns."""
     operation["responses"]["200"]["links"] = links

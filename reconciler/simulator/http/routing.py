@@ -1,4 +1,4 @@
-"""Which endpoint answers a request. Starlette matches the path; the work itself needs neither a socket nor a loop."""
+"""Routes requests to endpoints. Starlette matches the path; the work itself needs neither a socket nor a loop."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,13 +11,13 @@ Endpoint = Callable[..., Response]
 
 
 class _Resource:
-    """What stands at one path."""
+    """The endpoints at one path."""
 
     def __init__(self) -> None:
         self.methods: dict[str, Endpoint] = {}
 
     def __call__(self, request: Request, **ids: str) -> Response:
-        """Answer a request, or say 405."""
+        """Answer a request, or return a 405."""
         endpoint = self.methods.get(request.method) or self.methods.get("*")
         if endpoint is None:
             return message(405, "Method Not Allowed", [("allow", ", ".join(sorted(self.methods)))])
@@ -30,7 +30,7 @@ class _Resource:
 
 
 class Routing:
-    """Endpoints by method and path, e.g. `GET /v1/tables/{table_id}`; the method `*` stands for every one."""
+    """Endpoints by method and path, e.g. `GET /v1/tables/{table_id}`; the method `*` means any."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         resources: dict[str, _Resource] = {}
@@ -40,7 +40,7 @@ class Routing:
         self._routes = [(Route(path, resource), resource) for path, resource in resources.items()]
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request, or say 404 or 405."""
+        """Answer a request, or return a 404 or 405."""
         scope = {"type": "http", "method": request.method, "path": request.path}
         for route, resource in self._routes:
             match, found = route.matches(scope)

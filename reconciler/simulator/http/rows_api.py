@@ -13,7 +13,7 @@ from reconciler.simulator.world.table import Table
 
 
 class Rows:
-    """Each call sees the world as it is at that moment."""
+    """The endpoints; each call sees the world at that moment."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -30,20 +30,20 @@ class Rows:
         }
 
     def get(self, _request: Request, table_id: str, row_id: str) -> Response:
-        """Give one row."""
+        """Return one row."""
         table = self._access.table(table_id)
         shown = self._access.rows(table, [self._access.row(table, row_id)])
         assert isinstance(shown.body, bytes), "rows are not streamed"
         return Response(200, shown.body[1:-1])
 
     def create(self, request: Request, table_id: str) -> Response:
-        """Add rows, and run them if that is asked for; answers with the rows."""
+        """Add rows, run them if requested, and return them."""
         table = self._access.table(table_id)
         body = read_body(request, shapes.NewRows)
         return self._write(table, [shapes.ChangedRow(None, row.data, row.metadata) for row in body.rows], body.run)
 
     def update(self, request: Request, table_id: str) -> Response:
-        """Change input cells and metadata, and add the rows that name no id [D]; answers with the rows."""
+        """Change input cells and metadata, add the rows without an id [D], and return the rows."""
         table = self._access.table(table_id)
         body = read_body(request, shapes.ChangedRows)
         for index, row in enumerate(body.rows):
@@ -70,7 +70,7 @@ class Rows:
         return self._access.rows(table, slots)
 
     def delete(self, request: Request, table_id: str) -> Response:
-        """Delete rows by id; answers with their ids."""
+        """Delete rows by id and return their ids."""
         table = self._access.table(table_id)
         body = read_body(request, shapes.DeletedRows)
         check_rows(table, body.rows, ("body", "rows"))

@@ -1,4 +1,4 @@
-"""What requests and answers look like: requests are decoded into these types, and OpenAPI is made from all of them."""
+"""The types of requests and answers: requests are decoded into them, and the OpenAPI document is made from them."""
 
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ Mode = Literal["new", "all", "failed"]
 
 
 class ColumnConfig(Struct, omit_defaults=True):
-    """What a column computes."""
+    """The configuration of a column."""
 
     kind: ColumnKind
     name: Name
@@ -52,7 +52,7 @@ class NewColumns(Struct):
 
     column_configs: Annotated[list[ColumnConfig], Meta(min_length=1)]
     insert_after: bool | Id = True
-    """The column after which they come; true: the last one; false: before all others [D]."""
+    """The column after which they come; true for the last one, false to put them before all others [D]."""
 
 
 class NewTable(Struct):
@@ -77,7 +77,7 @@ class TablePatch(Struct):
     settings: dict[str, Any] | UnsetType = UNSET
     notify: bool | UnsetType = UNSET
     columns_order: list[Id] | UnsetType = UNSET
-    """Ids of columns; those that are left out follow in the order that they had."""
+    """Ids of columns; the others follow in their previous order."""
 
 
 class NewRow(Struct):
@@ -124,7 +124,7 @@ class RunRequest(Struct):
 
 
 class Owner(Struct):
-    """Who owns a table."""
+    """The owner of a table."""
 
     id: Id
     email: str
@@ -138,7 +138,7 @@ class Relationship(Struct):
 
 
 class Status(Struct):
-    """How far a table is."""
+    """The progress of a table."""
 
     num_rows: Count
     num_columns: Count
@@ -216,7 +216,7 @@ class TableData(TableHeader):
 
 
 class TableSummary(Struct):
-    """A table as the list shows it."""
+    """A table as it appears in the list."""
 
     id: Id
     created_at: Moment
@@ -232,7 +232,7 @@ class TableSummary(Struct):
 
 
 class Identified(Struct):
-    """The id of what was deleted."""
+    """The id of something deleted."""
 
     id: Id
 
@@ -250,11 +250,11 @@ class RunReceipt(Struct):
 
 
 class User(Struct):
-    """The answer to `GET /v1/user`: who is asking, in which organization, with how many credits [D]."""
+    """The answer to `GET /v1/user`: the token's user, organization and credits [D]."""
 
     user_id: Id
     id: Id
-    """The same, as earlier versions of this stand-in called it."""
+    """The same, under its name in earlier versions of this stand-in."""
     email: str
     available_credits: Count
     organization_id: Id
@@ -267,7 +267,7 @@ class User(Struct):
 
 
 class BilledUser(Struct):
-    """Who is asking, as billing says it [V]."""
+    """The token's user in the billing answer [V]."""
 
     id: Id
     email: str
@@ -289,13 +289,13 @@ class Health(Struct):
 
 
 class Message(Struct):
-    """An error said in words."""
+    """An error in words."""
 
     detail: str
 
 
 class InvalidItem(Struct):
-    """One thing wrong with a request."""
+    """One problem with a request."""
 
     loc: list[str | int]
     msg: str
@@ -303,13 +303,13 @@ class InvalidItem(Struct):
 
 
 class Invalid(Struct):
-    """The answer to a request that makes no sense."""
+    """The answer to an invalid request."""
 
     detail: list[InvalidItem]
 
 
 class PaymentProblem(Struct):
-    """Why nothing may be spent."""
+    """The reason why a run cannot be paid for."""
 
     error: Literal["plan_required", "payment_failed", "insufficient_credits"]
     message: str
@@ -321,7 +321,7 @@ class PaymentRequired(Struct):
     detail: PaymentProblem
 
 
-# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+# msgspec prepares a type on first use, and two threads that do so at once crash the interpreter.
 _PREPARED = [
     msgspec.json.Decoder(shape)
     for shape in tuple(globals().values())

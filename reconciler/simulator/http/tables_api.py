@@ -1,4 +1,4 @@
-"""The endpoints of tables: the list, a table's life, its data."""
+"""The endpoints of tables: the list, changes to tables, and their data."""
 
 import random
 from typing import Final
@@ -19,13 +19,13 @@ KINDS: Final = ("generic", "company", "people")
 SCOPES: Final = ("personal", "organization")
 SORTS: Final = ("-created_at", "created_at", "name", "-name", "num_rows", "-num_rows")
 AT_ONCE: Final = 200
-"""A page of at most so many rows is one body with its length; a longer one streams."""
+"""A page of at most this many rows is one body with its length; a longer one is streamed."""
 
 _encode = msgspec.json.encode
 
 
 class Tables:
-    """Each call sees the world as it is at that moment."""
+    """The endpoints; each call sees the world at that moment."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -45,7 +45,7 @@ class Tables:
         }
 
     def list_roots(self, request: Request) -> Response:
-        """List root tables, filtered, sorted, a page of them."""
+        """Return one page of root tables, filtered and sorted."""
         query = request.parameters
         offset = whole(query, "offset", 0, 0) or 0
         limit = whole(query, "limit", LIST_LIMIT, 1, LIST_LIMIT_AT_MOST) or LIST_LIMIT
@@ -71,7 +71,7 @@ class Tables:
         return answer([encode.summary(table, self._world.owner) for table in found[offset : offset + limit]])
 
     def create(self, request: Request) -> Response:
-        """Create a table with the columns of its kind and those that are asked for."""
+        """Create a table with the columns of its kind and those requested."""
         body = read_body(request, shapes.NewTable)
         configs = [to_builtins(config) for config in body.column_configs]
         brought = self._world.brought(body.kind)
@@ -85,7 +85,7 @@ class Tables:
         return answer(self._access.header(table))
 
     def get(self, _request: Request, table_id: str) -> Response:
-        """Give a table without its rows."""
+        """Return a table without its rows."""
         return answer(self._access.header(self._access.table(table_id)))
 
     def update(self, request: Request, table_id: str) -> Response:
@@ -103,7 +103,7 @@ class Tables:
         return answer(self._access.header(table))
 
     def delete(self, _request: Request, table_id: str) -> Response:
-        """Delete a table and the people tables under it; answers with its header as it was [D]."""
+        """Delete a table and the people tables under it; return its last header [D]."""
         table = self._access.table(table_id)
         shown = answer(self._access.header(table))
         self._world.remove_table(table)
@@ -117,7 +117,7 @@ class Tables:
         )
 
     def get_data(self, request: Request, table_id: str) -> Response:
-        """Give a table with its rows: a page, or all of them as one stream."""
+        """Return a table with its rows: one page, or all as one stream."""
         query = request.parameters
         offset = whole(query, "offset", 0, 0) or 0
         limit = whole(query, "limit", None, 1)

@@ -1,4 +1,4 @@
-"""Requests and answers without a socket: reading what was asked, and saying what is wrong with it."""
+"""Requests and answers without a socket: reads requests, and reports what is wrong with them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ _Body = TypeVar("_Body")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came."""
+    """A request as received."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Request:
     """By lower-case name."""
     body: bytes = b""
     shuffle: int | None = None
-    """A number to shuffle a page of rows by: a fault, not a parameter."""
+    """A seed to shuffle a page of rows with: a fault, not a parameter."""
 
     @property
     def parameters(self) -> QueryParams:
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer; a body that is an iterator is sent as it comes."""
+    """An answer; an iterator as its body is streamed."""
 
     status: int
     body: bytes | Iterator[bytes]
@@ -57,7 +57,7 @@ def message(status: int, detail: Any, headers: Iterable[tuple[str, str]] = ()) -
 
 
 class RejectedError(Exception):
-    """A request that is answered with an error."""
+    """A request to be answered with an error."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -65,12 +65,12 @@ class RejectedError(Exception):
 
 
 def invalid(at: Iterable[str | int], text: str, kind: str = "value_error") -> RejectedError:
-    """Return a 422 about one place in a request."""
+    """Return a 422 for one place in a request."""
     return RejectedError(message(422, [{"loc": list(at), "msg": text, "type": kind}]))
 
 
 def read_body(request: Request, shape: type[_Body], *, optional: bool = False) -> _Body:
-    """Return the body in its shape; a 422 says what is wrong and where."""
+    """Return the body in its shape; a 422 with the place and the problem if it does not fit."""
     if optional and not request.body.strip():
         return shape()
     try:
@@ -115,7 +115,7 @@ def choice(query: QueryParams, name: str, choices: Iterable[str]) -> str | None:
 
 
 def flag(query: QueryParams, name: str) -> bool:
-    """Return a yes or no; absent is no."""
+    """Return a flag; False if absent."""
     text = last(query, name)
     if text is None or text.lower() in ("false", "0"):
         return False
@@ -125,7 +125,7 @@ def flag(query: QueryParams, name: str) -> bool:
 
 
 def path_id(name: str, text: str) -> str:
-    """Return an id of the path in lower case; a 422 if it is not one."""
+    """Return an id of the path in lower case; a 422 if it is not a UUID."""
     if not _UUID.fullmatch(text.lower()):
         raise invalid(["path", name], "Input should be a valid UUID", "uuid_parsing")
     return text.lower()

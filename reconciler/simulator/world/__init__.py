@@ -1,1 +1,1 @@
-"""The stand-in's world: tables, columns, cells, and what time does to them."""
+"""The stand-in's world: tables, columns, cells, and how they change over time."""

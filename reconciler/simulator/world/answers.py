@@ -1,4 +1,4 @@
-"""What a finished cell says: made up, always the same for a cell and an attempt, in its column's shape."""
+"""Values of finished cells: made up, always the same for a cell and an attempt, in the shape of the column."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def person(number: int) -> dict[str, str]:
 
 
 def generated_input(table: Table, column: Column, slot: int) -> str:
-    """Return the value of an input cell that nobody gave."""
+    """Return the generated value of an input cell."""
     if column.key != "input":
         return f"{column.key} {slot}"
     if table.kind == "people":
@@ -70,13 +70,13 @@ def _answer(column: Column, slot: int, attempt: int) -> Any:
 
 
 def is_plain(column: Column) -> bool:
-    """Say whether generated cells of the column differ in nothing but numbers."""
+    """Return whether generated cells of the column differ only in numbers."""
     text = (column.config.get("value") or {}).get("output_format", "text") == "text"
     return text and column.kind in ("agent", "linkedin", "reverse_email_lookup")
 
 
 def plain_template(table: Table, column: Column, *, controls: bool) -> bytes:
-    """Return a done cell's JSON with places for the attempt and twice the row."""
+    """Return a done cell's JSON with placeholders for the attempt and, twice, the row."""
     column.template = column.template or _prepare(table, column, controls)
     return column.template
 
@@ -108,7 +108,7 @@ def _prepare(table: Table, column: Column, controls: bool) -> bytes:
 
 
 def done_cell(table: Table, column: Column, slot: int, *, controls: bool) -> bytes:
-    """Return the JSON of a done cell whose value nobody gave."""
+    """Return the JSON of a done cell with a generated value."""
     attempt = column.tries[slot]
     if column.is_input:
         return _encode({"status": "done", "value": {"answer": generated_input(table, column, slot)}})
@@ -130,5 +130,5 @@ def done_cell(table: Table, column: Column, slot: int, *, controls: bool) -> byt
 
 
 def people_found(column: Column, slot: int) -> int:
-    """Return how many people a finder's cell brings: one to as many as it may [V]."""
+    """Return how many people a finder's cell finds: from one to its maximum [V]."""
     return draw(0, column.id, slot) % kinds.most_people(column.config) + 1

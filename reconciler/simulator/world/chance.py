@@ -1,11 +1,11 @@
-"""Chance without surprise: every draw is a digest of the seed and of what is drawn for."""
+"""Reproducible randomness: every draw is a digest of the seed and of its purpose."""
 
 import hashlib
 import uuid
 
 
 def draw(seed: int, *parts: str | int) -> int:
-    """Return 128 bits that depend on nothing but the arguments."""
+    """Return 128 bits that depend only on the arguments."""
     text = "\x1f".join(str(part) for part in (seed, *parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
 

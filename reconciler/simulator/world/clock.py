@@ -1,4 +1,4 @@
-"""Simulated time: a test advances it, a demo lets it run faster than life."""
+"""Simulated time: a test advances it, a demo lets it run faster than real time."""
 
 import threading
 import time
@@ -8,17 +8,17 @@ from functools import lru_cache
 from typing import Protocol
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-"""When every world begins, so that the same seed gives the same bytes on any day."""
+"""The initial time of every world, so that the same seed gives the same bytes on any day."""
 
 
 class Clock(Protocol):
-    """What the simulator asks about time."""
+    """The simulator's source of time."""
 
     def now(self) -> float:
         """Return simulated seconds since the Unix epoch."""
 
     def wall(self) -> float:
-        """Return seconds as the client feels them, for request rates; only differences mean something."""
+        """Return seconds in the client's time, for request rates; only differences are meaningful."""
 
     def advance(self, seconds: float) -> None:
         """Move simulated time forward."""
@@ -36,7 +36,7 @@ class ManualClock:
         return self._now
 
     def wall(self) -> float:
-        """Return the same as `now`: nothing else passes."""
+        """Return the same as `now`: no other time passes."""
         return self._now
 
     def advance(self, seconds: float) -> None:
@@ -48,7 +48,7 @@ class ManualClock:
 
 
 class RunningClock:
-    """Time that runs `speed` simulated seconds a real second, and can be pushed ahead."""
+    """Time that runs `speed` simulated seconds per real second, and can be advanced."""
 
     def __init__(self, speed: float = 1.0, start: float = START, source: Callable[[], float] = time.monotonic) -> None:
         if not speed > 0:

@@ -1,4 +1,4 @@
-"""Kinds of columns: what they depend on and cost, which of them a table brings along, and which make no sense."""
+"""Kinds of columns: their dependencies and prices, the built-in ones of a table, and invalid configurations."""
 
 import copy
 import re
@@ -31,11 +31,11 @@ INJECTED: Final[Mapping[str, tuple[str, ...]]] = {
 CONTACT_INPUTS: Final = ("full_name", "profile_url", "company_website")
 """Keys that a contact finder reads [V]; `company_website` may also come from the parent row."""
 PEOPLE_BY_DEFAULT: Final = 3
-"""People that a finder brings at most if it names no `max_results`."""
+"""The most people that a finder finds without a `max_results`."""
 LARGEST_MAX_RESULTS: Final = 1_000_000
 """A finder with a larger `max_results` is refused [A]."""
 PEOPLE_AT_MOST: Final = 1_000
-"""People that one cell brings, whatever its finder asks for: everybody else waits while they are made up."""
+"""The most people that one cell finds, whatever its finder's maximum: other requests wait while they are made up."""
 
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -61,12 +61,12 @@ BUILT_IN: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
         _built_in("profile_url", "Profile URL", "llm", "Give the profile of {input}."),
     ),
 }
-"""Columns that a table of this kind begins with [V]. That they are `agent` columns (`brought` knows the other reading),
-and are filled for nothing as soon as a row has its input, is an assumption."""
+"""Columns that a table of this kind starts with [V]. That they are `agent` columns (`brought` has the other reading),
+and are filled at no cost as soon as a row has its input, is an assumption."""
 
 
 def brought(table_kind: str, *, own_kinds: bool = False) -> list[dict[str, Any]]:
-    """Return the columns that a table of this kind begins with; `own_kinds` says which of the two readings holds."""
+    """Return the columns that a table of this kind starts with; `own_kinds` selects one of the two readings."""
     configs = [copy.deepcopy(config) for config in BUILT_IN[table_kind]]
     return [
         {"kind": config["key"], "name": config["name"], "key": config["key"]}
@@ -77,7 +77,7 @@ def brought(table_kind: str, *, own_kinds: bool = False) -> list[dict[str, Any]]
 
 
 def is_built_in(table_kind: str, config: Mapping[str, Any]) -> bool:
-    """Say whether the table fills a column by itself: one that it began with, or one of a built-in kind."""
+    """Return whether the table fills a column by itself: one that it started with, or one of a built-in kind."""
     if config["kind"] in COMPANY_KINDS:
         return True
     return config["kind"] != INPUT and any(each["key"] == config["key"] for each in BUILT_IN[table_kind])
@@ -89,13 +89,13 @@ def price(kind: str) -> int:
 
 
 def most_people(config: Mapping[str, Any]) -> int:
-    """Return how many people one cell of a finder brings at most: its `max_results` [V], or `PEOPLE_AT_MOST`."""
+    """Return the most people that one cell of a finder finds: its `max_results` [V], or `PEOPLE_AT_MOST`."""
     most = (config.get("value") or {}).get("max_results")
     return min(most, PEOPLE_AT_MOST) if type(most) is int and most > 0 else PEOPLE_BY_DEFAULT
 
 
 def asks_for_too_many(config: Mapping[str, Any]) -> bool:
-    """Say whether a finder's `max_results` is larger than is taken."""
+    """Return whether a finder's `max_results` is larger than allowed."""
     most = (config.get("value") or {}).get("max_results")
     return config["kind"] == PEOPLE_FINDER and type(most) is int and most > LARGEST_MAX_RESULTS
 
@@ -105,7 +105,7 @@ TOO_MANY: Final = f"Input should be less than or equal to {LARGEST_MAX_RESULTS}"
 
 def weighted(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a configuration's `column_weights`: the columns' keys are the keys of this mapping [V]."""
-    # Whether they stand in `value` or beside it is not documented: both are read.
+    # Whether they are in `value` or next to it is not documented, so both are read.
     for location in (config.get("value") or {}, config):
         weights = location.get("column_weights")
         if isinstance(weights, Mapping):
@@ -130,10 +130,10 @@ def references(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def upstream_keys(config: Mapping[str, Any], table_kind: str, keys: Iterable[str]) -> tuple[str, ...]:
-    """Return the keys of the columns that this one waits for, of those that exist, in the order they are named.
+    """Return the keys of the existing columns that this one waits for, in the order they are named.
 
-    `config` is a column's configuration as the API shows it, `keys` those of the whole table. What a column names
-    itself comes first, then what its kind or the table's kind implies [V].
+    `config` is a column's configuration as the API shows it, `keys` those of the whole table. Columns that it names
+    come first, then those that its kind or the table's kind implies [V].
     """
     kind = config["kind"]
     if kind == INPUT:
@@ -176,7 +176,7 @@ def cycle(graph: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def problems(config: Mapping[str, Any], table_kind: str, keys: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
-    """Return what the API refuses in a configuration, each with where; `keys` are those of the whole table."""
+    """Return the problems for which the API refuses a configuration, with their places; `keys` are all the table's."""
     found: list[tuple[tuple[str, ...], str]] = []
     kind = config["kind"]
     value = config.get("value") or {}
@@ -211,7 +211,7 @@ _ONLY_ON: Final = {
     PHONE_FINDER: "people",
     **dict.fromkeys(COMPANY_KINDS, "company"),
 }
-"""Kinds of columns that only one kind of table takes [V]."""
+"""Kinds of columns that only one kind of table allows [V]."""
 
 
 def _agent_problems(value: Mapping[str, Any], table_kind: str) -> list[tuple[tuple[str, ...], str]]:

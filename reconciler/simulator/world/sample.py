@@ -1,4 +1,4 @@
-"""A small world for a first look: companies whose cells are partly done or failed, and partners, all done."""
+"""A small world for a first look: companies with some cells done or failed, and partners with all cells done."""
 
 from reconciler.simulator.world.workspace import ColumnSpec, Shares, TableSpec, Workspace
 
@@ -9,7 +9,7 @@ def _column(key: str, prompt: str, agent_type: str = "research_pro", fails: floa
 
 
 def sample() -> Workspace:
-    """Return it; the tables' ids never change."""
+    """Return the sample; the tables' ids never change."""
     accounts = TableSpec(
         id="0a1a669a-9a40-497c-bb00-d49dd8ee5b74",
         name="Target Accounts",

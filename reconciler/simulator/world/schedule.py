@@ -1,6 +1,6 @@
-"""Time passing over one table: cells are queued, wait for the columns they read, start, and end done or failed.
+"""The passing of time in one table: cells are queued, wait for the columns they read, start, and end done or failed.
 
-What happens depends on when runs were asked for and on the seed, never on how often somebody looks.
+Events depend on when runs were requested and on the seed, never on how often the table is read.
 """
 
 import heapq
@@ -38,15 +38,15 @@ class Pace(Struct, frozen=True, forbid_unknown_fields=True):
     slowest: Annotated[float, Meta(ge=0)] = 10.0
     """The slowest cell."""
     parallel: Annotated[int, Meta(ge=1)] = 100
-    """Cells of one table at work at once."""
+    """Cells of one table that run at the same time."""
     shows_after: Annotated[float, Meta(ge=0)] = 0.0
-    """From an accepted run to the first sign of it: until then its table is idle and its cells are as they were."""
+    """From an accepted run to the first sign of it: until then its table is idle and its cells are unchanged."""
     stalls_for: Annotated[float, Meta(ge=0)] = 1800.0
     """How long a cell that stalls hangs: half an hour [V]."""
 
 
 class Schedule:
-    """What is to happen to one table's cells, and when."""
+    """The coming events of one table's cells, with their times."""
 
     def __init__(
         self,
@@ -64,21 +64,21 @@ class Schedule:
         self._stalled_run = stalled_run
         """Whether a stalled cell shows as in progress rather than as pending."""
         self._runs: deque[tuple[array[int], list[int]]] = deque()
-        """Cells of each run that begun, with the index of the next one; runs take turns."""
+        """Cells of each run that has begun, with the index of the next one; runs take turns."""
         self._ready: deque[int] = deque()
-        """Cells whose upstream ended while they waited."""
+        """Cells that waited for an upstream cell that has ended."""
         self._parked: dict[int, list[int]] = {}
         """Upstream cell → cells that wait for it."""
         self._events: list[tuple[float, int, int, array[int] | None]] = []
         """Time, number of the event, the cell that ends, or the cells of a run that begins."""
         self._late: list[tuple[float, int, str, array[int]]] = []
-        """Runs that do not show yet: when they will, number of the event, mode, cells."""
+        """Runs that do not show yet: time, number of the event, mode, cells."""
         self._stalling: dict[int, float] = {}
-        """Queued cells that are to stall, and for how long."""
+        """Queued cells that will stall, and for how long."""
         self._hanging: dict[int, float] = {}
-        """Cells that hang as pending, and when they come loose."""
+        """Cells that hang as pending, and when they are released."""
         self._loose: list[tuple[float, int]] = []
-        """The same by time; entries that `_hanging` does not confirm are out of date."""
+        """The same by time; entries that disagree with `_hanging` are out of date."""
         self._made = 0
         self._at_work = 0
 
@@ -87,34 +87,34 @@ class Schedule:
         self._push(now + (self._pace.delay if delay is None else delay), -1, cells)
 
     def show_later(self, cells: "array[int]", mode: str, at: float) -> None:
-        """Let a run begin to show at a moment: only then are its cells queued."""
+        """Make a run show only at a later moment, when its cells are queued."""
         self._made += 1
         heapq.heappush(self._late, (at, self._made, mode, cells))
 
     def stall(self, number: int, seconds: float) -> None:
-        """Let a queued cell hang for a time once its turn comes."""
+        """Make a queued cell hang for a time once its turn comes."""
         self._stalling[number] = seconds
 
     def hang(self, number: int, until: float) -> None:
-        """Let a cell hang: `pending`, with nothing that waits for it, until it comes loose by itself."""
+        """Make a cell hang: `pending`, with nothing waiting for it, until it is released by itself."""
         column, slot = cell_of(self._table, number)
         column.move(slot, State.STUCK)
         self._hanging[number] = until
         heapq.heappush(self._loose, (until, number))
 
     def settle(self, now: float) -> None:
-        """Let everything happen that was due by `now`."""
+        """Process every event that is due by `now`."""
         while (at := self._next(with_hanging=True)) is not None and at <= now:
             self._happen(at)
             self._start(at)
 
     def next_event(self) -> float | None:
-        """Return when something happens next, or None; a cell that hangs as pending is not waited for."""
+        """Return the time of the next event, or None; cells that hang as pending do not count."""
         return self._next(with_hanging=False)
 
     @property
     def is_still(self) -> bool:
-        """Say whether nothing will ever happen unless it is asked for."""
+        """Return whether no events are left."""
         return self._next(with_hanging=True) is None
 
     def _next(self, *, with_hanging: bool) -> float | None:
@@ -126,7 +126,7 @@ class Schedule:
         return min(times, default=None)
 
     def _happen(self, at: float) -> None:
-        """Do one thing that is due at a moment."""
+        """Process one event."""
         if self._late and self._late[0][0] <= at:
             _, _, mode, cells = heapq.heappop(self._late)
             self._show(cells, mode, at)
@@ -140,13 +140,13 @@ class Schedule:
             _, number = heapq.heappop(self._loose)
             del self._hanging[number]
             column, slot = cell_of(self._table, number)
-            # It may have been bought again, or deleted, while it hung.
+            # It may have been bought again or deleted while it hung.
             if column.states[slot] == State.STUCK and self._is_there(column, slot):
                 column.move(slot, State.RUNNING)
                 self._work(number, at)
 
     def _show(self, cells: "array[int]", mode: str, at: float) -> None:
-        """Queue the cells of a run that was accepted a while ago, as far as nothing else took them."""
+        """Queue the cells of a run that was accepted earlier, except those that another run has taken."""
         queued = array("Q")
         for number in cells:
             column, slot = cell_of(self._table, number)
@@ -195,12 +195,12 @@ class Schedule:
                 self._work(number, at + (seconds or 0.0))
 
     def unlucky(self, column: Column, slot: int) -> bool:
-        """Say whether a cell stalls this time; the share is drawn anew each time the cell is paid for."""
+        """Return whether a cell stalls this time; drawn again each time the cell is paid for."""
         stalls, row_id = column.outcome.stalls, self._table.row_ids[slot]
         return stalls > 0 and share(self._seed, "stalls", column.id, row_id, column.paid[slot]) < stalls
 
     def _work(self, number: int, at: float) -> None:
-        """Let a cell that is in progress end in its time."""
+        """Schedule the end of a cell in progress."""
         column, slot = cell_of(self._table, number)
         self._hanging.pop(number, None)
         self._at_work += 1
@@ -209,7 +209,7 @@ class Schedule:
         self._push(at + lasts, number, None)
 
     def _may_start(self, number: int) -> bool:
-        """Say whether everything the cell reads is done; otherwise let it wait, or give it up."""
+        """Return whether everything that the cell reads is done; otherwise make it wait, or give it up."""
         column, slot = cell_of(self._table, number)
         for upstream in column.upstream:
             state = upstream.states[slot]
@@ -236,7 +236,7 @@ class Schedule:
         self._release(number)
 
     def _release(self, number: int) -> None:
-        """Look again at the cells that waited for this one."""
+        """Check the cells that waited for this one again."""
         self._ready.extend(self._parked.pop(number, ()))
 
     def _is_there(self, column: Column, slot: int) -> bool:

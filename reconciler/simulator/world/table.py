@@ -1,4 +1,4 @@
-"""One table: its columns, its rows, and one byte a cell, so that two million cells fit into a few megabytes."""
+"""One table: its columns, its rows, and one byte per cell, so that two million cells fit into a few megabytes."""
 
 from array import array
 from collections.abc import Iterable, Iterator
@@ -10,19 +10,19 @@ from reconciler.simulator.world.columns import INPUT, is_built_in, price, upstre
 
 
 class State(IntEnum):
-    """What a cell is; the number is the byte kept for it."""
+    """The state of a cell; the number is the byte that stores it."""
 
     EMPTY = 0
     """Never ran."""
     DONE = 1
     FAILED = 2
     QUEUED = 3
-    """Asked for by a run, not begun: `pending` on a running table."""
+    """Requested by a run, not started: `pending` on a running table."""
     RUNNING = 4
     STUCK = 5
-    """`pending`, and nothing is going to run it."""
+    """`pending`, but nothing is going to run it."""
     ODD = 6
-    """A status that nobody documented; its word is kept beside."""
+    """An undocumented status; its name is stored separately."""
 
 
 IN_FLIGHT = (State.QUEUED, State.RUNNING)
@@ -35,9 +35,9 @@ class Outcome:
     """How the cells of a column end."""
 
     fails: float = 0.0
-    """The share of cells whose run fails, drawn again at each attempt."""
+    """The share of cells whose run fails, drawn again for each attempt."""
     fail_first: int = 0
-    """Every cell's first so many attempts fail."""
+    """How many first attempts of every cell fail."""
     stalls: float = 0.0
     """The share of cells that hang instead of starting, drawn again each time they are paid for."""
 
@@ -47,7 +47,7 @@ class Column:
     """A column and its cells; a row's slot is the index into each of the arrays."""
 
     serial: int
-    """Position of birth in the table, never given again."""
+    """Position in order of creation, never reused."""
     id: str
     created_at: float
     config: dict[str, Any]
@@ -55,10 +55,10 @@ class Column:
     credits: int
     states: bytearray
     tries: "array[int]"
-    """How often each cell ended; a value differs from the one before."""
+    """How often each cell ended; its value changes each time."""
     paid: "array[int]"
     values: dict[int, Any] = field(default_factory=dict)
-    """Values that were given; every other value of a done cell is computed when somebody looks."""
+    """Values that were given; every other value of a done cell is computed when it is read."""
     odd: dict[int, str] = field(default_factory=dict)
     """Undocumented statuses."""
     counts: list[int] = field(default_factory=lambda: [0] * len(State))
@@ -105,7 +105,7 @@ class Column:
             self.move(slot, State.DONE)
 
     def forget(self, slot: int) -> None:
-        """Drop what the cell said, before it runs again."""
+        """Drop the cell's value before it runs again."""
         self.values.pop(slot, None)
         self.odd.pop(slot, None)
 
@@ -125,7 +125,7 @@ class Parent:
 
 
 class Table:
-    """A table. Slots are given to rows in order of birth and never again; `order` is what pages show."""
+    """A table. Rows get slots in order of creation, which are never reused; pages show rows in `order`."""
 
     def __init__(self, identity: str, name: str, kind: str, created_at: float) -> None:
         self.id = identity
@@ -143,7 +143,7 @@ class Table:
         """Generated cells are padded to about this size."""
         self.columns: list[Column] = []
         self.born: list[Column] = []
-        """Every column there ever was, by serial: the oracle speaks of deleted ones too."""
+        """Every column that ever existed, by serial, because the oracle includes deleted ones."""
         self.row_ids: list[str] = []
         """By slot, deleted rows included."""
         self.row_times = array("d")
@@ -153,17 +153,17 @@ class Table:
         self.metadata: dict[int, dict[str, Any]] = {}
         self.parents: dict[int, Parent] = {}
         self.fed: set[str] = set()
-        """Parent rows whose people came already."""
+        """Parent rows whose people were already added."""
         self.claims: dict[int, bool] = {}
-        """Slots whose `is_missing_inputs` was given rather than worked out."""
+        """Slots whose `is_missing_inputs` was given instead of computed."""
         self.columns_json = b""
-        """The columns as the header shows them, once somebody looked."""
+        """The columns as the header shows them, once they were read."""
         self.children: list[str] = []
         self.parent_table: str | None = None
         self._required: tuple[Column, ...] = ()
 
     def column(self, key_or_id: str) -> Column:
-        """Return a live column; KeyError where there is none."""
+        """Return a live column; KeyError if there is none."""
         for each in self.columns:
             if key_or_id in (each.id, each.config["key"]):
                 return each
@@ -178,7 +178,7 @@ class Table:
         return [column for column in self.columns if not column.is_input]
 
     def add_column(self, identity: str, config: dict[str, Any], created_at: float, outcome: Outcome) -> Column:
-        """Add a column with an empty cell a row; `connect` once all are there."""
+        """Add a column with one empty cell per row; call `connect` after the last one."""
         rows = len(self.row_ids)
         column = Column(
             serial=len(self.born),
@@ -197,7 +197,7 @@ class Table:
         return column
 
     def order_columns(self, first: Iterable[Column], after: int = 0) -> None:
-        """Put columns behind the first `after` of the others, in the order given."""
+        """Put columns after the first `after` of the others, in the order given."""
         placed = list(dict.fromkeys(first))
         others = [column for column in self.columns if column not in placed]
         self.columns = [*others[:after], *placed, *others[after:]]
@@ -208,12 +208,12 @@ class Table:
         return [column for column in self.columns if is_built_in(self.kind, column.config)]
 
     def remove_column(self, column: Column) -> None:
-        """Take a column away; what was paid for it stays known."""
+        """Remove a column; its payments stay recorded."""
         self.columns.remove(column)
         self.connect()
 
     def connect(self) -> None:
-        """Work out which columns wait for which, after any of them changed."""
+        """Compute which columns wait for which, after any of them changed."""
         self.columns_json = b""
         by_key = {column.key: column for column in self.columns}
         required: set[int] = set()
@@ -240,7 +240,7 @@ class Table:
         return slots
 
     def remove_rows(self, slots: Iterable[int]) -> None:
-        """Take rows away; what was paid for them stays known."""
+        """Remove rows; their payments stay recorded."""
         gone = set(slots)
         for slot in gone:
             del self.slots[self.row_ids[slot]]
@@ -249,11 +249,11 @@ class Table:
         self.order = [slot for slot in self.order if slot not in gone]
 
     def is_live(self, slot: int) -> bool:
-        """Say whether the row is still there."""
+        """Return whether the row still exists."""
         return self.slots.get(self.row_ids[slot]) == slot
 
     def is_missing_inputs(self, slot: int) -> bool:
-        """Say whether an input that other columns depend on is missing [D]."""
+        """Return whether an input that other columns depend on is missing [D]."""
         if self.claims and slot in self.claims:
             return self.claims[slot]
         return any(column.states[slot] != State.DONE for column in self._required)
@@ -264,7 +264,7 @@ class Table:
 
     @property
     def is_running(self) -> bool:
-        """A table is running while any of its cells is on its way."""
+        """True while any cell is in progress."""
         return self.count(*IN_FLIGHT) > 0
 
     def charges(self) -> Iterator[tuple[str, str, int]]:

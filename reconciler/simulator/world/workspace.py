@@ -35,7 +35,7 @@ _UUID = re.compile(UUID_PATTERN)
 
 
 class Shares(Struct, frozen=True, forbid_unknown_fields=True):
-    """How generated cells are at the beginning; the rest is empty."""
+    """The initial states of generated cells; the rest is empty."""
 
     done: Share = 0.0
     failed: Share = 0.0
@@ -113,7 +113,7 @@ class TableSpec(Struct, forbid_unknown_fields=True):
 
 
 class Workspace(Struct, forbid_unknown_fields=True):
-    """Everything that a world begins with."""
+    """The initial state of a world."""
 
     tables: list[TableSpec] = []
     token: Annotated[str, Meta(min_length=1)] = TOKEN
@@ -124,7 +124,7 @@ class Workspace(Struct, forbid_unknown_fields=True):
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> "Workspace":
-        """Return a workspace from plain data; a ValueError says everything that makes no sense in it."""
+        """Return a workspace from plain data. Raises ValueError with every problem in it."""
         try:
             workspace = msgspec.convert(dict(value), cls)
         except msgspec.ValidationError as error:
@@ -135,7 +135,7 @@ class Workspace(Struct, forbid_unknown_fields=True):
         return workspace
 
     def problems(self) -> Iterator[tuple[At, str]]:
-        """Yield what is wrong although every part has the right shape, with where."""
+        """Yield the problems that shapes cannot express, each with its place."""
         if self.pace.slowest < self.pace.fastest:
             yield ("pace", "slowest"), "less than `fastest`"
         ids: Counter[str] = Counter()
@@ -144,7 +144,7 @@ class Workspace(Struct, forbid_unknown_fields=True):
                 yield ("tables", index, *at), message
 
     def build(self, seed: int, clock: Clock) -> World:
-        """Return a new world that begins as described."""
+        """Return a new world in this initial state."""
         world = World(seed, clock, self.pace, self.assumptions, copy.copy(self.billing))
         for table in self.tables:
             _build_table(world, table)
@@ -175,7 +175,7 @@ def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]
             yield ("columns", index, "value", "max_results"), kinds.TOO_MANY
     for name, each in (("shares", spec.shares), *(("columns", column.shares) for column in spec.columns)):
         if each is not None and each.done + each.failed + each.pending > 1 + 1e-9:
-            yield (name,), "the shares are more than 1 together"
+            yield (name,), "the shares add up to more than 1"
     circle = kinds.cycle({each.key: kinds.upstream_keys(each.config(), spec.kind, keys) for each in columns})
     if circle:
         yield ("columns",), f"columns wait for each other: {' → '.join(circle)}"
@@ -190,7 +190,7 @@ def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]
 
 
 def _all_columns(spec: TableSpec, *, own_kinds: bool) -> list[ColumnSpec]:
-    """Return the columns that the kind brings along, as the workspace overrides them, and then its own."""
+    """Return the built-in columns of the table's kind, with the workspace's overrides, and then its own columns."""
     own = {column.key: column for column in spec.columns}
     configs = kinds.brought(spec.kind, own_kinds=own_kinds) if spec.built_in else ()
     brought = {config["key"]: msgspec.convert(config, ColumnSpec) for config in configs}
@@ -240,7 +240,7 @@ def _generate_rows(world: World, table: Table, spec: TableSpec, specs: Mapping[s
 
 
 def _discovery_task(world: World, table: Table, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a search as `/data` shows it [D]: what the workspace says of it, and the rest as if it had long ended."""
+    """Return a search as `/data` shows it [D]: the workspace's keys, and the rest as if it had long ended."""
     return {
         "id": world.new_id("discovery task"),
         "created_at": stamp(world.clock.now()),
@@ -258,7 +258,7 @@ def _discovery_task(world: World, table: Table, given: Mapping[str, Any]) -> dic
 
 
 def _uuid(number: bytes) -> str:
-    """Return 16 bytes as a UUID; `uuid.UUID` would take most of the time that a large table takes to build."""
+    """Return 16 bytes as a UUID; `uuid.UUID` would take most of the time of building a large table."""
     text = number.hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
@@ -300,7 +300,7 @@ def _give(column: Column, slot: int, cell: str | CellSpec | None) -> None:
 
 
 def _resume(world: World, table: Table) -> None:
-    """Let cells that are in progress at the beginning end in their time, and those that wait beside them start."""
+    """Schedule the end of cells that are initially in progress, and start those that wait with them."""
     begun = [
         (column, slot) for column in table.outputs() for slot in table.order if column.states[slot] == State.RUNNING
     ]

@@ -1,4 +1,4 @@
-"""A workspace from a YAML file: every problem with its place."""
+"""Loads a workspace from a YAML file, and reports every problem with its location."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def load(path: Path) -> Workspace:
     if not documents:
         raise ManifestError([Diagnostic(Location(path.as_posix(), 1, 1), "the file is empty")])
     first, *others = documents
-    found = [Diagnostic(other.location(()), "a workspace file holds one document") for other in others]
+    found = [Diagnostic(other.location(()), "a workspace file must hold exactly one document") for other in others]
     found += [
         Diagnostic(first.location(each.at, key=each.at_key), each.message, each.hint)
         for each in json_schema.problems("workspace", first.value)
@@ -29,7 +29,7 @@ def load(path: Path) -> Workspace:
     try:
         workspace = msgspec.convert(value, Workspace)
     except msgspec.ValidationError as error:
-        # The schema says everything that these types say; this is for the day when one of them is changed alone.
+        # The schema checks everything that these types check; this is a safeguard in case only one of them is changed.
         raise ManifestError([Diagnostic(first.location(()), str(error))]) from None
     found = [Diagnostic(first.location(at), message) for at, message in workspace.problems()]
     if found:

@@ -1,4 +1,4 @@
-"""Every table of one workspace, the money, the runs: what the endpoints act on and the oracle reads."""
+"""All tables of one workspace, the balance and the runs: the endpoints act on it, and the oracle reads it."""
 
 import threading
 from array import array
@@ -23,17 +23,17 @@ UNLIMITED: Final = 1_000_000
 
 
 class Billing(Struct, forbid_unknown_fields=True):
-    """What may be spent."""
+    """The balance, and the rules for paying."""
 
     credits: int | None = None
-    """What is left; None: as much as anybody wants."""
+    """The credits left; None for unlimited."""
     refuses: PaymentError | None = None
     """Why every run is refused, whatever it costs."""
     plan_tier: str = "pro"
     requires_subscription: bool = False
     organization_is_active: bool = True
     organization_id: str | None = None
-    """Made from the seed if it is left out."""
+    """Made from the seed by default."""
     organization_name: str = "Example"
     organization_slug: str = "example"
     credit_cap: int | None = None
@@ -41,17 +41,17 @@ class Billing(Struct, forbid_unknown_fields=True):
 
     @property
     def available(self) -> int:
-        """Return the credits that are shown; an unlimited balance shows as a large one."""
+        """Return the credits to show; an unlimited balance is shown as a large number."""
         return UNLIMITED if self.credits is None else self.credits
 
     @property
     def has_plan(self) -> bool:
-        """Say whether tables may be changed and run [V]."""
+        """Return whether tables may be changed and run [V]."""
         return not self.requires_subscription or self.plan_tier in PAID_TIERS or self.organization_is_active
 
 
 class UnaffordableError(Exception):
-    """A run that cannot be paid for; nothing was started and nothing charged."""
+    """The run cannot be paid for; nothing was started or charged."""
 
     def __init__(self, error: PaymentError, message: str) -> None:
         super().__init__(message)
@@ -60,12 +60,12 @@ class UnaffordableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Which cells hang, and for how long."""
+    """The cells that hang, and for how long."""
 
     column: str = "*"
-    """A pattern over the column's key."""
+    """A pattern for the column's key."""
     lasts: float = 0.0
-    """Simulated seconds; 0: as long as the pace says."""
+    """Simulated seconds; 0 for the pace's time."""
 
     def seconds(self, column: Column, pace: Pace) -> float | None:
         """Return how long a cell of a column hangs; None if it does not."""
@@ -88,7 +88,7 @@ class Run:
 
 
 class World:
-    """A workspace in motion. Callers hold `lock` while they look or act, and call `settle` before they look."""
+    """A workspace in motion. Callers hold `lock` while they read or change it, and call `settle` before they read."""
 
     def __init__(self, seed: int, clock: Clock, pace: Pace, assumptions: Assumptions, billing: Billing) -> None:
         self.seed = seed
@@ -99,18 +99,18 @@ class World:
         self.lock = threading.RLock()
         self.tables: dict[str, Table] = {}
         self.every_table: list[Table] = []
-        """Deleted tables too."""
+        """All tables, including deleted ones."""
         self.runs: list[Run] = []
         self.owner = {"id": identifier(seed, "user"), "email": "founder@example.com"}
         self.organization = billing.organization_id or identifier(seed, "organization")
         self.stalling: Stall | None = None
-        """What happens to the cells that the present request starts: a fault."""
+        """A fault on the cells that the current request starts."""
         self._schedules: dict[str, Schedule] = {}
         self._busy: dict[str, Schedule] = {}
         self._made = 0
 
     def settle(self) -> None:
-        """Let everything happen that is due by now."""
+        """Process every event that is due by now."""
         if self._busy:
             now = self.clock.now()
             for table_id, schedule in list(self._busy.items()):
@@ -119,12 +119,12 @@ class World:
                     del self._busy[table_id]
 
     def next_event(self) -> float | None:
-        """Return when something happens next, in simulated seconds since the epoch; None when all is still."""
+        """Return the time of the next event, in simulated seconds since the epoch; None if there is none."""
         times = [at for schedule in self._busy.values() if (at := schedule.next_event()) is not None]
         return min(times, default=None)
 
     def find(self, name_or_id: str) -> Table:
-        """Return a table by id or name; KeyError where there is none."""
+        """Return a table by id or name; KeyError if there is none."""
         if name_or_id in self.tables:
             return self.tables[name_or_id]
         for table in self.tables.values():
@@ -133,7 +133,7 @@ class World:
         raise KeyError(name_or_id)
 
     def new_id(self, what: str) -> str:
-        """Return the next identifier; the same one in every world with this seed and history."""
+        """Return the next identifier; the same in every world with this seed and history."""
         self._made += 1
         return identifier(self.seed, what, self._made)
 
@@ -177,15 +177,15 @@ class World:
         return child
 
     def brought(self, table_kind: str) -> list[dict[str, Any]]:
-        """Return the configurations of the columns that a table of this kind begins with."""
+        """Return the configurations of the columns that a table of this kind starts with."""
         return kinds.brought(table_kind, own_kinds=self.assumptions.built_in_kinds == "own")
 
     def add_rows(self, table: Table, count: int, *, first: bool = False) -> range:
-        """Add rows with nothing in them."""
+        """Add empty rows."""
         return table.add_rows([self.new_id("row") for _ in range(count)], self.clock.now(), first=first)
 
     def write(self, table: Table, slot: int, data: Mapping[str, Any]) -> None:
-        """Set a row's input cells, and fill the columns that the table brings along."""
+        """Set a row's input cells, and fill its built-in columns."""
         for key, value in data.items():
             table.column(key).give(slot, value)
         self.fill_built_in(table, slot)
@@ -198,7 +198,7 @@ class World:
                     self.fill(table, column, slot)
 
     def fill(self, table: Table, column: Column, slot: int) -> None:
-        """Fill a cell of a column that its table fills by itself, for nothing; it may hang [V]."""
+        """Fill a cell of a built-in column, at no cost; it may hang [V]."""
         column.move(slot, State.DONE)
         schedule, number = self._schedules[table.id], cell_number(column, slot)
         seconds = None if self.stalling is None else self.stalling.seconds(column, self.pace)
@@ -250,7 +250,7 @@ class World:
         return run
 
     def begin(self, table: Table, cells: "array[int]", delay: float | None = None) -> None:
-        """Put cells in state QUEUED on their way."""
+        """Start cells in state QUEUED."""
         self._busy[table.id] = self._schedules[table.id]
         self._schedules[table.id].begin(cells, self.clock.now(), delay)
 
@@ -283,7 +283,7 @@ class World:
                     yield column, slot
 
     def _deliver(self, table: Table, column: Column, slot: int, at: float) -> None:
-        """Put the people that a finder's cell found into the child table; a rerun finds the same ones."""
+        """Add the people that a finder's cell found to the child table; a rerun finds the same people."""
         child = self.tables.get(column.child_table or "")
         if child is None:
             return
@@ -313,7 +313,7 @@ class World:
         }
 
     def charged_by(self) -> dict[tuple[str, str, str], list[str]]:
-        """Return which runs paid for each cell, in order."""
+        """Return the runs that paid for each cell, in order."""
         found: dict[tuple[str, str, str], list[str]] = {}
         for run in self.runs:
             for number in run.cells:
@@ -329,7 +329,7 @@ def _answer(table: Table, column: Column, slot: int) -> Any:
 
 
 def _sorted(columns: Iterable[Column]) -> list[Column]:
-    """Return columns so that each stands after those it waits for."""
+    """Return columns so that each comes after those it waits for."""
     placed: dict[int, Column] = {}
 
     def location(column: Column) -> None:

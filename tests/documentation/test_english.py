@@ -1,0 +1,74 @@
+"""The English of the package: a few habits that are easy to count, each with a budget that may only shrink."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ROOT / "reconciler"
+FINISHED = ("client", "forge", "manifests", "model", "settings", "simulator", "text")
+"""Packages that were read through once: they have none of these."""
+PATTERNS = {
+    "nobody, somebody": re.compile(r"\b(no|some)body\b", re.IGNORECASE),
+    "is no NOUN": re.compile(r"(?<!there )\bis no (?!longer\b)", re.IGNORECASE),
+    "anew": re.compile(r"\banew\b", re.IGNORECASE),
+}
+BUDGET = {
+    "nobody, somebody": 57,
+    "is no NOUN": 5,
+    "anew": 9,
+    "a docstring that begins with What": 58,
+}
+"""How often each may occur in the other packages; lower it with every one you rewrite."""
+
+
+def places(folder: Path, pattern: re.Pattern[str]) -> list[str]:
+    """Return where a pattern occurs in the Python files of a folder."""
+    return [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted(folder.rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for _ in pattern.findall(line)
+    ]
+
+
+def docstrings_with_what(folder: Path) -> list[str]:
+    """Return where a docstring, also that of a field, begins with the word `What`."""
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and re.match(r"What\b", str(node.value.value))
+    ]
+
+
+def found(folder: Path) -> dict[str, list[str]]:
+    """Return the places of each habit in a folder."""
+    return {
+        **{name: places(folder, pattern) for name, pattern in PATTERNS.items()},
+        "a docstring that begins with What": docstrings_with_what(folder),
+    }
+
+
+@pytest.mark.parametrize("room", FINISHED)
+def test_a_finished_room_has_none_of_them(room: str) -> None:
+    """Neither in messages nor in docstrings or comments."""
+    assert {name: where for name, where in found(ROOMS / room).items() if where} == {}
+
+
+def test_the_other_rooms_stay_within_the_budget() -> None:
+    """A habit that grows is named with its places."""
+    over = {name: where for name, where in found(ROOMS).items() if len(where) > BUDGET[name]}
+    assert over == {}
+
+
+def test_the_schemas_have_none_of_them() -> None:
+    """Editors show their descriptions."""
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "schemas").glob("*.json"))
+    counted = {name: pattern.findall(texts) for name, pattern in PATTERNS.items() if name != "is no NOUN"}
+    counted["a description that begins with What"] = re.findall(r'"description": "What\b', texts)
+    assert {name: hits for name, hits in counted.items() if hits} == {}
