@@ -5,7 +5,7 @@ What the API is known to do, and from where: `extruct-api.md`, [D] its reference
 """
 
 from reconciler.client.http.options import ApiOptions, Token
-from reconciler.client.reader import ReadCost, Reader, ReadProgress
+from reconciler.client.reader import Reader
 from reconciler.client.run_call import SpendClient
 
-__all__ = ["ApiOptions", "ReadCost", "ReadProgress", "Reader", "SpendClient", "Token"]
+__all__ = ["ApiOptions", "Reader", "SpendClient", "Token"]

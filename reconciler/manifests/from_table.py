@@ -13,8 +13,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.observed import Column, TableHeader
 from reconciler.text.sanitize import one_line, spelled
 
@@ -32,11 +32,6 @@ NAMELESS = "table"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 """Texts that one YAML reader or another takes for something else; ours would not, but people's eyes do."""
-_URL = re.compile(
-    r"(?:https://app\.extruct\.ai/tables/)?"
-    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/?(?:[?#]\S*)?)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +44,6 @@ class ImportOptions:
     """The run that fills empty cells is switched on from the beginning."""
 
 
-class ImportOutcome(StrEnum):
-    """What becomes of one table's manifest."""
-
-    WRITTEN = "written"
-    UNCHANGED = "unchanged"
-    KEPT = "kept"
-    """The file says something else, and nobody said to write it anew."""
-    CLAIMED = "claimed"
-    """Manifests that import did not write, or that share a file with others, name the table."""
-    EMPTY = "empty"
-    """It has no column that a manifest would list, and so nothing to run."""
-
-
 def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
     """Decide whether a manifest's `text` is written; `there` is what its file says now, None where there is none."""
     if is_claimed_elsewhere:
@@ -71,12 +53,6 @@ def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, for
     if there is None or (force and there != text):
         return ImportOutcome.WRITTEN
     return ImportOutcome.UNCHANGED if there == text else ImportOutcome.KEPT
-
-
-def table_id(text: str) -> str | None:
-    """Return the id in a table id or dashboard URL; None where it is neither."""
-    match = _URL.fullmatch(text)
-    return match[1].lower() if match else None
 
 
 def names(headers: Sequence[TableHeader], is_taken: Callable[[str], bool]) -> dict[str, str]:
