@@ -3,20 +3,17 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.cli.comment import forge_options
 from reconciler.cli.console import Console, exits
-from reconciler.errors import SettingsError
-from reconciler.forge.github_runs import GitHubRuns
-from reconciler.forge.gitlab_pipelines import GitLabPipelines
-from reconciler.forge.http import ForgeClient
-from reconciler.forge.merged_changes import ChangeHost, Push
+from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.model.report import ExitCode
+from reconciler.operations import change_hosts
 from reconciler.operations.approved_plan import ApprovedPlans, PassedOver, approved_plans, newest_snapshot
 from reconciler.operations.atomic_file import write_whole
 from reconciler.render.markdown import LIMIT
@@ -24,6 +21,8 @@ from reconciler.render.plan_markdown import plan_markdown
 from reconciler.text.sanitize import one_line
 
 FORMATS = ("text", "json", "markdown")
+_SNAPSHOT = "Fetch the newest snapshot of the default branch instead."
+_REVIEW = "Count no plan that is newer than the last approving review."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +38,21 @@ class _Asked:
     outputs: str | None
     form: str
 
-    def push(self, before: str, after: str) -> Push:
-        """Return the push that is meant: what was given, else what the CI tells. Raises SettingsError."""
-        found = Push(self.before or before, self.after or after)
-        if not found.after:
-            raise SettingsError("there is no push to look at", hint="Give its commits with --before and --after.")
-        return found
-
 
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that both forges share."""
     for option in reversed(
         [
             click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help="Write NUMBER.json here."),
-            click.option("--snapshot", metavar="FILE", type=click.Path(dir_okay=False), help="Fetch the newest snapshot of the default branch instead."),  # noqa: E501
+            click.option("--snapshot", metavar="FILE", type=click.Path(dir_okay=False), help=_SNAPSHOT),
             click.option("--name", default="default", show_default=True, help="The project, as `comment --name`."),
             click.option("--before", metavar="SHA", help="Where the branch was before the push. Default: from the CI."),
             click.option("--after", metavar="SHA", help="Where it is now. Default: from the CI."),
-            click.option("--require-review", is_flag=True, help="Count no plan that is newer than the last approving review."),  # noqa: E501
-            click.option("--outputs", metavar="FILE", type=click.Path(dir_okay=False), help="Append `numbers=[…]` for later jobs."),  # noqa: E501
+            click.option("--require-review", is_flag=True, help=_REVIEW),
+            click.option("--outputs", metavar="FILE", type=click.Path(dir_okay=False), help="Append `numbers=[…]`."),
             click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How stdout is written."),
         ]
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -85,14 +77,13 @@ def github(context: click.Context, /, repository: str | None, **given: Any) -> i
     The token comes from GITHUB_TOKEN (permissions `actions: read`, `contents: read`, `pull-requests: read`), the base
     URL from GITHUB_API_URL, the push from the event that started the job.
     """
-    environment, asked = os.environ, _Asked(**given)
-    url = environment.get("GITHUB_API_URL") or "https://api.github.com"
-    with ForgeClient(forge_options(url, "GITHUB_TOKEN")) as client:
-        host = GitHubRuns(client, repository or environment.get("GITHUB_REPOSITORY", ""))
-        before = _event(environment.get("GITHUB_EVENT_PATH", "")).get("before")
-        return _answer(
-            Console(context.obj), host, asked, before if isinstance(before, str) else "", environment.get("GITHUB_SHA")
-        )
+    asked = _Asked(**given)
+    return _answer(
+        Console(context.obj),
+        change_hosts.github_host(os.environ, repository),
+        lambda: change_hosts.github_push(os.environ, asked.before, asked.after),
+        asked,
+    )
 
 
 @command.command("gitlab")
@@ -106,25 +97,24 @@ def gitlab(context: click.Context, /, repository: str | None, **given: Any) -> i
     The token comes from GITLAB_TOKEN (scope `read_api`), or for a snapshot from CI_JOB_TOKEN, the base URL from
     CI_API_V4_URL, the push from CI_COMMIT_BEFORE_SHA and CI_COMMIT_SHA.
     """
-    environment, asked = os.environ, _Asked(**given)
-    url = environment.get("CI_API_V4_URL") or "https://gitlab.com/api/v4"
-    by_job = asked.snapshot is not None and not environment.get("GITLAB_TOKEN")
-    options = forge_options(url, "CI_JOB_TOKEN" if by_job else "GITLAB_TOKEN")
-    with ForgeClient(options, header="JOB-TOKEN" if by_job else "Authorization") as client:
-        project, branch = repository or environment.get("CI_PROJECT_ID", ""), environment.get("CI_DEFAULT_BRANCH", "")
-        if not branch:
-            raise SettingsError("the default branch is not known", hint="CI_DEFAULT_BRANCH holds it in a job.")
-        host = GitLabPipelines(client, project, branch)
-        before = environment.get("CI_COMMIT_BEFORE_SHA", "")
-        return _answer(Console(context.obj), host, asked, before, environment.get("CI_COMMIT_SHA"))
+    asked = _Asked(**given)
+    return _answer(
+        Console(context.obj),
+        change_hosts.gitlab_host(os.environ, repository, by_job=asked.snapshot is not None),
+        lambda: change_hosts.gitlab_push(os.environ, asked.before, asked.after),
+        asked,
+    )
 
 
-def _answer(console: Console, host: ChangeHost, asked: _Asked, before: str, after: str | None) -> int:
+def _answer(
+    console: Console, opened: AbstractContextManager[ChangeHost], push: Callable[[], Push], asked: _Asked
+) -> int:
     if (asked.out_dir is None) == (asked.snapshot is None):
         raise click.UsageError("give either --out-dir or --snapshot")
-    if asked.snapshot is not None:
-        return _fetch_snapshot(console, host, asked.name, asked.snapshot)
-    found = approved_plans(host, asked.push(before, after or ""), asked.name, needs_review=asked.require_review)
+    with opened as host:
+        if asked.snapshot is not None:
+            return _fetch_snapshot(console, host, asked.name, asked.snapshot)
+        found = approved_plans(host, push(), asked.name, needs_review=asked.require_review)
     _tell(console, found.passed_over)
     folder = Path(asked.out_dir or "")
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,12 +181,3 @@ def _shown(found: ApprovedPlans, folder: Path, form: str) -> str:
         f"Change {plan.number}: {plan.content['plan_id']} by {plan.made_by}, in {where}/{plan.number}.json"
         for plan in found.plans
     )
-
-
-def _event(file: str) -> dict[str, Any]:
-    """Return the event that started a job; empty if there is none."""
-    try:
-        found = json.loads(Path(file).read_bytes()) if file else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -1,9 +1,8 @@
-"""Reads tables and their status: only GET, many at once."""
+"""Reads tables and their status: nothing but GET, many at once."""
 
 import random as chance
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,47 +18,16 @@ from reconciler.errors import ApiError
 from reconciler.model.condition import Condition
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
+from reconciler.model.reading import ReadCost, ReadProgress
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class ReadProgress:
-    """Progress of a `read_tables`."""
-
-    tables_done: int
-    tables: int
-    rows: int
-    """Rows of tables done and in progress; decreases when a table has to be read again."""
-    requests: int
-    """GETs answered or given up, retries included."""
-    rows_known: int = 0
-    """Rows of the tables whose header has arrived."""
-    tables_known: int = 0
-    """Tables whose header has arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCost:
-    """How a reader spent its time; seconds are summed over its connections."""
-
-    connections: int = 0
-    requests: int = 0
-    """GETs sent, retries included."""
-    received_bytes: int = 0
-    """After decompression."""
-    waiting_seconds: float = 0.0
-    """From sending a request to the last byte of its answer."""
-    decoding_seconds: float = 0.0
-    held_seconds: float = 0.0
-    """Waiting because the API asked for fewer requests."""
-
-
 class Reader:
-    """Reads tables; a context manager, for one thread at a time. Sends only GET, whatever happens.
+    """Reads tables; a context manager, for one thread at a time. Sends GET and nothing else, whatever happens.
 
     Reads are retried: lost connections, timeouts, 429 and 5xx, at most 5 tries each, with full jitter or as long as
-    `Retry-After` asks, up to 60 s. A 401 or 403 ends the reader: it raises Refused at once, sends nothing more, and
+    `Retry-After` asks, up to 60 s. A 401 or 403 ends the reader: it raises Refused at once, asks nothing more, and
     every later read raises the same.
     """
 
@@ -72,7 +40,7 @@ class Reader:
         clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[ReadProgress], None] | None = None,
     ) -> None:
-        """`sleep` takes seconds, as counted by `clock`; `random` returns 0 ≤ x < 1.
+        """`sleep` takes seconds, which `clock` counts; `random` gives 0 ≤ x < 1.
 
         `on_progress` is called by the thread that reads.
         """
@@ -93,13 +61,13 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close every connection; reads in progress are abandoned."""
+        """Close every connection; what is still under way is abandoned."""
         self._dispatch.close()
 
     def abandon(self) -> None:
-        """End the current read within half a second: it raises BadResponse, as do later reads.
+        """End what is being read within half a second: it raises BadResponse, as do later reads.
 
-        Safe to call from a signal handler.
+        Fit to be called by a signal handler.
         """
         self._dispatch.abandon()
 
@@ -109,11 +77,11 @@ class Reader:
         shortcuts: Mapping[str, ReadScope] | None = None,
         conditions: Mapping[str, Sequence[Condition]] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
-        """Read tables and return each, or its error, in the order of the request.
+        """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
-        column; empty: none). Tables are read whole, except those in `shortcuts`. `conditions`: table id → conditions to
-        evaluate for each row. Raises Refused on 401 and 403.
+        column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
+        which each row is asked whether it meets them. Raises Refused on 401 and 403.
         """
         allowed, asked = shortcuts or {}, conditions or {}
         readings = {
@@ -147,7 +115,7 @@ class Reader:
     def list_tables(self, search: str = "", tags: Sequence[str] = ()) -> tuple[ListedTable, ...]:
         """List the workspace's root tables, oldest first, page by page.
 
-        The API interprets `search`; a table has at least one of `tags`. Raises Refused and BadResponse.
+        `search` is for the API to understand; of `tags` a table carries one at least. Raises Refused and BadResponse.
         """
         listing = Listing(search, tuple(tags))
         self._dispatch.run([listing], _ignore)
@@ -163,7 +131,7 @@ class Reader:
         return {table: peek.result() for table, peek in peeks.items()}
 
     def read_statuses(self, table_ids: Iterable[str]) -> dict[str, TableStatus | ApiError]:
-        """Read the status of many tables, one GET each; return it or the error. Raises Refused on 401 and 403."""
+        """Look at the status of many tables, one GET each; return it or what went wrong. Raises Refused on 401, 403."""
         polls = {table: StatusRead(as_uuid(table) or "") for table in table_ids}
         for poll in polls.values():
             if not poll.table_id:
@@ -172,7 +140,7 @@ class Reader:
         return {table: poll.result() for table, poll in polls.items()}
 
     def cost(self) -> ReadCost:
-        """Return how the time was spent so far."""
+        """Return where the time went so far."""
         spent = self._dispatch.spent()
         return ReadCost(
             connections=len(spent),
@@ -184,12 +152,12 @@ class Reader:
         )
 
     def read_status(self, table_id: str) -> TableStatus:
-        """Read one table's status. Raises Refused and BadResponse."""
+        """Look at one table's status. Raises Refused and BadResponse."""
         return _raised(self.read_statuses([table_id])[table_id])
 
 
 class _Tally:
-    """Running totals of a `read_tables`: summing thousands of tables after each answer would take too long."""
+    """Counts a `read_tables` as it goes: adding up thousands of tables after each answer would outlast the reading."""
 
     def __init__(self, tables: int, requests_before: int) -> None:
         self.tables_done = 0
@@ -202,7 +170,7 @@ class _Tally:
         self._done: set[str] = set()
 
     def count(self, reading: TableRead) -> None:
-        """Update the totals after one answer."""
+        """Take in what one answer changed."""
         self._rows += reading.rows_read - self._rows_of.get(reading.table_id, 0)
         self._rows_of[reading.table_id] = reading.rows_read
         self._rows_known += reading.rows - self._known.get(reading.table_id, 0)
@@ -212,7 +180,7 @@ class _Tally:
             self.tables_done += 1
 
     def progress(self, requests: int) -> ReadProgress:
-        """Return the totals as progress."""
+        """Return it as people see it."""
         sent = requests - self._requests_before
         return ReadProgress(self.tables_done, self._tables, self._rows, sent, self._rows_known, len(self._known))
 
@@ -224,4 +192,4 @@ def _raised(outcome: T | ApiError) -> T:
 
 
 def _ignore(_reading: object) -> None:
-    """Report no progress."""
+    """Nobody wants to know."""

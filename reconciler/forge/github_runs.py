@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge.comments import pages
 from reconciler.forge.http import ForgeClient
-from reconciler.forge.merged_changes import (
+from reconciler.model.merged_change import (
     LARGEST_PLAN,
     LARGEST_SNAPSHOT,
     MOST_COMMITS,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from reconciler.errors import BadResponse, SettingsError
 from reconciler.forge.comments import pages
 from reconciler.forge.http import ForgeClient
-from reconciler.forge.merged_changes import (
+from reconciler.model.merged_change import (
     LARGEST_PLAN,
     LARGEST_SNAPSHOT,
     MOST_COMMITS,

@@ -1,10 +1,10 @@
-"""A live table → the text of a manifest for it, safe whatever the names of the table and its columns.
+"""A live table → the text of a manifest for it, safe whatever the table and its columns are called.
 
-The text depends only on the table's name, kind and columns, not on its cells, so importing a table again gives the same
-bytes until the table's shape changes.
+The text depends on the table's name, kind and columns alone and not on its cells, so that importing a table again gives
+the same bytes for as long as nobody has changed the table's shape.
 
-Names come from outside. In a comment they are on one line, without anything that could end it; a column whose key is
-not plain text is named by its id instead.
+Names come from outside. In a comment they stand on one line, without anything that could end it; a key that is more
+than plain text is named by its column's id instead.
 """
 
 import json
@@ -13,8 +13,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.observed import Column, TableHeader
 from reconciler.text.sanitize import one_line, spelled
 
@@ -27,43 +27,25 @@ MODELINE = "# yaml-language-server: $schema="
 ADOPTING_RUN = "refresh"
 """The run of mode `all`."""
 NAMELESS = "table"
-"""The name for a table whose own name has no usable letter or digit."""
+"""What a table is called whose name has no letter or digit of ours."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
-"""Texts that some YAML readers, and people, take for something else; our reader does not."""
-_URL = re.compile(
-    r"(?:https://app\.extruct\.ai/tables/)?"
-    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/?(?:[?#]\S*)?)",
-    re.IGNORECASE,
-)
+"""Texts that one YAML reader or another takes for something else; ours would not, but people's eyes do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Options for writing a manifest."""
+    """How a manifest is to be written."""
 
     revision: str | None = None
-    """If set, the manifest has a run of mode `all` at this revision, at which done cells were adopted."""
+    """With one, the manifest has a run of mode `all` at it: what is done was adopted at this revision."""
     fill: bool = False
-    """True to switch the run that fills empty cells on from the start."""
-
-
-class ImportOutcome(StrEnum):
-    """The outcome of importing one table."""
-
-    WRITTEN = "written"
-    UNCHANGED = "unchanged"
-    KEPT = "kept"
-    """The file differs, and was not to be overwritten."""
-    CLAIMED = "claimed"
-    """The table is named by manifests that import did not write, or that share a file with others."""
-    EMPTY = "empty"
-    """It has no column that a manifest would list, so there is nothing to run."""
+    """The run that fills empty cells is switched on from the beginning."""
 
 
 def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
-    """Decide whether a manifest's `text` is written; `there` is its file's current text, None if there is none."""
+    """Decide whether a manifest's `text` is written; `there` is what its file says now, None where there is none."""
     if is_claimed_elsewhere:
         return ImportOutcome.CLAIMED
     if text is None:
@@ -73,17 +55,11 @@ def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, for
     return ImportOutcome.UNCHANGED if there == text else ImportOutcome.KEPT
 
 
-def table_id(text: str) -> str | None:
-    """Return the id in a table id or dashboard URL; None if it is neither."""
-    match = _URL.fullmatch(text)
-    return match[1].lower() if match else None
-
-
 def names(headers: Sequence[TableHeader], is_taken: Callable[[str], bool]) -> dict[str, str]:
     """Return a manifest's name for each table, by table id.
 
-    Made from the table's name. If that is taken, or two of the tables share it, enough of the id is added to make it
-    unique, so that no name depends on the order of the tables.
+    Made from the table's name; where that is not free, or two of the tables share it, with as much of the id as makes
+    it unique, so that no name depends on the order of the tables.
     """
     slugs = {header.id: slug(header.name) for header in headers}
     sharing = Counter(slugs.values())
@@ -107,7 +83,7 @@ def _candidates(name: str, identity: str, *, is_shared: bool) -> Iterator[str]:
 
 
 def slug(name: str) -> str:
-    """Return a manifest's name for a table's name: `serie-a-2026` for `Série A · 2026`."""
+    """Return a table's name as a manifest's: `Série A · 2026` is `serie-a-2026`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_NAME].strip("-") or NAMELESS
 
@@ -115,9 +91,8 @@ def slug(name: str) -> str:
 def manifest_text(header: TableHeader, name: str, wish: ImportOptions, schema: str | None = None) -> str | None:
     """Return a manifest for a table, or None if it lists no column; `schema` is where editors find its schema.
 
-    Columns that the service fills by itself are left out, and a column of an unknown kind is only a comment. As
-    written, the manifest never runs a cell that was never run before, which may be most of a table, unless `wish` says
-    so.
+    What the service fills by itself is left out, and a column of an unknown kind is only named in a comment. As it is
+    written it never runs a cell that nobody ran before, unless the wish says so: that may be most of a table.
     """
     if not listed(header.columns):
         return None
@@ -180,14 +155,14 @@ def _fill(columns: Sequence[str], *, is_on: bool) -> list[str]:
 
 
 def listed(columns: Iterable[Column]) -> list[Column]:
-    """Return the columns that a manifest lists: those of a run without `columns`."""
+    """Return the columns that a manifest lists: those that a run without `columns` would mean."""
     return [column for column in columns if column.is_meant_by_silence]
 
 
 def _column(column: Column, ids: frozenset[str]) -> str:
-    """Return a column's line: its key or id, with its kind and name as a comment. All of it is one for an unknown kind.
+    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind.
 
-    `ids` are the ids of all the table's columns.
+    `ids` are those of all the table's columns.
     """
     key = column.key
     is_usable = bool(key) and len(key) <= LONGEST_KEY and key.isprintable() and key.lower() not in ids
@@ -203,20 +178,20 @@ def _column(column: Column, ids: frozenset[str]) -> str:
 
 
 def clean_comment(text: str) -> str:
-    """Return text from outside for use in a comment: short, on one line, with nothing that a YAML reader refuses.
+    """Return text from outside as a comment may hold it: short, on one line, nothing that a YAML reader refuses.
 
-    Whitespace other than a plain space is escaped, like every other character that could be mistaken.
+    A blank that is no plain space is spelled out, as whatever else would look like something that it is not.
     """
     return "".join(each if each.isprintable() else spelled(each) for each in one_line(text, LONGEST_COMMENT))
 
 
 def _quoted(text: str) -> str:
-    """Return a name from outside in quotes, so that it cannot pass for an editor's modeline."""
+    """Quotes say where a name from outside begins: it cannot pass for an editor's modeline."""
     return f'"{clean_comment(text)}"'
 
 
 def _scalar(text: str) -> str:
-    """Return a printable text as YAML that every reader reads as exactly this text."""
+    """Return a printable text as YAML that every reader takes for this very text."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     if re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", text):

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.errors import ReconcilerError, StalePlan
-from reconciler.forge.merged_changes import Candidate, ChangeHost, MergedChange, Push
+from reconciler.model.merged_change import Candidate, ChangeHost, MergedChange, Push
 from reconciler.operations.read_plan import plan_content
 from reconciler.text.sanitize import one_line
 
