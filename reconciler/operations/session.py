@@ -177,7 +177,7 @@ class Session:
         """
         targets, settings = self.load(paths, target=target, exclude=exclude), self.settings
         base = None if against is None else read_revision(against, settings, targets.named)
-        made, taken = replace(origin(settings), review=review(self._environment)), None
+        made, taken = replace(origin(settings, self._tell), review=review(self._environment)), None
         if live_snapshot is not None:
             kept = snapshots.read_snapshot(Path(live_snapshot), self._environment)
             asked = find_all(targets, base, settings, SnapshotLister(kept))
@@ -286,7 +286,7 @@ class Session:
         """
         key = snapshots.signing_key(self._environment, unsigned=unsigned)
         targets = self.load(paths)
-        made = origin(self.settings)
+        made = origin(self.settings, self._tell)
         reader, ledger = self._open()
         directory = CachedLister(reader)
         targets = observe.resolve(targets, directory)
