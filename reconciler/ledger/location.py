@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from reconciler.errors import SettingsError
 from reconciler.text.addresses import LEDGER_HINT as HINT
-from reconciler.text.addresses import PROJECT_LIBPQ
+from reconciler.text.addresses import LIBPQ, PROJECT_LIBPQ
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -24,6 +24,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 """Types in /proc/mounts whose locks or shared memory SQLite must not trust."""
 
 _SECRETS = ("password", "sslpassword")
+_HOST = re.compile(r"[\w.,:%-]*")
 _NO_PASSFILE = {"passfile": f"{os.devnull}/none"}
 """A file that cannot be there: libpq would look into ~/.pgpass or PGPASSFILE."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -34,20 +35,23 @@ class Location:
     """A ledger's place. Exactly one of `path` and `url` is set."""
 
     shown: str
-    """For people: without a password."""
+    """For people. Of a server no more than host, port and database: a password may have been written anywhere else, also
+    in the place of the user."""
     path: Path | None = None
     """The SQLite file, absolute."""
     url: URL | None = None
     """The PostgreSQL server."""
 
     def redact(self, text: str) -> str:
-        """Return a driver's message with this location's secrets replaced."""
+        """Return a driver's message without this location's secrets and without quotes of what is not shown."""
         if self.url is None:
             return text
-        secrets = [self.url.password, *(self.url.query.get(name) for name in _SECRETS)]
-        for secret in secrets:
+        for secret in (self.url.password, *map(self.url.query.get, _SECRETS)):
             if isinstance(secret, str) and secret:
                 text = text.replace(secret, "***")
+        for hidden in (self.url.username, *self.url.query.values()):
+            if isinstance(hidden, str) and hidden:
+                text = text.replace(f'"{hidden}"', '"***"')
         return text
 
 
@@ -94,11 +98,16 @@ def _server(text: str, *, by_project: bool) -> Location:
     except (ArgumentError, ValueError):
         # The library's message may quote the part of the URL that it could not read, which may be the password.
         raise unreadable from None
-    # A password with a bare @ or ? ends up in other parts of the URL, which are shown.
-    if "@" in f"{url.host}{url.database}{''.join(url.query)}" or ("?" in text and not url.query):
+    # A password with a bare @, #, [ or ? ends up in other parts of the URL, which are shown.
+    elsewhere = f"{url.host}{url.database}{''.join(url.query)}"
+    if set("@#") & set(elsewhere) or not _HOST.fullmatch(url.host or "") or ("?" in text and not url.query):
         raise unreadable
-    hidden = {name: "***" for name in _SECRETS if name in url.query}
-    shown = url.update_query_dict(hidden) if hidden else url
+    if not url.query.keys() <= LIBPQ:
+        raise SettingsError(
+            "the ledger's PostgreSQL URL holds a setting that PostgreSQL's library does not have",
+            hint="Look at what follows the `?`: sslmode, options and their like; a bare ? in a password is %3F.",
+        )
+    shown = URL.create("postgresql", host=url.host, port=url.port, database=url.database)
     if by_project:
         if not url.query.keys() <= PROJECT_LIBPQ:
             raise SettingsError(
@@ -110,7 +119,7 @@ def _server(text: str, *, by_project: bool) -> Location:
     if host.startswith("/"):
         # The folder of the server's socket as libpq writes it, `%2Frun%2Fpostgresql`, which SQLAlchemy does not decode.
         url = url.set(host=host)
-    return Location(shown=shown.set(drivername="postgresql").render_as_string(hide_password=True), url=url)
+    return Location(shown=shown.render_as_string(), url=url)
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:

@@ -11,6 +11,7 @@ from reconciler.ledger.tables import LEDGER_ID, calls, meta, tables
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.model.plan import Reason
+from reconciler.text.sanitize import one_line
 
 SHORTEST_PREFIX = 4
 _BATCH = 500
@@ -72,7 +73,7 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
         return codec.call_record((exact or rows)[0], tx.moment())
     if not rows:
         raise LedgerError(f"no call's id starts with {prefix!r}", hint="`reconciler ledger list` shows the calls.")
-    names = [f"{row.id} ({row.address}, {row.state.replace('_', ' ')})" for row in rows[:10]]
+    names = [f"{row.id} ({one_line(row.address)}, {row.state.replace('_', ' ')})" for row in rows[:10]]
     more = "\nand more" if len(rows) > 10 else ""
     raise LedgerError(
         f"several calls' ids start with {prefix!r}:\n" + "\n".join(names) + more, hint="Give more characters."

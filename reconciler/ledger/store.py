@@ -24,6 +24,7 @@ from reconciler.ledger.deadlines import Deadlines, Operation, Silent
 from reconciler.ledger.location import Location
 from reconciler.ledger.store_errors import FROM_BACKUP, silent, translate
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
+from reconciler.text.sanitize import one_line
 
 Result = TypeVar("Result")
 
@@ -344,7 +345,7 @@ class Store:
         if not inspector.has_table("meta", schema=None if self._is_sqlite else POSTGRES_SCHEMA):
             if self._is_sqlite and (others := inspector.get_table_names()):
                 raise Corrupt(
-                    f"{self.location.shown} is a database of something else: it has a table {others[0]!r}",
+                    f"{self.location.shown} is a database of something else: it has a table `{one_line(others[0])}`",
                     hint="Name another file with --ledger.",
                 )
             return None

@@ -165,7 +165,7 @@ def _column(column: Column, ids: frozenset[str]) -> str:
     `ids` are those of all the table's columns.
     """
     key = column.key
-    is_usable = bool(key) and len(key) <= LONGEST_KEY and key.isprintable() and key.lower() not in ids
+    is_usable = bool(key) and key.isprintable() and one_line(key, LONGEST_KEY) == key and key.lower() not in ids
     text = _scalar(key if is_usable else column.id)
     note = clean_comment(column.kind)
     if not is_usable:

@@ -119,7 +119,7 @@ def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[st
     tell(f"There is no ledger at {one_line(ledger.location)} yet: it is created with its first record.")
 
 
-def origin(settings: Settings) -> Origin:
-    """Say where and when a plan is made."""
+def origin(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Origin:
+    """Say where and when a plan is made; `tell` is told why the commit is not known, if git refuses to say."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Origin(now, __version__, settings.api_url, git_state(settings.root))
+    return Origin(now, __version__, settings.api_url, git_state(settings.root, tell))

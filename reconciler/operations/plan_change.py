@@ -66,7 +66,7 @@ def plan_targets(
     """
     settings, profile = connections.settings, connections.profile
     base = None if against is None else read_revision(against, settings, targets.named)
-    made, taken = replace(origin(settings), review=review(connections.environment)), None
+    made, taken = replace(origin(settings, connections.tell), review=review(connections.environment)), None
     if live_snapshot is not None:
         kept = snapshots.read_snapshot(live_snapshot, connections.environment)
         asked = find_all(targets, base, settings, SnapshotLister(kept))

@@ -32,7 +32,7 @@ class SnapshotTaken:
 
 def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: Connections) -> SnapshotTaken:
     """Look at the manifests' tables and write what planning needs of them. Raises Refused, LedgerError, OSError."""
-    made = origin(connections.settings)
+    made = origin(connections.settings, connections.tell)
     reader, ledger = connections.both()
     directory = CachedLister(reader)
     targets = resolve(targets, directory)

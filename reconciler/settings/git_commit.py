@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,9 +9,10 @@ from pathlib import Path, PurePosixPath
 from reconciler.errors import SettingsError
 from reconciler.manifests.find_files import may_hold_manifests
 from reconciler.manifests.yaml_reader import MAX_BYTES
+from reconciler.settings.git import ask_git, refusal, run_git, work_tree
+from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
-GIT_SECONDS = 60.0
 MAX_FILES = 100_000
 """The most files that are taken from one commit."""
 
@@ -20,26 +20,6 @@ _SHA = re.compile(rb"([0-9a-f]{40}([0-9a-f]{24})?)\n")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _ENTRY = re.compile(rb"([0-7]{6}) [a-z]+ ([0-9a-f]+) +([0-9]+|-)\t(.+)", re.DOTALL)
 _LINK, _MODULE = "120000", "160000"
-_ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-# A repository inside the project may name a program for git to run; so may the user's own configuration.
-_SAFE = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
-# All that git needs. If it starts a program after all, that finds neither the token, the ledger's URL nor a key.
-_PASSED_ON = frozenset(
-    {
-        *(
-            "APPDATA",
-            "HOME",
-            "HOMEDRIVE",
-            "HOMEPATH",
-            "LD_LIBRARY_PATH",
-            "LOGNAME",
-            "PATH",
-            "PROGRAMDATA",
-            "SYSTEMROOT",
-        ),
-        *("TEMP", "TMP", "TMPDIR", "USER", "USERPROFILE", "XDG_CONFIG_HOME"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +66,7 @@ class Commit:
     def read(self, blobs: Sequence[Blob]) -> dict[str, bytes]:
         """Return the contents of files, by path; one that is too large for any reader is cut just past that size."""
         wanted = [blob for blob in blobs if blob.size <= MAX_BYTES]
-        said = _git(self.top, "cat-file", "--batch", given="".join(f"{blob.id}\n" for blob in wanted).encode())
+        said = ask_git(self.top, "cat-file", "--batch", given="".join(f"{blob.id}\n" for blob in wanted).encode())
         contents = {blob.path: b" " * (MAX_BYTES + 1) for blob in blobs if blob.size > MAX_BYTES}
         at = 0
         for blob in wanted:
@@ -98,6 +78,20 @@ class Commit:
         return contents
 
 
+def unknown_commit(ref: str, folder: Path) -> SettingsError:
+    """Return the error for a name that is neither a folder's nor that of a commit which `find_commit` finds."""
+    top = work_tree(folder)
+    if top is None:
+        message = f"{quote(ref)} is not a folder, and there is no git repository here that could know a commit"
+        return SettingsError(message, hint="Name a folder, or work in a clone of the repository.")
+    shallow = ask_git(top, "rev-parse", "--is-shallow-repository") == b"true\n"
+    return SettingsError(
+        f"{quote(ref)} is neither a folder nor a commit that git knows here"
+        + (", in a clone without its history (a shallow one)" if shallow else ""),
+        hint="In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id.",
+    )
+
+
 def find_commit(ref: str, folder: Path) -> Commit | None:
     """Return the commit that `ref` names in the repository that holds `folder`; None if git knows none.
 
@@ -107,12 +101,17 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
         raise SettingsError(
             f"`{one_line(ref)}` is not a valid name for a commit", hint="Name a branch, a tag or a commit."
         )
-    top = run_git(folder, "rev-parse", "--show-toplevel")
-    said = run_git(
-        folder, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
-    )
-    if top is None or said is None or said.returncode or top.returncode:
+    top = work_tree(folder)
+    if top is None:
         return None
+    shown = ask_git(top, "rev-parse", "--show-toplevel")
+    said = run_git(
+        top, "-c", "core.warnAmbiguousRefs=true", "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}"
+    )
+    if b"Needed a single revision" in said.stderr:
+        return None
+    if said.returncode:
+        raise refusal(top, said)
     if b"ambiguous" in said.stderr:
         raise SettingsError(
             f"`{one_line(ref)}` names more than one commit", hint="Write refs/heads/… or the commit's id."
@@ -122,36 +121,9 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
         return None
     commit = sha[1].decode()
     blobs = {}
-    for entry in _git(folder, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+    for entry in ask_git(top, "ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
         match = _ENTRY.fullmatch(entry)
         if match is not None and match[1].decode() != _MODULE:
             path = os.fsdecode(match[4])
             blobs[path] = Blob(path, match[1].decode(), match[2].decode(), int(match[3]))
-    return Commit(commit, Path(os.fsdecode(top.stdout.rstrip(b"\n"))), blobs)
-
-
-def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
-    done = run_git(folder, *arguments, given=given)
-    if done is None or done.returncode:
-        said = "it cannot be run" if done is None else one_line(done.stderr.decode("utf-8", "replace").strip())
-        raise SettingsError(f"git could not read the commit: {said}")
-    return done.stdout
-
-
-def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.upper() in _PASSED_ON or name.startswith("GIT_")}
-
-
-def run_git(folder: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes] | None":
-    """Run git in a folder and wait for it; None if git is missing or does not answer."""
-    try:
-        return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
-            ["git", "-C", os.fspath(folder), *_SAFE, "--no-replace-objects", *arguments],  # noqa: S607 - the user's git
-            input=given,
-            capture_output=True,
-            timeout=GIT_SECONDS,
-            check=False,
-            env={**_passed_on(os.environ), **_ENVIRONMENT},
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
+    return Commit(commit, Path(os.fsdecode(shown.rstrip(b"\n"))), blobs)

@@ -4,12 +4,13 @@ import getpass
 import json
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from reconciler.errors import SettingsError
 from reconciler.model.attempt import Actor
 from reconciler.model.origin import GitState, Review
-from reconciler.settings.git_commit import run_git
+from reconciler.settings.git import ask_git, refusal, run_git, work_tree
 
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(?:merge|head)")
 _LARGEST_EVENT = 32 * 1024**2
@@ -21,12 +22,25 @@ def is_ci(environment: Mapping[str, str]) -> bool:
     return environment.get("CI", "").strip().lower() not in ("", "0", "false")
 
 
-def git_state(folder: Path) -> GitState | None:
-    """Return the commit checked out at `folder` and whether files differ from it; None if git knows none."""
-    sha = _git(folder, "rev-parse", "HEAD")
-    if sha is None:
+def git_state(folder: Path, tell: Callable[[str], None] = lambda _: None) -> GitState | None:
+    """Return the commit checked out at `folder` and whether files differ from it; None where there is none.
+
+    Nothing depends on it, so `tell` is told if git refuses to look, and why.
+    """
+    top = work_tree(folder)
+    if top is None:
         return None
-    return GitState(sha=sha, dirty=bool(_git(folder, "status", "--porcelain")))
+    try:
+        head = run_git(top, "rev-parse", "--verify", "HEAD")
+        if b"Needed a single revision" in head.stderr:  # nothing is committed yet
+            return None
+        if head.returncode:
+            raise refusal(top, head)
+        changed = ask_git(top, "status", "--porcelain")
+    except SettingsError as error:
+        tell(f"The commit is not known: {error.message}\n  {error.hint}")
+        return None
+    return GitState(sha=head.stdout.decode("ascii", "replace").strip(), dirty=bool(changed))
 
 
 def actor(environment: Mapping[str, str], git: GitState | None) -> Actor:
@@ -81,8 +95,3 @@ def _user() -> str:
     except (ImportError, KeyError, OSError):  # a container's user without a name, or Windows without USERNAME
         name = "unknown"
     return f"{name}@{socket.gethostname()}"
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    done = run_git(folder, *arguments)
-    return None if done is None or done.returncode else done.stdout.decode("utf-8", "replace").strip()

@@ -13,7 +13,7 @@ from reconciler.manifests.yaml_reader import parse
 from reconciler.model.condition import relocated
 from reconciler.model.limits import BaseLimits
 from reconciler.model.manifest import ChildOf, Manifest, NameAt, Run, Selection, Source
-from reconciler.settings.git_commit import Blob, Commit, find_commit
+from reconciler.settings.git_commit import Blob, Commit, find_commit, unknown_commit
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings.settings import Settings, manifest_paths, project_file_in
 from reconciler.text.location import Diagnostic, Location
@@ -50,8 +50,7 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
         return _read(one_line(where), _folder(Path(where), settings, named), settings)
     commit = find_commit(where, settings.root)
     if commit is None:
-        hint = "In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id."
-        raise SettingsError(f"{quote(where)} is neither a folder nor a commit that git knows here", hint=hint)
+        raise unknown_commit(where, settings.root)
     with tempfile.TemporaryDirectory(prefix="reconciler-") as scratch:
         return _read(one_line(where), _checkout(commit, Path(scratch), settings, named, one_line(where)), settings)
 

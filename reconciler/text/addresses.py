@@ -15,6 +15,13 @@ PROJECT_LIBPQ = frozenset(
     }
 )
 """libpq settings that a project file may put into a ledger's URL: none names another server, file or secret."""
+LIBPQ = PROJECT_LIBPQ | {
+    *("client_encoding", "dbname", "fallback_application_name", "gssdelegation", "gsslib", "host", "hostaddr"),
+    *("krbsrvname", "options", "passfile", "password", "port", "requirepeer", "scram_client_key", "scram_server_key"),
+    *("service", "servicefile", "sslcert", "sslcertmode", "sslcompression", "sslcrl", "sslcrldir", "sslkey"),
+    *("sslkeylogfile", "sslpassword", "sslsni", "user"),
+}
+"""libpq settings for a ledger that flag or environment name: any other word there may be part of a password."""
 
 _SERVER = re.compile(r"postgres(ql|ql\+psycopg)?://", re.IGNORECASE)
 _FILE = re.compile(r"sqlite:///", re.IGNORECASE)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from unicodedata import category, normalize
 
-from reconciler.text.sanitize import one_line, spelled
+from reconciler.text.sanitize import IGNORABLE, one_line, spelled
 
 _LONGEST_NAME = 64
 """Comparing texts is quadratic, and no real name is longer than this."""
@@ -15,8 +15,7 @@ _LOOKS_LIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХУаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧνο‘’‚‛′“”„‟″",
     "ABESIJKMHOPCTXYaesijopcyxhdqwABEZHIKMNOPTYXvo" + "'" * 5 + '"' * 5,
 )
-_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""Characters that are invisible although Unicode classes them as letters or marks."""
+_INVISIBLE = re.compile(f"[{IGNORABLE}]")
 _AROUND = 30
 """Characters shown on each side of a difference."""
 

@@ -69,14 +69,21 @@ def test_what_cannot_be_a_ledger_file_is_refused(text: str) -> None:
     ("text", "shown"),
     [
         ("postgresql://h/d", "postgresql://h/d"),
-        ("postgres://me@h:5433/d", "postgresql://me@h:5433/d"),
-        ("postgresql+psycopg://me:s3cret@h/d?sslmode=require", "postgresql://me:***@h/d?sslmode=require"),
-        ("postgresql://me:pa/s3cret@h/d", "postgresql://me:***@h/d"),
-        ("postgresql://h/d?password=s3cret", "postgresql://h/d?password=%2A%2A%2A"),
+        ("postgres://me@h:5433/d", "postgresql://h:5433/d"),
+        ("postgresql+psycopg://me:s3cret@h/d?sslmode=require", "postgresql://h/d"),
+        ("postgresql://me:pa/s3cret@h/d", "postgresql://h/d"),
+        ("postgresql://s3cret@h/d", "postgresql://h/d"),
+        ("postgresql://:s%33cret@h1,h2/d", "postgresql://h1,h2/d"),
+        ("postgresql://[::1]:5433/d", "postgresql://[::1]:5433/d"),
+        ("postgresql://%2Frun%2Fpostgresql/d", "postgresql://%2Frun%2Fpostgresql/d"),
+        *(
+            (f"postgresql://h/d?{name}=s3cret", "postgresql://h/d")
+            for name in ("password", "user", "options", "passfile", "sslkey", "service", "application_name")
+        ),
     ],
 )
 def test_servers_are_shown_without_their_password(text: str, shown: str) -> None:
-    """Wherever in the URL it stands."""
+    """Wherever in the URL it stands, also in the place of the user."""
     assert location.parse(text).shown == shown
 
 
@@ -89,6 +96,11 @@ def test_servers_are_shown_without_their_password(text: str, shown: str) -> None
         "postgresql://me:pa@s3cret@h/d",
         "postgresql://me:1234?s3cret@h/d",
         "postgresql://me:1234?s3cret@h/d=1",
+        "postgresql://h/d#s3cret",
+        "postgresql://[s3cret/d",
+        "postgresql://h/d?PASSWORD=s3cret",
+        "postgresql://h/d?pass=s3cret",
+        "postgresql://h/d?s3cret=1",
         "https://me:s3cret@h/",
     ],
 )
@@ -107,7 +119,7 @@ def test_a_server_that_cannot_be_reached_is_an_error_without_a_password() -> Non
         pytest.raises(LedgerError) as caught,
     ):
         ledger.recall(["t"])
-    assert "postgresql://me:***@127.0.0.1:1/d" in caught.value.message
+    assert "postgresql://127.0.0.1:1/d" in caught.value.message
     assert "refused" in caught.value.message
     assert "s3cret" not in repr(ledger.location) + caught.value.message
 
@@ -116,3 +128,6 @@ def test_a_drivers_message_is_redacted() -> None:
     """Should a driver ever quote the password, it goes no further."""
     place = location.parse("postgresql://me:s3cret@h/d?sslpassword=k3y")
     assert place.redact("bad s3cret and k3y") == "bad *** and ***"
+    place = location.parse("postgresql://s3cret@h/d?service=k3y")
+    said = place.redact('for user "s3cret" of service "k3y" of d')
+    assert said == 'for user "***" of service "***" of d'

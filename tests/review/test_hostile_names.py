@@ -47,7 +47,7 @@ def check_text(text: str) -> None:
     for character in set(text) - {"\n"}:
         assert unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp"), repr(character)
         assert unicodedata.bidirectional(character) not in BIDIRECTIONAL, repr(character)
-        assert character not in "\u200e\u200f\u061c"
+        assert character not in "\u200e\u200f\u061c\u034f\u115f\u17b4\u180b\u3164\ufe0f\uffa0\U000e0100"
     assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
     assert "##[" not in text
 

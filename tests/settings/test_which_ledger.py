@@ -241,3 +241,48 @@ def test_a_damaged_or_replaced_ledger_never_sends_people_to_a_backup_alone(desk:
     package = Path(__file__).parents[2] / "reconciler"
     lines = [line for path in package.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
     assert [line for line in lines if "hint" in line and "backup" in line] == []  # each takes the one that says so
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://{HIDDEN}@127.0.0.1:1/d",
+        f"postgresql://u:{HIDDEN}@127.0.0.1:1/d",
+        f"postgresql://u:s%33cret@127.0.0.1:1/d?password={HIDDEN}",
+        f"postgresql://127.0.0.1:1/d?user=u%3A{HIDDEN}",
+        f"postgresql://127.0.0.1:1/d?pass={HIDDEN}",
+        f"postgresql://127.0.0.1:1/d?{HIDDEN}=1",
+        f"postgresql://127.0.0.1:1/d?service={HIDDEN}",
+        f"postgresql://127.0.0.1:1/d#{HIDDEN}",
+        f"postgresql://[{HIDDEN}/d",
+    ],
+)
+def test_nothing_that_may_be_a_password_is_said_of_a_server(desk: Desk, url: str) -> None:
+    """In no form of output, and wherever in the URL a person put it."""
+    desk.extra = {"RECONCILER_LEDGER": url}
+    for command in (["plan"], ["apply", "--yes"], ["ledger", "list", "--format", "json"], ["ledger", "init"]):
+        for form in ("text", "json"):
+            said = desk.run("--log-format", form, *command)
+            assert (said.code, HIDDEN in said.out + said.err) == (1, False)
+    assert desk.posts() == []
+
+
+@pytest.mark.parametrize("variable", ["PGSERVICE", "home"])
+def test_no_service_or_file_of_this_machine_lends_a_projects_server_a_password(
+    desk: Desk, variable: str, tmp_path: Path
+) -> None:
+    """A service's definition fills in what a URL leaves out, and ~/.pgpass needs no variable."""
+    with eavesdropper() as (port, heard):
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / ".pgpass").write_text(f"*:*:*:*:{HIDDEN}\n")
+        (home / ".pgpass").chmod(0o600)
+        (home / ".pg_service.conf").write_text(f"[prod]\npassword={HIDDEN}\n")
+        desk.extra = {"HOME": str(home)}
+        if variable == "PGSERVICE":
+            desk.extra |= {"PGSERVICE": "prod", "PGSERVICEFILE": str(home / ".pg_service.conf")}
+        desk.write(f"{HEAD}spec:\n  ledger: postgresql://me@127.0.0.1:{port}/d\n", "reconciler.yaml")
+        said = desk.run("plan")
+    assert (said.code, HIDDEN in said.err) == (1, False)
+    assert heard, "nobody connected"
+    assert not any(HIDDEN.encode() in piece for piece in heard)

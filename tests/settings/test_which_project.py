@@ -173,7 +173,7 @@ def test_the_first_line_on_a_terminal_names_project_and_ledger(desk: Desk, comma
     assert lines[0] == f"Project {desk.folder}/reconciler.yaml · ledger ../.reconciler/ledger.db (not there yet)"
     desk.extra["RECONCILER_LEDGER"] = "postgresql://me:s3cret@127.0.0.1:1/d?connect_timeout=2"
     lines = on_a_terminal(desk, *command)
-    assert lines[0].endswith(" · ledger postgresql://me:***@127.0.0.1:1/d?connect_timeout=2")
+    assert lines[0].endswith(" · ledger postgresql://127.0.0.1:1/d")
 
 
 def test_where_no_person_watches_that_line_is_not_said(desk: Desk) -> None:

@@ -22,9 +22,14 @@ def settled(folder: Path, url: str, environment: dict[str, str], **flags: str) -
 
 def test_an_address_that_only_the_project_file_names_gets_no_token(desk: Desk) -> None:
     """Nothing is sent, and the way out is said; `validate`, which needs no token, is content."""
+    assert desk.run("plan", "--out", "plan.json").code == 0
     desk.write(f"{HEAD}spec: {{api: {{url: '{ELSEWHERE}'}}}}\n", "reconciler.yaml")
     desk.extra = {"EXTRUCT_API_URL": ""}
-    for command in (["plan"], ["apply", "--yes"], ["status"], ["import", "--all"]):
+    for command in (
+        *(["plan"], ["apply", "--yes"], ["apply", "--plan", "plan.json"], ["apply", "--yes", "--max-cells", "0"]),
+        *(["status"], ["drift"], ["import", "--all"], ["ledger", "adopt", "--as", "r1"]),
+        ["snapshot", "--unsigned", "--out", "live.snapshot"],
+    ):
         said = desk.run(*command)
         assert (said.code, "(spec.api.url)" in said.err, "EXTRUCT_API_URL" in said.err) == (1, True, True)
         assert desk.simulator.token not in said.err

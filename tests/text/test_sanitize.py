@@ -1,12 +1,22 @@
 """Texts from outside cannot move the cursor, end a line or turn it around."""
 
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.text.sanitize import LIMIT, one_line
+from reconciler.text.sanitize import LIMIT, one_line, spelled
+
+EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
+# UAX #44 says how the property is made: of format characters and variation selectors but for those that are seen, and
+# of a list of its own (Other_Default_Ignorable_Code_Point).
+SEEN = {*"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"}  # they hold a number
+SEEN |= {chr(code) for code in range(0x13430, 0x13441)}  # they join hieroglyphs
+OTHERS = {*"\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0"} | {
+    chr(code) for code in (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000))
+}
 
 
 @pytest.mark.parametrize(
@@ -57,3 +67,16 @@ def test_nothing_unsafe_is_left(text: str) -> None:
         "FSI",
         "PDI",
     }
+
+
+def test_every_character_that_cannot_be_seen_is_spelled_out() -> None:
+    """Whatever category it is of, so that two names that look alike are alike."""
+    invisible = {
+        each
+        for each in EVERY
+        if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        or "VARIATION SELECTOR" in unicodedata.name(each, "")
+    }
+    changed = {each for each in EVERY if one_line(each) != each}
+    assert changed == (invisible - SEEN) | OTHERS
+    assert all(one_line(each) == spelled(each) for each in changed)
