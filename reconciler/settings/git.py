@@ -45,10 +45,10 @@ def work_tree(folder: Path) -> Path | None:
 def run_git(top: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Run git at the top of a work tree, and wait for it. Raises SettingsError if it cannot be run."""
     # Neither from a folder that is relative to wherever the program was started, nor from among the files of a change.
-    folders = (entry for entry in os.get_exec_path() if os.path.isabs(entry))
+    folders = (entry for entry in os.get_exec_path() if Path(entry).is_absolute())
     path = os.pathsep.join(each for each in folders if not Path(os.path.realpath(each)).is_relative_to(top))
     program = shutil.which("git", path=path)
-    if program is None or not os.path.isabs(program):  # Windows would look into the working directory as well
+    if program is None or not Path(program).is_absolute():  # Windows would look into the working directory as well
         raise SettingsError(
             "git is not found in any folder of PATH that is absolute and outside the work tree",
             hint="Install git, or put its folder into PATH.",
@@ -82,7 +82,9 @@ def refusal(top: Path, done: "subprocess.CompletedProcess[bytes]") -> SettingsEr
     said = "; ".join(fatal or filter(None, lines)) or f"it ended with {done.returncode}"
     shown = one_line(os.fspath(top), limit=1000)
     hint = next((hint for sign, hint in _HINTS.items() if any(sign in line for line in lines)), _DAMAGED)
-    return SettingsError(f"git cannot read the repository at {shown}: {one_line(said, 500)}", hint.format(top=shown))
+    return SettingsError(
+        f"git cannot read the repository at {shown}: {one_line(said, 500)}", hint=hint.format(top=shown)
+    )
 
 
 def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:

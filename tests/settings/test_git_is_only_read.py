@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.settings.git_commit import run_git
+from reconciler.settings.git import run_git
 from reconciler.settings.provenance import git_state
 from tests.limits.repository import Repository
 
