@@ -6,11 +6,11 @@
         plan = session.plan(target=["team=gtm"])   # a SessionPlan; sends only GET
         report = session.apply(plan)               # a Report; that plan is the approval
 
-`open_session` reads the settings; the methods of `Session` are `plan`, `apply`, `status`, `drift`, `snapshot` and
-`import_tables`. Credits are `Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. What
-they return is frozen and inert. Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says
-what to do (`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing
-`reconciler` costs nothing.
+`open_session` reads the settings; the methods of `Session` are `validate`, `plan`, `apply`, `plan_and_apply`, `status`,
+`drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are `Decimal`, or None
+if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and inert. Whatever goes
+wrong is a ReconcilerError with `message` and `hint`, and its class says what to do (`reconciler/errors.py` draws the
+tree). Names are loaded when they are first used, so that importing `reconciler` costs nothing.
 
 The rooms, from the street inwards:
 
@@ -55,11 +55,19 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
+    from reconciler.model.ledger_entries import CallFilter, CallRecord, EventKind, EventRecord, Lease, Loaded, SpendLine
+    from reconciler.model.limits import Limits
     from reconciler.model.plan import Call, Plan, Totals, Violation
+    from reconciler.model.reading import ReadCost, ReadProgress
     from reconciler.model.report import ExitCode, Report
     from reconciler.model.session_plan import SessionPlan
+    from reconciler.operations.adopt import AdoptedTable, Adoption
+    from reconciler.operations.apply_events import ApplyEvents, Interrupt
     from reconciler.operations.import_tables import ImportedTable
-    from reconciler.operations.session import Session, SnapshotTaken, open_session
+    from reconciler.operations.project_ledger import ProjectLedger
+    from reconciler.operations.session import Session, open_session
+    from reconciler.operations.snapshots import SnapshotTaken
+    from reconciler.operations.validate import Validation
     from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
     from reconciler.text.location import Diagnostic, Location
 else:
@@ -69,11 +77,19 @@ else:
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
         "model.attempt": "CallResult",
+        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine",
+        "model.limits": "Limits",
         "model.plan": "Call Plan Totals Violation",
+        "model.reading": "ReadCost ReadProgress",
         "model.report": "ExitCode Report",
         "model.session_plan": "SessionPlan",
+        "operations.adopt": "AdoptedTable Adoption",
+        "operations.apply_events": "ApplyEvents Interrupt",
         "operations.import_tables": "ImportedTable",
-        "operations.session": "Session SnapshotTaken open_session",
+        "operations.project_ledger": "ProjectLedger",
+        "operations.session": "Session open_session",
+        "operations.snapshots": "SnapshotTaken",
+        "operations.validate": "Validation",
         "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
         "text.location": "Diagnostic Location",
     }
@@ -93,27 +109,41 @@ else:
 
 
 __all__ = [
+    "AdoptedTable",
+    "Adoption",
     "ApiError",
+    "ApplyEvents",
     "BadResponse",
     "Call",
+    "CallFilter",
+    "CallRecord",
     "CallResult",
     "Corrupt",
     "Diagnostic",
     "Drift",
     "DriftReport",
     "ErroredPlan",
+    "EventKind",
+    "EventRecord",
     "ExitCode",
     "ImportedTable",
     "InDoubt",
+    "Interrupt",
+    "Lease",
     "Leased",
     "LedgerError",
     "LimitExceeded",
+    "Limits",
+    "Loaded",
     "Location",
     "ManifestError",
     "ManifestStatus",
     "NotSent",
     "Plan",
     "PlanError",
+    "ProjectLedger",
+    "ReadCost",
+    "ReadProgress",
     "ReconcilerError",
     "Refused",
     "Report",
@@ -122,11 +152,13 @@ __all__ = [
     "SessionPlan",
     "SettingsError",
     "SnapshotTaken",
+    "SpendLine",
     "StalePlan",
     "Status",
     "TooNew",
     "Totals",
     "Unwritable",
+    "Validation",
     "Violation",
     "__version__",
     "open_session",

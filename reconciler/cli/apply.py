@@ -4,43 +4,27 @@ import os
 import select
 import signal
 import sys
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import click
 
+from reconciler import ApplyEvents, CallResult, Interrupt, Plan, ReadCost, Report, Session
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
-from reconciler.cli.connection import files_of, say_where
 from reconciler.cli.console import Console, exits, let_go_of_readers
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
-from reconciler.client import ReadCost, Reader, SpendClient
-from reconciler.documents import plan_file
+from reconciler.cli.session import open_session, say_where
 from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import PlanError, SettingsError
-from reconciler.model.attempt import CallResult, Ending, Ticket
-from reconciler.model.history import CallState
 from reconciler.model.observed import TableStatus
-from reconciler.model.plan import Call, Plan
-from reconciler.model.report import ExitCode, Report, bought_cells
-from reconciler.operations import observe, send
-from reconciler.operations.apply import apply as apply_plan
-from reconciler.operations.connection import api_options, origin, writing_ledger
-from reconciler.operations.observe import Targets
-from reconciler.operations.profile import Phase, Profile
-from reconciler.operations.read_plan import read_saved_plan
-from reconciler.operations.rescue import Witness
-from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
+from reconciler.model.report import ExitCode
 from reconciler.render.plan_text import addressed, plan_text
 from reconciler.render.report_text import result_text
-from reconciler.settings.provenance import actor
-from reconciler.settings.revision import with_base_limits
-from reconciler.settings.settings import Settings
-from reconciler.spending.limits_check import effective_limits
 from reconciler.text.sanitize import one_line
 
 LOOKS_FOR_SIGNALS_EVERY = 0.5
@@ -93,12 +77,10 @@ def command(
     form: str,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
-    max_credits: str | None,
-    max_cells: str | None,
-    limits: str | None,
     limits_from: str | None,
     detailed_exitcode: bool,
     profile: str | None,
+    **limits: str | None,
 ) -> int:
     """Send the run calls that are due, each at most once.
 
@@ -108,77 +90,61 @@ def command(
     if file is not None and (target or exclude):
         raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
     console = Console(context.obj)
-    settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
-    settings = with_base_limits(limits_from, settings, paths)
-    say_where(console, settings)
-    saved = None if file is None else read_saved_plan(Path(file), plan_max_age)
-    if saved is not None:
-        target, exclude = saved.include, saved.exclude
-        saved.check_origin(settings.api_url)
-        if saved.taken_at is not None:
-            console.info(
-                f"The plan was made from a snapshot of {one_line(saved.taken_at)}; the live tables are read again."
-            )
-    spent = Profile()
-    kept = files_of(settings)
-    with ExitStack() as files:
+    reading = Reading(console)
+    with ExitStack() as opened:
+        session = opened.enter_context(
+            open_session(console, limits_from=limits_from, paths=paths, on_progress=reading.take, **limits)
+        )
+        say_where(console, session)
+        saved = None if file is None else _read_plan(console, session, file, plan_max_age)
         # Tried first: a path that cannot be written must not cost a report of what was paid for.
-        report_file = None if out is None else files.enter_context(outlet("--out", out, kept))
-        profile_file = None if profile is None else files.enter_context(outlet("--profile", profile, kept))
-        with spent.phase(Phase.MANIFESTS):
-            targets = observe.load(settings, paths, target, exclude)
-        waits = wait if wait is not None else console.is_terminal
-        screen = _Screen(console, settings, saved, waits=waits, as_text=form == "text", yes=yes)
+        outlets = {
+            option: opened.enter_context(outlet(option, path, session.own_files()))
+            for option, path in (("--out", out), ("--profile", profile))
+            if path is not None
+        }
+        screen = _Screen(console, session, saved, waits=wait, as_text=form == "text", yes=yes)
+        how = {"wait": screen.waits, "timeout_seconds": timeout, "lease_timeout_seconds": lease_timeout}
         with interruptible(console) as interrupt:
             try:
-                report, cost = _apply(targets, screen, interrupt, spent, timeout, lease_timeout)
+                with reading:
+                    report, cost = _apply(screen, paths, target, exclude, {**how, "interrupt": interrupt})
             except (KeyboardInterrupt, click.Abort):
                 console.error("cancelled; nothing was sent")
                 return ExitCode.CANCELLED
             interrupt.is_over = True
             code = report.exit_code(detailed=detailed_exitcode)
-            receipt = Receipt(console, report, code)
-            if profile_file is not None:
-                sizes = {"calls": len(report.results)}
-                receipt.save_profile(profile_file, lambda: spent.document("apply", cost, sizes))
-            if report_file is not None:
-                receipt.save(report_file)
-            receipt.answer(form)
+            document = partial(session.profile.document, "apply", cost)
+            Receipt(console, report, code).give(form, outlets, document)
     return code
 
 
+def _read_plan(console: Console, session: Session, file: str, max_age_seconds: float) -> SavedPlan:
+    saved = session.read_plan(file, max_age_seconds=max_age_seconds)
+    if saved.taken_at is not None:
+        taken_at = one_line(saved.taken_at)
+        console.info(f"The plan was made from a snapshot of {taken_at}; the live tables are read again.")
+    return saved
+
+
 def _apply(
-    targets: Targets,
-    screen: "_Screen",
-    interrupt: Interrupt,
-    spent: Profile,
-    timeout: float | None,
-    lease_timeout: float,
+    screen: "_Screen", paths: tuple[str, ...], target: tuple[str, ...], exclude: tuple[str, ...], how: Mapping[str, Any]
 ) -> tuple[Report, ReadCost]:
-    """Apply; once sending has begun, return what was sent whatever goes wrong."""
-    console, settings = screen.console, screen.settings
-    api = api_options(settings, os.environ)
-    report, cost = None, ReadCost()
+    """Apply, and close the session; what goes wrong with that costs no report. `how` is what both verbs take."""
+    session, report, cost = screen.session, None, ReadCost()
     try:
-        with (
-            Reading(console) as reading,
-            Reader(api, on_progress=reading.take) as reader,
-            writing_ledger(settings, os.environ, console.info, lambda: bool(interrupt)) as ledger,
-        ):
-            client = SpendClient(api)
-            interrupt.abandons(client.abandon, reader.abandon)
-            who, told = actor(os.environ, origin(settings).git), screen.watcher()
-            tools = ApplyContext(settings, reader, client, ledger, who, told, interrupt, lease_timeout, spent)
-            wait_for = screen.waiting(tools, timeout) if screen.waits else None
-            report = apply_plan(targets, tools, screen.approve, screen.saved, wait_for)
-            cost = reader.cost()
+        with session:
+            if screen.saved is None:
+                report = session.plan_and_apply(
+                    screen.approve, paths, target=target, exclude=exclude, events=screen.events(), **how
+                )
+            else:
+                report = session.apply(screen.saved, paths, events=screen.events(), **how)
+            cost = session.cost()
     except Exception as error:
-        if not interrupt.is_sending:
-            raise
         if report is None:
-            report = screen.witness.report(error)
-        else:
-            console.error(f"an unexpected {type(error).__name__} came after the last call", "Report it as a bug.")
+            raise
+        screen.console.error(f"an unexpected {type(error).__name__} came after the last call", "Report it as a bug.")
     return report, cost
 
 
@@ -205,68 +171,56 @@ class _Screen:
     """The apply's side towards the person: the plan and the question, each call's line, the bar while waiting."""
 
     def __init__(
-        self, console: Console, settings: Settings, saved: SavedPlan | None, *, waits: bool, as_text: bool, yes: bool
+        self,
+        console: Console,
+        session: Session,
+        saved: SavedPlan | None,
+        *,
+        waits: bool | None,
+        as_text: bool,
+        yes: bool,
     ) -> None:
         self.console = console
-        self.settings = settings
+        self.session = session
         self.saved = saved
-        self.waits = waits
+        self.waits = console.is_terminal if waits is None else waits
         self._as_text = as_text
         self._yes = yes
         self._width = 0
         self._bar: Waiting | None = None
-        self.witness = Witness()
 
-    def approve(self, plan: Plan) -> str:
-        """Show the plan and have it approved; return its id. Raises PlanError, SettingsError or click.Abort."""
-        self.witness.plan_id, self.witness.in_doubt = self._approved(plan), plan.in_doubt
-        return self.witness.plan_id
+    def events(self) -> ApplyEvents:
+        """Return what the apply tells its progress to."""
+        return ApplyEvents(self._show_saved, self._result, self._waiting, self._poll, self._lost, self.console.info)
 
-    def _approved(self, plan: Plan) -> str:
+    def approve(self, plan: Plan) -> None:
+        """Show the plan and have it approved. Raises PlanError, SettingsError or click.Abort if it is not."""
+        text = self._show(plan, self._text(plan))
+        if not (plan.calls or (self.waits and plan.waiting)) or self._yes:
+            return
+        if not (sys.stdin.isatty() and self.console.is_terminal):
+            raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
+        if not self._as_text:
+            click.echo(text + "\n", err=True)
+        if not _confirmed("Send these calls?"):
+            raise PlanError("the plan was not approved; nothing was sent")
+
+    def _show_saved(self, plan: Plan) -> None:
+        is_due = plan.calls or plan.waiting or plan.held_up or plan.in_doubt
+        self._show(plan, self._text(plan) if is_due else "Nothing that the plan file approves is due any more.")
+
+    def _text(self, plan: Plan) -> str:
+        return plan_text(plan, self.session.limits(), (), self.console.paint, is_preview=False)
+
+    def _show(self, plan: Plan, text: str) -> str:
         self._width = max((len(addressed(call)) for call in plan.calls), default=0)
-        allowed = effective_limits(self.settings.limits, self.settings.floor)
-        text = plan_text(plan, allowed, (), self.console.paint, is_preview=False)
-        if self.saved is not None and not (plan.calls or plan.waiting or plan.held_up or plan.in_doubt):
-            text = "Nothing that the plan file approves is due any more."
         if self._as_text:
             self.console.answer(text + "\n")
-        if self.saved is not None:
-            return self.saved.plan_id
-        if (plan.calls or (self.waits and plan.waiting)) and not self._yes:
-            if not (sys.stdin.isatty() and self.console.is_terminal):
-                raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
-            if not self._as_text:
-                click.echo(text + "\n", err=True)
-            if not _confirmed("Send these calls?"):
-                raise PlanError("the plan was not approved; nothing was sent")
-        plan_id: str = plan_file.document(plan, origin(self.settings))["plan_id"]
-        return plan_id
-
-    def watcher(self) -> ApplyEvents:
-        """Return what the apply tells its progress to."""
-        return ApplyEvents(self._result, self._poll, self._lost, self.console.info)
-
-    def waiting(self, tools: ApplyContext, timeout: float | None) -> Callable[[Report, Collection[str]], Report]:
-        """Return what waits for a wave, with a bar or plain lines; all waves together have `timeout` seconds."""
-        waited = 0.0
-
-        def wait(report: Report, others: Collection[str]) -> Report:
-            nonlocal waited
-            began = time.monotonic()
-            awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
-            cells = sum(map(bought_cells, awaited))
-            with Waiting(self.console, cells) as self._bar:
-                left = None if timeout is None else max(0.0, timeout - waited)
-                found = send.wait(report, tools, left, others)
-            waited += time.monotonic() - began
-            return found
-
-        return wait
+        return text
 
     # What follows is called once there is something to lose, so none of it may fail.
 
     def _result(self, result: CallResult) -> None:
-        self.witness.see(result)
         if self._as_text:
             try:
                 line = result_text(result, self._width, self.console.paint)
@@ -274,12 +228,15 @@ class _Screen:
                 line = f"{plain_line(result)} (unexpected {type(error).__name__} while showing it)"
             self.console.tell(line)
 
+    def _waiting(self, cells: int) -> Waiting:
+        self._bar = Waiting(self.console, cells)
+        return self._bar
+
     def _poll(self, statuses: Mapping[str, TableStatus]) -> None:
         if self._bar is not None:
             self._bar.poll(statuses)
 
-    def _lost(self, call: Call, ticket: Ticket, ending: Ending) -> None:
-        record = self.witness.lose(call, ticket, ending)
+    def _lost(self, record: str) -> None:
         self.console.error(
             f"the ledger did not keep this outcome; keep it yourself: {record}",
             "Once the ledger can be written, end the doubt with `reconciler ledger resolve`.",

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from reconciler.cli.comment import forge_options
 from reconciler.cli.console import Console, exits
 from reconciler.errors import SettingsError
 from reconciler.forge.github_runs import GitHubRuns
@@ -19,6 +18,7 @@ from reconciler.forge.merged_changes import ChangeHost, Push
 from reconciler.model.report import ExitCode
 from reconciler.operations.approved_plan import ApprovedPlans, PassedOver, approved_plans, newest_snapshot
 from reconciler.operations.atomic_file import write_whole
+from reconciler.operations.comment import forge_options
 from reconciler.render.markdown import LIMIT
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.text.sanitize import one_line
@@ -87,7 +87,7 @@ def github(context: click.Context, /, repository: str | None, **given: Any) -> i
     """
     environment, asked = os.environ, _Asked(**given)
     url = environment.get("GITHUB_API_URL") or "https://api.github.com"
-    with ForgeClient(forge_options(url, "GITHUB_TOKEN")) as client:
+    with ForgeClient(forge_options(url, "GITHUB_TOKEN", environment)) as client:
         host = GitHubRuns(client, repository or environment.get("GITHUB_REPOSITORY", ""))
         before = _event(environment.get("GITHUB_EVENT_PATH", "")).get("before")
         return _answer(
@@ -109,7 +109,7 @@ def gitlab(context: click.Context, /, repository: str | None, **given: Any) -> i
     environment, asked = os.environ, _Asked(**given)
     url = environment.get("CI_API_V4_URL") or "https://gitlab.com/api/v4"
     by_job = asked.snapshot is not None and not environment.get("GITLAB_TOKEN")
-    options = forge_options(url, "CI_JOB_TOKEN" if by_job else "GITLAB_TOKEN")
+    options = forge_options(url, "CI_JOB_TOKEN" if by_job else "GITLAB_TOKEN", environment)
     with ForgeClient(options, header="JOB-TOKEN" if by_job else "Authorization") as client:
         project, branch = repository or environment.get("CI_PROJECT_ID", ""), environment.get("CI_DEFAULT_BRANCH", "")
         if not branch:

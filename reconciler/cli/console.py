@@ -106,8 +106,7 @@ class Console:
     def line(self, level: str, message: str, fields: Mapping[str, Any]) -> str:
         """Return what stderr says of something, without the last line's end."""
         if self.flags["log_format"] == "json":
-            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            return json.dumps({"time": now, "level": level, "message": message, **fields})
+            return json.dumps({"time": utc_now(), "level": level, "message": message, **fields})
         prefix = "reconciler: " if level == "error" else ""
         return prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
 
@@ -120,6 +119,11 @@ class Console:
         files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
         self.say(f"{problems_text(error.problems)}\n{sums}")
+
+
+def utc_now() -> str:
+    """Return the time, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

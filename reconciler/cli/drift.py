@@ -1,17 +1,15 @@
 """`reconciler drift`."""
 
 import json
-import os
 
 import click
 
 from reconciler.cli import options
-from reconciler.cli.console import Console, exits
+from reconciler.cli.console import Console, exits, utc_now
+from reconciler.cli.session import open_session
 from reconciler.documents.status_file import drift_document
 from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
-from reconciler.operations.connection import origin
-from reconciler.operations.session import Session
 from reconciler.render.status_text import drift_text
 from reconciler.text.sanitize import one_line
 
@@ -30,12 +28,11 @@ def command(
     Sends nothing but GET and writes nothing. Exits 0 where nothing is due or in doubt, 1 where nobody can tell.
     """
     console = Console(context.obj)
-    settings = console.settings()
-    with Session(settings, os.environ, tell=console.info) as session:
+    with open_session(console) as session:
         found = session.drift(paths, target=target, exclude=exclude)
     plan = found.plan
     if form == "json":
-        document = drift_document(plan, origin(settings).created_at)
+        document = drift_document(plan, utc_now())
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
     elif found.has_drifted:
         console.answer(drift_text(plan))

@@ -1,18 +1,17 @@
 """`reconciler import`."""
 
-import os
 from pathlib import Path
 
 import click
 
+from reconciler import ImportedTable
 from reconciler.cli.adopt import Revision
 from reconciler.cli.console import Console, exits
+from reconciler.cli.session import open_session
 from reconciler.errors import ApiError
-from reconciler.manifests import from_table
-from reconciler.manifests.from_table import ImportOutcome
+from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.report import ExitCode
-from reconciler.operations.import_tables import ImportedTable
-from reconciler.operations.session import Session
+from reconciler.text.addresses import table_id
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -24,7 +23,7 @@ class TableName(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
-        found = from_table.table_id(value)
+        found = table_id(value)
         if found is None:
             shown = one_line(value)
             self.fail(f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>", param, ctx)
@@ -69,7 +68,7 @@ def command(
     def tell(table: ImportedTable) -> None:
         console.tell(" · ".join(filter(None, [_words(table), table.adopted, table.lacking])))
 
-    with Session(console.settings(), os.environ, tell=console.info) as session:
+    with open_session(console) as session:
         found = session.import_tables(
             tables,
             search=search,

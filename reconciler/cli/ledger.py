@@ -1,7 +1,6 @@
 """`reconciler ledger …`."""
 
 import json
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -10,17 +9,12 @@ import click
 
 from reconciler.cli import adopt
 from reconciler.cli.console import Console, exits
-from reconciler.errors import SettingsError
-from reconciler.ledger import CallRecord, Grouping, Ledger, SpendLine
-from reconciler.model.attempt import Actor
+from reconciler.cli.session import open_session
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import CallFilter
+from reconciler.model.ledger_entries import CallFilter, CallRecord, EventRecord, Grouping, SpendLine
 from reconciler.model.plan import Reason
 from reconciler.model.report import ExitCode
-from reconciler.operations.connection import reading_ledger, writing_ledger
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
-from reconciler.settings.provenance import actor, git_state
-from reconciler.settings.settings import Settings
 from reconciler.text.numbers import counted, json_number
 
 form_option = click.option(
@@ -39,20 +33,6 @@ def command() -> None:
 command.add_command(adopt.command)
 
 
-def _open(context: click.Context, *, writing: bool = False) -> tuple[Console, Settings, Ledger]:
-    console = Console(context.obj)
-    settings = console.settings()
-    return (
-        console,
-        settings,
-        writing_ledger(settings, os.environ, console.info) if writing else reading_ledger(settings),
-    )
-
-
-def _who(settings: Settings) -> Actor:
-    return actor(os.environ, git_state(settings.root))
-
-
 @command.command("list")
 @click.option(
     "--state", type=click.Choice([*(state.value for state in CallState), ADOPTED]), help="Only calls in this state."
@@ -67,11 +47,12 @@ def list_(
     context: click.Context, /, state: str | None, address: str | None, label: str | None, limit: int, form: str
 ) -> int:
     """List calls, the newest first."""
-    console, _, ledger = _open(context)
-    with ledger:
-        states = None if state in (None, ADOPTED) else [CallState(state)]
-        adopted = None if state is None else state == ADOPTED
-        calls = ledger.calls(CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit))
+    console = Console(context.obj)
+    states = None if state in (None, ADOPTED) else [CallState(state)]
+    adopted = None if state is None else state == ADOPTED
+    chosen = CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit)
+    with open_session(console) as session:
+        calls = session.ledger.calls(chosen)
     console.answer(_json([_call(call) for call in calls]) if form == "json" else calls_text(calls))
     return ExitCode.OK
 
@@ -83,16 +64,11 @@ def list_(
 @exits
 def show(context: click.Context, /, call: str, form: str) -> int:
     """Show one call and everything that happened to it. CALL is the start of its id."""
-    console, _, ledger = _open(context)
-    with ledger:
-        record = ledger.find(call)
-        events = ledger.events(record.id)
+    console = Console(context.obj)
+    with open_session(console) as session:
+        record, events = session.ledger.call(call)
     if form == "json":
-        happened = [
-            {"at": _time(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
-            for event in events
-        ]
-        console.answer(_json({**_call(record), "events": happened}))
+        console.answer(_json({**_call(record), "events": [_event(event) for event in events]}))
     else:
         console.answer(call_text(record, events))
     return ExitCode.OK
@@ -118,9 +94,9 @@ def report(
     form: str,
 ) -> int:
     """Add up what was spent, by table, manifest, label, month and more."""
-    console, _, ledger = _open(context)
-    with ledger:
-        lines = ledger.report(by, label=label, since=_seconds(since), until=_seconds(until))
+    console = Console(context.obj)
+    with open_session(console) as session:
+        lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until))
     console.answer(_json([_spend(line) for line in lines]) if form == "json" else spend_text(lines, by))
     return ExitCode.OK
 
@@ -136,18 +112,9 @@ def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> 
 
     Landed: its cells count as bought. Not landed: they are due again at the next plan.
     """
-    console, settings, ledger = _open(context, writing=True)
-    spend = settings.project.api.spend
-    with ledger:
-        record = ledger.find(call)
-        state = ledger.resolve(
-            record.id,
-            record.attempt,
-            landed=landed,
-            reason=reason,
-            actor=_who(settings),
-            min_age_seconds=spend.send_within_seconds + spend.call_seconds,
-        )
+    console = Console(context.obj)
+    with open_session(console) as session:
+        record, state = session.ledger.resolve(call, landed=landed, reason=reason)
     console.tell(f"{record.address} ({record.id[:8]}, {counted(record.cells, 'cell')}) is {state.value} now.")
     return ExitCode.OK
 
@@ -157,9 +124,9 @@ def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> 
 @exits
 def leases(context: click.Context, /) -> int:
     """List the tables that an apply holds."""
-    console, _, ledger = _open(context)
-    with ledger:
-        console.answer(leases_text(ledger.leases()))
+    console = Console(context.obj)
+    with open_session(console) as session:
+        console.answer(leases_text(session.ledger.leases()))
     return ExitCode.OK
 
 
@@ -170,11 +137,9 @@ def leases(context: click.Context, /) -> int:
 @exits
 def release(context: click.Context, /, table: str, reason: str) -> int:
     """Take a table's lease away from an apply that is dead. One that lives stops at its next call."""
-    console, settings, ledger = _open(context, writing=True)
-    with ledger:
-        lease = ledger.force_release(table.lower(), reason=reason, actor=_who(settings))
-    if lease is None:
-        raise SettingsError(f"nobody holds table {table!r}", hint="`reconciler ledger leases` lists what is held.")
+    console = Console(context.obj)
+    with open_session(console) as session:
+        lease = session.ledger.release(table, reason=reason)
     console.tell(f"Table {lease.table_id} is free; {lease.actor.name} held it.")
     return ExitCode.OK
 
@@ -187,10 +152,10 @@ def init(context: click.Context, /) -> int:
 
     The only command that makes one where `CI` is set: a new ledger knows of nothing that was bought.
     """
-    console, _, ledger = _open(context)
-    with ledger:
-        ledger.initialise()
-        console.tell(f"The ledger at {ledger.location} is ready.")
+    console = Console(context.obj)
+    with open_session(console) as session:
+        session.ledger.initialise()
+        console.tell(f"The ledger at {session.ledger.location} is ready.")
     return ExitCode.OK
 
 
@@ -199,9 +164,9 @@ def init(context: click.Context, /) -> int:
 @exits
 def export(context: click.Context, /) -> int:
     """Write the whole ledger to stdout as JSON lines."""
-    console, _, ledger = _open(context)
-    with ledger:
-        for line in ledger.export():
+    console = Console(context.obj)
+    with open_session(console) as session:
+        for line in session.ledger.export():
             console.answer(line.rstrip("\n"))
     return ExitCode.OK
 
@@ -212,9 +177,9 @@ def export(context: click.Context, /) -> int:
 @exits
 def import_(context: click.Context, /, file: Any) -> int:
     """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
-    console, _, ledger = _open(context, writing=True)
-    with ledger:
-        loaded = ledger.load(file)
+    console = Console(context.obj)
+    with open_session(console) as session:
+        loaded = session.ledger.load(file)
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
     console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK
@@ -259,6 +224,10 @@ def _call(call: CallRecord) -> dict[str, Any]:
         "plan_id": call.plan_id,
         "actor": asdict(call.actor),
     }
+
+
+def _event(event: EventRecord) -> dict[str, Any]:
+    return {"at": _time(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
 
 
 def _spend(line: SpendLine) -> dict[str, Any]:

@@ -1,24 +1,22 @@
 """`reconciler plan`."""
 
-import os
 from pathlib import Path
 
 import click
 
+from reconciler import Session, SessionPlan
 from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
-from reconciler.cli.connection import files_of, say_where
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
+from reconciler.cli.session import open_session, say_where
 from reconciler.documents import plan_file
 from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.operations.profile import Phase, sizes_of
-from reconciler.operations.session import Session
 from reconciler.render.plan_text import plan_text
 from reconciler.render.review_text import review_text
-from reconciler.settings.revision import with_base_limits
 
 
 @click.command("plan")
@@ -52,26 +50,23 @@ def command(
     live_snapshot: str | None,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
-    max_credits: str | None,
-    max_cells: str | None,
-    limits: str | None,
     limits_from: str | None,
     detailed_exitcode: bool,
     profile: str | None,
+    **limits: str | None,
 ) -> int:
     """Show which run calls are due, and send nothing.
 
     Reads the manifests at PATH, the live tables they name and the ledger. Sends nothing but GET.
     """
     console = Console(context.obj)
-    settings = console.settings(max_credits=max_credits, max_cells=max_cells, limits=limits)
-    settings = with_base_limits(limits_from, settings, paths)
-    if live_snapshot is None:
-        say_where(console, settings)
+    reading = Reading(console)
     with (
-        Reading(console) as reading,
-        Session(settings, os.environ, tell=console.info, on_progress=reading.take) as session,
+        reading,
+        open_session(console, limits_from=limits_from, paths=paths, on_progress=reading.take, **limits) as session,
     ):
+        if live_snapshot is None:
+            say_where(console, session)
         try:
             targets = session.load(paths, target=target, exclude=exclude)
         except ManifestError as error:
@@ -80,23 +75,26 @@ def command(
             raise
         for option, name in (("--out", out), ("--profile", profile)):
             if name is not None:
-                refuse_own_files(option, name, files_of(settings))
+                refuse_own_files(option, name, session.own_files())
         plan = session.plan(targets, against=against, live_snapshot=live_snapshot)
         cost = session.cost()
     with session.profile.phase(Phase.WRITING):
-        content = session.document(plan)
-        if out is not None:
-            write_whole(Path(out), plan_file.iter_json(content))
-            console.info(f"The plan is saved in {out}.")
-        if form == "json":
-            console.stream(plan_file.iter_json(content))
-        elif not answer_plan(console, form, content, out):
-            head = review_text(plan.against, plan.taken, console.paint)
-            console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint))
+        _answer(console, session, plan, form, out)
     if profile is not None:
         write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))
-    if plan.errored:
-        return ExitCode.ERROR
-    if plan.violations:
-        return ExitCode.LIMIT
+    if plan.errored or plan.violations:
+        return ExitCode.ERROR if plan.errored else ExitCode.LIMIT
     return ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK
+
+
+def _answer(console: Console, session: Session, plan: SessionPlan, form: str, out: str | None) -> None:
+    """Save the plan if it is to be saved, and write it to stdout."""
+    content = session.document(plan)
+    if out is not None:
+        write_whole(Path(out), plan_file.iter_json(content))
+        console.info(f"The plan is saved in {out}.")
+    if form == "json":
+        console.stream(plan_file.iter_json(content))
+    elif not answer_plan(console, form, content, out):
+        head = review_text(plan.against, plan.taken, console.paint)
+        console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint))

@@ -10,8 +10,8 @@ from typing import Self
 import click
 
 from reconciler.cli.console import Console
-from reconciler.client import ReadProgress
 from reconciler.model.observed import TableStatus
+from reconciler.model.reading import ReadProgress
 from reconciler.text.numbers import counted, duration
 
 LINE_EVERY_SECONDS = 10.0

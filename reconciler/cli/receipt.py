@@ -1,7 +1,7 @@
 """What an apply has to say in the end. Its exit code is that of its outcomes, whatever becomes of the words."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,18 @@ class Receipt:
         self._is_whole = True
         """False once a part of it could not be told."""
 
-    def save_profile(self, out: Outlet, profile: Callable[[], dict[str, Any]]) -> None:
-        """Write where the time went."""
-        self._try("the profile was not saved", lambda: out.write(profile_text(profile())))
+    def give(
+        self, form: str, outlets: Mapping[str, Outlet], profile: Callable[[Mapping[str, int]], dict[str, Any]]
+    ) -> None:
+        """Write `--profile` and `--out`, as far as there is an outlet, and the report to stdout in the form asked for.
 
-    def save(self, out: Outlet) -> None:
-        """Write the report as JSON."""
-        self._try("the report was not saved", lambda: out.write(self._json() + "\n"))
-
-    def answer(self, form: str) -> None:
-        """Write the report to stdout in the form asked for; to stderr as text, too, if anything could not be told."""
+        `profile` takes how much work there was. If anything could not be told, the report goes to stderr as text, too.
+        """
+        if out := outlets.get("--profile"):
+            sizes = {"calls": len(self._report.results)}
+            self._try("the profile was not saved", lambda: out.write(profile_text(profile(sizes))))
+        if file := outlets.get("--out"):
+            self._try("the report was not saved", lambda: file.write(self._json() + "\n"))
         self._try("the report was not written", lambda: self._answer(form))
         if not self._is_whole:
             self._console.say("What was applied:")

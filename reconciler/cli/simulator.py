@@ -8,12 +8,13 @@ import msgspec
 from reconciler.cli.console import Console, exits
 from reconciler.errors import SettingsError
 from reconciler.model.report import ExitCode
-from reconciler.simulator.faults import parse_fault
+from reconciler.simulator.faults import Fault, parse_fault
 from reconciler.simulator.world.clock import RunningClock
 from reconciler.simulator.world.sample import sample
 from reconciler.simulator.world.workspace_file import load
 
 try:
+    from reconciler.simulator.application import Simulator
     from reconciler.simulator.live import make
     from reconciler.simulator.server import NotLoopbackError, serve_forever
 
@@ -53,26 +54,11 @@ def command(
         raise SettingsError("the simulator is not installed", hint="pip install 'extruct-reconciler[simulator]'")
     console = Console(context.obj)
     described = sample() if workspace is None else load(Path(workspace))
-    for text in faults:
-        try:
-            described.faults.append(parse_fault(text))
-        except (ValueError, msgspec.ValidationError) as error:
-            raise SettingsError(f"--fault `{text}`: {error}", hint="A kind, then name=value fields.") from None
+    described.faults.extend(map(_fault, faults))
     simulator = make(described, seed=seed, clock=RunningClock(speed))
-    tables = [table for table in simulator.world.tables.values() if table.parent_table is None]
 
     def ready(url: str) -> None:
-        rows = sum(len(table.order) for table in tables)
-        console.answer(f"Simulator at {url} · {len(tables):,} tables, {rows:,} rows · speed {speed:g}, seed {seed}")
-        for table in tables[:10]:
-            console.answer(f"  {table.id}  {table.name}")
-        console.answer(
-            "Point the reconciler at it, then run `reconciler plan`:\n"
-            f"  export EXTRUCT_API_URL={url}\n"
-            f"  export EXTRUCT_API_TOKEN={described.token}\n"
-            f"What was paid for: curl {url}/__simulator/charges\n"
-            "Stop with Ctrl-C."
-        )
+        console.answer(_greeting(url, simulator, described.token, f"speed {speed:g}, seed {seed}"))
 
     try:
         serve_forever(simulator, host, port, ready)
@@ -86,3 +72,26 @@ def command(
     except KeyboardInterrupt:
         console.info("Simulator stopped.")
     return ExitCode.OK
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return parse_fault(text)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise SettingsError(f"--fault `{text}`: {error}", hint="A kind, then name=value fields.") from None
+
+
+def _greeting(url: str, simulator: "Simulator", token: str, pace: str) -> str:
+    tables = [table for table in simulator.world.tables.values() if table.parent_table is None]
+    rows = sum(len(table.order) for table in tables)
+    return "\n".join(
+        [
+            f"Simulator at {url} · {len(tables):,} tables, {rows:,} rows · {pace}",
+            *(f"  {table.id}  {table.name}" for table in tables[:10]),
+            "Point the reconciler at it, then run `reconciler plan`:",
+            f"  export EXTRUCT_API_URL={url}",
+            f"  export EXTRUCT_API_TOKEN={token}",
+            f"What was paid for: curl {url}/__simulator/charges",
+            "Stop with Ctrl-C.",
+        ]
+    )

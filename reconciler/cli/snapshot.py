@@ -1,13 +1,11 @@
 """`reconciler snapshot`."""
 
-import os
-
 import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console, exits
+from reconciler.cli.session import open_session
 from reconciler.model.report import ExitCode
-from reconciler.operations.session import Session
 from reconciler.text.numbers import counted
 
 
@@ -24,7 +22,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
     tables that the manifests at PATH name, and which cells the ledger knows as bought; no value and no prompt.
     """
     console = Console(context.obj)
-    with Session(console.settings(), os.environ, tell=console.info) as session:
+    with open_session(console) as session:
         taken = session.snapshot(out, paths, unsigned=unsigned)
     sizes = f"{counted(taken.tables, 'table')}, {counted(taken.size_bytes, 'byte')}"
     console.info(f"The snapshot is saved in {out}: {sizes}, {'signed' if taken.is_signed else 'not signed'}.")

@@ -1,19 +1,16 @@
 """`reconciler status`."""
 
 import json
-import os
 import time
 
 import click
 
+from reconciler import Status
 from reconciler.cli import options
-from reconciler.cli.connection import say_where
-from reconciler.cli.console import Console, exits
+from reconciler.cli.console import Console, exits, utc_now
+from reconciler.cli.session import open_session, say_where
 from reconciler.documents.status_file import status_document
 from reconciler.model.report import ExitCode
-from reconciler.operations.connection import origin
-from reconciler.operations.observe import Targets
-from reconciler.operations.session import Session
 from reconciler.render.status_text import status_text
 
 EVERY_SECONDS = 5.0
@@ -49,15 +46,14 @@ def command(
     if count is not None and watch is None:
         raise click.UsageError("--count goes with --watch")
     console = Console(context.obj)
-    settings = console.settings()
-    say_where(console, settings)
     code = ExitCode.OK
-    with Session(settings, os.environ, tell=console.info) as session:
+    with open_session(console) as session:
+        say_where(console, session)
         targets = session.load(paths, target=target, exclude=exclude)
         looks = 1 if watch is None else count
         try:
             while True:
-                text, code = _look(console, session, targets, form=form, is_watch=watch is not None)
+                text, code = _shown(console, session.status(targets), form=form, is_watch=watch is not None)
                 if watch is not None and console.is_terminal and form == "text":
                     click.clear()
                 console.answer(text)
@@ -71,10 +67,9 @@ def command(
     return code
 
 
-def _look(console: Console, session: Session, targets: Targets, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
-    """Look once; return what to say, and the exit code."""
-    found = session.status(targets)
-    now = origin(session.settings).created_at
+def _shown(console: Console, found: Status, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
+    """Return what to say of one look, and the exit code."""
+    now = utc_now()
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
     if form == "json":
         document = status_document(found, now)

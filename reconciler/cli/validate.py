@@ -6,10 +6,8 @@ from reconciler.cli import options
 from reconciler.cli.ci_output import VALIDATE_FORMATS, answer_problems, answer_valid
 from reconciler.cli.console import Console, exits
 from reconciler.errors import ManifestError
-from reconciler.manifests.find_files import find_files
-from reconciler.manifests.loader import load_manifests
 from reconciler.model.report import ExitCode
-from reconciler.settings.settings import manifest_paths
+from reconciler.operations.validate import Validation, validate
 from reconciler.text.numbers import counted
 
 
@@ -30,18 +28,16 @@ def command(context: click.Context, /, paths: tuple[str, ...], form: str) -> int
     Needs no token and no network. Every problem of every file is reported at once, with its place.
     """
     console = Console(context.obj)
-    files: list[str] = []
     try:
-        settings = console.settings()
-        folders = manifest_paths(settings, paths)
-        files = [path.as_posix() for path in find_files(folders)]
-        manifests = load_manifests(folders, settings.project_file)
-    except ManifestError as error:
-        if answer_problems(console, form, error.problems, files):
+        found = validate(console.settings(), paths)
+    except ManifestError as error:  # of the project file
+        found = Validation(problems=error.problems)
+    if found.problems:
+        if answer_problems(console, form, found.problems, found.files):
             return ExitCode.ERROR
-        raise
-    runs = sum(len(manifest.runs) for manifest in manifests)
-    summary = f"Valid: {counted(len(manifests), 'manifest')}, {counted(runs, 'run')}."
-    if not answer_valid(console, form, summary, files):
+        raise ManifestError(found.problems)
+    runs = sum(len(manifest.runs) for manifest in found.manifests)
+    summary = f"Valid: {counted(len(found.manifests), 'manifest')}, {counted(runs, 'run')}."
+    if not answer_valid(console, form, summary, found.files):
         console.answer(summary)
     return ExitCode.OK

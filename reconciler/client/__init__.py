@@ -5,7 +5,7 @@ Facts about the API have a source, explained in `extruct-api.md`: [D] its refere
 """
 
 from reconciler.client.http.options import ApiOptions, Token
-from reconciler.client.reader import ReadCost, Reader, ReadProgress
+from reconciler.client.reader import Reader
 from reconciler.client.run_call import SpendClient
 
-__all__ = ["ApiOptions", "ReadCost", "ReadProgress", "Reader", "SpendClient", "Token"]
+__all__ = ["ApiOptions", "Reader", "SpendClient", "Token"]

@@ -13,8 +13,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.observed import Column, TableHeader
 from reconciler.text.sanitize import one_line, spelled
 
@@ -32,11 +32,6 @@ NAMELESS = "table"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 """Texts that some YAML readers, and people, take for something else; our reader does not."""
-_URL = re.compile(
-    r"(?:https://app\.extruct\.ai/tables/)?"
-    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/?(?:[?#]\S*)?)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +44,6 @@ class ImportOptions:
     """True to switch the run that fills empty cells on from the start."""
 
 
-class ImportOutcome(StrEnum):
-    """The outcome of importing one table."""
-
-    WRITTEN = "written"
-    UNCHANGED = "unchanged"
-    KEPT = "kept"
-    """The file differs, and was not to be overwritten."""
-    CLAIMED = "claimed"
-    """The table is named by manifests that import did not write, or that share a file with others."""
-    EMPTY = "empty"
-    """It has no column that a manifest would list, so there is nothing to run."""
-
-
 def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
     """Decide whether a manifest's `text` is written; `there` is its file's current text, None if there is none."""
     if is_claimed_elsewhere:
@@ -71,12 +53,6 @@ def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, for
     if there is None or (force and there != text):
         return ImportOutcome.WRITTEN
     return ImportOutcome.UNCHANGED if there == text else ImportOutcome.KEPT
-
-
-def table_id(text: str) -> str | None:
-    """Return the id in a table id or dashboard URL; None if it is neither."""
-    match = _URL.fullmatch(text)
-    return match[1].lower() if match else None
 
 
 def names(headers: Sequence[TableHeader], is_taken: Callable[[str], bool]) -> dict[str, str]:

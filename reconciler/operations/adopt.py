@@ -1,14 +1,73 @@
 """Recording what is done in live tables as run at a revision, at no cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from reconciler.errors import ApiError
 from reconciler.ledger import Ledger
 from reconciler.model.attempt import Actor
+from reconciler.model.manifest import Manifest
 from reconciler.model.observed import TableSnapshot
+from reconciler.operations.connection import Connections
+from reconciler.operations.observe import Targets, resolve
 from reconciler.planning import adoption
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedTable:
+    """What an adoption recorded of one table."""
+
+    table_id: str
+    name: str
+    """What the table is called; text from the API."""
+    manifests: tuple[Manifest, ...]
+    """Those that name it."""
+    said: str
+    """How much was taken over, and how much is not done, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What became of the tables whose done cells were to be recorded."""
+
+    tables: tuple[AdoptedTable, ...]
+    failures: tuple[ApiError, ...]
+    """Of tables that could not be read, or are running; nothing was recorded of them."""
+    unresolved: tuple[Diagnostic, ...]
+    """Why a manifest's table is not known."""
+    manifests: tuple[Manifest, ...]
+    """Every manifest whose table is known."""
+
+
+def adopt(targets: Targets, revision: str, connections: Connections) -> Adoption:
+    """Record what is done in the manifests' tables as run at a revision. Raises Refused on 401 and 403, LedgerError."""
+    reader, ledger = connections.reader(), connections.writing_ledger()
+    targets = resolve(targets, reader)
+    by_table: dict[str, list[Manifest]] = {}
+    for manifest in targets.manifests:
+        by_table.setdefault(manifest.table_id, []).append(manifest)
+    observation = reader.read_tables(dict.fromkeys(by_table, frozenset()))
+    addresses = {table: _address(manifests, revision) for table, manifests in by_table.items()}
+    tables, said = adopt_done(connections.actor(), ledger, observation, addresses, revision, f"adopted --as {revision}")
+    return Adoption(
+        tuple(
+            AdoptedTable(table, seen.name, tuple(by_table[table]), said[table])
+            for table, seen in tables.items()
+            if not isinstance(seen, ApiError)
+        ),
+        tuple(each for each in tables.values() if isinstance(each, ApiError)),
+        targets.unresolved,
+        targets.manifests,
+    )
+
+
+def _address(manifests: Sequence[Manifest], revision: str) -> str:
+    """Return the `manifest/run` that asks for the revision, else one of the table's manifests; it is for people."""
+    asking = [f"{each.name}/{run.name}" for each in manifests for run in each.runs if run.revision == revision]
+    return asking[0] if asking else f"{manifests[0].name}/adopted"
 
 
 def adopt_done(

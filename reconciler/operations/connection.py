@@ -1,17 +1,22 @@
-"""Settings → what talks to the API and the ledger, for the command line and for a session alike.
+"""Settings → what talks to the API and the ledger.
 
 The token goes from the environment into the client and nowhere else. Says nothing: what a person should know is handed
 to `tell`.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from reconciler.client import ApiOptions, Token
+from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import SettingsError
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.model.attempt import Actor
 from reconciler.model.origin import Origin
-from reconciler.settings.provenance import git_state, is_ci
+from reconciler.model.reading import ReadCost, ReadProgress
+from reconciler.operations.apply_events import Interrupt
+from reconciler.operations.profile import Profile
+from reconciler.settings.provenance import actor, git_state, is_ci
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
 from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
@@ -31,28 +36,70 @@ def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOption
     )
 
 
-def reading_ledger(settings: Settings, interrupted: Callable[[], bool] = lambda: False) -> Ledger:
-    """Open the ledger for a command that writes nothing, or makes one on purpose. Raises SettingsError.
+class Connections:
+    """The API and the ledger of one session, each opened when it is first needed."""
 
-    Once `interrupted` says True, the store is waited for no longer than a moment.
-    """
-    return open_ledger(ledger_address(settings), by_project=settings.named_ledger is None, interrupted=interrupted)
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        tell: Callable[[str], None],
+        on_progress: Callable[[ReadProgress], None] | None,
+    ) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.tell = tell
+        self.profile = Profile()
+        self.interrupt = Interrupt()
+        """Of the apply that is under way or was last: once it is set, the store is waited for a moment only."""
+        self._on_progress = on_progress
+        self._stack = ExitStack()
+        self._reader: Reader | None = None
+        self._ledger: Ledger | None = None
 
+    def close(self) -> None:
+        """Close what is open; it is opened again when it is needed again."""
+        self._reader, self._ledger = None, None
+        self._stack.close()
 
-def writing_ledger(
-    settings: Settings,
-    environment: Mapping[str, str],
-    tell: Callable[[str], None],
-    interrupted: Callable[[], bool] = lambda: False,
-) -> Ledger:
-    """Open the ledger for a command that may write, as `allow_new` allows it. Raises SettingsError."""
-    ledger = reading_ledger(settings, interrupted)
-    try:
-        allow_new(ledger, environment, tell)
-    except BaseException:
-        ledger.close()
-        raise
-    return ledger
+    def reader(self) -> Reader:
+        """Return the reader. Raises SettingsError, for one if there is no token."""
+        if self._reader is None:
+            options = api_options(self.settings, self.environment)
+            self._reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress))
+        return self._reader
+
+    def ledger(self) -> Ledger:
+        """Return the ledger, for what writes nothing or makes one on purpose. Raises SettingsError."""
+        if self._ledger is None:
+            by_project = self.settings.named_ledger is None
+            ledger = open_ledger(
+                ledger_address(self.settings), by_project=by_project, interrupted=lambda: bool(self.interrupt)
+            )
+            self._ledger = self._stack.enter_context(ledger)
+        return self._ledger
+
+    def both(self) -> tuple[Reader, Ledger]:
+        """Return the reader and the ledger, for what writes nothing. Raises SettingsError."""
+        return self.reader(), self.ledger()
+
+    def writing_ledger(self) -> Ledger:
+        """Return the ledger, for what may write, as `allow_new` allows it. Raises SettingsError."""
+        ledger = self.ledger()
+        allow_new(ledger, self.environment, self.tell)
+        return ledger
+
+    def spend_client(self) -> SpendClient:
+        """Return what sends run calls. Raises SettingsError."""
+        return SpendClient(api_options(self.settings, self.environment))
+
+    def actor(self) -> Actor:
+        """Say who works here, and at which commit."""
+        return actor(self.environment, git_state(self.settings.root))
+
+    def cost(self) -> ReadCost:
+        """Return what reading cost since the reader was opened."""
+        return ReadCost() if self._reader is None else self._reader.cost()
 
 
 def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[str], None]) -> None:

@@ -14,9 +14,10 @@ from reconciler.errors import ApiError, BadResponse, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.manifests import from_table
 from reconciler.manifests.find_files import find_files, may_hold_manifests
-from reconciler.manifests.from_table import ImportOptions, ImportOutcome
+from reconciler.manifests.from_table import ImportOptions
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.attempt import Actor
+from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.manifest import Manifest
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot
 from reconciler.operations.adopt import adopt_done

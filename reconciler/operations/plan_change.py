@@ -6,18 +6,24 @@ was due there in the same mode and revision was due anyway; every other is due b
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reconciler.manifests.compare import add_up, compare, compare_projects, lost, unreadable
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Cause, Plan
-from reconciler.operations import observe
+from reconciler.model.session_plan import SessionPlan
+from reconciler.operations import observe, snapshots
+from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
 from reconciler.operations.observe import Observation, Targets
-from reconciler.settings.revision import Revision
+from reconciler.operations.profile import Phase
+from reconciler.settings.provenance import review
+from reconciler.settings.revision import Revision, read_revision
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
+from reconciler.spending.limits_check import check_limits, effective_limits
 from reconciler.text.location import Diagnostic
 
 
@@ -49,6 +55,43 @@ class PlanRequest:
             tables |= frozenset(manifest.table_id for manifest in self.before)
         manifests = (*self.every, *self.before)
         return replace(self.targets, manifests=tuple(each for each in manifests if each.table_id in tables))
+
+
+def plan_targets(
+    targets: Targets, against: str | None, live_snapshot: Path | None, connections: Connections
+) -> SessionPlan:
+    """Plan from one look at the live tables, or from a snapshot of them; compare with a git ref or a folder.
+
+    Raises SettingsError, ManifestError for a project file at the base that is wrong, Refused, LedgerError, OSError.
+    """
+    settings, profile = connections.settings, connections.profile
+    base = None if against is None else read_revision(against, settings, targets.named)
+    made, taken = replace(origin(settings), review=review(connections.environment)), None
+    if live_snapshot is not None:
+        kept = snapshots.read_snapshot(live_snapshot, connections.environment)
+        asked = find_all(targets, base, settings, SnapshotLister(kept))
+        observation, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
+        made = replace(made, base_url=kept.base_url)
+    else:
+        reader, ledger = connections.both()
+        with profile.phase(Phase.READING):
+            asked = find_all(targets, base, settings, reader)
+        scope = asked.scope
+        observation = observe.observe_tables(
+            scope, scope.tables, reader, ledger, settings, whole=False, profile=profile
+        )
+    with profile.phase(Phase.PLANNING):
+        plan, compared = plan_asked(asked, observation)
+    limits, floor = asked.settings.limits, asked.settings.floor
+    return SessionPlan.of(
+        plan,
+        origin=made,
+        violations=check_limits(plan, limits, floor),
+        limits=effective_limits(limits, floor),
+        against=compared,
+        taken=taken,
+        paths=targets.named,
+    )
 
 
 def find_all(targets: Targets, base: Revision | None, settings: Settings, lister: Lister) -> PlanRequest:

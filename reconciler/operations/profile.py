@@ -9,8 +9,8 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 
-from reconciler.client import ReadCost
 from reconciler.model.plan import Plan
+from reconciler.model.reading import ReadCost
 from reconciler.version import __version__
 
 Arguments = ParamSpec("Arguments")

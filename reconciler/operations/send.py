@@ -1,94 +1,30 @@
 """The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
 
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from queue import Empty, SimpleQueue
 
 from reconciler.client import Reader
 from reconciler.errors import ApiError, LedgerError
 from reconciler.ledger import Ledger
 from reconciler.ledger.lease_keeper import LeaseKeeper
-from reconciler.model.attempt import Actor, CallResult, Ending, Stop, StopCause, Ticket
+from reconciler.model.attempt import Actor, Ending, Stop, StopCause, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot, TableStatus
 from reconciler.model.plan import Call, Plan
 from reconciler.model.read_scope import ReadScope
-from reconciler.model.report import Report
+from reconciler.model.report import Report, bought_cells
+from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.profile import Phase, Profile
+from reconciler.operations.rescue import Witness
 from reconciler.settings.settings import Settings
 from reconciler.spending.elapsed import elapsed
 from reconciler.spending.protocol import Effects, Runner, SendTiming, SpendProtocol
 from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
 
 LONGEST_BACKOFF_SECONDS = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyEvents:
-    """What an apply tells while it works."""
-
-    on_result: Callable[[CallResult], None]
-    on_poll: Callable[[Mapping[str, TableStatus]], None]
-    on_unrecorded: Callable[[Call, Ticket, Ending], None]
-    """The ledger did not keep an ending: a person must. Called from the thread that sent the call."""
-    on_trouble: Callable[[str], None]
-    """Something went wrong that does not change what was spent."""
-
-
-class Interrupt:
-    """Set by a signal handler; read wherever an apply may stop.
-
-    Nothing here takes a lock in Python: a handler that waited for one its own thread holds would never return.
-    """
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._wake: SimpleQueue[None] = SimpleQueue()
-        self._abandon: tuple[Callable[[], None], ...] = ()
-        self._is_reading = False
-        self.is_sending = False
-        """True from just before the first intent: from then on an apply ends with its report, whatever happens."""
-        self.is_over = False
-        """True once nothing is left to do but to report."""
-
-    def set(self) -> None:
-        """Ask for the end; the call in flight is finished and recorded first."""
-        self._is_set = True
-        self._wake.put(None)
-        if self._is_reading:
-            # Nothing is in flight that its end would have to wait for.
-            self._abandon[-1]()
-
-    def abandons(self, sending: Callable[[], None], reading: Callable[[], None]) -> None:
-        """Say what `insist` calls, in this order; each must be fit to be called by a signal handler."""
-        self._abandon = (sending, reading)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """While nothing is sent and tables are only looked at, the first request for the end ends that, too."""
-        self._is_reading = bool(self._abandon)
-        try:
-            yield
-        finally:
-            self._is_reading = False
-
-    def insist(self) -> None:
-        """Ask for the end at once: the waiting for calls in flight ends, too."""
-        self.set()
-        for abandon in self._abandon:
-            abandon()
-
-    def __bool__(self) -> bool:
-        return self._is_set
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the interrupt."""
-        with suppress(Empty):
-            self._wake.get(timeout=max(0.0, seconds))
-            self._wake.put(None)  # for the next one who sleeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +36,7 @@ class ApplyContext:
     runner: Runner
     ledger: Ledger
     actor: Actor
-    watcher: ApplyEvents
+    watcher: Witness
     interrupt: Interrupt
     lease_timeout_seconds: float = 0.0
     profile: Profile = field(default_factory=Profile)
@@ -205,3 +141,20 @@ def wait(report: Report, context: ApplyContext, timeout_seconds: float | None, o
     return replace(
         report, results=results, waited=True, still_running=waited.running, awaited=waited.awaited, stop=stop
     )
+
+
+def waiting(context: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
+    """Return what waits for a wave; all waves together have `timeout_seconds`."""
+    waited = 0.0
+
+    def wait_for(report: Report, others: Collection[str]) -> Report:
+        nonlocal waited
+        began = time.monotonic()
+        awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
+        left = None if timeout_seconds is None else max(0.0, timeout_seconds - waited)
+        with context.watcher.waiting(sum(map(bought_cells, awaited))):
+            found = wait(report, context, left, others)
+        waited += time.monotonic() - began
+        return found
+
+    return wait_for

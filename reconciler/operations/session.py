@@ -9,46 +9,41 @@ The commands of the command line call a Session too, so both do the same.
 
 import logging
 import os
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from reconciler.client import ReadCost, Reader, ReadProgress, SpendClient
 from reconciler.documents import plan_file, saved_plan
 from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
-from reconciler.ledger import Ledger
-from reconciler.manifests import from_table
 from reconciler.manifests.from_table import ImportOptions
-from reconciler.model.attempt import Actor
+from reconciler.model.limits import Limits
 from reconciler.model.plan import Plan
+from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.model.report import Report
 from reconciler.model.session_plan import SessionPlan
-from reconciler.operations import observe, send, snapshots
-from reconciler.operations.apply import apply
-from reconciler.operations.atomic_file import write_whole
-from reconciler.operations.connection import allow_new, api_options, origin, reading_ledger
-from reconciler.operations.find_tables import CachedLister, SnapshotLister, index_of
+from reconciler.operations import observe, snapshots, validate
+from reconciler.operations.adopt import Adoption, adopt
+from reconciler.operations.apply_events import ApplyEvents, Interrupt
+from reconciler.operations.connection import Connections, origin
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
-from reconciler.operations.plan_change import find_all, plan_asked
+from reconciler.operations.plan_change import plan_targets
 from reconciler.operations.profile import Phase, Profile
+from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_saved_plan
-from reconciler.operations.rescue import Witness
-from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
+from reconciler.operations.snapshots import SnapshotTaken
+from reconciler.operations.start_apply import Patience, start_apply
+from reconciler.operations.validate import Validation
 from reconciler.planning.status import DriftReport, Status, status_of
-from reconciler.settings.provenance import actor, git_state, review
-from reconciler.settings.revision import read_revision
-from reconciler.settings.settings import Flags, Settings, load_settings
-from reconciler.spending.limits_check import check_limits, effective_limits
-from reconciler.text.location import Diagnostic
+from reconciler.settings.revision import with_base_limits
+from reconciler.settings.settings import Flags, Settings, ledger_files, load_settings
+from reconciler.spending.limits_check import effective_limits
+from reconciler.text.addresses import table_id
 from reconciler.text.sanitize import one_line
 
 A_DAY_SECONDS = 86400.0
@@ -58,19 +53,6 @@ Several: TypeAlias = Named | Sequence[Named]
 """One path or selector, or several."""
 
 _LOG = logging.getLogger("reconciler")
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotTaken:
-    """What a snapshot file holds."""
-
-    tables: int
-    size_bytes: int
-    is_signed: bool
-    unreadable: Mapping[str, ApiError]
-    """By table id: these are kept as unreadable, and a plan from the file says so."""
-    unresolved: tuple[Diagnostic, ...]
-    """Why a manifest's table is not known."""
 
 
 def open_session(
@@ -127,15 +109,21 @@ class Session:
         on_progress: Callable[[ReadProgress], None] | None = None,
     ) -> None:
         """`tell` takes warnings, `on_progress` how far a reading is; `open_session` is the usual way here."""
-        self.settings = settings
-        self.profile = Profile()
-        """Where the time went."""
+        self._connections = Connections(settings, environment, tell, on_progress)
         self._environment = environment
         self._tell = tell
-        self._on_progress = on_progress
-        self._interrupt = Interrupt()
-        self._stack = ExitStack()
-        self._edges: tuple[Reader, Ledger] | None = None
+        self.ledger = ProjectLedger(self._connections)
+        """What was called and spent."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._connections.settings
+
+    @property
+    def profile(self) -> Profile:
+        """Where the time went."""
+        return self._connections.profile
 
     def __enter__(self) -> Self:
         return self
@@ -147,8 +135,29 @@ class Session:
 
     def close(self) -> None:
         """Close every connection to the API and the ledger."""
-        self._edges = None
-        self._stack.close()
+        self._connections.close()
+
+    def hold_to(self, revision: str, paths: Several = ()) -> None:
+        """Hold plans to the limits and prices at a git ref or in a folder too: a change cannot raise its own.
+
+        Where the API and the ledger are is as it is there, unless an argument or a variable says so. To be called
+        first. Raises LimitExceeded if there is no project file there.
+        """
+        self.close()
+        self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
+
+    def limits(self) -> Limits:
+        """Return the limits that every plan is held to, those of `hold_to` included."""
+        return effective_limits(self.settings.limits, self.settings.floor)
+
+    def own_files(self) -> tuple[Path, ...]:
+        """Return the files that no output may replace: the project file, and a ledger that is a file."""
+        project = self.settings.project_file
+        return (() if project is None else (project,)) + ledger_files(self.settings)
+
+    def validate(self, paths: Several = ()) -> Validation:
+        """Check manifests, with every problem of every file in the result. Reads files and nothing else."""
+        return validate.validate(self.settings, _each(paths))
 
     def load(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Targets:
         """Read, check and select manifests; every method takes the result in the place of `paths`.
@@ -175,40 +184,21 @@ class Session:
         neither token nor ledger nor network is needed. A limit that is passed stands in `plan.violations`, what makes
         the plan unfit to be applied in `plan.diagnostics`; `plan.totals()` adds up cells and credits.
         """
-        targets, settings = self.load(paths, target=target, exclude=exclude), self.settings
-        base = None if against is None else read_revision(against, settings, targets.named)
-        made, taken = replace(origin(settings), review=review(self._environment)), None
-        if live_snapshot is not None:
-            kept = snapshots.read_snapshot(Path(live_snapshot), self._environment)
-            asked = find_all(targets, base, settings, SnapshotLister(kept))
-            observation, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
-            made = replace(made, base_url=kept.base_url)
-        else:
-            reader, ledger = self._open()
-            with self.profile.phase(Phase.READING):
-                asked = find_all(targets, base, settings, reader)
-            scope = asked.scope
-            observation = observe.observe_tables(
-                scope, scope.tables, reader, ledger, settings, whole=False, profile=self.profile
-            )
-        with self.profile.phase(Phase.PLANNING):
-            plan, compared = plan_asked(asked, observation)
-        limits, floor = asked.settings.limits, asked.settings.floor
-        return SessionPlan.of(
-            plan,
-            origin=made,
-            violations=check_limits(plan, limits, floor),
-            limits=effective_limits(limits, floor),
-            against=compared,
-            taken=taken,
-            paths=targets.named,
-        )
+        targets = self.load(paths, target=target, exclude=exclude)
+        kept = None if live_snapshot is None else Path(live_snapshot)
+        return plan_targets(targets, against, kept, self._connections)
 
     def document(self, plan: SessionPlan) -> dict[str, Any]:
         """Return a plan as JSON (`schemas/plan.v1.json`): what `apply` takes back from a file."""
         return plan_file.document(
             plan, plan.origin, plan.violations, limits=plan.limits, against=plan.against, taken=plan.taken
         )
+
+    def read_plan(self, file: Named, *, max_age_seconds: float = A_DAY_SECONDS) -> SavedPlan:
+        """Return what a plan file approves. Raises StalePlan for one that is edited, older, or of another API."""
+        saved = read_saved_plan(Path(file), max_age_seconds)
+        saved.check_origin(self.settings.api_url)
+        return saved
 
     def apply(
         self,
@@ -219,43 +209,59 @@ class Session:
         timeout_seconds: float | None = None,
         lease_timeout_seconds: float = 0.0,
         max_age_seconds: float = A_DAY_SECONDS,
+        events: ApplyEvents | None = None,
+        interrupt: Interrupt | None = None,
     ) -> Report:
         """Send what is still due of what a plan lists, each call at most once, and nothing else; return the report.
 
         `plan` is one that this session made, or the file of a saved plan; it is the approval, and nobody is asked. With
         `wait`, waits until the tables are idle and sends the later waves too, for `timeout_seconds` at most; without
         it, sends one wave. Waits `lease_timeout_seconds` for another apply that is at work on a table, and refuses a
-        plan older than `max_age_seconds`.
+        plan older than `max_age_seconds`. `events` are told how it goes, and `interrupt` asks it to end.
 
         Before anything is sent, raises ErroredPlan, LimitExceeded if a limit is passed, StalePlan if the world is not
         the one that was approved, Leased if another apply is at work, and ApiError. What goes wrong later is in the
         report: `report.exit_code()` says whether all went well (0), in part (6), or a call is in doubt (7).
         """
-        saved = self._approved(plan, max_age_seconds)
+        saved, events = self._approved(plan, max_age_seconds), events or self._events()
         saved.check_origin(self.settings.api_url)
         named = paths or (plan.paths if isinstance(plan, SessionPlan) else ())
         targets = self.load(named, target=saved.include, exclude=saved.exclude)
-        reader, ledger = self._open()
-        allow_new(ledger, self._environment, self._tell)
-        self._interrupt = interrupt = Interrupt()
-        client = SpendClient(api_options(self.settings, self._environment))
-        interrupt.abandons(client.abandon, reader.abandon)
-        who, witness = self._actor(), Witness()
-        watcher = ApplyEvents(witness.see, lambda _: None, lambda *lost: self._lost(witness.lose(*lost)), self._tell)
-        context = ApplyContext(
-            self.settings, reader, client, ledger, who, watcher, interrupt, lease_timeout_seconds, self.profile
-        )
 
         def approve(proposed: Plan) -> str:
-            witness.plan_id, witness.in_doubt = saved.plan_id, proposed.in_doubt
+            events.on_plan(proposed)
             return saved.plan_id
 
-        try:
-            return apply(targets, context, approve, saved, _waiting(context, timeout_seconds) if wait else None)
-        except Exception as error:
-            if not interrupt.is_sending:
-                raise
-            return witness.report(error)
+        patience = Patience(wait, timeout_seconds, lease_timeout_seconds)
+        return start_apply(targets, saved, approve, self._connections, patience, events, interrupt)
+
+    def plan_and_apply(
+        self,
+        approve: Callable[[Plan], None],
+        paths: Several = (),
+        *,
+        target: Several = (),
+        exclude: Several = (),
+        wait: bool = True,
+        timeout_seconds: float | None = None,
+        lease_timeout_seconds: float = 0.0,
+        events: ApplyEvents | None = None,
+        interrupt: Interrupt | None = None,
+    ) -> Report:
+        """Plan, show the plan to `approve`, and send it, each call at most once; return the report.
+
+        `approve` raises what it likes if the plan must not be sent; a plan with errors, or one that passes a limit, is
+        refused before it is asked. The rest, and what is raised, is as for `apply`.
+        """
+        targets = self.load(paths, target=target, exclude=exclude)
+
+        def approved(proposed: Plan) -> str:
+            approve(proposed)
+            plan_id: str = plan_file.document(proposed, origin(self.settings))["plan_id"]
+            return plan_id
+
+        patience = Patience(wait, timeout_seconds, lease_timeout_seconds)
+        return start_apply(targets, None, approved, self._connections, patience, events or self._events(), interrupt)
 
     def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
         """Say where the live tables stand against the manifests: per run, cells done, failed, due, blocked, in doubt.
@@ -263,7 +269,7 @@ class Session:
         Reads whole tables, sends nothing but GET and writes nothing.
         """
         targets = self.load(paths, target=target, exclude=exclude)
-        reader, ledger = self._open()
+        reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings)
         return status_of(observe.plan(targets, observation, self.settings))
@@ -274,7 +280,7 @@ class Session:
         If a table could not be looked at, `errored` is true and the rest may be too little.
         """
         targets = self.load(paths, target=target, exclude=exclude)
-        reader, ledger = self._open()
+        reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings, whole=False)
         return DriftReport(observe.plan(targets, observation, self.settings))
@@ -285,16 +291,7 @@ class Session:
         Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`. Raises OSError.
         """
         key = snapshots.signing_key(self._environment, unsigned=unsigned)
-        targets = self.load(paths)
-        made = origin(self.settings)
-        reader, ledger = self._open()
-        directory = CachedLister(reader)
-        targets = observe.resolve(targets, directory)
-        observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings)
-        data = snapshots.encoded(observation, made, index_of(targets.written, targets.tables, directory), key)
-        write_whole(Path(file), data)
-        unresolved = tuple(sorted(targets.unresolved))
-        return SnapshotTaken(len(observation.snapshots), len(data), key is not None, observation.unreadable, unresolved)
+        return snapshots.take_snapshot(Path(file), self.load(paths), key, self._connections)
 
     def import_tables(
         self,
@@ -320,28 +317,27 @@ class Session:
         """
         choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
-        reader, ledger = self._open()
-        if adopt is not None:
-            allow_new(ledger, self._environment, self._tell)
+        connections = self._connections
+        reader = connections.reader()
+        ledger = connections.ledger() if adopt is None else connections.writing_ledger()
         found = []
-        for each in import_tables(shelf, choice, reader, ledger, self._actor, self._tell):
+        for each in import_tables(shelf, choice, reader, ledger, connections.actor, self._tell):
             found.append(each)
             if isinstance(each, ImportedTable):
                 on_table(each)
         return tuple(found)
 
+    def adopt(self, revision: str, paths: Several | Targets = ()) -> Adoption:
+        """Record every done cell of the manifests' tables as run at a revision, at no cost; sends nothing but GET.
+
+        For a ledger that begins anew, and for tables that were run by hand: a run with `mode: all` at that revision
+        buys none of them again. A table that is running is among the failures.
+        """
+        return adopt(self.load(paths), revision, self._connections)
+
     def cost(self) -> ReadCost:
         """Return what reading cost so far: requests, bytes, seconds."""
-        return ReadCost() if self._edges is None else self._edges[0].cost()
-
-    def _open(self) -> tuple[Reader, Ledger]:
-        """Return the reader and the ledger, opened when they are first needed. Raises SettingsError."""
-        if self._edges is None:
-            options = api_options(self.settings, self._environment)
-            reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress))
-            ledger = reading_ledger(self.settings, lambda: bool(self._interrupt))
-            self._edges = reader, self._stack.enter_context(ledger)
-        return self._edges
+        return self._connections.cost()
 
     def _approved(self, plan: SessionPlan | SavedPlan | Named, max_age_seconds: float) -> SavedPlan:
         """Return what a plan approves. Raises PlanError."""
@@ -354,8 +350,9 @@ class Session:
         refuse_violations(plan.violations)
         return saved_plan.read(self.document(plan), datetime.now(UTC), max_age_seconds)
 
-    def _actor(self) -> Actor:
-        return actor(self._environment, git_state(self.settings.root))
+    def _events(self) -> ApplyEvents:
+        """Return events for a caller who listens to none: what must not be missed is told as a warning."""
+        return ApplyEvents(on_unrecorded=self._lost, on_trouble=self._tell)
 
     def _lost(self, record: str) -> None:
         self._tell(
@@ -370,25 +367,10 @@ def _each(named: Several) -> tuple[str, ...]:
 
 
 def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
-    found = [(text, from_table.table_id(text)) for text in named]
+    found = [(text, table_id(text)) for text in named]
     for text, identity in found:
         if identity is None:
             shown = one_line(text)
             message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
             raise SettingsError(message, hint="Copy the table's address from the dashboard.")
     return tuple(identity for _, identity in found if identity is not None)
-
-
-def _waiting(context: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
-    """Return what waits for a wave; all waves together have `timeout_seconds`."""
-    waited = 0.0
-
-    def wait(report: Report, others: Collection[str]) -> Report:
-        nonlocal waited
-        began = time.monotonic()
-        left = None if timeout_seconds is None else max(0.0, timeout_seconds - waited)
-        found = send.wait(report, context, left, others)
-        waited += time.monotonic() - began
-        return found
-
-    return wait

@@ -1,15 +1,46 @@
 """Snapshots of the live tables as files: written where the token is, read where a change is planned without it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.documents.snapshot_file import MAX_FILE_BYTES, LiveSnapshot, decode, encode
-from reconciler.errors import SettingsError
+from reconciler.errors import ApiError, SettingsError
 from reconciler.model.observed import TableIndex
 from reconciler.model.origin import Origin, SnapshotOrigin
-from reconciler.operations.observe import Observation, to_snapshot
+from reconciler.operations.atomic_file import write_whole
+from reconciler.operations.connection import Connections, origin
+from reconciler.operations.find_tables import CachedLister, index_of
+from reconciler.operations.observe import Observation, Targets, observe_tables, resolve, to_snapshot
 from reconciler.settings.settings import read_snapshot_key
+from reconciler.text.location import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """What a snapshot file holds."""
+
+    tables: int
+    size_bytes: int
+    is_signed: bool
+    unreadable: Mapping[str, ApiError]
+    """By table id: these are kept as unreadable, and a plan from the file says so."""
+    unresolved: tuple[Diagnostic, ...]
+    """Why a manifest's table is not known."""
+
+
+def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: Connections) -> SnapshotTaken:
+    """Look at the manifests' tables and write what planning needs of them. Raises Refused, LedgerError, OSError."""
+    made = origin(connections.settings)
+    reader, ledger = connections.both()
+    directory = CachedLister(reader)
+    targets = resolve(targets, directory)
+    observation = observe_tables(targets, targets.tables, reader, ledger, connections.settings)
+    data = encoded(observation, made, index_of(targets.written, targets.tables, directory), key)
+    write_whole(file, data)
+    unresolved = tuple(sorted(targets.unresolved))
+    return SnapshotTaken(len(observation.snapshots), len(data), key is not None, observation.unreadable, unresolved)
 
 
 def signing_key(environment: Mapping[str, str], *, unsigned: bool) -> bytes | None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -97,6 +98,14 @@ def ledger_address(settings: Settings) -> str:
     except RuntimeError:
         message = f"{settings.ledger_source or 'spec.ledger'} begins with `~`, but that user has no home folder"
         raise SettingsError(message, hint=LEDGER_HINT) from None
+
+
+def ledger_files(settings: Settings) -> tuple[Path, ...]:
+    """Return the files of a ledger that is one; none if the setting is not understood, which some commands allow."""
+    with suppress(SettingsError):
+        ledger = Path(ledger_address(settings).removeprefix("sqlite:///"))
+        return (ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm")))
+    return ()
 
 
 def _refuse_second_ledger(settings: Settings) -> None:

@@ -26,6 +26,18 @@ _QUOTES = frozenset("\"'`“”„‟‘’‚‛«»‹›")
 # An unexpanded variable, a connection string, or a URL that lost its scheme and may hold a password.
 _NOT_IN_PATHS = frozenset("=$%{}<>|*?;:^#")
 
+_TABLE = re.compile(
+    r"(?:https://app\.extruct\.ai/tables/)?"
+    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/?(?:[?#]\S*)?)",
+    re.IGNORECASE,
+)
+
+
+def table_id(text: str) -> str | None:
+    """Return the id in a table id or dashboard URL; None if it is neither."""
+    match = _TABLE.fullmatch(text)
+    return match[1].lower() if match else None
+
 
 def ledger_fault(text: str, *, is_windows: bool = False) -> str:
     """Return why a ledger setting is neither a known URL nor clearly a path; empty if it is valid. Never quotes it.

@@ -34,8 +34,8 @@ CONTRACTS = {
     "simulator": "manifests text",
     "documents": "planning spending model text",
     "render": "planning spending model text",
-    "operations": "documents settings planning ledger client spending manifests model text",
-    "cli": "operations render documents simulator forge settings ledger client spending manifests model text",
+    "operations": "forge documents settings planning ledger client spending manifests model text",
+    "cli": "operations render documents simulator settings ledger manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
 file, socket or store. An entry that no import needs any more fails, so that the list says what is."""
@@ -50,6 +50,35 @@ ROOT_IMPORTS = {
 }
 
 MOST_ROOMS, MOST_ARROWS = 15, 60
+
+OF_COMMANDS = "cli render documents model text __init__ errors version"
+"""What a command is made of: words and documents, nouns, and of the verbs the face that `import reconciler` offers."""
+
+BESIDE_THE_FACE = {
+    ("cli.console", "settings.settings"): "flags become settings before anything heavy is loaded",
+    ("cli.console", "settings.provenance"): "whether a CI runs this, and so no person is asked",
+    ("cli.validate", "operations.validate"): "a hook waits for it, so it loads neither network nor ledger",
+    ("cli.comment", "operations.comment"): "needs no project: one that is broken is commented on, too",
+    (
+        "cli.plan",
+        "operations.atomic_file",
+    ): "`--out` is there whole or not at all",
+    ("cli.receipt", "operations.atomic_file"): "likewise",
+    ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
+    ("cli.schema", "manifests.json_schema"): "does no project work: prints a schema",
+    ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",
+    ("cli.init", "manifests.find_files"): "likewise",
+    ("cli.init", "settings.settings"): "likewise",
+    ("cli.demo", "ledger"): "does no project work: makes a ledger for a project of its own",
+    ("cli.demo", "settings.settings"): "likewise",
+    ("cli.demo", "simulator.server"): "likewise, with a simulator of its own",
+    ("cli.demo", "simulator.world.sample"): "likewise",
+    ("cli.simulator", "simulator"): "does no project work: serves the stand-in",
+}
+"""What else a module of the command line may import: (module, module or room) → why."""
+
+MOST_LINES_OF_A_COMMAND = 30
+"""Beside its options and its help."""
 
 INTO_THE_SIMULATOR = {"cli.simulator", "cli.demo"}
 """A local stand-in of the API is nothing that the program depends on."""
@@ -255,6 +284,30 @@ def test_nothing_imports_the_simulator_but_its_commands() -> None:
         if module.room != "simulator" and any(other.startswith("simulator") for other in imported_modules(module))
     }
     assert users <= INTO_THE_SIMULATOR
+
+
+def test_a_command_calls_a_session_and_nothing_below_it() -> None:
+    """Whoever writes `import reconciler` can do whatever a command does; what goes beside the face says why."""
+    beside = set()
+    for module in modules().values():
+        if module.room == "cli":
+            for other in imported_modules(module):
+                if other.partition(".")[0] not in OF_COMMANDS.split():
+                    room = other.partition(".")[0]
+                    beside.add((module.name, room if (module.name, room) in BESIDE_THE_FACE else other))
+    assert beside == set(BESIDE_THE_FACE)
+
+
+def test_a_command_is_short() -> None:
+    """It parses, calls, prints and ends; what takes longer has a name of its own."""
+    lengths = {}
+    for module in modules().values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef) and "exits" in map(ast.unparse, node.decorator_list):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lengths[f"{module.name}.{node.name}"] = body[-1].end_lineno - body[0].lineno + 1  # type: ignore[operator]
+    assert len(lengths) > len(BESIDE_THE_FACE)
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_COMMAND} == {}
 
 
 def foreign(module: Module) -> set[str]:

@@ -18,8 +18,10 @@ from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
 from reconciler.operations import observe
 from reconciler.operations.apply import apply as apply_plan
+from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.observe import Targets
-from reconciler.operations.send import ApplyContext, ApplyEvents, Interrupt
+from reconciler.operations.rescue import Witness
+from reconciler.operations.send import ApplyContext
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
 from tests.at_most_once.small_tables import TIMES, fill, settings
@@ -84,14 +86,9 @@ class Party:
         """Open what an apply works with."""
         client = SpendClient(self.options)
         runner = client if self.around is None else Wrapped(client, self.around)
-        watcher = ApplyEvents(
-            lambda _result: None,
-            lambda _statuses: None,
-            lambda call, _ticket, _ending: self.complaints.append(call.id),
-            self.complaints.append,
-        )
+        events = ApplyEvents(on_unrecorded=self.complaints.append, on_trouble=self.complaints.append)
         with Reader(self.options, sleep=lambda _seconds: None) as reader:
-            yield ApplyContext(self.settings, reader, runner, self.ledger, Actor("party"), watcher, Patient())
+            yield ApplyContext(self.settings, reader, runner, self.ledger, Actor("party"), Witness(events), Patient())
 
     def apply(self, approve: Callable[[Plan], str] = lambda _plan: "sha256:plan", **more: Any) -> Report:
         """Apply from the first look to the report. Raises what an apply raises."""

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.client import Reader, ReadProgress
+from reconciler.client import Reader
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
+from reconciler.model.reading import ReadProgress
 from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
 from tests.client.wire_server import Exchange, WireServer
 

@@ -11,10 +11,11 @@ import reconciler
 from reconciler import errors
 
 NAMES = """
-ApiError BadResponse Call CallResult Corrupt Diagnostic Drift DriftReport ErroredPlan ExitCode ImportedTable
-InDoubt Leased LedgerError LimitExceeded ManifestError Location ManifestStatus NotSent Plan PlanError
-ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError SnapshotTaken StalePlan Status
-TooNew Totals Unwritable Violation __version__ open_session
+AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Corrupt Diagnostic Drift
+DriftReport ErroredPlan EventKind EventRecord ExitCode ImportedTable InDoubt Interrupt Lease Leased LedgerError
+LimitExceeded Limits Loaded Location ManifestError ManifestStatus NotSent Plan PlanError ProjectLedger ReadCost
+ReadProgress ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError SnapshotTaken SpendLine
+StalePlan Status TooNew Totals Unwritable Validation Violation __version__ open_session
 """
 """A name that goes breaks somebody's program."""
 

@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import from_table
-from reconciler.manifests.from_table import ImportOptions, ImportOutcome, fate
+from reconciler.manifests.from_table import ImportOptions, fate
 from reconciler.manifests.loader import load_manifests
+from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column, TableHeader
+from reconciler.text.addresses import table_id
 from reconciler.text.sanitize import spelled
 
 TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
@@ -178,7 +180,7 @@ def test_tables_that_share_a_name_are_told_apart_by_their_ids() -> None:
 )
 def test_a_table_is_named_by_id_or_url(text: str, found: bool) -> None:
     """Anything else is not guessed at."""
-    assert from_table.table_id(text) == (TABLE if found else None)
+    assert table_id(text) == (TABLE if found else None)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from reconciler.cli.console import Console
 from reconciler.cli.progress import Reading
-from reconciler.client import ReadCost, ReadProgress
 from reconciler.documents import plan_file
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import CellCounts, Plan, PlannedRun, PlannedTable, Skip, SkipReason
+from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.profile import Phase, Profile
 from reconciler.render.colour import plain
 from reconciler.render.plan_text import plan_text

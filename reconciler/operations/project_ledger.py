@@ -1,0 +1,102 @@
+"""The ledger as a session shows it: what was called and spent, and the few changes that a person may make."""
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.errors import SettingsError
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import (
+    EVERY_CALL,
+    CallFilter,
+    CallRecord,
+    EventRecord,
+    Grouping,
+    Lease,
+    Loaded,
+    SpendLine,
+)
+from reconciler.operations.connection import Connections
+
+
+class ProjectLedger:
+    """A project's memory of what was paid for; every method may raise LedgerError, and needs no token.
+
+    Times are seconds since the epoch, UTC. A call is named by the start of its id, 4 characters at least.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def location(self) -> str:
+        """The path, or the URL with its password replaced."""
+        return self._connections.ledger().location
+
+    def is_there(self) -> bool:
+        """Say whether there is a file at an SQLite ledger's path; a server is not asked."""
+        return self._connections.ledger().is_there()
+
+    def calls(self, wanted: CallFilter = EVERY_CALL) -> list[CallRecord]:
+        """Return calls, the newest attempt first."""
+        return self._connections.ledger().calls(wanted)
+
+    def call(self, call: str) -> tuple[CallRecord, list[EventRecord]]:
+        """Return one call and everything that happened to it, oldest first."""
+        ledger = self._connections.ledger()
+        record = ledger.find(call)
+        return record, ledger.events(record.id)
+
+    def report(
+        self, by: Grouping, *, label: str | None = None, since: float | None = None, until: float | None = None
+    ) -> list[SpendLine]:
+        """Return what was spent on calls begun from `since` and before `until`, a line for each group.
+
+        `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value.
+        """
+        return self._connections.ledger().report(by, label=label, since=since, until=until)
+
+    def resolve(self, call: str, *, landed: bool, reason: str) -> tuple[CallRecord, CallState]:
+        """End the doubt about a call, after a look at its table; return it as it was, and its state now.
+
+        Landed: its cells count as bought. Not landed: they are due again at the next plan. Raises LedgerError if the
+        call is not in doubt, or may still be under way.
+        """
+        spend = self._connections.settings.project.api.spend
+        ledger = self._connections.writing_ledger()
+        record = ledger.find(call)
+        state = ledger.resolve(
+            record.id,
+            record.attempt,
+            landed=landed,
+            reason=reason,
+            actor=self._connections.actor(),
+            min_age_seconds=spend.send_within_seconds + spend.call_seconds,
+        )
+        return record, state
+
+    def leases(self) -> list[Lease]:
+        """Return the leases that were not given back, also those that have run out, by table."""
+        return self._connections.ledger().leases()
+
+    def release(self, table_id: str, *, reason: str) -> Lease:
+        """Take a table's lease away from an apply that is dead; return it. One that lives stops at its next call.
+
+        Raises SettingsError if the table is not held.
+        """
+        ledger = self._connections.writing_ledger()
+        lease = ledger.force_release(table_id.lower(), reason=reason, actor=self._connections.actor())
+        if lease is None:
+            hint = "`reconciler ledger leases` lists what is held."
+            raise SettingsError(f"nobody holds table {table_id!r}", hint=hint)
+        return lease
+
+    def initialise(self) -> None:
+        """Create the ledger, or bring an older one up to date; in CI too, where nothing else makes one."""
+        self._connections.ledger().initialise()
+
+    def export(self) -> Iterator[str]:
+        """Yield the whole ledger as JSON lines, from one consistent view held open until the last."""
+        yield from self._connections.ledger().export()
+
+    def load(self, lines: Iterable[str]) -> Loaded:
+        """Add what an export holds, all or nothing; what the ledger holds already stays."""
+        return self._connections.writing_ledger().load(lines)

@@ -1,0 +1,60 @@
+"""How an apply starts: what it works with, and that its report comes out once it has sent anything."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.documents.saved_plan import SavedPlan
+from reconciler.model.plan import Plan
+from reconciler.model.report import Report
+from reconciler.operations.apply import apply
+from reconciler.operations.apply_events import ApplyEvents, Interrupt
+from reconciler.operations.connection import Connections
+from reconciler.operations.observe import Targets
+from reconciler.operations.rescue import Witness
+from reconciler.operations.send import ApplyContext, waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an apply waits."""
+
+    waits: bool
+    """Until the tables are idle, and then sends the later waves too; False: sends one wave."""
+    timeout_seconds: float | None
+    """For all waves together; None: as long as it takes."""
+    lease_timeout_seconds: float
+    """For another apply that is at work on a table."""
+
+
+def start_apply(
+    targets: Targets,
+    saved: SavedPlan | None,
+    approve: Callable[[Plan], str],
+    connections: Connections,
+    patience: Patience,
+    events: ApplyEvents,
+    interrupt: Interrupt | None,
+) -> Report:
+    """Apply; once a call may have been sent, return the report whatever goes wrong. Raises as `apply` before."""
+    # Not `or`: one that is not set is false.
+    connections.interrupt = interrupt = Interrupt() if interrupt is None else interrupt
+    reader, ledger = connections.reader(), connections.writing_ledger()
+    client = connections.spend_client()
+    interrupt.abandons(client.abandon, reader.abandon)
+    witness = Witness(events)
+    context = ApplyContext(
+        connections.settings,
+        reader,
+        client,
+        ledger,
+        connections.actor(),
+        witness,
+        interrupt,
+        patience.lease_timeout_seconds,
+        connections.profile,
+    )
+    wait_for = waiting(context, patience.timeout_seconds) if patience.waits else None
+    return witness.report_of(
+        lambda: apply(targets, context, lambda plan: witness.approved(approve(plan), plan), saved, wait_for),
+        interrupt,
+    )

@@ -1,0 +1,33 @@
+"""Checking manifests, offline. Loads neither the network nor the ledger: editors and hooks wait for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.errors import ManifestError
+from reconciler.manifests.find_files import find_files
+from reconciler.manifests.loader import load_manifests
+from reconciler.model.manifest import Manifest
+from reconciler.settings.settings import Settings, manifest_paths
+from reconciler.text.location import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What checking manifests found."""
+
+    files: tuple[str, ...] = ()
+    """Every file that was read, as messages name it."""
+    manifests: tuple[Manifest, ...] = ()
+    """All of them; none if there is a problem."""
+    problems: tuple[Diagnostic, ...] = ()
+    """Every problem of every file, with its place."""
+
+
+def validate(settings: Settings, named: Sequence[str]) -> Validation:
+    """Check the manifests at the paths named, else the project's. Raises SettingsError if there are none."""
+    folders = manifest_paths(settings, named)
+    files = tuple(path.as_posix() for path in find_files(folders))
+    try:
+        return Validation(files, load_manifests(folders, settings.project_file))
+    except ManifestError as error:
+        return Validation(files, problems=tuple(error.problems))
