@@ -37,7 +37,7 @@ from reconciler.operations.profile import Phase, Profile
 from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
-from reconciler.operations.start_apply import Patience, start_apply
+from reconciler.operations.start_apply import ApplyTerms, start_apply
 from reconciler.operations.validate import Validation
 from reconciler.planning.status import DriftReport, Status, status_of
 from reconciler.settings.revision import with_base_limits
@@ -223,17 +223,18 @@ class Session:
         the one that was approved, Leased if another apply is at work, and ApiError. What goes wrong later is in the
         report: `report.exit_code()` says whether all went well (0), in part (6), or a call is in doubt (7).
         """
-        saved, events = self._approved(plan, max_age_seconds), events or self._events()
+        saved = self._approved(plan, max_age_seconds)
         saved.check_origin(self.settings.api_url)
         named = paths or (plan.paths if isinstance(plan, SessionPlan) else ())
         targets = self.load(named, target=saved.include, exclude=saved.exclude)
+        events, interrupt = self._told(events, interrupt)
 
         def approve(proposed: Plan) -> str:
             events.on_plan(proposed)
             return saved.plan_id
 
-        patience = Patience(wait, timeout_seconds, lease_timeout_seconds)
-        return start_apply(targets, saved, approve, self._connections, patience, events, interrupt)
+        terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
+        return start_apply(targets, saved, approve, self._connections, terms)
 
     def plan_and_apply(
         self,
@@ -254,14 +255,15 @@ class Session:
         refused before it is asked. The rest, and what is raised, is as for `apply`.
         """
         targets = self.load(paths, target=target, exclude=exclude)
+        events, interrupt = self._told(events, interrupt)
 
         def approved(proposed: Plan) -> str:
             approve(proposed)
             plan_id: str = plan_file.document(proposed, origin(self.settings))["plan_id"]
             return plan_id
 
-        patience = Patience(wait, timeout_seconds, lease_timeout_seconds)
-        return start_apply(targets, None, approved, self._connections, patience, events or self._events(), interrupt)
+        terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
+        return start_apply(targets, None, approved, self._connections, terms)
 
     def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
         """Say where the live tables stand against the manifests: per run, cells done, failed, due, blocked, in doubt.
@@ -350,9 +352,12 @@ class Session:
         refuse_violations(plan.violations)
         return saved_plan.read(self.document(plan), datetime.now(UTC), max_age_seconds)
 
-    def _events(self) -> ApplyEvents:
-        """Return events for a caller who listens to none: what must not be missed is told as a warning."""
-        return ApplyEvents(on_unrecorded=self._lost, on_trouble=self._tell)
+    def _told(self, events: ApplyEvents | None, interrupt: Interrupt | None) -> tuple[ApplyEvents, Interrupt]:
+        """Return the events and the interrupt of an apply; who listens to none is warned of what must not be missed."""
+        if events is None:
+            events = ApplyEvents(on_unrecorded=self._lost, on_trouble=self._tell)
+        # Not `or`: an interrupt that is not set is false.
+        return events, Interrupt() if interrupt is None else interrupt
 
     def _lost(self, record: str) -> None:
         self._tell(

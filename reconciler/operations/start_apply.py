@@ -15,8 +15,8 @@ from reconciler.operations.send import ApplyContext, waiting
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long an apply waits."""
+class ApplyTerms:
+    """What an apply is told besides its plan."""
 
     waits: bool
     """Until the tables are idle, and then sends the later waves too; False: sends one wave."""
@@ -24,6 +24,8 @@ class Patience:
     """For all waves together; None: as long as it takes."""
     lease_timeout_seconds: float
     """For another apply that is at work on a table."""
+    events: ApplyEvents
+    interrupt: Interrupt
 
 
 def start_apply(
@@ -31,17 +33,14 @@ def start_apply(
     saved: SavedPlan | None,
     approve: Callable[[Plan], str],
     connections: Connections,
-    patience: Patience,
-    events: ApplyEvents,
-    interrupt: Interrupt | None,
+    terms: ApplyTerms,
 ) -> Report:
     """Apply; once a call may have been sent, return the report whatever goes wrong. Raises as `apply` before."""
-    # Not `or`: one that is not set is false.
-    connections.interrupt = interrupt = Interrupt() if interrupt is None else interrupt
+    interrupt, witness = terms.interrupt, Witness(terms.events)
+    connections.interrupt = interrupt
     reader, ledger = connections.reader(), connections.writing_ledger()
     client = connections.spend_client()
     interrupt.abandons(client.abandon, reader.abandon)
-    witness = Witness(events)
     context = ApplyContext(
         connections.settings,
         reader,
@@ -50,11 +49,12 @@ def start_apply(
         connections.actor(),
         witness,
         interrupt,
-        patience.lease_timeout_seconds,
+        terms.lease_timeout_seconds,
         connections.profile,
     )
-    wait_for = waiting(context, patience.timeout_seconds) if patience.waits else None
-    return witness.report_of(
-        lambda: apply(targets, context, lambda plan: witness.approved(approve(plan), plan), saved, wait_for),
-        interrupt,
-    )
+    wait_for = waiting(context, terms.timeout_seconds) if terms.waits else None
+
+    def approved(proposed: Plan) -> str:
+        return witness.approved(approve(proposed), proposed)
+
+    return witness.report_of(lambda: apply(targets, context, approved, saved, wait_for), interrupt)

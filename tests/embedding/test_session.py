@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -246,3 +246,120 @@ def test_an_apply_waits_unless_it_is_told_not_to(make_desk: MakeDesk) -> None:
         assert (report.waited, report.still_running, report.exit_code()) == (True, (), 0)
         later = opened.apply(opened.plan(), wait=False)
     assert (later.waited, later.exit_code()) == (False, 0)
+
+
+class RefusedHere(Exception):
+    """Of a caller's own."""
+
+
+def test_a_plan_is_shown_before_it_is_sent(desk: Desk) -> None:
+    """A caller who raises has sent nothing, and one who returns has approved what was shown."""
+    shown: list[reconciler.Plan] = []
+
+    def refuse(plan: reconciler.Plan) -> None:
+        shown.append(plan)
+        raise RefusedHere
+
+    with session(desk) as opened:
+        with pytest.raises(RefusedHere):
+            opened.plan_and_apply(refuse, wait=False)
+        assert desk.posts() == []
+        report = opened.plan_and_apply(shown.append, wait=False)
+    assert [sum(call.cells for call in plan.calls) for plan in shown] == [8, 8]
+    assert sum(result.call.cells for result in report.results) == len(desk.charged()) == 8
+    assert opened.ledger.calls()[0].plan_id == report.plan_id
+
+
+def test_an_apply_tells_how_it_goes(make_desk: MakeDesk) -> None:
+    """What is due of the plan first, each call's outcome, and how the waiting goes."""
+    desk = make_desk(accounts(), clock=RunningClock(5000.0))
+    desk.write(FILL)
+    told: list[str] = []
+
+    @contextmanager
+    def waiting(cells: int) -> Iterator[None]:
+        told.append(f"waiting for {cells}")
+        yield
+        told.append("waited")
+
+    events = reconciler.ApplyEvents(
+        on_plan=lambda plan: told.append(f"{len(plan.calls)} due"),
+        on_result=lambda result: told.append(result.call.address),
+        waiting=waiting,
+        on_poll=lambda statuses: told.append(*statuses),
+    )
+    with session(desk) as opened:
+        opened.apply(opened.plan(target="target-accounts/retry"), events=events)
+    assert list(dict.fromkeys(told)) == ["1 due", "target-accounts/retry", "waiting for 1", ACCOUNTS, "waited"]
+
+
+def test_an_interrupt_ends_an_apply(desk: Desk) -> None:
+    """It is the caller's own, set or not set when it is handed over; nothing is sent once it is set."""
+    interrupt = reconciler.Interrupt()
+    with session(desk) as opened:
+        plan = opened.plan()
+        report = opened.apply(
+            plan, wait=False, events=reconciler.ApplyEvents(on_plan=lambda _: interrupt.set()), interrupt=interrupt
+        )
+    assert desk.posts() == []
+    assert report.stop is not None
+    assert report.exit_code() == 6
+
+
+def test_the_ledger_says_what_was_spent(desk: Desk, tmp_path: Path) -> None:
+    """Without a token; and it moves to another one."""
+    with session(desk) as opened:
+        report = opened.apply(opened.plan(), wait=False)
+    with session(desk, EXTRUCT_API_TOKEN="") as opened:
+        calls = opened.ledger.calls()
+        assert {call.id for call in calls} == {result.call.id for result in report.results}
+        record, events = opened.ledger.call(calls[0].id[:8])
+        assert (record.id, [event.kind for event in events]) == (calls[0].id, ["intent", "accepted"])
+        assert [(line.key, line.cells) for line in opened.ledger.report("manifest")] == [("target-accounts", 8)]
+        assert opened.ledger.leases() == []
+        with pytest.raises(reconciler.SettingsError, match="nobody holds"):
+            opened.ledger.release(ACCOUNTS, reason="dead")
+        exported = list(opened.ledger.export())
+    with reconciler.open_session(ledger=tmp_path / "other.db", environment={}) as opened:
+        assert not opened.ledger.is_there()
+        assert opened.ledger.load(exported).calls == len(calls)
+        assert [call.id for call in opened.ledger.calls()] == [call.id for call in calls]
+
+
+def test_what_was_run_by_hand_is_adopted(desk: Desk) -> None:
+    """A run at that revision buys only what is not done."""
+    desk.write(REFRESH)
+    with session(desk) as opened:
+        assert opened.plan().totals().cells == 6
+        found = opened.adopt("r1")
+        assert [(table.table_id, table.said.split(",")[0]) for table in found.tables] == [
+            (ACCOUNTS, "4 cells adopted at r1")
+        ]
+        assert opened.plan().totals().cells == 4
+        assert (found.failures, found.unresolved) == ((), ())
+    assert desk.posts() == []
+
+
+def test_manifests_are_checked_offline(desk: Desk) -> None:
+    """Every problem is in the result, with its file."""
+    with reconciler.open_session(environment={}) as opened:
+        right = opened.validate()
+        assert ([manifest.name for manifest in right.manifests], right.problems) == (["target-accounts"], ())
+        desk.write(FILL.replace("mode: new", "mode: old"))
+        wrong = opened.validate()
+    assert (wrong.manifests, len(wrong.problems)) == ((), 1)
+    assert wrong.files == right.files == (wrong.problems[0].location.path,)
+
+
+def test_a_session_is_held_to_the_limits_of_a_base(desk: Desk, tmp_path: Path) -> None:
+    """Whatever the project's own are; the files that no output may replace are its own."""
+    desk.write("apiVersion: reconciler/v1\nkind: Project\nspec: {limits: {max_cells: 100}}\n", "reconciler.yaml")
+    (tmp_path / "base").mkdir()
+    strict = "apiVersion: reconciler/v1\nkind: Project\nspec: {limits: {max_cells: 3}}\n"
+    (tmp_path / "base" / "reconciler.yaml").write_text(strict, encoding="utf-8")
+    with session(desk) as opened:
+        assert opened.plan().violations == ()
+        opened.hold_to(str(tmp_path / "base"))
+        assert [violation.rule for violation in opened.plan().violations] == ["max_cells"]
+        assert opened.limits().max_cells is not None
+        assert {path.name for path in opened.own_files()} >= {"reconciler.yaml", "ledger.db", "ledger.db-wal"}
