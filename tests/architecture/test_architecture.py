@@ -35,7 +35,7 @@ CONTRACTS = {
     "documents": "planning spending model text",
     "render": "planning spending model text",
     "operations": "forge documents settings planning ledger client spending manifests model text",
-    "cli": "operations render documents simulator settings manifests model text",
+    "cli": "operations render documents simulator forge settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
 file, socket or store. An entry that no import needs any more fails, so that the list says what is."""
@@ -59,6 +59,10 @@ BESIDE_THE_FACE = {
     ("cli.console", "settings.provenance"): "whether a CI runs this, and so no person is asked",
     ("cli.validate", "operations.validate"): "a hook waits for it, so it loads neither network nor ledger",
     ("cli.comment", "operations.comment"): "needs no project: one that is broken is commented on, too",
+    ("cli.approved_plan", "operations.approved_plan"): "needs no project: asks a forge which plan was approved",
+    ("cli.approved_plan", "operations.comment"): "likewise: how a forge is reached",
+    ("cli.approved_plan", "operations.atomic_file"): "likewise: writes that plan",
+    ("cli.approved_plan", "forge"): "likewise",
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
