@@ -1,10 +1,10 @@
-"""A live table → the text of a manifest for it, safe whatever the table and its columns are called.
+"""A live table → the text of a manifest for it, safe whatever the names of the table and its columns.
 
-The text depends on the table's name, kind and columns alone and not on its cells, so that importing a table again gives
-the same bytes for as long as nobody has changed the table's shape.
+The text depends only on the table's name, kind and columns, not on its cells, so importing a table again gives the same
+bytes until the table's shape changes.
 
-Names come from outside. In a comment they stand on one line, without anything that could end it; a key that is more
-than plain text is named by its column's id instead.
+Names come from outside. In a comment they are on one line, without anything that could end it; a column whose key is
+not plain text is named by its id instead.
 """
 
 import json
@@ -27,25 +27,25 @@ MODELINE = "# yaml-language-server: $schema="
 ADOPTING_RUN = "refresh"
 """The run of mode `all`."""
 NAMELESS = "table"
-"""What a table is called whose name has no letter or digit of ours."""
+"""The name for a table whose own name has no usable letter or digit."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
-"""Texts that one YAML reader or another takes for something else; ours would not, but people's eyes do."""
+"""Texts that some YAML readers, and people, take for something else; our reader does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How a manifest is to be written."""
+    """Options for writing a manifest."""
 
     revision: str | None = None
-    """With one, the manifest has a run of mode `all` at it: what is done was adopted at this revision."""
+    """If set, the manifest has a run of mode `all` at this revision, at which done cells were adopted."""
     fill: bool = False
-    """The run that fills empty cells is switched on from the beginning."""
+    """True to switch the run that fills empty cells on from the start."""
 
 
 def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
-    """Decide whether a manifest's `text` is written; `there` is what its file says now, None where there is none."""
+    """Decide whether a manifest's `text` is written; `there` is its file's current text, None if there is none."""
     if is_claimed_elsewhere:
         return ImportOutcome.CLAIMED
     if text is None:
@@ -58,8 +58,8 @@ def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, for
 def names(headers: Sequence[TableHeader], is_taken: Callable[[str], bool]) -> dict[str, str]:
     """Return a manifest's name for each table, by table id.
 
-    Made from the table's name; where that is not free, or two of the tables share it, with as much of the id as makes
-    it unique, so that no name depends on the order of the tables.
+    Made from the table's name. If that is taken, or two of the tables share it, enough of the id is added to make it
+    unique, so that no name depends on the order of the tables.
     """
     slugs = {header.id: slug(header.name) for header in headers}
     sharing = Counter(slugs.values())
@@ -83,7 +83,7 @@ def _candidates(name: str, identity: str, *, is_shared: bool) -> Iterator[str]:
 
 
 def slug(name: str) -> str:
-    """Return a table's name as a manifest's: `Série A · 2026` is `serie-a-2026`."""
+    """Return a manifest's name for a table's name: `serie-a-2026` for `Série A · 2026`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_NAME].strip("-") or NAMELESS
 
@@ -91,8 +91,9 @@ def slug(name: str) -> str:
 def manifest_text(header: TableHeader, name: str, wish: ImportOptions, schema: str | None = None) -> str | None:
     """Return a manifest for a table, or None if it lists no column; `schema` is where editors find its schema.
 
-    What the service fills by itself is left out, and a column of an unknown kind is only named in a comment. As it is
-    written it never runs a cell that nobody ran before, unless the wish says so: that may be most of a table.
+    Columns that the service fills by itself are left out, and a column of an unknown kind is only a comment. As
+    written, the manifest never runs a cell that was never run before, which may be most of a table, unless `wish` says
+    so.
     """
     if not listed(header.columns):
         return None
@@ -155,17 +156,17 @@ def _fill(columns: Sequence[str], *, is_on: bool) -> list[str]:
 
 
 def listed(columns: Iterable[Column]) -> list[Column]:
-    """Return the columns that a manifest lists: those that a run without `columns` would mean."""
+    """Return the columns that a manifest lists: those of a run without `columns`."""
     return [column for column in columns if column.is_meant_by_silence]
 
 
 def _column(column: Column, ids: frozenset[str]) -> str:
-    """Return a column's line: what names it, and its kind and name as a comment; wholly one for an unknown kind.
+    """Return a column's line: its key or id, with its kind and name as a comment. All of it is one for an unknown kind.
 
-    `ids` are those of all the table's columns.
+    `ids` are the ids of all the table's columns.
     """
     key = column.key
-    is_usable = bool(key) and key.isprintable() and one_line(key, LONGEST_KEY) == key and key.lower() not in ids
+    is_usable = bool(key) and len(key) <= LONGEST_KEY and key.isprintable() and key.lower() not in ids
     text = _scalar(key if is_usable else column.id)
     note = clean_comment(column.kind)
     if not is_usable:
@@ -178,20 +179,20 @@ def _column(column: Column, ids: frozenset[str]) -> str:
 
 
 def clean_comment(text: str) -> str:
-    """Return text from outside as a comment may hold it: short, on one line, nothing that a YAML reader refuses.
+    """Return text from outside for use in a comment: short, on one line, with nothing that a YAML reader refuses.
 
-    A blank that is no plain space is spelled out, as whatever else would look like something that it is not.
+    Whitespace other than a plain space is escaped, like every other character that could be mistaken.
     """
     return "".join(each if each.isprintable() else spelled(each) for each in one_line(text, LONGEST_COMMENT))
 
 
 def _quoted(text: str) -> str:
-    """Quotes say where a name from outside begins: it cannot pass for an editor's modeline."""
+    """Return a name from outside in quotes, so that it cannot pass for an editor's modeline."""
     return f'"{clean_comment(text)}"'
 
 
 def _scalar(text: str) -> str:
-    """Return a printable text as YAML that every reader takes for this very text."""
+    """Return a printable text as YAML that every reader reads as exactly this text."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     if re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", text):

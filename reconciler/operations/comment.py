@@ -30,8 +30,8 @@ class Review:
     forge: type[GitHub] | type[GitLab]
     url: str
     """Base URL of the forge's API."""
-    token: str
     token_variable: str
+    environment: Mapping[str, str]
     repository: str
     number: int
     run: str | None
@@ -42,10 +42,16 @@ class Review:
 
         Raises SettingsError if there is no token or the repository is misspelled, Refused, BadResponse.
         """
-        if not self.token:
-            raise SettingsError(f"there is no token to comment with; {self.token_variable} is not set")
-        with ForgeClient(ApiOptions(base_url=self.url, token=Token(self.token))) as client:
+        with ForgeClient(forge_options(self.url, self.token_variable, self.environment)) as client:
             return post(self.forge(client, self.repository, self.number), first_line, text).value
+
+
+def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> ApiOptions:
+    """Return how to reach a forge with the token of a variable. Raises SettingsError if it is not set."""
+    token = environment.get(variable, "").strip()
+    if not token:
+        raise SettingsError(f"there is no token for {url}; {variable} is not set")
+    return ApiOptions(base_url=url, token=Token(token))
 
 
 def github_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:
@@ -59,8 +65,8 @@ def github_review(environment: Mapping[str, str], repository: str | None, number
     return Review(
         GitHub,
         environment.get("GITHUB_API_URL") or "https://api.github.com",
-        environment.get("GITHUB_TOKEN", "").strip(),
         "GITHUB_TOKEN",
+        environment,
         repository,
         number,
         f"{server}/{repository}/actions/runs/{run}" if server and run else None,
@@ -76,8 +82,8 @@ def gitlab_review(environment: Mapping[str, str], repository: str | None, number
     return Review(
         GitLab,
         environment.get("CI_API_V4_URL") or "https://gitlab.com/api/v4",
-        environment.get("GITLAB_TOKEN", "").strip(),
         "GITLAB_TOKEN",
+        environment,
         repository or environment.get("CI_PROJECT_ID", ""),
         number,
         environment.get("CI_JOB_URL"),

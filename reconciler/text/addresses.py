@@ -41,7 +41,7 @@ _TABLE = re.compile(
 
 
 def table_id(text: str) -> str | None:
-    """Return the id in a table id or dashboard URL; None where it is neither."""
+    """Return the id in a table id or dashboard URL; None if it is neither."""
     match = _TABLE.fullmatch(text)
     return match[1].lower() if match else None
 
