@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from reconciler.model.credits import Credits
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
 from reconciler.model.observed import CellState, Column
@@ -319,26 +320,18 @@ class Totals:
     tables: int
     calls: int
     cells: int
-    credits: Decimal | None
-    """None if any call's credits are unknown; never too low."""
-    unpriced_cells: int
-    """Cells whose price is unknown."""
-    known_credits: Decimal
-    """The sum over the calls whose price is known."""
+    cost: Credits
+    """What the calls cost, and how many of the cells have no known price."""
+
+    @property
+    def credits(self) -> Decimal | None:
+        """None if any call's credits are unknown; never too low."""
+        return self.cost.total
 
 
 def sums(tables: int, calls: Sequence[Call]) -> Totals:
     """Add up calls."""
-    unpriced = sum(call.cells for call in calls if call.credits is None)
-    known = sum((call.credits for call in calls if call.credits is not None), Decimal(0))
-    return Totals(
-        tables=tables,
-        calls=len(calls),
-        cells=sum(call.cells for call in calls),
-        credits=None if unpriced else known,
-        unpriced_cells=unpriced,
-        known_credits=known,
-    )
+    return Totals(tables, len(calls), sum(call.cells for call in calls), Credits.of(calls))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.lease_keeper import LeaseKeeper
 from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.credits import Credits, Priced
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
 from reconciler.operations.observe import Observation, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.send import ApplyContext, send
-from reconciler.planning.status import total
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
@@ -310,8 +310,8 @@ class WaveRunner:
         for allowed in self._proposed.growth:
             own = [call for call in grown if call.manifest == allowed.manifest]
             bought = [call for call in before if call.address.partition("/")[0] == allowed.manifest]
-            cells = sum(call.cells for call in bought) + sum(call.cells for call in own)
-            price = total([*(call.credits for call in bought), *(call.credits for call in own)])
+            both: list[Priced] = [*bought, *own]
+            cells, price = sum(call.cells for call in both), Credits.of(both).total
             most = allowed.max_credits
             is_dear = most is not None and (price is None or price > most)
             if own and (cells > (allowed.max_cells or 0) or is_dear):

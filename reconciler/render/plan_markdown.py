@@ -6,8 +6,10 @@ from a file that another job made: all of its texts are text from outside.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from reconciler.model.credits import Credits
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
 from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
@@ -55,7 +57,7 @@ def _price(content: Document) -> str:
     sums = content["totals"]
     if sums["credits"] is not None:
         return f"{number(sums['credits'])} credits"
-    known = sum(call["credits"] for call in content["calls"] if call["credits"] is not None)
+    known = _cost(content["calls"]).known
     return f"{number(known)} credits and {_count(sums['unpriced_cells'], 'cell')} of unknown price"
 
 
@@ -292,8 +294,14 @@ def _call(call: Document, table: Document) -> str:
 
 
 def _credits(calls: Sequence[Document]) -> str:
-    known = [call["credits"] for call in calls if call["credits"] is not None]
-    return number(sum(known)) if len(known) == len(calls) else "unknown"
+    return number(_cost(calls).total)
+
+
+def _cost(calls: Iterable[Document]) -> Credits:
+    """Add up what calls of a plan file cost; as texts its numbers are exact."""
+    return Credits.sum(
+        (None if call["credits"] is None else Decimal(str(call["credits"])), call["cells"]) for call in calls
+    )
 
 
 def _count(count: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
+from reconciler.model.credits import Credits
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import (
@@ -223,8 +224,7 @@ def _run_name(run: PlannedRun) -> str:
 
 
 def _credits(calls: Sequence[Call]) -> str:
-    known = [call.credits for call in calls if call.credits is not None]
-    return _price(sum(known, Decimal(0)) if len(known) == len(calls) else None)
+    return _price(Credits.of(calls).total)
 
 
 def _price(credits_: Decimal | None) -> str:
@@ -358,9 +358,9 @@ def _sums(plan: Plan, limits: Limits) -> str:
     totals = plan.totals()
     limit = f" (limit {amount(limits.max_credits.value)})" if limits.max_credits is not None else ""
     price = _price(totals.credits)
-    if totals.credits is None and totals.known_credits:
-        unpriced = f"{counted(totals.unpriced_cells, 'cell')} of unknown price"
-        price = f"{_price(totals.known_credits)} and {unpriced}"
+    if totals.credits is None and totals.cost.known:
+        unpriced = f"{counted(totals.cost.unpriced_cells, 'cell')} of unknown price"
+        price = f"{_price(totals.cost.known)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
     return f"Plan: {', '.join(sizes)}{limit}."
 
