@@ -15,7 +15,7 @@ class RowSet:
     __slots__ = ("_mask", "rows")
 
     def __init__(self, mask: int, rows: int) -> None:
-        """`mask` has one byte per row, 1 if the row is in the set, the first row in the highest; `rows` is their number."""
+        """`mask` has one byte per row, 1 if the row is in the set, the first row in the highest."""
         self._mask = mask
         self.rows = rows
 

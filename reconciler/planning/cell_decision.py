@@ -44,7 +44,7 @@ class Decision(IntEnum):
     @property
     def skip_reason(self) -> SkipReason:
         """The reason a plan gives for a verdict that is not DUE."""
-        return SkipReason(self.name.lower())
+        return SkipReason[self.name]
 
 
 @dataclass(frozen=True, slots=True)

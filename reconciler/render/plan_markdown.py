@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from reconciler.model.credits import Credits
+from reconciler.model.plan import SkipReason
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
+from reconciler.render.plan_text import MOST_TABLES, waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line
@@ -22,7 +23,7 @@ ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
 
 POINTER = "The plan file has all of it."
 _RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
-_QUIET = {"done": "done", "satisfied": "where their run wants them", "not_due": "done or failed"}
+_QUIET = {reason.value for reason in SkipReason if reason.is_as_wanted}
 _REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
 _CAUSES = {"change": "this change", "due": "due anyway"}
 _NAMED_COLUMNS = 3
@@ -281,8 +282,8 @@ def _skipped(skips: Sequence[Document]) -> str:
         by_reason[skip["reason"]] += skip["cells"]
         for each in skip.get("waits_for", ()):
             waits[each["column"]] = waits.get(each["column"], False) or each["implied"]
-    words = {**{reason.value: text for reason, text in SKIPPED.items()}, **_QUIET}
-    words["blocked"] += waited_for(sorted(waits.items()), cell)
+    words = {reason.value: reason.phrase for reason in SkipReason}
+    words[SkipReason.BLOCKED] += waited_for(sorted(waits.items()), cell)
     return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
 
 
