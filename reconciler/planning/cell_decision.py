@@ -82,15 +82,9 @@ class CellFacts:
 
 def decide(mode: Mode, cell: CellFacts) -> Decision:
     """Say whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
-    holds = _state_holds(mode, cell)
-    if holds is not None:
-        return holds
-    if cell.in_doubt:
-        return Decision.IN_DOUBT
-    if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
-        return Decision.IN_PROGRESS
-    if cell.state is CellState.UNKNOWN:
-        return Decision.UNKNOWN_STATUS
+    settled = _state_holds(mode, cell) or _is_unclear(cell)
+    if settled is not None:
+        return settled
     if mode is Mode.NEW and cell.state is CellState.FAILED:
         return Decision.FAILED
     if cell.spent and mode is Mode.NEW:
@@ -104,6 +98,15 @@ def decide(mode: Mode, cell: CellFacts) -> Decision:
     if cell.blocked:
         return Decision.BLOCKED
     return Decision.DUE
+
+
+def _is_unclear(cell: CellFacts) -> Decision | None:
+    """The verdict of a cell of which nobody can say by now what it will show, or None."""
+    if cell.in_doubt:
+        return Decision.IN_DOUBT
+    if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
+        return Decision.IN_PROGRESS
+    return Decision.UNKNOWN_STATUS if cell.state is CellState.UNKNOWN else None
 
 
 def _state_holds(mode: Mode, cell: CellFacts) -> Decision | None:
