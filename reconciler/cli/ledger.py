@@ -235,9 +235,9 @@ def _spend(line: SpendLine) -> dict[str, Any]:
         "key": line.key,
         "calls": line.calls,
         "cells": line.cells,
-        "credits": json_number(line.credits),
-        "unpriced_cells": line.unpriced_cells,
+        "credits": json_number(line.cost.known),
+        "unpriced_cells": line.cost.unpriced_cells,
         "in_doubt_calls": line.in_doubt_calls,
         "in_doubt_cells": line.in_doubt_cells,
-        "in_doubt_credits": json_number(line.in_doubt_credits),
+        "in_doubt_credits": json_number(line.in_doubt_cost.known),
     }

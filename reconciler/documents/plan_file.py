@@ -241,7 +241,7 @@ def totals(of: Totals) -> dict[str, Any]:
         "calls": of.calls,
         "cells": of.cells,
         "credits": json_number(of.credits),
-        "unpriced_cells": of.unpriced_cells,
+        "unpriced_cells": of.cost.unpriced_cells,
     }
 
 

@@ -1,12 +1,11 @@
 """Report → JSON, versioned (`schemas/report.v1.json`)."""
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from reconciler.model.attempt import CallResult, Settlement
 from reconciler.model.history import CallState
-from reconciler.model.report import Report, bought_cells, sum_cells, sum_credits
+from reconciler.model.report import Report, bought_cells, cost_of, sum_cells
 from reconciler.text.numbers import json_number
 
 FORMAT_VERSION = "1.0"
@@ -47,7 +46,7 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
             "not_attempted": len(report.not_attempted),
             "cells_planned": sum_cells(report.results),
             "cells_accepted": sum(bought_cells(result) for result in accepted),
-            "credits_accepted": json_number(sum_credits(accepted)),
+            "credits_accepted": json_number(cost_of(accepted).total),
             "cells_failed": report.failed_cells,
             "cells_not_started": report.not_started_cells,
         },
@@ -148,8 +147,8 @@ def _receipt(results: Sequence[CallResult]) -> dict[str, Any]:
         "cells_done": _settled(settled, lambda found: found.done),
         "cells_failed": _settled(settled, lambda found: found.failed),
         "cells_not_started": _settled(settled, lambda found: found.not_started),
-        "credits_planned": json_number(sum_credits(results)),
-        "credits": json_number(sum_credits(accepted) if accepted else Decimal(0)),
+        "credits_planned": json_number(cost_of(results).total),
+        "credits": json_number(cost_of(accepted).total),
     }
 
 

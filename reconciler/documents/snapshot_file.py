@@ -197,22 +197,7 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
     if not newline or len(data) > MAX_FILE_BYTES:
         _refuse("it is too large" if newline else "it is not a snapshot")
     packed = data[len(line) + 1 :]
-    try:
-        told = json.loads(line)
-        header = msgspec.convert(told, _Header)
-        taken_at = datetime.fromisoformat(header.taken_at).timestamp()
-    except (ValueError, RecursionError):  # msgspec's and json's errors are both ValueErrors
-        _refuse("its first line is not that of a snapshot this version reads")
-    if header.format != FORMAT:
-        _refuse("it is not a snapshot")
-    signed = {name: value for name, value in told.items() if name not in ("digest", "signature")}
-    if not hmac.compare_digest(_digest(signed, packed), header.digest):
-        _refuse("it was changed after it was written")
-    if key is not None:
-        if header.signature is None:
-            _refuse("it is not signed, and RECONCILER_SNAPSHOT_KEY is set")
-        if not hmac.compare_digest(_signature(header.digest, key), header.signature):
-            _refuse("its signature is not that of RECONCILER_SNAPSHOT_KEY")
+    header, taken_at = _checked_header(line, packed, key)
     content = _content(packed)
     if _flags_of(content.tables) > MAX_BYTES:
         _refuse(f"it holds more than {MAX_BYTES // 1024**2} MiB")
@@ -232,6 +217,27 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
         verified=key is not None,
         index=None if content.index is None else _unpacked_index(content.index),
     )
+
+
+def _checked_header(line: bytes, packed: bytes, key: bytes | None) -> tuple[_Header, float]:
+    """Return the first line, which vouches for the rest, and when that was taken, in seconds since the epoch."""
+    try:
+        told = json.loads(line)
+        header = msgspec.convert(told, _Header)
+        taken_at = datetime.fromisoformat(header.taken_at).timestamp()
+    except (ValueError, RecursionError):  # msgspec's and json's errors are both ValueErrors
+        _refuse("its first line is not that of a snapshot this version reads")
+    if header.format != FORMAT:
+        _refuse("it is not a snapshot")
+    signed = {name: value for name, value in told.items() if name not in ("digest", "signature")}
+    if not hmac.compare_digest(_digest(signed, packed), header.digest):
+        _refuse("it was changed after it was written")
+    if key is not None:
+        if header.signature is None:
+            _refuse("it is not signed, and RECONCILER_SNAPSHOT_KEY is set")
+        if not hmac.compare_digest(_signature(header.digest, key), header.signature):
+            _refuse("its signature is not that of RECONCILER_SNAPSHOT_KEY")
+    return header, taken_at
 
 
 def _flags_of(tables: Iterable[_Table]) -> int:

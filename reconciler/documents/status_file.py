@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reconciler.model.plan import CallInDoubt, Plan
-from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted, total
+from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import json_number, rfc3339
 
@@ -36,8 +36,8 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
             "tables": len(of.tables),
             "runs": sum(len(table.runs) for table in of.tables),
             "calls": of.calls,
-            "due": sum(run.due for table in of.tables for run in table.runs),
-            "credits": json_number(total([run.credits for table in of.tables for run in table.runs])),
+            "due": of.due,
+            "credits": json_number(of.cost.total),
         },
         "diagnostics": _problems(of.diagnostics),
     }

@@ -58,9 +58,7 @@ def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str
             "ci_run": actor.ci_run,
             "git_sha": actor.git_sha,
         }
-        events.append(
-            tx, table_id=table_id, call_id=record.id, attempt=1, kind=EventKind.ADOPTED, at=now, detail=detail
-        )
+        events.append(tx, table_id=table_id, attempt=(record.id, 1), kind=EventKind.ADOPTED, at=now, detail=detail)
     if version > table.version:
         tx.execute(update(tables).where(tables.c.table_id == table_id).values(version=version))
     return cells

@@ -35,12 +35,15 @@ def append(
     kind: EventKind,
     at: float,
     detail: Mapping[str, Any],
-    call_id: str | None = None,
-    attempt: int | None = None,
+    attempt: tuple[str, int] | None = None,
 ) -> None:
-    """Add an event, its empty details left out. The table's row must be locked: that is what makes `seq` unique."""
+    """Add an event, its empty details left out. The table's row must be locked: that is what makes `seq` unique.
+
+    `attempt` is the call's id and the attempt's number; None for an event of the table itself.
+    """
     known = {key: value for key, value in detail.items() if value not in (None, "")}
-    values = {"of_table": table_id, "call_id": call_id, "attempt": attempt, "kind": kind.value, "at": at}
+    call_id, number = attempt or (None, None)
+    values = {"of_table": table_id, "call_id": call_id, "attempt": number, "kind": kind.value, "at": at}
     tx.execute(_APPEND, {**values, "detail": codec.encode(known)})
 
 

@@ -13,7 +13,7 @@ from reconciler.ledger import call_states, codec, events, leases
 from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, tables
-from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket
+from reconciler.model.attempt import Ending, Intent, Settlement, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
@@ -86,9 +86,8 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         "table_version": version + 1,
         "fence": None if lease is None else lease.fence,
     }
-    events.append(
-        tx, table_id=call.table_id, call_id=call.id, attempt=attempt, kind=EventKind.INTENT, at=now, detail=detail
-    )
+    of = (call.id, attempt)
+    events.append(tx, table_id=call.table_id, attempt=of, kind=EventKind.INTENT, at=now, detail=detail)
     return Ticket(call.id, attempt, version + 1)
 
 
@@ -158,7 +157,7 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
         changes["requested_cells"] = codec.storable(receipt.requested_cells)
     _apply(tx, ticket.call_id, found, move, now, changes)
     detail["late"] = True if move.late else None
-    _note(tx, found, ticket.call_id, ticket.attempt, EventKind(ending.state.value), now, detail)
+    _note(tx, found, (ticket.call_id, ticket.attempt), EventKind(ending.state.value), now, detail)
     return f"call {ticket.call_id}: {move.complaint}" if move.complaint else ""
 
 
@@ -174,22 +173,12 @@ def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
     names = ("settled_done", "settled_failed", "settled_not_started")
     _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
     detail = dict(zip(("done", "failed", "not_started"), counts, strict=True))
-    _note(tx, found, call_id, found.attempt, EventKind.SETTLED, now, detail)
+    _note(tx, found, (call_id, found.attempt), EventKind.SETTLED, now, detail)
 
 
-def resolve(
-    tx: Transaction,
-    call_id: str,
-    attempt: int,
-    *,
-    landed: bool,
-    reason: str,
-    actor: Actor,
-    evidence: str | None,
-    min_age_seconds: float,
-    lease: Lease | None,
-) -> CallState:
+def resolve(tx: Transaction, verdict: Verdict, lease: Lease | None) -> CallState:
     """End a doubt; return the state the call has now. Raises Leased and LedgerError."""
+    call_id, attempt, actor = verdict.call_id, verdict.attempt, verdict.actor
     found = _lock_call(tx, call_id)
     moment = tx.moment()
     now = moment.now
@@ -206,15 +195,21 @@ def resolve(
         )
     age = moment.since(found)
     # A clock that was set back makes the age negative, which must not bar whoever need not wait.
-    if max(0.0, age) < min_age_seconds:
+    if max(0.0, age) < verdict.min_age_seconds:
         raise LedgerError(
             f"call {call_id} may still be in flight: its last attempt began {max(0.0, age):.0f} s ago",
-            hint=f"Try again in {min_age_seconds - age:.0f} s.",
+            hint=f"Try again in {verdict.min_age_seconds - age:.0f} s.",
         )
-    move = call_states.resolve(standing, landed=landed)
+    move = call_states.resolve(standing, landed=verdict.landed)
     _apply(tx, call_id, found, move, now, {})
-    detail = {"landed": landed, "reason": reason, "who": actor.name, "ci_run": actor.ci_run, "evidence": evidence}
-    _note(tx, found, call_id, attempt, EventKind.RESOLVED, now, detail)
+    detail = {
+        "landed": verdict.landed,
+        "reason": verdict.reason,
+        "who": actor.name,
+        "ci_run": actor.ci_run,
+        "evidence": verdict.evidence,
+    }
+    _note(tx, found, (call_id, attempt), EventKind.RESOLVED, now, detail)
     return move.standing.state
 
 
@@ -254,9 +249,9 @@ def _update(tx: Transaction, call_id: str, found: Row[Any], changes: dict[str, A
 
 
 def _note(
-    tx: Transaction, found: Row[Any], call_id: str, attempt: int, kind: EventKind, at: float, detail: dict[str, Any]
+    tx: Transaction, found: Row[Any], attempt: tuple[str, int], kind: EventKind, at: float, detail: dict[str, Any]
 ) -> None:
-    events.append(tx, table_id=found.table_id, call_id=call_id, attempt=attempt, kind=kind, at=at, detail=detail)
+    events.append(tx, table_id=found.table_id, attempt=attempt, kind=kind, at=at, detail=detail)
 
 
 def _is_repeated(earlier: list[EventRecord], state: CallState, detail: dict[str, Any]) -> bool:

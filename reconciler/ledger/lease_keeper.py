@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,16 @@ RENEWALS = 4
 RETRY_SECONDS = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseTiming:
+    """How long leases hold, and how long one waits for those that others hold."""
+
+    seconds: float
+    """A lease expires so long after it was taken or renewed."""
+    wait_seconds: float
+    sleep: Callable[[float], object]
+
+
 class LeaseKeeper:
     """The leases of one apply: every intent is written under its table's lease."""
 
@@ -24,19 +35,15 @@ class LeaseKeeper:
         ledger: Ledger,
         tables: Collection[str],
         actor: Actor,
-        seconds: float,
-        *,
-        wait_seconds: float = 0.0,
-        sleep: Callable[[float], object],
+        timing: LeaseTiming,
         on_wait: Callable[[str], None],
     ) -> None:
-        """`wait_seconds` bounds how long `__enter__` waits for leases that others hold."""
+        """`on_wait` is told, while it waits, who holds a lease."""
         self._ledger = ledger
         self._tables = sorted(tables)
         self._actor = actor
-        self._seconds = seconds
-        self._wait_seconds = wait_seconds
-        self._sleep = sleep
+        self._seconds = timing.seconds
+        self._timing = timing
         self._on_wait = on_wait
         self._owner = str(uuid.uuid4())
         self._held: dict[str, Lease] = {}
@@ -58,7 +65,7 @@ class LeaseKeeper:
             self._held = self._held | self._acquire(missing)
 
     def _acquire(self, tables: Sequence[str]) -> dict[str, Lease]:
-        left = self._wait_seconds
+        left = self._timing.wait_seconds
         while True:
             try:
                 leases = self._ledger.acquire(tables, owner=self._owner, actor=self._actor, seconds=self._seconds)
@@ -67,7 +74,7 @@ class LeaseKeeper:
                 if left <= 0:
                     raise
                 self._on_wait(error.message)
-                self._sleep(min(RETRY_SECONDS, left))
+                self._timing.sleep(min(RETRY_SECONDS, left))
                 left -= RETRY_SECONDS
 
     def __exit__(

@@ -10,7 +10,7 @@ from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.ledger import adoption, events, journal, leases, location, queries, spend_report, transfer
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
-from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket
+from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import (
     EVERY_CALL,
@@ -151,37 +151,14 @@ class Ledger:
         """Record what the cells of an accepted call came to."""
         self._store.write(lambda tx: journal.settle(tx, call_id, settlement), repeatable=True)
 
-    def resolve(
-        self,
-        call_id: str,
-        attempt: int,
-        *,
-        landed: bool,
-        reason: str,
-        actor: Actor,
-        evidence: str | None = None,
-        min_age_seconds: float = 0.0,
-        lease: Lease | None = None,
-    ) -> CallState:
+    def resolve(self, verdict: Verdict, *, lease: Lease | None = None) -> CallState:
         """End the doubt about an attempt, and return the call's state.
 
-        Raises LedgerError while the attempt is younger than `min_age_seconds` by the store's clock, when it is not the
-        newest, or when the call is not in doubt; Leased when `lease` was given and lost. Not landed leaves a call
-        accepted if an earlier attempt was paid for.
+        Raises LedgerError while the attempt is younger than the verdict asks, when it is not the newest, or when the
+        call is not in doubt; Leased when `lease` was given and lost. Not landed leaves a call accepted if an earlier
+        attempt was paid for.
         """
-        return self._store.write(
-            lambda tx: journal.resolve(
-                tx,
-                call_id,
-                attempt,
-                landed=landed,
-                reason=reason,
-                actor=actor,
-                evidence=evidence,
-                min_age_seconds=min_age_seconds,
-                lease=lease,
-            )
-        )
+        return self._store.write(lambda tx: journal.resolve(tx, verdict, lease))
 
     def adopt(self, records: Sequence[Call], *, actor: Actor, reason: str) -> int:
         """Record cells of one table as satisfied without a call, at no cost; return how many cells were new.

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.errors import SettingsError
 from reconciler.ledger.queries import has_label, listed
 from reconciler.ledger.store import Transaction
+from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter, CallRecord, Grouping, SpendLine
 
@@ -19,18 +20,13 @@ _COUNTED = (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT)
 class _Sum:
     calls: int = 0
     cells: int = 0
-    credits: Decimal = Decimal(0)
-    unpriced_calls: int = 0
-    unpriced_cells: int = 0
+    cost: Credits = field(default_factory=Credits)
 
     def add(self, calls: int, cells: int, price: Decimal | None) -> None:
+        """Add a call, or several equal ones."""
         self.calls += calls
         self.cells += cells * calls
-        if price is None:
-            self.unpriced_calls += calls
-            self.unpriced_cells += cells * calls
-        else:
-            self.credits += price * calls
+        self.cost += Credits.sum([(price, cells)] * calls)
 
 
 def report(
@@ -81,11 +77,8 @@ def _line(key: str, paid: _Sum, doubtful: _Sum) -> SpendLine:
         key=key,
         calls=paid.calls,
         cells=paid.cells,
-        credits=paid.credits,
-        unpriced_calls=paid.unpriced_calls,
-        unpriced_cells=paid.unpriced_cells,
+        cost=paid.cost,
         in_doubt_calls=doubtful.calls,
         in_doubt_cells=doubtful.cells,
-        in_doubt_credits=doubtful.credits,
-        in_doubt_unpriced_calls=doubtful.unpriced_calls,
+        in_doubt_cost=doubtful.cost,
     )

@@ -119,34 +119,42 @@ def _manifest_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
         yield Change(f"{new.name}/{name}", text, after[name].location)
     passed_over = {*renamed, *renamed.values()}
     for at, was, now in _differences(_tree(old, passed_over), _tree(new, passed_over)):
-        match at:
-            case ("runs", str(name)) if now is not None:
-                yield Change(
-                    f"{new.name}/{name}", f"run {quote(name)} added: {_scope(after[name])}", after[name].location
-                )
-            case ("runs", str(name)):
-                yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.location)
-            case ("runs", str(), "rows") if was is None or now is None:
-                continue  # reported below: a change between row ids and a selection
-            case ("runs", str(name), *rest):
-                text, location = _run_change(after[name], rest, was, now)
-                yield Change(f"{new.name}/{name}", text, location)
-            case ("depends_on", key):
-                yield Change(
-                    new.name,
-                    f"{quote(str(key))} {'added to' if was is None else 'removed from'} depends_on",
-                    new.location,
-                )
-            case ("allow_growth", *rest):
-                yield Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.location)
-            case ("labels", key):
-                yield Change(new.name, f"label {_said(one_line(str(key)), was, now)}", new.location)
-            case _:
-                yield Change(new.name, _said("table", was, now), new.table_place)
+        if at[0] == "runs":
+            yield from _change_of_run(new, after, at[1:], was, now)
+        else:
+            yield _change_of_manifest(new, at, was, now)
     for name in sorted(before.keys() & after.keys()):
         text = _rows(before[name], after[name])
         if text:
             yield Change(f"{new.name}/{name}", text, after[name].location)
+
+
+def _change_of_run(
+    new: Manifest, after: Mapping[str, Run], at: Sequence[str | int], was: object, now: object
+) -> Iterator[Change]:
+    name, *rest = at
+    assert isinstance(name, str)
+    if not rest and now is None:
+        yield Change(f"{new.name}/{name}", f"run {quote(name)} removed", new.location)
+    elif not rest:
+        yield Change(f"{new.name}/{name}", f"run {quote(name)} added: {_scope(after[name])}", after[name].location)
+    elif rest != ["rows"] or (was is not None and now is not None):
+        # Otherwise `_rows` reports it: a change between row ids and a selection.
+        text, location = _run_change(after[name], rest, was, now)
+        yield Change(f"{new.name}/{name}", text, location)
+
+
+def _change_of_manifest(new: Manifest, at: Sequence[object], was: object, now: object) -> Change:
+    match at:
+        case ("depends_on", key):
+            verb = "added to" if was is None else "removed from"
+            return Change(new.name, f"{quote(str(key))} {verb} depends_on", new.location)
+        case ("allow_growth", *rest):
+            return Change(new.name, _said(".".join(["allow_growth", *map(str, rest)]), was, now), new.location)
+        case ("labels", key):
+            return Change(new.name, f"label {_said(one_line(str(key)), was, now)}", new.location)
+        case _:
+            return Change(new.name, _said("table", was, now), new.table_place)
 
 
 def _tree(manifest: Manifest, passed_over: set[str]) -> dict[str, Any]:

@@ -63,6 +63,20 @@ _BY_PROBLEM: tuple[tuple[tuple[str, ...], str], ...] = (
     (("tag",), "tags (`!…`) are not allowed"),
     (("<document start>",), "a new document begins with a line `---`"),
 )
+_AT_CONTEXT = (
+    (("unexpected end of stream",), "the quotes that open here are never closed"),
+    (("could not find expected ':'",), "this looks like a key without its `:`, or text that needs quotes"),
+    (
+        ("unexpected document separator", "found unexpected document indicator"),
+        "the quotes that open here are not closed before the next document",
+    ),
+    (("invalid Unicode character escape",), NO_CHARACTER),
+    (
+        ("escape", "hexdecimal", "hexadecimal"),
+        "this quoted text has an unknown `\\` escape; write `\\\\` or use single quotes",
+    ),
+)
+"""Any of these words → what is wrong where what was being read began; the first that fits."""
 _UNCLOSED = {"']'": ("list", "[", "]"), "'}'": ("mapping", "{", "}")}
 
 
@@ -77,18 +91,9 @@ def explain(complaint: Complaint) -> Explanation:
     said = f"{complaint.context}: {complaint.problem}"
     if "tab character" in said:
         return Explanation(TAB_BEGINS_TEXT if "block scalar" in said and complaint.head else TAB)
-    if "unexpected end of stream" in said:
-        return Explanation("the quotes that open here are never closed", at_context=True)
-    if "could not find expected ':'" in said:
-        return Explanation("this looks like a key without its `:`, or text that needs quotes", at_context=True)
-    if "unexpected document separator" in said or "found unexpected document indicator" in said:
-        return Explanation("the quotes that open here are not closed before the next document", at_context=True)
-    if "invalid Unicode character escape" in said:
-        return Explanation(NO_CHARACTER, at_context=True)
-    if "escape" in said or "hexdecimal" in said or "hexadecimal" in said:
-        return Explanation(
-            "this quoted text has an unknown `\\` escape; write `\\\\` or use single quotes", at_context=True
-        )
+    for words, message in _AT_CONTEXT:
+        if any(word in said for word in words):
+            return Explanation(message, at_context=True)
     if "scanning a block scalar" in said and complaint.character == "#":
         return Explanation(COMMENT)
     for closing, (name, opener, closer) in _UNCLOSED.items():
@@ -96,12 +101,15 @@ def explain(complaint: Complaint) -> Explanation:
             message = f"the {name} that opens here with `{opener}` lacks a `,` or its `{closer}`"
             return Explanation(f"{message} (noticed in line {complaint.line})", at_context=True)
     if "cannot start any token" in said:
-        if complaint.character == "\t":
-            return Explanation(TAB_BETWEEN if complaint.head.strip(" \t") else TAB)
-        return Explanation(f"a value cannot begin with `{one_line(complaint.character)}`; put it in quotes")
+        return Explanation(_at_no_value(complaint))
     if "node content" in said and not complaint.character:
         return Explanation("the file ends here in the middle of a list or mapping")
-    for words, message in _BY_PROBLEM:
-        if all(word in said for word in words):
-            return Explanation(message)
-    return Explanation(f"this is not YAML: {one_line(said)}")
+    by_problem = (message for words, message in _BY_PROBLEM if all(word in said for word in words))
+    return Explanation(next(by_problem, f"this is not YAML: {one_line(said)}"))
+
+
+def _at_no_value(complaint: Complaint) -> str:
+    """Say why nothing can begin with the character."""
+    if complaint.character == "\t":
+        return TAB_BETWEEN if complaint.head.strip(" \t") else TAB
+    return f"a value cannot begin with `{one_line(complaint.character)}`; put it in quotes"

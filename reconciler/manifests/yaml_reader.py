@@ -305,11 +305,7 @@ class _DocumentBuilder:
         text: str = event.value
         self.characters += len(text)
         if self.notes:
-            start = mark.index
-            self.occupied.ends_in_block = event.style in ("|", ">")
-            if self.occupied.ends_in_block and (header := _BLOCK_HEADER.search(self.text, start)):
-                start = header.end()  # the rest of the line after `|` is not part of the text
-            self.occupied.texts.append((start, event.end_mark.index))
+            self.note_text(event, mark)
         if not event.implicit[0]:
             if "\x00" in text:
                 self.report(mark, "this text contains a NUL character (`\\0`), which is not allowed")
@@ -318,8 +314,18 @@ class _DocumentBuilder:
             return text
         if text in _WORDS:
             return _WORDS[text]
-        if text[0] not in _NUMBER_STARTS:
-            return text
+        return self.number(text, mark) if text[0] in _NUMBER_STARTS else text
+
+    def note_text(self, event: Any, mark: Mark) -> None:
+        """Remember where a text stands, so that what looks like YAML in it is not read as YAML."""
+        start = mark.index
+        self.occupied.ends_in_block = event.style in ("|", ">")
+        if self.occupied.ends_in_block and (header := _BLOCK_HEADER.search(self.text, start)):
+            start = header.end()  # the rest of the line after `|` is not part of the text
+        self.occupied.texts.append((start, event.end_mark.index))
+
+    def number(self, text: str, mark: Mark) -> object:
+        """Return the number that an unquoted text spells, or the text if it spells none."""
         if _INTEGER.fullmatch(text):
             if len(text) <= MAX_DIGITS:
                 return int(text)

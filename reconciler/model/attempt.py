@@ -77,6 +77,21 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a doubt about an attempt ends: whether it landed, and who says so on what grounds."""
+
+    call_id: str
+    attempt: int
+    landed: bool
+    reason: str
+    actor: Actor
+    evidence: str | None = None
+    """What the live table showed; None for a person's word."""
+    min_age_seconds: float = 0.0
+    """How old the attempt has to be, by the store's clock, for the verdict to hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """The cells of an accepted call, counted once its table was idle."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from reconciler.model.attempt import Actor, Settlement
+from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
@@ -153,16 +154,12 @@ class SpendLine:
     """Accepted."""
     cells: int
     """By the API's receipt if it said, else as planned."""
-    credits: Decimal
-    """The planned credits of the accepted calls whose price is known."""
-    unpriced_calls: int
-    """Accepted calls whose credits are unknown."""
-    unpriced_cells: int
+    cost: Credits
+    """The planned credits of the accepted calls."""
     in_doubt_calls: int
     """Calls that may have been paid for; not included in the figures above."""
     in_doubt_cells: int
-    in_doubt_credits: Decimal
-    in_doubt_unpriced_calls: int
+    in_doubt_cost: Credits
 
 
 @dataclass(frozen=True, slots=True)

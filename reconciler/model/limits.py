@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
 
+from reconciler.model.credits import Credits
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column
 
@@ -37,13 +38,7 @@ class Prices:
 
     def sum(self, cells: Iterable[tuple[Column, int]]) -> Decimal | None:
         """Return the credits for these numbers of cells per column; None if any price is unknown."""
-        total = Decimal(0)
-        for column, count in cells:
-            price = self.of(column.kind, column.key, column.id)
-            if price is None:
-                return None
-            total += price * count
-        return total
+        return Credits.at((self.of(column.kind, column.key, column.id), count) for column, count in cells).total
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from reconciler.model.credits import Credits
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
 from reconciler.model.observed import CellState, Column
@@ -27,33 +28,47 @@ class Reason(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Why a cell in scope is not in any call of the plan."""
+    """Why a cell in scope is not in any call of the plan: a value for programs and a phrase for people."""
 
-    DONE = "done"
-    SATISFIED = "satisfied"
+    def __new__(cls, value: str, phrase: str) -> "SkipReason":
+        """Keep the phrase beside the value."""
+        reason = str.__new__(cls, value)
+        reason._value_, reason.phrase = value, phrase
+        return reason
+
+    phrase: str
+    """As every renderer says it, after a number of cells."""
+
+    FAILED = "failed", "failed, left to a run of mode `failed`"
+    """Failed, and `new` does not run failed cells."""
+    IN_PROGRESS = "in_progress", "in progress"
+    WAITING_FOR_TABLE = "waiting_for_table", "due once the table is idle"
+    """Due, but its table is running: sent once the table is idle."""
+    NOT_STARTED = "not_started", "not started although bought as often as `max_attempts` allows"
+    """Bought as often as the run's `max_attempts` allows, but still empty on an idle table (`new`)."""
+    MISSING_INPUTS = "missing_inputs", "missing inputs"
+    BLOCKED = "blocked", "blocked, an upstream cell is not done and not part of this plan"
+    """An upstream cell is not done and not part of this plan."""
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted", "out of attempts"
+    IN_DOUBT = "in_doubt", "in doubt"
+    UNKNOWN_STATUS = "unknown_status", "of unknown status"
+    AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `import --adopt` takes over what is done"
+    """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
+    HELD_BACK = "held_back", "held back, too many of the first portion failed"
+    """Too many cells of its run's first portion failed (`rollout`)."""
+    WAITING = "waiting", "waiting for what comes first: an upstream manifest, or the first portion of a rollout"
+    """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
+    NOT_DUE = "not_due", "done or failed, by the table's header; its rows were not read"
+    """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
+    DONE = "done", "done"
+    SATISFIED = "satisfied", "where their run wants them"
     """The run's state is already reached: bought at this revision or recently enough (`all`), or never run and so not
     failed (`failed`)."""
-    FAILED = "failed"
-    """Failed, and `new` does not run failed cells."""
-    IN_PROGRESS = "in_progress"
-    MISSING_INPUTS = "missing_inputs"
-    BLOCKED = "blocked"
-    """An upstream cell is not done and not part of this plan."""
-    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
-    IN_DOUBT = "in_doubt"
-    UNKNOWN_STATUS = "unknown_status"
-    HELD_BACK = "held_back"
-    """Too many cells of its run's first portion failed (`rollout`)."""
-    WAITING = "waiting"
-    """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
-    AGE_UNKNOWN = "age_unknown"
-    """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
-    NOT_STARTED = "not_started"
-    """Bought as often as the run's `max_attempts` allows, but still empty on an idle table (`new`)."""
-    WAITING_FOR_TABLE = "waiting_for_table"
-    """Due, but its table is running: sent once the table is idle."""
-    NOT_DUE = "not_due"
-    """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """The cell needs nothing: it is where its run wants it."""
+        return self in (SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE)
 
 
 class Cause(StrEnum):
@@ -319,26 +334,18 @@ class Totals:
     tables: int
     calls: int
     cells: int
-    credits: Decimal | None
-    """None if any call's credits are unknown; never too low."""
-    unpriced_cells: int
-    """Cells whose price is unknown."""
-    known_credits: Decimal
-    """The sum over the calls whose price is known."""
+    cost: Credits
+    """What the calls cost, and how many of the cells have no known price."""
+
+    @property
+    def credits(self) -> Decimal | None:
+        """None if any call's credits are unknown; never too low."""
+        return self.cost.total
 
 
 def sums(tables: int, calls: Sequence[Call]) -> Totals:
     """Add up calls."""
-    unpriced = sum(call.cells for call in calls if call.credits is None)
-    known = sum((call.credits for call in calls if call.credits is not None), Decimal(0))
-    return Totals(
-        tables=tables,
-        calls=len(calls),
-        cells=sum(call.cells for call in calls),
-        credits=None if unpriced else known,
-        unpriced_cells=unpriced,
-        known_credits=known,
-    )
+    return Totals(tables, len(calls), sum(call.cells for call in calls), Credits.of(calls))
 
 
 @dataclass(frozen=True, slots=True)

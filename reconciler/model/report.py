@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import IntEnum
 
 from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, RolloutResult, SkipReason
 
@@ -143,11 +144,6 @@ def sum_cells(results: Iterable[CallResult]) -> int:
     return sum(result.call.cells for result in results)
 
 
-def sum_credits(results: Iterable[CallResult]) -> Decimal | None:
-    """Add up the planned credits; None if any are unknown."""
-    total = Decimal(0)
-    for result in results:
-        if result.call.credits is None:
-            return None
-        total += result.call.credits
-    return total
+def cost_of(results: Iterable[CallResult]) -> Credits:
+    """Add up the planned credits."""
+    return Credits.of(result.call for result in results)

@@ -18,20 +18,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 from math import isfinite
+from operator import and_, or_
 from typing import Any, TypeAlias
 
-from reconciler.model import row_set
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, cell_tests, key
 from reconciler.model.observed import Column
 from reconciler.model.regex import Pattern
+from reconciler.model.row_set import RowSet
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, quote
 
 Answers: TypeAlias = Mapping[str, Sequence[Any]]
 """Column key → the value of each row's cell; None if it has none."""
-_Meets: TypeAlias = Callable[[Answers, int], int]
-"""Answers and the number of rows → the mask of the rows that meet a condition."""
+_Meets: TypeAlias = Callable[[Answers, int], RowSet]
+"""Answers and the number of rows → the rows that meet a condition."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=T|[^0-9A-Za-z]|\Z)")
@@ -49,7 +51,7 @@ class RowFilter:
 
     def flags(self, answers: Answers, rows: int) -> bytes:
         """Return one byte per row: 1 if the row meets the condition."""
-        return row_set.to_flags(self._meets(answers, rows), rows)
+        return self._meets(answers, rows).flags()
 
 
 def row_filters(conditions: Iterable[Condition], columns: Sequence[Column]) -> tuple[RowFilter, ...]:
@@ -108,34 +110,20 @@ def _compiled(condition: Condition, names: _Names) -> _Meets:
             return _compiled_test(condition, names)
         case Not(part):
             met = _compiled(part, names)
-            return lambda answers, rows: row_set.every_row(rows) & ~met(answers, rows)
+            return lambda answers, rows: RowSet.every(rows) - met(answers, rows)
         case AllOf(parts):
             each = [_compiled(part, names) for part in parts]
-            return lambda answers, rows: _all(met(answers, rows) for met in each)
+            return lambda answers, rows: reduce(and_, (met(answers, rows) for met in each))
         case AnyOf(parts):
             each = [_compiled(part, names) for part in parts]
-            return lambda answers, rows: _any(met(answers, rows) for met in each)
-
-
-def _all(found: Iterable[int]) -> int:
-    first, *rest = found
-    for mask in rest:
-        first &= mask
-    return first
-
-
-def _any(found: Iterable[int]) -> int:
-    union = 0
-    for mask in found:
-        union |= mask
-    return union
+            return lambda answers, rows: reduce(or_, (met(answers, rows) for met in each), RowSet.none(rows))
 
 
 def _compiled_test(test: CellTest, names: _Names) -> _Meets:
     column = names.find(test.column)
     assert column is not None
     of, holds = column.key, _question(test)
-    return lambda answers, _rows: row_set.from_flags(bytes(map(holds, answers[of])))
+    return lambda answers, _rows: RowSet.of_flags(bytes(map(holds, answers[of])))
 
 
 def _question(test: CellTest) -> Callable[[Any], bool]:

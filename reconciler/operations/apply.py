@@ -5,19 +5,19 @@ Here the edges meet the decisions. Each function tells one chapter and leaves th
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import ReconcilerError
-from reconciler.ledger.lease_keeper import LeaseKeeper
-from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
+from reconciler.model.attempt import CallResult, Stop, StopCause, Verdict
+from reconciler.model.credits import Credits, Priced
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
-from reconciler.operations.observe import Observation, Targets, observe_tables
+from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.send import ApplyContext, send
-from reconciler.planning.status import total
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
@@ -68,15 +68,8 @@ def apply(
         )
         return report if wait_for is None else wait_for(report, ())
     seconds = context.settings.project.api.spend.lease_seconds
-    with LeaseKeeper(
-        context.ledger,
-        tables,
-        context.actor,
-        seconds,
-        wait_seconds=context.lease_timeout_seconds,
-        sleep=context.interrupt.sleep,
-        on_wait=context.watcher.on_trouble,
-    ) as leases:
+    timing = LeaseTiming(seconds, context.lease_timeout_seconds, context.interrupt.sleep)
+    with LeaseKeeper(context.ledger, tables, context.actor, timing, context.watcher.on_trouble) as leases:
         final, last = proposed, observation
         versions = {table: history.version for table, history in observation.histories.items()}
         is_old = permit.age_seconds > LOOK_AGAIN_AFTER_SECONDS
@@ -91,30 +84,29 @@ def apply(
             last = _look_for_apply(targets, tables, context)
             final = permit.plan(targets, last, settings, permit.left(last))
         _record(last.verdicts, leases, context)
-        work = WaveRunner(targets, settings, context, leases, permit, proposed, plan_id, wait_for)
+        work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
         return work.send(final, observation, last)
 
 
 def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext) -> Observation:
-    return observe_tables(
-        targets, tables, context.reader, context.ledger, context.settings, whole=False, profile=context.profile
-    )
+    sources = Sources(context.reader, context.ledger, context.settings, context.profile)
+    return observe_tables(targets, tables, sources, whole=False)
 
 
-def _record(verdicts: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyContext) -> None:
+def _record(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyContext) -> None:
     """Write what the live tables proved about calls in doubt, before anything is sent on the strength of it."""
     quiet = context.settings.project.api.spend.quiet_seconds
-    for verdict in verdicts:
-        context.ledger.resolve(
-            verdict.call.id,
-            verdict.call.attempt,
-            landed=verdict.landed,
+    for ending in endings:
+        verdict = Verdict(
+            ending.call.id,
+            ending.call.attempt,
+            landed=ending.landed,
             reason="the live table shows it",
             actor=context.actor,
-            evidence=verdict.evidence,
-            min_age_seconds=0.0 if verdict.landed else quiet,
-            lease=leases.of(verdict.call.table_id),
+            evidence=ending.evidence,
+            min_age_seconds=0.0 if ending.landed else quiet,
         )
+        context.ledger.resolve(verdict, lease=leases.of(ending.call.table_id))
 
 
 def _has_left(due: Plan) -> bool:
@@ -148,6 +140,15 @@ def _waiting_for_tables(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ..
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """What an apply may send: a plan that somebody approved, and the permit that is looked up between waves."""
+
+    permit: Permit
+    plan: Plan
+    plan_id: str
+
+
 class WaveRunner:
     """Sends what was approved wave by wave, and nothing else; looks again between two waves."""
 
@@ -157,19 +158,17 @@ class WaveRunner:
         settings: Settings,
         context: ApplyContext,
         leases: LeaseKeeper,
-        permit: Permit,
-        proposed: Plan,
-        plan_id: str,
+        approved: Approved,
         wait_for: Callable[[Report, Collection[str]], Report] | None,
     ) -> None:
         self._wanted = targets
         self._settings = settings
         self._tools = context
         self._leases = leases
-        self._permit = permit
-        self._proposed = proposed
+        self._permit = approved.permit
+        self._proposed = approved.plan
         self._wait_for = wait_for
-        self._growing = frozenset(growth.manifest for growth in proposed.growth if growth.max_cells)
+        self._growing = frozenset(growth.manifest for growth in self._proposed.growth if growth.max_cells)
         self._sent: list[Call] = []
         """Every call whose turn came, however it ended."""
         self._outgrown: dict[str, Outgrown] = {}
@@ -177,8 +176,8 @@ class WaveRunner:
         """Calls that were in doubt when the plan was proposed, by id."""
         self._histories: dict[str, TableHistory] = {}
         """By table, as it was looked at last."""
-        self._report = Report(plan_id)
-        permit.has_begun = True
+        self._report = Report(approved.plan_id)
+        self._permit.has_begun = True
 
     def send(self, due: Plan, first: Observation, last: Observation) -> Report:
         """Send everything that is `due`, the first wave at once; raises nothing.
@@ -310,8 +309,8 @@ class WaveRunner:
         for allowed in self._proposed.growth:
             own = [call for call in grown if call.manifest == allowed.manifest]
             bought = [call for call in before if call.address.partition("/")[0] == allowed.manifest]
-            cells = sum(call.cells for call in bought) + sum(call.cells for call in own)
-            price = total([*(call.credits for call in bought), *(call.credits for call in own)])
+            both: list[Priced] = [*bought, *own]
+            cells, price = sum(call.cells for call in both), Credits.of(both).total
             most = allowed.max_credits
             is_dear = most is not None and (price is None or price > most)
             if own and (cells > (allowed.max_cells or 0) or is_dear):

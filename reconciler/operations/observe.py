@@ -4,7 +4,7 @@ Here the reading edges meet the decisions; nothing is sent or written.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler.client import Reader
@@ -119,25 +119,26 @@ def resolve(targets: Targets, lister: Lister) -> Targets:
     )
 
 
-def observe_tables(
-    targets: Targets,
-    tables: Collection[str],
-    reader: Reader,
-    ledger: Ledger,
-    settings: Settings,
-    *,
-    whole: bool = True,
-    profile: Profile | None = None,
-) -> Observation:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a look at live tables gets what it shows, and where the time it takes is counted."""
+
+    reader: Reader
+    ledger: Ledger
+    settings: Settings
+    profile: Profile = field(default_factory=Profile)
+
+
+def observe_tables(targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True) -> Observation:
     """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, what a plan of the wanted manifests does not need is left unread (`read_scope.py`); the look then
     serves for nothing else.
     """
-    profile = profile or Profile()
+    profile = sources.profile
     with profile.phase(Phase.LEDGER):
-        recalled = ledger.recall(tables)
-    spend = settings.project.api.spend
+        recalled = sources.ledger.recall(tables)
+    spend = sources.settings.project.api.spend
     of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
     for manifest in targets.manifests:
         if manifest.table_id in of_table:
@@ -148,7 +149,9 @@ def observe_tables(
     )
     with profile.phase(Phase.READING):
         digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
-        answers = reader.read_tables(digests, shortcuts, {table: _conditions(of_table[table]) for table in tables})
+        answers = sources.reader.read_tables(
+            digests, shortcuts, {table: _conditions(of_table[table]) for table in tables}
+        )
     snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
     histories: dict[str, TableHistory] = {}
     verdicts: list[DoubtEnding] = []

@@ -77,9 +77,8 @@ def plan_targets(
         with profile.phase(Phase.READING):
             asked = find_all(targets, base, settings, reader)
         scope = asked.scope
-        observation = observe.observe_tables(
-            scope, scope.tables, reader, ledger, settings, whole=False, profile=profile
-        )
+        sources = observe.Sources(reader, ledger, settings, profile)
+        observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
     with profile.phase(Phase.PLANNING):
         plan, compared = plan_asked(asked, observation)
     limits, floor = asked.settings.limits, asked.settings.floor

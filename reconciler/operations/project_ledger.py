@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from reconciler.errors import SettingsError
+from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import (
     EVERY_CALL,
@@ -63,15 +64,10 @@ class ProjectLedger:
         spend = self._connections.settings.project.api.spend
         ledger = self._connections.writing_ledger()
         record = ledger.find(call)
-        state = ledger.resolve(
-            record.id,
-            record.attempt,
-            landed=landed,
-            reason=reason,
-            actor=self._connections.actor(),
-            min_age_seconds=spend.send_within_seconds + spend.call_seconds,
-        )
-        return record, state
+        age = spend.send_within_seconds + spend.call_seconds
+        actor = self._connections.actor()
+        verdict = Verdict(record.id, record.attempt, landed, reason, actor, min_age_seconds=age)
+        return record, ledger.resolve(verdict)
 
     def leases(self) -> list[Lease]:
         """Return the leases that were not given back, also those that have run out, by table."""

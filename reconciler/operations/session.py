@@ -273,7 +273,7 @@ class Session:
         targets = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings)
+        observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
         return status_of(observe.plan(targets, observation, self.settings))
 
     def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
@@ -284,7 +284,9 @@ class Session:
         targets = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(targets, targets.tables, reader, ledger, self.settings, whole=False)
+        observation = observe.observe_tables(
+            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=False
+        )
         return DriftReport(observe.plan(targets, observation, self.settings))
 
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:

@@ -12,7 +12,7 @@ from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.operations.atomic_file import write_whole
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, index_of
-from reconciler.operations.observe import Observation, Targets, observe_tables, resolve, to_snapshot
+from reconciler.operations.observe import Observation, Sources, Targets, observe_tables, resolve, to_snapshot
 from reconciler.settings.settings import read_snapshot_key
 from reconciler.text.location import Diagnostic
 
@@ -36,7 +36,7 @@ def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: 
     reader, ledger = connections.both()
     directory = CachedLister(reader)
     targets = resolve(targets, directory)
-    observation = observe_tables(targets, targets.tables, reader, ledger, connections.settings)
+    observation = observe_tables(targets, targets.tables, Sources(reader, ledger, connections.settings))
     data = encoded(observation, made, index_of(targets.written, targets.tables, directory), key)
     write_whole(file, data)
     unresolved = tuple(sorted(targets.unresolved))

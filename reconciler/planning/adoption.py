@@ -10,11 +10,11 @@ from functools import reduce
 from operator import or_
 from typing import TypeAlias
 
-from reconciler.model import row_set
 from reconciler.model.history import Block, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Call, Reason
+from reconciler.model.row_set import RowSet
 from reconciler.planning.cell_decision import DONE_STATES
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.text.digest import short_digest
@@ -38,8 +38,8 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
     memory = LedgerView(history, snapshot, row_index, shows_within_seconds=0.0)
     columns = [column for column in snapshot.columns if not column.is_input]
     taken = {
-        column.id: row_set.from_flags(snapshot.states[column.id].translate(DONE_STATES))
-        & ~memory.at_revision(column, revision)
+        column.id: RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES))
+        - memory.at_revision(column, revision)
         for column in columns
     }
     return tuple(
@@ -54,9 +54,9 @@ def left(snapshot: TableSnapshot) -> int:
     return sum(len(states) - sum(states.translate(DONE_STATES)) for states in columns)
 
 
-def _portions(row_ids: Sequence[str], taken: Mapping[str, int]) -> Iterator[_Portion]:
+def _portions(row_ids: Sequence[str], taken: Mapping[str, RowSet]) -> Iterator[_Portion]:
     """Cut what is taken into portions of rows; in each, columns with equal rows share a block."""
-    flags = {column: row_set.to_flags(mask, len(row_ids)) for column, mask in taken.items() if mask}
+    flags = {column: rows.flags() for column, rows in taken.items() if rows}
     size = max(1, min(MOST_ROWS, MOST_CELLS // max(1, len(flags))))
     for start in range(0, len(row_ids), size):
         by_rows: dict[bytes, list[str]] = {}
@@ -65,10 +65,10 @@ def _portions(row_ids: Sequence[str], taken: Mapping[str, int]) -> Iterator[_Por
             if any(here):
                 by_rows.setdefault(here, []).append(column)
         if by_rows:
-            masks_here = {row_set.from_flags(here): tuple(columns) for here, columns in by_rows.items()}
+            columns_of = {RowSet.of_flags(here): tuple(columns) for here, columns in by_rows.items()}
             rows = row_ids[start : start + size]
-            blocks = tuple(Block(columns, row_set.pick(rows, mask)) for mask, columns in masks_here.items())
-            yield row_set.pick(rows, reduce(or_, masks_here)), blocks
+            blocks = tuple(Block(columns, here.pick(rows)) for here, columns in columns_of.items())
+            yield reduce(or_, columns_of).pick(rows), blocks
 
 
 def _record(

@@ -7,9 +7,9 @@ from itertools import chain
 from operator import or_
 from typing import TypeAlias
 
-from reconciler.model import row_set
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Skip, SkipReason, WaitsFor
+from reconciler.model.row_set import RowSet
 from reconciler.planning.cell_decision import DONE_STATES, Decision
 
 Waits: TypeAlias = dict[str, tuple[WaitsFor, ...]]
@@ -19,7 +19,7 @@ IS_BLOCKED = bytes(verdict == Decision.BLOCKED for verdict in range(256))
 """Translation table from a verdict to 1 where it is BLOCKED."""
 
 
-def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, int]) -> dict[str, int]:
+def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) -> dict[str, RowSet]:
     """Return upstream column id → the rows in which its cell is neither done nor among the `due` rows by column.
 
     Input columns are not among them: what is missing there has a flag of its own.
@@ -29,28 +29,28 @@ def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, int]) -> 
     for upstream in column.upstream:
         states = snapshot.states.get(upstream)
         if states is not None:
-            ready = row_set.from_flags(states.translate(DONE_STATES)) | due.get(upstream, 0)
-            found[upstream] = row_set.every_row(rows) & ~ready
+            ready = RowSet.of_flags(states.translate(DONE_STATES)) | due.get(upstream, RowSet.none(rows))
+            found[upstream] = RowSet.every(rows) - ready
     return found
 
 
-def blocked(column: Column, snapshot: TableSnapshot, due: Mapping[str, int]) -> int:
+def blocked(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) -> RowSet:
     """Return the rows in which a column's cell waits for any other."""
-    return reduce(or_, unready(column, snapshot, due).values(), 0)
+    return reduce(or_, unready(column, snapshot, due).values(), RowSet.none(len(snapshot.row_ids)))
 
 
 def waits_for(
     column: Column,
     snapshot: TableSnapshot,
-    due: Mapping[str, int],
+    due: Mapping[str, RowSet],
     verdicts: bytes,
-    rows: int,
+    rows: RowSet,
     columns: Mapping[str, Column],
 ) -> tuple[WaitsFor, ...]:
     """Return what the column's cells wait for that were judged to be blocked in `rows`; `columns` go by id."""
     if Decision.BLOCKED not in verdicts:
         return ()
-    held = row_set.from_flags(verdicts.translate(IS_BLOCKED)) & rows
+    held = RowSet.of_flags(verdicts.translate(IS_BLOCKED)) & rows
     return tuple(
         WaitsFor(columns[upstream].key, upstream in column.implied)
         for upstream, missing in unready(column, snapshot, due).items()

@@ -4,10 +4,10 @@ A cell's facts fit into one byte, so the decision is taken once for each of the 
 is then decided by `bytes.translate`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
-from reconciler.model.manifest import Mode, Run
+from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState
 from reconciler.model.plan import SkipReason
 
@@ -17,10 +17,6 @@ IN_DOUBT = 1 << 4
 BLOCKED = 1 << 5
 SPENT = 1 << 6
 AWAITED = 1 << 7
-NEVER_BOUGHT = SPENT | AWAITED
-"""For a run with a `refresh` alone, where the two bits never stand together for anything else: what is awaited was
-bought, and a fresh cell is decided before it matters whether it is awaited."""
-
 
 _STATES = {state.value: state for state in CellState} | {CellState.PENDING_IDLE.value: CellState.EMPTY}
 """What a state's bits mean for the decision: on an idle table, what is pending is as good as empty."""
@@ -48,7 +44,7 @@ class Decision(IntEnum):
     @property
     def skip_reason(self) -> SkipReason:
         """The reason a plan gives for a verdict that is not DUE."""
-        return SkipReason(self.name.lower())
+        return SkipReason[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +66,8 @@ class CellFacts:
     """With a `refresh`: the ledger has no accepted call that covered it, so nobody knows how old it is."""
 
     @classmethod
-    def of_byte(cls, byte: int) -> "CellFacts":
-        """Read the facts back from their byte."""
+    def of_byte(cls, byte: int, *, never_bought: bool = False) -> "CellFacts":
+        """Read the facts back from their byte, and the one that stands beside it."""
         state = byte & STATE_BITS
         return cls(
             state=_STATES.get(state, CellState.UNKNOWN),
@@ -80,27 +76,15 @@ class CellFacts:
             blocked=bool(byte & BLOCKED),
             spent=bool(byte & SPENT),
             awaited=bool(byte & AWAITED),
+            never_bought=never_bought,
         )
-
-    @classmethod
-    def of_refresh_byte(cls, byte: int) -> "CellFacts":
-        """Read the facts back from the byte of a cell in a run with a `refresh`."""
-        if byte & NEVER_BOUGHT != NEVER_BOUGHT:
-            return cls.of_byte(byte)
-        return replace(cls.of_byte(byte & ~NEVER_BOUGHT), never_bought=True)
 
 
 def decide(mode: Mode, cell: CellFacts) -> Decision:
     """Say whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
-    holds = _state_holds(mode, cell)
-    if holds is not None:
-        return holds
-    if cell.in_doubt:
-        return Decision.IN_DOUBT
-    if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
-        return Decision.IN_PROGRESS
-    if cell.state is CellState.UNKNOWN:
-        return Decision.UNKNOWN_STATUS
+    settled = _state_holds(mode, cell) or _is_unclear(cell)
+    if settled is not None:
+        return settled
     if mode is Mode.NEW and cell.state is CellState.FAILED:
         return Decision.FAILED
     if cell.spent and mode is Mode.NEW:
@@ -114,6 +98,15 @@ def decide(mode: Mode, cell: CellFacts) -> Decision:
     if cell.blocked:
         return Decision.BLOCKED
     return Decision.DUE
+
+
+def _is_unclear(cell: CellFacts) -> Decision | None:
+    """The verdict of a cell of which nobody can say by now what it will show, or None."""
+    if cell.in_doubt:
+        return Decision.IN_DOUBT
+    if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
+        return Decision.IN_PROGRESS
+    return Decision.UNKNOWN_STATUS if cell.state is CellState.UNKNOWN else None
 
 
 def _state_holds(mode: Mode, cell: CellFacts) -> Decision | None:
@@ -153,13 +146,8 @@ _EVERY_BYTE = tuple(CellFacts.of_byte(byte) for byte in range(256))
 VERDICTS: dict[Mode, bytes] = {mode: bytes(decide(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
 """Mode → translation table from a facts byte to its Decision."""
 
-REFRESH_VERDICTS = bytes(decide(Mode.ALL, CellFacts.of_refresh_byte(byte)) for byte in range(256))
-"""The same for a run with a `refresh`."""
-
-
-def verdicts_of(run: Run) -> bytes:
-    """Return the translation table from a facts byte to its Decision that holds for `run`."""
-    return VERDICTS[run.mode] if run.refresh is None else REFRESH_VERDICTS
+AGELESS_VERDICTS = bytes(decide(Mode.ALL, CellFacts.of_byte(byte, never_bought=True)) for byte in range(256))
+"""The same for the cells of a run with a `refresh` that the ledger never bought."""
 
 
 LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from itertools import compress
 from math import ceil, inf
 
-from reconciler.model import row_set
 from reconciler.model.manifest import Calendar, CalendarDates, MaxAge, Refresh
 from reconciler.model.observed import Column
-from reconciler.planning.cell_decision import AWAITED, NEVER_BOUGHT, SPENT
+from reconciler.model.row_set import RowSet
 from reconciler.planning.ledger_view import LedgerView
 
 
@@ -30,16 +29,13 @@ class Freshness:
         """The calendar's last date."""
         return None if self._dates is None else self._dates.last
 
-    def facts(self, memory: LedgerView, column: Column) -> int:
-        """Return the bits of a column's facts that a `refresh` decides by (`planning/cell_decision.py`)."""
-        ages = memory.ages(column)
-        fresh = row_set.from_flags(self._is_fresh(ages))
-        never_bought = row_set.from_flags(bytes(age == inf for age in ages))
-        return fresh * SPENT | (memory.awaited(column) & ~fresh) * AWAITED | never_bought * NEVER_BOUGHT
+    def fresh(self, memory: LedgerView, column: Column) -> RowSet:
+        """Return the rows in which the column's cell was bought as lately as the `refresh` asks."""
+        return RowSet.of_flags(self._is_fresh(memory.ages(column)))
 
-    def next_due(self, memory: LedgerView, columns: Iterable[Column], rows: int) -> datetime | None:
+    def next_due(self, memory: LedgerView, columns: Iterable[Column], rows: RowSet) -> datetime | None:
         """Return when the first of the cells that are fresh now falls due; None where none is, or nobody can tell."""
-        flags = row_set.to_flags(rows, memory.rows)
+        flags = rows.flags()
         oldest = -inf
         for column in columns:
             ages = memory.ages(column)

@@ -1,13 +1,13 @@
-"""What the ledger says about each cell of a snapshot, as row masks: the half of planning that looks back."""
+"""What the ledger says about each cell of a snapshot, as sets of rows: the half of planning that looks back."""
 
 from array import array
 from collections.abc import Mapping
 from math import inf
 
-from reconciler.model import row_set
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import Column, TableSnapshot
+from reconciler.model.row_set import RowSet
 from reconciler.spending import evidence
 
 
@@ -39,33 +39,33 @@ class LedgerView:
                 if _is_awaited(call, snapshot, row_index, shows_within_seconds):
                     self._flag(call, self._awaited)
 
-    def in_doubt(self, column: Column) -> int:
+    def in_doubt(self, column: Column) -> RowSet:
         """Rows in which a call that covered the column may have been paid for."""
-        return self._mask(self._in_doubt.get(column.id))
+        return self._set(self._in_doubt.get(column.id))
 
     @property
     def is_awaiting(self) -> bool:
         """Say whether any accepted call has not shown yet."""
         return bool(self._awaited)
 
-    def awaited(self, column: Column) -> int:
+    def awaited(self, column: Column) -> RowSet:
         """Rows covered by a call that was accepted lately and that none of its cells shows yet."""
-        return self._mask(self._awaited.get(column.id))
+        return self._set(self._awaited.get(column.id))
 
-    def unsettled(self, column: Column) -> int:
+    def unsettled(self, column: Column) -> RowSet:
         """Rows covered by an accepted call whose cells were not counted on an idle table yet."""
-        return self._mask(self._unsettled.get(column.id))
+        return self._set(self._unsettled.get(column.id))
 
-    def at_revision(self, column: Column, revision: str) -> int:
+    def at_revision(self, column: Column, revision: str) -> RowSet:
         """Rows bought by an accepted `all` call at `revision`."""
-        return self._mask(self._at_revision.get((column.id, revision)))
+        return self._set(self._at_revision.get((column.id, revision)))
 
-    def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> int:
+    def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> RowSet:
         """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
         tries = self._tries.get((mode, column.id))
         if tries is None:
-            return 0
-        return row_set.from_flags(bytes(count >= max_attempts for count in tries))
+            return RowSet.none(self.rows)
+        return RowSet.of_flags(bytes(count >= max_attempts for count in tries))
 
     def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
         """Rows that accepted calls of this mode and revision took with the column's present configuration, in order."""
@@ -99,9 +99,15 @@ class LedgerView:
                                 ages[index] = call.age_seconds
         return ages
 
-    def bought_within(self, column: Column, seconds: float) -> int:
+    def never_bought(self, column: Column) -> RowSet:
+        """Rows whose cell no accepted call covered: nobody knows how old it is."""
+        return RowSet.of_flags(bytes(age == inf for age in self.ages(column)))
+
+    def bought_within(self, column: Column, seconds: float) -> RowSet:
         """Rows for which a call began less than `seconds` ago and was accepted."""
-        return row_set.from_flags(bytes(age < seconds for age in self.ages(column))) if seconds else 0
+        if not seconds:
+            return RowSet.none(self.rows)
+        return RowSet.of_flags(bytes(age < seconds for age in self.ages(column)))
 
     def _remember(self, call: PastCall) -> None:
         if call.mode is Mode.ALL and call.revision is not None:
@@ -140,8 +146,8 @@ class LedgerView:
     def _zeros(self) -> "array[int]":
         return array("I", bytes(4 * self.rows))
 
-    def _mask(self, flags: bytearray | None) -> int:
-        return 0 if flags is None else row_set.from_flags(flags)
+    def _set(self, flags: bytearray | None) -> RowSet:
+        return RowSet.none(self.rows) if flags is None else RowSet.of_flags(flags)
 
 
 def _is_awaited(

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.errors import SettingsError
-from reconciler.model import condition, row_set
+from reconciler.model import condition
 from reconciler.model.manifest import ByTag, Manifest, Mode, NameAt, Run, Selection
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.row_filter import unknown_columns
+from reconciler.model.row_set import RowSet
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import did_you_mean
 from reconciler.text.sanitize import one_line
@@ -21,8 +22,7 @@ class Scope:
     run: Run
     columns: tuple[Column, ...]
     """Output columns, in the table's order."""
-    rows: int
-    """Row mask."""
+    rows: RowSet
 
     @property
     def address(self) -> str:
@@ -101,11 +101,11 @@ def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
     return _Columns(snapshot).resolve(run, [])
 
 
-def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Diagnostic]) -> int:
+def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, problems: list[Diagnostic]) -> RowSet:
     if run.selection is not None:
         return _selected(run.selection, snapshot, problems)
     if run.rows is None:
-        return row_set.every_row(len(snapshot.row_ids))
+        return RowSet.every(len(snapshot.row_ids))
     known = []
     for named in run.rows:
         index = row_index.get(named.text)
@@ -115,13 +115,13 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
             )
         else:
             known.append(index)
-    return row_set.of_indexes(known, len(snapshot.row_ids))
+    return RowSet.of_indexes(known, len(snapshot.row_ids))
 
 
-def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diagnostic]) -> int:
+def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diagnostic]) -> RowSet:
     """Return the rows that meet a selection; none, and a problem, where nobody can tell."""
     count = len(snapshot.row_ids)
-    rows = row_set.every_row(count)
+    rows = RowSet.every(count)
     if selection.where is not None:
         unknown = unknown_columns(selection.where, snapshot.columns)
         flags = snapshot.matches.get(condition.key(selection.where))
@@ -132,9 +132,9 @@ def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diag
             hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
             problems.append(Diagnostic(selection.location, message, hint))
         if flags is None or unknown:
-            return 0
-        rows = row_set.from_flags(flags)
-    return rows if selection.limit is None else row_set.first(rows, selection.limit, count)
+            return RowSet.none(count)
+        rows = RowSet.of_flags(flags)
+    return rows if selection.limit is None else rows.first(selection.limit)
 
 
 def _claims(

@@ -4,11 +4,12 @@ Nothing here decides anew: what is due, blocked or in doubt is the plan's word, 
 never disagree.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from reconciler.model.credits import Credits, Priced
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.plan import (
     Call,
@@ -87,6 +88,16 @@ class Status:
     pending: tuple[Pending, ...] = ()
     """Manifests whose table is not there yet."""
 
+    @property
+    def due(self) -> int:
+        """Cells that calls would buy now."""
+        return sum(run.due for table in self.tables for run in table.runs)
+
+    @property
+    def cost(self) -> Credits:
+        """What they would cost."""
+        return Credits.sum((run.credits, run.due) for table in self.tables for run in table.runs)
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -132,17 +143,14 @@ def _drifts(plan: Plan, calls: Iterable[Call]) -> tuple[Drift, ...]:
     for call in calls:
         key = (call.table_id, call.address)
         before = found.get(key)
-        price = call.credits
-        if before is not None:
-            price = None if price is None or before.credits is None else price + before.credits
-        cells = call.cells + (before.cells if before else 0)
+        both: list[Priced] = [call] if before is None else [before, call]
         found[key] = Drift(
             call.address,
             call.table_id,
             call.reason,
             call.revision,
-            cells,
-            price,
+            sum(each.cells for each in both),
+            Credits.of(both).total,
             call.table_name,
             *_refreshed(lines.get(key)),
         )
@@ -221,9 +229,3 @@ class DriftReport:
 def has_drifted(plan: Plan) -> bool:
     """Say whether the tables are elsewhere than the manifests want them: cells are due, or nobody knows of some."""
     return bool(plan.has_due or plan.in_doubt)
-
-
-def total(prices: Sequence[Decimal | None]) -> Decimal | None:
-    """Add up credits; None where any of them is unknown."""
-    known = [price for price in prices if price is not None]
-    return sum(known, Decimal(0)) if len(known) == len(prices) else None

@@ -7,11 +7,10 @@ from heapq import heappop, heappush
 from itertools import compress
 from typing import TypeAlias
 
-from reconciler.model import row_set
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import PastCall, TableHistory
-from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh
-from reconciler.model.observed import Column, TableSnapshot, depths, downstream
+from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh, Run
+from reconciler.model.observed import CellState, Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
@@ -25,8 +24,10 @@ from reconciler.model.plan import (
     SkipReason,
 )
 from reconciler.model.read_scope import narrowed, read_scope_of, suffices
+from reconciler.model.row_set import RowSet, with_flags
 from reconciler.planning import blocking
 from reconciler.planning.cell_decision import (
+    AGELESS_VERDICTS,
     AWAITED,
     BLOCKED,
     IN_DOUBT,
@@ -36,11 +37,10 @@ from reconciler.planning.cell_decision import (
     LEFT_ALONE,
     MISSING_INPUTS,
     SPENT,
-    STATE_BITS,
+    VERDICTS,
     WAITS_FOR_OTHERS,
     WHILE_RUNNING,
     Decision,
-    verdicts_of,
 )
 from reconciler.planning.freshness import Freshness
 from reconciler.planning.inputs import PlanOptions
@@ -57,7 +57,7 @@ from reconciler.text.digest import digest, short_digest
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
 
 
-_Decided: TypeAlias = tuple[Scope, int, int, dict[Decision, int]]
+_Decided: TypeAlias = tuple[Scope, RowSet, RowSet, dict[Decision, int]]
 """A column in a scope: the rows due, the rows harmless to cover, and the cells that no scope takes, by verdict."""
 
 
@@ -92,10 +92,10 @@ class TablePlanner:
             for run in manifest.runs
             if run.refresh is not None
         }
-        self._missing = row_set.from_flags(snapshot.missing_inputs)
+        self._missing = RowSet.of_flags(snapshot.missing_inputs)
         self._depths = depths(snapshot.columns)
         self._columns = {column.id: column for column in snapshot.columns}
-        self._due: dict[str, int] = {}
+        self._due: dict[str, RowSet] = {}
         """Column id → rows due in any scope."""
         self._waits: dict[str, blocking.Waits] = {}
         """By address."""
@@ -103,7 +103,7 @@ class TablePlanner:
         """Address → how the first portion of a run with a rollout came out."""
         self._held_up: dict[tuple[str, str], int] = {}
         """Address and column id → approved cells that wait for others."""
-        self._portions: dict[str, dict[str, int]] = {}
+        self._portions: dict[str, dict[str, RowSet]] = {}
         """Address → column id → the due rows that may go first."""
 
     def plan(self) -> TablePlan:
@@ -119,7 +119,7 @@ class TablePlanner:
         skipped: dict[tuple[str, Decision], int] = {}
         for column, verdicts in self._decide(found):
             for scope, due, harmless, others in verdicts:
-                cells[scope.address][column] = ColumnCells(column, due, harmless & ~self._due[column])
+                cells[scope.address][column] = ColumnCells(column, due, harmless - self._due[column])
                 for verdict, count in others.items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
@@ -163,7 +163,7 @@ class TablePlanner:
             turn = heappop(heap)
             pending.discard(turn)
             column = order[turn]
-            before = self._due.get(column.id, 0)
+            before = self._due.get(column.id, RowSet.none(self._rows))
             decided[column.id] = list(self._decide_column(column, wanting[column.id]))
             if self._due[column.id] != before:
                 for other in {turns[each] for each in below[column.id]} - pending:
@@ -173,27 +173,27 @@ class TablePlanner:
 
     def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[_Decided]:
         """Decide a column for every scope that wants it."""
-        taken = 0
-        decided: list[tuple[Scope, int, int, bytes]] = []
+        taken = RowSet.none(self._rows)
+        decided: list[tuple[Scope, RowSet, RowSet, bytes]] = []
         for scope in wanting:
             facts = self._facts(column, scope)
-            verdicts = facts.translate(verdicts_of(scope.run))
+            verdicts = facts.translate(VERDICTS[scope.run.mode])
+            if scope.run.refresh is not None:
+                verdicts = self._memory.never_bought(column).chosen(facts.translate(AGELESS_VERDICTS), verdicts)
             if not self._snapshot.is_finished:
                 verdicts = verdicts.translate(WHILE_RUNNING)
-            due = row_set.from_flags(verdicts.translate(IS_DUE)) & scope.rows & ~taken
+            due = RowSet.of_flags(verdicts.translate(IS_DUE)) & scope.rows - taken
             withheld = self._withheld(scope, column)
             if withheld is not None:
-                verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), 0
+                verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), RowSet.none(self._rows)
             if self._within is not None:
                 listed = self._listed(self._within, column, scope)
                 due &= listed
-                held_up = row_set.from_flags(verdicts.translate(WAITS_FOR_OTHERS)) & scope.rows & listed
-                self._held_up[scope.address, column.id] = row_set.count(held_up)
-            harmless = row_set.from_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
+                held_up = RowSet.of_flags(verdicts.translate(WAITS_FOR_OTHERS)) & scope.rows & listed
+                self._held_up[scope.address, column.id] = len(held_up)
+            harmless = RowSet.of_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
             taken |= due
-            self._portions.setdefault(scope.address, {})[column.id] = portion(
-                scope, column, due, self._rows, self._memory
-            )
+            self._portions.setdefault(scope.address, {})[column.id] = portion(scope, column, due, self._memory)
             decided.append((scope, due, harmless, verdicts))
         self._due[column.id] = taken
         for scope, due, harmless, verdicts in decided:
@@ -208,64 +208,59 @@ class TablePlanner:
         tried = self._trials[scope.address]
         return Decision.HELD_BACK if tried is not None and tried.is_breached else None
 
-    def _listed(self, approval: Approval, column: Column, scope: Scope) -> int:
+    def _listed(self, approval: Approval, column: Column, scope: Scope) -> RowSet:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
-        rows = approval.mask(key, scope.manifest.name, self._row_index)
+        rows = approval.approved(key, scope.manifest.name, self._row_index)
         if scope.run.refresh is not None:
             # One approval buys a cell once, however soon it gets stale again.
-            rows &= ~self._memory.bought_within(column, approval.age_seconds)
+            rows -= self._memory.bought_within(column, approval.age_seconds)
         return rows
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts a row."""
-        facts = (
-            self._states(column)
-            | self._missing * MISSING_INPUTS
-            | self._memory.in_doubt(column) * IN_DOUBT
-            | blocking.blocked(column, self._snapshot, self._due) * BLOCKED
-            | self._remembered(column, scope)
-        )
-        return row_set.to_flags(facts, self._rows)
+        flags = {
+            MISSING_INPUTS: self._missing,
+            IN_DOUBT: self._memory.in_doubt(column),
+            BLOCKED: blocking.blocked(column, self._snapshot, self._due),
+            SPENT: self._spent(column, scope.run),
+            AWAITED: self._memory.awaited(column),
+        }
+        return with_flags(self._states(column), flags)
 
-    def _states(self, column: Column) -> int:
-        """The states' bits; on a running table, what is pending and under way by no call of ours counts as empty.
+    def _states(self, column: Column) -> bytes:
+        """The column's states; on a running table, what is pending and under way by no call of ours counts as empty.
 
         It may run by itself meanwhile, and is due if it does not: that is seen once the table is idle.
         """
         states = self._snapshot.states[column.id]
-        found = row_set.from_flags(states)
-        if not self._snapshot.is_finished:
-            found &= ~(
-                (row_set.from_flags(states.translate(IS_PENDING)) & ~self._memory.unsettled(column)) * STATE_BITS
-            )
-        return found
+        if self._snapshot.is_finished:
+            return states
+        not_ours = RowSet.of_flags(states.translate(IS_PENDING)) - self._memory.unsettled(column)
+        return not_ours.chosen(bytes([CellState.EMPTY]) * self._rows, states)
 
-    def _remembered(self, column: Column, scope: Scope) -> int:
-        """The facts' bits that say whether the ledger's accepted calls are enough for the run."""
-        run = scope.run
+    def _spent(self, column: Column, run: Run) -> RowSet:
+        """The rows in which the ledger's accepted calls are enough for the run."""
         if run.refresh is not None:
-            return self._freshness[run.refresh].facts(self._memory, column)
+            return self._freshness[run.refresh].fresh(self._memory, column)
         if run.revision is not None:
-            spent = self._memory.at_revision(column, run.revision)
-        else:
-            spent = self._memory.exhausted(column, run.mode, run.max_attempts)
-        return spent * SPENT | self._memory.awaited(column) * AWAITED
+            return self._memory.at_revision(column, run.revision)
+        return self._memory.exhausted(column, run.mode, run.max_attempts)
 
-    def _count(self, verdicts: bytes, rows: int, due: int, taken: int) -> dict[Decision, int]:
+    def _count(self, verdicts: bytes, rows: RowSet, due: RowSet, taken: RowSet) -> dict[Decision, int]:
         """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
-        left = row_set.to_flags(row_set.from_flags(verdicts) & (rows & ~taken) * 0xFF, self._rows)
+        left = (rows - taken).chosen(verdicts, bytes(self._rows))
         counts = {verdict: left.count(verdict) for verdict in Decision}
         del counts[Decision.DUE]  # it was not approved
         if not self._snapshot.is_finished:
-            counts[Decision.WAITING_FOR_TABLE] = row_set.count(due)
+            counts[Decision.WAITING_FOR_TABLE] = len(due)
         return counts
 
     def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> WaveOrder:
-        behind: dict[str, int] = {}
+        behind: dict[str, RowSet] = {}
         for address, of_scope in cells.items():
             for each in of_scope.values():
-                rest = each.due & ~self._portions[address][each.column]
-                behind[each.column] = behind.get(each.column, 0) | rest
+                rest = each.due - self._portions[address][each.column]
+                behind[each.column] = behind.get(each.column, rest) | rest
         columns = sorted(self._snapshot.columns, key=lambda column: self._depths.get(column.id, 0))
         return WaveOrder.of([column for column in columns if not column.is_input], self._due, behind, self._depths)
 
@@ -273,7 +268,7 @@ class TablePlanner:
         columns = [cells[column.id] for column in scope.columns]
         for cause, of_cause in self._by_cause(scope, columns):
             for wave, of_wave in turns.parted(of_cause):
-                for rectangle in cover(of_wave, self._rows, self._rules.max_cells_per_call):
+                for rectangle in cover(of_wave, self._rules.max_cells_per_call):
                     yield self._call(scope, rectangle, cause, wave)
 
     def _by_cause(
@@ -285,16 +280,14 @@ class TablePlanner:
             return
         listed = [self._listed(self._anyway, column, scope) for column in scope.columns]
         yield Cause.DUE, [replace(cells, due=cells.due & rows) for cells, rows in zip(columns, listed, strict=True)]
-        yield Cause.CHANGE, [replace(cells, due=cells.due & ~rows) for cells, rows in zip(columns, listed, strict=True)]
+        yield Cause.CHANGE, [replace(cells, due=cells.due - rows) for cells, rows in zip(columns, listed, strict=True)]
 
     def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None, wave: int) -> Call:
         ids = tuple(part.column for part in rectangle.parts)
-        start, length = rectangle.start, rectangle.length
-        names = {at: self._snapshot.row_ids[start + at] for at in row_set.indexes(rectangle.rows, length)}
+        start = rectangle.start
+        names = {at: self._snapshot.row_ids[start + at] for at in rectangle.rows}
         rows = tuple(names.values())
-        due = {
-            part.column: [start + at for at in row_set.indexes(rectangle.due(part), length)] for part in rectangle.parts
-        }
+        due = {part.column: [start + at for at in rectangle.due(part)] for part in rectangle.parts}
         covered, prices = rectangle.blocks(names), self._rules.prices
         work = {
             "table": self._snapshot.id,
@@ -335,14 +328,14 @@ class TablePlanner:
         """Count the cells of a scope by what they show; None where they were left unread."""
         if self._whole.unread_rows and scope.run.rows is None:
             return None
-        flags = row_set.to_flags(scope.rows, self._rows)
+        flags = scope.rows.flags()
         states = (self._snapshot.states[column.id] for column in scope.columns)
         return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
 
     def _cells(self, scope: Scope) -> int:
         """How many cells a scope holds, read or not."""
         unread = self._whole.unread_rows if scope.run.rows is None else 0
-        return len(scope.columns) * (row_set.count(scope.rows) + unread)
+        return len(scope.columns) * (len(scope.rows) + unread)
 
     def _open_call(self, call: PastCall) -> CallInDoubt:
         quiet_for = max(0.0, self._rules.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None

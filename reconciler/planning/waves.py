@@ -6,11 +6,11 @@ A wave is sent, ends, and is looked at before the next one: a cell whose upstrea
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.model import row_set
 from reconciler.model.manifest import Manifest
 from reconciler.model.manifest_order import before
 from reconciler.model.observed import CellState, Column, TableSnapshot
 from reconciler.model.plan import Call, RolloutResult, Skip, SkipReason
+from reconciler.model.row_set import RowSet
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells
 from reconciler.planning.scopes import Scope
@@ -39,13 +39,13 @@ def rollout_result(scope: Scope, snapshot: TableSnapshot, memory: LedgerView) ->
     return RolloutResult(rollout.first, rollout.max_failed, cells, failed)
 
 
-def portion(scope: Scope, column: Column, due: int, rows: int, memory: LedgerView) -> int:
+def portion(scope: Scope, column: Column, due: RowSet, memory: LedgerView) -> RowSet:
     """Return which of a column's due rows may go before the portion is known to be good: all, where it is complete."""
     rollout = scope.run.rollout
     if rollout is None:
         return due
     missing = rollout.first - len(_tried(scope, column, memory))
-    return due if missing <= 0 else row_set.of_indexes(row_set.indexes(due, rows)[:missing], rows)
+    return due if missing <= 0 else due.first(missing)
 
 
 def is_on_trial(scope: Scope, column: Column, memory: LedgerView) -> bool:
@@ -54,7 +54,7 @@ def is_on_trial(scope: Scope, column: Column, memory: LedgerView) -> bool:
     if rollout is None:
         return False
     portion = _tried(scope, column, memory)[: rollout.first]
-    awaited = row_set.to_flags(memory.awaited(column), memory.rows)
+    awaited = memory.awaited(column).flags()
     return any(awaited[row] for row in portion)
 
 
@@ -63,8 +63,7 @@ def _tried(scope: Scope, column: Column, memory: LedgerView) -> list[int]:
     tried = memory.tried(column, scope.run.mode, scope.run.revision)
     if scope.run.rows is None:
         return tried
-    named = row_set.of_indexes(tried, memory.rows) & scope.rows
-    flags = row_set.to_flags(named, memory.rows)
+    flags = scope.rows.flags()
     return [row for row in tried if flags[row]]
 
 
@@ -76,12 +75,16 @@ class WaveOrder:
     """Column id → the wave of its cells that go before the rest, from 1."""
     late: Mapping[str, int]
     """Column id → the wave of its other cells."""
-    behind: Mapping[str, int]
+    behind: Mapping[str, RowSet]
     """Column id → the rows of those: behind a portion, or downstream of a cell that is."""
 
     @classmethod
     def of(
-        cls, columns: Sequence[Column], due: Mapping[str, int], behind: Mapping[str, int], depths: Mapping[str, int]
+        cls,
+        columns: Sequence[Column],
+        due: Mapping[str, RowSet],
+        behind: Mapping[str, RowSet],
+        depths: Mapping[str, int],
     ) -> "WaveOrder":
         """Give each column its turns; `columns` come upstream first, `behind` holds the rows behind a portion.
 
@@ -89,18 +92,18 @@ class WaveOrder:
         """
         early: dict[str, int] = {}
         late: dict[str, int] = {}
-        rows: dict[str, int] = {}
+        rows: dict[str, RowSet] = {}
         for column in columns:
             upstream_of = [other for other in column.upstream if other in early and depths[other] < depths[column.id]]
-            wanted = due.get(column.id, 0)
-            waiting = behind.get(column.id, 0)
+            wanted = due[column.id]
+            waiting = behind.get(column.id, wanted - wanted)
             for other in upstream_of:
                 waiting |= wanted & rows[other]
             rows[column.id] = waiting
-            before = [early[other] for other in upstream_of if due.get(other, 0) & ~rows[other] & wanted & ~waiting]
+            before = [early[other] for other in upstream_of if (due[other] - rows[other]) & (wanted - waiting)]
             early[column.id] = max(before, default=0) + 1
             late[column.id] = max((late[other] for other in upstream_of if rows[other] & waiting), default=0) + 1
-        begun = max((early[column] for column in early if due.get(column, 0) & ~rows[column]), default=0)
+        begun = max((early[column] for column in early if due[column] - rows[column]), default=0)
         return cls(early, {column: wave + begun for column, wave in late.items()}, rows)
 
     def parted(self, columns: Iterable[ColumnCells]) -> list[tuple[int, list[ColumnCells]]]:
@@ -108,7 +111,7 @@ class WaveOrder:
         waves: dict[int, list[ColumnCells]] = {}
         for cells in columns:
             behind = cells.due & self.behind[cells.column]
-            for wave, due in ((self.early, cells.due & ~behind), (self.late, behind)):
+            for wave, due in ((self.early, cells.due - behind), (self.late, behind)):
                 if due:
                     waves.setdefault(wave[cells.column], []).append(replace(cells, due=due))
         return sorted(waves.items())

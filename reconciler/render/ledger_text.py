@@ -105,16 +105,16 @@ def spend_text(lines: Sequence[SpendLine], by: str) -> str:
 
 
 def _spent(line: SpendLine) -> str:
-    known = amount(line.credits)
-    return f"{known} + {counted(line.unpriced_cells, 'cell')} of unknown price" if line.unpriced_calls else known
+    known, unpriced = amount(line.cost.known), line.cost.unpriced_cells
+    return f"{known} + {counted(unpriced, 'cell')} of unknown price" if unpriced else known
 
 
 def _doubt(line: SpendLine) -> str:
     if not line.in_doubt_calls:
         return "-"
     cells = counted(line.in_doubt_cells, "cell")
-    unknown = " and unknown" if line.in_doubt_unpriced_calls else ""
-    return f"{counted(line.in_doubt_calls, 'call')}, {cells}, {amount(line.in_doubt_credits)}{unknown} credits"
+    unknown = " and unknown" if line.in_doubt_cost.unpriced_cells else ""
+    return f"{counted(line.in_doubt_calls, 'call')}, {cells}, {amount(line.in_doubt_cost.known)}{unknown} credits"
 
 
 def leases_text(leases: Sequence[Lease]) -> str:

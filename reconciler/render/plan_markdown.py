@@ -6,10 +6,13 @@ from a file that another job made: all of its texts are text from outside.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from reconciler.model.credits import Credits
+from reconciler.model.plan import SkipReason
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_text import MOST_TABLES, SKIPPED, waited_for
+from reconciler.render.plan_text import MOST_TABLES, waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line
@@ -20,7 +23,7 @@ ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
 
 POINTER = "The plan file has all of it."
 _RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
-_QUIET = {"done": "done", "satisfied": "where their run wants them", "not_due": "done or failed"}
+_QUIET = {reason.value for reason in SkipReason if reason.is_as_wanted}
 _REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
 _CAUSES = {"change": "this change", "due": "due anyway"}
 _NAMED_COLUMNS = 3
@@ -55,7 +58,7 @@ def _price(content: Document) -> str:
     sums = content["totals"]
     if sums["credits"] is not None:
         return f"{number(sums['credits'])} credits"
-    known = sum(call["credits"] for call in content["calls"] if call["credits"] is not None)
+    known = _cost(content["calls"]).known
     return f"{number(known)} credits and {_count(sums['unpriced_cells'], 'cell')} of unknown price"
 
 
@@ -279,8 +282,8 @@ def _skipped(skips: Sequence[Document]) -> str:
         by_reason[skip["reason"]] += skip["cells"]
         for each in skip.get("waits_for", ()):
             waits[each["column"]] = waits.get(each["column"], False) or each["implied"]
-    words = {**{reason.value: text for reason, text in SKIPPED.items()}, **_QUIET}
-    words["blocked"] += waited_for(sorted(waits.items()), cell)
+    words = {reason.value: reason.phrase for reason in SkipReason}
+    words[SkipReason.BLOCKED] += waited_for(sorted(waits.items()), cell)
     return " · ".join(f"{number(by_reason[reason])} {words[reason]}" for reason in words if by_reason[reason])
 
 
@@ -292,8 +295,14 @@ def _call(call: Document, table: Document) -> str:
 
 
 def _credits(calls: Sequence[Document]) -> str:
-    known = [call["credits"] for call in calls if call["credits"] is not None]
-    return number(sum(known)) if len(known) == len(calls) else "unknown"
+    return number(_cost(calls).total)
+
+
+def _cost(calls: Iterable[Document]) -> Credits:
+    """Add up what calls of a plan file cost; as texts its numbers are exact."""
+    return Credits.sum(
+        (None if call["credits"] is None else Decimal(str(call["credits"])), call["cells"]) for call in calls
+    )
 
 
 def _count(count: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
+from reconciler.model.credits import Credits
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import (
@@ -38,22 +39,6 @@ MOST_TABLES = 20
 """Manifests with a line of their own; of more, the largest."""
 NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
 
-SKIPPED = {
-    SkipReason.FAILED: "failed, left to a run of mode `failed`",
-    SkipReason.IN_PROGRESS: "in progress",
-    SkipReason.WAITING_FOR_TABLE: "due once the table is idle",
-    SkipReason.NOT_STARTED: "not started although bought as often as `max_attempts` allows",
-    SkipReason.MISSING_INPUTS: "missing inputs",
-    SkipReason.BLOCKED: "blocked, an upstream cell is not done and not part of this plan",
-    SkipReason.ATTEMPTS_EXHAUSTED: "out of attempts",
-    SkipReason.IN_DOUBT: "in doubt",
-    SkipReason.UNKNOWN_STATUS: "of unknown status",
-    SkipReason.AGE_UNKNOWN: "of unknown age, run outside the ledger; `import --adopt` takes over what is done",
-    SkipReason.HELD_BACK: "held back, too many of the first portion failed",
-    SkipReason.WAITING: "waiting for what comes first: an upstream manifest, or the first portion of a rollout",
-    SkipReason.NOT_DUE: "done or failed, by the table's header; its rows were not read",
-}
-"""Reasons worth a line; cells that are where the run wants them are not."""
 MOST_NAMED = 5
 """Upstream columns named of each sort."""
 
@@ -89,9 +74,8 @@ def plan_text(
 
 
 def _is_settled(plan: Plan) -> bool:
-    quiet = {SkipReason.DONE, SkipReason.SATISFIED, SkipReason.NOT_DUE}
     is_open = plan.calls or plan.pending or plan.in_doubt or plan.diagnostics
-    return not is_open and all(skip.reason in quiet for skip in plan.skipped)
+    return not is_open and all(skip.reason.is_as_wanted for skip in plan.skipped)
 
 
 def _next_due(plan: Plan) -> str:
@@ -152,7 +136,7 @@ def _tables(plan: Plan, paint: Paint) -> str:
             lines.append(paint(f"  not planned: {reason}", Colour.BAD))
         for run in table.runs:
             key = (table.table_id, run.address)
-            worth = [skip for skip in skips.get(key, ()) if skip.reason in SKIPPED]
+            worth = [skip for skip in skips.get(key, ()) if skip.reason not in (SkipReason.DONE, SkipReason.SATISFIED)]
             name = f"{_run_name(run).ljust(names)}  {run.mode:<6}"
             if key in calls:
                 columns, *numbers = sizes[key]
@@ -191,7 +175,7 @@ def _run_without_calls(
 ) -> list[str]:
     moving = [skip for skip in worth if skip.reason in (SkipReason.IN_PROGRESS, SkipReason.WAITING_FOR_TABLE)]
     if is_running and moving:
-        text = " · ".join(f"{counted(skip.cells, 'cell')} {SKIPPED[skip.reason]}" for skip in moving)
+        text = " · ".join(f"{counted(skip.cells, 'cell')} {skip.reason.phrase}" for skip in moving)
         return [f"  {WAITING} {name}  {text}", *_skip_lines([skip for skip in worth if skip not in moving])]
     notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
     if next_due is not None:
@@ -204,7 +188,7 @@ def _skip_lines(skips: Sequence[Skip]) -> list[str]:
 
 
 def _skipped(skip: Skip) -> str:
-    return SKIPPED[skip.reason] + waited_for([(each.column, each.is_implied) for each in skip.waits_for], quote)
+    return skip.reason.phrase + waited_for([(each.column, each.is_implied) for each in skip.waits_for], quote)
 
 
 def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str]) -> str:
@@ -223,8 +207,7 @@ def _run_name(run: PlannedRun) -> str:
 
 
 def _credits(calls: Sequence[Call]) -> str:
-    known = [call.credits for call in calls if call.credits is not None]
-    return _price(sum(known, Decimal(0)) if len(known) == len(calls) else None)
+    return _price(Credits.of(calls).total)
 
 
 def _price(credits_: Decimal | None) -> str:
@@ -358,9 +341,9 @@ def _sums(plan: Plan, limits: Limits) -> str:
     totals = plan.totals()
     limit = f" (limit {amount(limits.max_credits.value)})" if limits.max_credits is not None else ""
     price = _price(totals.credits)
-    if totals.credits is None and totals.known_credits:
-        unpriced = f"{counted(totals.unpriced_cells, 'cell')} of unknown price"
-        price = f"{_price(totals.known_credits)} and {unpriced}"
+    if totals.credits is None and totals.cost.known:
+        unpriced = f"{counted(totals.cost.unpriced_cells, 'cell')} of unknown price"
+        price = f"{_price(totals.cost.known)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
     return f"Plan: {', '.join(sizes)}{limit}."
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.model.attempt import CallResult
 from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
-from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, sum_cells, sum_credits
+from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, cost_of, sum_cells
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, trial_words
 from reconciler.text.numbers import amount, counted
@@ -158,5 +158,5 @@ def _sums(report: Report) -> str:
 
 
 def _price(results: Sequence[CallResult]) -> str:
-    credits_ = sum_credits(results)
+    credits_ = cost_of(results).total
     return "credits unknown" if credits_ is None else f"{amount(credits_)} credits"

@@ -1,8 +1,7 @@
 """What a reviewer is told before the plan: how old what it was made from is, what changed, and what that causes."""
 
-from decimal import Decimal
-
 from reconciler.model.change import ChangeImpact
+from reconciler.model.credits import Credits
 from reconciler.model.origin import SnapshotOrigin
 from reconciler.model.plan import Totals
 from reconciler.render.colour import Colour, Paint
@@ -53,12 +52,11 @@ def _causes(against: ChangeImpact) -> str:
 def _sums(totals: Totals) -> str:
     if not totals.calls:
         return "no call"
-    return f"{counted(totals.calls, 'call')}, {counted(totals.cells, 'cell')}, {_price(totals)}"
+    return f"{counted(totals.calls, 'call')}, {counted(totals.cells, 'cell')}, {_price(totals.cost)}"
 
 
-def _price(totals: Totals) -> str:
-    known: Decimal = totals.known_credits
-    if totals.credits is not None or known:
-        text = f"{amount(known)} {'credit' if known == 1 else 'credits'}"
-        return text if totals.credits is not None else f"{text} and {counted(totals.unpriced_cells, 'cell')} unpriced"
-    return "credits unknown"
+def _price(cost: Credits) -> str:
+    if cost.total is None and not cost.known:
+        return "credits unknown"
+    text = f"{amount(cost.known)} {'credit' if cost.known == 1 else 'credits'}"
+    return f"{text} and {counted(cost.unpriced_cells, 'cell')} unpriced" if cost.unpriced_cells else text

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from reconciler.model.plan import CallInDoubt, Plan, Reason
-from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts, total
+from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
 from reconciler.render.staleness import older_than
@@ -103,13 +103,12 @@ def _name(run: RunStatus) -> str:
 def _summary(of: Status) -> str:
     runs = [run for table in of.tables for run in table.runs]
     sizes = f"{counted(len(of.tables), 'table')}, {counted(len(runs), 'run')}"
-    due = sum(run.due for run in runs)
     if of.diagnostics:
         return f"{sizes}; {counted(len(of.diagnostics), 'error')}. Nothing was sent."
-    if due:
-        price = total([run.credits for run in runs])
+    if of.due:
+        price = of.cost.total
         cost = "credits unknown" if price is None else counted_credits(amount(price))
-        return f"{sizes}: {counted(due, 'cell')} due, {cost}. `reconciler plan` shows the calls."
+        return f"{sizes}: {counted(of.due, 'cell')} due, {cost}. `reconciler plan` shows the calls."
     running = sum(not table.is_finished for table in of.tables)
     if running:
         return f"{sizes}: nothing due while {counted(running, 'table')} {'is' if running == 1 else 'are'} running."

@@ -4,7 +4,7 @@ import math
 import re
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -160,35 +160,35 @@ class FaultBook:
         """Return the faults that this request meets, and count it."""
         if not self._entries:
             return NOTHING
-        ending: Fault | None = None
-        latency, trickle, refused, balance, shuffle = 0.0, None, None, None, None
-        stall: Fault | None = None
-        moves: list[Fault] = []
+        met = NOTHING
         with self._lock:
             for entry in self._entries:
-                fault = entry.fault
-                if ending is not None and fault.kind in ENDS:
+                if met.ending is not None and entry.fault.kind in ENDS:
                     continue
-                if not self._strikes(entry, method, path):
-                    continue
-                match fault.kind:
-                    case "latency":
-                        latency += self._latency(entry)
-                    case "trickle":
-                        trickle = fault.bytes_per_second
-                    case "rate_limit":
-                        refused = _over_rate(entry, wall) if refused is None else refused
-                    case "credits":
-                        balance = fault.balance if entry.met == 1 else balance
-                    case "stall":
-                        stall = fault
-                    case "reorder":
-                        shuffle = entry.met
-                    case "rows_added" | "rows_removed":
-                        moves.append(fault)
-                    case _:
-                        ending = fault
-        return Met(ending, latency, trickle, refused, balance, shuffle, stall, tuple(moves))
+                if self._strikes(entry, method, path):
+                    met = self._and(met, entry, wall)
+        return met
+
+    def _and(self, met: Met, entry: _Entry, wall: float) -> Met:
+        """Return what a request meets that meets one fault more."""
+        fault = entry.fault
+        match fault.kind:
+            case "latency":
+                return replace(met, latency=met.latency + self._latency(entry))
+            case "trickle":
+                return replace(met, trickle=fault.bytes_per_second)
+            case "rate_limit":
+                return replace(met, refused_for=_over_rate(entry, wall)) if met.refused_for is None else met
+            case "credits":
+                return replace(met, balance=fault.balance) if entry.met == 1 else met
+            case "stall":
+                return replace(met, stall=fault)
+            case "reorder":
+                return replace(met, shuffle=entry.met)
+            case "rows_added" | "rows_removed":
+                return replace(met, moves=(*met.moves, fault))
+            case _:
+                return replace(met, ending=fault)
 
     def _strikes(self, entry: _Entry, method: str, path: str) -> bool:
         fault = entry.fault

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.model import row_set
 from reconciler.model.history import Block, PastCall, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call
+from reconciler.model.row_set import RowSet
 
 Key = tuple[str, Mode, str | None, str]
 """Table id, mode, revision, column id."""
@@ -69,14 +69,14 @@ class Approval:
             for column in block.columns
         )
 
-    def mask(self, key: Key, manifest: str, row_index: Mapping[str, int]) -> int:
+    def approved(self, key: Key, manifest: str, row_index: Mapping[str, int]) -> RowSet:
         """Return the rows of a manifest's table that are approved, and that the table still has."""
         if manifest in self.growing:
             gone = self.sent.get((key[0], key[3]), frozenset())
-            return row_set.every_row(len(row_index)) & ~self._positions(gone, row_index)
+            return RowSet.every(len(row_index)) - self._positions(gone, row_index)
         return self._positions(self.rows.get(key, ()), row_index)
 
     @staticmethod
-    def _positions(rows: Iterable[str], row_index: Mapping[str, int]) -> int:
+    def _positions(rows: Iterable[str], row_index: Mapping[str, int]) -> RowSet:
         known = (row_index.get(row) for row in rows)
-        return row_set.of_indexes((index for index in known if index is not None), len(row_index))
+        return RowSet.of_indexes((index for index in known if index is not None), len(row_index))

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from reconciler.model.credits import Credits
 from reconciler.model.limits import BaseLimits, Limit, Limits, Prices, Rule
 from reconciler.model.observed import CellState, Column
-from reconciler.model.plan import Call, ExpectedGrowth, Plan, PlannedTable, Violation, sums
+from reconciler.model.plan import Call, ExpectedGrowth, Plan, PlannedTable, Violation
 from reconciler.text.numbers import amount, counted, percent
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
@@ -143,20 +144,19 @@ def _sum(
 
     What may grow counts as if it all did.
     """
-    totals = sums(0, calls)
     growing = [growth for growth in growths if growth.max_cells]
     grown = sum(growth.max_cells or 0 for growth in growing)
-    cells = totals.cells + grown
+    cells = sum(call.cells for call in calls) + grown
     if max_cells is not None and cells > max_cells.value:
         yield _passed(f"{scope}max_cells", of, "cells", Decimal(cells), max_cells, grown=bool(grown))
     if max_credits is not None:
-        price = totals.known_credits + sum((growth.max_credits or 0 for growth in growing), Decimal(0))
-        unlimited = [growth for growth in growing if growth.max_credits is None]
-        if price > max_credits.value:
-            yield _passed(f"{scope}max_credits", of, "credits", price, max_credits, grown=bool(grown))
-        elif totals.credits is None or unlimited:
-            cells = totals.unpriced_cells + sum(growth.max_cells or 0 for growth in unlimited)
-            yield _unknown(f"{scope}max_credits", of, cells, max_credits, _missing_prices(calls, unlimited))
+        cost = Credits.of(calls) + Credits.sum((growth.max_credits, growth.max_cells or 0) for growth in growing)
+        if cost.known > max_credits.value:
+            yield _passed(f"{scope}max_credits", of, "credits", cost.known, max_credits, grown=bool(grown))
+        elif cost.total is None:
+            unlimited = [growth for growth in growing if growth.max_credits is None]
+            missing = _missing_prices(calls, unlimited)
+            yield _unknown(f"{scope}max_credits", of, cost.unpriced_cells, max_credits, missing)
 
 
 def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit, *, grown: bool) -> Violation:
@@ -312,11 +312,8 @@ def _at_dearest(call: Call, lists: Sequence[Prices]) -> Call:
         column: _dearest(lists, call.kinds.get(column, ""), key, column)
         for column, key in zip(call.columns, call.column_keys, strict=True)
     }
-    known = {column: price for column, price in dearest.items() if price is not None}
-    cells = [(column, len(block.rows)) for block in call.covered for column in block.columns]
-    is_known = len(known) == len(dearest)
-    total = sum((known[column] * rows for column, rows in cells), Decimal(0)) if is_known else None
-    return replace(call, credits=total, prices=dearest)
+    cost = Credits.at((dearest[column], len(block.rows)) for block in call.covered for column in block.columns)
+    return replace(call, credits=cost.total, prices=dearest)
 
 
 def _dearest(lists: Sequence[Prices], kind: str, key: str, column: str) -> Decimal | None:
@@ -341,5 +338,5 @@ def priced(growth: ExpectedGrowth, price_of: Callable[[Column], Decimal | None])
     unpriced = tuple(column for column, _ in growth.most if column.id not in known)
     if unpriced:
         return replace(growth, max_credits=None, unpriced=unpriced)
-    total = sum((known[column.id] * cells for column, cells in growth.most), Decimal(0))
-    return replace(growth, max_credits=min(total, max(known.values()) * (growth.max_cells or 0)), unpriced=())
+    cost = Credits.at((known[column.id], cells) for column, cells in growth.most)
+    return replace(growth, max_credits=min(cost.known, max(known.values()) * (growth.max_cells or 0)), unpriced=())

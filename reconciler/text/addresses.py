@@ -62,7 +62,10 @@ def ledger_fault(text: str, *, is_windows: bool = False) -> str:
         return "it contains a quotation mark"
     if _SERVER.match(text):
         return ""
-    path = ledger_path(text)
+    return _path_fault(ledger_path(text), is_windows=is_windows)
+
+
+def _path_fault(path: str, *, is_windows: bool) -> str:
     if "://" in path:
         return "it is a URL of a kind that cannot hold a ledger"
     if not is_windows and ("\\" in path or _DRIVE.match(path)):

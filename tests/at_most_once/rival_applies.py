@@ -98,7 +98,8 @@ class Party:
     def plan(self) -> Plan:
         """Plan, and nothing else."""
         with self.tools() as tools:
-            seen = observe.observe_tables(self.wanted, self.wanted.tables, tools.reader, self.ledger, self.settings)
+            sources = observe.Sources(tools.reader, self.ledger, self.settings)
+            seen = observe.observe_tables(self.wanted, self.wanted.tables, sources)
             return observe.plan(self.wanted, seen, self.settings)
 
     def open_calls(self) -> list[str]:

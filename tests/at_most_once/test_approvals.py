@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.documents import plan_file
 from reconciler.documents import saved_plan as saved
-from reconciler.model.attempt import Actor
+from reconciler.model.attempt import Actor, Verdict
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan
 from reconciler.model.report import Report
@@ -186,7 +186,7 @@ def test_a_doubt_that_ends_under_way_is_sent_if_it_was_approved_and_said_if_not(
         stage.simulator.finish()
         for call in first.open_calls():
             first.ledger.resolve(
-                call, 1, landed=False, reason="bill", actor=Actor("person"), evidence=None, min_age_seconds=0
+                Verdict(call, 1, landed=False, reason="bill", actor=Actor("person"), evidence=None, min_age_seconds=0)
             )
         return replace(report, waited=True)
 

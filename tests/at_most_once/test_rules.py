@@ -17,7 +17,7 @@ from reconciler.documents import plan_file, saved_plan
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
 from reconciler.ledger import Ledger
 from reconciler.ledger.clocks import Boot
-from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket
+from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Call, Plan
@@ -329,10 +329,10 @@ def test_r6_of_two_recoverers_one_begins_the_next_attempt(set_stage: Callable[..
 
     lost = begin(victim)
     stage.clock.now += Q + 1
-    first.ledger.resolve(call.id, lost.attempt, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
+    first.ledger.resolve(Verdict(call.id, lost.attempt, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q))
     flying = begin(first)
     with pytest.raises(LedgerError):
-        second.ledger.resolve(call.id, lost.attempt, landed=False, reason="untouched", actor=WHO)
+        second.ledger.resolve(Verdict(call.id, lost.attempt, landed=False, reason="untouched", actor=WHO))
     assert (flying.attempt, second.ledger.find(call.id).state) == (2, CallState.INTENT)
 
 
@@ -348,7 +348,7 @@ def test_r6_a_late_ending_of_an_old_attempt_does_not_settle_the_new_one(set_stag
 
     old = begin(sleeper)
     stage.clock.now += Q + 1
-    other.ledger.resolve(call.id, old.attempt, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
+    other.ledger.resolve(Verdict(call.id, old.attempt, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q))
     begin(other)
     with pytest.raises(LedgerError):
         sleeper.ledger.end(old, Ending(CallState.NOT_SENT, "woke up too late"))
@@ -362,7 +362,7 @@ def test_a_late_acceptance_is_never_lost(set_stage: Callable[..., Stage]) -> Non
     (call,) = sleeper.plan().calls
     ticket = sleeper.ledger.begin(an_intent(call, 0))
     stage.clock.now += Q + 1
-    other.ledger.resolve(call.id, 1, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q)
+    other.ledger.resolve(Verdict(call.id, 1, landed=False, reason="untouched", actor=WHO, min_age_seconds=Q))
     planned = other.plan()
     sleeper.ledger.end(ticket, Ending(CallState.ACCEPTED, receipt=Receipt("run", CELLS)))
     version = planned.tables[0].ledger_version

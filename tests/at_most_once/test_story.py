@@ -30,7 +30,7 @@ from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.location import parse
 from reconciler.ledger.store import Store
-from reconciler.model.attempt import Actor, Ending, Intent, Receipt, Ticket
+from reconciler.model.attempt import Actor, Ending, Intent, Receipt, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.limits import Limit
@@ -126,9 +126,9 @@ class Mortal(Ledger):
         """Record an ending, if it lives."""
         self._live(lambda: super(Mortal, self).end(ticket, ending))
 
-    def resolve(self, call_id: str, attempt: int, **more: Any) -> CallState:
+    def resolve(self, verdict: Verdict, **more: Any) -> CallState:
         """Record a verdict, if it lives."""
-        state: CallState = self._live(lambda: super(Mortal, self).resolve(call_id, attempt, **more))
+        state: CallState = self._live(lambda: super(Mortal, self).resolve(verdict, **more))
         return state
 
     def acquire(self, *tables: Any, **more: Any) -> tuple[Lease, ...]:
@@ -435,7 +435,7 @@ class Story(RuleBasedStateMachine):
         record = self.witness.ledger.find(call_id)
         paid = sum(call.id == call_id for call, _, _ in self.landed) > record.payments
         self.witness.ledger.resolve(
-            call_id, record.attempt, landed=paid, reason="the bill says so", actor=Actor("somebody")
+            Verdict(call_id, record.attempt, landed=paid, reason="the bill says so", actor=Actor("somebody"))
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.clocks import Boot, this_boot
+from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import ALICE, ROBOT, TABLE, Clock, a_call, accepted, begin, state_of
 
@@ -73,9 +74,9 @@ def test_a_wall_clock_that_is_set_changes_no_age_on_the_same_boot(enter: Enter, 
     machine.store.now += jump
     assert age(recoverer) == pytest.approx(Q - 1, abs=1e-3)
     with pytest.raises(LedgerError, match="in flight"):
-        recoverer.resolve(a_call().id, 1, landed=False, reason="early", actor=ALICE, min_age_seconds=Q)
+        recoverer.resolve(Verdict(a_call().id, 1, landed=False, reason="early", actor=ALICE, min_age_seconds=Q))
     machine.passes(1.01)
-    recoverer.resolve(a_call().id, 1, landed=False, reason="quiet", actor=ALICE, min_age_seconds=Q)
+    recoverer.resolve(Verdict(a_call().id, 1, landed=False, reason="quiet", actor=ALICE, min_age_seconds=Q))
     assert state_of(sender, a_call()) == (CallState.NOT_SENT, 1)
 
 
@@ -83,7 +84,7 @@ def test_an_accepted_call_is_as_old_as_the_boot_says(enter: Enter, machine: Mach
     """What is awaited goes by the same age, also after another attempt at another setting of the clock."""
     ledger = enter(machine)
     ticket = begin(ledger, a_call())
-    ledger.resolve(a_call().id, 1, landed=False, reason="looked", actor=ALICE)
+    ledger.resolve(Verdict(a_call().id, 1, landed=False, reason="looked", actor=ALICE))
     machine.store.now += HOUR
     ticket = begin(ledger, a_call())
     ledger.end(ticket, accepted())

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import (
     ALICE,
@@ -68,7 +69,9 @@ def test_one_of_many_verdicts_counts(handles: list[Ledger]) -> None:
     """Six recoverers, some of which saw it land."""
     begin(handles[0], a_call())
     results = _race(
-        lambda number: handles[number].resolve(a_call().id, 1, landed=number % 2 == 0, reason="race", actor=ALICE)
+        lambda number: handles[number].resolve(
+            Verdict(a_call().id, 1, landed=number % 2 == 0, reason="race", actor=ALICE)
+        )
     )
     (verdict,) = [result for result in results if isinstance(result, CallState)]
     assert state_of(handles[0], a_call()) == (verdict, 1)
@@ -82,7 +85,7 @@ def test_an_acceptance_survives_any_race_with_recovery(handles: list[Ledger]) ->
         if number == 0:
             handles[0].end(ticket, accepted())
             return CallState.ACCEPTED
-        return handles[number].resolve(a_call().id, 1, landed=False, reason="race", actor=ALICE)
+        return handles[number].resolve(Verdict(a_call().id, 1, landed=False, reason="race", actor=ALICE))
 
     _race(work)
     assert state_of(handles[0], a_call()) == (CallState.ACCEPTED, 1)

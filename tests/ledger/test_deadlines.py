@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Lease, Ledger, open_ledger
-from reconciler.model.attempt import Settlement, Ticket
+from reconciler.model.attempt import Settlement, Ticket, Verdict
 from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, before_statement, begin
 from tests.ledger.losing_proxy import LosingProxy
 from tests.postgres import fresh_database
@@ -36,7 +36,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     "begin": lambda ledger: begin(ledger, a_call(2), version=1),
     "end": lambda ledger: ledger.end(Ticket(a_call().id, 1, 1), accepted()),
     "settle": lambda ledger: ledger.settle(a_call().id, Settlement(1, 1, 1)),
-    "resolve": lambda ledger: ledger.resolve(a_call().id, 1, landed=True, reason="r", actor=ALICE),
+    "resolve": lambda ledger: ledger.resolve(Verdict(a_call().id, 1, landed=True, reason="r", actor=ALICE)),
     "acquire": lambda ledger: ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60),
     "renew": lambda ledger: ledger.renew([LEASE], seconds=60),
     "release": lambda ledger: ledger.release([LEASE]),

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import EventKind, Ledger
-from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket
+from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket, Verdict
 from reconciler.model.history import Block, CallState
 from tests.ledger.calls_and_actors import (
     ALICE,
@@ -152,7 +152,7 @@ def test_an_intent_that_is_refused_leaves_the_ending_to_be_told_again(ledger: Le
 def test_an_ending_that_comes_too_late_begins_nothing(ledger: Ledger, other: Ledger) -> None:
     """Where a newer attempt had begun, something is wrong: the ending is kept by itself, with the complaint."""
     ticket = begin(ledger, a_call(1))
-    other.resolve(a_call(1).id, 1, landed=False, reason="evidence", actor=ALICE)
+    other.resolve(Verdict(a_call(1).id, 1, landed=False, reason="evidence", actor=ALICE))
     begin(other, a_call(1))
     with pytest.raises(LedgerError, match="had begun"):
         begin(ledger, a_call(2), ended=Ended(ticket, accepted()))

@@ -4,14 +4,14 @@ import pytest
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger
-from reconciler.model.attempt import Ticket
+from reconciler.model.attempt import Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call
 from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, begin, ended, kinds, state_of
 
 
 def _recover(ledger: Ledger, call: Call, *, landed: bool, attempt: int = 1) -> CallState:
-    return ledger.resolve(call.id, attempt, landed=landed, reason="evidence", actor=ALICE)
+    return ledger.resolve(Verdict(call.id, attempt, landed=landed, reason="evidence", actor=ALICE))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.tables import POSTGRES_SCHEMA
+from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import ALICE, TABLE, Clock, a_call, accepted, begin, state_of
 from tests.postgres import fresh_database
@@ -99,7 +100,7 @@ def test_an_older_store_is_migrated_when_it_is_asked_for(older: Ledger, clock: C
     assert [(call.id, call.state, call.age_seconds) for call in history.calls] == [(CALL["id"], CallState.INTENT, 50)]
     assert [lease.remaining_seconds for lease in older.leases()] == [10]
     clock.now += 10
-    older.resolve(a_call(1).id, 1, landed=False, reason="looked", actor=ALICE, min_age_seconds=60)
+    older.resolve(Verdict(a_call(1).id, 1, landed=False, reason="looked", actor=ALICE, min_age_seconds=60))
     older.end(begin(older, a_call(1)), accepted())
     assert state_of(older, a_call(1)) == (CallState.ACCEPTED, 2)
 

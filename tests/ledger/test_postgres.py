@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Lease, Ledger, open_ledger
-from reconciler.model.attempt import Ticket
+from reconciler.model.attempt import Ticket, Verdict
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
 from tests.ledger.pooling_proxy import PoolingProxy
@@ -214,7 +214,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Ledger, Lease], object]]] = {
     "end": ("UPDATE", lambda ledger, lease: ledger.end(Ticket(a_call().id, 1, 1), accepted())),
     "resolve": (
         "UPDATE",
-        lambda ledger, lease: ledger.resolve(a_call().id, 1, landed=True, reason="r", actor=ALICE),
+        lambda ledger, lease: ledger.resolve(Verdict(a_call().id, 1, landed=True, reason="r", actor=ALICE)),
     ),
 }
 

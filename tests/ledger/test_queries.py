@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import LedgerError, SettingsError
 from reconciler.ledger import Ledger, SpendLine
+from reconciler.model.credits import Credits
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.manifest import Mode
@@ -151,11 +152,6 @@ def test_calls_are_listed_newest_first(ledger: Ledger, clock: Clock) -> None:
     assert numbers(limit=0) == []
 
 
-def _line(key: str, **counts: object) -> SpendLine:
-    empty = SpendLine(key, 0, 0, Decimal(0), 0, 0, 0, 0, Decimal(0), 0)
-    return replace(empty, **counts)  # type: ignore[arg-type]
-
-
 def test_spend_is_added_up_exactly(ledger: Ledger) -> None:
     """Decimals, not floats; asked-for cells before planned ones; unknown prices and doubts counted apart."""
     tenth = Decimal("0.1")
@@ -168,17 +164,14 @@ def test_spend_is_added_up_exactly(ledger: Ledger) -> None:
     ledger.end(begin(ledger, a_call(7, credits=tenth)), ended(CallState.IN_DOUBT))
     begin(ledger, a_call(8, credits=None))
     assert ledger.report("table") == [
-        _line(
+        SpendLine(
             TABLE,
             calls=4,
             cells=11,
-            credits=Decimal("0.3"),
-            unpriced_calls=1,
-            unpriced_cells=3,
+            cost=Credits(Decimal("0.3"), unpriced_cells=3),
             in_doubt_calls=2,
             in_doubt_cells=6,
-            in_doubt_credits=tenth,
-            in_doubt_unpriced_calls=1,
+            in_doubt_cost=Credits(tenth, unpriced_cells=3),
         )
     ]
 

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.errors import Unwritable
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.model.attempt import Ticket
+from reconciler.model.attempt import Ticket, Verdict
 from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, begin
 from tests.postgres import fresh_database
 
@@ -19,7 +19,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     "begin": lambda ledger: begin(ledger, a_call(2), version=1),
     "end": lambda ledger: ledger.end(Ticket(a_call().id, 1, 1), accepted()),
     "acquire": lambda ledger: ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60),
-    "resolve": lambda ledger: ledger.resolve(a_call().id, 1, landed=True, reason="r", actor=ALICE),
+    "resolve": lambda ledger: ledger.resolve(Verdict(a_call().id, 1, landed=True, reason="r", actor=ALICE)),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import EventRecord, Ledger
-from reconciler.model.attempt import Settlement, Ticket
+from reconciler.model.attempt import Settlement, Ticket, Verdict
 from reconciler.model.history import CallState
 from tests.example_counts import examples
 from tests.ledger.calls_and_actors import ALICE, ROBOT, Clock, a_call, begin, ended
@@ -86,7 +86,7 @@ class Calls(RuleBasedStateMachine):
         allowed = before.state in OPEN and behind == 0 and max(0, age) >= quiet
         try:
             self.handles[handle].resolve(
-                self.calls[which].id, attempt, landed=landed, reason="r", actor=ROBOT, min_age_seconds=quiet
+                Verdict(self.calls[which].id, attempt, landed=landed, reason="r", actor=ROBOT, min_age_seconds=quiet)
             )
         except LedgerError:
             assert not allowed

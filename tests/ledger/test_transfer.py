@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import LedgerError, TooNew
 from reconciler.ledger import Ledger, Loaded, open_ledger
-from reconciler.model.attempt import Settlement
+from reconciler.model.attempt import Settlement, Verdict
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
 from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, ROBOT, TABLE, Clock, a_call, accepted, begin, ended
@@ -24,7 +24,7 @@ def _fill(ledger: Ledger, clock: Clock) -> None:
             ledger.end(ticket, ended(state))
     begin(ledger, a_call(3))
     ledger.settle(a_call(2).id, Settlement(2, 1, 0))
-    ledger.resolve(a_call(5).id, 1, landed=False, reason="quiet ✓", actor=ROBOT, evidence="idle")
+    ledger.resolve(Verdict(a_call(5).id, 1, landed=False, reason="quiet ✓", actor=ROBOT, evidence="idle"))
     blocks = (Block(("c1", "c2"), ("r1", "r2")), Block(("c3",), ("r2",)))
     shaped = a_call(
         9, table=OTHER_TABLE, columns=("c1", "c2", "c3"), covered=blocks, mode=Mode.ALL, revision="2026", credits=None

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import Unwritable
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.model.attempt import Ended
+from reconciler.model.attempt import Ended, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter
 from tests.at_most_once.rival_applies import lose_the_next_commit
@@ -97,7 +97,7 @@ def test_an_attempt_of_another_process_is_left_alone(stage: Parts, what: str) ->
 
     def meanwhile() -> None:
         if what == "answer":
-            other.resolve(a_call().id, 1, landed=False, reason="looked", actor=other.calls()[0].actor)
+            other.resolve(Verdict(a_call().id, 1, landed=False, reason="looked", actor=other.calls()[0].actor))
         begin(other, a_call())
 
     with lose(what, meanwhile):
@@ -111,7 +111,7 @@ def test_an_attempt_that_evidence_has_ended_stays_ended(stage: Parts) -> None:
     ledger, other, lose = stage
 
     def meanwhile() -> None:
-        other.resolve(a_call().id, 1, landed=True, reason="it moved", actor=other.calls()[0].actor)
+        other.resolve(Verdict(a_call().id, 1, landed=True, reason="it moved", actor=other.calls()[0].actor))
 
     with lose("answer", meanwhile):
         begin(ledger, a_call(), version=0)

@@ -7,7 +7,7 @@ import pytest
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause
 from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
-from reconciler.model.report import ExitCode, Report, bought_cells, sum_cells, sum_credits
+from reconciler.model.report import ExitCode, Report, bought_cells, cost_of, sum_cells
 from tests.planning.tables_and_manifests import a_call
 
 CALL = a_call(1)
@@ -89,9 +89,9 @@ def test_sums_come_from_outcomes() -> None:
     assert [bought_cells(accepted(number)) for number in (0, 1, 5, None)] == [0, 1, 5, 2]
     assert bought_cells(RESULTS["refused"]) == 2
     assert sum_cells([accepted(), RESULTS["refused"]]) == 4
-    assert sum_credits([accepted(), accepted()]) == 4
-    assert sum_credits([accepted(), CallResult(a_call(2, price=None), None)]) is None
-    assert sum_credits([]) == 0
+    assert cost_of([accepted(), accepted()]).total == 4
+    assert cost_of([accepted(), CallResult(a_call(2, price=None), None)]).total is None
+    assert cost_of([]).total == 0
 
 
 def test_results_are_sorted_by_how_they_ended() -> None:

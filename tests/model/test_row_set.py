@@ -1,9 +1,9 @@
-"""Row masks are sets of row numbers."""
+"""Sets of rows are sets of row numbers."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import row_set
+from reconciler.model.row_set import RowSet, are_bits, counts, from_bits, to_bits, with_flags
 
 rows_and_two_sets = st.integers(0, 300).flatmap(
     lambda rows: st.tuples(
@@ -13,43 +13,55 @@ rows_and_two_sets = st.integers(0, 300).flatmap(
 
 
 @given(rows_and_two_sets)
-def test_masks_do_what_sets_of_row_numbers_do(drawn: tuple[int, set[int], set[int]]) -> None:
+def test_row_sets_do_what_sets_of_row_numbers_do(drawn: tuple[int, set[int], set[int]]) -> None:
     """Union, intersection, difference, count and the way back."""
     rows, one, other = drawn
-    first, second = row_set.of_indexes(one, rows), row_set.of_indexes(other, rows)
-    assert row_set.indexes(first, rows) == sorted(one)
-    assert row_set.indexes(first | second, rows) == sorted(one | other)
-    assert row_set.indexes(first & second, rows) == sorted(one & other)
-    assert row_set.indexes(first & ~second, rows) == sorted(one - other)
-    assert row_set.count(first) == len(one)
-    assert row_set.from_flags(row_set.to_flags(first, rows)) == first
-    assert row_set.indexes(row_set.every_row(rows), rows) == list(range(rows))
+    first, second = RowSet.of_indexes(one, rows), RowSet.of_indexes(other, rows)
+    assert list(first) == sorted(one)
+    assert list(first | second) == sorted(one | other)
+    assert list(first & second) == sorted(one & other)
+    assert list(first - second) == sorted(one - other)
+    assert (len(first), bool(first)) == (len(one), bool(one))
+    assert RowSet.of_flags(first.flags()) == first
+    assert list(RowSet.every(rows)) == list(range(rows))
+    assert len({first, second, first | second}) == len({frozenset(one), frozenset(other), frozenset(one | other)})
 
 
 @given(rows_and_two_sets)
 def test_picking_keeps_the_order_of_the_items(drawn: tuple[int, set[int], set[int]]) -> None:
-    """The items at the mask's rows."""
+    """The items at the set's rows."""
     rows, chosen, _ = drawn
     items = [f"row {row}" for row in range(rows)]
-    assert row_set.pick(items, row_set.of_indexes(chosen, rows)) == tuple(f"row {row}" for row in sorted(chosen))
+    assert RowSet.of_indexes(chosen, rows).pick(items) == tuple(f"row {row}" for row in sorted(chosen))
+
+
+@given(rows_and_two_sets)
+def test_bytes_of_a_column_go_by_the_sets_of_its_rows(drawn: tuple[int, set[int], set[int]]) -> None:
+    """Chosen from two columns, marked with bits, and counted."""
+    rows, one, other = drawn
+    first, second = RowSet.of_indexes(one, rows), RowSet.of_indexes(other, rows)
+    assert first.chosen(b"\xff" * rows, b"\x05" * rows) == bytes(0xFF if row in one else 5 for row in range(rows))
+    marked = with_flags(b"\x03" * rows, {8: first, 64: second})
+    assert marked == bytes(3 | 8 * (row in one) | 64 * (row in other) for row in range(rows))
+    assert counts([first, second, first], rows) == bytes(2 * (row in one) + (row in other) for row in range(rows))
 
 
 @given(rows_and_two_sets, st.integers(0, 9))
 def test_bits_are_flags_and_the_first_rows_are_the_first(drawn: tuple[int, set[int], set[int]], most: int) -> None:
     """There and back; bits beyond the last row are none."""
     rows, chosen, _ = drawn
-    mask = row_set.of_indexes(chosen, rows)
-    flags = row_set.to_flags(mask, rows)
-    bits = row_set.to_bits(flags)
-    assert row_set.from_bits(bits, rows) == flags
-    assert row_set.are_bits(bits, rows)
-    assert not row_set.are_bits(bits + b"\0", rows)
-    assert rows % 8 == 0 or not row_set.are_bits(bytes([bits[0] | 0x80]) + bits[1:], rows)
-    assert row_set.indexes(row_set.first(mask, most, rows), rows) == sorted(chosen)[:most]
+    found = RowSet.of_indexes(chosen, rows)
+    flags = found.flags()
+    bits = to_bits(flags)
+    assert from_bits(bits, rows) == flags
+    assert are_bits(bits, rows)
+    assert not are_bits(bits + b"\0", rows)
+    assert rows % 8 == 0 or not are_bits(bytes([bits[0] | 0x80]) + bits[1:], rows)
+    assert list(found.first(most)) == sorted(chosen)[:most]
 
 
-def test_a_table_without_rows_has_an_empty_mask() -> None:
+def test_a_table_without_rows_has_an_empty_set() -> None:
     """Nothing is divided by, nothing indexed."""
-    assert row_set.every_row(0) == 0
-    assert row_set.indexes(0, 0) == []
-    assert row_set.pick([], 0) == ()
+    assert RowSet.every(0) == RowSet.none(0)
+    assert list(RowSet.none(0)) == []
+    assert RowSet.none(0).pick([]) == ()

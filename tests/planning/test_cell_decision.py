@@ -6,13 +6,12 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState
 from reconciler.model.plan import SkipReason
 from reconciler.planning.cell_decision import (
+    AGELESS_VERDICTS,
     AWAITED,
     BLOCKED,
     IN_DOUBT,
     LEFT_ALONE,
     MISSING_INPUTS,
-    NEVER_BOUGHT,
-    REFRESH_VERDICTS,
     SPENT,
     VERDICTS,
     Decision,
@@ -74,18 +73,17 @@ LINES = [line.split() for line in DECISIONS.splitlines() if line]
 STATES = {state.name.lower().replace("done_without_value", "done-n"): state for state in CellState}
 
 
-TABLES = {**{mode.value: table for mode, table in VERDICTS.items()}, "refresh": REFRESH_VERDICTS}
+TABLES: dict[str, list[tuple[bytes, set[str]]]] = {
+    **{mode.value: [(table, set())] for mode, table in VERDICTS.items()},
+    "refresh": [(VERDICTS[Mode.ALL], set()), (AGELESS_VERDICTS, {"never"})],
+}
+"""How a cell is judged → the tables for it, each with what it adds to the flags of a byte."""
 
 
-def every_byte(state: CellState, judged: str = "") -> list[tuple[int, set[str]]]:
+def every_byte(state: CellState) -> list[tuple[int, set[str]]]:
     """Return each byte of facts about a cell in `state`, and the names of its flags."""
-    found = []
-    for byte in (byte for byte in range(256) if byte & 0b111 == state):
-        flags = {name for name, flag in FLAGS.items() if byte & flag}
-        if judged == "refresh" and byte & NEVER_BOUGHT == NEVER_BOUGHT:
-            flags = flags - {"spent", "awaited"} | {"never"}
-        found.append((byte, flags))
-    return found
+    bytes_of_state = (byte for byte in range(256) if byte & 0b111 == state)
+    return [(byte, {name for name, flag in FLAGS.items() if byte & flag}) for byte in bytes_of_state]
 
 
 def test_the_table_has_a_line_for_every_mode_and_state() -> None:
@@ -95,11 +93,13 @@ def test_the_table_has_a_line_for_every_mode_and_state() -> None:
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line[0]}-{line[1]}")
 def test_a_cell_is_decided_as_the_table_says(line: list[str]) -> None:
-    """Each of the 32 combinations of flags, for this mode and state."""
+    """Each combination of flags, for this mode and state."""
     how, state, *rules = line
-    for byte, flags in every_byte(STATES[state], how):
-        expected = next(said for flag, _, said in (rule.partition(">") for rule in rules) if not flag or flag in flags)
-        assert Decision(TABLES[how][byte]).name.lower() == SHORT.get(expected, expected), f"{sorted(flags)}"
+    for byte, of_byte in every_byte(STATES[state]):
+        for table, more in TABLES[how]:
+            flags = of_byte | more
+            said = next(word for flag, _, word in (rule.partition(">") for rule in rules) if not flag or flag in flags)
+            assert Decision(table[byte]).name.lower() == SHORT.get(said, said), f"{sorted(flags)}"
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import row_set
+from reconciler.model.row_set import RowSet
 from reconciler.planning.rectangles import MOST_COLUMNS, ColumnCells, Rectangle, cover
 from tests.example_counts import examples
 
 
 def column(name: str, cells: str) -> ColumnCells:
     """Return a column from a letter a row: `D` due, `o` harmless, `x` neither."""
-    due = row_set.of_indexes((row for row, letter in enumerate(cells) if letter == "D"), len(cells))
+    due = RowSet.of_indexes((row for row, letter in enumerate(cells) if letter == "D"), len(cells))
     return ColumnCells(
-        name, due, row_set.of_indexes((row for row, letter in enumerate(cells) if letter == "o"), len(cells))
+        name, due, RowSet.of_indexes((row for row, letter in enumerate(cells) if letter == "o"), len(cells))
     )
 
 
@@ -26,7 +26,7 @@ def shape(rectangle: Rectangle) -> tuple[str, list[int]]:
 
 def rows_of(rectangle: Rectangle) -> list[int]:
     """Return a rectangle's row numbers in its table."""
-    return [rectangle.start + row for row in row_set.indexes(rectangle.rows, rectangle.length)]
+    return [rectangle.start + row for row in rectangle.rows]
 
 
 grids = st.integers(1, 7).flatmap(
@@ -38,12 +38,11 @@ grids = st.integers(1, 7).flatmap(
 @given(grids, st.integers(1, 12))
 def test_rectangles_hold_every_due_cell_once_and_nothing_harmful(grid: list[str], most: int) -> None:
     """Disjoint in their due cells, exact together, harmless in the rest, bounded, without an idle row or column."""
-    rows = len(grid[0])
     found: Counter[tuple[str, int]] = Counter()
-    for rectangle in cover([column(str(index), cells) for index, cells in enumerate(grid)], rows, most):
+    for rectangle in cover([column(str(index), cells) for index, cells in enumerate(grid)], most):
         due_rows: set[int] = set()
         for part in rectangle.parts:
-            due = [rectangle.start + row for row in row_set.indexes(rectangle.due(part), rectangle.length)]
+            due = [rectangle.start + row for row in rectangle.due(part)]
             assert due
             assert all(grid[int(part.column)][row] in "Do" for row in rows_of(rectangle))
             found.update((part.column, row) for row in due)
@@ -58,10 +57,9 @@ def test_rectangles_hold_every_due_cell_once_and_nothing_harmful(grid: list[str]
 @given(grids)
 def test_columns_with_equal_rows_share_a_rectangle(grid: list[str]) -> None:
     """Never more rectangles than there are different sets of due rows."""
-    rows = len(grid[0])
     columns = [column(str(index), cells) for index, cells in enumerate(grid)]
     different = {each.due for each in columns if each.due}
-    assert len(list(cover(columns, rows, 1000))) <= len(different)
+    assert len(list(cover(columns, 1000))) <= len(different)
 
 
 @pytest.mark.parametrize(
@@ -79,20 +77,15 @@ def test_a_rectangle_takes_in_another_column_where_that_is_harmless(
 ) -> None:
     """Small examples, as a person would draw them."""
     columns = [column(name, letters) for name, letters in zip("ab", cells, strict=False)]
-    assert [shape(rectangle) for rectangle in cover(columns, 3, 1000)] == expected
+    assert [shape(rectangle) for rectangle in cover(columns, 1000)] == expected
 
 
 @pytest.mark.parametrize("most", [1, 249, 250, 251, 1000, 10**9])
 def test_a_very_wide_table_is_covered_exactly(most: int) -> None:
     """More columns than a byte can count up to."""
     columns = [column(str(index), "DDD") for index in range(2 * MOST_COLUMNS + 100)]
-    rectangles = list(cover(columns, 3, most))
-    cells = [
-        (part.column, each.start + row)
-        for each in rectangles
-        for part in each.parts
-        for row in row_set.indexes(each.due(part), each.length)
-    ]
+    rectangles = list(cover(columns, most))
+    cells = [(part.column, each.start + row) for each in rectangles for part in each.parts for row in each.due(part)]
     assert len(cells) == len(set(cells)) == 3 * len(columns)
     assert max(each.cells for each in rectangles) <= most
     assert max(len(each.parts) for each in rectangles) <= MOST_COLUMNS
@@ -100,5 +93,5 @@ def test_a_very_wide_table_is_covered_exactly(most: int) -> None:
 
 def test_a_long_table_is_cut_into_as_few_pieces_as_the_bound_allows() -> None:
     """Pieces are full, but for the last."""
-    pieces = [rectangle.cells for rectangle in cover([column("a", "D" * 2500)], 2500, 1000)]
+    pieces = [rectangle.cells for rectangle in cover([column("a", "D" * 2500)], 1000)]
     assert pieces == [1000, 1000, 500]

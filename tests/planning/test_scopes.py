@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from reconciler.errors import SettingsError
-from reconciler.model import row_set
 from reconciler.model.condition import CellTest, Condition, Operator, key
 from reconciler.model.manifest import Manifest, Mode, Selection
 from reconciler.planning.scopes import Scope, scopes, select_runs
@@ -27,7 +26,7 @@ def resolved(columns: Sequence[str] | None, rows: Sequence[str] | None = None) -
     """Return the keys and row numbers that a run's names come to."""
     (scope,), problems = resolve(a_manifest(a_run(Mode.NEW, columns, rows)))
     assert problems == []
-    return [column.key for column in scope.columns], row_set.indexes(scope.rows, 3)
+    return [column.key for column in scope.columns], list(scope.rows)
 
 
 def complaints(*manifests: Manifest) -> list[str]:
@@ -103,7 +102,7 @@ def selected(
     """Return the row numbers that a selection comes to, and what is wrong with it."""
     run = a_run(Mode.NEW, selection=Selection(where, limit, Location("a.yaml", 6, 7)))
     (scope,), problems = scopes([a_manifest(run)], replace(TABLE, matches=matches), {})
-    return row_set.indexes(scope.rows, 3), problems
+    return list(scope.rows), problems
 
 
 @pytest.mark.parametrize(

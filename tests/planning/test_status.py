@@ -66,8 +66,8 @@ def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
     """Summed over runs and causes they are the plan's; an unknown price stays unknown."""
     found = status.status_of(plan)
     runs = {run.address: run for table in found.tables for run in table.runs}
-    assert sum(run.due for run in runs.values()) == plan.totals().cells
-    assert status.total([run.credits for run in runs.values()]) == plan.totals().credits
+    assert found.due == plan.totals().cells
+    assert found.cost.total == plan.totals().credits
     assert sum(drift.cells for drift in status.drifts(plan)) == sum(call.cells for call in (*plan.calls, *plan.waiting))
     for reason, field in (
         (SkipReason.BLOCKED, "blocked"),

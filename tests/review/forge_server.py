@@ -67,69 +67,85 @@ def serve_forge() -> Iterator[Forge]:
         thread.join()
 
 
-def handler_of(forge: Forge) -> type[BaseHTTPRequestHandler]:
-    """Return a handler bound to the forge."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers for a forge."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
+    forge: Forge
 
-        def handle_one(self) -> None:
-            """Answer one request."""
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            forge.requests.append((self.command, self.path))
-            parts = urlsplit(self.path)
-            planned = forge.failures.get(self.command)
-            if planned and parts.path != "/user":
-                return self.reply(planned.pop(0), {"message": f"no, not with {self.headers['Authorization']}"})
-            if parts.path in forge.files and self.headers["PRIVATE-TOKEN"] == TOKEN:
-                return self.raw(200, forge.files[parts.path], {})
-            if self.headers["Authorization"] != f"Bearer {TOKEN}":
-                return self.reply(401, {"message": "Bad credentials"})
-            if parts.path == "/user":
-                user = {"login": MINE, "id": MINE_ID}
-                return self.reply(200, user) if forge.knows_user else self.reply(403, {"message": "not for jobs"})
+    def handle_one(self) -> None:
+        """Answer one request."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.forge.requests.append((self.command, self.path))
+        parts = urlsplit(self.path)
+        if not self.is_answered_early(parts.path):
             match = GITHUB.fullmatch(parts.path) or GITLAB.fullmatch(parts.path)
             if match is None or match["number"] not in ("7", None):
-                return self.reply(404, {"message": "Not Found"})
-            if self.command == "GET":
-                return self.page(parse_qs(parts.query))
-            text = json.loads(body)["body"]
-            if self.command == "POST":
-                forge.add(text)
-                return self.reply(201, {"id": 1})
-            if int(match["id"]) in forge.forbidden:
-                return self.reply(403, {"message": "not yours"})
-            (found,) = [each for each in forge.comments if each["id"] == int(match["id"])]
+                self.reply(404, {"message": "Not Found"})
+            elif self.command == "GET":
+                self.page(parse_qs(parts.query))
+            else:
+                self.write(match["id"], json.loads(body)["body"])
+
+    def is_answered_early(self, path: str) -> bool:
+        """Answer what is to fail, files, strangers and who is asking; say whether that was it."""
+        planned = self.forge.failures.get(self.command)
+        if planned and path != "/user":
+            self.reply(planned.pop(0), {"message": f"no, not with {self.headers['Authorization']}"})
+        elif path in self.forge.files and self.headers["PRIVATE-TOKEN"] == TOKEN:
+            self.raw(200, self.forge.files[path], {})
+        elif self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.reply(401, {"message": "Bad credentials"})
+        elif path == "/user" and self.forge.knows_user:
+            self.reply(200, {"login": MINE, "id": MINE_ID})
+        elif path == "/user":
+            self.reply(403, {"message": "not for jobs"})
+        else:
+            return False
+        return True
+
+    def write(self, id_: str | None, text: str) -> None:
+        """Add a comment, or change one."""
+        if self.command == "POST":
+            self.forge.add(text)
+            self.reply(201, {"id": 1})
+        elif int(id_ or 0) in self.forge.forbidden:
+            self.reply(403, {"message": "not yours"})
+        else:
+            (found,) = [each for each in self.forge.comments if each["id"] == int(id_ or 0)]
             found["body"] = text
-            return self.reply(200, found)
+            self.reply(200, found)
 
-        def page(self, query: dict[str, list[str]]) -> None:
-            """Answer a page, and a link to another origin for the next one: it must not be followed."""
-            size, page = int(query["per_page"][0]), int(query["page"][0])
-            shown = forge.comments[(page - 1) * size : page * size]
-            more = len(forge.comments) > page * size
-            headers = (
-                {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"', "X-Next-Page": str(page + 1)} if more else {}
-            )
-            if forge.answer is not None:
-                return self.raw(200, forge.answer, headers)
-            return self.reply(200, shown, headers)
+    def page(self, query: dict[str, list[str]]) -> None:
+        """Answer a page, and a link to another origin for the next one: it must not be followed."""
+        size, page = int(query["per_page"][0]), int(query["page"][0])
+        shown = self.forge.comments[(page - 1) * size : page * size]
+        more = len(self.forge.comments) > page * size
+        headers = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"', "X-Next-Page": str(page + 1)} if more else {}
+        if self.forge.answer is not None:
+            return self.raw(200, self.forge.answer, headers)
+        return self.reply(200, shown, headers)
 
-        def reply(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-            """Answer with JSON."""
-            self.raw(status, json.dumps(content).encode(), headers or {})
+    def reply(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
+        """Answer with JSON."""
+        self.raw(status, json.dumps(content).encode(), headers or {})
 
-        def raw(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-            """Answer with bytes."""
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+    def raw(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        """Answer with bytes."""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
-        def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
 
-    for method in ("GET", "POST", "PATCH", "PUT"):
-        setattr(Handler, f"do_{method}", Handler.handle_one)
-    return Handler
+
+for method in ("GET", "POST", "PATCH", "PUT"):
+    setattr(Handler, f"do_{method}", Handler.handle_one)
+
+
+def handler_of(forge: Forge) -> type[BaseHTTPRequestHandler]:
+    """Return a handler bound to the forge."""
+    return type("BoundHandler", (Handler,), {"forge": forge})

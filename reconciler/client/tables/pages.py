@@ -183,7 +183,8 @@ def read_header(body: Buffer, table_id: str) -> Header:
     except RecursionError:
         too_deep()
     raw = bytes(shown.columns)
-    header = _header(shown.id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status), table_id)
+    _check_table(shown.id, table_id)
+    header = _header(table_id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status))
     return replace(header, children=read_children(shown.child_relationships))
 
 
@@ -306,10 +307,7 @@ def _flags(missing: Sequence[object]) -> bytes:
     return bytes(map(bool, missing))
 
 
-def _header(
-    shown_id: object, name: str, kind: str, raw: bytes, columns: Any, counters: Counters, table_id: str
-) -> Header:
-    _check_table(shown_id, table_id)
+def _header(table_id: str, name: str, kind: str, raw: bytes, columns: Any, counters: Counters) -> Header:
     return Header(table_id, shown_text(name), shown_text(kind), read_columns(columns, kind), raw, counters)
 
 
@@ -317,7 +315,8 @@ def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
     name, kind = ("" if shown.get(field) is None else shown[field] for field in ("name", "kind"))
     if not isinstance(name, str) or not isinstance(kind, str):
         raise BadResponse("the table's name or kind is not a string")
-    header = _header(shown.get("id"), name, kind, b"", shown.get("columns"), _slow_counters(shown), table_id)
+    _check_table(shown.get("id"), table_id)
+    header = _header(table_id, name, kind, b"", shown.get("columns"), _slow_counters(shown))
     return replace(header, children=read_children(shown.get("child_relationships")))
 
 

@@ -66,32 +66,36 @@ def _operation(
     summary: str,
     gives: _Schema,
     *,
-    takes: str | None = None,
-    optional: bool = False,
+    takes: _Schema | None = None,
     parameters: tuple[_Schema, ...] = (),
-    pays: bool = False,
-    open_to_all: bool = False,
-    on_table: bool = True,
+    refuses: str = "401 404",
 ) -> _Schema:
-    """Return one operation; its error responses follow from what it takes."""
+    """Return one operation that answers with the statuses of `refuses`, and with 422 if a request can be invalid."""
     responses: dict[str, _Schema] = {"200": _answer("Done.", gives)}
-    if not open_to_all:
-        responses["401"] = _answer("The token is missing or wrong.", _reference("Message"))
-    if pays:
-        responses["402"] = _answer("It cannot be paid for; nothing was done.", _reference("PaymentRequired"))
-    if on_table:
-        responses["404"] = _answer("No such table, row or column in this workspace.", _reference("Message"))
-    if on_table or takes or parameters:
+    for status in refuses.split():
+        responses[status] = _answer(*_REFUSALS[status])
+    if "404" in responses or takes or parameters:
         responses["422"] = _answer("The request is invalid.", _reference("Invalid"))
     operation: _Schema = {"operationId": name, "summary": summary, "responses": responses}
     if parameters:
         operation["parameters"] = list(parameters)
     if takes:
-        body = {"application/json": {"schema": _reference(takes)}}
-        operation["requestBody"] = {"required": not optional, "content": body}
-    if open_to_all:
+        operation["requestBody"] = takes
+    if "401" not in responses:
         operation["security"] = []
     return operation
+
+
+def _body(schema: str, *, required: bool = True) -> _Schema:
+    return {"required": required, "content": {"application/json": {"schema": _reference(schema)}}}
+
+
+_REFUSALS = {
+    "401": ("The token is missing or wrong.", _reference("Message")),
+    "402": ("It cannot be paid for; nothing was done.", _reference("PaymentRequired")),
+    "404": ("No such table, row or column in this workspace.", _reference("Message")),
+}
+_PAID = "401 402 404"
 
 
 def _paths() -> dict[str, _Schema]:
@@ -116,27 +120,25 @@ def _paths() -> dict[str, _Schema]:
     header, data = _reference("TableHeader"), _reference("TableData")
     paths: dict[str, _Schema] = {
         "/v1/healthcheck": {
-            "get": _operation(
-                "healthcheck", "Report that the service is up.", _reference("Health"), open_to_all=True, on_table=False
-            )
+            "get": _operation("healthcheck", "Report that the service is up.", _reference("Health"), refuses="")
         },
-        "/v1/billing": {"get": _operation("billing", "Return the balance.", _reference("Billing"), on_table=False)},
-        "/v1/user": {"get": _operation("user", "Return the token's user.", _reference("User"), on_table=False)},
+        "/v1/billing": {"get": _operation("billing", "Return the balance.", _reference("Billing"), refuses="401")},
+        "/v1/user": {"get": _operation("user", "Return the token's user.", _reference("User"), refuses="401")},
         "/v1/tables": {
             "get": _operation(
-                "list_tables", "List root tables.", _list_of("TableSummary"), parameters=listing, on_table=False
+                "list_tables", "List root tables.", _list_of("TableSummary"), parameters=listing, refuses="401"
             ),
-            "post": _operation("create_table", "Create a table.", header, takes="NewTable", pays=True, on_table=False),
+            "post": _operation("create_table", "Create a table.", header, takes=_body("NewTable"), refuses="401 402"),
         },
         one: {
             "parameters": [table],
             "get": _operation("get_table", "Return a table without its rows.", header),
-            "patch": _operation("update_table", "Change a table.", header, takes="TablePatch", pays=True),
-            "delete": _operation("delete_table", "Delete a table.", header, pays=True),
+            "patch": _operation("update_table", "Change a table.", header, takes=_body("TablePatch"), refuses=_PAID),
+            "delete": _operation("delete_table", "Delete a table.", header, refuses=_PAID),
         },
         f"{one}/clone": {
             "parameters": [table],
-            "post": _operation("clone_table", "Copy a table.", header, parameters=schema_only, pays=True),
+            "post": _operation("clone_table", "Copy a table.", header, parameters=schema_only, refuses=_PAID),
         },
         f"{one}/data": {
             "parameters": [table],
@@ -148,18 +150,19 @@ def _paths() -> dict[str, _Schema]:
                 "run_table",
                 "Run cells; an accepted run is paid for.",
                 _reference("RunReceipt"),
-                takes="RunRequest",
-                optional=True,
-                pays=True,
+                takes=_body("RunRequest", required=False),
+                refuses=_PAID,
             ),
         },
         f"{one}/rows": {
             "parameters": [table],
-            "post": _operation("create_rows", "Add rows.", _list_of("Row"), takes="NewRows", pays=True),
+            "post": _operation("create_rows", "Add rows.", _list_of("Row"), takes=_body("NewRows"), refuses=_PAID),
             "patch": _operation(
-                "update_rows", "Change rows, or add them.", _list_of("Row"), takes="ChangedRows", pays=True
+                "update_rows", "Change rows, or add them.", _list_of("Row"), takes=_body("ChangedRows"), refuses=_PAID
             ),
-            "delete": _operation("delete_rows", "Delete rows.", _list_of("Identified"), takes="DeletedRows", pays=True),
+            "delete": _operation(
+                "delete_rows", "Delete rows.", _list_of("Identified"), takes=_body("DeletedRows"), refuses=_PAID
+            ),
         },
         f"{one}/rows/{{row_id}}": {
             "parameters": [table, row],
@@ -167,7 +170,9 @@ def _paths() -> dict[str, _Schema]:
         },
         f"{one}/columns": {
             "parameters": [table],
-            "post": _operation("add_columns", "Add columns.", _list_of("Column"), takes="NewColumns", pays=True),
+            "post": _operation(
+                "add_columns", "Add columns.", _list_of("Column"), takes=_body("NewColumns"), refuses=_PAID
+            ),
         },
         f"{one}/columns/{{column_id}}": {
             "parameters": [table, column],
@@ -175,10 +180,10 @@ def _paths() -> dict[str, _Schema]:
                 "update_column",
                 "Change a column's configuration.",
                 _reference("Column"),
-                takes="ColumnPatch",
-                pays=True,
+                takes=_body("ColumnPatch"),
+                refuses=_PAID,
             ),
-            "delete": _operation("delete_column", "Delete a column.", _reference("Column"), pays=True),
+            "delete": _operation("delete_column", "Delete a column.", _reference("Column"), refuses=_PAID),
         },
     }
     made = {

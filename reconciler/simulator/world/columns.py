@@ -192,11 +192,7 @@ def problems(config: Mapping[str, Any], table_kind: str, keys: Iterable[str]) ->
     if any(type(weight) not in (int, float) for weight in weighted(config).values()):
         found.append((("column_weights",), "Input should be a valid number"))
     if kind == PEOPLE_FINDER and "max_results" in value:
-        most = value["max_results"]
-        if type(most) is not int or most < 1:
-            found.append((("value", "max_results"), "Input should be a positive integer"))
-        elif asks_for_too_many(config):
-            found.append((("value", "max_results"), TOO_MANY))
+        found += _finder_problems(config, value["max_results"])
     if kind == REVERSE_EMAIL and not config.get("email_column_key"):
         found.append((("email_column_key",), "Field required"))
     for key in references(config):
@@ -212,6 +208,13 @@ _ONLY_ON: Final = {
     **dict.fromkeys(COMPANY_KINDS, "company"),
 }
 """Kinds of columns that only one kind of table allows [V]."""
+
+
+def _finder_problems(config: Mapping[str, Any], most: object) -> list[tuple[tuple[str, ...], str]]:
+    at = ("value", "max_results")
+    if type(most) is not int or most < 1:
+        return [(at, "Input should be a positive integer")]
+    return [(at, TOO_MANY)] if asks_for_too_many(config) else []
 
 
 def _agent_problems(value: Mapping[str, Any], table_kind: str) -> list[tuple[tuple[str, ...], str]]:

@@ -156,10 +156,15 @@ _PREPARED = msgspec.json.Decoder(Workspace)  # as in shapes.py
 
 def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]) -> Iterator[tuple[At, str]]:
     columns = _all_columns(spec, own_kinds=assumptions.built_in_kinds == "own")
-    keys = [column.key for column in columns]
+    rows = spec.rows if isinstance(spec.rows, list) else []
+    yield from _id_problems(spec, rows, ids)
+    yield from _column_problems(spec, columns)
+    yield from _row_problems(rows, {column.key: column for column in columns})
+
+
+def _id_problems(spec: TableSpec, rows: list[RowSpec], ids: Counter[str]) -> Iterator[tuple[At, str]]:
     given: list[tuple[At, str | None]] = [(("id",), spec.id)]
     given += [(("columns", index, "id"), column.id) for index, column in enumerate(spec.columns)]
-    rows = spec.rows if isinstance(spec.rows, list) else []
     given += [(("rows", index, "id"), row.id) for index, row in enumerate(rows)]
     for at, identity in given:
         if identity is not None:
@@ -168,6 +173,9 @@ def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]
                 yield at, f"`{identity}` is not a lower-case UUID"
             elif ids[identity] > 1:
                 yield at, f"the id {identity} is given twice"
+
+
+def _column_problems(spec: TableSpec, columns: list[ColumnSpec]) -> Iterator[tuple[At, str]]:
     for index, column in enumerate(spec.columns):
         if [each.key for each in spec.columns[:index]].count(column.key):
             yield ("columns", index, "key"), f"the key `{column.key}` is given twice"
@@ -176,10 +184,13 @@ def _table_problems(spec: TableSpec, assumptions: Assumptions, ids: Counter[str]
     for name, each in (("shares", spec.shares), *(("columns", column.shares) for column in spec.columns)):
         if each is not None and each.done + each.failed + each.pending > 1 + 1e-9:
             yield (name,), "the shares add up to more than 1"
+    keys = [column.key for column in columns]
     circle = kinds.cycle({each.key: kinds.upstream_keys(each.config(), spec.kind, keys) for each in columns})
     if circle:
         yield ("columns",), f"columns wait for each other: {' → '.join(circle)}"
-    by_key = {column.key: column for column in columns}
+
+
+def _row_problems(rows: list[RowSpec], by_key: Mapping[str, ColumnSpec]) -> Iterator[tuple[At, str]]:
     for index, row in enumerate(rows):
         for key in row.data or {}:
             if key not in by_key or by_key[key].kind != kinds.INPUT:
@@ -267,12 +278,8 @@ def _given_rows(world: World, table: Table, rows: list[RowSpec]) -> None:
     ids = [row.id or world.new_id("row") for row in rows]
     slots = table.add_rows(ids, world.clock.now())
     for slot, row in zip(slots, rows, strict=True):
-        for column in table.columns:
-            if column.is_input and row.missing_inputs is not True:
-                if row.data is None:
-                    column.move(slot, State.DONE)
-                else:
-                    column.give(slot, row.data.get(column.key))
+        if row.missing_inputs is not True:
+            _give_inputs(table, slot, row.data)
         if row.missing_inputs is not None:
             table.claims[slot] = row.missing_inputs
         for key, cell in row.cells.items():
@@ -285,6 +292,14 @@ def _given_rows(world: World, table: Table, rows: list[RowSpec]) -> None:
                 if column.key not in stated:
                     world.fill(table, column, slot)
     _resume(world, table)
+
+
+def _give_inputs(table: Table, slot: int, data: Mapping[str, Any] | None) -> None:
+    for column in table.columns:
+        if column.is_input and data is None:
+            column.move(slot, State.DONE)
+        elif column.is_input and data is not None:
+            column.give(slot, data.get(column.key))
 
 
 def _give(column: Column, slot: int, cell: str | CellSpec | None) -> None:
