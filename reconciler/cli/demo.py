@@ -8,13 +8,12 @@ from pathlib import Path
 
 import click
 
+from reconciler import open_session
 from reconciler.cli.console import Console, exits
 from reconciler.cli.group import run
 from reconciler.errors import SettingsError
-from reconciler.ledger import open_ledger
 from reconciler.model.report import ExitCode
 from reconciler.render.colour import Colour
-from reconciler.settings.settings import DEFAULT_LEDGER
 from reconciler.simulator.world.sample import sample
 
 try:
@@ -96,10 +95,9 @@ def command(context: click.Context, /) -> int:
         (root / "reconciler.yaml").write_text(PROJECT, encoding="utf-8")
         for name, text in MANIFESTS.items():
             (root / "manifests" / name).write_text(text, encoding="utf-8")
-        # Made here: in CI no command makes one by itself.
-        with open_ledger(os.fspath(root / DEFAULT_LEDGER)) as ledger:
-            ledger.initialise()
         with chdir(root), environment(EXTRUCT_API_URL=simulator.url, EXTRUCT_API_TOKEN=simulator.token):
+            with open_session() as session:
+                session.ledger.initialise()  # in CI no command makes one by itself
             for said, arguments in STEPS:
                 console.answer(f"{said}\n{console.paint('$ reconciler ' + ' '.join(arguments), Colour.STRONG)}")
                 code = run(arguments)

@@ -35,7 +35,7 @@ CONTRACTS = {
     "documents": "planning spending model text",
     "render": "planning spending model text",
     "operations": "forge documents settings planning ledger client spending manifests model text",
-    "cli": "operations render documents simulator settings ledger manifests model text",
+    "cli": "operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
 file, socket or store. An entry that no import needs any more fails, so that the list says what is."""
@@ -62,19 +62,14 @@ BESIDE_THE_FACE = {
     ("cli.approved_plan", "operations.change_hosts"): "opens that forge",
     ("cli.approved_plan", "operations.atomic_file"): "writes the plan files that it found",
     ("cli.comment", "operations.comment"): "needs no project: one that is broken is commented on, too",
-    (
-        "cli.plan",
-        "operations.atomic_file",
-    ): "`--out` is there whole or not at all",
+    ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
     ("cli.schema", "manifests.json_schema"): "does no project work: prints a schema",
     ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",
     ("cli.init", "manifests.find_files"): "likewise",
     ("cli.init", "settings.settings"): "likewise",
-    ("cli.demo", "ledger"): "does no project work: makes a ledger for a project of its own",
-    ("cli.demo", "settings.settings"): "likewise",
-    ("cli.demo", "simulator.server"): "likewise, with a simulator of its own",
+    ("cli.demo", "simulator.server"): "does no project work of its own: serves the stand-in to other commands",
     ("cli.demo", "simulator.world.sample"): "likewise",
     ("cli.simulator", "simulator"): "does no project work: serves the stand-in",
 }
