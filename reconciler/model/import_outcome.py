@@ -1,16 +1,16 @@
-"""What importing a live table came to."""
+"""The outcome of importing a live table."""
 
 from enum import StrEnum
 
 
 class ImportOutcome(StrEnum):
-    """What becomes of one table's manifest."""
+    """The outcome of importing one table."""
 
     WRITTEN = "written"
     UNCHANGED = "unchanged"
     KEPT = "kept"
-    """The file says something else, and nobody said to write it anew."""
+    """The file differs, and was not to be overwritten."""
     CLAIMED = "claimed"
-    """Manifests that import did not write, or that share a file with others, name the table."""
+    """The table is named by manifests that import did not write, or that share a file with others."""
     EMPTY = "empty"
-    """It has no column that a manifest would list, and so nothing to run."""
+    """It has no column that a manifest would list, so there is nothing to run."""

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReadProgress:
-    """How far a `read_tables` is."""
+    """Progress of a `read_tables`."""
 
     tables_done: int
     tables: int
     rows: int
-    """Of the tables done and under way; goes back when a table has to be read again."""
+    """Rows of tables done and in progress; decreases when a table has to be read again."""
     requests: int
-    """GETs sent and answered or given up, retries included."""
+    """GETs answered or given up, retries included."""
     rows_known: int = 0
-    """Rows of the tables whose header has come."""
+    """Rows of the tables whose header has arrived."""
     tables_known: int = 0
-    """Tables whose header has come."""
+    """Tables whose header has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadCost:
-    """Where a reader's time went; seconds are added up over its connections."""
+    """How a reader spent its time; seconds are summed over its connections."""
 
     connections: int = 0
     requests: int = 0
@@ -32,4 +32,4 @@ class ReadCost:
     """From sending a request to the last byte of its answer."""
     decoding_seconds: float = 0.0
     held_seconds: float = 0.0
-    """Kept from sending because the API asked for less."""
+    """Waiting because the API asked for fewer requests."""
