@@ -1,7 +1,6 @@
 """`reconciler ledger …`."""
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -10,18 +9,16 @@ import click
 from reconciler.cli import adopt
 from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
+from reconciler.documents import ledger_file
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import CallFilter, CallRecord, EventRecord, Grouping, SpendLine
-from reconciler.model.plan import Reason
+from reconciler.model.ledger_entries import CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
-from reconciler.text.numbers import counted, json_number
+from reconciler.text.numbers import counted
 
 form_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written."
 )
-ADOPTED = Reason.ADOPTED.value
-"""What `list` calls the state of cells that were taken over: they were neither called nor paid for."""
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger.")
 
 
@@ -35,7 +32,9 @@ command.add_command(adopt.command)
 
 @command.command("list")
 @click.option(
-    "--state", type=click.Choice([*(state.value for state in CallState), ADOPTED]), help="Only calls in this state."
+    "--state",
+    type=click.Choice([*(state.value for state in CallState), ledger_file.ADOPTED]),
+    help="Only calls in this state.",
 )
 @click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
 @click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
@@ -48,12 +47,12 @@ def list_(
 ) -> int:
     """List calls, the newest first."""
     console = Console(context.obj)
-    states = None if state in (None, ADOPTED) else [CallState(state)]
-    adopted = None if state is None else state == ADOPTED
+    states = None if state in (None, ledger_file.ADOPTED) else [CallState(state)]
+    adopted = None if state is None else state == ledger_file.ADOPTED
     chosen = CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit)
     with open_session(console) as session:
         calls = session.ledger.calls(chosen)
-    console.answer(_json([_call(call) for call in calls]) if form == "json" else calls_text(calls))
+    console.answer(_json([ledger_file.call_part(call) for call in calls]) if form == "json" else calls_text(calls))
     return ExitCode.OK
 
 
@@ -68,7 +67,7 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     with open_session(console) as session:
         record, events = session.ledger.call(call)
     if form == "json":
-        console.answer(_json({**_call(record), "events": [_event(event) for event in events]}))
+        console.answer(_json(ledger_file.call_document(record, events)))
     else:
         console.answer(call_text(record, events))
     return ExitCode.OK
@@ -97,7 +96,7 @@ def report(
     console = Console(context.obj)
     with open_session(console) as session:
         lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until))
-    console.answer(_json([_spend(line) for line in lines]) if form == "json" else spend_text(lines, by))
+    console.answer(_json([ledger_file.spend_part(line) for line in lines]) if form == "json" else spend_text(lines, by))
     return ExitCode.OK
 
 
@@ -189,55 +188,5 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=True)
 
 
-def _time(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _seconds(day: datetime | None) -> float | None:
     return None if day is None else day.replace(tzinfo=UTC).timestamp()
-
-
-def _call(call: CallRecord) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "address": call.address,
-        "table_id": call.table_id,
-        "mode": call.mode.value,
-        "revision": call.revision,
-        "columns": list(call.columns),
-        "column_keys": list(call.column_keys),
-        "rows": call.row_count,
-        "cells": call.cells,
-        "credits": json_number(call.credits),
-        "labels": dict(call.labels),
-        "reason": call.reason.value,
-        "state": ADOPTED if call.is_adopted else call.state.value,
-        "attempt": call.attempt,
-        "begun_at": _time(call.begun_at),
-        "ended_at": _time(call.ended_at),
-        "settled_at": _time(call.settled_at),
-        "settlement": None if call.settlement is None else asdict(call.settlement),
-        "run_id": call.run_id,
-        "requested_cells": call.requested_cells,
-        "plan_id": call.plan_id,
-        "actor": asdict(call.actor),
-    }
-
-
-def _event(event: EventRecord) -> dict[str, Any]:
-    return {"at": _time(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
-
-
-def _spend(line: SpendLine) -> dict[str, Any]:
-    return {
-        "key": line.key,
-        "calls": line.calls,
-        "cells": line.cells,
-        "credits": json_number(line.cost.known),
-        "unpriced_cells": line.cost.unpriced_cells,
-        "in_doubt_calls": line.in_doubt_calls,
-        "in_doubt_cells": line.in_doubt_cells,
-        "in_doubt_credits": json_number(line.in_doubt_cost.known),
-    }

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from reconciler.documents.parts import call_in_doubt_part, diagnostic_part, location_part
 from reconciler.model.change import ChangeImpact
 from reconciler.model.limits import Limits
 from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.model.plan import (
     FORMAT_VERSION,
     Call,
-    CallInDoubt,
     ExpectedGrowth,
     Pending,
     Plan,
@@ -22,7 +22,6 @@ from reconciler.model.plan import (
     WaitsFor,
 )
 from reconciler.text.digest import digest_of_parts
-from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import json_number, rfc3339
 
 PIECES_AT_ONCE = 10_000
@@ -53,10 +52,10 @@ def document(
         "calls": [_call(call) for call in plan.calls],
         "skipped": _skips(plan),
         **({"growth": [_growth(each) for each in plan.growth]} if plan.growth else {}),
-        "in_doubt": [_open_call(call) for call in plan.in_doubt],
+        "in_doubt": [call_in_doubt_part(call) for call in plan.in_doubt],
         "totals": totals(plan.totals()),
         "violations": [_violation(violation) for violation in violations],
-        "diagnostics": [problem(each) for each in plan.diagnostics],
+        "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
     if origin.review is not None:
         content["review"] = asdict(origin.review)
@@ -98,9 +97,7 @@ def _pending(of: Pending) -> dict[str, Any]:
     return {
         "manifest": of.manifest,
         "waits_for": of.waits_for,
-        "path": of.location.path,
-        "line": of.location.line,
-        "column": of.location.column,
+        **location_part(of.location),
     }
 
 
@@ -122,9 +119,7 @@ def _against(against: ChangeImpact) -> dict[str, Any]:
             {
                 "address": change.address,
                 "text": change.text,
-                "path": change.location.path,
-                "line": change.location.line,
-                "column": change.location.column,
+                **location_part(change.location),
             }
             for change in against.changes
         ],
@@ -224,16 +219,6 @@ def _growth(growth: ExpectedGrowth) -> dict[str, Any]:
     }
 
 
-def _open_call(call: CallInDoubt) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "address": call.address,
-        "table_id": call.table_id,
-        "cells": call.cells,
-        "credits": json_number(call.credits),
-    }
-
-
 def totals(of: Totals) -> dict[str, Any]:
     """Return the sums; `credits` is null where a price is unknown, never too low."""
     return {
@@ -242,15 +227,4 @@ def totals(of: Totals) -> dict[str, Any]:
         "cells": of.cells,
         "credits": json_number(of.credits),
         "unpriced_cells": of.cost.unpriced_cells,
-    }
-
-
-def problem(of: Diagnostic) -> dict[str, Any]:
-    """Return a diagnostic with its place."""
-    return {
-        "path": of.location.path,
-        "line": of.location.line,
-        "column": of.location.column,
-        "message": of.message,
-        "hint": of.hint,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from reconciler.documents.parts import call_in_doubt_part
 from reconciler.model.attempt import CallResult, Settlement
 from reconciler.model.history import CallState
 from reconciler.model.report import Report, bought_cells, cost_of, sum_cells
@@ -23,16 +24,7 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
         else {"cause": report.stop.cause.value, "message": report.stop.message, "hint": report.stop.hint},
         "calls": [_result(result) for result in report.results],
         "by_manifest": _by_manifest(report.results),
-        "in_doubt_before": [
-            {
-                "id": call.id,
-                "address": call.address,
-                "table_id": call.table_id,
-                "cells": call.cells,
-                "credits": json_number(call.credits),
-            }
-            for call in report.in_doubt
-        ],
+        "in_doubt_before": [call_in_doubt_part(call) for call in report.in_doubt],
         "unrecorded": list(report.unrecorded),
         **_open_ends(report),
         "waited": report.waited,

@@ -1,12 +1,11 @@
 """Status and drift → JSON, versioned (`schemas/status.v1.json`, `schemas/drift.v1.json`)."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
 from reconciler.model.plan import CallInDoubt, Plan
 from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted
-from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import json_number, rfc3339
 
 FORMAT_VERSION = "1.0"
@@ -31,7 +30,7 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
             }
             for table in of.tables
         ],
-        "in_doubt": _open_calls(of.in_doubt),
+        "in_doubt": [_open_call(call) for call in of.in_doubt],
         "totals": {
             "tables": len(of.tables),
             "runs": sum(len(table.runs) for table in of.tables),
@@ -39,7 +38,7 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
             "due": of.due,
             "credits": json_number(of.cost.total),
         },
-        "diagnostics": _problems(of.diagnostics),
+        "diagnostics": [diagnostic_part(each) for each in of.diagnostics],
     }
     if of.pending:
         content["pending"] = [{"manifest": each.manifest, "waits_for": each.waits_for} for each in of.pending]
@@ -55,8 +54,8 @@ def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
         "errored": plan.errored,
         "drifted": has_drifted(plan),
         "causes": causes,
-        "in_doubt": _open_calls(plan.in_doubt),
-        "diagnostics": _problems(plan.diagnostics),
+        "in_doubt": [_open_call(call) for call in plan.in_doubt],
+        "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
 
 
@@ -96,28 +95,5 @@ def _run(run: RunStatus) -> dict[str, Any]:
     }
 
 
-def _open_calls(calls: Sequence[CallInDoubt]) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": call.id,
-            "address": call.address,
-            "table_id": call.table_id,
-            "cells": call.cells,
-            "credits": json_number(call.credits),
-            "age_seconds": round(call.age_seconds),
-        }
-        for call in calls
-    ]
-
-
-def _problems(problems: Sequence[Diagnostic]) -> list[dict[str, Any]]:
-    return [
-        {
-            "path": each.location.path,
-            "line": each.location.line,
-            "column": each.location.column,
-            "message": each.message,
-            "hint": each.hint,
-        }
-        for each in problems
-    ]
+def _open_call(call: CallInDoubt) -> dict[str, Any]:
+    return {**call_in_doubt_part(call), "age_seconds": round(call.age_seconds)}

@@ -1,0 +1,70 @@
+"""What the ledger holds → JSON, for `reconciler ledger list`, `show` and `report`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.model.ledger_entries import CallRecord, EventRecord, SpendLine
+from reconciler.model.plan import Reason
+from reconciler.text.numbers import json_number
+
+ADOPTED = Reason.ADOPTED.value
+"""The state of cells that were taken over: they were neither called nor paid for."""
+
+
+def call_part(call: CallRecord) -> dict[str, Any]:
+    """Return a call."""
+    return {
+        "id": call.id,
+        "address": call.address,
+        "table_id": call.table_id,
+        "mode": call.mode.value,
+        "revision": call.revision,
+        "columns": list(call.columns),
+        "column_keys": list(call.column_keys),
+        "rows": call.row_count,
+        "cells": call.cells,
+        "credits": json_number(call.credits),
+        "labels": dict(call.labels),
+        "reason": call.reason.value,
+        "state": ADOPTED if call.is_adopted else call.state.value,
+        "attempt": call.attempt,
+        "begun_at": _time(call.begun_at),
+        "ended_at": _time(call.ended_at),
+        "settled_at": _time(call.settled_at),
+        "settlement": None if call.settlement is None else asdict(call.settlement),
+        "run_id": call.run_id,
+        "requested_cells": call.requested_cells,
+        "plan_id": call.plan_id,
+        "actor": asdict(call.actor),
+    }
+
+
+def call_document(call: CallRecord, events: Sequence[EventRecord]) -> dict[str, Any]:
+    """Return a call and everything that happened to it, oldest first."""
+    return {**call_part(call), "events": [_event(event) for event in events]}
+
+
+def _event(event: EventRecord) -> dict[str, Any]:
+    return {"at": _time(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
+
+
+def spend_part(line: SpendLine) -> dict[str, Any]:
+    """Return a line of the spend report."""
+    return {
+        "key": line.key,
+        "calls": line.calls,
+        "cells": line.cells,
+        "credits": json_number(line.cost.known),
+        "unpriced_cells": line.cost.unpriced_cells,
+        "in_doubt_calls": line.in_doubt_calls,
+        "in_doubt_cells": line.in_doubt_cells,
+        "in_doubt_credits": json_number(line.in_doubt_cost.known),
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,28 @@
+"""What several documents hold: each noun is spelled as JSON in one place."""
+
+from typing import Any
+
+from reconciler.model.plan import CallInDoubt
+from reconciler.text.location import Diagnostic, Location
+from reconciler.text.numbers import json_number
+
+
+def location_part(of: Location) -> dict[str, Any]:
+    """Return a place in a file."""
+    return {"path": of.path, "line": of.line, "column": of.column}
+
+
+def diagnostic_part(of: Diagnostic) -> dict[str, Any]:
+    """Return a diagnostic with its place."""
+    return {**location_part(of.location), "message": of.message, "hint": of.hint}
+
+
+def call_in_doubt_part(of: CallInDoubt) -> dict[str, Any]:
+    """Return a call in doubt."""
+    return {
+        "id": of.id,
+        "address": of.address,
+        "table_id": of.table_id,
+        "cells": of.cells,
+        "credits": json_number(of.credits),
+    }
