@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
+from reconciler.client.account import AccountRead
 from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection, tls_context
 from reconciler.client.http.dispatch import Dispatch
@@ -15,6 +16,7 @@ from reconciler.client.tables.listing import HeaderRead, Listing
 from reconciler.client.tables.status_read import StatusRead
 from reconciler.client.tables.table_read import TableRead
 from reconciler.errors import ApiError
+from reconciler.model.account import Account
 from reconciler.model.condition import Condition
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
@@ -138,6 +140,15 @@ class Reader:
                 poll.outcome = not_a_table_id()
         self._dispatch.run([poll for poll in polls.values() if not poll.is_done], _ignore)
         return {table: poll.result() for table, poll in polls.items()}
+
+    def read_account(self) -> Account:
+        """Read the token's organization and credits, one GET or two. Raises Refused on 401 and 403.
+
+        What cannot be read is unknown in the result, with the reason.
+        """
+        reading = AccountRead()
+        self._dispatch.run([reading], _ignore)
+        return reading.result()
 
     def cost(self) -> ReadCost:
         """Return where the time went so far."""

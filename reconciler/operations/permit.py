@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from reconciler.documents.saved_plan import AGAIN, SavedPlan
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
+from reconciler.model.account import Account
 from reconciler.model.history import PastCall
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import ExpectedGrowth, Plan, Violation
+from reconciler.operations.account import with_account
 from reconciler.operations.find_tables import resolve_base
 from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
@@ -32,6 +34,7 @@ class Permit:
         self._looked_at = elapsed()
         self._shown: Approval | None = None
         self._manifests: tuple[Manifest, ...] = ()
+        self._account: Account | None = None
         self.stale: dict[str, str] = {}
         """Manifests that the plan does not approve any more, and why."""
         self.has_begun = False
@@ -83,6 +86,8 @@ class Permit:
     def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within what is approved. Raises PlanError where that must not be sent."""
         found = self.planned(targets, observation, settings, within)
+        found = with_account(found, settings, self._tools.reader, self._account)
+        self._account = found.account
         # Where the apply waits, it sends too what its tables keep waiting now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found

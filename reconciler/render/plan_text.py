@@ -345,7 +345,21 @@ def _sums(plan: Plan, limits: Limits) -> str:
         unpriced = f"{counted(totals.cost.unpriced_cells, 'cell')} of unknown price"
         price = f"{_price(totals.cost.known)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
-    return f"Plan: {', '.join(sizes)}{limit}."
+    return f"Plan: {', '.join(sizes)}{limit}.{_balance(plan)}"
+
+
+def _balance(plan: Plan) -> str:
+    """Return how many credits the account has, and what of them is left after the plan."""
+    if plan.account is None or not plan.calls:
+        return ""
+    if plan.account.is_unlimited:
+        return " The account has unlimited credits."
+    if plan.account.available is None:
+        return " The account's balance is unknown."
+    cost, available = plan.totals().cost.known, plan.account.available
+    left = plan.account.after(plan.totals().credits)
+    rest = "" if left is None or left < 0 else f", {amount(left)} left"
+    return f" It costs {amount(cost)} of {amount(available)} credits{rest}."
 
 
 def _last_wave(plan: Plan) -> str:
