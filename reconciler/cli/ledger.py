@@ -1,6 +1,7 @@
 """`reconciler ledger …`."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -10,9 +11,11 @@ from reconciler.cli import adopt
 from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
+from reconciler.manifests.open_file import open_file
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter, Grouping
 from reconciler.model.report import ExitCode
+from reconciler.operations.project_ledger import lines_of
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.text.numbers import counted
 
@@ -171,14 +174,15 @@ def export(context: click.Context, /) -> int:
 
 
 @command.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.pass_context
 @exits
-def import_(context: click.Context, /, file: Any) -> int:
+def import_(context: click.Context, /, file: str) -> int:
     """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
     console = Console(context.obj)
-    with open_session(console) as session:
-        loaded = session.ledger.load(file)
+    source = nullcontext(click.get_binary_stream("stdin")) if file == "-" else open_file(file)
+    with source as opened, open_session(console) as session:
+        loaded = session.ledger.load(lines_of(opened))
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
     console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK
