@@ -147,7 +147,7 @@ def test_the_files_beside_a_ledger_are_as_private(tmp_path: Path) -> None:
     """SQLite makes them while somebody is connected."""
     script = (
         "import os, sys; os.umask(0); from reconciler.ledger import open_ledger\n"
-        "with open_ledger('own.db') as ledger:\n    ledger.initialise(); ledger.calls(limit=1)\n"
+        "with open_ledger('own.db') as ledger:\n    ledger.initialise(); ledger.leases()\n"
         "    print({name: oct(os.stat(name).st_mode & 0o777) for name in sorted(os.listdir())})"
     )
     done = subprocess.run(
