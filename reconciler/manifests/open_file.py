@@ -12,7 +12,7 @@ from reconciler.text.sanitize import one_line
 
 PIPE_SECONDS = 30.0
 """How long a pipe or terminal may take to its first byte; whoever writes to it may have to fetch it first."""
-_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 def open_file(path: str | Path) -> BinaryIO:
@@ -20,20 +20,22 @@ def open_file(path: str | Path) -> BinaryIO:
 
     How much is read is up to the caller: a device may never end.
     """
-    # Opening a pipe that has no writer would wait for one.
-    file: BinaryIO = open(path, "rb", opener=lambda name, flags: os.open(name, flags | _FLAGS))  # noqa: SIM115
+    descriptor = os.open(path, _FLAGS)  # not waiting, as opening a pipe without a writer would
     try:
-        if os.name == "posix" and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(kind) and os.name == "posix":
             poll = select.poll()
-            poll.register(file, select.POLLIN)
+            poll.register(descriptor, select.POLLIN)
             if not poll.poll(PIPE_SECONDS * 1000):
                 reason = f"nothing was written to this pipe or device within {PIPE_SECONDS:g} seconds"
                 raise TimeoutError(errno.ETIMEDOUT, reason, os.fspath(path))
-            os.set_blocking(file.fileno(), True)
+            os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
     except BaseException:
-        file.close()
+        os.close(descriptor)
         raise
-    return file
 
 
 def refuse_stray_link(path: Path) -> None:
@@ -42,7 +44,7 @@ def refuse_stray_link(path: Path) -> None:
     What it leads to (`/proc/self/environ`, say, or git's own configuration) could be quoted in a message that
     others read. Raises SettingsError.
     """
-    real, here = Path(os.path.realpath(path)), Path(os.path.abspath(path))  # noqa: PTH100 - links must stay
+    real, here = Path(os.path.realpath(path)), Path(os.path.normpath(path.absolute()))
     if real != here:
         tops = [each for each in here.parents if os.path.lexists(each / ".git")]
         inside = Path(os.path.realpath(tops[-1])) if tops else None
