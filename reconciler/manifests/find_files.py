@@ -21,11 +21,11 @@ _VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Return the files at `paths`, in order of their names, each once; a missing path is a SettingsError.
 
-    A file is taken whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in whatever
-    case, without hidden files and folders. Much in JSON lies beside manifests, so such a file counts only if it is an
-    object with an `apiVersion` that begins with `reconciler/`. Links are followed inside their git work tree,
-    and what two paths lead to counts once, so a loop of links ends. A pipe is taken only if it is named, as a shell's
-    `<(…)` is. Raises SettingsError.
+    A file is used whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in any letter
+    case, without hidden files and folders. Other JSON files often sit next to manifests, so a JSON file counts only if
+    it is an object with an `apiVersion` that begins with `reconciler/`. Links are followed inside their git work tree,
+    and a file reached by two paths counts once, so a loop of links ends. A pipe is read only if it is named, as a
+    shell's `<(…)` is.
     """
     found: dict[str, Path] = {}
     entered: set[str] = set()
