@@ -1,7 +1,7 @@
 """`reconciler ledger …`."""
 
 import json
-from contextlib import nullcontext
+import sys
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -11,11 +11,9 @@ from reconciler.cli import adopt
 from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
-from reconciler.manifests.open_file import open_file
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter, Grouping
 from reconciler.model.report import ExitCode
-from reconciler.operations.project_ledger import lines_of
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.text.numbers import counted
 
@@ -180,9 +178,9 @@ def export(context: click.Context, /) -> int:
 def import_(context: click.Context, /, file: str) -> int:
     """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
     console = Console(context.obj)
-    source = nullcontext(click.get_binary_stream("stdin")) if file == "-" else open_file(file)
-    with source as opened, open_session(console) as session:
-        loaded = session.ledger.load(lines_of(opened))
+    source = sys.stdin.buffer if file == "-" else file
+    with open_session(console) as session:
+        loaded = session.ledger.load_file(source)
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
     console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK

@@ -102,9 +102,8 @@ def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ManifestError(
-            [Diagnostic(Location(shown, 1, 1), f"the file cannot be read: {one_line(reason)}")]
-        ) from None
+        message = f"the file cannot be read: {one_line(reason)}"
+        raise ManifestError([Diagnostic(Location(shown, 1, 1), message)]) from None
     return parse(data, shown, loader)
 
 

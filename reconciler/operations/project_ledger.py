@@ -1,10 +1,12 @@
 """The ledger as a session shows it: what was called and spent, and the few changes that a person may make."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import count
 from typing import BinaryIO
 
 from reconciler.errors import LedgerError, SettingsError
+from reconciler.manifests.open_file import open_file
 from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import (
@@ -115,3 +117,8 @@ class ProjectLedger:
     def load(self, lines: Iterable[str]) -> Loaded:
         """Add what an export holds, all or nothing; what the ledger holds already stays."""
         return self._connections.writing_ledger().load(lines)
+
+    def load_file(self, file: str | BinaryIO) -> Loaded:
+        """Add an export as `load` does, from a file that is not trusted to be one. Raises OSError."""
+        with open_file(file) if isinstance(file, str) else nullcontext(file) as opened:
+            return self.load(lines_of(opened))
