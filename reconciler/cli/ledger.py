@@ -1,6 +1,7 @@
 """`reconciler ledger …`."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -171,14 +172,15 @@ def export(context: click.Context, /) -> int:
 
 
 @command.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.pass_context
 @exits
-def import_(context: click.Context, /, file: Any) -> int:
+def import_(context: click.Context, /, file: str) -> int:
     """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
     console = Console(context.obj)
+    source = sys.stdin.buffer if file == "-" else file
     with open_session(console) as session:
-        loaded = session.ledger.load(file)
+        loaded = session.ledger.load_file(source)
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
     console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK

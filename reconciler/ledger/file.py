@@ -132,7 +132,7 @@ def make_folder(path: Path, shown: str) -> None:
     if folder.name == ".reconciler" and not ignore.exists():
         ignore.write_text("# The ledger is this machine's memory, not part of the repository.\n*\n", encoding="utf-8")
     try:
-        path.touch(exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)  # SQLite gives the files beside it the same mode
     except OSError as error:
         raise Unwritable(f"the ledger {shown} cannot be created: {error.strerror}") from error
     _sync(folder)

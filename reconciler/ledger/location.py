@@ -35,8 +35,8 @@ class Location:
     """A ledger's place. Exactly one of `path` and `url` is set."""
 
     shown: str
-    """For people. Of a server only host, port and database: a password may have been written anywhere else, also
-    in the place of the user."""
+    """For people. Of a server no more than host, port and database: a password may have been written anywhere else,
+    also in the place of the user."""
     path: Path | None = None
     """The SQLite file, absolute."""
     url: URL | None = None

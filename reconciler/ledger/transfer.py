@@ -20,6 +20,8 @@ from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, Loaded
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
+from reconciler.text.phrases import quote
+from reconciler.text.sanitize import one_line
 
 FORMAT = "reconciler-ledger"
 _BATCH = 200
@@ -69,11 +71,11 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
         if not line.strip():
             continue
         entry = _parsed(line, number)
-        now = entry.pop("type", "")
         if number == 1:
-            lacking = _check_header(now, entry)
+            lacking = _check_header(entry)
             _take_over(tx, entry.get("ledger"))
             continue
+        now = _type_of(entry, number)
         if ended:
             raise LedgerError(f"line {number}: the export goes on after its end")
         if batch and (now != batched or len(batch) == _BATCH):
@@ -87,7 +89,7 @@ def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
             batch.append(_values(_KINDS[now], entry, number, lacking))
             batched = now
         else:
-            raise LedgerError(f"line {number}: {now!r} is nothing that a ledger holds")
+            raise LedgerError(f"line {number}: a ledger does not hold entries of type {quote(now)}")
     if not ended:
         raise LedgerError("the export is cut off: its last line is missing", hint="Export it again.")
     return Loaded(tables=added["table"], calls=added["call"], events=added["event"])
@@ -103,10 +105,17 @@ def _parsed(line: str, number: int) -> dict[str, Any]:
     return entry
 
 
-def _check_header(kind: object, entry: dict[str, Any]) -> frozenset[str]:
+def _type_of(entry: dict[str, Any], number: int) -> str:
+    kind = entry.pop("type", None)
+    if not isinstance(kind, str):
+        raise LedgerError(f"line {number} does not say of which type it is")
+    return kind
+
+
+def _check_header(entry: dict[str, Any]) -> frozenset[str]:
     """Return the fields of calls that an export of its age does not have."""
     schema = entry.get("schema")
-    if kind != FORMAT or type(schema) is not int:
+    if entry.get("type") != FORMAT or type(schema) is not int:
         raise LedgerError("this is not an export of a ledger", hint="`reconciler ledger export` writes one.")
     if schema > SCHEMA_VERSION:
         raise TooNew(
@@ -126,7 +135,8 @@ def _take_over(tx: Transaction, ledger_id: object) -> None:
 
 def _check_counts(entry: dict[str, Any], seen: dict[str, int], number: int) -> None:
     if entry != seen:
-        raise LedgerError(f"line {number}: the export should hold {entry}, and holds {seen}", hint="Export it again.")
+        message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {seen}"
+        raise LedgerError(message, hint="Export it again.")
 
 
 def _values(table: Table, entry: dict[str, Any], number: int, lacking: frozenset[str]) -> dict[str, Any]:
@@ -137,10 +147,10 @@ def _values(table: Table, entry: dict[str, Any], number: int, lacking: frozenset
         expected -= lacking
     if entry.keys() != expected:
         wrong = ", ".join(sorted(entry.keys() ^ expected))
-        raise LedgerError(f"line {number}: fields are missing or unknown: {wrong}")
+        raise LedgerError(f"line {number}: fields are missing or unknown: {one_line(wrong)}")
     for name, value in entry.items():
         if not _fits(table, name, value):
-            raise LedgerError(f"line {number}: {name} cannot be {value!r:.60}")
+            raise LedgerError(f"line {number}: {name} cannot be {one_line(repr(value), 60)}")
     return {name: codec.encode(value) if name in _JSON else value for name, value in entry.items()}
 
 
@@ -207,7 +217,7 @@ def _store(tx: Transaction, table: Table, batch: Sequence[dict[str, Any]]) -> in
 def _require_same(table: Table, row: Row[Any], values: dict[str, Any]) -> None:
     different = sorted(name for name, value in values.items() if row._mapping[name] != value)
     if different:
-        name = values.get("id") or values["table_id"]
+        name = one_line(values.get("id") or values["table_id"])
         raise LedgerError(
             f"the ledger already holds {table.name[:-1]} {name}, and differently: {', '.join(different)}",
             hint="Nothing was imported. Import into an empty ledger.",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from reconciler.errors import SettingsError
+from reconciler.manifests.open_file import refuse_special, refuse_stray_link
 from reconciler.manifests.yaml_reader import MAX_BYTES
 from reconciler.text.sanitize import one_line
 
@@ -22,13 +23,15 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
     A file is used whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in any letter
     case, without hidden files and folders. Other JSON files often sit next to manifests, so a JSON file counts only if
-    it is an object with an `apiVersion` that begins with `reconciler/`. Links are followed, and a file reached by two
-    paths counts once, so a loop of links ends.
+    it is an object with an `apiVersion` that begins with `reconciler/`. Links are followed inside their git work tree,
+    and a file reached by two paths counts once, so a loop of links ends. A pipe is read only if it is named, as a
+    shell's `<(…)` is.
     """
     found: dict[str, Path] = {}
     entered: set[str] = set()
     for path in paths:
         try:
+            refuse_stray_link(path)
             if path.is_dir():
                 for file in _search(path, entered):
                     found.setdefault(os.path.realpath(file), file)
@@ -60,9 +63,13 @@ def _search(folder: Path, entered: set[str]) -> Iterator[Path]:
         for path in here.iterdir():
             if path.name.startswith("."):
                 continue
-            if path.is_dir():
+            is_folder, is_link = path.is_dir(), path.is_symlink()
+            if is_link and (is_folder or may_hold_manifests(path)):
+                refuse_stray_link(path)
+                refuse_special(path)
+            if is_folder:
                 waiting.append(path)
-            elif may_hold_manifests(path) and (path.is_file() or path.is_symlink()) and _is_ours(path):
+            elif may_hold_manifests(path) and (path.is_file() or is_link) and _is_ours(path):
                 # A broken link is a missing manifest: include it, and reading it reports that.
                 yield path
 

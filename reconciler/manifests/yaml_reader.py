@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 import yaml
 
 from reconciler.errors import ManifestError
+from reconciler.manifests.open_file import open_file
 from reconciler.manifests.yaml_blanks import Occupied, faults, is_worth_a_look, without_trailing_tabs
 from reconciler.manifests.yaml_encoding import decoded
 from reconciler.manifests.yaml_errors import NO_CHARACTER, QUESTION, Complaint, explain, glued
@@ -97,13 +98,12 @@ def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
     """Return the documents of one file, without the empty ones; a ManifestError carries every problem found in it."""
     shown = one_line(path.as_posix(), limit=5000)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ManifestError(
-            [Diagnostic(Location(shown, 1, 1), f"the file cannot be read: {one_line(reason)}")]
-        ) from None
+        message = f"the file cannot be read: {one_line(reason)}"
+        raise ManifestError([Diagnostic(Location(shown, 1, 1), message)]) from None
     return parse(data, shown, loader)
 
 

@@ -16,6 +16,7 @@ from reconciler.forge import GitHub, GitLab, post
 from reconciler.forge.comments import Kind, marker
 from reconciler.forge.http import ForgeClient
 from reconciler.manifests import json_schema
+from reconciler.manifests.open_file import open_file
 from reconciler.operations.read_plan import read_plan_document
 from reconciler.text.digest import digest
 
@@ -107,11 +108,12 @@ def read_plan(file: str) -> Any:
 
 def read_report(file: str) -> Any:
     """Return the JSON of a report file. Raises SettingsError for one that is not understood, OSError."""
-    path = Path(file)
-    if path.stat().st_size > LARGEST_FILE:
+    with open_file(file) as opened:
+        data = opened.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
         raise SettingsError(f"the report file is larger than {LARGEST_FILE:,} bytes")
     try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        content = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise SettingsError("the report file is not understood: it is not JSON") from None
     problems = json_schema.problems("report", content)

@@ -1,8 +1,12 @@
 """The ledger as a session shows it: what was called and spent, and the few changes that a person may make."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from itertools import count
+from typing import BinaryIO
 
-from reconciler.errors import SettingsError
+from reconciler.errors import LedgerError, SettingsError
+from reconciler.manifests.open_file import open_file
 from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import (
@@ -16,6 +20,23 @@ from reconciler.model.ledger_entries import (
     SpendLine,
 )
 from reconciler.operations.connection import Connections
+
+LONGEST_LINE = 64 * 1024**2
+"""Bytes; the largest entry is a call of very many cells."""
+
+
+def lines_of(file: BinaryIO) -> Iterator[str]:
+    """Yield the lines of an export, none longer than one can be. Raises LedgerError."""
+    for number in count(1):
+        line = file.readline(LONGEST_LINE + 1)
+        if not line:
+            return
+        if len(line) > LONGEST_LINE:
+            raise LedgerError(f"line {number} is longer than {LONGEST_LINE // 1024**2} MiB, so this is not an export")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError:
+            raise LedgerError(f"line {number} is not UTF-8", hint="`reconciler ledger export` writes it.") from None
 
 
 class ProjectLedger:
@@ -96,3 +117,8 @@ class ProjectLedger:
     def load(self, lines: Iterable[str]) -> Loaded:
         """Add what an export holds, all or nothing; what the ledger holds already stays."""
         return self._connections.writing_ledger().load(lines)
+
+    def load_file(self, file: str | BinaryIO) -> Loaded:
+        """Add an export as `load` does, from a file that is not trusted to be one. Raises OSError."""
+        with open_file(file) if isinstance(file, str) else nullcontext(file) as opened:
+            return self.load(lines_of(opened))

@@ -8,6 +8,7 @@ from reconciler.documents import saved_plan
 from reconciler.documents.saved_plan import SavedPlan
 from reconciler.errors import StalePlan
 from reconciler.manifests import json_schema
+from reconciler.manifests.open_file import open_file
 
 LARGEST_FILE = 64 * 1024**2
 """Bytes; whatever names more, a device too, is refused unread."""
@@ -15,7 +16,7 @@ LARGEST_FILE = 64 * 1024**2
 
 def read_plan_document(path: Path) -> Any:
     """Return the JSON of a plan file that is what its `plan_id` says. Raises StalePlan for any other, OSError."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return plan_content(file.read(LARGEST_FILE + 1))
 
 

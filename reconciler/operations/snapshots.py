@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.documents.snapshot_file import MAX_FILE_BYTES, LiveSnapshot, decode, encode
 from reconciler.errors import ApiError, SettingsError
+from reconciler.manifests.open_file import open_file
 from reconciler.model.observed import TableIndex
 from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.operations.atomic_file import write_whole
@@ -59,7 +60,7 @@ def encoded(observation: Observation, made: Origin, index: TableIndex | None, ke
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:
     """Read a file that `snapshot` wrote. Raises SettingsError for one that cannot be used, OSError."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         data = file.read(MAX_FILE_BYTES + 1)
     return decode(data, read_snapshot_key(environment))
 

@@ -45,8 +45,9 @@ def work_tree(folder: Path) -> Path | None:
 def run_git(top: Path, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Run git at the top of a work tree, and wait for it. Raises SettingsError if it cannot be run."""
     # Neither from a folder that is relative to wherever the program was started, nor from among the files of a change.
-    folders = (entry for entry in os.get_exec_path() if Path(entry).is_absolute())
-    path = os.pathsep.join(each for each in folders if not Path(os.path.realpath(each)).is_relative_to(top))
+    folders = [Path(entry) for entry in os.get_exec_path()]
+    outside = (each for each in folders if each.is_absolute() and not each.resolve().is_relative_to(top))
+    path = os.pathsep.join(map(os.fspath, outside))
     program = shutil.which("git", path=path)
     if program is None or not Path(program).is_absolute():  # Windows would look into the working directory as well
         raise SettingsError(

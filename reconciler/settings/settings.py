@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler.errors import SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
+from reconciler.manifests.open_file import open_file, refuse_special, refuse_stray_link
 from reconciler.model.limits import BaseLimits, Limit, Limits
 from reconciler.settings.limits_reader import limits_in
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, load_project
@@ -19,6 +20,8 @@ from reconciler.text.sanitize import one_line
 DEFAULT_URL = "https://api.extruct.ai"
 DEFAULT_LEDGER = ".reconciler/ledger.db"
 SHORTEST_SNAPSHOT_KEY = 32
+LONGEST_TOKEN = 65_536
+"""Bytes that are read of a token's file: a device would never end."""
 _ALMOST = re.compile(r"\.?reconciler\.(ya?ml|json)", re.IGNORECASE)
 LIMIT_VARIABLES = ("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER_LIMITS")
 
@@ -226,7 +229,8 @@ def read_token(environment: Mapping[str, str]) -> str:
             "there is no API token", hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file with it."
         )
     try:
-        token = Path(file).read_text(encoding="utf-8").strip()
+        with open_file(file) as opened:
+            token = opened.read(LONGEST_TOKEN).decode().strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SettingsError(f"the token file cannot be read: {reason}", hint="See EXTRUCT_API_TOKEN_FILE.") from None
@@ -265,6 +269,9 @@ def project_file_in(folder: Path) -> Path | None:
         names = " and ".join(PROJECT_FILES)
         message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can be used"
         raise SettingsError(message, hint="Keep one of them.")
+    for each in found:
+        refuse_stray_link(each)
+        refuse_special(each)
     return found[0] if found else None
 
 
@@ -279,6 +286,7 @@ def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
         if not named or not path.is_file():
             what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
             raise SettingsError(what, hint=f"Check {source}; without it, the nearest project file is used.")
+        refuse_stray_link(path)
         return path
     found = _nearest_project(Path.cwd())
     return None if found is None else Path(os.path.relpath(found))

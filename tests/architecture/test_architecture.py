@@ -44,7 +44,7 @@ ROOT = {"__init__", "__main__", "errors", "version"}
 """Modules beside the rooms: `errors` and `version` may be imported by every room but `text`, which imports nothing."""
 ROOT_IMPORTS = {
     "__init__": "version errors model operations planning text",
-    "__main__": "cli",
+    "__main__": "cli settings",
     "errors": "text",
     "version": "",
 }

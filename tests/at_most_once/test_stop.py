@@ -223,7 +223,7 @@ def at_the_prompt(project: Project, answer: Callable[[int, int], object]) -> tup
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "dumb"}
         os.execve(
             sys.executable,
-            [sys.executable, "-m", "reconciler", "apply"],
+            [sys.executable, "-P", "-m", "reconciler", "apply"],
             environment | project.simulator.environment(),
         )
     guard = threading.Timer(LONGEST, os.kill, (pid, signal.SIGKILL))
@@ -267,7 +267,7 @@ def test_a_program_started_from_a_shell_stops_the_same_way(
     """The same with `python -m reconciler`, as a CI runner starts and ends it."""
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.6, times=1)
     process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler", "apply", "--yes", "--format", "json"],
+        [sys.executable, "-P", "-m", "reconciler", "apply", "--yes", "--format", "json"],
         cwd=project.folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **simulator.environment()},
         stdout=subprocess.PIPE,
@@ -286,7 +286,7 @@ def test_a_hangup_that_is_ignored_stays_ignored(project: Project, simulator: Liv
     """As `nohup` starts it: the terminal may go, the apply goes on."""
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.3)
     process = subprocess.Popen(
-        ["bash", "-c", f"trap '' HUP; exec {sys.executable} -m reconciler apply --yes --format json"],
+        ["bash", "-c", f"trap '' HUP; exec {sys.executable} -P -m reconciler apply --yes --format json"],
         cwd=project.folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **simulator.environment()},
         stdout=subprocess.PIPE,

@@ -112,6 +112,6 @@ class Project:
     def run(self, *arguments: str, code: int = 0) -> tuple[Spent, dict[str, Any]]:
         """Run a command with a profile; returns what it took and the profile."""
         profile = self.folder / "profile.json"
-        command = [sys.executable, "-m", "reconciler", *arguments, "--profile", str(profile)]
+        command = [sys.executable, "-P", "-m", "reconciler", *arguments, "--profile", str(profile)]
         spent = run(command, self.folder, {"EXTRUCT_API_TOKEN": "benchmark", "CI": "false"}, code=code)
         return spent, json.loads(profile.read_text(encoding="utf-8"))

@@ -237,7 +237,7 @@ def start_up(repeats: int) -> Iterator[Row]:
     ratios, ours = [], []
     for _ in range(5 * repeats):
         bare = run([*python, "-c", "import click"], HERE)
-        help_ = run([*python, "-m", "reconciler", "--help"], HERE)
+        help_ = run([*python, "-P", "-m", "reconciler", "--help"], HERE)
         ratios.append(help_.seconds / bare.seconds)
         ours.append(help_.seconds)
     ratio = median(ratios)

@@ -55,7 +55,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "workspace.yaml")
         path.write_text(WORKSPACE, encoding="utf-8")
-        command = [sys.executable, "-m", "reconciler", "simulator", "--port", "0", "--workspace", str(path)]
+        command = [sys.executable, "-P", "-m", "reconciler", "simulator", "--port", "0", "--workspace", str(path)]
         began = time.perf_counter()
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

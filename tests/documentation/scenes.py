@@ -30,7 +30,7 @@ _RECONCILER = """\
 #!/bin/sh
 # `apply` asks on a terminal; where there is none, this is the answer.
 case " $* " in *" apply "*) case " $* " in *" --yes "*|*" --help "*) ;; *) set -- "$@" --yes ;; esac ;; esac
-exec "{python}" -m reconciler "$@"
+exec "{python}" -P -m reconciler "$@"
 """
 _CHECKOUT = {
     ".venv/bin/pytest": """\

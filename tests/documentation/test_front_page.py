@@ -48,7 +48,7 @@ def test_the_demo_prints_what_it_shows(tmp_path: Path) -> None:
     """In less than ten seconds, and leaves nothing behind."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "reconciler", "demo"],
+        [sys.executable, "-P", "-m", "reconciler", "demo"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -32,7 +32,7 @@ def start(office: Desk) -> Start:
     """Return a function that starts the program, or a shell's line that does, at the office."""
 
     def begin(*arguments: str, shell: str = "", program: Path = ROOT, **more: Any) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "reconciler", *arguments]
+        command = [sys.executable, "-P", "-m", "reconciler", *arguments]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(program), "HOME": str(office.folder)}
         environment |= office.simulator.environment() | more.pop("environment", {})
         if shell:

@@ -19,7 +19,7 @@ def tools(tmp_path: Path) -> Path:
     """Return a folder with `gh` and `reconciler` in it."""
     folder = tmp_path / "tools"
     folder.mkdir()
-    for name, command in (("reconciler", "-m reconciler"), ("gh", f'"{Path(__file__).parent}/fake_gh.py"')):
+    for name, command in (("reconciler", "-I -m reconciler"), ("gh", f'"{Path(__file__).parent}/fake_gh.py"')):
         (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n')
         (folder / name).chmod(0o755)
     return folder

@@ -21,7 +21,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "deep/notes.txt",
         "deep/x.YAML.bak",
         ".hidden/d.yaml",
-        "deep/.git/e.yaml",
+        ".git/e.yaml",
         ".f.yaml",
         "folder.yaml/g.yaml",
     ):

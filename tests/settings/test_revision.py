@@ -119,7 +119,7 @@ def test_a_name_of_two_things_is_refused(work: Repository) -> None:
 
 def test_outside_a_repository_there_is_no_ref(tmp_path: Path) -> None:
     """It is said what to do."""
-    with pytest.raises(SettingsError, match="neither a folder nor a commit that git knows here"):
+    with pytest.raises(SettingsError, match="there is no git repository here"):
         read("main", tmp_path)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-COMMAND = [sys.executable, "-m", "reconciler", "simulator"]
+COMMAND = [sys.executable, "-P", "-m", "reconciler", "simulator"]
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def test_the_tests_pass_in_a_project_of_their_own(tmp_path: Path) -> None:
 def test_the_command_prints_what_is_shown() -> None:
     """The first lines of `reconciler simulator` are those of the guide, but for the port."""
     shown = block(PAGE, "console", "simulator").text.removeprefix("$ reconciler simulator\n")
-    command = [sys.executable, "-m", "reconciler", "simulator", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "reconciler", "simulator", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = "".join(process.stdout.readline() for _ in shown.splitlines())

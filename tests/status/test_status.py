@@ -159,7 +159,7 @@ def test_a_terminal_is_redrawn(make_desk: MakeDesk, tmp_path: Path) -> None:
     environment = {**os.environ, **desk.simulator.environment(), "TERM": "xterm", "PYTHONPATH": str(ROOT)}
     for name in ("CI", "NO_COLOR", "RECONCILER_PROJECT", "RECONCILER_LEDGER"):
         environment.pop(name, None)
-    command = [sys.executable, "-m", "reconciler", "status", "--watch=0.05", "--count", "2"]
+    command = [sys.executable, "-P", "-m", "reconciler", "status", "--watch=0.05", "--count", "2"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=outside, stderr=outside)
     os.close(outside)
     shown, until = b"", time.monotonic() + 30
