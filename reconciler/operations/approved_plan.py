@@ -122,7 +122,7 @@ def _content_problem(content: Any, change: MergedChange, approved_at: datetime) 
     if content["errored"]:
         return "it has errors"
     if content["violations"]:
-        return "it passes a limit"
+        return "it exceeds a limit"
     if datetime.fromisoformat(content["created_at"]) > approved_at:
         return "it says that it was made after it was approved"
     return ""

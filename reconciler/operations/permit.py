@@ -121,9 +121,7 @@ class Permit:
         for manifest in self._manifests:
             for name in sorted(upstream_of(manifest.name, self._manifests) & self.stale.keys()):
                 if manifest.name in self._saved.manifest_digests:
-                    reason = (
-                        f"`{one_line(manifest.name)}` comes after `{one_line(name)}`, which is not approved any more"
-                    )
+                    reason = f"`{one_line(manifest.name)}` comes after `{one_line(name)}`, which is no longer approved"
                     self.stale.setdefault(manifest.name, reason)
         if self.stale and self.stale.keys() >= self._saved.manifest_digests.keys():
             reasons = list(self.stale.values())

@@ -30,7 +30,7 @@ def plan_content(data: bytes) -> Any:
     if problems:
         raise StalePlan(
             f"the plan file is not understood: {problems[0].message}",
-            hint="It was edited, or made by another version. Make a new plan and have that one approved.",
+            hint="It was edited, or made by another version. Make a new plan and have it approved.",
         )
     saved_plan.check_id(content)
     return content
