@@ -192,4 +192,4 @@ def _raised(outcome: T | ApiError) -> T:
 
 
 def _ignore(_reading: object) -> None:
-    """Nobody wants to know."""
+    """Ignore the progress."""

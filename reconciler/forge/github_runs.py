@@ -1,4 +1,4 @@
-"""What GitHub tells of a push: the pull requests that it merged, and the plan files that their workflow runs left.
+"""GitHub's record of a push: the pull requests that it merged, and the plan files that their workflow runs left.
 
 Source: GitHub's REST API reference, version 2022-11-28. A run's own `pull_requests` are not used: they list open pull
 requests alone, and a merged one is open no more.
@@ -99,7 +99,7 @@ class GitHubRuns:
             yield self._candidate(each, run, file, most_bytes, why_not or _attempt_problem(each, attempts, path))
 
     def _attempts(self, path: str, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """Return a run's attempts, newest first: each starts anew, and any of them may have failed."""
+        """Return a run's attempts, newest first: each starts from the beginning, and any of them may have failed."""
         count = int(run.get("run_attempt") or 1)
         return [run] + [self._client.get(f"{path}/attempts/{number}").content for number in range(count - 1, 0, -1)]
 

@@ -1,4 +1,4 @@
-"""What GitLab tells of a push: the merge requests that it merged, and the plan files that their pipelines left.
+"""GitLab's record of a push: the merge requests that it merged, and the plan files that their pipelines left.
 
 Source: GitLab's REST API reference, version 4. A merge request's pipeline may run for its last commit, for the
 result of merging it, or in a merge train; the plan file says which commit it was made for.

@@ -86,7 +86,7 @@ class Verdict:
     reason: str
     actor: Actor
     evidence: str | None = None
-    """What the live table showed; None for a person's word."""
+    """The evidence from the live table; None if a person decided."""
     min_age_seconds: float = 0.0
     """How old the attempt has to be, by the store's clock, for the verdict to hold."""
 

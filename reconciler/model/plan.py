@@ -335,7 +335,7 @@ class Totals:
     calls: int
     cells: int
     cost: Credits
-    """What the calls cost, and how many of the cells have no known price."""
+    """The cost of the calls, and how many of their cells have no known price."""
 
     @property
     def credits(self) -> Decimal | None:

@@ -13,7 +13,7 @@ IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""What Unicode calls Default_Ignorable_Code_Point, for a pattern's class: joiners, fillers, bidirectional marks,
+"""Unicode's Default_Ignorable_Code_Point, for a pattern's class: joiners, fillers, bidirectional marks,
 variation selectors, tags, and what is kept free for more of them. Python's own tables do not have the property."""
 
 _UNSAFE = re.compile(

@@ -387,4 +387,4 @@ def test_a_table_that_cannot_be_read_stops_those_that_may_mean_it(office: Desk, 
         if code:
             told = " ".join(said.out.split())
             assert "1 table in the list cannot be read and might be named `Partners`" in told
-            assert "Write the id of the table that is meant." in told
+            assert "Write the id of the table you mean." in told
