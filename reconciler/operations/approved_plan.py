@@ -106,7 +106,7 @@ def _judged(candidate: Candidate, change: MergedChange, approved_at: datetime) -
 
 
 def _content_problem(content: Any, change: MergedChange, approved_at: datetime) -> str:
-    """Say why a plan's content is no approval of a change; empty if it is one."""
+    """Return why a plan's content does not approve a change; empty if it does."""
     made_for = content.get("review")
     if made_for is None:
         return "it does not say which change it was made for"

@@ -39,7 +39,7 @@ def cell(text: str, limit: int = _NAME_LENGTH) -> str:
 
 
 def _inert(text: str, limit: int) -> str:
-    """Return clean text that is no command of a CI's log either, where `##[` is one anywhere in a line."""
+    """Return clean text that cannot be a command in a CI log either; there `##[` is one anywhere in a line."""
     return one_line(text, limit).replace("##[", r"##\x5b")
 
 
