@@ -363,8 +363,8 @@ class Session:
 
     def _lost(self, record: str) -> None:
         self._tell(
-            f"the ledger could not record this outcome; keep it yourself: {record} Once the ledger is writable, end the "
-            "doubt with `reconciler ledger resolve`."
+            f"the ledger could not record this outcome; keep it yourself: {record} Once the ledger is writable, end "
+            "the doubt with `reconciler ledger resolve`."
         )
 
 
