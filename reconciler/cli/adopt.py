@@ -21,7 +21,7 @@ class Revision(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it as it is."""
         if not 1 <= len(value) <= 100 or not all("!" <= character <= "~" for character in value):
-            self.fail(f"{one_line(value)!r} is no revision: letters, digits and signs without spaces", param, ctx)
+            self.fail(f"{one_line(value)!r} is not a revision: letters, digits and signs without spaces", param, ctx)
         return value
 
 

@@ -140,7 +140,7 @@ def _answer(
 
 
 def _fetch_snapshot(console: Console, host: ChangeHost, name: str, file: str) -> int:
-    """Write the newest snapshot; that there is none is no error: the plan then says what it needs."""
+    """Write the newest snapshot. A missing one is not an error: the plan then says what it needs."""
     data, passed_over = newest_snapshot(host, name)
     _tell(console, passed_over)
     if data is None:

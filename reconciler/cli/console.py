@@ -77,7 +77,7 @@ class Console:
         return False
 
     def say(self, text: str, *, newline: bool = True) -> None:
-        """Write to stderr; a stderr that takes nothing is no reason to fail, and leaves nowhere to say so."""
+        """Write to stderr. If that fails, go on: there is nowhere left to report it."""
         with suppress(OSError, ValueError):
             click.echo(text, nl=newline, err=True)
 

@@ -34,7 +34,7 @@ class TableName(click.ParamType[str]):
 @click.argument("tables", metavar="[TABLE]...", nargs=-1, type=TableName())
 @click.option("--search", metavar="TEXT", help="Also the tables that the API finds for this text.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Also the tables with this tag; with --search, both.")
-@click.option("--all", "every", is_flag=True, help="Every table of the workspace that is no other's child.")
+@click.option("--all", "every", is_flag=True, help="Every table in the workspace except child tables.")
 @click.option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the manifests. Default: the project's.")  # fmt: skip
 @click.option("--fill", is_flag=True, help="Switch the run on that fills empty cells.")

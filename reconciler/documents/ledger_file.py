@@ -1,4 +1,4 @@
-"""What the ledger holds → JSON, for `reconciler ledger list`, `show` and `report`."""
+"""Records of the ledger → JSON, for `reconciler ledger list`, `show` and `report`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from reconciler.model.plan import Reason
 from reconciler.text.numbers import json_number
 
 ADOPTED = Reason.ADOPTED.value
-"""The state of cells that were taken over: they were neither called nor paid for."""
+"""The state of adopted cells: no call bought them and nothing was paid."""
 
 
 def call_part(call: CallRecord) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def call_part(call: CallRecord) -> dict[str, Any]:
 
 
 def call_document(call: CallRecord, events: Sequence[EventRecord]) -> dict[str, Any]:
-    """Return a call and everything that happened to it, oldest first."""
+    """Return a call and its events, oldest first."""
     return {**call_part(call), "events": [_event(event) for event in events]}
 
 

@@ -1,4 +1,4 @@
-"""What several documents hold: each noun is spelled as JSON in one place."""
+"""Parts that several documents share: each noun is encoded as JSON in one place."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from reconciler.text.numbers import json_number
 
 
 def location_part(of: Location) -> dict[str, Any]:
-    """Return a place in a file."""
+    """Return a location in a file."""
     return {"path": of.path, "line": of.line, "column": of.column}
 
 
 def diagnostic_part(of: Diagnostic) -> dict[str, Any]:
-    """Return a diagnostic with its place."""
+    """Return a diagnostic with its location."""
     return {**location_part(of.location), "message": of.message, "hint": of.hint}
 
 

@@ -1,4 +1,4 @@
-"""Plan → JSON, versioned (`schemas/plan.v1.json`): what CI keeps, a reviewer approves and `apply --plan` takes back."""
+"""Plan → JSON, versioned (`schemas/plan.v1.json`): CI keeps it, a reviewer approves it and `apply --plan` reads it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,12 +77,12 @@ def document(
 
 
 def plan_id(content: Mapping[str, Any]) -> str:
-    """Return the digest of all of a plan file's content but the `plan_id` itself."""
+    """Return the digest of a plan file's content, except for the `plan_id` itself."""
     return digest_of_parts({key: value for key, value in content.items() if key != "plan_id"})
 
 
 def _skips(plan: Plan) -> list[dict[str, Any]]:
-    """Return the skips; one has its table where its address may stand for several."""
+    """Return the skips, each with its table if its address may stand for several."""
     several = {run.address for table in plan.tables if table.has_siblings for run in table.runs}
     return [
         {"address": skip.address, "reason": skip.reason.value, "cells": skip.cells}
@@ -143,7 +143,7 @@ def _against(against: ChangeImpact) -> dict[str, Any]:
 
 
 def iter_json(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the file's text piece by piece, so that a large plan never stands in memory as one."""
+    """Yield the file's text piece by piece, so that a large plan is never in memory as a whole."""
     pieces: list[str] = []
     for piece in _ENCODER.iterencode(content):
         pieces.append(piece)
@@ -216,7 +216,7 @@ def _call(call: Call) -> dict[str, Any]:
     if call.cause is not None:
         content["cause"] = call.cause.value
     if call.cells < len(call.columns) * len(call.rows):
-        # The rectangle covers cells that its mode leaves alone; approval is for the others only.
+        # The rectangle also covers cells that its mode leaves alone; only the others are approved.
         content["due"] = [{"columns": list(block.columns), "rows": list(block.rows)} for block in call.covered]
     return content
 

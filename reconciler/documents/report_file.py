@@ -46,7 +46,7 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
 
 
 def _open_ends(report: Report) -> dict[str, Any]:
-    """Return what was approved and not sent although no call went wrong; each key only where it holds any."""
+    """Return what was approved and not sent although no call went wrong; a key is present only if it has entries."""
     held = [
         {
             "address": each.address,
@@ -116,7 +116,7 @@ def _outcome(result: CallResult) -> dict[str, Any]:
 
 
 def _by_manifest(results: Sequence[CallResult]) -> list[dict[str, Any]]:
-    """Return the receipt: what was planned and what became of it, a line per manifest, by name."""
+    """Return the receipt: what was planned and how it ended, one entry per manifest, by name."""
     grouped: dict[str, list[CallResult]] = {}
     for result in results:
         grouped.setdefault(result.call.manifest, []).append(result)
@@ -145,5 +145,5 @@ def _receipt(results: Sequence[CallResult]) -> dict[str, Any]:
 
 
 def _settled(found: Sequence[Settlement], count: Callable[[Settlement], int]) -> int | None:
-    """Add up what waiting found; None where nobody waited."""
+    """Sum a count over the settlements; None if the apply did not wait."""
     return sum(count(each) for each in found) if found else None

@@ -1,4 +1,4 @@
-"""A plan file taken back: checked, then an approval. Approval only ever shrinks; whatever else changed refuses it."""
+"""A plan file read back: checked, then used as an approval, which only ever shrinks; other changes make it stale."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,10 +19,10 @@ from reconciler.text.digest import digest
 from reconciler.text.numbers import amount, duration
 from reconciler.text.sanitize import one_line
 
-AGAIN = "Make a new plan and have that one approved."
+AGAIN = "Make a new plan and have it approved."
 _MOST_NAMED = 10
 MOST_SKEW_SECONDS = 60.0
-"""How far the clocks of two machines that are kept right may be apart."""
+"""The tolerated difference between the clocks of two synchronised machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +47,26 @@ class SavedCall:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan file whose content is what it says it is."""
+    """A plan file whose content matches its `plan_id`."""
 
     plan_id: str
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     manifest_digests: Mapping[str, str]
-    """Name → digest of each manifest of which something may be bought."""
+    """Name → digest of each manifest that may buy something."""
     base_url: str
     calls: tuple[SavedCall, ...]
     taken_at: str | None = None
-    """When the live tables were looked at, where the plan was made from a snapshot of them."""
+    """When the live tables were read, if the plan was made from a snapshot of them."""
     age_seconds: float = 0.0
-    """Since the live tables were looked at, when the file was read."""
+    """Between reading the live tables and reading the file."""
     ledger_id: str = ""
-    """Which ledger it was made with; empty where there was none."""
+    """The ledger it was made with; empty if there was none."""
     growth: Mapping[str, tuple[int, Decimal | None]] = field(default_factory=dict)
-    """Manifest → how many cells may fall due while the plan is applied, and what they may cost; None: any price."""
+    """Manifest → how many cells may fall due while the plan is applied, and their maximum cost; None is any price."""
 
     def approval(self, stale: Collection[str] = ()) -> Approval:
-        """Return the cells that the file approves, but for those of the manifests named in `stale`."""
+        """Return the cells that the file approves, except those of the manifests named in `stale`."""
         return Approval.of_blocks(
             (
                 (call.table_id, call.mode, call.revision, block)
@@ -78,7 +78,7 @@ class SavedPlan:
         )
 
     def held(self, plan: Plan) -> Plan:
-        """Return a plan made now, in which no more may grow than the file says: approval only ever shrinks."""
+        """Return a plan made now, with its growth limited to what the file allows: approval only ever shrinks."""
         found = []
         for growth in plan.growth:
             cells, price = self.growth.get(growth.manifest, (0, None))
@@ -88,7 +88,7 @@ class SavedPlan:
         return replace(plan, growth=tuple(found))
 
     def changed(self, manifests: Iterable[Manifest]) -> dict[str, str]:
-        """Return the manifests that are not those the plan was made from (modes, rows, labels …), each with why.
+        """Return the manifests that changed since the plan was made (modes, rows, labels …), each with why.
 
         `manifests` are those selected now, as written.
         """
@@ -106,7 +106,7 @@ class SavedPlan:
             raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
 
     def check_ledger(self, ledger_id: str) -> None:
-        """Raise StalePlan unless this is the ledger that the plan was made with: others do not know what it bought."""
+        """Raise StalePlan unless this ledger made the plan: no other knows what was bought under it."""
         if self.ledger_id and ledger_id != self.ledger_id:
             message = (
                 "the plan was made with another ledger, which alone knows what was bought under it; nothing was sent"
@@ -114,10 +114,10 @@ class SavedPlan:
             raise StalePlan(message, hint=f"Name that ledger (--ledger, RECONCILER_LEDGER). Or: {AGAIN}")
 
     def relocated(self, found: Iterable[Manifest], unread: Collection[str]) -> dict[str, str]:
-        """Return the manifests that no longer mean the table that a call was approved for, each with why.
+        """Return the manifests that no longer name the table that a call was approved for, each with why.
 
-        `found` are the manifests as they are resolved now. What those in `unread` mean nobody knows, which is an error
-        of the plan and no proof that it is stale.
+        `found` are the manifests as resolved now. The tables of those in `unread` are unknown, which is an error of the
+        plan, not proof that it is stale.
         """
         now: dict[str, list[str]] = {}
         for manifest in found:
@@ -133,7 +133,7 @@ class SavedPlan:
         return moved
 
     def reconfigured(self, snapshots: Mapping[str, TableSnapshot], prices: Prices) -> dict[str, str]:
-        """Return the manifests with a column whose configuration or price is not what was approved, each with why."""
+        """Return the manifests with a column whose configuration or price is not the approved one, each with why."""
         found: dict[str, str] = {}
         for call in self.calls:
             snapshot = snapshots.get(call.table_id)
@@ -174,7 +174,7 @@ def _price_change(call: SavedCall, columns: Mapping[str, Column], prices: Prices
 
 
 def check_id(content: Any) -> None:
-    """Raise StalePlan unless a plan file's content, already checked against its schema, is what its id says."""
+    """Raise StalePlan unless a plan file's content, already checked against its schema, matches its id."""
     if content["plan_id"] != plan_id(content):
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
 
@@ -183,20 +183,20 @@ def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
     """Return the plan that a plan file's JSON holds; the caller has checked it against `schemas/plan.v1.json`
     and its own id.
 
-    Raises StalePlan for a file that is errored, passes a limit, lies in the future, or is older than
+    Raises StalePlan for a file that has errors, exceeds a limit, is dated in the future, or is older than
     `max_age_seconds` at `now`.
     """
     if content["errored"]:
         raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
     if content["violations"]:
         message = (
-            f"the plan file passes a limit, so it approves nothing: {one_line(content['violations'][0]['message'])}"
+            f"the plan file exceeds a limit, so it approves nothing: {one_line(content['violations'][0]['message'])}"
         )
         raise StalePlan(message, hint="Narrow the plan or raise the limit where it is set, then plan again.")
     if content["calls"] and not (
         content.get("manifest_digests") and all("prices" in call for call in content["calls"])
     ):
-        raise StalePlan("the plan file was made by an older version, which approves no single manifest", hint=AGAIN)
+        raise StalePlan("the plan file was made by an older version, which does not name what it approves", hint=AGAIN)
     age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
     if taken_at is not None:
@@ -228,7 +228,7 @@ def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: flo
     except (ValueError, TypeError):
         raise StalePlan("the plan file does not say when it was made", hint=AGAIN) from None
     if age < -MOST_SKEW_SECONDS:
-        message = f"{what} lies {duration(-age)} in the future; nothing was sent"
+        message = f"{what} is dated {duration(-age)} in the future; nothing was sent"
         raise StalePlan(message, hint=f"Check this machine's clock. {AGAIN}")
     if age > max_age_seconds:
         message = f"{what} is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
@@ -261,7 +261,7 @@ def _call(content: Mapping[str, Any]) -> SavedCall:
 
 
 def parse(text: str) -> Any:
-    """Return a plan file's JSON. Raises StalePlan for what is not JSON."""
+    """Return a plan file's JSON. Raises StalePlan if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,13 +1,13 @@
-"""Live tables and their history ↔ a file, so that a plan can be made where there is neither token nor ledger.
+"""Live tables and their history ↔ a file, so that a plan can be made without a token or a ledger.
 
-A file is one line of JSON, which says what it is, and compressed MessagePack. It holds what planning needs and nothing
-else: ids, keys, names, states, counts, digests of column configurations, a bit a row for each condition of the
-manifests, and which cells the ledger's calls covered; no value, no digest of a value, no prompt, and nobody's name.
-What only the live values could tell (which rows meet a condition, whether a call in doubt landed, whether an accepted
-one has shown) was judged when it was taken.
+A file is a header, one line of JSON, followed by compressed MessagePack. It holds what planning needs and nothing else:
+ids, keys, names, states, counts, digests of column configurations, one bit per row for each condition of the manifests,
+and the cells that the ledger's calls covered; no values, no digests of values, no prompts, no people's names. Facts
+that need live values (which rows meet a condition, whether a call in doubt landed, whether an accepted one has shown)
+were judged when it was taken.
 
-The signature (HMAC-SHA256) proves to a holder of the key that another holder of the key wrote exactly this file. Who
-has no key can prove nothing with it. Neither matters to money: an apply never reads a snapshot.
+The signature (HMAC-SHA256) proves to a holder of the key that another holder wrote exactly this file. Without the key
+it proves nothing. Money does not depend on it: an apply never reads a snapshot.
 """
 
 import hmac
@@ -39,7 +39,7 @@ FORMAT_VERSION = "1.0"
 SIGNED = "hmac-sha256:"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_BYTES = 128 * 1024 * 1024
-"""Of the content once it is decompressed; a table of 2 million cells takes about 4 MB."""
+"""Of the decompressed content; a table of 2 million cells takes about 4 MB."""
 MAX_COLUMNS = 2000
 """Of one table."""
 MAX_HEADER_BYTES = 4096
@@ -113,16 +113,16 @@ class _Table(Struct, array_like=True):
     columns: Annotated[list[_Column], Meta(max_length=MAX_COLUMNS)]
     rows: _Count
     ids: bytes
-    """Sixteen bytes each: the rows, then rows that are gone but that calls covered."""
+    """Sixteen bytes each: the rows, then deleted rows that calls covered."""
     missing_inputs: bytes
     states: Annotated[list[bytes], Meta(max_length=MAX_COLUMNS)]
     """By output column, in the order of `columns`."""
     version: _Count
     calls: list[_Call]
     matches: dict[_Key, bytes] = {}
-    """By `condition.key` a bit a row, the first row in the highest: 1 where it meets the condition."""
+    """By `condition.key`, one bit per row, the first row in the highest bit: 1 if it meets the condition."""
     recalled_at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
-    """As `TableHistory.recalled_at`; None in files from before there were calendars: when it was taken."""
+    """As `TableHistory.recalled_at`; None, in files from before there were calendars, means when it was taken."""
     ledger_id: Annotated[str, Meta(max_length=100)] = ""
 
 
@@ -138,13 +138,13 @@ class _Content(Struct, array_like=True):
     index: _Index | None = None
 
 
-# msgspec prepares a type when it is first asked for, and two threads that ask at once crash the interpreter.
+# msgspec prepares a type on first use, and two threads doing so at once crash the interpreter.
 _PREPARED = [msgspec.msgpack.Decoder(shape) for shape in (_Header, _Content)]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSnapshot:
-    """What a look at the live tables and the ledger saw, as far as planning needs it."""
+    """The state of the live tables and the ledger, as far as planning needs it."""
 
     taken_at: str
     """RFC 3339, UTC, in seconds."""
@@ -153,26 +153,26 @@ class LiveSnapshot:
     snapshots: Mapping[str, TableSnapshot]
     """By table id, without digests of values."""
     histories: Mapping[str, TableHistory]
-    """By table id, judged; calls without what their cells showed before and without who applied them."""
+    """By table id, with doubts judged; calls lack the marks of their cells and the name of who applied them."""
     unreadable: Mapping[str, tuple[str, str]]
-    """Table id → what was said of a table that could not be read, and what to do."""
+    """Table id → why a table could not be read, and what to do."""
     digest: str = ""
-    """Of the file it was read from."""
+    """Of the file that it was read from."""
     verified: bool = False
-    """The file's signature was checked and is right."""
+    """True if the file's signature was checked and is valid."""
     index: TableIndex | None = None
-    """None where every manifest named its table by id."""
+    """None if every manifest named its table by id."""
 
 
 def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
-    """Return the file's content, signed where there is a key. Raises SettingsError for more than a reader takes."""
+    """Return the file's content, signed if there is a key. Raises SettingsError if a reader would find it too large."""
     tables = [_packed(live.snapshots[id_], live.histories[id_]) for id_ in sorted(live.snapshots)]
     payload = msgspec.msgpack.encode(_Content(tables, dict(sorted(live.unreadable.items())), _packed_index(live.index)))
     packed = zlib.compress(payload, 6)
     if max(len(payload), _flags_of(tables)) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
         hint = "Take one snapshot for each part of the manifests."
         raise SettingsError(
-            f"the snapshot would be larger than the {MAX_BYTES // 1024**2} MiB a reader takes", hint=hint
+            f"the snapshot would be larger than the {MAX_BYTES // 1024**2} MiB a reader accepts", hint=hint
         )
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -189,9 +189,9 @@ def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
 
 
 def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
-    """Return what a file holds. With a key, a file that is not signed with it is refused.
+    """Return the content of a file. With a key, a file that is not signed with it is refused.
 
-    Raises SettingsError for what is not a snapshot, was changed, or holds what no live table can show.
+    Raises SettingsError if it is not a snapshot, was changed, or holds something that no live table can show.
     """
     line, newline, packed = data[: MAX_HEADER_BYTES + 1].partition(b"\n")
     if not newline or len(data) > MAX_FILE_BYTES:
@@ -220,7 +220,7 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
 
 
 def _checked_header(line: bytes, packed: bytes, key: bytes | None) -> tuple[_Header, float]:
-    """Return the first line, which vouches for the rest, and when that was taken, in seconds since the epoch."""
+    """Return the header, which vouches for the rest, and when the snapshot was taken, in seconds since the epoch."""
     try:
         told = json.loads(line)
         header = msgspec.convert(told, _Header)
@@ -241,7 +241,7 @@ def _checked_header(line: bytes, packed: bytes, key: bytes | None) -> tuple[_Hea
 
 
 def _flags_of(tables: Iterable[_Table]) -> int:
-    """Return how many bytes the bits of `matches` become."""
+    """Return how many bytes the bits of `matches` expand to."""
     return sum(len(table.matches) * table.rows for table in tables)
 
 
@@ -258,7 +258,7 @@ def _signature(digest: str, key: bytes) -> str:
 
 
 def _content(packed: bytes) -> _Content:
-    """Decompress no more than the bound, and decode into types."""
+    """Decompress no more than `MAX_BYTES`, and decode into types."""
     try:
         unpacking = zlib.decompressobj()
         payload = unpacking.decompress(packed, MAX_BYTES + 1)
@@ -268,7 +268,7 @@ def _content(packed: bytes) -> _Content:
             _refuse("its content is cut off, or more follows it")
         return msgspec.msgpack.decode(payload, type=_Content)
     except (zlib.error, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        _refuse(f"its content is not what it should be ({one_line(str(error))})")
+        _refuse(f"its content has an unknown shape ({one_line(str(error))})")
 
 
 def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
@@ -330,7 +330,7 @@ def _positions(numbers: Iterable[int]) -> bytes:
 
 
 def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHistory]:
-    """Return a table and its history. What fits the types but no table is refused here."""
+    """Return a table and its history. Refuses content that has the right types but fits no table."""
     if len(table.ids) % PackedIds.WIDTH:
         _refuse(f"table {table.id} has row ids that are cut off")
     ids = PackedIds(table.ids)
@@ -391,5 +391,5 @@ def _rows(packed: bytes, table: str, ids: Sequence[str]) -> tuple[str, ...]:
         _refuse(f"table {table} has a call that is cut off")
     numbers = [number for (number,) in _FOUR.iter_unpack(packed)]
     if max(numbers, default=0) >= len(ids) and numbers:
-        _refuse(f"table {table} has a call for rows that nobody knows")
+        _refuse(f"table {table} has a call for unknown rows")
     return tuple(ids[number] for number in numbers)

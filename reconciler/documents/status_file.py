@@ -46,7 +46,7 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
 
 
 def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
-    """Return what is due as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
+    """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
     causes = [_cause(drift) for drift in drifts(plan)]
     return {
         "format_version": FORMAT_VERSION,

@@ -1,1 +1,1 @@
-"""The verbs that join the rooms: observe, plan, apply, wait. All reading and writing meets the decisions here."""
+"""The verbs that join the packages: observe, plan, apply, wait. Input and output meet the decisions here."""

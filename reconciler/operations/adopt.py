@@ -1,4 +1,4 @@
-"""Recording what is done in live tables as run at a revision, at no cost."""
+"""Adoption: record the done cells of live tables as run at a revision, at no cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,32 +18,32 @@ from reconciler.text.sanitize import one_line
 
 @dataclass(frozen=True, slots=True)
 class AdoptedTable:
-    """What an adoption recorded of one table."""
+    """The result of an adoption for one table."""
 
     table_id: str
     name: str
-    """What the table is called; text from the API."""
+    """The table's name; text from the API."""
     manifests: tuple[Manifest, ...]
-    """Those that name it."""
+    """Manifests that name it."""
     said: str
-    """How much was taken over, and how much is not done, in words."""
+    """How many cells were taken over, and how many are not done, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What became of the tables whose done cells were to be recorded."""
+    """The result of an adoption."""
 
     tables: tuple[AdoptedTable, ...]
     failures: tuple[ApiError, ...]
-    """Of tables that could not be read, or are running; nothing was recorded of them."""
+    """Of tables that could not be read, or are running; nothing was recorded for them."""
     unresolved: tuple[Diagnostic, ...]
-    """Why a manifest's table is not known."""
+    """Why a manifest's table is unknown."""
     manifests: tuple[Manifest, ...]
     """Every manifest whose table is known."""
 
 
 def adopt(targets: Targets, revision: str, connections: Connections) -> Adoption:
-    """Record what is done in the manifests' tables as run at a revision. Raises Refused on 401 and 403, LedgerError."""
+    """Record the done cells of the manifests' tables as run at a revision. Raises Refused on 401, 403; LedgerError."""
     reader, ledger = connections.reader(), connections.writing_ledger()
     targets = resolve(targets, reader)
     by_table: dict[str, list[Manifest]] = {}
@@ -65,7 +65,7 @@ def adopt(targets: Targets, revision: str, connections: Connections) -> Adoption
 
 
 def _address(manifests: Sequence[Manifest], revision: str) -> str:
-    """Return the `manifest/run` that asks for the revision, else one of the table's manifests; it is for people."""
+    """Return the `manifest/run` that uses the revision, or else one of the table's manifests; for people to read."""
     asking = [f"{each.name}/{run.name}" for each in manifests for run in each.runs if run.revision == revision]
     return asking[0] if asking else f"{manifests[0].name}/adopted"
 
@@ -78,9 +78,9 @@ def adopt_done(
     revision: str,
     reason: str,
 ) -> tuple[dict[str, TableSnapshot | ApiError], dict[str, str]]:
-    """Record the done cells of every table that is idle; return the tables, and what to say of each.
+    """Record the done cells of every idle table; return the tables, with a sentence about each.
 
-    A table that is running is an error instead: what is under way in it would be bought a second time.
+    A running table is an error instead: its cells in progress would be bought a second time.
     """
     histories = ledger.recall(observation)
     tables: dict[str, TableSnapshot | ApiError] = {}
@@ -91,7 +91,7 @@ def adopt_done(
             continue
         if not snapshot.is_finished:
             tables[table] = ApiError(
-                f"{one_line(snapshot.name)}: table {table} is running, so what is done in it cannot be adopted yet",
+                f"{one_line(snapshot.name)}: table {table} is running, so its done cells cannot be adopted yet",
                 hint="Adopt it once it is idle.",
             )
             continue

@@ -1,7 +1,7 @@
-"""The story of an apply: look and plan (`observe.py`), guard, lease, plan again within what was approved; then wave by
-wave: send and wait (`operations/send.py`), look again, plan what is left.
+"""An apply from start to end: read and plan (`observe.py`), check limits, take leases, plan again within the approval;
+then, wave by wave, send and wait (`operations/send.py`), read again, plan the rest.
 
-Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
+Input and output meet the decisions here. Each function is one step, and leaves decisions to a pure module.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,10 +26,10 @@ from reconciler.spending.wait import LONGEST_POLL_SECONDS
 from reconciler.text.sanitize import one_line
 
 PAUSE_SECONDS = 1.0
-"""Before a table is polled again whose header says idle and whose pages do not."""
+"""Before polling a table again whose header says idle and whose pages do not."""
 
 LOOK_AGAIN_AFTER_SECONDS = 10.0
-"""A look older than this when the leases are held is taken again: somebody thought about the plan meanwhile."""
+"""If the tables were read longer ago than this when the leases are held, e.g. after a prompt, read them again."""
 
 
 def apply(
@@ -41,10 +41,10 @@ def apply(
 ) -> Report:
     """Plan, have the plan approved, and send it wave by wave; return the report.
 
-    `approve` returns the plan's id or raises; a `saved` plan bounds what is proposed. `wait_for` waits until what a
-    report sent has ended, and until other tables are idle, as `wait` does; without it the first wave is all that is
-    sent. Raises PlanError for a plan that is stale, has errors or passes a limit, Leased, ApiError and LedgerError, all
-    before anything was sent; what goes wrong later is in the report.
+    `approve` returns the plan's id or raises; a `saved` plan bounds the proposal. `wait_for` waits until the calls of
+    a report have ended, and until other tables are idle, as `wait` does; without it only the first wave is sent.
+    Raises PlanError for a plan that is stale, has errors or exceeds a limit, Leased, ApiError and LedgerError, all
+    before anything was sent; later failures are in the report.
     """
     permit = Permit(saved, context, waits=wait_for is not None)
     targets, settings = permit.find(targets)
@@ -56,7 +56,7 @@ def apply(
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}
     is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
     if not tables and not is_patient:
-        # Nothing to send; but what another process has just begun, it may end at any moment, under its lease.
+        # Nothing to send; but a call that another process has just begun may end at any moment, under that lease.
         tables = {call.table_id for each in observation.histories.values() for call in each.calls if call.is_begun}
     if not tables and not is_patient:
         report = Report(
@@ -73,7 +73,7 @@ def apply(
         final, last = proposed, observation
         versions = {table: history.version for table, history in observation.histories.items()}
         is_old = permit.age_seconds > LOOK_AGAIN_AFTER_SECONDS
-        # What was in doubt at the look may have been ended since by the one who sent it, who held the lease till now.
+        # A call in doubt when read may have been ended since by its sender, which held the lease until now.
         if (
             is_old
             or observation.verdicts
@@ -94,7 +94,7 @@ def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyCon
 
 
 def _record(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyContext) -> None:
-    """Write what the live tables proved about calls in doubt, before anything is sent on the strength of it."""
+    """Record what the live tables proved about calls in doubt, before anything is sent that relies on it."""
     quiet = context.settings.project.api.spend.quiet_seconds
     for ending in endings:
         verdict = Verdict(
@@ -110,14 +110,14 @@ def _record(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyC
 
 
 def _has_left(due: Plan) -> bool:
-    """Say whether approved cells wait for others that move: they may fall due by themselves."""
+    """Return True if approved cells wait for cells in progress: they may fall due without further calls."""
     return bool(due.held_up and due.moving)
 
 
 def _left(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ...]:
-    """Return what of a plan is approved and waits: for its table to be idle, or for others that move, by run.
+    """Return a plan's approved cells that wait, by run: for their table to be idle, or for cells in progress.
 
-    `shown` is each table's `run_status` as it was seen last.
+    `shown` is each table's last known `run_status`.
     """
     if not _has_left(due):
         return _waiting_for_tables(due, shown)
@@ -130,7 +130,7 @@ def _run_statuses(*plans: Plan) -> dict[str, str]:
 
 
 def _waiting_for_tables(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ...]:
-    """Return what of a plan waits for its table to be idle, by run."""
+    """Return a plan's cells that wait for their table to be idle, by run."""
     cells: dict[tuple[str, str], int] = {}
     for call in due.waiting:
         cells[call.address, call.table_id] = cells.get((call.address, call.table_id), 0) + call.cells
@@ -142,7 +142,7 @@ def _waiting_for_tables(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ..
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What an apply may send: a plan that somebody approved, and the permit that is looked up between waves."""
+    """The approval of an apply: the approved plan, and the permit that is checked between waves."""
 
     permit: Permit
     plan: Plan
@@ -150,7 +150,7 @@ class Approved:
 
 
 class WaveRunner:
-    """Sends what was approved wave by wave, and nothing else; looks again between two waves."""
+    """Sends approved cells wave by wave, and nothing else; reads the tables again between waves."""
 
     def __init__(
         self,
@@ -170,19 +170,19 @@ class WaveRunner:
         self._wait_for = wait_for
         self._growing = frozenset(growth.manifest for growth in self._proposed.growth if growth.max_cells)
         self._sent: list[Call] = []
-        """Every call whose turn came, however it ended."""
+        """Every call of the waves so far, however it ended."""
         self._outgrown: dict[str, Outgrown] = {}
         self._doubts: dict[str, PastCall] = {}
         """Calls that were in doubt when the plan was proposed, by id."""
         self._histories: dict[str, TableHistory] = {}
-        """By table, as it was looked at last."""
+        """By table, as last read."""
         self._report = Report(approved.plan_id)
         self._permit.has_begun = True
 
     def send(self, due: Plan, first: Observation, last: Observation) -> Report:
-        """Send everything that is `due`, the first wave at once; raises nothing.
+        """Send all calls of `due`, the first wave at once; raises nothing.
 
-        `first` is the look that the plan was proposed from, `last` the one that `due` was planned from.
+        `first` is the observation the plan was proposed from, `last` the one that `due` was planned from.
         """
         self._doubts = {call.id: call for each in first.histories.values() for call in each.calls if call.is_open}
         self._histories = {**first.histories, **last.histories}
@@ -219,13 +219,13 @@ class WaveRunner:
             if due.calls:
                 pause = PAUSE_SECONDS
             else:
-                # Its header was idle and its cells are not, or have not shown: give the table the time of a poll.
+                # Its header says idle, but its cells do not, or have not shown: wait for one poll interval.
                 self._tools.interrupt.sleep(pause)
                 pause = min(2 * pause, LONGEST_POLL_SECONDS)
         return self._conclude(due, later)
 
     def _send_wave(self, wave: Plan) -> None:
-        """Send a wave, but for what goes wrong already: a table's or a manifest's trouble stays its own."""
+        """Send a wave, leaving out tables and manifests in trouble: their trouble does not stop the others."""
         self._sent += wave.calls
         reasons = self._troubles(wave.calls)
         calls = tuple(call for call in wave.calls if call.id not in reasons)
@@ -241,7 +241,7 @@ class WaveRunner:
                 self._give_up([call], reasons[call.id])
 
     def _troubles(self, calls: Iterable[Call]) -> dict[str, str]:
-        """Return the calls that must not be sent any more, by id, and why: one of an earlier wave did not go well."""
+        """Return why calls must no longer be sent, by id: a call of an earlier wave did not go well."""
         tables: dict[str, str] = {}
         manifests: dict[str, str] = {}
         for result in self._report.results:
@@ -268,15 +268,15 @@ class WaveRunner:
         self._report = replace(self._report, results=(*self._report.results, *results))
 
     def _plan_again(self) -> Plan:
-        """Look again and plan what is left of the approval, and what has grown. Raises what looking raises."""
+        """Read again and plan the rest of the approval, and the growth. Raises as `observe_tables`."""
         if self._growing:
-            # What a wave filled may not have been there before it.
+            # A table that a wave filled may not have existed before it.
             self._wanted, self._settings = self._permit.find(self._wanted)
         growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._growing}
         tables = {call.table_id for call in (*self._proposed.calls, *self._proposed.waiting)} | growing
         tables |= {call.table_id for call in self._proposed.in_doubt}
         if self._proposed.held_up or self._growing:
-            # What it waits for may be in any of them.
+            # The cells it waits for may be in any of them.
             tables |= self._wanted.tables
         with self._tools.interrupt.reading():
             observation = _look_for_apply(self._wanted, tables, self._tools)
@@ -285,18 +285,18 @@ class WaveRunner:
         assert left is not None
         listed = left.without(self._sent)
         within = replace(listed, growing=self._growing.difference(self._permit.stale))
-        # Parted as what a change causes is: no call then mixes listed cells with others.
+        # Split like the calls of a change: no call then mixes listed cells with others.
         due = self._permit.planned(self._wanted, observation, self._settings, within, anyway=listed)
         due = self._within_growth(due, observation)
         sent = [result.call for result in self._report.results if result.ending is not None]
         refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
-        # A table that runs may be another apply's, and is left to it: a lease is taken for what is sent now.
+        # A running table may belong to another apply, and is left to it: leases are taken only for calls sent now.
         self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in observation.verdicts})
         _record(observation.verdicts, self._leases, self._tools)
         return due
 
     def _within_growth(self, due: Plan, observation: Observation) -> Plan:
-        """Drop all that has grown of a manifest where it is more than may be bought of it under the plan."""
+        """Drop all growth of a manifest if it exceeds what the plan allows to buy."""
         whole = self._permit.whole
         assert whole is not None
         before = [
@@ -323,7 +323,7 @@ class WaveRunner:
         return replace(due, calls=tuple(calls))
 
     def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:
-        """Add to the report what the last look showed, and what the first look did of tables not looked at since."""
+        """Complete the report from the last observation, and from the first one for tables not read since."""
         observation = {table.table_id for table in last.tables}
         before = [call for call in self._proposed.in_doubt if call.table_id not in observation]
         own = {result.call.id for result in self._report.results}
@@ -334,7 +334,7 @@ class WaveRunner:
             unsent += [Unsent(call.address, call.table_id, call.cells, reason) for call in later]
             later = ()
             if self._report.still_running or self._report.awaited:
-                reason = "waiting ended before it was known what has grown"
+                reason = "waiting ended before its growth was known"
                 unsent += [
                     Unsent(each.manifest, each.table_id, 0, reason) for each in self._proposed.growth if each.max_cells
                 ]
@@ -349,7 +349,7 @@ class WaveRunner:
         )
 
     def _ended_doubts(self) -> Iterator[Unsent]:
-        """Yield the calls whose doubt ended as not landed under way: nothing of them was bought, so they are due."""
+        """Yield calls whose doubt ended in this apply as not landed: they bought nothing, so their cells are due."""
         sent = Approval({}).without(self._sent).sent
         for call in self._doubts.values():
             is_remembered = any(each.id == call.id for each in self._histories[call.table_id].calls)

@@ -1,7 +1,7 @@
-"""Which plan was approved for a push: the rules that every plan file of a pipeline must pass before it is applied.
+"""The plan that was approved for a push: the rules that a pipeline's plan file must meet before it is applied.
 
-A forge tells what was merged and what pipelines left; nothing that it tells is believed about a plan's content. That is
-read from the file, whose id is a digest of it, and must say that it was made for that very change.
+A forge lists what was merged and which files pipelines left, but is not trusted about a plan's content. That is read
+from the file, whose id is a digest of it, and must say that the plan was made for that very change.
 """
 
 from collections.abc import Iterable
@@ -22,10 +22,10 @@ class ApprovedPlan:
     number: int
     """Of the pull or merge request."""
     made_by: str
-    """The run or job that left it."""
+    """The run or job that produced it."""
     content: Any
     data: bytes
-    """The file as it is."""
+    """The unchanged content of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class PassedOver:
 
     number: int
     made_by: str
-    """Empty: the change itself has none."""
+    """Empty if the change itself has no plan."""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovedPlans:
-    """What a push approved."""
+    """The plans that a push approved."""
 
     changes: tuple[MergedChange, ...]
     plans: tuple[ApprovedPlan, ...]
@@ -49,7 +49,7 @@ class ApprovedPlans:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """The merged changes without a plan that counts."""
+        """The merged changes without a valid plan."""
         found = {plan.number for plan in self.plans}
         return tuple(change.number for change in self.changes if change.number not in found)
 
@@ -73,7 +73,7 @@ def approved_plans(host: ChangeHost, push: Push, name: str, *, needs_review: boo
 
 
 def newest_snapshot(host: ChangeHost, name: str) -> tuple[bytes | None, tuple[PassedOver, ...]]:
-    """Return the newest snapshot of the live tables that the default branch left, and what was passed over."""
+    """Return the default branch's newest snapshot of the live tables, and what was passed over."""
     passed_over: list[PassedOver] = []
     for candidate in _newest_first(host.snapshots(name)):
         if not candidate.why_not:
@@ -106,7 +106,7 @@ def _judged(candidate: Candidate, change: MergedChange, approved_at: datetime) -
 
 
 def _content_problem(content: Any, change: MergedChange, approved_at: datetime) -> str:
-    """Say why a plan's content is no approval of a change; empty if it is one."""
+    """Return why a plan's content does not approve a change; empty if it does."""
     made_for = content.get("review")
     if made_for is None:
         return "it does not say which change it was made for"
@@ -122,7 +122,7 @@ def _content_problem(content: Any, change: MergedChange, approved_at: datetime) 
     if content["errored"]:
         return "it has errors"
     if content["violations"]:
-        return "it passes a limit"
+        return "it exceeds a limit"
     if datetime.fromisoformat(content["created_at"]) > approved_at:
         return "it says that it was made after it was approved"
     return ""

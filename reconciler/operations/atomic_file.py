@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, and the pipes and devices that cannot be."""
+"""Files that are written completely or not at all, and pipes and devices, which cannot be."""
 
 import errno
 import json
@@ -15,23 +15,22 @@ from reconciler.errors import SettingsError
 from reconciler.text.sanitize import one_line
 
 PRIVATE = 0o600
-"""The mode of new files: plans and reports say which tables there are and what was spent on them."""
+"""The mode of new files: plans and reports name tables and what was spent on them."""
 SHARED = 0o666
-"""The mode of new files that are for committing, less what the process's mask takes away."""
+"""The mode of new files meant to be committed, less the bits of the process's umask."""
 _NO_REPLACING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
-"""The folder may not be written although the file may, or the file is a mount of its own."""
+"""The folder is not writable although the file is, or the file is a mount point."""
 
 
 class Outlet:
-    """Where a file goes. Made before there is anything to write, so that a path that cannot be written costs nothing.
+    """The destination of a file. Opened before there is anything to write, so an unwritable path costs nothing.
 
-    A link is followed. A file that is there keeps its mode, and is replaced as a whole where its folder allows that.
-    Pipes and devices, and a file that stdout or stderr goes to already, are written as they are, and are open from the
-    beginning.
+    A link is followed. An existing file keeps its mode, and is replaced as a whole if its folder allows that. Pipes and
+    devices, and a file that stdout or stderr already goes to, are opened at once and written in place.
     """
 
     def __init__(self, path: str | Path, mode: int = PRIVATE) -> None:
-        """`mode` is for a file that is not there yet. Raises OSError for one that cannot be written."""
+        """`mode` applies to a new file. Raises OSError if the file cannot be written."""
         self._path = Path(path)
         self._mode = mode
         self._file: BinaryIO | None = None
@@ -90,7 +89,7 @@ class Outlet:
             return None
 
     def _beside(self) -> tuple[Path, BinaryIO]:
-        """Make an empty file beside the one that is meant."""
+        """Create an empty file in the folder of the destination."""
         meant = Path(os.path.realpath(self._path))
         scratch = meant.with_name(f".{meant.name[:200]}.{secrets.token_hex(4)}")
         try:
@@ -101,13 +100,13 @@ class Outlet:
 
 
 def _open_new(path: Path, mode: int) -> BinaryIO:
-    """Open a file that must not be there yet. Raises OSError."""
+    """Open a file that must not exist yet. Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     return os.fdopen(descriptor, "wb")
 
 
 def _inherit(file: BinaryIO, there: os.stat_result) -> None:
-    """Give a file the owner and mode of the one that it will replace, where the system can: Windows cannot."""
+    """Give a file the owner and mode of the one it will replace, if the system can; Windows cannot."""
     if hasattr(os, "fchown"):
         with suppress(PermissionError):
             os.fchown(file.fileno(), there.st_uid, there.st_gid)
@@ -122,7 +121,7 @@ def write_whole(path: Path, content: str | bytes | Iterable[str], mode: int = PR
 
 
 def profile_text(profile: Mapping[str, Any]) -> str:
-    """Return where the time went, as a file holds it."""
+    """Return a profile as the text of a file."""
     return json.dumps(profile, indent=2) + "\n"
 
 
@@ -134,7 +133,7 @@ def _fill(file: BinaryIO, content: str | bytes | Iterable[str]) -> None:
 
 
 def _standard_stream(there: os.stat_result) -> int | None:
-    """Return the number of the stream that goes to this file already, e.g. for /dev/stdout; None where none does."""
+    """Return the number of the stream that already goes to this file, e.g. for /dev/stdout; None if none does."""
     for number in (1, 2):
         with suppress(OSError):
             if os.path.samestat(there, os.fstat(number)):

@@ -1,4 +1,4 @@
-"""Where a job's push is looked up: the forge, the token and the commits that the CI's environment names."""
+"""How a job looks up its push: the forge, the token and the commits that the CI's environment names."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ def gitlab_host(environment: Mapping[str, str], repository: str | None, *, by_jo
     """Open GitLab for the length of a `with` block; `by_job` lets the job's own token do. Raises SettingsError."""
     branch = environment.get("CI_DEFAULT_BRANCH", "")
     if not branch:
-        raise SettingsError("the default branch is not known", hint="CI_DEFAULT_BRANCH holds it in a job.")
+        raise SettingsError("the default branch is not known", hint="In a job, CI_DEFAULT_BRANCH holds it.")
     by_job = by_job and not environment.get("GITLAB_TOKEN")
     token = "CI_JOB_TOKEN" if by_job else "GITLAB_TOKEN"
     options = _options(environment, "CI_API_V4_URL", "https://gitlab.com/api/v4", token)
@@ -55,7 +55,7 @@ def _push(before: str, after: str) -> Push:
 def _options(environment: Mapping[str, str], url: str, default: str, token: str) -> ApiOptions:
     text = environment.get(token, "").strip()
     if not text:
-        raise SettingsError(f"there is no token to ask with; {token} is not set")
+        raise SettingsError(f"there is no token for the forge; {token} is not set")
     return ApiOptions(base_url=environment.get(url) or default, token=Token(text))
 
 

@@ -1,6 +1,6 @@
 """Comments on a pull or merge request, for a pipeline.
 
-They need no project and so no session: that a project file is broken is a thing to comment on, too.
+They need no project and so no session: a broken project file is also worth a comment.
 """
 
 import json
@@ -36,10 +36,10 @@ class Review:
     repository: str
     number: int
     run: str | None
-    """Where the job that runs here can be looked at."""
+    """URL of the job that runs here."""
 
     def post(self, first_line: str, text: str) -> str:
-        """Write the comment that begins with that line, or update it; return what became of it, in a word.
+        """Write or update the comment that begins with that line; return the effect in one word.
 
         Raises SettingsError if there is no token or the repository is misspelled, Refused, BadResponse.
         """
@@ -56,7 +56,7 @@ def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> Ap
 
 
 def github_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:
-    """Return the pull request that is named, else the job's. Raises SettingsError if there is none."""
+    """Return the given pull request, or else the job's. Raises SettingsError if there is none."""
     server, run = environment.get("GITHUB_SERVER_URL"), environment.get("GITHUB_RUN_ID")
     repository = repository or environment.get("GITHUB_REPOSITORY", "")
     found = _PULL_REF.fullmatch(environment.get("GITHUB_REF", ""))
@@ -75,7 +75,7 @@ def github_review(environment: Mapping[str, str], repository: str | None, number
 
 
 def gitlab_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:
-    """Return the merge request that is named, else the job's. Raises SettingsError if there is none."""
+    """Return the given merge request, or else the job's. Raises SettingsError if there is none."""
     named = environment.get("CI_MERGE_REQUEST_IID", "")
     number = number or (int(named) if named.isascii() and named.isdigit() else None)
     if not number:
@@ -92,22 +92,22 @@ def gitlab_review(environment: Mapping[str, str], repository: str | None, number
 
 
 def plan_marker(name: str) -> str:
-    """Return the hidden first line of a project's plan, by which the next one replaces it. Raises SettingsError."""
+    """Return the hidden first line of a project's plan, by which a later plan finds it. Raises SettingsError."""
     return marker(Kind.PLAN, name)
 
 
 def receipt_marker(name: str, report: Any = None) -> str:
-    """Return the hidden first line of a report's receipt, which is its own; None: of a report that is missing."""
+    """Return the hidden first line of a report's receipt, unique to it; None stands for a missing report."""
     return marker(Kind.REPORT, name, "none" if report is None else digest(report).removeprefix("sha256:")[:16])
 
 
 def read_plan(file: str) -> Any:
-    """Return the JSON of a plan file. Raises StalePlan for one that is not understood, OSError."""
+    """Return the JSON of a plan file. Raises StalePlan if it is not understood, OSError."""
     return read_plan_document(Path(file))
 
 
 def read_report(file: str) -> Any:
-    """Return the JSON of a report file. Raises SettingsError for one that is not understood, OSError."""
+    """Return the JSON of a report file. Raises SettingsError if it is not understood, OSError."""
     with open_file(file) as opened:
         data = opened.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:

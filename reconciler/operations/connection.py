@@ -1,7 +1,7 @@
-"""Settings → what talks to the API and the ledger.
+"""Settings → connections to the API and the ledger.
 
-The token goes from the environment into the client and nowhere else. Says nothing: what a person should know is handed
-to `tell`.
+The token goes from the environment into the client and nowhere else. Nothing here prints: messages for a person go to
+`tell`.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from reconciler.version import __version__
 
 
 def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOptions:
-    """Put the API's settings and the token together. Raises SettingsError."""
+    """Return the API's settings with the token. Raises SettingsError."""
     check_recipient(settings)
     api = settings.project.api
     return ApiOptions(
@@ -37,7 +37,7 @@ def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOption
 
 
 class Connections:
-    """The API and the ledger of one session, each opened when it is first needed."""
+    """The API and the ledger of one session, each opened on first use."""
 
     def __init__(
         self,
@@ -51,26 +51,26 @@ class Connections:
         self.tell = tell
         self.profile = Profile()
         self.interrupt = Interrupt()
-        """Of the apply that is under way or was last: once it is set, the store is waited for a moment only."""
+        """Of the current or last apply: once it is set, the store is only waited for briefly."""
         self._on_progress = on_progress
         self._stack = ExitStack()
         self._reader: Reader | None = None
         self._ledger: Ledger | None = None
 
     def close(self) -> None:
-        """Close what is open; it is opened again when it is needed again."""
+        """Close what is open; it opens again on its next use."""
         self._reader, self._ledger = None, None
         self._stack.close()
 
     def reader(self) -> Reader:
-        """Return the reader. Raises SettingsError, for one if there is no token."""
+        """Return the reader. Raises SettingsError, e.g. if there is no token."""
         if self._reader is None:
             options = api_options(self.settings, self.environment)
             self._reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress))
         return self._reader
 
     def ledger(self) -> Ledger:
-        """Return the ledger, for what writes nothing or makes one on purpose. Raises SettingsError."""
+        """Return the ledger, for callers that write nothing or create one on purpose. Raises SettingsError."""
         if self._ledger is None:
             by_project = self.settings.named_ledger is None
             ledger = open_ledger(
@@ -80,46 +80,46 @@ class Connections:
         return self._ledger
 
     def both(self) -> tuple[Reader, Ledger]:
-        """Return the reader and the ledger, for what writes nothing. Raises SettingsError."""
+        """Return the reader and the ledger, for callers that write nothing. Raises SettingsError."""
         return self.reader(), self.ledger()
 
     def writing_ledger(self) -> Ledger:
-        """Return the ledger, for what may write, as `allow_new` allows it. Raises SettingsError."""
+        """Return the ledger for writing; `allow_new` decides whether it may be created. Raises SettingsError."""
         ledger = self.ledger()
         allow_new(ledger, self.environment, self.tell)
         return ledger
 
     def spend_client(self) -> SpendClient:
-        """Return what sends run calls. Raises SettingsError."""
+        """Return the client that sends run calls. Raises SettingsError."""
         return SpendClient(api_options(self.settings, self.environment))
 
     def actor(self) -> Actor:
-        """Say who works here, and at which commit."""
+        """Return who runs this, and at which commit."""
         return actor(self.environment, git_state(self.settings.root))
 
     def cost(self) -> ReadCost:
-        """Return what reading cost since the reader was opened."""
+        """Return the cost of reading since the reader was opened."""
         return ReadCost() if self._reader is None else self._reader.cost()
 
 
 def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[str], None]) -> None:
-    """Refuse to make a ledger in CI, and tell a person that one is made. Raises SettingsError.
+    """Refuse to create a ledger in CI, and otherwise tell the person that one is created. Raises SettingsError.
 
-    A CI's disk is thrown away: a ledger made there knows nothing, is kept by nobody, and everything is bought again.
+    A CI job's disk is thrown away: a ledger created there would be empty and lost again, and everything bought twice.
     """
     if ledger.is_there():
         return
     if is_ci(environment):
         raise SettingsError(
-            f"there is no ledger at {one_line(ledger.location)}, and in CI a command makes none: a new one would not "
+            f"there is no ledger at {one_line(ledger.location)}, and in CI a command creates none: a new one would not "
             "know what was bought before, and all of it would be bought again",
             hint="Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
-            "If this file is kept and really is to begin empty, run `reconciler ledger init` once.",
+            "If this file is kept between jobs and really should start empty, run `reconciler ledger init` once.",
         )
     tell(f"There is no ledger at {one_line(ledger.location)} yet: it is created with its first record.")
 
 
 def origin(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Origin:
-    """Say where and when a plan is made; `tell` is told why the commit is not known, if git refuses to say."""
+    """Return where and when a plan is made; `tell` receives the reason if git cannot name the commit."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Origin(now, __version__, settings.api_url, git_state(settings.root, tell))

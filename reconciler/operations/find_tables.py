@@ -1,7 +1,7 @@
-"""Finding the tables that manifests name: the workspace's list and parents' headers, read where the decision asks.
+"""Find the tables that manifests name: read the workspace's list and parents' headers as the decision asks for them.
 
-`table_lookup.py` decides; here its questions meet the API, or a snapshot in its place. A project that names its tables
-by id asks nothing.
+`table_lookup.py` decides; here its questions go to the API, or to a snapshot. A project that names its tables by id
+needs no requests.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ from reconciler.planning.table_lookup import KnownTables, Resolution, resolve
 from reconciler.settings.settings import Settings
 
 _WHO_ARE_YOU = (401, 403)
-_AS_IT_WAS = "It holds what manifests named when it was taken."
+_AS_IT_WAS = "It holds the tables that manifests named when it was taken."
 
 
 class Lister(Protocol):
-    """What can say which tables there are."""
+    """A source of the workspace's tables."""
 
     def list_tables(self) -> tuple[ListedTable, ...]:
         """Return the workspace's root tables. Raises ApiError."""
@@ -30,12 +30,12 @@ class Lister(Protocol):
 
 
 class CachedLister:
-    """A lister that asks another one for everything once at most: one look at the workspace for several questions."""
+    """A lister that asks another one for each thing at most once, so that several questions share one answer."""
 
     def __init__(self, lister: Lister) -> None:
         self._lister = lister
         self.listed: tuple[ListedTable, ...] | ApiError | None = None
-        """None: nobody has asked."""
+        """None if not asked for yet."""
         self.headers: dict[str, TableHeader | ApiError] = {}
 
     def list_tables(self) -> tuple[ListedTable, ...]:
@@ -56,16 +56,16 @@ class CachedLister:
 
 
 class SnapshotLister:
-    """A lister over a snapshot: what manifests named when it was taken, and no more."""
+    """A lister over a snapshot: only the tables that manifests named when it was taken."""
 
     def __init__(self, kept: LiveSnapshot) -> None:
         self._kept = kept
 
     def list_tables(self) -> tuple[ListedTable, ...]:
-        """Return the tables of the snapshot, each with those of its tags that were asked for."""
+        """Return the snapshot's tables, each with those of its tags that manifests used."""
         index = self._kept.index
         if index is None or index.names is None:
-            message = "the snapshot of the live tables does not say what tables are called"
+            message = "the snapshot of the live tables does not hold the tables' names"
             raise BadResponse(message, hint="No manifest named a table by name or tag when it was taken.")
         tags: dict[str, list[str]] = {}
         for tag, tables in index.tags.items():
@@ -75,7 +75,7 @@ class SnapshotLister:
         return tuple(ListedTable(id_, index.names.get(id_, ""), "", tuple(tags.get(id_, ()))) for id_ in known)
 
     def read_headers(self, table_ids: Iterable[str]) -> Mapping[str, TableHeader | ApiError]:
-        """Return the header of each table of which the snapshot knows the child tables."""
+        """Return the header of each table whose child tables the snapshot knows."""
         return {table: self._header(table) for table in table_ids}
 
     def _header(self, table: str) -> TableHeader | ApiError:
@@ -88,7 +88,7 @@ class SnapshotLister:
 
 
 def find(manifests: Sequence[Manifest], every: Sequence[Manifest], lister: Lister) -> Resolution:
-    """Find the tables of `manifests`, which are as written; `every` holds all there are. Raises Refused on 401, 403."""
+    """Find the tables of `manifests`, given as written; `every` holds all manifests. Raises Refused on 401, 403."""
     facts = KnownTables(where=" in the snapshot of the live tables" if isinstance(lister, SnapshotLister) else "")
     while True:
         found = resolve(manifests, every, facts)
@@ -113,8 +113,8 @@ def _listed(lister: Lister) -> tuple[ListedTable, ...] | ApiError:
 def resolve_base(settings: Settings, lister: Lister) -> Settings:
     """Find the tables of the manifests that `--limits-from` holds a plan to. Raises Refused on 401 and 403.
 
-    A label that a base's manifest carries counts for its tables whatever a change calls them. Where a table of it is
-    not known, nobody can tell which table its labels belong to, so what goes by labels refuses.
+    A label that a base's manifest carries counts for its tables, whatever a change calls them. If one of its tables is
+    unknown, so is the table its labels belong to, and limits that depend on labels refuse the plan.
     """
     floor = settings.floor
     if floor is None or floor.unknown or not any(manifest.source for manifest in floor.manifests):
@@ -123,7 +123,7 @@ def resolve_base(settings: Settings, lister: Lister) -> Settings:
     known = {manifest.name for manifest in (*found.manifests, *found.pending)}
     lost = sorted(manifest.name for manifest in floor.manifests if manifest.labels and manifest.name not in known)
     unknown = f"the table of the base's manifest `{lost[0]}` is not known" if lost else ""
-    # One without a table still counts by its name.
+    # A manifest without a table still counts by its name.
     rest = (manifest for manifest in floor.manifests if manifest.name not in {one.name for one in found.manifests})
     return replace(settings, floor=replace(floor, manifests=(*found.manifests, *rest), unknown=unknown))
 
@@ -131,8 +131,8 @@ def resolve_base(settings: Settings, lister: Lister) -> Settings:
 def index_of(manifests: Iterable[Manifest], tables: Iterable[str], directory: CachedLister) -> TableIndex | None:
     """Return what a snapshot keeps of a directory, so that the manifests resolve to its `tables` again.
 
-    It names every table that shares its name with one of them, for else a name would look unique that is not, and no
-    table beyond. None where nothing was asked.
+    Includes every table that shares a name with one of `tables`, so that ambiguous names stay ambiguous, and no others.
+    None if nothing was asked for.
     """
     listed, sources = directory.listed, [manifest.source for manifest in manifests]
     headers = {table: each for table, each in directory.headers.items() if isinstance(each, TableHeader)}
@@ -143,7 +143,7 @@ def index_of(manifests: Iterable[Manifest], tables: Iterable[str], directory: Ca
     names = {source.name for source in sources if isinstance(source, ByName)}
     names |= {table.name for table in listed if table.id in held and table.name is not None}
     tags = {source.tag for source in sources if isinstance(source, ByTag)}
-    # Beside one that cannot be read, no name is known to be that of one table alone.
+    # If one entry cannot be read, no name is known to be unique.
     is_clear = all(table.id and table.name is not None for table in listed)
     named = {table.id: table.name for table in listed} if is_clear else {}
     return TableIndex(

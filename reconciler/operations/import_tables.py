@@ -1,6 +1,6 @@
-"""Live tables as manifests: which tables are meant, what their manifests are called, and what is written.
+"""Import live tables as manifests: choose the tables, name their manifests, and write them.
 
-A table that a manifest of the project claims already gets no second one.
+A table that a manifest of the project already claims gets no second one.
 """
 
 import os
@@ -32,28 +32,28 @@ Seen: TypeAlias = TableSnapshot | TableHeader | ApiError
 
 @dataclass(frozen=True, slots=True)
 class ImportedTable:
-    """What became of a live table that was imported."""
+    """The result of importing one live table."""
 
     table_id: str
     name: str
-    """What the table is called; text from the API."""
+    """The table's name; text from the API."""
     fate: ImportOutcome
     """`written`, or why not: `unchanged`, `kept`, `claimed`, `empty`."""
     path: Path
     """The file of its manifest."""
     columns: int
-    """How many its manifest lists."""
+    """The number of columns that its manifest lists."""
     claims: tuple[Manifest, ...] = ()
-    """Manifests of the project that name the table, as they were before."""
+    """Manifests of the project that already named the table."""
     adopted: str = ""
-    """With an adoption: how much was taken over, in words."""
+    """With an adoption: how many cells were taken over, in words."""
     lacking: str = ""
-    """With an adoption: what the manifests lack to make use of it, in words."""
+    """With an adoption: what the manifests still need to make use of it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which live tables are meant."""
+    """The live tables to import."""
 
     tables: tuple[str, ...] = ()
     """Ids."""
@@ -66,7 +66,7 @@ class Choice:
 
 
 def shelf_of(settings: Settings, out: Path | None, wish: ImportOptions, *, force: bool) -> "ManifestFolder":
-    """Read the manifests there are; `out` is the folder of new ones. Raises ManifestError, SettingsError."""
+    """Read the existing manifests; `out` is the folder for new ones. Raises ManifestError, SettingsError."""
     folder = out or _folder(settings)
     if out is not None and wish.revision is not None:
         check_owner(settings, [out / "manifest.yaml"])
@@ -81,15 +81,15 @@ def import_tables(
     actor: Callable[[], Actor],
     tell: Callable[[str], None],
 ) -> Iterator[ImportedTable | ApiError]:
-    """Write a manifest for each table chosen, and yield what became of it; tables that cannot be read come last.
+    """Write a manifest for each chosen table, and yield the result; tables that cannot be read come last.
 
-    With a revision in the shelf's wish, what is done is first recorded as run at it. Raises SettingsError if no table
+    With a revision in the shelf's wish, done cells are first recorded as run at it. Raises SettingsError if no table
     is found, Refused on 401 and 403, LedgerError, OSError.
     """
     shelf = _found(shelf, reader, tell)
     chosen = dict.fromkeys([*choice.tables, *_listed(reader, choice.search, choice.tags, every=choice.every)])
     if not chosen:
-        raise SettingsError("no table was found", hint="Look for another text or tag, or take --all.")
+        raise SettingsError("no table was found", hint="Try another text or tag, or use --all.")
     revision = shelf.wish.revision
     if revision is None:
         headers = reader.read_headers(chosen)
@@ -97,19 +97,19 @@ def import_tables(
         return
     tables = reader.read_tables(dict.fromkeys(chosen, frozenset()))
     names = shelf.names(tables.values())
-    # First the ledger, then the manifest: a revision must never be asked for before what is done counts at it.
+    # First the ledger, then the manifest: done cells must count at a revision before any manifest asks for it.
     addresses = {table: f"{name}/{from_table.ADOPTING_RUN}" for table, name in names.items()}
     kept, said = adopt_done(actor(), ledger, tables, addresses, revision, f"imported with --adopt {revision}")
     yield from _written(shelf, kept, names, said)
 
 
 def _found(shelf: "ManifestFolder", reader: Reader, tell: Callable[[str], None]) -> "ManifestFolder":
-    """Find the tables that manifests claim without naming their ids; asks nothing if there is no such manifest."""
+    """Find the tables that manifests claim without naming their ids; sends nothing if there is no such manifest."""
     found = find(shelf.present, shelf.present, reader)
     for problem in found.problems:
-        tell(f"{problem.location}: {problem.message}; what this manifest claims is not known.")
+        tell(f"{problem.location}: {problem.message}; its table is not known.")
     known = {manifest.name for manifest in found.manifests}
-    # One whose table is not known still takes up its name and its file.
+    # A manifest whose table is unknown still occupies its name and its file.
     return replace(shelf, present=(*found.manifests, *(one for one in shelf.present if one.name not in known)))
 
 
@@ -131,13 +131,13 @@ def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: b
 
 
 def _folder(settings: Settings) -> Path:
-    """Return where the project's manifests are written: its first folder."""
+    """Return the folder for new manifests: the project's first one."""
     first, *_ = manifest_paths(settings, ())
     return first.parent if may_hold_manifests(first) else first
 
 
 def _present(settings: Settings, folder: Path) -> tuple[Manifest, ...]:
-    """Return the manifests there are, in the project and in the folder. Raises ManifestError."""
+    """Return the existing manifests of the project and the folder. Raises ManifestError."""
     return _read([*manifest_paths(settings, ()), folder], settings.project_file)
 
 
@@ -152,14 +152,14 @@ def _read(paths: Sequence[Path], project_file: Path | None) -> tuple[Manifest, .
 
 
 def _schema(settings: Settings, folder: Path) -> str | None:
-    """Return the way from a manifest to the schema that `init` wrote, or None where there is none."""
+    """Return the relative path from a manifest to the schema that `init` wrote, or None if there is none."""
     path = settings.root / SCHEMA
     return Path(os.path.relpath(path, folder)).as_posix() if path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestFolder:
-    """The manifests there are, and how new ones are written."""
+    """The existing manifests, and where and how new ones are written."""
 
     folder: Path
     present: tuple[Manifest, ...]
@@ -172,11 +172,11 @@ class ManifestFolder:
         return [manifest for manifest in self.present if manifest.table_id == table]
 
     def is_taken(self, name: str) -> bool:
-        """Say whether a new manifest cannot have this name."""
+        """Return True if a new manifest cannot have this name."""
         return any(manifest.name == name for manifest in self.present) or self.path(name).exists()
 
     def names(self, observation: Iterable[Seen]) -> dict[str, str]:
-        """Return the name of each table's manifest, by table id: the one it has, else a new one."""
+        """Return the name of each table's manifest, by table id: its current one, or else a new one."""
         headers = [_header(each) for each in observation if not isinstance(each, ApiError)]
         claimed = {header.id: claims[0].name for header in headers if (claims := self.claims(header.id))}
         return claimed | from_table.names([each for each in headers if each.id not in claimed], self.is_taken)
@@ -186,16 +186,16 @@ class ManifestFolder:
         return self.folder / f"{name}.yaml"
 
     def lacking(self, table: str) -> str:
-        """Say what manifests that stay as they are lack to make use of an adoption."""
+        """Return what unchanged manifests still need to make use of an adoption; empty if nothing."""
         runs = [run for manifest in self.claims(table) for run in manifest.runs]
-        # What was adopted counts for a `refresh` as run at the adoption, whatever the revision is called.
+        # For a `refresh`, adopted cells count as run at the time of the adoption, whatever the revision.
         is_used = any(run.refresh is not None or run.revision == self.wish.revision for run in runs)
         if self.wish.revision is None or self.force or not runs or is_used:
             return ""
         return f"add a run with `mode: all` and `revision: {self.wish.revision}` to make use of it"
 
     def is_alone(self, manifest: Manifest) -> bool:
-        """Say whether its file is the one that import would write, and holds no other manifest."""
+        """Return True if its file is the one that import would write, and holds no other manifest."""
         if manifest.source is not None:
             return False  # import names tables by id
         is_ours = os.path.realpath(self.path(manifest.name)) == os.path.realpath(manifest.location.path)
@@ -213,7 +213,7 @@ def _written(
 
 
 def _write_one(shelf: ManifestFolder, header: TableHeader, name: str, adopted: str) -> ImportedTable:
-    """Write one table's manifest if it has none; return what became of it."""
+    """Write one table's manifest if it has none; return the result."""
     claims = shelf.claims(header.id)
     path = shelf.path(name)
     text = from_table.manifest_text(header, name, shelf.wish, shelf.schema)

@@ -1,6 +1,6 @@
-"""One look: load, recall, observe, judge, and the plan that is made of it.
+"""One observation: load manifests, read the ledger and the tables, judge doubts; and the plan made from it.
 
-Here the reading edges meet the decisions; nothing is sent or written.
+Reading meets the decisions here; nothing is bought or written.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,27 +36,27 @@ from reconciler.text.location import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The manifests of one run of the program."""
+    """The manifests that one run of the program works on."""
 
     manifests: tuple[Manifest, ...]
-    """Those selected, each with its selected runs. Once resolved each has its table, and one found by tag stands here
+    """Selected manifests, each with its selected runs. Once resolved, each has its table, and one with a tag appears
     once for each of its tables."""
     digest: str
-    """Of all manifests, selected or not: what a saved plan pins."""
+    """Over all manifests, selected or not; a saved plan pins it."""
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     every: tuple[Manifest, ...] = ()
     """All manifests as written, selected or not."""
     written: tuple[Manifest, ...] = ()
-    """Those selected, as written."""
+    """Selected manifests, as written."""
     unresolved: tuple[Diagnostic, ...] = ()
-    """Why a manifest's table is not known."""
+    """Why a manifest's table is unknown."""
     pending: tuple[Manifest, ...] = ()
-    """Those whose table is not there yet."""
+    """Manifests whose table does not exist yet."""
     named: tuple[str, ...] = ()
-    """Where they were read, as the caller named it; empty: where the project file says."""
+    """The paths they were read from, as the caller named them; empty if the project file named them."""
     unread: frozenset[str] = frozenset()
-    """Names of the unresolved manifests that may mean what they meant: the API did not say."""
+    """Names of unresolved manifests that may still name the same tables: the API did not answer."""
 
     @property
     def tables(self) -> frozenset[str]:
@@ -66,24 +66,24 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at ledger and API, in that order: a call begun after the recall changes a table's version."""
+    """One read of the ledger and then the API: a call begun after the ledger was read changes a table's version."""
 
     snapshots: Mapping[str, TableSnapshot]
     histories: Mapping[str, TableHistory]
     """With every provable ending in place."""
     verdicts: tuple[DoubtEnding, ...]
-    """Endings that the ledger does not know yet; `apply` writes them, `plan` does not."""
+    """Endings that the ledger does not have yet; `apply` records them, `plan` does not."""
     unreadable: Mapping[str, ApiError]
     """By table id."""
 
     @property
     def ledger_id(self) -> str:
-        """The ledger's own; empty where there is none yet, or where no table was looked at."""
+        """The ledger's own id; empty if there is no ledger yet, or no table was read."""
         return next((each.ledger_id for each in self.histories.values() if each.ledger_id), "")
 
     @property
     def recalled_at(self) -> datetime:
-        """When the ledger was recalled, by its store's clock: the only one that every machine has in common."""
+        """When the ledger was read, by its store's clock: the only clock that all machines share."""
         return datetime.fromtimestamp(max((each.recalled_at for each in self.histories.values()), default=0.0), UTC)
 
 
@@ -104,10 +104,10 @@ def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclu
 
 
 def resolve(targets: Targets, lister: Lister) -> Targets:
-    """Find the tables of the selected manifests, from what they say and not from what was found before.
+    """Find the tables of the selected manifests, from their text and not from earlier findings.
 
-    A reader is a lister. Sends nothing where every manifest names its table by id. Raises Refused on 401 and 403; what
-    else goes wrong is in `unresolved`, and the other manifests have their tables.
+    A reader is a lister. Sends nothing if every manifest names its table by id. Raises Refused on 401 and 403; other
+    failures are in `unresolved`, and the remaining manifests have their tables.
     """
     found = find(targets.written, targets.every, lister)
     return replace(
@@ -121,7 +121,7 @@ def resolve(targets: Targets, lister: Lister) -> Targets:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a look at live tables gets what it shows, and where the time it takes is counted."""
+    """Where an observation reads from, and where its time is counted."""
 
     reader: Reader
     ledger: Ledger
@@ -130,10 +130,10 @@ class Sources:
 
 
 def observe_tables(targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True) -> Observation:
-    """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
+    """Read the ledger, then the tables, then judge calls in doubt. Raises Refused on 401 and 403, LedgerError.
 
-    Unless `whole`, what a plan of the wanted manifests does not need is left unread (`read_scope.py`); the look then
-    serves for nothing else.
+    Unless `whole`, reads only what a plan of these manifests needs (`read_scope.py`); the observation is then good for
+    nothing else.
     """
     profile = sources.profile
     with profile.phase(Phase.LEDGER):
@@ -166,7 +166,7 @@ def observe_tables(targets: Targets, tables: Collection[str], sources: Sources, 
 def to_snapshot(
     observation: Observation, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None
 ) -> LiveSnapshot:
-    """Reduce a look to what a plan can be made from elsewhere (`documents/snapshot_file.py`)."""
+    """Reduce an observation to what is needed to plan elsewhere (`documents/snapshot_file.py`)."""
     pairs = {
         table: reduced(snapshot, observation.histories[table]) for table, snapshot in observation.snapshots.items()
     }
@@ -182,10 +182,10 @@ def to_snapshot(
 
 
 def from_snapshot(kept: LiveSnapshot, tables: Collection[str]) -> Observation:
-    """Return the look that a snapshot holds, at `tables`; one that it does not hold counts as unreadable."""
+    """Return a snapshot's observation of `tables`; a table that it does not hold counts as unreadable."""
     absent = (
         "the snapshot of the live tables does not hold this one",
-        "It holds what manifests named when it was taken.",
+        "It holds the tables that manifests named when it was taken.",
     )
     unreadable = {table: kept.unreadable.get(table, absent) for table in tables if table not in kept.snapshots}
     return Observation(
@@ -203,7 +203,7 @@ def plan(
     within: Approval | None = None,
     anyway: Approval | None = None,
 ) -> Plan:
-    """Make the plan from one look; `within` and `anyway` as of `PlanOptions`."""
+    """Make the plan from one observation; `within` and `anyway` are as in `PlanOptions`."""
     spend = settings.project.api
     inputs = PlanInputs(
         targets.manifests,
@@ -223,7 +223,7 @@ def plan(
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
-    """Columns whose values leave a trace that planning or judging needs: those of `all`, and of calls not settled."""
+    """Return columns whose digests planning or judging needs: those of mode `all`, and of calls not settled yet."""
     names: set[str] = set()
     for manifest in manifests:
         for run in manifest.runs:
@@ -238,7 +238,7 @@ def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> fro
 
 
 def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
-    """What the rows of a table are asked for the manifests that name it."""
+    """Return the conditions to evaluate for the rows of a table that the manifests name."""
     selections = (run.selection for manifest in manifests for run in manifest.runs)
     return [selection.where for selection in selections if selection is not None and selection.where is not None]
 
@@ -252,8 +252,8 @@ def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiErro
 
 
 def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapshot, TableHistory]:
-    """Leave out of a look what planning can do without, once what only it can tell has been told."""
-    assert not snapshot.unread_rows, "a snapshot is for manifests that nobody has written yet: it needs every row"
+    """Drop from an observation what planning does not need, once the facts that need it have been derived."""
+    assert not snapshot.unread_rows, "a snapshot is also for manifests that are not written yet, so it needs every row"
     row_index = RowIndex(snapshot.row_ids)
     calls = tuple(
         replace(call, has_shown=bool(evidence.sign_of_landing(call, snapshot, row_index)), before={}, actor="")

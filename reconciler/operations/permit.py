@@ -1,4 +1,4 @@
-"""What an apply may send: what a saved plan still approves, or what was shown to the person who said yes."""
+"""The cells that an apply may send: those a saved plan still approves, or those shown to the person who agreed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ MOST_NAMED = 10
 
 
 class Permit:
-    """What may be sent: what the saved plan approves, judged again with each look; without one, what was shown."""
+    """The cells that may be sent: the saved plan's, checked again with each observation; without one, those shown."""
 
     def __init__(self, saved: SavedPlan | None, context: ApplyContext, *, waits: bool) -> None:
         self._saved = saved
@@ -36,12 +36,12 @@ class Permit:
         self._manifests: tuple[Manifest, ...] = ()
         self._account: Account | None = None
         self.stale: dict[str, str] = {}
-        """Manifests that the plan does not approve any more, and why."""
+        """Manifests that the plan no longer approves, and why."""
         self.has_begun = False
         """True once something may have been sent."""
 
     def find(self, targets: Targets) -> tuple[Targets, Settings]:
-        """Find the tables of the manifests and of those that limits go by. Raises StalePlan where nothing stays."""
+        """Find the tables of the manifests, and of those that limits depend on. Raises StalePlan if none is left."""
         self._manifests = targets.written
         if self._saved is not None:
             self._refuse(self._saved.changed(targets.written))
@@ -56,22 +56,22 @@ class Permit:
 
     @property
     def age_seconds(self) -> float:
-        """Since the first look."""
+        """Since the first observation."""
         return elapsed() - self._looked_at
 
     @property
     def whole(self) -> Approval | None:
-        """Everything that is approved, whether or not it was sent since; None before anything was shown."""
+        """All approved cells, whether or not they have been sent; None before anything was shown."""
         return self._shown if self._saved is None else self._saved.approval(self.stale)
 
     def show(self, proposed: Plan) -> None:
-        """Take what was shown to whoever approved it; a saved plan was approved before."""
+        """Take the plan that was shown for approval; a saved plan was approved earlier."""
         self._shown = Approval.of_calls((*proposed.calls, *proposed.waiting))
 
     def left(self, observation: Observation) -> Approval | None:
-        """Return what is approved still: not what changed, and not what the ledger says was sent under a saved plan.
+        """Return the rest of the approval: without what changed, and what the ledger says was sent under a saved plan.
 
-        Raises StalePlan where nothing stays.
+        Raises StalePlan if nothing is left.
         """
         if self._saved is not None:
             if observation.histories:
@@ -84,11 +84,11 @@ class Permit:
         return replace(left, age_seconds=left.age_seconds + self.age_seconds)
 
     def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
-        """Plan within what is approved. Raises PlanError where that must not be sent."""
+        """Plan within the approval. Raises PlanError if the result must not be sent."""
         found = self.planned(targets, observation, settings, within)
         found = with_account(found, settings, self._tools.reader, self._account)
         self._account = found.account
-        # Where the apply waits, it sends too what its tables keep waiting now.
+        # An apply that waits also sends the calls that wait for its tables now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found
 
@@ -100,8 +100,8 @@ class Permit:
         within: Approval | None,
         anyway: Approval | None = None,
     ) -> Plan:
-        """Plan within what is approved; what may grow beyond it was approved by name too."""
-        # A manifest that is not approved any more stays in the plan for its doubts alone: nothing of it can be wrong.
+        """Plan within the approval; growth beyond the listed cells was approved by manifest."""
+        # A manifest that is no longer approved stays in the plan only for its doubts, so its errors do not count.
         manifests = tuple(
             replace(manifest, runs=()) if manifest.name in self.stale else manifest for manifest in targets.manifests
         )
@@ -113,7 +113,7 @@ class Permit:
         approved = [name for name in self._saved.manifest_digests if name not in self.stale and name in known]
         growth = {each.manifest: each for each in found.growth if each.manifest in approved}
         for name in approved:
-            # What fills it may have been bought already, under this very plan: what has grown is approved still.
+            # The cells that fill it may already be bought under this very plan: its growth is still approved.
             if name in self._saved.growth and name not in growth and (source := known[name].source) is not None:
                 growth[name] = ExpectedGrowth(
                     name, known[name].table_id, str(source), None, None, known[name].table_place, known[name].labels
@@ -126,9 +126,7 @@ class Permit:
         for manifest in self._manifests:
             for name in sorted(upstream_of(manifest.name, self._manifests) & self.stale.keys()):
                 if manifest.name in self._saved.manifest_digests:
-                    reason = (
-                        f"`{one_line(manifest.name)}` comes after `{one_line(name)}`, which is not approved any more"
-                    )
+                    reason = f"`{one_line(manifest.name)}` comes after `{one_line(name)}`, which is no longer approved"
                     self.stale.setdefault(manifest.name, reason)
         if self.stale and self.stale.keys() >= self._saved.manifest_digests.keys():
             reasons = list(self.stale.values())
@@ -137,19 +135,19 @@ class Permit:
             raise StalePlan(text if self.has_begun else f"{text}; nothing was sent", hint=AGAIN)
 
     def covers(self, call: PastCall) -> bool:
-        """Say whether a call in doubt is of cells that are approved, or were shown as in doubt when they were not."""
+        """Return True if a call in doubt covers approved cells, or was itself shown as in doubt."""
         return self._saved is None or self._saved.approval(self.stale).covers(call)
 
 
 def refuse_unfit(proposed: Plan, settings: Settings, sent: str = "before anything was sent") -> None:
-    """Raise PlanError if the plan must not be sent; `sent` says what of it was."""
+    """Raise PlanError if the plan must not be sent; `sent` says which part of it already was."""
     if proposed.errored:
         raise ErroredPlan(proposed.diagnostics)
     refuse_violations(check_limits(proposed, settings.limits, settings.floor), sent)
 
 
 def refuse_violations(violated: Sequence[Violation], sent: str = "before anything was sent") -> None:
-    """Raise LimitExceeded if there is a limit that a plan passes; `sent` says what of it was sent."""
+    """Raise LimitExceeded if the plan exceeds a limit; `sent` says which part of it already was sent."""
     if violated:
         places = "\n".join(violation.set_by for violation in violated)
         message = "; ".join(violation.message for violation in violated)

@@ -1,7 +1,7 @@
-"""The story of a plan, and of `plan --against`: what a change of the project does to it.
+"""A plan, and with `plan --against` the effect that a change of the project has on it.
 
-With a base the plan is made twice from the same look, once for the manifests of the base. A cell that is due now and
-was due there in the same mode and revision was due anyway; every other is due because of the change.
+With a base, two plans are made from the same observation, one of them for the base's manifests. A cell that is due in
+both, in the same mode and revision, was due anyway; every other cell is due because of the change.
 """
 
 from collections.abc import Sequence
@@ -30,24 +30,24 @@ from reconciler.text.location import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a plan is asked for, every table found."""
+    """The manifests to plan for, with all tables found."""
 
     targets: Targets
     settings: Settings
     base: Revision | None
-    """What to compare with."""
+    """The base to compare with."""
     every: tuple[Manifest, ...] = ()
     """With a base: all manifests here, selected or not."""
     before: tuple[Manifest, ...] = ()
     """The base's."""
     lost: tuple[Diagnostic, ...] = ()
-    """Why the table of a manifest of the base is not known."""
+    """Why the table of one of the base's manifests is unknown."""
 
     @property
     def scope(self) -> Targets:
-        """What the look must be good for: the manifests here, selected or not, and those of the base.
+        """Return the targets that the observation must cover: the manifests here, selected or not, and the base's.
 
-        The base's tables are read too, unless only some runs were asked for.
+        The base's tables are read too, unless only some runs were selected.
         """
         if self.base is None:
             return self.targets
@@ -61,9 +61,9 @@ class PlanRequest:
 def plan_targets(
     targets: Targets, against: str | None, live_snapshot: Path | None, connections: Connections
 ) -> SessionPlan:
-    """Plan from one look at the live tables, or from a snapshot of them; compare with a git ref or a folder.
+    """Plan from one observation of the live tables, or from a snapshot; compare with a git ref or a folder.
 
-    Raises SettingsError, ManifestError for a project file at the base that is wrong, Refused, LedgerError, OSError.
+    Raises SettingsError, ManifestError if the base's project file is invalid, Refused, LedgerError, OSError.
     """
     settings, profile = connections.settings, connections.profile
     base = None if against is None else read_revision(against, settings, targets.named)
@@ -99,7 +99,7 @@ def plan_targets(
 
 def find_all(targets: Targets, base: Revision | None, settings: Settings, lister: Lister) -> PlanRequest:
     """Find the tables of every manifest that a plan depends on, with one list. Raises Refused on 401 and 403."""
-    # What a snapshot holds is at hand anyway, and its words are its own.
+    # A snapshot's content is already in memory, and it has its own messages.
     lister = CachedLister(lister) if not isinstance(lister, SnapshotLister) else lister
     asked = PlanRequest(observe.resolve(targets, lister), resolve_base(settings, lister), base)
     if base is None:
@@ -110,7 +110,7 @@ def find_all(targets: Targets, base: Revision | None, settings: Settings, lister
 
 
 def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, ChangeImpact | None]:
-    """Make the plan; with a base each call of one cause, and say what changed and what came of it."""
+    """Make the plan; with a base, give each call one cause, and return what changed and its effect."""
     targets, base, settings = asked.targets, asked.base, asked.settings
     if base is None:
         return observe.plan(targets, observation, settings), None

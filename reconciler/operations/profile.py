@@ -25,15 +25,15 @@ class Phase(StrEnum):
     MANIFESTS = "manifests"
     """Reading and checking YAML."""
     LEDGER = "ledger"
-    """Recalling, leasing, and recording intents and outcomes; of concurrent calls added up."""
+    """Reading, leasing, and recording intents and outcomes; summed over concurrent calls."""
     READING = "reading"
     """Live tables, from the first request to the last snapshot."""
     PLANNING = "planning"
-    """Judging what is in doubt, and making the plan."""
+    """Judging calls in doubt, and making the plan."""
     SENDING = "sending"
-    """Run calls under way; of concurrent calls added up."""
+    """Run calls in flight; summed over concurrent calls."""
     WAITING = "waiting"
-    """Until the tables that were run are idle, the last look at their cells included."""
+    """Until the tables that were run are idle, including the last read of their cells."""
     WRITING = "writing"
     """The answer and the plan file."""
 
@@ -67,7 +67,7 @@ class Profile:
         return timed
 
     def document(self, command: str, reading: ReadCost, sizes: Mapping[str, int]) -> dict[str, Any]:
-        """Return the profile as JSON: versions, seconds, what reading cost, and how much work there was. No ids."""
+        """Return the profile as JSON: versions, seconds, the cost of reading, and the amount of work. No ids."""
         return {
             "format_version": FORMAT_VERSION,
             "tool_version": __version__,
@@ -83,7 +83,7 @@ class Profile:
 
 
 def sizes_of(plan: Plan) -> dict[str, int]:
-    """Return how much work a plan was: tables, their rows, the cells of their output columns, calls, due cells."""
+    """Return the size of a plan: tables, their rows, the cells of their output columns, calls, due cells."""
     tables = {table.table_id: table for table in plan.tables}.values()
     return {
         "tables": len(tables),

@@ -1,4 +1,4 @@
-"""The ledger as a session shows it: what was called and spent, and the few changes that a person may make."""
+"""The ledger as a session offers it: calls and spending, and the few changes that a person may make."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -40,9 +40,9 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
 
 
 class ProjectLedger:
-    """A project's memory of what was paid for; every method may raise LedgerError, and needs no token.
+    """A project's record of what was paid for; every method may raise LedgerError, and needs no token.
 
-    Times are seconds since the epoch, UTC. A call is named by the start of its id, 4 characters at least.
+    Times are seconds since the epoch, UTC. A call is named by the start of its id, at least 4 characters.
     """
 
     def __init__(self, connections: Connections) -> None:
@@ -50,11 +50,11 @@ class ProjectLedger:
 
     @property
     def location(self) -> str:
-        """The path, or the URL with its password replaced."""
+        """The path, or the URL without its password."""
         return self._connections.ledger().location
 
     def is_there(self) -> bool:
-        """Say whether there is a file at an SQLite ledger's path; a server is not asked."""
+        """Return True if an SQLite ledger's file exists; a server is not asked."""
         return self._connections.ledger().is_there()
 
     def calls(self, wanted: CallFilter = EVERY_CALL) -> list[CallRecord]:
@@ -62,7 +62,7 @@ class ProjectLedger:
         return self._connections.ledger().calls(wanted)
 
     def call(self, call: str) -> tuple[CallRecord, list[EventRecord]]:
-        """Return one call and everything that happened to it, oldest first."""
+        """Return one call and its events, oldest first."""
         ledger = self._connections.ledger()
         record = ledger.find(call)
         return record, ledger.events(record.id)
@@ -70,14 +70,14 @@ class ProjectLedger:
     def report(
         self, by: Grouping, *, label: str | None = None, since: float | None = None, until: float | None = None
     ) -> list[SpendLine]:
-        """Return what was spent on calls begun from `since` and before `until`, a line for each group.
+        """Return what was spent on calls begun from `since` and before `until`, one line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value.
         """
         return self._connections.ledger().report(by, label=label, since=since, until=until)
 
     def resolve(self, call: str, *, landed: bool, reason: str) -> tuple[CallRecord, CallState]:
-        """End the doubt about a call, after a look at its table; return it as it was, and its state now.
+        """End the doubt about a call, after a person checked its table; return it as it was, and its new state.
 
         Landed: its cells count as bought. Not landed: they are due again at the next plan. Raises LedgerError if the
         call is not in doubt, or may still be under way.
@@ -91,31 +91,31 @@ class ProjectLedger:
         return record, ledger.resolve(verdict)
 
     def leases(self) -> list[Lease]:
-        """Return the leases that were not given back, also those that have run out, by table."""
+        """Return the leases that were not given back, including expired ones, by table."""
         return self._connections.ledger().leases()
 
     def release(self, table_id: str, *, reason: str) -> Lease:
-        """Take a table's lease away from an apply that is dead; return it. One that lives stops at its next call.
+        """Take a table's lease away from a dead apply; return it. One that is still alive stops at its next call.
 
         Raises SettingsError if the table is not held.
         """
         ledger = self._connections.writing_ledger()
         lease = ledger.force_release(table_id.lower(), reason=reason, actor=self._connections.actor())
         if lease is None:
-            hint = "`reconciler ledger leases` lists what is held."
-            raise SettingsError(f"nobody holds table {table_id!r}", hint=hint)
+            hint = "`reconciler ledger leases` lists the leases that are held."
+            raise SettingsError(f"there is no lease on table {table_id!r}", hint=hint)
         return lease
 
     def initialise(self) -> None:
-        """Create the ledger, or bring an older one up to date; in CI too, where nothing else makes one."""
+        """Create the ledger, or upgrade an older one; also in CI, where nothing else creates one."""
         self._connections.ledger().initialise()
 
     def export(self) -> Iterator[str]:
-        """Yield the whole ledger as JSON lines, from one consistent view held open until the last."""
+        """Yield the whole ledger as JSON lines, from one consistent view that stays open until the last line."""
         yield from self._connections.ledger().export()
 
     def load(self, lines: Iterable[str]) -> Loaded:
-        """Add what an export holds, all or nothing; what the ledger holds already stays."""
+        """Add the records of an export, all or nothing; existing records stay."""
         return self._connections.writing_ledger().load(lines)
 
     def load_file(self, file: str | BinaryIO) -> Loaded:

@@ -1,4 +1,4 @@
-"""Reading the file of a saved plan, whoever reads it: the same refusal and the same hint everywhere."""
+"""Read a saved plan's file, with the same refusals and the same hints for every caller."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +11,11 @@ from reconciler.manifests import json_schema
 from reconciler.manifests.open_file import open_file
 
 LARGEST_FILE = 64 * 1024**2
-"""Bytes; whatever names more, a device too, is refused unread."""
+"""Bytes; anything larger, including a device, is refused."""
 
 
 def read_plan_document(path: Path) -> Any:
-    """Return the JSON of a plan file that is what its `plan_id` says. Raises StalePlan for any other, OSError."""
+    """Return the JSON of a plan file that matches its `plan_id`. Raises StalePlan if it does not, OSError."""
     with open_file(path) as file:
         return plan_content(file.read(LARGEST_FILE + 1))
 
@@ -30,12 +30,12 @@ def plan_content(data: bytes) -> Any:
     if problems:
         raise StalePlan(
             f"the plan file is not understood: {problems[0].message}",
-            hint="It was edited, or made by another version. Make a new plan and have that one approved.",
+            hint="It was edited, or made by another version. Make a new plan and have it approved.",
         )
     saved_plan.check_id(content)
     return content
 
 
 def read_saved_plan(path: Path, max_age_seconds: float) -> SavedPlan:
-    """Return what a plan file approves. Raises StalePlan for one that is not understood or too old, OSError."""
+    """Return what a plan file approves. Raises StalePlan if it is not understood or too old, OSError."""
     return saved_plan.read(read_plan_document(path), datetime.now(UTC), max_age_seconds)

@@ -1,4 +1,4 @@
-"""What is kept of an apply that fails in a way nobody foresaw, once it had begun to send."""
+"""The report of an apply that fails unexpectedly after it has begun to send."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,36 +14,36 @@ from reconciler.operations.apply_events import ApplyEvents, Interrupt
 
 
 class Witness:
-    """Passes on what an apply tells as it goes, and notes it, so that its report can be made without it."""
+    """Passes on the events of an apply and notes them, so that a report can be made even if the apply fails."""
 
     def __init__(self, events: ApplyEvents) -> None:
         self._events = events
         self._plan_id = ""
         self._in_doubt: tuple[CallInDoubt, ...] = ()
-        """Of the plan that was approved."""
+        """Of the approved plan."""
         self._results: list[CallResult] = []
         self._unrecorded: list[str] = []
 
     def approved(self, plan_id: str, plan: Plan) -> str:
-        """Note what was approved; return the plan's id."""
+        """Note the approved plan; return its id."""
         self._plan_id, self._in_doubt = plan_id, plan.in_doubt
         return plan_id
 
     def on_result(self, result: CallResult) -> None:
-        """Note what became of a call."""
+        """Note the result of a call."""
         self._results.append(result)
         self._events.on_result(result)
 
     def waiting(self, cells: int) -> AbstractContextManager[object]:
-        """Return what is entered while a wave of so many cells is waited for."""
+        """Return a context manager to enter while waiting for a wave with that many cells."""
         return self._events.waiting(cells)
 
     def on_poll(self, statuses: Mapping[str, TableStatus]) -> None:
-        """Pass on how the tables stand."""
+        """Pass on the tables' status."""
         self._events.on_poll(statuses)
 
     def on_unrecorded(self, call: Call, ticket: Ticket, ending: Ending) -> None:
-        """Note an outcome that the ledger did not keep, and pass its record on, for a person to keep."""
+        """Note an outcome that the ledger could not record, and pass its record on for a person to keep."""
         self._unrecorded.append(call.id)
         record = {
             "call": call.id,
@@ -56,11 +56,11 @@ class Witness:
         self._events.on_unrecorded(json.dumps(record))
 
     def on_trouble(self, message: str) -> None:
-        """Pass on what went wrong without changing what was spent."""
+        """Pass on a failure that does not change what was spent."""
         self._events.on_trouble(message)
 
     def report_of(self, work: Callable[[], Report], interrupt: Interrupt) -> Report:
-        """Do the work of an apply; once it sends, whatever goes wrong is in the report. Before, raises what it does."""
+        """Do the work of an apply; once it sends, every failure is in the report. Before, raises as `work` does."""
         try:
             return work()
         except Exception as error:
@@ -69,7 +69,7 @@ class Witness:
             return self._report(error)
 
     def _report(self, error: Exception) -> Report:
-        """Return what is known, with the error as what stopped the apply."""
+        """Return a report of what is known, with the error as the reason why the apply stopped."""
         if isinstance(error, ReconcilerError):
             stop = Stop(StopCause.TROUBLE, error.message, error.hint)
         else:

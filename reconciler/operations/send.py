@@ -1,4 +1,4 @@
-"""The two long chapters of an apply: sending the calls of a wave, and waiting until they have ended."""
+"""The two long steps of an apply: send the calls of a wave, and wait until they have ended."""
 
 import random
 import time
@@ -29,7 +29,7 @@ LONGEST_BACKOFF_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """What an apply works with."""
+    """The resources of an apply."""
 
     settings: Settings
     reader: Reader
@@ -43,7 +43,7 @@ class ApplyContext:
 
 
 def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext) -> Report:
-    """Send the calls of a plan, all of one wave; return what became of each."""
+    """Send the calls of a plan, all of one wave; return the result of each."""
     unrecorded: list[str] = []
 
     def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
@@ -78,7 +78,7 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext) -
 
 
 class _LiveTables:
-    """What waiting sees of the live tables; what goes wrong is told and changes nothing that was spent."""
+    """The live tables for waiting; failures are reported and change nothing that was spent."""
 
     def __init__(self, context: ApplyContext) -> None:
         self._tools = context
@@ -110,7 +110,7 @@ class _LiveTables:
 
 
 def _columns_of_all(calls: Iterable[Call]) -> frozenset[str]:
-    """Columns of which a value, and not only a state, tells that a call has run."""
+    """Return columns whose values are needed, not only their states, to see that a call has run."""
     return frozenset(column for call in calls if call.mode is Mode.ALL for column in call.columns)
 
 
@@ -119,10 +119,10 @@ def _rows_of(calls: Iterable[Call]) -> ReadScope:
 
 
 def wait(report: Report, context: ApplyContext, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
-    """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
+    """Wait until the accepted calls have shown and their tables are idle; then count and settle their cells.
 
-    Calls that were settled before are left as they are; `others` are tables that are waited for besides. Raises
-    nothing: whatever goes wrong now does not change what was spent, and the report must come out.
+    Calls that were settled before are left unchanged; `others` are further tables to wait for. Raises nothing: a
+    failure now does not change what was spent, and the report must be returned.
     """
     calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
     interrupt = context.interrupt
@@ -144,7 +144,7 @@ def wait(report: Report, context: ApplyContext, timeout_seconds: float | None, o
 
 
 def waiting(context: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
-    """Return what waits for a wave; all waves together have `timeout_seconds`."""
+    """Return a function that waits for a wave; all waves together have `timeout_seconds`."""
     waited = 0.0
 
     def wait_for(report: Report, others: Collection[str]) -> Report:

@@ -68,13 +68,13 @@ def open_session(
     """Read a project's settings and return a session on it, a context manager.
 
     Each argument replaces a variable, which is read only if the argument is left out: `project` (a project file or its
-    folder) `RECONCILER_PROJECT`, else the nearest project file is taken, from the working directory up; `token`
+    folder) `RECONCILER_PROJECT`, or else the nearest project file from the working directory up; `token`
     `EXTRUCT_API_TOKEN`; `ledger` (a path or `postgresql://…`; a relative path starts at the project's folder)
     `RECONCILER_LEDGER`; `api_url` `EXTRUCT_API_URL`; `max_credits` and `max_cells` (of one apply)
     `RECONCILER_MAX_CREDITS` and `RECONCILER_MAX_CELLS`. `environment` stands in for `os.environ`, for all of these and
     for what a CI says about itself.
 
-    Raises SettingsError for a setting that is wrong, and ManifestError for a project file that is. Asks the API nothing
+    Raises SettingsError for an invalid setting, and ManifestError for an invalid project file. Sends nothing to the API
     and opens no ledger before the first method that needs it; a missing token is an error there.
     """
     variables = dict(os.environ if environment is None else environment)
@@ -93,11 +93,11 @@ def open_session(
 class Session:
     """A project with its reader and its ledger, opened once; a context manager, for one thread at a time.
 
-    `paths` of every method are files and folders with manifests, relative to the working directory; if there are none,
-    those that the project file names, else `manifests/` beside it. `target` and `exclude` select runs: a manifest's
-    name, `name/run` or `label=value`. Every method but `load` raises Refused if the API does
-    not take the token, LedgerError if the ledger cannot be used, and all methods SettingsError and ManifestError; what
-    goes wrong with single tables is in what they return. Warnings go to the logger `reconciler`.
+    `paths` of every method are files and folders with manifests, relative to the working directory; by default those
+    that the project file names, or else `manifests/` next to it. `target` and `exclude` select runs: a manifest's
+    name, `name/run` or `label=value`. Every method but `load` raises Refused if the API rejects the token and
+    LedgerError if the ledger cannot be used, and all methods raise SettingsError and ManifestError; failures of single
+    tables are in the result. Warnings go to the logger `reconciler`.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class Session:
         tell: Callable[[str], None] = _LOG.warning,
         on_progress: Callable[[ReadProgress], None] | None = None,
     ) -> None:
-        """`tell` takes warnings, `on_progress` how far a reading is; `open_session` is the usual way here."""
+        """`tell` receives warnings, `on_progress` the progress of reading; usually called by `open_session`."""
         self._connections = Connections(settings, environment, tell, on_progress)
         self._environment = environment
         self._tell = tell
         self.ledger = ProjectLedger(self._connections)
-        """What was called and spent."""
+        """The record of calls and spending."""
 
     @property
     def settings(self) -> Settings:
@@ -122,7 +122,7 @@ class Session:
 
     @property
     def profile(self) -> Profile:
-        """Where the time went."""
+        """How the time was spent."""
         return self._connections.profile
 
     def __enter__(self) -> Self:
@@ -138,16 +138,16 @@ class Session:
         self._connections.close()
 
     def hold_to(self, revision: str, paths: Several = ()) -> None:
-        """Hold plans to the limits and prices at a git ref or in a folder too: a change cannot raise its own.
+        """Also enforce the limits and prices of a git ref or folder, so that a change cannot raise its own limits.
 
-        Where the API and the ledger are is as it is there, unless an argument or a variable says so. To be called
-        first. Raises LimitExceeded if there is no project file there.
+        The addresses of the API and the ledger come from there too, unless an argument or a variable sets them. Call it
+        before any other method. Raises LimitExceeded if there is no project file there.
         """
         self.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
 
     def limits(self) -> Limits:
-        """Return the limits that every plan is held to, those of `hold_to` included."""
+        """Return the limits on every plan, including those of `hold_to`."""
         return effective_limits(self.settings.limits, self.settings.floor)
 
     def own_files(self) -> tuple[Path, ...]:
@@ -156,13 +156,13 @@ class Session:
         return (() if project is None else (project,)) + ledger_files(self.settings)
 
     def validate(self, paths: Several = ()) -> Validation:
-        """Check manifests, with every problem of every file in the result. Reads files and nothing else."""
+        """Check manifests and return every problem of every file. Only reads files."""
         return validate.validate(self.settings, _each(paths))
 
     def load(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Targets:
-        """Read, check and select manifests; every method takes the result in the place of `paths`.
+        """Read, check and select manifests; every method accepts the result in place of `paths`.
 
-        Raises ManifestError with every problem of every file. Reads files and nothing else.
+        Raises ManifestError with every problem of every file. Only reads files.
         """
         if isinstance(paths, Targets):
             return paths
@@ -178,24 +178,24 @@ class Session:
         against: str | None = None,
         live_snapshot: Named | None = None,
     ) -> SessionPlan:
-        """Say which run calls are due; sends nothing but GET and writes nothing.
+        """Return the run calls that are due; sends only GET and writes nothing.
 
         `against` is a git ref or a folder to compare with (`plan.against`). With `live_snapshot`, a file of `snapshot`,
-        neither token nor ledger nor network is needed. A limit that is passed stands in `plan.violations`, what makes
-        the plan unfit to be applied in `plan.diagnostics`; `plan.totals()` adds up cells and credits.
+        neither token nor ledger nor network is needed. `plan.violations` lists exceeded limits, `plan.diagnostics` the
+        errors that make the plan unfit to apply; `plan.totals()` sums cells and credits.
         """
         targets = self.load(paths, target=target, exclude=exclude)
         kept = None if live_snapshot is None else Path(live_snapshot)
         return plan_targets(targets, against, kept, self._connections)
 
     def document(self, plan: SessionPlan) -> dict[str, Any]:
-        """Return a plan as JSON (`schemas/plan.v1.json`): what `apply` takes back from a file."""
+        """Return a plan as JSON (`schemas/plan.v1.json`), which `apply` accepts from a file."""
         return plan_file.document(
             plan, plan.origin, plan.violations, limits=plan.limits, against=plan.against, taken=plan.taken
         )
 
     def read_plan(self, file: Named, *, max_age_seconds: float = A_DAY_SECONDS) -> SavedPlan:
-        """Return what a plan file approves. Raises StalePlan for one that is edited, older, or of another API."""
+        """Return what a plan file approves. Raises StalePlan if it was edited, is too old, or is for another API."""
         saved = read_saved_plan(Path(file), max_age_seconds)
         saved.check_origin(self.settings.api_url)
         return saved
@@ -212,16 +212,16 @@ class Session:
         events: ApplyEvents | None = None,
         interrupt: Interrupt | None = None,
     ) -> Report:
-        """Send what is still due of what a plan lists, each call at most once, and nothing else; return the report.
+        """Send the cells that a plan lists and that are still due, each call at most once; return the report.
 
-        `plan` is one that this session made, or the file of a saved plan; it is the approval, and nobody is asked. With
-        `wait`, waits until the tables are idle and sends the later waves too, for `timeout_seconds` at most; without
-        it, sends one wave. Waits `lease_timeout_seconds` for another apply that is at work on a table, and refuses a
-        plan older than `max_age_seconds`. `events` are told how it goes, and `interrupt` asks it to end.
+        `plan` is one that this session made, or the file of a saved plan; it is the approval, without a prompt. With
+        `wait`, waits until the tables are idle and sends the later waves too, for at most `timeout_seconds`; without
+        it, sends one wave. Waits `lease_timeout_seconds` for another apply working on a table, and refuses a plan older
+        than `max_age_seconds`. `events` receives what happens, and `interrupt` asks it to end.
 
-        Before anything is sent, raises ErroredPlan, LimitExceeded if a limit is passed, StalePlan if the world is not
-        the one that was approved, Leased if another apply is at work, and ApiError. What goes wrong later is in the
-        report: `report.exit_code()` says whether all went well (0), in part (6), or a call is in doubt (7).
+        Before anything is sent, raises ErroredPlan, LimitExceeded if a limit is exceeded, StalePlan if what was
+        approved has changed, Leased if another apply is working on a table, and ApiError. Later failures are in the
+        report: `report.exit_code()` says whether all went well (0), only a part (6), or a call is in doubt (7).
         """
         saved = self._approved(plan, max_age_seconds)
         saved.check_origin(self.settings.api_url)
@@ -251,8 +251,8 @@ class Session:
     ) -> Report:
         """Plan, show the plan to `approve`, and send it, each call at most once; return the report.
 
-        `approve` raises what it likes if the plan must not be sent; a plan with errors, or one that passes a limit, is
-        refused before it is asked. The rest, and what is raised, is as for `apply`.
+        `approve` raises any exception if the plan must not be sent; a plan that has errors or exceeds a limit is
+        refused before it is called. The rest, including exceptions, is as for `apply`.
         """
         targets = self.load(paths, target=target, exclude=exclude)
         events, interrupt = self._told(events, interrupt)
@@ -266,9 +266,9 @@ class Session:
         return start_apply(targets, None, approved, self._connections, terms)
 
     def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
-        """Say where the live tables stand against the manifests: per run, cells done, failed, due, blocked, in doubt.
+        """Return the status of the live tables: per run, how many cells are done, failed, due, blocked or in doubt.
 
-        Reads whole tables, sends nothing but GET and writes nothing.
+        Reads whole tables, sends only GET and writes nothing.
         """
         targets = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._connections.both()
@@ -277,9 +277,9 @@ class Session:
         return status_of(observe.plan(targets, observation, self.settings))
 
     def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
-        """Say what is due and why, one cause for each run; sends nothing but GET and writes nothing.
+        """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
 
-        If a table could not be looked at, `errored` is true and the rest may be too little.
+        If a table could not be read, `errored` is true and the result may be incomplete.
         """
         targets = self.load(paths, target=target, exclude=exclude)
         reader, ledger = self._connections.both()
@@ -290,7 +290,7 @@ class Session:
         return DriftReport(observe.plan(targets, observation, self.settings))
 
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
-        """Write what planning needs of the live tables to a file, for `plan(live_snapshot=…)`; no value, no prompt.
+        """Write what planning needs from the live tables to a file for `plan(live_snapshot=…)`; no values, no prompts.
 
         Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`. Raises OSError.
         """
@@ -310,14 +310,14 @@ class Session:
         adopt: str | None = None,
         on_table: Callable[[ImportedTable], None] = lambda _: None,
     ) -> tuple[ImportedTable | ApiError, ...]:
-        """Write a manifest for each live table chosen; buys nothing and changes no table.
+        """Write a manifest for each chosen live table; buys nothing and changes no table.
 
-        `tables` are ids or dashboard URLs; also those that the API finds for `search`, that carry one of `tags`, or
-        `every` root table of the workspace. Manifests go to the folder `out`, else to the project's. With `fill`, the
-        run that fills empty cells is switched on; with `adopt`, what is done is recorded in the ledger as run at that
-        revision; `force` writes a manifest anew that was changed. Returns what became of each table, or why it could
-        not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError if no
-        table is found, OSError.
+        `tables` are ids or dashboard URLs; add tables that the API finds for `search`, tables with one of `tags`, or
+        `every` root table of the workspace. Manifests go to the folder `out`, or else to the project's. With `fill`,
+        the run that fills empty cells is switched on; with `adopt`, done cells are recorded in the ledger as run at
+        that revision; `force` overwrites manifests that were edited. Returns the result for each table, or why it
+        could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
+        if no table is found, OSError.
         """
         choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
@@ -332,15 +332,15 @@ class Session:
         return tuple(found)
 
     def adopt(self, revision: str, paths: Several | Targets = ()) -> Adoption:
-        """Record every done cell of the manifests' tables as run at a revision, at no cost; sends nothing but GET.
+        """Record every done cell of the manifests' tables as run at a revision, at no cost; sends only GET.
 
-        For a ledger that begins anew, and for tables that were run by hand: a run with `mode: all` at that revision
-        buys none of them again. A table that is running is among the failures.
+        For a new ledger, and for tables that were run by hand: a run with `mode: all` at that revision buys none of
+        these cells again. A running table is among the failures.
         """
         return adopt(self.load(paths), revision, self._connections)
 
     def cost(self) -> ReadCost:
-        """Return what reading cost so far: requests, bytes, seconds."""
+        """Return the cost of reading so far: requests, bytes, seconds."""
         return self._connections.cost()
 
     def _approved(self, plan: SessionPlan | SavedPlan | Named, max_age_seconds: float) -> SavedPlan:
@@ -355,16 +355,16 @@ class Session:
         return saved_plan.read(self.document(plan), datetime.now(UTC), max_age_seconds)
 
     def _told(self, events: ApplyEvents | None, interrupt: Interrupt | None) -> tuple[ApplyEvents, Interrupt]:
-        """Return the events and the interrupt of an apply; who listens to none is warned of what must not be missed."""
+        """Return the events and the interrupt of an apply; without events, important ones become warnings."""
         if events is None:
             events = ApplyEvents(on_unrecorded=self._lost, on_trouble=self._tell)
-        # Not `or`: an interrupt that is not set is false.
+        # Not `or`: an interrupt that is not set is falsy.
         return events, Interrupt() if interrupt is None else interrupt
 
     def _lost(self, record: str) -> None:
         self._tell(
-            f"the ledger did not keep this outcome; keep it yourself: {record} Once the ledger can be written, end the "
-            "doubt with `reconciler ledger resolve`."
+            f"the ledger could not record this outcome; keep it yourself: {record} Once the ledger is writable, end "
+            "the doubt with `reconciler ledger resolve`."
         )
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of the live tables as files: written where the token is, read where a change is planned without it."""
+"""Snapshot files of the live tables: written by a job with the token, read by one that plans without it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from reconciler.text.location import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTaken:
-    """What a snapshot file holds."""
+    """A summary of a snapshot that was written."""
 
     tables: int
     size_bytes: int
     is_signed: bool
     unreadable: Mapping[str, ApiError]
-    """By table id: these are kept as unreadable, and a plan from the file says so."""
+    """By table id: the file records these tables as unreadable, and a plan from it says so."""
     unresolved: tuple[Diagnostic, ...]
-    """Why a manifest's table is not known."""
+    """Why a manifest's table is unknown."""
 
 
 def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: Connections) -> SnapshotTaken:
-    """Look at the manifests' tables and write what planning needs of them. Raises Refused, LedgerError, OSError."""
+    """Read the manifests' tables and write what planning needs from them. Raises Refused, LedgerError, OSError."""
     made = origin(connections.settings, connections.tell)
     reader, ledger = connections.both()
     directory = CachedLister(reader)
@@ -48,25 +48,25 @@ def signing_key(environment: Mapping[str, str], *, unsigned: bool) -> bytes | No
     """Return the key to sign with; None if `unsigned`. Raises SettingsError if there is none."""
     key = None if unsigned else read_snapshot_key(environment)
     if key is None and not unsigned:
-        hint = "Set RECONCILER_SNAPSHOT_KEY (`openssl rand -hex 32` makes one), or say --unsigned."
+        hint = "Set RECONCILER_SNAPSHOT_KEY (`openssl rand -hex 32` makes one), or use --unsigned."
         raise SettingsError("there is no key to sign the snapshot with", hint=hint)
     return key
 
 
 def encoded(observation: Observation, made: Origin, index: TableIndex | None, key: bytes | None) -> bytes:
-    """Return a look as a file holds it."""
+    """Return an observation as the content of a snapshot file."""
     return encode(to_snapshot(observation, made.created_at, made.tool_version, made.base_url, index), key)
 
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:
-    """Read a file that `snapshot` wrote. Raises SettingsError for one that cannot be used, OSError."""
+    """Read a file that `snapshot` wrote. Raises SettingsError if it cannot be used, OSError."""
     with open_file(path) as file:
         data = file.read(MAX_FILE_BYTES + 1)
     return decode(data, read_snapshot_key(environment))
 
 
 def taken_of(kept: LiveSnapshot, made: Origin) -> SnapshotOrigin:
-    """Say of a plan made now where it has the live tables from."""
+    """Return the origin of the live tables for a plan made now from a snapshot."""
     try:
         taken_at = datetime.fromisoformat(kept.taken_at)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How an apply starts: what it works with, and that its report comes out once it has sent anything."""
+"""Start an apply: set up its resources, and make sure that it returns a report once it has sent anything."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from reconciler.operations.send import ApplyContext, waiting
 
 @dataclass(frozen=True, slots=True)
 class ApplyTerms:
-    """What an apply is told besides its plan."""
+    """The options of an apply."""
 
     waits: bool
-    """Until the tables are idle, and then sends the later waves too; False: sends one wave."""
+    """True to wait until the tables are idle and then send the later waves too; False to send one wave."""
     timeout_seconds: float | None
-    """For all waves together; None: as long as it takes."""
+    """For all waves together; None to wait as long as it takes."""
     lease_timeout_seconds: float
-    """For another apply that is at work on a table."""
+    """For another apply that is working on a table."""
     events: ApplyEvents
     interrupt: Interrupt
 
@@ -35,7 +35,7 @@ def start_apply(
     connections: Connections,
     terms: ApplyTerms,
 ) -> Report:
-    """Apply; once a call may have been sent, return the report whatever goes wrong. Raises as `apply` before."""
+    """Apply; once a call may have been sent, always return the report. Before that, raises as `apply`."""
     interrupt, witness = terms.interrupt, Witness(terms.events)
     connections.interrupt = interrupt
     reader, ledger = connections.reader(), connections.writing_ledger()

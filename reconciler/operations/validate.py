@@ -1,4 +1,4 @@
-"""Checking manifests, offline. Loads neither the network nor the ledger: editors and hooks wait for it."""
+"""Check manifests offline. Imports neither the client nor the ledger, because editors and hooks wait for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from reconciler.text.location import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What checking manifests found."""
+    """The result of checking manifests."""
 
     files: tuple[str, ...] = ()
-    """Every file that was read, as messages name it."""
+    """All files that were read, as messages name them."""
     manifests: tuple[Manifest, ...] = ()
-    """All of them; none if there is a problem."""
+    """All manifests; none if there is a problem."""
     problems: tuple[Diagnostic, ...] = ()
-    """Every problem of every file, with its place."""
+    """Every problem of every file, with its location."""
 
 
 def validate(settings: Settings, named: Sequence[str]) -> Validation:
-    """Check the manifests at the paths named, else the project's. Raises SettingsError if there are none."""
+    """Check the manifests at the given paths, or else the project's. Raises SettingsError if there are none."""
     folders = manifest_paths(settings, named)
     files = tuple(path.as_posix() for path in find_files(folders))
     try:

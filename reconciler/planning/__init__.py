@@ -1,1 +1,1 @@
-"""What is due, decided purely: (desired, observed, history) to a plan."""
+"""The pure decision about which cells are due: (desired, observed, history) to a plan."""

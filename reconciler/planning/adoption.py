@@ -1,7 +1,7 @@
-"""Which cells an adoption takes over: those that are done and that the ledger does not hold at the revision yet.
+"""The cells that an adoption takes over: done cells that the ledger does not hold at the revision yet.
 
 A team that ran its tables by hand has paid for those cells already. Once they are in the ledger as satisfied at a
-revision, a run of mode `all` at that revision buys the rest and nothing twice.
+revision, a run of mode `all` at that revision buys only the rest, and nothing twice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,19 +20,19 @@ from reconciler.planning.ledger_view import LedgerView
 from reconciler.text.digest import short_digest
 
 MOST_CELLS = 10_000
-"""Cells in one record: a table of any size is taken over in records that each store takes easily."""
+"""Cells per record, so that a table of any size is taken over in records that every store can handle."""
 MOST_ROWS = 1_000
-"""Rows in one record."""
+"""Rows per record."""
 
 _Portion: TypeAlias = tuple[tuple[str, ...], tuple[Block, ...]]
-"""Rows of which something is taken, and what is taken of them."""
+"""Rows with cells to take over, and those cells."""
 
 
 def records(snapshot: TableSnapshot, history: TableHistory, revision: str, address: str) -> tuple[Call, ...]:
-    """Return the ledger's records for what is done in `snapshot` and not yet satisfied at `revision`.
+    """Return the ledger's records for the cells of `snapshot` that are done and not yet satisfied at `revision`.
 
-    Empty where there is nothing to take over; the same table and ledger give the same records. `address` is the
-    `manifest/run` that will ask for the revision; it is for people.
+    Empty if there is nothing to take over; the same table and ledger give the same records. `address` is the
+    `manifest/run` that will use the revision; it is for people to read.
     """
     row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
     memory = LedgerView(history, snapshot, row_index, shows_within_seconds=0.0)
@@ -49,13 +49,13 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
 
 
 def left(snapshot: TableSnapshot) -> int:
-    """Return how many cells are not done: what a run of mode `all` without `columns` still buys after the adoption."""
+    """Return how many cells are not done: those a run of mode `all` without `columns` still buys after the adoption."""
     columns = (snapshot.states[column.id] for column in snapshot.columns if column.is_meant_by_silence)
     return sum(len(states) - sum(states.translate(DONE_STATES)) for states in columns)
 
 
 def _portions(row_ids: Sequence[str], taken: Mapping[str, RowSet]) -> Iterator[_Portion]:
-    """Cut what is taken into portions of rows; in each, columns with equal rows share a block."""
+    """Split the cells to take over into portions of rows; in each, columns with equal rows share a block."""
     flags = {column: rows.flags() for column, rows in taken.items() if rows}
     size = max(1, min(MOST_ROWS, MOST_CELLS // max(1, len(flags))))
     for start in range(0, len(row_ids), size):

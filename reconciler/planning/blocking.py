@@ -1,4 +1,4 @@
-"""What a cell waits for in its row: upstream cells that are neither done nor part of the plan."""
+"""Cells blocked within their row: an upstream cell is neither done nor part of the plan."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,16 +13,16 @@ from reconciler.model.row_set import RowSet
 from reconciler.planning.cell_decision import DONE_STATES, Decision
 
 Waits: TypeAlias = dict[str, tuple[WaitsFor, ...]]
-"""Column id → what its blocked cells wait for."""
+"""Column id → the columns that its blocked cells wait for."""
 
 IS_BLOCKED = bytes(verdict == Decision.BLOCKED for verdict in range(256))
-"""Translation table from a verdict to 1 where it is BLOCKED."""
+"""Translation table from a verdict to 1 if it is BLOCKED."""
 
 
 def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) -> dict[str, RowSet]:
     """Return upstream column id → the rows in which its cell is neither done nor among the `due` rows by column.
 
-    Input columns are not among them: what is missing there has a flag of its own.
+    Input columns are left out: a missing input has its own flag.
     """
     rows = len(snapshot.row_ids)
     found = {}
@@ -35,7 +35,7 @@ def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) 
 
 
 def blocked(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) -> RowSet:
-    """Return the rows in which a column's cell waits for any other."""
+    """Return the rows in which a column's cell waits for another cell."""
     return reduce(or_, unready(column, snapshot, due).values(), RowSet.none(len(snapshot.row_ids)))
 
 
@@ -47,7 +47,7 @@ def waits_for(
     rows: RowSet,
     columns: Mapping[str, Column],
 ) -> tuple[WaitsFor, ...]:
-    """Return what the column's cells wait for that were judged to be blocked in `rows`; `columns` go by id."""
+    """Return the columns that the column's blocked cells in `rows` wait for; `columns` is keyed by id."""
     if Decision.BLOCKED not in verdicts:
         return ()
     held = RowSet.of_flags(verdicts.translate(IS_BLOCKED)) & rows
@@ -59,9 +59,9 @@ def waits_for(
 
 
 def explained(skips: Iterable[Skip], waits: Mapping[str, Waits]) -> list[Skip]:
-    """Return the skips, those of blocked cells with what they wait for; `waits` goes by address.
+    """Return the skips, adding to those of blocked cells the columns they wait for; `waits` is keyed by address.
 
-    An upstream column that one of a run's columns does not name counts as implied.
+    An upstream column that at least one of a run's columns does not name counts as implied.
     """
     found = []
     for skip in skips:

@@ -1,6 +1,6 @@
-"""The decision about one cell: due, or not and why. Everything else in planning only gathers its facts.
+"""The decision about one cell: due, or not and why. The rest of planning only gathers its facts.
 
-A cell's facts fit into one byte, so the decision is taken once for each of the 256 possible bytes and a whole column
+A cell's facts fit into one byte, so the decision is made once for each of the 256 possible bytes, and a whole column
 is then decided by `bytes.translate`.
 """
 
@@ -19,11 +19,11 @@ SPENT = 1 << 6
 AWAITED = 1 << 7
 
 _STATES = {state.value: state for state in CellState} | {CellState.PENDING_IDLE.value: CellState.EMPTY}
-"""What a state's bits mean for the decision: on an idle table, what is pending is as good as empty."""
+"""The state that the decision reads from a state's bits: on an idle table, a pending cell counts as empty."""
 
 
 class Decision(IntEnum):
-    """What becomes of a cell in this plan; 0 is kept for cells out of scope. The last two are decided of whole runs."""
+    """The plan's decision about a cell; 0 is reserved for cells out of scope. The last two apply to whole runs."""
 
     DUE = 1
     DONE = 2
@@ -49,25 +49,25 @@ class Decision(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CellFacts:
-    """Everything a decision about one cell rests on."""
+    """Everything that the decision about one cell depends on."""
 
     state: CellState
     missing_inputs: bool = False
     in_doubt: bool = False
-    """A call that covered it may have been paid for and nobody knows."""
+    """A call that covered it may or may not have been paid for."""
     blocked: bool = False
     """An upstream cell is not done and not part of this plan."""
     spent: bool = False
-    """`all`: bought at this revision, or as lately as the `refresh` asks. `new`, `failed`: bought `max_attempts` times
-    in this mode with the column's present configuration."""
+    """`all`: bought at this revision, or as recently as the `refresh` requires. `new`, `failed`: bought `max_attempts`
+    times in this mode with the column's current configuration."""
     awaited: bool = False
-    """A call that covered it was accepted lately, and none of the call's cells shows it yet."""
+    """A call that covered it was accepted recently, and none of the call's cells shows it yet."""
     never_bought: bool = False
-    """With a `refresh`: the ledger has no accepted call that covered it, so nobody knows how old it is."""
+    """With a `refresh`: no accepted call in the ledger covered it, so its age is unknown."""
 
     @classmethod
     def of_byte(cls, byte: int, *, never_bought: bool = False) -> "CellFacts":
-        """Read the facts back from their byte, and the one that stands beside it."""
+        """Decode the facts from their byte; `never_bought` does not fit into it."""
         state = byte & STATE_BITS
         return cls(
             state=_STATES.get(state, CellState.UNKNOWN),
@@ -81,7 +81,7 @@ class CellFacts:
 
 
 def decide(mode: Mode, cell: CellFacts) -> Decision:
-    """Say whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
+    """Decide whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
     settled = _state_holds(mode, cell) or _is_unclear(cell)
     if settled is not None:
         return settled
@@ -101,7 +101,7 @@ def decide(mode: Mode, cell: CellFacts) -> Decision:
 
 
 def _is_unclear(cell: CellFacts) -> Decision | None:
-    """The verdict of a cell of which nobody can say by now what it will show, or None."""
+    """Return the verdict of a cell whose next value or status is not known yet, or None."""
     if cell.in_doubt:
         return Decision.IN_DOUBT
     if cell.state in (CellState.IN_PROGRESS, CellState.PENDING) or cell.awaited:
@@ -110,7 +110,7 @@ def _is_unclear(cell: CellFacts) -> Decision | None:
 
 
 def _state_holds(mode: Mode, cell: CellFacts) -> Decision | None:
-    """The verdict of a cell that already is where its run wants it, or None."""
+    """Return the verdict of a cell that is already where its run wants it, or None."""
     if mode is Mode.ALL:
         return Decision.SATISFIED if cell.spent else None
     if is_done(cell.state):
@@ -121,14 +121,14 @@ def _state_holds(mode: Mode, cell: CellFacts) -> Decision | None:
 
 
 def is_done(state: CellState) -> bool:
-    """A done cell blocks nothing downstream."""
+    """Return True if the cell is done, and so blocks nothing downstream."""
     return state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE)
 
 
 def leaves_alone(mode: Mode, cell: CellFacts) -> bool:
-    """Say whether a call of `mode` may cover `cell` although it is not due.
+    """Return True if a call of `mode` may cover `cell` although it is not due.
 
-    Only where the API leaves such a cell alone under every reading of its documentation, so that covering it costs
+    Only if the API leaves such a cell alone under every reading of its documentation, so that covering it costs
     nothing: done cells under `new`, done and empty ones under `failed`, none under `all`.
     """
     if cell.in_doubt or cell.awaited:
@@ -147,23 +147,23 @@ VERDICTS: dict[Mode, bytes] = {mode: bytes(decide(mode, facts) for facts in _EVE
 """Mode → translation table from a facts byte to its Decision."""
 
 AGELESS_VERDICTS = bytes(decide(Mode.ALL, CellFacts.of_byte(byte, never_bought=True)) for byte in range(256))
-"""The same for the cells of a run with a `refresh` that the ledger never bought."""
+"""The same, for cells of a run with a `refresh` that no call in the ledger bought."""
 
 
 LEFT_ALONE: dict[Mode, bytes] = {mode: bytes(leaves_alone(mode, facts) for facts in _EVERY_BYTE) for mode in Mode}
-"""Mode → translation table from a facts byte to 1 where a call may cover the cell in passing."""
+"""Mode → translation table from a facts byte to 1 if a call may cover the cell in passing."""
 
 DONE_STATES = bytes(is_done(_STATES.get(byte, CellState.UNKNOWN)) for byte in range(256))
-"""Translation table from a state byte to 1 where the cell is done."""
+"""Translation table from a state byte to 1 if the cell is done."""
 
 WAITS_FOR_OTHERS = bytes(verdict in (Decision.BLOCKED, Decision.WAITING) for verdict in range(256))
-"""Translation table from a verdict to 1 where the cell may fall due once others have ended."""
+"""Translation table from a verdict to 1 if the cell may fall due once other cells have finished."""
 
 IS_PENDING = bytes(byte == CellState.PENDING for byte in range(256))
-"""Translation table from a state byte to 1 where the cell is PENDING."""
+"""Translation table from a state byte to 1 if the cell is PENDING."""
 
 IS_DUE = bytes(verdict == Decision.DUE for verdict in range(256))
-"""Translation table from a verdict to 1 where it is DUE."""
+"""Translation table from a verdict to 1 if it is DUE."""
 
 
 def _replacing(verdict: Decision, by: Decision) -> bytes:
@@ -171,7 +171,7 @@ def _replacing(verdict: Decision, by: Decision) -> bytes:
 
 
 WHILE_RUNNING = _replacing(Decision.NOT_STARTED, Decision.IN_PROGRESS)
-"""Translation table of verdicts for a table that runs: what was bought and is empty may be about to start."""
+"""Translation table of verdicts for a running table: a cell that was bought and is empty may be about to start."""
 
 INSTEAD_OF_DUE = {verdict: _replacing(Decision.DUE, verdict) for verdict in (Decision.HELD_BACK, Decision.WAITING)}
-"""Decision → translation table that gives it to every due cell."""
+"""Decision → translation table that replaces DUE with it."""

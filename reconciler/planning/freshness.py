@@ -1,7 +1,7 @@
-"""How old a cell may get: a run's `refresh` laid over the ledger's last accepted call for each cell.
+"""How old a cell may get: a run's `refresh` compared with the ledger's last accepted call for each cell.
 
-Only what the ledger knows has an age. A cell that shows something and that no accepted call covered may be as fresh as
-today or years old: spending on that guess is not this tool's business, so it is told apart and left alone.
+Only cells that the ledger knows have an age. A cell with a value that no accepted call covered may be from today or
+years old. Guessing would spend credits, so such cells are counted separately and left alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ from reconciler.planning.ledger_view import LedgerView
 
 
 class Freshness:
-    """A `refresh` at the moment at which the ledger was recalled."""
+    """A `refresh`, as of the moment the ledger was read."""
 
     def __init__(self, refresh: Refresh, recalled_at: float, dates: Mapping[Calendar, CalendarDates]) -> None:
-        """Take that moment in seconds since the epoch, by the store's clock, and where the calendars stand at it."""
+        """`recalled_at` is that moment in seconds since the epoch, by the store's clock; `dates` are as of then."""
         self._refresh = refresh
         self._recalled_at = recalled_at
         self._dates = dates[refresh] if isinstance(refresh, Calendar) else None
@@ -30,11 +30,11 @@ class Freshness:
         return None if self._dates is None else self._dates.last
 
     def fresh(self, memory: LedgerView, column: Column) -> RowSet:
-        """Return the rows in which the column's cell was bought as lately as the `refresh` asks."""
+        """Return the rows in which the column's cell was bought as recently as the `refresh` requires."""
         return RowSet.of_flags(self._is_fresh(memory.ages(column)))
 
     def next_due(self, memory: LedgerView, columns: Iterable[Column], rows: RowSet) -> datetime | None:
-        """Return when the first of the cells that are fresh now falls due; None where none is, or nobody can tell."""
+        """Return when the first cell that is fresh now falls due; None if none is fresh, or that is unknown."""
         flags = rows.flags()
         oldest = -inf
         for column in columns:
@@ -44,13 +44,13 @@ class Freshness:
         if oldest == -inf:
             return None
         if isinstance(self._refresh, MaxAge):
-            # A call's beginning, and so its end of being fresh, is the same however late one looks.
+            # Computed from the call's beginning, so it does not depend on when this is asked.
             return datetime.fromtimestamp(ceil(self._recalled_at - oldest + self._refresh.seconds), UTC)
         assert self._dates is not None
         return None if self._dates.next is None else self._dates.next.astimezone(UTC)
 
     def _is_fresh(self, ages: Iterable[float]) -> bytes:
-        """Return a flag an age: not yet as old as the `refresh` says; exactly at a calendar's date is fresh."""
+        """Return one flag per age: younger than the `refresh` says; a call exactly at a calendar's date is fresh."""
         if isinstance(self._refresh, MaxAge):
             too_old = self._refresh.seconds
             return bytes(age < too_old for age in ages)

@@ -1,7 +1,7 @@
-"""What falls due while a plan is applied because its calls fill other tables, and how much that is at most.
+"""Cells that fall due while a plan is applied, because its calls fill other tables; and how many at most.
 
-A finder's cell fills at most `max_results` rows of its child table [V]; a finder without one fills nobody knows how
-many, and then only what the child's manifest allows (`allow_growth`) can be bought of them.
+A finder's cell fills at most `max_results` rows of its child table [V]. Without `max_results` the number is unknown,
+and only as many cells as the child's manifest allows (`allow_growth`) can be bought.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +19,9 @@ from reconciler.spending.limits_check import priced
 def growth(
     manifests: Iterable[Manifest], calls: Sequence[Call], snapshots: Mapping[str, TableSnapshot], prices: Prices
 ) -> tuple[ExpectedGrowth, ...]:
-    """Return the manifests whose tables the calls fill, or that are filled from such a one, by name.
+    """Return the manifests whose tables the calls fill, directly or through another such table, by name.
 
-    `snapshots` go by table id; the table of one of the manifests may be missing.
+    `snapshots` is keyed by table id and may lack the table of a manifest.
     """
     children = {
         manifest.name: (manifest, manifest.source) for manifest in manifests if isinstance(manifest.source, ChildOf)
@@ -39,7 +39,7 @@ def growth(
     found = []
     for name in sorted(growing):
         manifest, source = children[name]
-        # Of a table that is only filled yet itself, nobody knows how many of its cells will fill another.
+        # If the parent table itself is still filling, the number of its cells that will fill this one is unknown.
         is_counted = source.manifest.text not in growing
         rows = _most_rows(_filling(source, calls), snapshots) if is_counted else None
         found.append(_growth(manifest, source, rows, snapshots.get(manifest.table_id), prices))
@@ -47,7 +47,7 @@ def growth(
 
 
 def _filling(source: ChildOf, calls: Iterable[Call]) -> dict[tuple[str, str], int]:
-    """Return how many cells of its finder the calls run, by table and column id."""
+    """Return how many of its finder's cells the calls run, by table and column id."""
     found: dict[tuple[str, str], int] = {}
     for call in calls:
         if call.manifest != source.manifest.text:
@@ -86,7 +86,7 @@ def _growth(
 
 
 def _most_rows(filling: Mapping[tuple[str, str], int], snapshots: Mapping[str, TableSnapshot]) -> int | None:
-    """Return how many rows the finders' cells fill at most; None where one of them does not say."""
+    """Return the maximum number of rows that the finders' cells fill; None if a finder has no `max_results`."""
     total = 0
     for (table, finder), cells in filling.items():
         most = next((column.max_results for column in snapshots[table].columns if column.id == finder), None)
@@ -97,7 +97,7 @@ def _most_rows(filling: Mapping[tuple[str, str], int], snapshots: Mapping[str, T
 
 
 def _most_cells(runs: Iterable[Run], snapshot: TableSnapshot, rows: int) -> list[tuple[Column, int]]:
-    """Return the columns that the runs mean, each with how many of its cells so many new rows have in scope."""
+    """Return the runs' columns, each with how many of its cells would be in scope in that many new rows."""
     found: dict[str, tuple[Column, int]] = {}
     for run in runs:
         for column in columns_of(run, snapshot):
@@ -108,6 +108,6 @@ def _most_cells(runs: Iterable[Run], snapshot: TableSnapshot, rows: int) -> list
 
 def _in_scope(run: Run, rows: int) -> int:
     if run.rows is not None:
-        return 0  # none of those that it names is new
+        return 0  # a run that names its rows never includes new ones
     limit = None if run.selection is None else run.selection.limit
     return rows if limit is None else min(rows, limit)

@@ -1,4 +1,4 @@
-"""What a plan is made of: the three sides that are compared, and how the plan is narrowed and named."""
+"""The inputs of a plan: the three sides that are compared, and how the plan is narrowed and named."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,30 +13,30 @@ from reconciler.text.location import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """What the manifests want, what the tables show and what the ledger remembers."""
+    """The three sides of a plan: manifests, live tables and ledger."""
 
     manifests: Sequence[Manifest]
-    """Those selected whose tables are there."""
+    """Selected manifests whose tables exist."""
     snapshots: Mapping[str, TableSnapshot]
-    """By table id; a table without one has its problem in `unreadable`."""
+    """By table id; a table that is missing here has its problem in `unreadable`."""
     histories: Mapping[str, TableHistory]
     """By table id."""
     rules: Rules
     unreadable: Sequence[Diagnostic] = ()
     pending: Sequence[Manifest] = ()
-    """Those selected whose tables are not there yet."""
+    """Selected manifests whose tables do not exist yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How a plan is narrowed, parted and named."""
+    """How a plan is narrowed, split by cause and named."""
 
     within: Approval | None = None
-    """Shrinks the plan to cells that were approved."""
+    """Limits the plan to cells that were approved."""
     anyway: Approval | None = None
-    """Cells due without the change that is looked at: no call mixes them with others, and each says its cause."""
+    """Cells due even without the change under review: no call mixes them with others, and each states its cause."""
     manifest_digest: str = ""
-    """Of all manifests, selected or not."""
+    """Over all manifests, selected or not."""
     include: tuple[str, ...] = ()
-    """The `--target`s that selected the manifests, for the plan to say."""
+    """The `--target`s that selected the manifests; recorded in the plan."""
     exclude: tuple[str, ...] = ()

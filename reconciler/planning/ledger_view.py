@@ -1,4 +1,4 @@
-"""What the ledger says about each cell of a snapshot, as sets of rows: the half of planning that looks back."""
+"""The ledger's facts about each cell of a snapshot, as sets of rows: the half of planning that looks back."""
 
 from array import array
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class LedgerView:
     ) -> None:
         self._history = history
         self.rows = len(snapshot.row_ids)
-        """How many rows it is about."""
+        """Number of rows."""
         self._row_index = row_index
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
         self._in_doubt: dict[str, bytearray] = {}
@@ -45,15 +45,15 @@ class LedgerView:
 
     @property
     def is_awaiting(self) -> bool:
-        """Say whether any accepted call has not shown yet."""
+        """True if an accepted call has not shown in the table yet."""
         return bool(self._awaited)
 
     def awaited(self, column: Column) -> RowSet:
-        """Rows covered by a call that was accepted lately and that none of its cells shows yet."""
+        """Rows covered by a recently accepted call that none of its cells shows yet."""
         return self._set(self._awaited.get(column.id))
 
     def unsettled(self, column: Column) -> RowSet:
-        """Rows covered by an accepted call whose cells were not counted on an idle table yet."""
+        """Rows covered by an accepted call whose cells have not been counted on an idle table yet."""
         return self._set(self._unsettled.get(column.id))
 
     def at_revision(self, column: Column, revision: str) -> RowSet:
@@ -61,14 +61,14 @@ class LedgerView:
         return self._set(self._at_revision.get((column.id, revision)))
 
     def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> RowSet:
-        """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
+        """Rows bought `max_attempts` times or more by calls of `mode` with the column's current configuration."""
         tries = self._tries.get((mode, column.id))
         if tries is None:
             return RowSet.none(self.rows)
         return RowSet.of_flags(bytes(count >= max_attempts for count in tries))
 
     def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
-        """Rows that accepted calls of this mode and revision took with the column's present configuration, in order."""
+        """Rows covered by accepted calls of this mode and revision with the current column configuration, in order."""
         rows: dict[int, None] = {}
         for call in self._history.accepted():
             is_same = call.mode is mode and call.revision == revision
@@ -79,14 +79,14 @@ class LedgerView:
         return list(rows)
 
     def times_bought(self, column: str, rows: list[int]) -> int:
-        """How many accepted calls covered the cells, added up: it grows whenever one is bought (or was adopted)."""
+        """The number of accepted calls that covered each cell, summed; it grows whenever one is bought or adopted."""
         bought = self._bought.get(column)
         return sum(bought[row] for row in rows) if bought is not None else 0
 
     def ages(self, column: Column) -> "array[float]":
-        """Seconds since the last accepted call for each row's cell began, in any mode; infinite where there is none.
+        """Seconds since the last accepted call for each row's cell began, in any mode; infinite if there is none.
 
-        Kept for the columns that are asked for alone: eight bytes a cell.
+        Kept only for the columns that are asked for, because it takes eight bytes per cell.
         """
         ages = self._ages.get(column.id)
         if ages is None:
@@ -100,11 +100,11 @@ class LedgerView:
         return ages
 
     def never_bought(self, column: Column) -> RowSet:
-        """Rows whose cell no accepted call covered: nobody knows how old it is."""
+        """Rows whose cell no accepted call covered, so that its age is unknown."""
         return RowSet.of_flags(bytes(age == inf for age in self.ages(column)))
 
     def bought_within(self, column: Column, seconds: float) -> RowSet:
-        """Rows for which a call began less than `seconds` ago and was accepted."""
+        """Rows for which an accepted call began less than `seconds` ago."""
         if not seconds:
             return RowSet.none(self.rows)
         return RowSet.of_flags(bytes(age < seconds for age in self.ages(column)))
@@ -153,9 +153,10 @@ class LedgerView:
 def _is_awaited(
     call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int], shows_within_seconds: float
 ) -> bool:
-    """An accepted call may take a while to show, on an idle table too: to plan its cells again would buy them twice.
+    """Return True while an accepted call has yet to show: planning its cells again would buy them twice.
 
-    Cells that failed again look exactly like cells that have not begun, so they are awaited as long as any.
+    It may take a while even on an idle table. Cells that failed again look exactly like cells that have not begun, so
+    they are awaited just as long.
     """
     if call.settled or call.has_shown or call.age_seconds >= shows_within_seconds:
         return False

@@ -1,7 +1,7 @@
 """(desired, observed, history) → Plan. Pure: the same inputs give the same plan, bit for bit.
 
-Per table: resolve the scopes, decide each column in dependency order (`cell_decision.py` decides about one cell), cover
-what is due with rectangles, and count the rest by reason.
+For each table: resolve the scopes, decide each column in dependency order (`cell_decision.py` decides about one cell),
+cover the due cells with rectangles, and count the rest by reason.
 """
 
 from reconciler.model.history import TableHistory
@@ -49,7 +49,7 @@ def make_plan(inputs: PlanInputs, options: PlanOptions = NO_OPTIONS) -> Plan:
             if manifest.name in named
         },
         tables=tuple(sorted((t for part in parts for t in part.tables), key=_by_manifest)),
-        # Table by table, so that upstream columns stay first also where two manifests share a table.
+        # Table by table, so that upstream columns stay first even if two manifests share a table.
         calls=ordered,
         growth=grown,
         skipped=tuple(sorted((skip for part in parts for skip in part.skipped), key=_by_address)),

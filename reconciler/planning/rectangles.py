@@ -1,4 +1,4 @@
-"""Cover due cells with few rectangles: a run call takes columns × rows, and must not take a cell it should not."""
+"""Cover due cells with few rectangles: a run call takes columns × rows, and must not take any other cell."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from reconciler.model.history import Block
 from reconciler.model.row_set import RowSet, counts
 
 MOST_COLUMNS = 250
-"""Columns of one rectangle; row counts are added up in one byte a row."""
+"""Columns per rectangle; counts are added up in one byte per row."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnCells:
-    """What one column offers to a run."""
+    """The cells of one column that a run may cover."""
 
     column: str
     due: RowSet
@@ -31,14 +31,14 @@ class Rectangle:
     rows: RowSet
     """Every row in which at least one of its columns is due."""
     start: int
-    """The table's row that its sets begin with: they are of its own stretch of rows alone."""
+    """The table's row at which its sets begin: they cover only the rectangle's own range of rows."""
 
     def due(self, part: ColumnCells) -> RowSet:
         """Return the rows of the rectangle in which the column is due."""
         return part.due & self.rows
 
     def blocks(self, names: Mapping[int, str]) -> tuple[Block, ...]:
-        """Return its due cells, columns with equal rows together; `names` holds the ids of its rows."""
+        """Return its due cells, grouping columns with equal rows; `names` holds the ids of its rows."""
         by_rows: dict[RowSet, list[str]] = {}
         for part in self.parts:
             by_rows.setdefault(self.due(part), []).append(part.column)
@@ -53,8 +53,8 @@ class Rectangle:
 def cover(columns: Sequence[ColumnCells], most_cells: int) -> Iterator[Rectangle]:
     """Yield disjoint rectangles that hold every due cell of `columns` and nothing harmful, each `most_cells` at most.
 
-    Greedy: columns with equal due rows share a rectangle, and a rectangle takes in another one where the cells added
-    in passing are harmless.
+    Greedy: columns with equal due rows share a rectangle, and a rectangle absorbs another if the cells added in
+    passing are harmless.
     """
     wanted = [column for column in columns if column.due]
     for parts in _grouped(wanted, min(most_cells, MOST_COLUMNS)):
@@ -67,7 +67,7 @@ def _grouped(columns: Sequence[ColumnCells], most_columns: int) -> list[list[Col
     position = {column.column: index for index, column in enumerate(columns)}
     groups: list[list[ColumnCells]] = []
     unions: list[RowSet] = []
-    # The largest first: a small set of rows fits into a large one more often than the other way round.
+    # Largest first: a small set of rows fits into a large one more often than the other way round.
     for column in sorted(columns, key=lambda column: -len(column.due)):
         for index, group in enumerate(groups):
             union = unions[index] | column.due
@@ -86,7 +86,7 @@ def _grouped(columns: Sequence[ColumnCells], most_columns: int) -> list[list[Col
 def _split(rectangle: Rectangle, most_cells: int) -> Iterator[Rectangle]:
     """Cut a rectangle by rows so that no piece has more than `most_cells` due cells.
 
-    The sets of a piece reach over its own rows alone: thousands of pieces must not each look at every row.
+    The sets of a piece cover only its own rows: thousands of pieces must not each scan every row.
     """
     if rectangle.cells <= most_cells:
         yield rectangle
@@ -107,7 +107,7 @@ def _split(rectangle: Rectangle, most_cells: int) -> Iterator[Rectangle]:
 
 
 def _piece(columns: Sequence[tuple[str, bytes, bytes]], wanted: bytes, start: int, stop: int) -> Rectangle:
-    """The part of a rectangle from row `start` to before `stop`, without the columns that have nothing due there."""
+    """Return the rows of a rectangle from `start` to before `stop`, without columns that have nothing due there."""
     parts = (
         ColumnCells(column, RowSet.of_flags(due[start:stop]), RowSet.of_flags(harmless[start:stop]))
         for column, due, harmless in columns

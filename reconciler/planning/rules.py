@@ -9,13 +9,13 @@ from reconciler.model.manifest import Calendar, CalendarDates
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The project's settings that planning depends on, and where the manifests' calendars stand."""
+    """The project's settings that planning depends on, and the current dates of the manifests' calendars."""
 
     prices: Prices
     max_cells_per_call: int
     quiet_seconds: float
     """Q of `spend.md`."""
     shows_within_seconds: float
-    """How long after its intent an accepted call may show nothing in its table: `Spend.shows_within_seconds`."""
+    """How long after its intent an accepted call may leave no trace in its table: `Spend.shows_within_seconds`."""
     dates: Mapping[Calendar, CalendarDates] = field(default_factory=dict)
-    """For every calendar of the manifests, at the moment at which the ledger was recalled."""
+    """For every calendar in the manifests, as of the moment the ledger was read."""

@@ -1,4 +1,4 @@
-"""What is wanted of a live table: a manifest's runs with their names resolved to columns and rows."""
+"""A manifest's runs over a live table, with their names resolved to columns and rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +35,8 @@ def scopes(
 ) -> tuple[list[Scope], list[Diagnostic]]:
     """Resolve every run of `manifests`, all of which name this table.
 
-    Returns the scopes, `all` before the other modes and else in document order, and a problem for each name that the
-    table does not have, and for each condition that its rows were not asked about.
+    Returns the scopes, `all` before the other modes and otherwise in document order, and a problem for each name that
+    the table does not have and each condition that was not evaluated when its rows were read.
     """
     found: list[Scope] = []
     problems: list[Diagnostic] = []
@@ -50,7 +50,7 @@ def scopes(
             found.append(Scope(manifest, run, chosen, rows))
             problems.extend(_claims(manifest, run, chosen, claimed))
         if isinstance(manifest.source, ByTag):
-            # The same line may be right for its other tables.
+            # The same line may be correct for the tag's other tables.
             name = f"{_quoted(snapshot.name)}: "
             problems[before:] = [replace(each, message=name + each.message) for each in problems[before:]]
     found.sort(key=lambda scope: scope.run.mode is not Mode.ALL)
@@ -58,7 +58,7 @@ def scopes(
 
 
 class _Columns:
-    """A table's columns by the names a manifest may use."""
+    """A table's columns by the names that a manifest may use."""
 
     def __init__(self, snapshot: TableSnapshot) -> None:
         self._outputs = tuple(column for column in snapshot.columns if not column.is_input)
@@ -72,7 +72,7 @@ class _Columns:
             return tuple(column for column in self._outputs if column.is_meant_by_silence)
         chosen: dict[str, Column] = {}
         for named in run.columns:
-            # An id wins over a key: a key that looks like another column's id must not catch its calls.
+            # An id wins over a key: a key that looks like another column's id must not receive that column's calls.
             column = self._by_id.get(named.text.lower()) or self._by_key.get(named.text)
             if column is None:
                 problems.append(self._unknown(named))
@@ -97,7 +97,7 @@ class _Columns:
 
 
 def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
-    """Return the columns that a run means, passing over names that the table does not have."""
+    """Return a run's columns, ignoring names that the table does not have."""
     return _Columns(snapshot).resolve(run, [])
 
 
@@ -119,7 +119,7 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
 
 
 def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diagnostic]) -> RowSet:
-    """Return the rows that meet a selection; none, and a problem, where nobody can tell."""
+    """Return the rows that meet a selection; none, and a problem, if that cannot be told."""
     count = len(snapshot.row_ids)
     rows = RowSet.every(count)
     if selection.where is not None:
@@ -127,8 +127,8 @@ def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diag
         flags = snapshot.matches.get(condition.key(selection.where))
         problems += unknown
         if flags is None and not unknown:
-            # Only of a file that was taken for other manifests: a look asks the rows about every condition it serves.
-            message = "which rows meet this condition is not in the snapshot of the live tables"
+            # Only in a snapshot taken for other manifests: a live read evaluates every condition of its manifests.
+            message = "the snapshot does not say which rows meet this condition"
             hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
             problems.append(Diagnostic(selection.location, message, hint))
         if flags is None or unknown:
@@ -140,7 +140,7 @@ def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diag
 def _claims(
     manifest: Manifest, run: Run, columns: Iterable[Column], claimed: dict[str, Manifest]
 ) -> Iterable[Diagnostic]:
-    """Two documents over one column, one naming it by key and one by id, show only against the live table."""
+    """Yield columns that two manifests claim, one by key and one by id; only the live table can show that."""
     for column in columns:
         owner = claimed.setdefault(column.id, manifest)
         if owner is not manifest:
@@ -161,7 +161,7 @@ def _quoted(text: str) -> str:
 
 
 def select_runs(manifests: Sequence[Manifest], include: Sequence[str], exclude: Sequence[str]) -> tuple[Manifest, ...]:
-    """Keep the runs that a selector of `include` names (all where it is empty) and none of `exclude` does.
+    """Keep the runs that match a selector of `include` (all if it is empty) and none of `exclude`.
 
     A selector is a manifest's name, `name/run`, or `label=value`. One that matches nothing is a SettingsError.
     """

@@ -1,6 +1,6 @@
-"""Where things stand: a plan read as a status of every run, and as the causes for which something is due.
+"""Status and drift: a plan read as the status of every run, and as the reasons why cells are due.
 
-Nothing here decides anew: what is due, blocked or in doubt is the plan's word, so that `status`, `drift` and `plan` can
+Nothing here decides again: the plan says which cells are due, blocked or in doubt, so `status`, `drift` and `plan`
 never disagree.
 """
 
@@ -33,37 +33,37 @@ class RunStatus:
     mode: Mode
     revision: str | None
     cells: int
-    """In its scope."""
+    """Cells in its scope."""
     shown: CellCounts | None
-    """Those cells by what they show; None where that was not needed to know that nothing is due."""
+    """Those cells by what they show; None if nothing was due without reading them."""
     due: int
-    """What a call would buy now; while the table runs, nothing."""
+    """Cells that a call would buy now; 0 while the table runs."""
     credits: Decimal | None
-    """What that would cost; None where a price is unknown."""
+    """Credits for the due cells; None if a price is unknown."""
     waiting: int
     """In progress, or due once the table is idle."""
     blocked: int
-    """An upstream cell is not done and not due either."""
+    """An upstream cell is neither done nor due."""
     missing_inputs: int
     in_doubt: int
-    """Covered by a call of which nobody knows whether it was paid for."""
+    """Covered by a call that may or may not have been paid for."""
     exhausted: int
-    """Failed, and rerun as often as the run allows."""
+    """Failed, and already rerun as often as the run allows."""
     not_started: int
-    """Empty, and bought as often as the run allows."""
+    """Empty, and already bought as often as the run allows."""
     age_unknown: int
-    """Run before the ledger knew it, so that nobody knows whether it is stale."""
+    """Never bought in the ledger, so whether it is stale is unknown."""
     held_back: int
-    """Behind a first portion of which too much failed."""
+    """Held back because too many cells of the first portion failed."""
     behind: int
-    """Of a manifest that waits for another, which is not at rest."""
+    """Of a manifest that waits for an upstream manifest to finish."""
     next_due: datetime | None
-    """With a `refresh`: when the first of the cells that are fresh now falls due."""
+    """With a `refresh`: when the first cell that is fresh now falls due."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestStatus:
-    """A manifest's table."""
+    """The status of a manifest's table."""
 
     manifest: str
     table_id: str
@@ -72,21 +72,21 @@ class ManifestStatus:
     is_finished: bool
     rows: int
     cells: CellCounts | None
-    """Of every output column, in a run's scope or not; None where rows were left unread."""
+    """Over all output columns, in a run's scope or not; None if rows were not read."""
     runs: tuple[RunStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything the manifests name."""
+    """The status of everything the manifests name."""
 
     tables: tuple[ManifestStatus, ...]
     calls: int
-    """What an apply would send now."""
+    """Calls that an apply would send now."""
     in_doubt: tuple[CallInDoubt, ...]
     diagnostics: tuple[Diagnostic, ...]
     pending: tuple[Pending, ...] = ()
-    """Manifests whose table is not there yet."""
+    """Manifests whose table does not exist yet."""
 
     @property
     def due(self) -> int:
@@ -95,13 +95,13 @@ class Status:
 
     @property
     def cost(self) -> Credits:
-        """What they would cost."""
+        """Their cost."""
         return Credits.sum((run.credits, run.due) for table in self.tables for run in table.runs)
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One reason for which cells of one run are due."""
+    """One reason why cells of one run are due."""
 
     address: str
     table_id: str
@@ -133,7 +133,7 @@ def status_of(plan: Plan) -> Status:
 
 
 def drifts(plan: Plan) -> tuple[Drift, ...]:
-    """Return why cells are due, one entry for each run that has any, in the plan's order."""
+    """Return why cells are due, one entry for each run that has due cells, in the plan's order."""
     return _drifts(plan, (*plan.calls, *plan.waiting))
 
 
@@ -205,14 +205,14 @@ def _table(
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """What is due and why, and the plan that says so."""
+    """The due cells and why they are due, with the plan they come from."""
 
     plan: Plan
-    """Made from as little of the tables as can tell what is due."""
+    """Made from the least that has to be read to find the due cells."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:
-        """One for each run of which cells are due, in the plan's order."""
+        """One for each run that has due cells, in the plan's order."""
         return drifts(self.plan)
 
     @property
@@ -222,10 +222,10 @@ class DriftReport:
 
     @property
     def errored(self) -> bool:
-        """True if something could not be looked at: `plan.diagnostics` says what."""
+        """True if something could not be read; `plan.diagnostics` lists it."""
         return self.plan.errored
 
 
 def has_drifted(plan: Plan) -> bool:
-    """Say whether the tables are elsewhere than the manifests want them: cells are due, or nobody knows of some."""
+    """Return True if the tables differ from what the manifests want: cells are due, or a call is in doubt."""
     return bool(plan.has_due or plan.in_doubt)

@@ -1,8 +1,8 @@
-"""Which live tables manifests mean that name theirs by name, by tag, or as the child of another. Pure.
+"""Find the live tables of manifests that give theirs by name, by tag, or as the child of another. Pure.
 
-`resolve` is asked again for as long as it asks for more (`Resolution.asks`): a child is found through its parent's
-header, and the parent has to be found first. What may mean several tables is never guessed: a run on the wrong table
-is paid for like one on the right.
+Call `resolve` again for as long as it asks for more (`Resolution.asks`): a child is found through its parent's header,
+and the parent has to be found first. An ambiguous reference is never guessed, because a run on the wrong table costs
+as much as one on the right table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,47 +17,47 @@ from reconciler.text.numbers import counted
 from reconciler.text.phrases import did_you_mean, quote
 
 MOST_NAMED = 10
-"""Names told of what there is instead."""
+"""Names listed as alternatives in a message."""
 MOST_COMPARED = 2000
-"""Among more names nobody's guess is looked for: comparing texts is slow."""
+"""Among more names than this no similar one is suggested: comparing texts is slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownTables:
-    """What is known of the workspace so far."""
+    """The facts known about the workspace so far."""
 
     listed: Sequence[ListedTable] | ApiError | None = None
-    """Its root tables, or why nobody knows them; None: not asked yet."""
+    """Its root tables, or why they could not be listed; None if not asked for yet."""
     headers: Mapping[str, TableHeader | ApiError] = field(default_factory=dict)
     """By table id."""
     where: str = ""
-    """Where this is from, if not from the live tables: ` in the snapshot`."""
+    """The origin for messages, if not the live tables: ` in the snapshot`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What came of it."""
+    """The tables found, or the facts still needed."""
 
     manifests: tuple[Manifest, ...] = ()
-    """Those whose table is known, each with its id; one found by tag once for each of its tables."""
+    """Manifests whose table is known, each with its id; with a tag, once for each of the tag's tables."""
     problems: tuple[Diagnostic, ...] = ()
     pending: tuple[Manifest, ...] = ()
-    """Those whose table is not there yet: nothing has filled it."""
+    """Manifests whose table does not exist yet: nothing has filled it."""
     unread: frozenset[str] = frozenset()
-    """Names of manifests of which nobody can say what they mean now, because the API did not answer."""
+    """Names of manifests whose table cannot be told now, because the API did not answer."""
     asks_for_list: bool = False
     asks_for_headers: frozenset[str] = frozenset()
     """Ids of tables."""
 
     @property
     def asks(self) -> bool:
-        """True while more facts are needed; nothing else of the resolution counts then."""
+        """True while more facts are needed; the rest of the resolution means nothing until then."""
         return self.asks_for_list or bool(self.asks_for_headers)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is known of one manifest's table; with neither tables nor anything else, it is pending."""
+    """The findings about one manifest's table; if they are empty, the table is pending."""
 
     tables: tuple[str, ...] = ()
     problem: Diagnostic | None = None
@@ -65,23 +65,23 @@ class _Found:
     asks_for_list: bool = False
     asks_for_headers: frozenset[str] = frozenset()
     waits: bool = False
-    """For what another manifest asks."""
+    """Until another manifest's request is answered."""
 
     @property
     def is_asking(self) -> bool:
-        """More has to be known first."""
+        """True if more facts are needed first."""
         return self.asks_for_list or bool(self.asks_for_headers) or self.waits
 
     @property
     def is_pending(self) -> bool:
-        """Everything is known, and there is no table."""
+        """True if everything is known and there is no table."""
         return not (self.tables or self.problem or self.is_asking)
 
 
 def resolve(manifests: Sequence[Manifest], every: Sequence[Manifest], facts: KnownTables) -> Resolution:
-    """Find the tables of `manifests`; `every` holds all there are, for a parent need not be among them.
+    """Find the tables of `manifests`; `every` holds all manifests, because a parent need not be selected.
 
-    The manifests have passed `ordering.wrong_order`, so that every parent is there and none waits for itself.
+    The manifests have passed `dependency_problems`, so every parent exists and none waits for itself.
     """
     if not any(manifest.source for manifest in manifests):
         return Resolution(tuple(manifests))
@@ -115,7 +115,7 @@ def _with_parents(manifests: Iterable[Manifest], every: Mapping[str, Manifest]) 
 
 
 class _Search:
-    """Finds one manifest's table after the other, parents first."""
+    """Finds the manifests' tables one by one, parents first."""
 
     def __init__(self, facts: KnownTables) -> None:
         self._facts = facts
@@ -124,7 +124,7 @@ class _Search:
         self._by_tag: dict[str, list[str]] = {}
         listed = () if facts.listed is None or isinstance(facts.listed, ApiError) else facts.listed
         self._unnamed = sum(table.name is None for table in listed)
-        """Entries of the list that may have any name."""
+        """Entries of the list whose name is unknown."""
         for table in listed:
             if table.name is not None:
                 self._by_name.setdefault(table.name, []).append(table.id)
@@ -169,7 +169,7 @@ class _Search:
             return _Found(tuple(tables))
         message = f"no table carries the tag {quote(source.tag)}{self._facts.where}"
         guess = _guess(source.tag, self._by_tag)
-        hint = f"The tags there are: {_some(sorted(self._by_tag))}." if self._by_tag and not guess else ""
+        hint = f"The tags are {_some(sorted(self._by_tag))}." if self._by_tag and not guess else ""
         return _wrong(location, message + guess, hint)
 
     def _child(self, source: ChildOf) -> _Found:
@@ -198,11 +198,11 @@ class _Search:
             return _Found(problem=problem)
         location, parent = source.column.location, quote(header.name)
         if header.children is None:
-            message = f"what the API says of the child tables of {parent} is not understood"
+            message = f"the API lists the child tables of {parent} in an unknown shape"
             return replace(_wrong(location, message, "Write the child table's id."), is_unread=True)
         if not header.children or (len(header.children) == 1 and len(finders) == 1):
             return _Found(header.children)
-        # For the names that the message tells.
+        # For the names in the message.
         told = header.children[:MOST_NAMED]
         missing = frozenset(child for child in told if child not in self._facts.headers)
         if missing:
@@ -220,12 +220,12 @@ class _Search:
 
 
 def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column]) -> Diagnostic | None:
-    """Say what is wrong with the column that is to fill the child table."""
+    """Return what is wrong with the column that should fill the child table, if anything."""
     text, location = source.column.text, source.column.location
     by_id = {column.id: column for column in header.columns}
     column = by_id.get(text.lower()) or {column.key: column for column in header.columns}.get(text)
     keys = [each.key for each in finders]
-    there_are = f"The columns that do: {_some(keys)}." if keys else "No column of it does."
+    there_are = f"The columns that do: {_some(keys)}." if keys else "None of its columns does."
     if column is None:
         guess = _guess(text, keys)
         hint = "" if guess else f"A `{FINDER_KIND}` column fills a child table. {there_are}"
@@ -243,7 +243,7 @@ def _wrong(location: Location, message: str, hint: str) -> _Found:
 
 def _unclear(location: Location, count: int, what: str) -> _Found:
     message = f"{counted(count, 'table')} in the list cannot be read and {what}"
-    return replace(_wrong(location, message, "Write the id of the table that is meant."), is_unread=True)
+    return replace(_wrong(location, message, "Write the id of the table you mean."), is_unread=True)
 
 
 def _unread(location: Location, error: ApiError) -> _Found:
@@ -256,6 +256,6 @@ def _guess(text: str, names: Iterable[str]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names, and the number of further ones."""
     told = ", ".join(map(quote, names[:MOST_NAMED]))
     return f"{told} and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else told

@@ -1,4 +1,4 @@
-"""One table's share of a plan, as it is put together."""
+"""One table's share of a plan, while it is being assembled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class TablePlan:
 
 
 def skips_of(found: Sequence[Scope], counted: Mapping[tuple[str, Decision], int], table: str) -> list[Skip]:
-    """Return the cells that are not due, by run and reason; `counted` goes by address and verdict."""
+    """Return the cells that are not due, by run and reason; `counted` is keyed by address and verdict."""
     return [
         Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict], table)
         for scope in found

@@ -1,4 +1,4 @@
-"""One table's share of the plan: scopes resolved, columns decided, what is due covered with rectangles."""
+"""One table's share of the plan: resolve scopes, decide columns, cover the due cells with rectangles."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +58,7 @@ REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.
 
 
 _Decided: TypeAlias = tuple[Scope, RowSet, RowSet, dict[Decision, int]]
-"""A column in a scope: the rows due, the rows harmless to cover, and the cells that no scope takes, by verdict."""
+"""A column in a scope: the due rows, the rows harmless to cover, and a count by verdict of cells no scope takes."""
 
 
 class TablePlanner:
@@ -74,7 +74,7 @@ class TablePlanner:
         waiting: frozenset[str] = frozenset(),
     ) -> None:
         """`waiting` names the manifests that may not begin yet."""
-        assert suffices(snapshot, manifests), "more of the table is needed than was read of it"
+        assert suffices(snapshot, manifests), "more of the table is needed than was read"
         self._manifests = manifests
         self._whole = snapshot
         self._snapshot = snapshot = narrowed(snapshot, read_scope_of(manifests, history, rules.shows_within_seconds))
@@ -100,14 +100,14 @@ class TablePlanner:
         self._waits: dict[str, blocking.Waits] = {}
         """By address."""
         self._trials: dict[str, RolloutResult | None] = {}
-        """Address → how the first portion of a run with a rollout came out."""
+        """Address → the result of the first portion of a run with a rollout."""
         self._held_up: dict[tuple[str, str], int] = {}
-        """Address and column id → approved cells that wait for others."""
+        """Address and column id → approved cells that wait for other cells."""
         self._portions: dict[str, dict[str, RowSet]] = {}
         """Address → column id → the due rows that may go first."""
 
     def plan(self) -> TablePlan:
-        """Return the table's share of the plan; a name the table does not have leaves it without calls."""
+        """Return the table's share of the plan; no calls if a manifest uses a name that the table does not have."""
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = TablePlan(diagnostics=problems)
         part.in_doubt = [self._open_call(call) for call in self._history.calls if call.is_open]
@@ -144,9 +144,9 @@ class TablePlanner:
         return part
 
     def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
-        """Decide every output column after those it depends on, so that what is due upstream is known by its turn.
+        """Decide every output column after the columns it depends on, so that the due cells upstream are known.
 
-        A cycle has no such order: a column is decided again if more fell due above it after its turn.
+        A cycle has no such order: a column is decided again if more cells fell due upstream after its turn.
         """
         outputs = (column for column in self._snapshot.columns if not column.is_input)
         order = sorted(outputs, key=lambda column: self._depths[column.id])
@@ -202,7 +202,7 @@ class TablePlanner:
             yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
 
     def _withheld(self, scope: Scope, column: Column) -> Decision | None:
-        """Return why nothing of a scope is due although its cells are; None where that is not so."""
+        """Return why a scope's due cells are held back; None if they are not."""
         if scope.manifest.name in self._waiting or is_on_trial(scope, column, self._memory):
             return Decision.WAITING
         tried = self._trials[scope.address]
@@ -212,12 +212,12 @@ class TablePlanner:
         key = (self._snapshot.id, scope.run.mode, scope.run.revision, column.id)
         rows = approval.approved(key, scope.manifest.name, self._row_index)
         if scope.run.refresh is not None:
-            # One approval buys a cell once, however soon it gets stale again.
+            # One approval buys a cell once, however soon it becomes stale again.
             rows -= self._memory.bought_within(column, approval.age_seconds)
         return rows
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
-        """Gather one byte of facts a row."""
+        """Gather one byte of facts per row."""
         flags = {
             MISSING_INPUTS: self._missing,
             IN_DOUBT: self._memory.in_doubt(column),
@@ -228,9 +228,9 @@ class TablePlanner:
         return with_flags(self._states(column), flags)
 
     def _states(self, column: Column) -> bytes:
-        """The column's states; on a running table, what is pending and under way by no call of ours counts as empty.
+        """Return the column's states; on a running table, a pending cell that no call of ours covers counts as empty.
 
-        It may run by itself meanwhile, and is due if it does not: that is seen once the table is idle.
+        It may run on its own in the meantime, and is due if it does not; the idle table shows which.
         """
         states = self._snapshot.states[column.id]
         if self._snapshot.is_finished:
@@ -239,7 +239,7 @@ class TablePlanner:
         return not_ours.chosen(bytes([CellState.EMPTY]) * self._rows, states)
 
     def _spent(self, column: Column, run: Run) -> RowSet:
-        """The rows in which the ledger's accepted calls are enough for the run."""
+        """Return the rows in which the ledger's accepted calls satisfy the run."""
         if run.refresh is not None:
             return self._freshness[run.refresh].fresh(self._memory, column)
         if run.revision is not None:
@@ -247,7 +247,7 @@ class TablePlanner:
         return self._memory.exhausted(column, run.mode, run.max_attempts)
 
     def _count(self, verdicts: bytes, rows: RowSet, due: RowSet, taken: RowSet) -> dict[Decision, int]:
-        """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
+        """Count by verdict the cells in scope that no scope takes, and those that wait for the table."""
         left = (rows - taken).chosen(verdicts, bytes(self._rows))
         counts = {verdict: left.count(verdict) for verdict in Decision}
         del counts[Decision.DUE]  # it was not approved
@@ -274,7 +274,7 @@ class TablePlanner:
     def _by_cause(
         self, scope: Scope, columns: Sequence[ColumnCells]
     ) -> Iterator[tuple[Cause | None, Sequence[ColumnCells]]]:
-        """Part what is due by its cause; what one part covers in passing is never due in the other."""
+        """Split the due cells by cause; a cell that one part covers in passing is never due in the other."""
         if self._anyway is None:
             yield None, columns
             return
@@ -321,11 +321,11 @@ class TablePlanner:
         )
 
     def _upstream_first(self, call: Call) -> tuple[int, int]:
-        """The call's wave, then the depth of its first column: what others wait for is sent before them."""
+        """Return a call's wave, then the depth of its first column: upstream calls are sent first."""
         return call.wave, min(self._depths[column] for column in call.columns)
 
     def _shown(self, scope: Scope) -> CellCounts | None:
-        """Count the cells of a scope by what they show; None where they were left unread."""
+        """Count the cells of a scope by what they show; None if some were not read."""
         if self._whole.unread_rows and scope.run.rows is None:
             return None
         flags = scope.rows.flags()
@@ -333,7 +333,7 @@ class TablePlanner:
         return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
 
     def _cells(self, scope: Scope) -> int:
-        """How many cells a scope holds, read or not."""
+        """Return the number of cells in a scope, read or not."""
         unread = self._whole.unread_rows if scope.run.rows is None else 0
         return len(scope.columns) * (len(scope.rows) + unread)
 

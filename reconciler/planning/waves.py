@@ -1,6 +1,7 @@
-"""In what order a plan's calls are sent: what others wait for first, and a first portion before the rest.
+"""The order in which a plan's calls are sent: upstream cells first, and a rollout's first portion before the rest.
 
-A wave is sent, ends, and is looked at before the next one: a cell whose upstream cell failed is then no longer due.
+Each wave is sent, finishes and is read back before the next one: a cell whose upstream cell failed is then no longer
+due.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +22,11 @@ _UNSETTLED = frozenset(
         *(SkipReason.WAITING, SkipReason.WAITING_FOR_TABLE),
     }
 )
-"""A manifest with such cells is not at rest: what comes after it has to wait."""
+"""A manifest with such cells has not finished: downstream manifests have to wait."""
 
 
 def rollout_result(scope: Scope, snapshot: TableSnapshot, memory: LedgerView) -> RolloutResult | None:
-    """Say how the first portion of a scope came out, over the columns that it is complete for; None without rollout."""
+    """Return the result of a scope's first portion, over the columns with a full portion; None without a rollout."""
     rollout = scope.run.rollout
     if rollout is None:
         return None
@@ -40,7 +41,7 @@ def rollout_result(scope: Scope, snapshot: TableSnapshot, memory: LedgerView) ->
 
 
 def portion(scope: Scope, column: Column, due: RowSet, memory: LedgerView) -> RowSet:
-    """Return which of a column's due rows may go before the portion is known to be good: all, where it is complete."""
+    """Return the due rows of a column that belong to its first portion; all of them if the portion is complete."""
     rollout = scope.run.rollout
     if rollout is None:
         return due
@@ -49,7 +50,7 @@ def portion(scope: Scope, column: Column, due: RowSet, memory: LedgerView) -> Ro
 
 
 def is_on_trial(scope: Scope, column: Column, memory: LedgerView) -> bool:
-    """Say whether a column's first portion was bought and has not shown yet: then nobody can say how it came out."""
+    """Return True if a column's first portion was bought and has not shown yet, so that its result is unknown."""
     rollout = scope.run.rollout
     if rollout is None:
         return False
@@ -59,7 +60,7 @@ def is_on_trial(scope: Scope, column: Column, memory: LedgerView) -> bool:
 
 
 def _tried(scope: Scope, column: Column, memory: LedgerView) -> list[int]:
-    """Rows that were tried, in order; of a run that names its rows only those: the others may be left unread."""
+    """Return the rows that were tried, in order; if the run names its rows, only those: others may be unread."""
     tried = memory.tried(column, scope.run.mode, scope.run.revision)
     if scope.run.rows is None:
         return tried
@@ -69,14 +70,14 @@ def _tried(scope: Scope, column: Column, memory: LedgerView) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class WaveOrder:
-    """When the cells of a table are sent: first portions and what needs no trial, upstream first, then all the rest."""
+    """When a table's cells are sent: first portions and cells that need no trial, upstream first, then all the rest."""
 
     early: Mapping[str, int]
-    """Column id → the wave of its cells that go before the rest, from 1."""
+    """Column id → the wave of its early cells, from 1."""
     late: Mapping[str, int]
     """Column id → the wave of its other cells."""
     behind: Mapping[str, RowSet]
-    """Column id → the rows of those: behind a portion, or downstream of a cell that is."""
+    """Column id → rows sent late: they wait for a rollout's first portion, or depend on a cell that does."""
 
     @classmethod
     def of(
@@ -86,9 +87,9 @@ class WaveOrder:
         behind: Mapping[str, RowSet],
         depths: Mapping[str, int],
     ) -> "WaveOrder":
-        """Give each column its turns; `columns` come upstream first, `behind` holds the rows behind a portion.
+        """Assign each column its waves; `columns` come upstream first, `behind` has the rows that wait for a portion.
 
-        A cell waits for what is due upstream in its row. In a cycle nobody waits: none of its cells could ever begin.
+        A cell waits for due cells upstream in its row. In a cycle no cell waits: otherwise none could ever begin.
         """
         early: dict[str, int] = {}
         late: dict[str, int] = {}
@@ -107,7 +108,7 @@ class WaveOrder:
         return cls(early, {column: wave + begun for column, wave in late.items()}, rows)
 
     def parted(self, columns: Iterable[ColumnCells]) -> list[tuple[int, list[ColumnCells]]]:
-        """Part a scope's cells into waves."""
+        """Split a scope's cells into waves."""
         waves: dict[int, list[ColumnCells]] = {}
         for cells in columns:
             behind = cells.due & self.behind[cells.column]
@@ -118,7 +119,7 @@ class WaveOrder:
 
 
 def blocked_manifests(manifests: Iterable[Manifest], calls: Iterable[Call], skipped: Iterable[Skip]) -> frozenset[str]:
-    """Return the manifests that may not begin: one that comes first is not at rest, and nothing of it is due."""
+    """Return the manifests that may not begin: an upstream manifest has not finished, and has no calls in this plan."""
     begun = {call.manifest for call in calls}
     unsettled = {skip.address.partition("/")[0] for skip in skipped if skip.reason in _UNSETTLED}
     held = unsettled - begun
@@ -126,7 +127,7 @@ def blocked_manifests(manifests: Iterable[Manifest], calls: Iterable[Call], skip
 
 
 def in_turn(manifests: Sequence[Manifest], calls: Iterable[Call]) -> tuple[Call, ...]:
-    """Return the calls with their waves counted over all manifests: those of one begin when the ones before it end."""
+    """Return the calls with waves counted over all manifests: a manifest's begin when those upstream have ended."""
     calls = tuple(calls)
     if not any(manifest.upstream for manifest in manifests):
         return calls
@@ -138,13 +139,13 @@ def in_turn(manifests: Sequence[Manifest], calls: Iterable[Call]) -> tuple[Call,
 
 
 def parted(calls: Sequence[Call]) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
-    """Return the calls of the first wave, and those of later ones."""
+    """Return the calls of the first wave, and those of later waves."""
     first = min((call.wave for call in calls), default=1)
     return tuple(call for call in calls if call.wave == first), tuple(call for call in calls if call.wave > first)
 
 
 def upstream_of(name: str, manifests: Iterable[Manifest]) -> frozenset[str]:
-    """Return the names of all manifests that come before one."""
+    """Return the names of all manifests upstream of one, directly or not."""
     known = {manifest.name: manifest for manifest in manifests}
     found: set[str] = set()
     pending = [name]

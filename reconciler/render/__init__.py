@@ -1,1 +1,1 @@
-"""Nouns → text for people. Every function returns a string; printing is the command's."""
+"""Nouns → text for people. Every function returns a string; the commands print it."""

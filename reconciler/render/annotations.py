@@ -1,7 +1,7 @@
-"""Problems as GitHub's workflow commands: marks beside the lines of a pull request.
+"""Problems as GitHub's workflow commands: annotations on the lines of a pull request.
 
-GitHub shows ten of a kind for each step and drops the rest without a word, so the rest is counted here. Every line
-begins with a command of ours, so that nothing in a message can be a command of its own.
+GitHub shows ten of each kind per step and silently drops the rest, so the rest is counted here. Every line begins with
+a command of ours, so that no message can contain a command of its own.
 """
 
 import re
@@ -15,7 +15,7 @@ from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
 MOST = 10
-"""Of one kind; GitHub's own limit for a step."""
+"""Annotations of one kind; GitHub's limit per step."""
 
 _MESSAGE_LENGTH = 2000
 _PATH_LENGTH = 1000
@@ -23,7 +23,7 @@ _SET_AT = re.compile(r"(?P<path>[^()]+):(?P<line>[1-9][0-9]{0,8})(?: \(.*\))?")
 
 
 class Level(StrEnum):
-    """How bad; the worst stands first."""
+    """The severity, worst first."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -32,7 +32,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A message and the line it is about."""
+    """A message and the line it refers to."""
 
     level: Level
     title: str
@@ -49,7 +49,7 @@ def of_problems(problems: Sequence[Diagnostic], title: str = "Problem in a manif
 
 
 def of_plan(content: Mapping[str, Any], headline: str) -> list[Annotation]:
-    """Return what a plan file's content has to say beside lines of files; `headline` sums the plan up."""
+    """Return a plan file's problems and doubts as annotations; `headline` sums the plan up."""
     found = of_problems(problems_of(content), "The plan cannot be made")
     for each in content["violations"]:
         message = f"{each['message']}; set in {each['set_at']}"
@@ -76,7 +76,7 @@ def _set_at(text: str) -> Location | None:
 
 
 def workflow_commands(annotations: Sequence[Annotation]) -> str:
-    """Return the lines to print, errors first, at most `MOST` of a kind, the rest counted."""
+    """Return the lines to print, errors first, at most `MOST` of each kind, with a count of the rest."""
     shown: list[Annotation] = []
     rest: list[Annotation] = []
     for level in (Level.ERROR, Level.WARNING):
@@ -90,14 +90,14 @@ def workflow_commands(annotations: Sequence[Annotation]) -> str:
 
 
 def relocated(annotations: Sequence[Annotation], prefix: str) -> list[Annotation]:
-    """Return annotations whose paths begin at the repository's root: `prefix` is where the program ran, from there."""
+    """Return the annotations with paths from the repository's root; `prefix` is the working directory, from there."""
     return [
         each if each.location is None else replace(each, location=moved(each.location, prefix)) for each in annotations
     ]
 
 
 def moved(location: Location, prefix: str) -> Location:
-    """Return a place whose relative path begins `prefix` further up."""
+    """Return a location whose relative path has `prefix` in front."""
     return (
         location if not prefix or location.path.startswith("/") else replace(location, path=f"{prefix}/{location.path}")
     )

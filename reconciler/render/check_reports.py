@@ -17,11 +17,11 @@ from reconciler.version import __version__
 RULE = "reconciler-validate"
 _LENGTH = 2000
 _NOT_XML = re.compile("[\ufffe\uffff]")
-"""What `clean` lets pass and XML does not know."""
+"""Characters that `clean` keeps and XML does not allow."""
 
 
 def code_quality(problems: Sequence[Diagnostic]) -> str:
-    """Return GitLab's code-quality report: an array with a fingerprint for each problem that moving lines keep."""
+    """Return GitLab's code-quality report: an array; each problem's fingerprint stays the same when its line moves."""
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for problem in problems:
@@ -61,14 +61,14 @@ def _result(problem: Diagnostic) -> Mapping[str, Any]:
     return {
         "ruleId": RULE,
         "level": "error",
-        # `[text](target)` in a SARIF message is a link; a space in between makes it two words.
+        # `[text](target)` in a SARIF message is a link; a space in between prevents that.
         "message": {"text": _words(problem).replace("](", "] (")},
         "locations": [{"physicalLocation": location}],
     }
 
 
 def junit(problems: Sequence[Diagnostic], files: Sequence[str]) -> str:
-    """Return JUnit's XML: a test case for each of `files`, which fails with the problems of that file."""
+    """Return JUnit's XML: one test case for each of `files`, which fails with the problems of that file."""
     by_file: dict[str, list[Diagnostic]] = {file: [] for file in files}
     for problem in problems:
         by_file.setdefault(problem.location.path, []).append(problem)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Colour(StrEnum):
-    """What a colour means here; the command line maps it to the terminal's."""
+    """A meaning; the command line maps it to one of the terminal's colours."""
 
     GOOD = "green"
     CHANGE = "yellow"
@@ -19,6 +19,6 @@ Paint = Callable[[str, Colour], str]
 
 
 def plain(text: str, colour: Colour) -> str:
-    """Paint nothing: for files, pipes and `NO_COLOR`."""
+    """Return the text without colour: for files, pipes and `NO_COLOR`."""
     del colour
     return text

@@ -1,4 +1,4 @@
-"""The ledger's memory as a person reads it: lists, one call in full, sums of what was spent."""
+"""The ledger as text: lists, one call in full, sums of what was spent."""
 
 import json
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from reconciler.text.sanitize import one_line
 
 
 def moment(seconds: float) -> str:
-    """Return a time of the store's clock, UTC, to the second."""
+    """Return a time by the store's clock, in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
-    """Return rows as aligned columns, the first row being the heads; those in `right` are aligned to the right."""
+    """Return rows as aligned columns; the first row holds the headings, and columns in `right` align to the right."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
@@ -28,12 +28,12 @@ def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) 
 
 
 def price(credits_: Decimal | None) -> str:
-    """Return credits, or that they are unknown."""
+    """Return the credits, or `unknown`."""
     return "unknown" if credits_ is None else amount(credits_)
 
 
 def calls_text(calls: Sequence[CallRecord]) -> str:
-    """Return calls, one a line."""
+    """Return calls, one per line."""
     if not calls:
         return "No calls."
     rows = [("CALL", "BEGUN (UTC)", "STATE", "ADDRESS", "CELLS", "CREDITS", "BY")]
@@ -59,7 +59,7 @@ def _state(call: CallRecord) -> str:
 
 
 def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
-    """Return one call with everything that happened to it."""
+    """Return one call with all its events."""
     requested = "" if call.requested_cells is None else f", {call.requested_cells:,} requested"
     fields = [
         ("call", call.id),
@@ -93,7 +93,7 @@ def _event(event: EventRecord) -> str:
 
 
 def spend_text(lines: Sequence[SpendLine], by: str) -> str:
-    """Return what was spent, a line per group and the sum below."""
+    """Return what was spent, one line per group and the sum below."""
     if not lines:
         return "Nothing was spent."
     rows = [(by.upper(), "CALLS", "CELLS", "CREDITS", "IN DOUBT")]
@@ -118,7 +118,7 @@ def _doubt(line: SpendLine) -> str:
 
 
 def leases_text(leases: Sequence[Lease]) -> str:
-    """Return who holds which table, and until when."""
+    """Return the leases: who holds which table, and until when."""
     if not leases:
         return "No leases are held."
     rows = [("TABLE", "HELD BY", "CI RUN", "SINCE (UTC)", "UNTIL")]

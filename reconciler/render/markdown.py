@@ -1,8 +1,8 @@
-"""Markdown that no text from outside can break out of, and that fits where it is posted.
+"""Markdown that text from outside cannot break out of, and that fits where it is posted.
 
-A name from a manifest or from the API stands only inside a code span, cleaned, whose fence is longer than any run of
-backticks in it. There it cannot be HTML, a link, an image, a mention or another table cell. What does not fit is left
-out from the bottom, and the text says how much.
+A name from a manifest or from the API appears only inside a code span, cleaned, with a fence longer than any run of
+backticks in it. There it cannot become HTML, a link, an image, a mention or another table cell. Text that is too long
+is shortened from the bottom, and says by how much.
 """
 
 import re
@@ -15,13 +15,13 @@ from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
 LIMIT = 60_000
-"""Bytes of UTF-8, and so also at most as many characters, however a forge counts them: GitHub takes 65,536."""
+"""Bytes of UTF-8, and so at most as many characters, however a forge counts them: GitHub accepts 65,536."""
 
 _NAME_LENGTH = 80
 _BEFORE_A_BAR = re.compile(r"\\+(?=\|)")
 _LARGEST = 10**15
 _NOTICE_ROOM = 500
-"""Bytes kept free for saying what was left out, besides the pointer."""
+"""Bytes reserved for the note about what was left out, not counting the pointer."""
 
 
 def code(text: str, limit: int = _NAME_LENGTH) -> str:
@@ -30,16 +30,16 @@ def code(text: str, limit: int = _NAME_LENGTH) -> str:
 
 
 def cell(text: str, limit: int = _NAME_LENGTH) -> str:
-    """Return `text` as a code span for a table's cell, where a bar must be escaped even in a span.
+    """Return `text` as a code span for a table cell, in which a bar must be escaped even inside a span.
 
-    Readers differ about a backslash before an escaped bar, so such a backslash is spelled out.
+    Parsers disagree about a backslash before an escaped bar, so such a backslash is spelled out.
     """
     inert = _BEFORE_A_BAR.sub(lambda found: r"\x5c" * len(found.group()), _inert(text, limit))
     return _span(inert.replace("|", r"\|"))
 
 
 def _inert(text: str, limit: int) -> str:
-    """Return clean text that is no command of a CI's log either, where `##[` is one anywhere in a line."""
+    """Return clean text that cannot be a command in a CI log either; there `##[` is one anywhere in a line."""
     return one_line(text, limit).replace("##[", r"##\x5b")
 
 
@@ -52,7 +52,7 @@ def _span(text: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Return a number of a document, thousands separated; a file may claim any number, so its length is bounded."""
+    """Return a document's number with thousands separators; a file may hold any number, so its length is bounded."""
     if value is None:
         return "unknown"
     if not -_LARGEST < value < _LARGEST:
@@ -64,43 +64,43 @@ def number(value: Any) -> str:
 
 
 def rows_head(*titles: str) -> str:
-    """Return a table's first two lines; a title that ends with `:` stands over numbers."""
+    """Return a table's first two lines; a title that ends with `:` heads a column of numbers."""
     names = " | ".join(title.rstrip(":") for title in titles)
     rule = "|".join("---:" if title.endswith(":") else "---" for title in titles)
     return f"| {names} |\n|{rule}|"
 
 
 def row(*cells: str) -> str:
-    """Return a table's line."""
+    """Return a table row."""
     return f"| {' | '.join(cells)} |"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part that may be left out: its last rows first, then all of it."""
+    """A part that may be shortened: first its last rows, then all of it is left out."""
 
     noun: str
-    """What a row is: `run`, `call`."""
+    """The noun for a row, e.g. `run` or `call`."""
     rows: Sequence[str]
     """Lines; at least one."""
     head: str = ""
     tail: str = ""
 
     def text(self, rows: int | None = None) -> str:
-        """Return the section with its first `rows` rows, all of them by default."""
+        """Return the section with its first `rows` rows; all by default."""
         parts = [self.head, *self.rows[:rows], self.tail]
         return "\n".join(part for part in parts if part)
 
 
 def folded(title: str, noun: str, table_head: str, rows: Sequence[str]) -> Section:
-    """Return a section that is folded up; `title` must be words of our own, because it stands in HTML."""
+    """Return a collapsed section; `title` must be our own text, because it is inserted into HTML."""
     return Section(noun, rows, f"<details>\n<summary>{title}</summary>\n\n{table_head}", "\n</details>")
 
 
 def fit(head: str, sections: Iterable[Section], foot: str, pointer: str, limit: int = LIMIT) -> str:
-    """Return head, sections and foot in at most `limit` bytes, leaving sections' rows out from the bottom.
+    """Return head, sections and foot in at most `limit` bytes, dropping rows of sections from the bottom.
 
-    `head` and `foot` stay as they are. `pointer` says where everything is, in words of our own.
+    `head` and `foot` are never shortened. `pointer` says where the whole text is, in our own words.
     """
     room = limit - _size(head) - _size(foot) - _size(pointer) - _NOTICE_ROOM
     kept: list[str] = [head]

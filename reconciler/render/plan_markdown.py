@@ -1,7 +1,7 @@
-"""A plan file as a reviewer reads it: the sums first, what this change causes, then a table per manifest.
+"""A plan file for a reviewer: the totals first, then what this change causes, then one table per manifest.
 
 Rendered from the document that `plan_file.py` makes and `schemas/plan.v1.json` describes, because a comment is written
-from a file that another job made: all of its texts are text from outside.
+from a file that another job made: all of its texts are untrusted.
 """
 
 from collections import Counter
@@ -28,13 +28,13 @@ _REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
 _CAUSES = {"change": "this change", "due": "due anyway"}
 _NAMED_COLUMNS = 3
 _OLDEST = 10**10
-"""Seconds; a file may claim any age."""
+"""Seconds; a file may state any age."""
 
 
 def plan_markdown(content: Document, title: str = "Plan", pointer: str = POINTER, limit: int = LIMIT) -> str:
     """Return a plan file's content as Markdown of at most `limit` bytes, without a newline at its end.
 
-    `title` and `pointer` are Markdown of the caller's own making.
+    `title` and `pointer` are the caller's own Markdown.
     """
     parts = (f"### {plan_headline(content, title)}", _verdict(content), _split(content))
     head = "\n\n".join(part for part in parts if part)
@@ -42,7 +42,7 @@ def plan_markdown(content: Document, title: str = "Plan", pointer: str = POINTER
 
 
 def plan_headline(content: Document, title: str = "Plan") -> str:
-    """Return the sums on one line; nothing but numbers in it comes from outside."""
+    """Return the totals on one line; only its numbers come from outside."""
     sums = content["totals"]
     if content["errored"]:
         return f"{title}: {counted(len(content['diagnostics']), 'error')}, cannot be applied"
@@ -91,7 +91,7 @@ def _verdict(content: Document) -> str:
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:
-        lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} passed.")
+        lines.append(f"**An apply would be refused:** {counted(len(content['violations']), 'limit')} exceeded.")
     for growth in content.get("growth", ()):
         rows, most = growth.get("max_rows"), "no `allow_growth`"
         if growth["max_cells"] is not None:
@@ -103,23 +103,23 @@ def _verdict(content: Document) -> str:
         lines.append(f"{code(growth['manifest'])}: {until}; {most}.")
     waves = max((call["wave"] for call in content["calls"]), default=1)
     if waves > 1:
-        lines.append(f"In {number(waves)} waves: each is sent once the one before it has ended.")
+        lines.append(f"In {number(waves)} waves: each is sent once the previous one has ended.")
     if content["in_doubt"]:
         lines.append(f"**In doubt:** {counted(len(content['in_doubt']), 'call')} of an earlier apply.")
     live = content.get("live")
     if live:
-        checked = "its signature is right" if live["verified"] else "its signature was not checked"
+        checked = "its signature is valid" if live["verified"] else "its signature was not checked"
         lines.append(
             f"Planned from a snapshot of the live tables, {duration(min(live['age_seconds'], _OLDEST))} old; {checked}."
         )
     selected = [*content["targeted"]["include"], *content["targeted"]["exclude"]]
     if selected:
-        lines.append(f"Narrowed by {counted(len(selected), 'selector')}: not every run is in it.")
+        lines.append(f"Narrowed by {counted(len(selected), 'selector')}: not every run is included.")
     return "\\\n".join(lines)
 
 
 def _split(content: Document) -> str:
-    """Answer the reviewer's question: what does this change cost?"""
+    """Return the answer to the reviewer's question: what does this change cost?"""
     if "against" not in content:
         return ""
     caused = [call for call in content["calls"] if call.get("cause") == "change"]
@@ -152,7 +152,7 @@ def _sections(content: Document) -> Iterator[Section]:
     yield from _manifests(content)
     if content.get("pending"):
         rows = [f"- {code(each['manifest'])} waits for {code(each['waits_for'])}" for each in content["pending"]]
-        yield Section("manifest without a table", rows, "#### Not there yet\n")
+        yield Section("manifest without a table", rows, "#### Waiting for their table\n")
 
 
 def _problem(problem: Document) -> str:
@@ -187,7 +187,7 @@ def _place(of: Document) -> str:
 
 
 def _manifests(content: Document) -> Iterator[Section]:
-    """Yield a section for each manifest with calls, of many for the largest, then one for those without."""
+    """Yield a section for each manifest with calls (only the largest if there are many), then one for the others."""
     calls, skips = _by_run(content["calls"]), _by_run(content["skipped"])
     due = {index: _of(table, calls) for index, table in enumerate(content["tables"])}
     busy = [index for index, found in due.items() if found]
@@ -223,7 +223,7 @@ def _manifests(content: Document) -> Iterator[Section]:
 
 
 def _by_run(items: Iterable[Document]) -> ByRun:
-    """Group calls or skips by table and address; a skip of an address that stands for one table names no table."""
+    """Group calls or skips by table and address; a skip names no table if its address stands for only one."""
     grouped: dict[tuple[str | None, str], list[Document]] = {}
     for item in items:
         grouped.setdefault((item.get("table_id"), item["address"]), []).append(item)
@@ -240,7 +240,7 @@ def _of(table: Document, grouped: ByRun) -> list[Document]:
 
 
 def _titled(text: str, table: Document) -> str:
-    """Return a manifest's name or an address as a cell, and the table's name where it may stand for several tables."""
+    """Return a manifest's name or an address as a cell, adding the table's name if it may stand for several tables."""
     return f"{cell(text)}: {cell(table['name'])}" if "tag" in table.get("found_by", ()) else cell(text)
 
 
@@ -255,13 +255,13 @@ def _manifest(table: Document, calls: ByRun, skips: ByRun, *, is_split: bool) ->
 
 
 def _next_due(table: Document) -> str:
-    """Say when the first of a table's cells falls due that is fresh now; empty where no run tells."""
+    """Return when the first cell of a table that is fresh now falls due; empty if no run says so."""
     found = sorted(filter(None, map(next_due_as_written, table["runs"])))
     return f"next cell falls due {found[0]}" if found else ""
 
 
 def _run_rows(run: Document, due: Sequence[Document], *, is_split: bool) -> list[str]:
-    """Return a line for the run, or one for each cause its calls have."""
+    """Return one row for the run, or one for each cause among its calls."""
     if not due:
         return [row(*_run_name(run), "", "", "0", "0", "nothing due", *([""] if is_split else []))]
     if not is_split:
@@ -289,7 +289,7 @@ def _run_name(run: Document) -> tuple[str, str]:
 
 
 def _skipped(skips: Sequence[Document]) -> str:
-    """Return how many cells are skipped for which reason; those that are as they should be last."""
+    """Return the number of skipped cells by reason, ending with those that need nothing."""
     by_reason: Counter[str] = Counter()
     waits: dict[str, bool] = {}
     for skip in skips:
@@ -313,7 +313,7 @@ def _credits(calls: Sequence[Document]) -> str:
 
 
 def _cost(calls: Iterable[Document]) -> Credits:
-    """Add up what calls of a plan file cost; as texts its numbers are exact."""
+    """Sum the cost of a plan file's calls, exactly: its numbers are read as text."""
     return Credits.sum(
         (None if call["credits"] is None else Decimal(str(call["credits"])), call["cells"]) for call in calls
     )

@@ -1,4 +1,4 @@
-"""A plan as a person reads it: per table what is due and why, what is not and why, the sums last."""
+"""A plan as text: for each table, which cells are due and which are not, and why; the totals come last."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -34,13 +34,13 @@ from reconciler.text.sanitize import one_line
 GLYPHS = {Mode.NEW: "+", Mode.FAILED: "!", Mode.ALL: "~"}
 Addressed = TypeVar("Addressed", Call, Skip)
 RunKey: TypeAlias = tuple[str, str]
-"""Table id and address: a run may stand over several tables."""
+"""Table id and address: a run may cover several tables."""
 MOST_TABLES = 20
-"""Manifests with a line of their own; of more, the largest."""
+"""Manifests shown one by one; if there are more, the largest."""
 NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
 
 MOST_NAMED = 5
-"""Upstream columns named of each sort."""
+"""Upstream columns named per kind."""
 
 
 def plan_text(
@@ -79,7 +79,7 @@ def _is_settled(plan: Plan) -> bool:
 
 
 def _next_due(plan: Plan) -> str:
-    """Say when the first cell falls due where nothing is now."""
+    """Return when the first cell falls due, for a plan in which nothing is due now."""
     found = [(run.next_due, run.address) for table in plan.tables for run in table.runs if run.next_due]
     if not found:
         return ""
@@ -97,7 +97,7 @@ def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:
 def _largest(
     tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Call]]
 ) -> tuple[Sequence[PlannedTable], Sequence[PlannedTable]]:
-    """Part tables into those with the most due cells, or with an error, in their order, and the rest."""
+    """Split tables into those with errors or the most due cells, in their original order, and the rest."""
     if len(tables) <= MOST_TABLES:
         return tables, ()
 
@@ -132,7 +132,7 @@ def _tables(plan: Plan, paint: Paint) -> str:
         title = f"{one_line(table.name)} · {counted(table.rows, 'row')} · {one_line(table.run_status)}"
         lines.append(f"{paint(table.manifest.ljust(manifests), Colour.STRONG)}   {title}")
         if not table.runs:
-            reason = "see the errors below" if plan.errored else "not approved any more"
+            reason = "see the errors below" if plan.errored else "no longer approved"
             lines.append(paint(f"  not planned: {reason}", Colour.BAD))
         for run in table.runs:
             key = (table.table_id, run.address)
@@ -159,7 +159,7 @@ def _tables(plan: Plan, paint: Paint) -> str:
 
 
 def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
-    """Columns, cells and credits of a run; a singular is as wide as a plural, so that the numbers line up."""
+    """Return a run's columns, cells and credits; a singular is padded to a plural's width, to align the numbers."""
     columns = len({column for call in calls for column in call.columns})
     cells = counted(sum(call.cells for call in calls), "cell")
     price = _credits(calls)
@@ -192,7 +192,7 @@ def _skipped(skip: Skip) -> str:
 
 
 def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str]) -> str:
-    """Return which columns blocked cells wait for, given by key and whether that is implied; empty if none is known."""
+    """Return the columns that blocked cells wait for, each given by key and whether it is implied; empty if unknown."""
     parts = []
     for is_implied, words in ((False, ""), (True, "implied by the kind of table or column: ")):
         keys = [spelled(key) for key, implied in columns if implied is is_implied]
@@ -227,7 +227,7 @@ def _reason(calls: Sequence[Call], run: PlannedRun) -> str:
 
 
 def _in_waves(calls: Sequence[Call]) -> str:
-    """Say in which waves the calls go, where not all go in the first."""
+    """Return the calls' waves; empty if all are in the first."""
     waves = sorted({call.wave for call in calls})
     if len(waves) == 1:
         return "" if waves == [1] else f", wave {waves[0]}"
@@ -235,7 +235,7 @@ def _in_waves(calls: Sequence[Call]) -> str:
 
 
 def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Paint) -> list[str]:
-    """Say how a rollout goes on, where it has not come to its end."""
+    """Return how a rollout continues; empty if it has ended."""
     if trial is None or (not trial.is_breached and (trial.cells or len({call.wave for call in calls}) < 2)):
         return []
     if trial.is_breached:
@@ -245,13 +245,13 @@ def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Pain
 
 
 def trial_words(trial: RolloutResult) -> str:
-    """Say how a first portion came out."""
+    """Return the result of a first portion in words."""
     share = percent(trial.max_failed)
     return f"{trial.failed:,} of {counted(trial.cells, 'cell')} of the first portion failed, and at most {share} may"
 
 
 def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
-    """Return what may fall due while the plan is applied, as far as anybody knows how much."""
+    """Return the cells that may fall due while the plan is applied, with their maximum number if it is known."""
     lines = []
     for each in growths:
         name, because = one_line(each.manifest), one_line(each.because)
@@ -261,7 +261,7 @@ def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
 
 
 def growth_words(because: str, rows: int | None, cells: int | None, price: Decimal | float | None) -> str:
-    """Say what comes once `because` has run, at most; None where nobody knows."""
+    """Return the maximum growth once `because` has run, in words; None stands for an unknown number."""
     most = "no `allow_growth`" if cells is None else f"at most {counted(cells, 'cell')}"
     if rows is None:
         return f"cells unknown until {because} has run; {most}"
@@ -270,12 +270,12 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
 
 
 def addressed(of: Call | CallInDoubt | Drift) -> str:
-    """Return a call's address, and its table where the address may stand for several."""
+    """Return a call's address, with its table if the address may stand for several."""
     return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 
 
 def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
-    """Return the manifests that wait for their table, one a line."""
+    """Return the manifests that wait for their table, one per line."""
     width = max(len(each.manifest) for each in pending)
     return "\n".join(
         paint(
@@ -287,7 +287,7 @@ def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
 
 
 def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
-    """Return what is in doubt, and how it ends."""
+    """Return the calls in doubt, and how each doubt ends."""
     verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
     head = f"{DOUBT} {counted(len(calls), 'call')} {verb} in doubt: "
     head += f"{they} may have been paid for, so {they} will not be sent again."
@@ -312,7 +312,7 @@ def _or_that_it_did_not(call: CallInDoubt) -> str:
 
 
 def problems_text(problems: Sequence[Diagnostic]) -> str:
-    """Return located problems, one a line with its hint below."""
+    """Return problems with their locations, one per line, each with its hint below."""
     lines = []
     for problem in problems:
         lines.append(f"{problem.location}: {problem.message}")

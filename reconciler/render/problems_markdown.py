@@ -10,7 +10,7 @@ POINTER = "`reconciler validate` prints all of them."
 
 
 def problems_markdown(problems: Sequence[Diagnostic], limit: int = LIMIT) -> str:
-    """Return a heading that counts, then each problem with its place."""
+    """Return a heading with the count, then each problem with its location."""
     files = len({problem.location.path for problem in problems})
     head = f"### Validate: {counted(len(problems), 'problem')} in {counted(files, 'file')}"
     rows = [

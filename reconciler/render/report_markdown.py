@@ -1,4 +1,4 @@
-"""A report file as a receipt: what was bought, by manifest; what is open; each call folded up below."""
+"""A report file as a receipt: cells bought by manifest, then what is still open, then all calls, collapsed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ look at the table, then say which: `reconciler ledger resolve CALL --landed` or 
 def report_markdown(content: Document, title: str = "Applied", pointer: str = POINTER, limit: int = LIMIT) -> str:
     """Return a report file's content as Markdown of at most `limit` bytes, without a newline at its end.
 
-    `title` and `pointer` are Markdown of the caller's own making.
+    `title` and `pointer` are the caller's own Markdown.
     """
     head = "\n\n".join(part for part in (_headline(content, title), _verdict(content)) if part)
     foot = f"Plan {code(content['plan_id'][:19])}, exit code {number(content['exit_code'])}."
@@ -58,14 +58,14 @@ def _verdict(content: Document) -> str:
         lines.append(f"**Stopped:** {code(stopped['message'], 400)}{hint}")
     open_calls = len(content["in_doubt_before"]) + content["totals"]["in_doubt"]
     if open_calls:
-        lines.append(f"**In doubt:** {_count(open_calls, 'call')} may have been paid for, and nobody knows.")
+        lines.append(f"**In doubt:** {_count(open_calls, 'call')} may have been paid for.")
     lines += [
         f"**Held back:** {code(held['address'])}, {_count(held['cells'], 'cell')}: {number(held['failed'])} of "
         f"{_count(held['tried'], 'cell')} of its first portion failed."
         for held in content.get("held_back", ())
     ]
     lines += [
-        f"**Not sent:** {_count(grown['cells'], 'cell')} of {code(grown['manifest'])} fell due meanwhile, and "
+        f"**Not sent:** {_count(grown['cells'], 'cell')} of {code(grown['manifest'])} fell due during this apply, and "
         f"{number(grown['max_cells'])} are allowed. They are in the next plan."
         for grown in content.get("outgrown", ())
     ]
@@ -73,7 +73,7 @@ def _verdict(content: Document) -> str:
     if later:
         lines.append(f"{_count(len(later), 'call')} of later waves left: apply again once the tables are idle.")
     lines += [
-        f"**Not approved any more:** {code(each['reason'], 400)}. Its calls were not sent: plan again."
+        f"**No longer approved:** {code(each['reason'], 400)}. Its calls were not sent: plan again."
         for each in content.get("stale", ())
     ]
     lines += [

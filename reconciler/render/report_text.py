@@ -1,4 +1,4 @@
-"""An apply's report as a person reads it: each call's outcome, what is open, the sums last."""
+"""An apply's report as text: each call's outcome, then what is still open, then the totals."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +19,7 @@ WORDS = {
 }
 
 MOST_ROWS = 3
-"""Row ids named of a column whose cells did not start; the report file has all."""
+"""Row ids listed for a column whose cells did not start; the report file has all of them."""
 
 
 def result_text(result: CallResult, width: int, paint: Paint) -> str:
@@ -39,7 +39,7 @@ def result_text(result: CallResult, width: int, paint: Paint) -> str:
 
 
 def report_text(report: Report, paint: Paint) -> str:
-    """Return the report's end: what waiting found, what is in doubt, and the sums. The calls' own lines stand above."""
+    """Return the end of the report, below the lines of its calls: what waiting found, calls in doubt, and totals."""
     parts = [*_settled(report, paint)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
@@ -47,7 +47,7 @@ def report_text(report: Report, paint: Paint) -> str:
     for held in report.held_back:
         cells = counted(held.cells, "cell")
         text = f"{one_line(held.address)}: {trial_words(held.trial)}. {cells} held back."
-        hint = "Look at what failed; a change of the column, another revision or a higher `max_failed` tries again."
+        hint = "Check why they failed. To try again, change the column, the revision or `max_failed`."
         parts.append(paint(f"{text}\n  {hint}", Colour.BAD))
     parts += [paint(outgrown_words(grown), Colour.BAD) for grown in report.outgrown]
     parts += [paint(stale_words(report.stale), Colour.BAD)] if report.stale else []
@@ -65,13 +65,13 @@ def report_text(report: Report, paint: Paint) -> str:
 
 
 def stale_words(stale: Mapping[str, str]) -> str:
-    """Say which manifests the saved plan does not approve any more, and what to do."""
-    lines = [f"Not approved any more: {reason}." for _, reason in sorted(stale.items())]
-    return "\n".join([*lines, "  None of their calls were sent. Make a new plan and have that one approved."])
+    """Return which manifests the saved plan no longer approves, and what to do."""
+    lines = [f"No longer approved: {reason}." for _, reason in sorted(stale.items())]
+    return "\n".join([*lines, "  None of their calls were sent. Make a new plan and have it approved."])
 
 
 def unsent_words(report: Report) -> str:
-    """Say which cells are due and approved and were not sent, why, and what to do."""
+    """Return which due and approved cells were not sent, why, and what to do."""
     lines = [f"{one_line(each.address)}: {_unsent_cells(each)}not sent: {each.reason}." for each in report.unsent]
     return "\n".join([*lines, "  Apply again; `--wait` waits for tables that are running."])
 
@@ -81,13 +81,13 @@ def _unsent_cells(unsent: Unsent) -> str:
 
 
 def awaited_words(calls: int) -> str:
-    """Say that accepted calls have not shown yet."""
+    """Return that accepted calls have not shown yet."""
     of = "1 accepted call has" if calls == 1 else f"{calls:,} accepted calls have"
-    return f"{of} not shown in the table yet when waiting ended; `reconciler plan` shows what comes of it."
+    return f"{of} not shown in the table yet when waiting ended; `reconciler plan` shows how they end."
 
 
 def outgrown_words(grown: Outgrown) -> str:
-    """Say what grew beyond its limit, and what to do."""
+    """Return which cells grew beyond their limit, and what to do."""
     growth = grown.growth
     due = f"{counted(grown.cells, 'cell')} ({'unknown' if grown.credits is None else amount(grown.credits)} credits)"
     most = counted(growth.max_cells or 0, "cell")
@@ -117,7 +117,7 @@ def _settled(report: Report, paint: Paint) -> list[str]:
 
 
 def not_started_words(result: CallResult) -> Iterator[str]:
-    """Name the cells that an accepted call left neither done nor failed: one text for each column."""
+    """Yield the cells that an accepted call left neither done nor failed: one text per column."""
     keys = dict(zip(result.call.columns, result.call.column_keys, strict=True))
     for block in result.not_started:
         for column in block.columns:
@@ -135,7 +135,7 @@ def _sums(report: Report) -> str:
     accepted = report.in_state(CallState.ACCEPTED)
     if not report.results:
         if report.unsent or report.stale:
-            return "Applied: nothing was sent. What is due and was not sent stands above."
+            return "Applied: nothing was sent. The due cells that were not sent are listed above."
         return "Applied: nothing was due, nothing was sent."
     cells = counted(sum(bought_cells(result) for result in accepted), "cell")
     parts = [f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}."]

@@ -1,4 +1,4 @@
-"""What a reviewer is told before the plan: how old what it was made from is, what changed, and what that causes."""
+"""Lines above a plan, for its reviewer: how old its snapshot is, what changed, and what that causes."""
 
 from reconciler.model.change import ChangeImpact
 from reconciler.model.credits import Credits
@@ -9,11 +9,11 @@ from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
 
 MOST_CHANGES = 100
-"""Changes listed; a plan file has all."""
+"""Changes listed; the plan file has all of them."""
 
 
 def review_text(against: ChangeImpact | None, taken: SnapshotOrigin | None, paint: Paint) -> str:
-    """Return the lines that stand above a plan, with the empty line between; nothing where there is nothing to say."""
+    """Return the lines above a plan, with the empty line that separates them; empty if there are none."""
     parts = []
     if taken is not None:
         parts.append(_taken(taken))
@@ -24,7 +24,7 @@ def review_text(against: ChangeImpact | None, taken: SnapshotOrigin | None, pain
 
 def _taken(taken: SnapshotOrigin) -> str:
     age = f"taken {duration(taken.age_seconds)} ago ({one_line(taken.taken_at)})"
-    signature = "its signature is right" if taken.verified else "its signature was not checked: there is no key here"
+    signature = "its signature is valid" if taken.verified else "its signature was not checked: there is no key here"
     return f"From a snapshot of the live tables, {age}; {signature}.\nAn apply reads the live tables again."
 
 

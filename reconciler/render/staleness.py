@@ -1,4 +1,4 @@
-"""What a `refresh` takes for stale, and when something falls due next, in words."""
+"""A `refresh` in words: how old a stale cell is, and when the next cell falls due."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,14 +12,14 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 
 
 def older_than(refresh: Refresh | None, stale_before: datetime | None) -> str:
-    """Return `30d`, or `Monday 2026-11-23 06:00 Europe/Berlin`: what a cell is older than that is stale."""
+    """Return `30d`, or `Monday 2026-11-23 06:00 Europe/Berlin`: a cell older than that is stale."""
     if isinstance(refresh, Calendar):
         return _date(stale_before, one_line(refresh.cron), one_line(refresh.timezone))
     return "its run allows" if refresh is None else refresh.text
 
 
 def older_than_as_written(run: Mapping[str, Any]) -> str:
-    """Return the same for a run of a plan file, whose texts may say anything; they are clean afterwards."""
+    """Return the same for a run of a plan file, whose untrusted texts are cleaned."""
     refresh = run.get("refresh") or {}
     if "at" in refresh:
         return _date(
@@ -29,18 +29,18 @@ def older_than_as_written(run: Mapping[str, Any]) -> str:
 
 
 def next_due_as_written(run: Mapping[str, Any]) -> str:
-    """Return when a run of a plan file has cells that fall due next; empty where it does not say."""
+    """Return when the next cells of a plan file's run fall due; empty if it does not say."""
     moment = _moment(run.get("next_due"))
     return moment_text(moment) if moment else ""
 
 
 def _date(moment: datetime | None, cron: str, zone: str) -> str:
-    # The names of days by strftime would be those of the machine's language.
+    # strftime would name the days in the machine's language.
     return f"{_DAYS[moment.weekday()]} {moment:%Y-%m-%d %H:%M} {zone}" if moment else f"any date of {cron}"
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Return a moment that a file claims; None for what is none."""
+    """Return the moment in a file's text; None if the text is not a moment."""
     try:
         moment = datetime.fromisoformat(text or "")
         return moment if moment.tzinfo is not None and 1970 <= moment.year <= 9000 else None

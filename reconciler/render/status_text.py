@@ -1,4 +1,4 @@
-"""Where things stand, as a person reads it on one screen, and what is due as a cron mail reads best: a line a cause."""
+"""Status on one screen, and drift with one line per cause, which suits a mail from cron."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -15,7 +15,7 @@ Number: TypeAlias = Callable[[RunStatus], int | None]
 
 
 def _showing(state: str) -> Number:
-    """Return what counts a run's cells that show `state`; None where they were not read."""
+    """Return a function that counts a run's cells in `state`; it returns None if they were not read."""
     return lambda run: None if run.shown is None else int(getattr(run.shown, state))
 
 
@@ -53,7 +53,7 @@ def status_text(of: Status, paint: Paint) -> str:
 
 
 def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
-    """Return the tables with their runs; the numbers of all runs stand below one head."""
+    """Return the tables with their runs; one heading covers the numbers of all runs."""
     runs = [run for table in tables for run in table.runs]
     columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
     heads = [name for name, _ in columns]
@@ -78,7 +78,7 @@ def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
             title.append(f"{counted(table.cells.in_progress, 'cell')} in progress")
         lines.append(f"{paint(table.manifest, Colour.STRONG)}   {' · '.join(title)}")
         if not table.runs:
-            lines.append(paint("  not looked at: see the errors below", Colour.BAD))
+            lines.append(paint("  not read: see the errors below", Colour.BAD))
         for run in table.runs:
             cells = _right(numbers[table.table_id, run.address], widths)
             line = "  ".join([f"  {_name(run).ljust(name_width)}", f"{run.mode:<6}", *cells])
@@ -121,7 +121,7 @@ def counted_credits(number: str) -> str:
 
 
 def drift_text(plan: Plan) -> str:
-    """Return one line for each cause, the cause of doubt last; empty where there is none."""
+    """Return one line for each cause, calls in doubt last; empty if there is none."""
     return "\n".join([*map(_drift, drifts(plan)), *map(_doubt, plan.in_doubt)])
 
 

@@ -1,4 +1,4 @@
-"""What somebody approved: the cells that an apply may send, however much more has fallen due since (shrink-only)."""
+"""An approval: the cells that an apply may send, however much more has fallen due since (shrink-only)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,11 +18,11 @@ class Approval:
 
     rows: Mapping[Key, frozenset[str]]
     age_seconds: float = 0.0
-    """Since what it approves was looked at: a cell that was refreshed since is bought, however soon it gets stale."""
+    """Since the approved tables were read: a cell refreshed after that counts as bought, however soon it is stale."""
     growing: frozenset[str] = frozenset()
-    """Manifests of which more may be sent than is listed: what nobody could list when it was approved."""
+    """Manifests that may send more than is listed: their cells did not exist yet when the plan was approved."""
     sent: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    """Rows by table and column that were sent already: of what grows, too, nothing is sent a second time."""
+    """Rows by table and column that were already sent: growing manifests, too, send nothing a second time."""
 
     @classmethod
     def of_calls(cls, calls: Iterable[Call], age_seconds: float = 0.0) -> "Approval":
@@ -41,7 +41,7 @@ class Approval:
         return cls({key: frozenset(found) for key, found in rows.items()}, age_seconds)
 
     def without(self, calls: Iterable[Call | PastCall]) -> "Approval":
-        """Return what is left of it once `calls` were sent; a cell is approved once, whatever the mode."""
+        """Return the rest of it once `calls` were sent; a cell is approved once, whatever the mode."""
         sent = {key: set(rows) for key, rows in self.sent.items()}
         for call in calls:
             for block in call.covered:
@@ -55,14 +55,14 @@ class Approval:
         )
 
     def used_up(self, histories: Mapping[str, TableHistory], plan_id: str) -> "Approval":
-        """Return what is left of it by the ledger: a cell that was bought, or may have been, under it is not again.
+        """Return the rest of it according to the ledger: without cells that were, or may have been, bought under it.
 
-        The histories have every provable ending in place: a call that did not land is in none of them.
+        The histories have every provable ending in place: they contain no call that did not land.
         """
         return self.without(call for history in histories.values() for call in history.calls if call.plan_id == plan_id)
 
     def covers(self, call: Call | PastCall) -> bool:
-        """Say whether any cell of `call` is listed in it."""
+        """Return True if it lists any cell of `call`."""
         return any(
             not self.rows.get((call.table_id, call.mode, call.revision, column), frozenset()).isdisjoint(block.rows)
             for block in call.covered
@@ -70,7 +70,7 @@ class Approval:
         )
 
     def approved(self, key: Key, manifest: str, row_index: Mapping[str, int]) -> RowSet:
-        """Return the rows of a manifest's table that are approved, and that the table still has."""
+        """Return the approved rows of a manifest's table that the table still has."""
         if manifest in self.growing:
             gone = self.sent.get((key[0], key[3]), frozenset())
             return RowSet.every(len(row_index)) - self._positions(gone, row_index)

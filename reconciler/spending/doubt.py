@@ -1,4 +1,4 @@
-"""End what is in doubt by evidence: pure judgement over a table's history and its present cells (`spend.md`, R4, R5).
+"""Settle calls in doubt by evidence: a pure judgement of a table's history and its current cells (`spend.md`, R4, R5).
 
 Any sign that the cells moved means the call landed. Only clear proof of no movement, and only for mode `new`, after
 the quiet period, means it did not. Everything else stays in doubt until the table shows more or a person decides.
@@ -23,7 +23,7 @@ class DoubtEnding:
     call: PastCall
     landed: bool
     evidence: str
-    """What the table showed, in words, for the ledger."""
+    """The evidence in words, for the ledger."""
 
 
 def judge(
@@ -31,8 +31,8 @@ def judge(
 ) -> tuple[TableHistory, tuple[DoubtEnding, ...]]:
     """Return the history with every provable ending in place, and the verdicts that changed it.
 
-    The history must have been recalled before the snapshot was read: then a call whose age passed Q at the recall had
-    passed it at the read.
+    The history must have been read before the snapshot: then a call older than Q in the history was also older than Q
+    when the snapshot was read.
     """
     if not any(call.is_open for call in history.calls):
         return history, ()
@@ -65,7 +65,7 @@ def _judge(
 
 
 def _is_untouched(call: PastCall, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> bool:
-    """True where every cell of the call is there and empty; a row or column that has gone proves nothing."""
+    """Return True if every cell of the call still exists and is empty; a deleted row or column proves nothing."""
     for block in call.covered:
         rows = [row_index.get(row) for row in block.rows]
         for column in block.columns:

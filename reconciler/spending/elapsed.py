@@ -1,4 +1,4 @@
-"""Elapsed time that goes on while the machine sleeps: a laptop that wakes up must not send what was due before."""
+"""Elapsed time that includes sleep: a laptop that wakes up must not send a call whose time has passed."""
 
 import time
 
@@ -7,5 +7,5 @@ _read_clock = getattr(time, "clock_gettime", None)  # Windows has neither
 
 
 def elapsed() -> float:
-    """Return seconds since an arbitrary moment; never set back, and where the system can tell, never standing still."""
+    """Return seconds since an arbitrary moment; never goes back, and includes sleep if the system can tell."""
     return time.monotonic() if _read_clock is None else float(_read_clock(_CLOCK))

@@ -1,4 +1,4 @@
-"""What a cell showed before a call, and whether the table has moved since: the only proof that a call landed."""
+"""Cell marks from before a call, and whether the table has moved since: the only proof that a call landed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,14 +11,14 @@ _NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
 
 
 def cell_marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> CellMarks:
-    """Return a mark a row of what `column` shows: `state`, or `state:digest` where the value's digest was read."""
+    """Return one mark per row of `column`: `state`, or `state:digest` if the value's digest was read."""
     digests = snapshot.digests.get(column)
     shown = bytes(map(snapshot.states[column].__getitem__, rows))
     return CellMarks(shown, None if digests is None else picked(digests, rows))
 
 
 class Traced(Protocol):
-    """A call, of the plan or of the ledger, and what its cells showed before it."""
+    """A call from the plan or the ledger, with the marks of its cells from before it."""
 
     @property
     def covered(self) -> tuple[Block, ...]:
@@ -30,12 +30,12 @@ class Traced(Protocol):
 
 
 def sign_of_landing(call: Traced, snapshot: TableSnapshot, row_index: Mapping[str, int]) -> str:
-    """Say how the table shows that `call` landed, in words for the ledger; empty where nothing shows.
+    """Return how the table shows that `call` landed, in words for the ledger; empty if there is no sign of it.
 
-    Any cell of the call that is in progress, or holds another status or value than the intent recorded, is a sign.
-    Cells whose row or column has gone since say nothing. Nor does an empty cell that is pending now in a running table:
-    the API shows a cell that never ran like that, too, while any other call makes its table run [A]. Believed, such a
-    call would stand for cells that were never bought. On an idle table it was touched, and is stuck.
+    A cell of the call that is in progress, or whose status or value differs from the one the intent recorded, is a
+    sign. Cells whose row or column has been deleted prove nothing. Neither does an empty cell that is now pending in a
+    running table: the API shows a cell that never ran like that, too, while another call makes its table run [A]. Taken
+    as a sign, it would count cells as bought that never were. On an idle table such a cell was touched, and is stuck.
     """
     for block in call.covered:
         for column in block.columns:

@@ -1,7 +1,7 @@
-"""Limits × Plan → Violations: what somebody decided must not be spent in one apply.
+"""Limits × Plan → Violations: what one apply must not spend.
 
-Each check is asked of a whole plan, just before it is shown and again just before it is sent. A limit that cannot be
-evaluated is violated, never passed.
+Every check looks at the whole plan, just before it is shown and again just before it is sent. A limit that cannot be
+evaluated counts as violated, never as passed.
 """
 
 import json
@@ -25,30 +25,30 @@ NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
 _ALLOW = "`allow_growth: {max_cells: …}`"
 _NEVER_RUN = (str(CellState.EMPTY.value), str(CellState.PENDING_IDLE.value))
-"""How the mark begins that a cell which never ran leaves in a call (`evidence.marks`)."""
+"""How the mark of a cell that never ran begins (`evidence.cell_marks`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels that limits go by: those the manifests carry, and what a base says about them."""
+    """The labels that limits apply to: those the manifests carry, and what a base says about them."""
 
     carried: Mapping[tuple[str, str], frozenset[str]]
-    """Table id, manifest → its labels as `key=value`: what it spends there counts against the limit of each."""
+    """Table id, manifest → its labels as `key=value`: its spending there counts against the limit of each."""
     granted: Mapping[tuple[str, str], frozenset[str]]
-    """Table id, manifest → the labels that allow it something there."""
+    """Table id, manifest → the labels that grant it permissions there."""
     unknown: str = ""
-    """Why nobody can tell; empty where one can."""
+    """Why the labels are unknown; empty if they are known."""
 
     def of(self, call: Call) -> frozenset[str]:
-        """Return the labels that allow a call something."""
+        """Return the labels that grant a call permissions."""
         return self.granted.get((call.table_id, call.manifest), frozenset())
 
 
 def check_limits(plan: Plan, limits: Limits, floor: BaseLimits | None) -> tuple[Violation, ...]:
-    """Compare a plan with the limits here and, where there is a floor, with those of the base.
+    """Compare a plan with the limits here and, if there is a floor, with those of the base.
 
-    At the base's limits a cell costs the higher of the two prices, and one that has none in either has none: a change
-    can neither raise its own limit nor lower its own price.
+    Under the base's limits a cell costs the higher of the two prices, and has no price if either list has none: a
+    change can neither raise its own limit nor lower its own price.
     """
     found = violations(plan, limits)
     if floor is None:
@@ -64,7 +64,7 @@ def check_limits(plan: Plan, limits: Limits, floor: BaseLimits | None) -> tuple[
 
 
 def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
-    """Return the limits on the whole plan that hold in the end: what a person is shown beside its sums."""
+    """Return the effective plan-wide limits, to show next to the totals."""
     if floor is None:
         return limits
 
@@ -79,7 +79,7 @@ def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
 
 
 def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tuple[Violation, ...]:
-    """Return what of the plan is not within the limits; `labels` are the manifests' own unless given."""
+    """Return where the plan exceeds the limits; `labels` default to the manifests' own."""
     labels = labels or own_labels(plan)
     return (
         *account_violations(plan, limits),
@@ -100,10 +100,10 @@ def own_labels(plan: Plan) -> Labels:
 
 
 def held_labels(plan: Plan, floor: BaseLimits) -> Labels:
-    """Return the labels that count at a base's limits.
+    """Return the labels that count under a base's limits.
 
-    A manifest carries its own and all that the base gives to its name or its table. It is granted those that it has
-    both here and at the base; a table that the base does not name is granted none.
+    A manifest carries its own labels and all that the base gives to its name or its table. It is granted those that it
+    has both here and at the base; a table that the base does not name is granted none.
     """
     carried, granted = {}, {}
     for table in plan.tables:
@@ -123,7 +123,7 @@ def as_words(labels: Mapping[str, str]) -> frozenset[str]:
 
 
 def _growth(growths: Iterable[ExpectedGrowth]) -> Iterator[Violation]:
-    """Refuse what nobody has limited: cells that fall due while the plan is applied, in a number that nobody knows."""
+    """Refuse growth without a bound: an unknown number of cells that fall due while the plan is applied."""
     for growth in growths:
         if growth.max_cells is None:
             ways = "give the column `max_results`, or say" if growth.max_rows is None else "say"
@@ -142,9 +142,9 @@ def _sum(
     calls: Sequence[Call],
     growths: Sequence[ExpectedGrowth],
 ) -> Iterator[Violation]:
-    """Compare the sums of calls with two limits; `of` begins the message where not the whole plan is meant.
+    """Compare the sums of calls with two limits; `of` begins the message, unless it is about the whole plan.
 
-    What may grow counts as if it all did.
+    Possible growth counts in full.
     """
     growing = [growth for growth in growths if growth.max_cells]
     grown = sum(growth.max_cells or 0 for growth in growing)
@@ -174,7 +174,7 @@ def _unknown(rule: str, of: str, cells: int, limit: Limit, missing: str) -> Viol
 
 
 def _missing_prices(calls: Iterable[Call], growths: Iterable[ExpectedGrowth]) -> str:
-    """Say which columns have no price, and what to add where; empty where nobody knows which."""
+    """Return which columns have no price, and what to add where; empty if they are unknown."""
     columns = {
         (key, call.kinds.get(column, ""))
         for call in calls
@@ -261,7 +261,7 @@ def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Viola
 def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
     for mode, rule in limits.modes.items():
         is_unknown = bool(labels.unknown and rule.allowed)
-        # What a manifest is granted may differ from table to table.
+        # A manifest's grants may differ from table to table.
         refused = (
             (call.address, call)
             for call in plan.calls
@@ -278,8 +278,8 @@ def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
 
 def _to(rule: Rule) -> str:
     if not rule.allowed:
-        return "to nobody"
-    return f"only to manifests labelled {' or '.join(one_line(label) for label in rule.allowed)}"
+        return "for no manifest"
+    return f"only for manifests labelled {' or '.join(one_line(label) for label in rule.allowed)}"
 
 
 def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]:
@@ -309,7 +309,7 @@ def _raised_by(limit: Limit | Rule) -> str:
 
 
 def _at_dearest(call: Call, lists: Sequence[Prices]) -> Call:
-    """Return a call where each cell has the highest of its prices; its credits are None where one is unknown."""
+    """Return a call whose cells have the highest of their prices; its credits are None if a price is unknown."""
     dearest = {
         column: _dearest(lists, call.kinds.get(column, ""), key, column)
         for column, key in zip(call.columns, call.column_keys, strict=True)
@@ -332,7 +332,7 @@ def _grouped(pairs: Iterable[tuple[str, Call]]) -> dict[str, list[Call]]:
 
 
 def priced(growth: ExpectedGrowth, price_of: Callable[[Column], Decimal | None]) -> ExpectedGrowth:
-    """Return what it costs at most where a cell has these prices; unchanged where nobody knows which cells come."""
+    """Return the growth with its maximum cost at these prices; unchanged if its cells are unknown."""
     if not growth.most:
         return growth
     prices = {column.id: price_of(column) for column, _ in growth.most}

@@ -2,10 +2,10 @@
 
 The order of the lines in `_attempt` is the promise of the whole program. R1: the clock starts before the intent.
 R2: the intent is durable before a byte is sent. R3: the POST starts only within D of R1, and the runner bounds it by T.
-R4 and R5 stand in `spending/doubt.py`. R6: the ledger gives a ticket by compare-and-set, and only its holder sends.
+R4 and R5 are in `spending/doubt.py`. R6: the ledger issues a ticket by compare-and-set, and only its holder sends.
 
-An acceptance may share the commit of its table's next intent, which comes at once: killed before it, the process leaves
-what one that was killed before any outcome leaves, an open intent. Every other outcome has a commit of its own.
+An acceptance may share the commit of its table's next intent, which follows at once. A process killed before that
+commit leaves an open intent, just like one killed before any outcome. Every other outcome has its own commit.
 """
 
 import threading
@@ -22,12 +22,12 @@ from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 
 STOPS_ALL_SPENDING = frozenset({401, 402, 403, 429})
-"""Refusals that the next call would meet too: no token, no credits, no quota [V]."""
+"""Refusals that the next call would get too: no token, no credits, no quota [V]."""
 
 REFUSALS = STOPS_ALL_SPENDING | {400, 404, 405, 409, 410, 411, 413, 414, 415, 422}
-"""Statuses that say that nothing was started: the API documents them so, or what HTTP means by them leaves no doubt.
+"""Statuses that prove that nothing was started: by the API's documentation, or by their unambiguous meaning in HTTP.
 
-No other one does. A gateway says 408, 499 or 502 of a request that the API may have carried out.
+No other status does: a gateway may answer 408, 499 or 502 to a request that the API carried out.
 """
 
 MOST_ATTEMPTS = 3
@@ -43,32 +43,32 @@ class Runner(Protocol):
     def send(self, call: Call, begin_by: float) -> Receipt:
         """POST `call` once and return the 2xx answer; the whole call is bounded by T seconds.
 
-        They begin at `begin_by`, of `SendTiming.clock`, at the latest: a process stopped on the way has fewer left.
+        Those begin no later than `begin_by` on `SendTiming.clock`: a process suspended on the way has fewer left.
         Raises NotSent, Refused or InDoubt; any other exception counts as in doubt.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """All that an apply does to the world; called by the threads of several tables at once."""
+    """The side effects of an apply; called from the threads of several tables at once."""
 
     send: Callable[[Call, float], Receipt]
     """As `Runner.send`."""
     begin: Callable[[Intent], Ticket]
-    """Records an intent, durable on return, if the table's version is still the intent's.
+    """Records an intent, durable on return, if the table's version still equals the intent's.
 
-    Raises Leased when the version moved (another apply began a call for the table), LedgerError when it cannot be
+    Raises Leased if the version changed (another apply began a call for the table), LedgerError if it cannot be
     written.
     """
     end: Callable[[Ticket, Ending], None]
     """Records how an attempt ended, durable on return. Raises LedgerError."""
     on_unrecorded: Callable[[Call, Ticket, Ending], None]
-    """Is told of an ending that could not be recorded, so that a person can."""
+    """Receives an ending that could not be recorded, so that a person can record it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendTiming:
-    """Time as the apply loop sees it, and how much it does at once."""
+    """The apply loop's clock, deadlines and concurrency."""
 
     send_within_seconds: float
     """D of `spend.md`."""
@@ -77,11 +77,11 @@ class SendTiming:
     pause: Callable[[int], None]
     """Waits before attempt number n + 1 of a call that was not sent."""
     concurrency: int = 1
-    """Tables whose calls are in flight at once; those of one table go one after the other."""
+    """Tables whose calls are in flight at once; calls of one table are sent one at a time."""
 
 
 class SpendProtocol:
-    """One apply of one plan. Create it, call `run` once; `stop` may be called meanwhile, from a signal handler too."""
+    """One apply of one plan. Call `run` once; `stop` may be called while it runs, even from a signal handler."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class SpendProtocol:
         actor: Actor,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Once `interrupted` says True, the calls in flight are finished and recorded, and nothing more is sent."""
+        """Once `interrupted` returns True, the calls in flight are finished and recorded, and nothing more is sent."""
         self._plan = plan
         self._effects = effects
         self._timing = timing
@@ -104,12 +104,12 @@ class SpendProtocol:
         self._labels = {table.manifest: table.labels for table in plan.tables}
         self._versions = {table.table_id: table.ledger_version for table in plan.tables}
         self._kept: dict[str, tuple[Call, Ended]] = {}
-        """By table, the call that was accepted last and whose ending has still to be recorded."""
+        """By table: the last accepted call, if its ending still has to be recorded."""
         self._troubles = 0
         self.stopped: Stop | None = None
 
     def stop(self, stop: Stop) -> None:
-        """Send nothing more once the calls in flight have ended; the first reason stays."""
+        """Send nothing more once the calls in flight have ended; the first reason is kept."""
         with self._lock:
             self.stopped = self.stopped or stop
 
@@ -119,7 +119,7 @@ class SpendProtocol:
         return self.stopped is None
 
     def run(self) -> Iterator[CallResult]:
-        """Send the plan's calls and yield each call's result as it is known."""
+        """Send the plan's calls and yield each result as soon as it is known."""
         calls = sorted(self._plan.calls, key=lambda call: call.table_id)
         tables = [list(of_table) for _, of_table in groupby(calls, key=lambda call: call.table_id)]
         known: SimpleQueue[CallResult | None] = SimpleQueue()
@@ -127,10 +127,10 @@ class SpendProtocol:
             lanes = [pool.submit(self._run_lane, of_table, known) for of_table in tables]
             try:
                 for _ in lanes:
-                    # A lane ends with None, also where it failed.
+                    # A lane ends with None, even if it failed.
                     yield from iter(known.get, None)
             except BaseException:
-                # Leaving the pool waits for its lanes; without a stop they would go on sending meanwhile.
+                # Leaving the pool waits for its lanes; without a stop they would go on sending until they are done.
                 self.stop(Stop(StopCause.INTERRUPTED, "interrupted"))
                 raise
         for lane in lanes:
@@ -144,7 +144,7 @@ class SpendProtocol:
                 known.put(result)
         except BaseException as error:
             self.stop(_unexpected(error))
-            # Whatever it was, each call gets a result: the first may have been sent, the others were not.
+            # Whatever happened, each call gets a result: the first may have been sent, the others were not.
             for call in left:
                 lost = (
                     Ending(CallState.IN_DOUBT, "an unexpected failure while it was sent") if call is left[0] else None
@@ -172,7 +172,7 @@ class SpendProtocol:
             self._record_kept(calls[0].table_id)
 
     def _send(self, call: Call) -> CallResult:
-        """Attempt the call until something other than *not sent* comes of it."""
+        """Attempt the call until the outcome is something other than *not sent*."""
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
                 ending = self._attempt(call)
@@ -182,7 +182,7 @@ class SpendProtocol:
             except LedgerError as error:
                 self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
                 return CallResult(call, None, f"nothing was sent: {error.message}")
-            except Exception as error:  # before the POST: what it raises and what comes after it is caught there
+            except Exception as error:  # before the POST: errors during and after it are caught in `_post`
                 self.stop(_unexpected(error))
                 return CallResult(call, None, "nothing was sent: the intent was not recorded")
             if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
@@ -222,7 +222,7 @@ class SpendProtocol:
             return Ending(CallState.REFUSED, error.message, error.status)
         except InDoubt as error:
             return Ending(CallState.IN_DOUBT, error.message, error.status)
-        except Exception as error:  # an exception that no one listed is in doubt
+        except Exception as error:  # an unlisted exception leaves the call in doubt
             return Ending(CallState.IN_DOUBT, f"unexpected {type(error).__name__} while sending")
         except BaseException:
             self._record(call, ticket, Ending(CallState.IN_DOUBT, "interrupted while sending"))
@@ -234,7 +234,7 @@ class SpendProtocol:
             self._effects.end(ticket, ending)
         except LedgerError as error:
             self._effects.on_unrecorded(call, ticket, ending)
-            self.stop(Stop(StopCause.LEDGER, f"the ledger did not keep an outcome: {error.message}", error.hint))
+            self.stop(Stop(StopCause.LEDGER, f"the ledger could not record an outcome: {error.message}", error.hint))
         except Exception as error:
             self._effects.on_unrecorded(call, ticket, ending)
             self.stop(_unexpected(error))
@@ -245,7 +245,7 @@ class SpendProtocol:
             self._record(call, ended.ticket, ended.ending)
 
     def _after(self, result: CallResult) -> str:
-        """Draw the consequences of a result; return why the table's remaining calls are skipped, if they are."""
+        """Act on a result; return why the table's remaining calls are skipped, if they are."""
         ending = result.ending
         if ending is None:
             return result.reason
@@ -261,12 +261,12 @@ class SpendProtocol:
         troubles = self._count_trouble(1)
         if troubles >= MOST_TROUBLES:
             message = f"{troubles} calls in a row got no clear answer"
-            self.stop(Stop(StopCause.TROUBLE, message, "Look at the API's state before you apply again."))
+            self.stop(Stop(StopCause.TROUBLE, message, "Check the state of the API before you apply again."))
         word = "is in doubt" if ending.state is CallState.IN_DOUBT else "could not be sent"
         return f"call {result.call.id[:8]} for the same table {word}"
 
     def _count_trouble(self, more: int) -> int:
-        """Return how many calls in a row have had no clear answer; 0 more begins anew."""
+        """Return how many calls in a row have had no clear answer; `more=0` starts over."""
         with self._lock:
             self._troubles = self._troubles + more if more else 0
             return self._troubles
@@ -275,11 +275,11 @@ class SpendProtocol:
         requested = receipt.requested_cells if receipt else None
         if requested is not None and requested > call.cells:
             message = f"{call.address} asked for {call.cells:,} cells and the API accepted {requested:,}"
-            self.stop(Stop(StopCause.OVERBOUGHT, message, "Look at the table before you apply again."))
+            self.stop(Stop(StopCause.OVERBOUGHT, message, "Check the table before you apply again."))
 
 
 def _unexpected(error: BaseException) -> Stop:
-    # Not its text: a library's own may quote what no terminal should show.
+    # Not its text: a library's message may quote something that no terminal should show.
     return Stop(
         StopCause.TROUBLE,
         f"an unexpected {type(error).__name__} while sending",

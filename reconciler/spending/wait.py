@@ -1,8 +1,8 @@
-"""Wait until accepted calls have shown in their tables and the tables are idle; say what became of the calls' cells.
+"""Wait until accepted calls have shown in their tables and the tables are idle; then count the calls' cells.
 
-That a table is idle proves nothing about a call that was accepted lately: a run may show late. Nor does it prove
-anything that the table was seen running: another call may run first. So a call is *awaited* until one of its own cells
-has moved, or until the quiet period has passed since its acceptance.
+An idle table proves nothing about a recently accepted call, because a run may show late. Neither does a running table,
+because another call may run first. So a call is *awaited* until one of its own cells has moved, or until the quiet
+period has passed since its acceptance.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -20,56 +20,56 @@ from reconciler.spending import evidence
 FIRST_POLL_SECONDS = 0.2
 LONGEST_POLL_SECONDS = 10.0
 MOST_POLLS_PER_SECOND = 50.0
-"""Tables asked for in a second, on average: the API has no way to ask for many at once."""
+"""Tables polled per second, on average: the API cannot return several at once."""
 
 FIRST_LOOK_SECONDS = 1.0
-"""Between two readings of a table's cells while its header shows nothing new; doubled each time."""
+"""Between two reads of a table's cells while its header shows nothing new; doubled each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitTiming:
-    """How long to wait, and by which clock."""
+    """How long to wait, and the clock to use."""
 
     clock: Callable[[], float]
     """Monotonic seconds."""
     sleep: Callable[[float], None]
     timeout_seconds: float | None
-    """None: as long as it takes."""
+    """None to wait as long as it takes."""
     stopped: Callable[[], bool]
-    """True once a person wants no more waiting."""
+    """Returns True once a person has asked to stop waiting."""
 
 
 class Tables(Protocol):
-    """Live tables, as far as waiting looks at them. What cannot be read is left out of both answers."""
+    """Live tables, as far as waiting needs them. Both methods leave out tables that cannot be read."""
 
     def statuses(self, tables: Collection[str]) -> Mapping[str, TableStatus]:
         """Return the headers of `tables`."""
 
     def snapshots(self, calls: Mapping[str, Sequence[Call]]) -> Mapping[str, TableSnapshot]:
-        """Return the tables of `calls` with the rows of those calls, and the digests that tell whether they moved."""
+        """Return the tables of `calls` with those calls' rows, and the digests that show whether they moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """What waiting came to."""
+    """The result of waiting."""
 
     snapshots: Mapping[str, TableSnapshot]
-    """Tables whose accepted calls have all shown or rested, as they were when they were idle."""
+    """Tables whose accepted calls have all shown or rested, as read when they were idle."""
     running: tuple[str, ...] = ()
     """Ids of tables that were not seen idle, or could not be read."""
     awaited: tuple[str, ...] = ()
-    """Ids of accepted calls of which an idle table showed nothing yet."""
+    """Ids of accepted calls that an idle table did not show yet."""
 
 
 @dataclass(slots=True)
 class _Table:
-    """A table that is waited for."""
+    """A table to wait for."""
 
     unseen: list[Call]
-    """Its accepted calls of which nothing has shown yet."""
+    """Its accepted calls that have not shown yet."""
     calls: Sequence[Call]
     status: TableStatus | None = None
-    """As it was when the cells were read last."""
+    """As of the last read of its cells."""
     interval: float = FIRST_LOOK_SECONDS
     look_at: float = 0.0
     found: TableSnapshot | None = None
@@ -77,17 +77,17 @@ class _Table:
     latest: TableStatus | None = field(default=None)
 
     def wants_look(self, now: float, has_rested: bool) -> bool:
-        """Say whether its cells could tell more than they did."""
+        """Return True if reading its cells now could show more than the last time."""
         assert self.latest is not None
         if not self.unseen or has_rested:
             return bool(self.calls) and self.latest.is_finished
         if self.latest.is_finished:
             return self.latest != self.status or now >= self.look_at
-        # What is empty before a run ends done or failed, which stays; what else it leaves may only show meanwhile.
+        # Cells that were empty before a run end as done or failed and stay so; others may show it only while it runs.
         return now >= self.look_at and any(call.mode is not Mode.NEW for call in self.unseen)
 
     def look(self, snapshot: TableSnapshot, now: float, has_rested: bool) -> None:
-        """Take what its cells show; it is done once it is idle and nothing is left to be seen."""
+        """Take in a read of its cells; the table is done once it is idle and all its calls have shown or rested."""
         index = RowIndex(snapshot.row_ids)
         self.unseen = [call for call in self.unseen if not evidence.sign_of_landing(call, snapshot, index)]
         self.status, self.look_at, self.interval = self.latest, now + self.interval, 2 * self.interval
@@ -105,8 +105,8 @@ def wait_until_settled(
 ) -> Waited:
     """Wait until the accepted `calls` have shown and their tables are idle, and until the tables `others` are idle.
 
-    The calls must have been accepted before this is called; Q = `quiet_seconds` counts from here. A table that cannot
-    be read counts as running and is not asked again.
+    The calls must already be accepted; Q = `quiet_seconds` counts from here. A table that cannot be read counts as
+    running and is not polled again.
     """
     by_table: dict[str, list[Call]] = {table: [] for table in others}
     for call in calls:
@@ -154,7 +154,7 @@ def wait_until_settled(
 
 
 def count_cells(results: Sequence[CallResult], snapshots: Mapping[str, TableSnapshot]) -> tuple[CallResult, ...]:
-    """Count the cells of each accepted call in its table as it is now; a table that was not read changes nothing."""
+    """Count the cells of each accepted call in its current table; a result whose table was not read is unchanged."""
     return tuple(_settle(result, snapshots.get(result.call.table_id)) for result in results)
 
 

@@ -8,7 +8,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ROOT / "reconciler"
-FINISHED = ("client", "forge", "manifests", "model", "settings", "simulator", "text")
+FINISHED = (
+    "client",
+    "documents",
+    "forge",
+    "manifests",
+    "model",
+    "operations",
+    "render",
+    "settings",
+    "simulator",
+    "spending",
+    "text",
+)
 """Packages that were read through once: they have none of these."""
 PATTERNS = {
     "nobody, somebody": re.compile(r"\b(no|some)body\b", re.IGNORECASE),
@@ -16,10 +28,10 @@ PATTERNS = {
     "anew": re.compile(r"\banew\b", re.IGNORECASE),
 }
 BUDGET = {
-    "nobody, somebody": 57,
-    "is no NOUN": 5,
-    "anew": 9,
-    "a docstring that begins with What": 58,
+    "nobody, somebody": 20,
+    "is no NOUN": 1,
+    "anew": 6,
+    "a docstring that begins with What": 15,
 }
 """How often each may occur in the other packages; lower it with every one you rewrite."""
 

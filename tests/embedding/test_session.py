@@ -317,7 +317,7 @@ def test_the_ledger_says_what_was_spent(desk: Desk, tmp_path: Path) -> None:
         assert (record.id, [event.kind for event in events]) == (calls[0].id, ["intent", "accepted"])
         assert [(line.key, line.cells) for line in opened.ledger.report("manifest")] == [("target-accounts", 8)]
         assert opened.ledger.leases() == []
-        with pytest.raises(reconciler.SettingsError, match="nobody holds"):
+        with pytest.raises(reconciler.SettingsError, match="there is no lease on"):
             opened.ledger.release(ACCOUNTS, reason="dead")
         exported = list(opened.ledger.export())
     with reconciler.open_session(ledger=tmp_path / "other.db", environment={}) as opened:

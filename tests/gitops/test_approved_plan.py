@@ -131,7 +131,7 @@ def test_a_plan_that_passes_a_limit_is_no_approval(github: GitHub, tmp_path: Pat
     violation = {"rule": "max_credits", "message": "x", "set_at": "y", "number": 6, "limit": 5, "contact": ""}
     planned(github, content=a_plan(violations=[violation]))
     said = ask(github, tmp_path)
-    assert (said.exit_code, "it passes a limit" in said.output) == (4, True), said.output
+    assert (said.exit_code, "it exceeds a limit" in said.output) == (4, True), said.output
 
 
 def test_an_edited_plan_is_passed_over(github: GitHub, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_change_cannot_raise_its_own_limit(hosted: Hosted) -> None:
     hosted.branch("change", ("max_cells: 10", "max_cells: 5000"), "reconciler.yaml")
     ran = hosted.plan("change")
     assert (ran.failed, ran.outputs["exit-code"]) == ("Verdict: 3", "3"), ran.log
-    assert "**An apply would be refused:** 1 limit passed." in hosted.forge.comments[0]["body"]
+    assert "**An apply would be refused:** 1 limit exceeded." in hosted.forge.comments[0]["body"]
 
 
 def test_a_fork_without_a_snapshot_is_validated(hosted: Hosted) -> None:

@@ -341,7 +341,7 @@ def test_import_leaves_a_table_alone_that_a_name_or_tag_claims(office: Desk) -> 
     assert "Target Accounts: no second manifest, it is claimed by `weekly`" in said.out
     assert "Partners: no second manifest, it is claimed by `weekly`" in said.out
     assert "manifests/markets.yaml: written" in said.out
-    assert "there is no table named `Unknown`; what this manifest claims is not known." in " ".join(said.err.split())
+    assert "there is no table named `Unknown`; its table is not known." in " ".join(said.err.split())
     assert office.run("import", PARTNERS, "--force", "--adopt", "r1").out.startswith("Partners: no second manifest")
 
 
@@ -387,4 +387,4 @@ def test_a_table_that_cannot_be_read_stops_those_that_may_mean_it(office: Desk, 
         if code:
             told = " ".join(said.out.split())
             assert "1 table in the list cannot be read and might be named `Partners`" in told
-            assert "Write the id of the table that is meant." in told
+            assert "Write the id of the table you mean." in told

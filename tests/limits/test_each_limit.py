@@ -95,7 +95,7 @@ def test_cells_and_credits_of_a_label() -> None:
 
 @pytest.mark.parametrize(
     ("allowed", "words"),
-    [((), "to nobody"), (("tier=cheap", "team=ops"), "only to manifests labelled tier=cheap or team=ops")],
+    [((), "for no manifest"), (("tier=cheap", "team=ops"), "only for manifests labelled tier=cheap or team=ops")],
 )
 def test_modes_allowed_per_label(allowed: tuple[str, ...], words: str) -> None:
     """A manifest without one of the labels may not use the mode at all."""
@@ -232,7 +232,7 @@ def test_a_change_cannot_drop_a_label_that_is_limited() -> None:
 def test_a_change_cannot_grant_itself_a_mode() -> None:
     """A label allows a mode only where the base gives it too; a table new to the base is granted nothing."""
     limits = Limits(modes={Mode.NEW: rule("tier=cheap")})
-    refused = "`accounts/new` runs 3 cells with mode `new`, which is allowed only to manifests labelled tier=cheap"
+    refused = "`accounts/new` runs 3 cells with mode `new`, which is allowed only for manifests labelled tier=cheap"
     cheap = replace(a_manifest(a_run(Mode.NEW)), labels={"tier": "cheap"})
     assert messages(a_plan(tier="cheap"), BaseLimits(limits, (FAIR,), (cheap,))) == []
     assert messages(a_plan(tier="cheap"), BaseLimits(limits, (FAIR,), (replace(cheap, name="before"),))) == []
@@ -249,7 +249,7 @@ def test_labels_that_nobody_can_tell_refuse() -> None:
     assert messages(a_plan(), BaseLimits(limits, (FAIR,), (), "the manifests at main are not valid")) == [
         "team=x: the manifests at main are not valid, so this limit cannot be checked",
         "accounts/new: the manifests at main are not valid, so this limit cannot be checked",
-        "`partners/refresh` runs 3 cells with mode `all`, which is allowed to nobody",
+        "`partners/refresh` runs 3 cells with mode `all`, which is allowed for no manifest",
     ]
 
 

@@ -129,7 +129,7 @@ def test_a_condition_that_nobody_asked_the_rows_is_a_problem_at_its_line() -> No
         rows, (problem,) = selected(WHERE, None, matches)
         assert rows == []
         assert problem.location == Location("a.yaml", 6, 7)
-        assert problem.message == "which rows meet this condition is not in the snapshot of the live tables"
+        assert problem.message == "the snapshot does not say which rows meet this condition"
 
 
 def test_a_condition_over_an_unknown_column_is_a_problem_where_it_names_it() -> None:

@@ -118,9 +118,7 @@ def test_a_snapshot_of_ids_says_that_it_knows_no_names(signing: Desk) -> None:
     manifest(signing, "by-name", "table: {name: Partners}")
     said = from_snapshot(signing)
     assert said.code == 1
-    assert (
-        "manifests/by-name.yaml:4:15: the snapshot of the live tables does not say what tables are called" in said.out
-    )
+    assert "manifests/by-name.yaml:4:15: the snapshot of the live tables does not hold the tables' names" in said.out
 
 
 def test_a_table_that_is_not_found_is_told_when_it_is_taken(signing: Desk) -> None:

@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[tuple[Any, ...], Any]] = {
     "a state of a call that bought nothing": ((TABLES, 0, CALLS, 0, 3), "refused"),
     "an age that is no number": ((TABLES, 0, CALLS, 0, 8), float("nan")),
     "an age without end": ((TABLES, 0, CALLS, 0, 8), float("inf")),
-    "rows that nobody knows": ((TABLES, 0, CALLS, 0, 6, 0, 1), b"\xff\xff\xff\xff"),
+    "unknown rows": ((TABLES, 0, CALLS, 0, 6, 0, 1), b"\xff\xff\xff\xff"),
     "rows cut off": ((TABLES, 0, CALLS, 0, 6, 0, 1), b"\0\0\0"),
     "credits that are no number": ((TABLES, 0, CALLS, 0, 10), "1e999999"),
     "what was said of a table that is there": ((UNREADABLE,), {TABLE: ("a", "b")}),

@@ -153,7 +153,7 @@ def test_with_the_key_the_signature_is_checked(signing: Desk) -> None:
     said = in_a_fork(signing, "plan", "--live-snapshot", "s", key=KEY)
     assert said.code == 0
     assert "ago (" in said.out.splitlines()[0]
-    assert said.out.splitlines()[0].endswith("; its signature is right.")
+    assert said.out.splitlines()[0].endswith("; its signature is valid.")
     assert (
         in_a_fork(signing, "plan", "--live-snapshot", "s")
         .out.splitlines()[0]
