@@ -19,7 +19,7 @@ from reconciler.cli.console import Console, exits, let_go_of_readers
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
 from reconciler.cli.session import open_session, say_cost, say_where
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import PlanError, SettingsError
 from reconciler.model.observed import TableStatus
 from reconciler.model.report import ExitCode

@@ -1,5 +1,5 @@
 """The story of an apply: look and plan (`observe.py`), guard, lease, plan again within what was approved; then wave by
-wave: send and wait (`operations/send.py`), look again, plan what is left.
+wave: send and wait (`send.py`, `wait.py`), look again, plan what is left.
 
 Here the edges meet the decisions. Each function tells one chapter and leaves the deciding to a pure module.
 """
@@ -7,7 +7,7 @@ Here the edges meet the decisions. Each function tells one chapter and leaves th
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
 from reconciler.model.attempt import CallResult, Stop, StopCause, Verdict
@@ -15,9 +15,10 @@ from reconciler.model.credits import Credits, Priced
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
-from reconciler.operations.send import ApplyContext, send
+from reconciler.operations.send import send
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
