@@ -92,7 +92,7 @@ class Console:
             self._log("info", message, fields)
 
     def debug(self, message: str, **fields: Any) -> None:
-        """Say more, with `--verbose`."""
+        """Say what only `--verbose` asks for."""
         if self.flags["verbose"]:
             self._log("debug", message, fields)
 

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.documents.saved_plan import AGAIN, SavedPlan
+from reconciler.documents.saved_plan_checks import AGAIN, SavedPlan
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
 from reconciler.model.account import Account
 from reconciler.model.history import PastCall
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import ExpectedGrowth, Plan, Violation
 from reconciler.operations.account import with_account
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.find_tables import resolve_base
 from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
-from reconciler.operations.send import ApplyContext
 from reconciler.planning.waves import upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval

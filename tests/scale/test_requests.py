@@ -18,7 +18,7 @@ from reconciler.simulator.world.clock import ManualClock
 from reconciler.text.digest import digest
 from tests.example_counts import examples
 from tests.journey.desk import ACCOUNTS, Desk, accounts, agent, row_id
-from tests.planning.tables_and_manifests import QUIET, rules
+from tests.planning.tables_and_manifests import QUIET, plan_settings
 
 PROJECT = """\
 apiVersion: reconciler/v1
@@ -217,7 +217,9 @@ def test_reading_less_never_changes_the_calls(
                 counted.append(len(live.requests()) - before)
                 plans.append(
                     make_plan(
-                        PlanInputs(manifests, snapshots, {}, rules(max_cells_per_call=2 if attempt % 2 else 1000))
+                        PlanInputs(
+                            manifests, snapshots, {}, plan_settings(max_cells_per_call=2 if attempt % 2 else 1000)
+                        )
                     )
                 )
                 unread += sum(one.unread_rows > 0 for one in snapshots.values())
