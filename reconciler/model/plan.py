@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from reconciler.model.cell_map import CellMap
 from reconciler.model.credits import Credits
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
@@ -374,6 +375,8 @@ class Plan:
     waiting: tuple[Call, ...] = ()
     """Calls that would be sent if running tables were idle: the cells counted as `waiting_for_table`. Not in the plan
     file, which approves only calls that are known exactly."""
+    maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
+    """What was decided about each cell. Not in the plan file."""
 
     @property
     def moving(self) -> frozenset[str]:
