@@ -376,7 +376,7 @@ class Plan:
     """Calls that would be sent if running tables were idle: the cells counted as `waiting_for_table`. Not in the plan
     file, which approves only calls that are known exactly."""
     maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
-    """What was decided about each cell. Not in the plan file."""
+    """The decision about each cell. Not in the plan file."""
 
     @property
     def moving(self) -> frozenset[str]:

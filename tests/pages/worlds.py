@@ -30,8 +30,14 @@ from tests.planning.tables_and_manifests import (
 )
 
 PARTNERS = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
-ORIGIN = Origin("2026-11-26T18:00:00Z", "1.0.0", "https://api.extruct.ai", GitState("4f2c9a7b1d3e5f60718293a4b5c6d7e8f9010203", False))
-KEYS = "funding pricing_notes recent_news headcount tech_stack hiring pitch segment churn_risk owner".split()
+ORIGIN = Origin(
+    "2026-11-26T18:00:00Z",
+    "1.0.0",
+    "https://api.extruct.ai",
+    GitState("4f2c9a7b1d3e5f60718293a4b5c6d7e8f9010203", False),
+)
+KEYS = ["funding", "pricing_notes", "recent_news", "headcount", "tech_stack", "hiring", "pitch", "segment"]
+KEYS += ["churn_risk", "owner"]
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\u202e\u200b\x1b[31m"
 
 
@@ -58,25 +64,50 @@ def busy() -> tuple[Plan, dict[str, Any]]:
     columns[9] = a_column(10, key="owner")
     letters = ["".join(chance.choices("d.fpu", (60, 20, 9, 2, 1), k=rows)) for _ in columns]
     accounts = replace(a_table(columns, letters, missing=range(200, 230)), name="Target Accounts")
-    keys = KEYS[:9]
+    keys = KEYS[:8]
     manifest = replace(
         a_manifest(
             a_run(Mode.NEW, keys, name="fill"),
             a_run(Mode.FAILED, keys[:2], name="retry"),
-            a_run(Mode.ALL, ["churn_risk"], name="refresh-2026-q4", revision="2026-q4"),
+            a_run(
+                Mode.ALL,
+                ["churn_risk"],
+                [row_id(row) for row in range(400)],
+                name="refresh-2026-q4",
+                revision="2026-q4",
+            ),
             a_run(Mode.FAILED, ["headcount"], name="careful", rollout=Rollout(20, Decimal("0.1"))),
             name="target-accounts",
         ),
         labels={"team": "gtm"},
     )
-    doubtful = a_past_call(CallState.IN_DOUBT, [Block((column_id(1),), tuple(map(row_id, range(40, 64))))], settled=False, id="9f3c21" + "0" * 26)
+    doubtful = a_past_call(
+        CallState.IN_DOUBT,
+        [Block((column_id(1),), tuple(map(row_id, range(40, 64))))],
+        settled=False,
+        id="9f3c21" + "0" * 26,
+    )
     spent = a_past_call(CallState.ACCEPTED, [Block((column_id(3),), tuple(map(row_id, range(300, 340))))], id="b" * 32)
-    history = TableHistory(TABLE, 2, (replace(doubtful, address="target-accounts/fill", credits=Decimal(24)), spent))
+    failed = [row for row, letter in enumerate(letters[3]) if letter == "f" and row not in range(200, 230)][:20]
+    tried = a_past_call(
+        CallState.ACCEPTED, [Block((column_id(4),), tuple(map(row_id, failed)))], mode=Mode.FAILED, id="c" * 32
+    )
+    history = TableHistory(
+        TABLE, 3, (replace(doubtful, address="target-accounts/fill", credits=Decimal(24)), spent, tried)
+    )
     partners = replace(
-        a_table([a_column(1, key="summary"), a_column(2, 1, key="fit")], ["d" * 50 + "." * 30, "d" * 40 + "p" * 10 + "." * 30], table=PARTNERS, run_status="running", in_progress=10),
+        a_table(
+            [a_column(1, key="summary"), a_column(2, 1, key="fit")],
+            ["d" * 50 + "." * 30, "d" * 40 + "p" * 10 + "." * 30],
+            table=PARTNERS,
+            run_status="running",
+            in_progress=10,
+        ),
         name="Partners",
     )
-    other = replace(a_manifest(a_run(Mode.NEW, name="fill"), name="partners", table=PARTNERS), labels={"team": "alliances"})
+    other = replace(
+        a_manifest(a_run(Mode.NEW, name="fill"), name="partners", table=PARTNERS), labels={"team": "alliances"}
+    )
     world = ([manifest, other], [accounts, partners], [history])
     before = plan_of(*world)
     known = Approval.of_calls([call for call in before.calls if call.mode is not Mode.ALL])
@@ -85,7 +116,9 @@ def busy() -> tuple[Plan, dict[str, Any]]:
     caused = [call for call in plan.calls if call.mode is Mode.ALL]
     rest = [call for call in plan.calls if call.mode is not Mode.ALL]
     against = ChangeImpact("origin/main", (), sums(1, caused), sums(1, rest), sums(0, ()))
-    violation = Violation("max_credits", "1,171 credits are due and the limit is 1,000", "reconciler.yaml:9", Decimal(1171), Decimal(1000))
+    violation = Violation(
+        "max_credits", "1,171 credits are due and the limit is 1,000", "reconciler.yaml:9", Decimal(1171), Decimal(1000)
+    )
     return plan, plan_file.document(plan, ORIGIN, [violation], limits=limits, against=against)
 
 

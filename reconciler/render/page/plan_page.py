@@ -72,7 +72,7 @@ def _head(content: Document) -> Html:
 def _main(content: Document, tables: Sequence[PageTable], *, is_whole: bool) -> Iterator[Html]:
     yield _totals(content)
     yield parts.problems(content["diagnostics"])
-    yield section("Limits passed", *_violations(content))
+    yield section("Over a limit", *_violations(content))
     yield parts.in_doubt(content["in_doubt"])
     yield section("May become due while this plan is applied", items(map(_growth, content.get("growth", ()))))
     against = content.get("against")
@@ -127,7 +127,7 @@ def _totals(content: Document) -> Html:
 
 
 def _limit(limit: Any) -> str:
-    return "" if limit is None else f" of {number(limit)}"
+    return "" if limit is None else f" (limit {number(limit)})"
 
 
 def _sums(calls: Sequence[Document]) -> str:
