@@ -14,3 +14,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options: one rewrites expected outputs, whose diff the review reads; one allows a network."""
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the files of expected outputs")
     parser.addoption("--index", action="store_true", help="ask the package index whether every system gets wheels")
+    parser.addoption("--pictures", metavar="DIR", help="keep what the browser shows of pages in this folder")

@@ -14,7 +14,7 @@ from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 
 VALIDATE_FORMATS = ("text", "github", "gitlab", "sarif", "junit")
-PLAN_FORMATS = ("text", "json", "markdown", "github", "gitlab")
+PLAN_FORMATS = ("text", "json", "markdown", "html", "github", "gitlab")
 APPLY_FORMATS = ("text", "json", "markdown")
 
 
@@ -44,14 +44,14 @@ def answer_valid(console: Console, form: str, summary: str, files: Sequence[str]
     return answer_problems(console, form, (), files)
 
 
-def answer_plan(console: Console, form: str, content: Mapping[str, Any], out: str | None) -> bool:
+def answer_plan(console: Console, form: str, content: Mapping[str, Any], *, is_saved: bool) -> bool:
     """Answer with a plan's document in a CI's form; False for another form."""
     if form == "gitlab":
         return answer_problems(console, form, annotations.problems_of(content))
     if form not in ("github", "markdown"):
         return False
     # Where the plan was saved is a file's name, so it is not repeated where Markdown is read.
-    pointer = "The plan file has all of it." if out else "Save the plan with `--out` to have all of it."
+    pointer = "The plan file has all of it." if is_saved else "Save the plan with `--out` to have all of it."
     text = plan_markdown(content, pointer=pointer)
     if form == "github":
         found = annotations.of_plan(content, plan_headline(content))

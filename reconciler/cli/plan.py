@@ -8,6 +8,7 @@ from reconciler import Session, SessionPlan
 from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
+from reconciler.cli.pages import assets, parted
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_cost, say_where
 from reconciler.documents import plan_file
@@ -15,13 +16,20 @@ from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.operations.profile import Phase, sizes_of
+from reconciler.render.page.plan_page import plan_page
 from reconciler.render.plan_text import plan_text
 from reconciler.render.review_text import review_text
 
 
 @click.command("plan")
 @options.paths
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the plan as JSON.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="Save the plan: as a page if the name ends with .html, else as JSON. May be given twice.",
+)
 @click.option("--format", "form", type=click.Choice(PLAN_FORMATS), default="text", help="How stdout is written.")
 @click.option(
     "--against",
@@ -44,7 +52,7 @@ def command(
     context: click.Context,
     /,
     paths: tuple[str, ...],
-    out: str | None,
+    out: tuple[str, ...],
     form: str,
     against: str | None,
     live_snapshot: str | None,
@@ -73,7 +81,7 @@ def command(
             if answer_problems(console, form, error.problems):
                 return ExitCode.ERROR
             raise
-        for option, name in (("--out", out), ("--profile", profile)):
+        for option, name in [*(("--out", name) for name in out), ("--profile", profile)]:
             if name is not None:
                 refuse_own_files(option, name, session.own_files())
         plan = session.plan(targets, against=against, live_snapshot=live_snapshot)
@@ -88,14 +96,19 @@ def command(
     return ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK
 
 
-def _answer(console: Console, session: Session, plan: SessionPlan, form: str, out: str | None) -> None:
-    """Save the plan if it is to be saved, and write it to stdout."""
+def _answer(console: Console, session: Session, plan: SessionPlan, form: str, outs: tuple[str, ...]) -> None:
+    """Save the plan if it is to be saved, and write it to stdout; a page that is saved is not written there, too."""
     content = session.document(plan)
-    if out is not None:
-        write_whole(Path(out), plan_file.iter_json(content))
-        console.info(f"The plan is saved in {out}.")
-    if form == "json":
+    pages, documents = parted(outs)
+    page = plan_page(content, assets(), plan) if pages or form == "html" else ""
+    for name in outs:
+        write_whole(Path(name), page if name in pages else plan_file.iter_json(content))
+        console.info(f"The plan is saved in {name}.")
+    if form == "html":
+        if not pages:
+            console.stream([page])
+    elif form == "json":
         console.stream(plan_file.iter_json(content))
-    elif not answer_plan(console, form, content, out):
+    elif not answer_plan(console, form, content, is_saved=bool(documents)):
         head = review_text(plan.against, plan.taken, console.paint)
         console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.account import Account
+from reconciler.model.cell_map import CellMap
 from reconciler.model.credits import Credits
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
@@ -373,10 +374,11 @@ class Plan:
     held_up: tuple[Skip, ...] = ()
     """Approved cells that are blocked or wait for a manifest or a first portion. Not in the plan file."""
     waiting: tuple[Call, ...] = ()
-    """Calls that would be sent if running tables were idle: the cells counted as `waiting_for_table`. Not in the plan
-    file, which approves only calls that are known exactly."""
+    """Calls that would be sent if running tables were idle. Not in the plan file, which approves only exact calls."""
     account: Account | None = None
     """Who would pay; None if the API was not asked, as when nothing is due."""
+    maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
+    """The decision about each cell. Not in the plan file."""
 
     @property
     def moving(self) -> frozenset[str]:

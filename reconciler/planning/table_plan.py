@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
+from reconciler.model.cell_map import CellMap
+from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Call, CallInDoubt, PlannedTable, Skip
+from reconciler.model.row_set import RowSet
 from reconciler.planning.cell_decision import Decision
 from reconciler.planning.scopes import Scope
 from reconciler.text.location import Diagnostic
+
+Decided: TypeAlias = tuple[Scope, RowSet, RowSet, bytes]
+"""A column in a scope: the rows due, the rows harmless to cover, and the verdicts on the cells that no scope takes."""
 
 
 @dataclass(slots=True)
@@ -20,6 +27,8 @@ class TablePlan:
     held_up: list[Skip] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     in_doubt: list[CallInDoubt] = field(default_factory=list)
+    cell_map: CellMap | None = None
+    """None if a name is wrong, so that nothing was decided."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
@@ -31,3 +40,10 @@ def skips_of(found: Sequence[Scope], counted: Mapping[tuple[str, Decision], int]
         for verdict in Decision
         if counted.get((scope.address, verdict))
     ]
+
+
+def cell_map(snapshot: TableSnapshot, decided: Mapping[str, Sequence[Decided]]) -> CellMap:
+    """Return what was decided about each cell of a table; `decided` goes by column id."""
+    columns = {column.id: column.key for column in snapshot.columns if decided.get(column.id)}
+    verdicts = {column: {scope.address: left for scope, _, _, left in decided[column]} for column in columns}
+    return CellMap(snapshot.id, columns, snapshot.row_ids, verdicts)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import compress
-from typing import TypeAlias
 
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import PastCall, TableHistory
@@ -48,17 +47,13 @@ from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.scopes import Scope, scopes
-from reconciler.planning.table_plan import TablePlan, skips_of
+from reconciler.planning.table_plan import Decided, TablePlan, cell_map, skips_of
 from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest, short_digest
 
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
-
-
-_Decided: TypeAlias = tuple[Scope, RowSet, RowSet, dict[Decision, int]]
-"""A column in a scope: the due rows, the rows harmless to cover, and a count by verdict of cells no scope takes."""
 
 
 class TablePlanner:
@@ -117,12 +112,14 @@ class TablePlanner:
         self._trials = {scope.address: rollout_result(scope, self._snapshot, self._memory) for scope in found}
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
         skipped: dict[tuple[str, Decision], int] = {}
-        for column, verdicts in self._decide(found):
-            for scope, due, harmless, others in verdicts:
+        decided = self._decide(found)
+        for column, verdicts in decided.items():
+            for scope, due, harmless, left in verdicts:
                 cells[scope.address][column] = ColumnCells(column, due, harmless - self._due[column])
-                for verdict, count in others.items():
+                for verdict, count in self._count(left, due).items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
+        part.cell_map = cell_map(self._snapshot, decided)
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():
             held_up[address] += count
@@ -143,8 +140,8 @@ class TablePlanner:
             part.waiting = calls
         return part
 
-    def _decide(self, found: Sequence[Scope]) -> list[tuple[str, list[_Decided]]]:
-        """Decide every output column after the columns it depends on, so that the due cells upstream are known.
+    def _decide(self, found: Sequence[Scope]) -> dict[str, list[Decided]]:
+        """Decide every output column after those it depends on, so that what is due upstream is known by its turn.
 
         A cycle has no such order: a column is decided again if more cells fell due upstream after its turn.
         """
@@ -156,7 +153,7 @@ class TablePlanner:
         for scope in found:
             for column in scope.columns:
                 wanting[column.id].append(scope)
-        decided: dict[str, list[_Decided]] = {}
+        decided: dict[str, list[Decided]] = {}
         heap = list(range(len(order)))
         pending = set(heap)
         while heap:
@@ -169,9 +166,9 @@ class TablePlanner:
                 for other in {turns[each] for each in below[column.id]} - pending:
                     pending.add(other)
                     heappush(heap, other)
-        return [(column.id, decided[column.id]) for column in order]
+        return {column.id: decided[column.id] for column in order}
 
-    def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[_Decided]:
+    def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[Decided]:
         """Decide a column for every scope that wants it."""
         taken = RowSet.none(self._rows)
         decided: list[tuple[Scope, RowSet, RowSet, bytes]] = []
@@ -199,7 +196,7 @@ class TablePlanner:
         for scope, due, harmless, verdicts in decided:
             waits = blocking.waits_for(column, self._snapshot, self._due, verdicts, scope.rows, self._columns)
             self._waits.setdefault(scope.address, {})[column.id] = waits
-            yield scope, due, harmless, self._count(verdicts, scope.rows, due, taken)
+            yield scope, due, harmless, (scope.rows - taken).chosen(verdicts, bytes(self._rows))
 
     def _withheld(self, scope: Scope, column: Column) -> Decision | None:
         """Return why a scope's due cells are held back; None if they are not."""
@@ -246,9 +243,8 @@ class TablePlanner:
             return self._memory.at_revision(column, run.revision)
         return self._memory.exhausted(column, run.mode, run.max_attempts)
 
-    def _count(self, verdicts: bytes, rows: RowSet, due: RowSet, taken: RowSet) -> dict[Decision, int]:
-        """Count by verdict the cells in scope that no scope takes, and those that wait for the table."""
-        left = (rows - taken).chosen(verdicts, bytes(self._rows))
+    def _count(self, left: bytes, due: RowSet) -> dict[Decision, int]:
+        """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
         counts = {verdict: left.count(verdict) for verdict in Decision}
         del counts[Decision.DUE]  # it was not approved
         if not self._snapshot.is_finished:

@@ -118,8 +118,8 @@ text model spending planning documents render errors version
 """Rooms that read no clock, file, socket or environment."""
 
 PURE_LIBRARY = """
-__future__ array bisect collections contextlib copy dataclasses datetime decimal difflib enum fractions functools
-hashlib heapq hmac ipaddress itertools json math operator re string struct types typing unicodedata urllib.parse
+__future__ array base64 bisect collections contextlib copy dataclasses datetime decimal difflib enum fractions functools
+hashlib heapq hmac html ipaddress itertools json math operator re string struct types typing unicodedata urllib.parse
 xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""
@@ -156,7 +156,7 @@ MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3, "pragma: no cover": 0, "skip or xfail": 0},
-    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 2},
+    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 3},
 }
 """How often each escape may stand in the code at most."""
 

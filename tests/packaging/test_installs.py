@@ -45,9 +45,15 @@ def test_a_wheel_finds_its_schemas(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_a_wheel_holds_what_it_needs_and_no_tests(wheel: Path) -> None:
-    """Types, schemas, the help text and migrations; nothing from outside the package."""
+    """Types, schemas, the help text, the pages' style and script, and migrations; nothing from outside the package."""
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("reconciler/py.typed", "reconciler/schemas/manifest.v1.json", "reconciler/cli/help.txt"):
-        assert needed in names
+    for needed in (
+        "py.typed",
+        "schemas/manifest.v1.json",
+        "cli/help.txt",
+        "render/page/page.css",
+        "render/page/page.js",
+    ):
+        assert f"reconciler/{needed}" in names
     assert any(name.startswith("reconciler/ledger/migrations/") for name in names)
     assert not [name for name in names if not name.startswith(("reconciler/", "extruct_reconciler-"))]

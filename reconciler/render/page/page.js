@@ -1,0 +1,328 @@
+// Draws the maps and acts on the filters. Everything that it shows is set as text, never as markup.
+(() => {
+  "use strict";
+
+  const TILES = 40; // rows of a map at once: of more rows, several share a tile
+  const COLUMNS = 40; // columns of a map at once
+  const EAGER = 10; // maps that are drawn at once; any other is once it comes near
+  const SHADE = 0, SAYS = 1, MANIFESTS = 2, WAVE = 3, CAUSE = 4, CELLS = 5; // the fields of a group of cells
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const shades = data.shades.map(([key, glyph, label]) => ({ key, glyph, label }));
+  const OUTSIDE = shades.length - 1;
+  const FIRST_DUE = 0, LAST_DUE = 2; // the shades that are due come first
+  const form = document.getElementById("filters");
+  const chosen = { manifest: "", label: "", reason: "", wave: "", cause: "" };
+
+  const number = (value) => value.toLocaleString("en-US");
+  const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+  function element(name, attributes = {}, text = "") {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.textContent = text;
+    return made;
+  }
+
+  async function unpacked(base64) {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+  }
+
+  /** Say for each group whether the filters let it through. */
+  function passing(groups) {
+    const { manifest, reason, wave, cause } = chosen;
+    return groups.map((group) =>
+      (!manifest || group[MANIFESTS].includes(manifest)) &&
+      (!reason || shades[group[SHADE]].key === reason) &&
+      (!wave || String(group[WAVE]) === wave) &&
+      (!cause || (isDue(group) && (group[CAUSE] ?? "due") === cause)));
+  }
+
+  class CellMap {
+    constructor(host, told, cells, rows) {
+      Object.assign(this, { host, cells, rows, columns: told.columns, groups: told.groups, count: told.count });
+      this.name = host.closest("section").querySelector("h2").textContent;
+      this.views = [[0, this.count]]; // from the whole table down to what is shown
+      this.firstColumn = 0;
+      this.focused = [0, 0];
+      this.bar = element("p", { class: "tools" });
+      this.where = element("span", { class: "where", role: "status" });
+      this.buttons = {
+        out: this.button("Zoom out", () => this.zoomOut()),
+        earlier: this.button("Earlier rows", () => this.shift(-1)),
+        later: this.button("Later rows", () => this.shift(1)),
+        left: this.button("Columns before", () => this.shiftColumns(-1)),
+        right: this.button("Columns after", () => this.shiftColumns(1)),
+      };
+      this.bar.append(...Object.values(this.buttons), this.where);
+      this.grid = element("table", { role: "grid", "aria-label": `Cells of ${this.name}, rows by columns` });
+      const frame = element("div", { class: "frame" });
+      frame.append(this.grid);
+      this.grid.style.maxWidth = `${8 + 6 * Math.min(this.columns.length, COLUMNS)}rem`;
+      this.told = element("p", { class: "told", id: `told-${host.dataset.map}` });
+      const help = "Point at a cell, or move with the arrow keys, to have it explained. Enter or a click zooms in, " +
+        "Escape zooms out, Page Up and Page Down move on.";
+      const stage = element("div");
+      stage.append(frame, this.told);
+      host.append(element("p", { class: "hint" }, help), this.bar, stage);
+      this.grid.addEventListener("keydown", (event) => this.key(event));
+      this.grid.addEventListener("click", (event) => this.at(event, (row, column) => this.zoomIn(row, column)));
+      for (const kind of ["mouseover", "focusin"]) {
+        this.grid.addEventListener(kind, (event) => this.at(event, (row, column) => this.explain(row, column)));
+      }
+      this.draw();
+    }
+
+    button(label, action) {
+      const made = element("button", { type: "button" }, label);
+      made.addEventListener("click", action);
+      return made;
+    }
+
+    get view() { return this.views[this.views.length - 1]; }
+
+    /** How many rows share a tile. */
+    get step() { return Math.max(1, Math.ceil((this.view[1] - this.view[0]) / TILES)); }
+
+    at(event, act) {
+      const cell = event.target.closest("td");
+      if (cell) act(Number(cell.dataset.row), Number(cell.dataset.column));
+    }
+
+    /** Return how many cells of each shade a tile has, and how many of them this change makes due. */
+    tile(row, column) {
+      const start = this.view[0] + row * this.step, end = Math.min(start + this.step, this.view[1]);
+      const counts = new Uint32Array(shades.length), base = column * this.count;
+      let changed = 0;
+      for (let at = base + start; at < base + end; at++) {
+        const group = this.cells[at];
+        if (!this.passes[group]) { counts[OUTSIDE]++; continue; }
+        counts[this.groups[group][SHADE]]++;
+        if (this.groups[group][CAUSE] === "change") changed++;
+      }
+      return { start, end, counts, changed, total: end - start };
+    }
+
+    draw() {
+      this.passes = passing(this.groups);
+      const [start, end] = this.view, tiles = Math.ceil((end - start) / this.step);
+      const last = Math.min(this.firstColumn + COLUMNS, this.columns.length);
+      const head = element("tr");
+      head.append(element("th", { scope: "col", class: "corner" }, this.step > 1 ? "rows" : "row"));
+      for (let column = this.firstColumn; column < last; column++) {
+        const title = element("th", { scope: "col" });
+        title.append(element("span", {}, this.columns[column]));
+        head.append(title);
+      }
+      const lines = [head];
+      for (let row = 0; row < tiles; row++) {
+        const line = element("tr");
+        line.append(element("th", { scope: "row" }, this.rowTitle(row)));
+        for (let column = this.firstColumn; column < last; column++) line.append(this.cell(row, column));
+        lines.push(line);
+      }
+      this.grid.replaceChildren(...lines);
+      this.focusable(...this.focused);
+      this.buttons.out.disabled = this.views.length === 1;
+      this.buttons.earlier.disabled = start === 0;
+      this.buttons.later.disabled = end === this.count;
+      for (const side of ["left", "right"]) this.buttons[side].hidden = this.columns.length <= COLUMNS;
+      this.buttons.left.disabled = this.firstColumn === 0;
+      this.buttons.right.disabled = last === this.columns.length;
+      const share = this.step > 1 ? `, ${number(this.step)} rows a tile` : "";
+      this.where.textContent = `Rows ${number(start + 1)} to ${number(end)} of ${number(this.count)}${share}.`;
+      this.explainNothing();
+    }
+
+    rowTitle(row) {
+      const start = this.view[0] + row * this.step, end = Math.min(start + this.step, this.view[1]);
+      return this.step === 1 ? `${number(start + 1)} · ${this.rows[start].slice(0, 8)}` : `${number(start + 1)}–${number(end)}`;
+    }
+
+    cell(row, column) {
+      const tile = this.tile(row, column), made = element("td", { role: "gridcell", tabindex: "-1" });
+      Object.assign(made.dataset, { row, column });
+      const present = Array.from(shades.keys()).filter((shade) => tile.counts[shade] && shade !== OUTSIDE);
+      const main = present.length ? present[0] : OUTSIDE;
+      made.className = present.length > 1 || tile.counts[OUTSIDE] && present.length ? "mixed" : `fill-${shades[main].key}`;
+      made.dataset.shade = shades[main].key;
+      const glyph = element("span", { "aria-hidden": "true" }, shades[main].glyph);
+      if (tile.changed) made.classList.add("changed");
+      if (made.className.startsWith("mixed")) made.append(this.mix(tile));
+      made.append(glyph);
+      made.setAttribute("aria-label", `${this.columns[column]}, ${this.rowTitle(row)}: ${this.summary(tile)}`);
+      made.setAttribute("aria-describedby", this.told.id);
+      return made;
+    }
+
+    /** Return a tile of several kinds of cells as a bar of their shares. */
+    mix(tile) {
+      const bar = element("span", { class: "mix", "aria-hidden": "true" });
+      tile.counts.forEach((count, shade) => {
+        if (!count) return;
+        const part = element("span", { class: `fill-${shades[shade].key}` });
+        part.style.flexGrow = count;
+        bar.append(part);
+      });
+      return bar;
+    }
+
+    summary(tile) {
+      const parts = [];
+      tile.counts.forEach((count, shade) => {
+        if (!count) return;
+        const label = shade === OUTSIDE && this.isFiltered ? "in no run, or filtered out" : shades[shade].label;
+        parts.push(tile.total === 1 ? label : `${number(count)} ${label}`);
+      });
+      return parts.join(", ") + (tile.changed ? `; ${tile.total === 1 ? "" : `${number(tile.changed)} `}because of this change` : "");
+    }
+
+    get isFiltered() { return this.passes.includes(false); }
+
+    explainNothing() { this.told.textContent = "No cell is pointed at."; }
+
+    explain(row, column) {
+      const tile = this.tile(row, column);
+      const lines = [`${this.columns[column]}: ${this.summary(tile)}.`];
+      if (tile.total === 1) {
+        const group = this.groups[this.cells[column * this.count + tile.start]];
+        lines[0] = `${shades[group[SHADE]].glyph} ${lines[0]}`.trim();
+        lines.push(...group[SAYS].map((sentence) => `${sentence}.`));
+        if (group[WAVE] !== null) lines.push(`Wave ${number(group[WAVE])}.`);
+        lines.push(`Row ${number(tile.start + 1)}: ${this.rows[tile.start]}.`);
+      } else {
+        lines.push(`Rows ${number(tile.start + 1)} to ${number(tile.end)}.`);
+      }
+      this.told.textContent = lines.join(" ");
+    }
+
+    focusable(row, column) {
+      const cells = [...this.grid.querySelectorAll("td")];
+      const cell = cells.find((each) => Number(each.dataset.row) === row && Number(each.dataset.column) === column) ?? cells[0];
+      this.grid.querySelector('td[tabindex="0"]')?.setAttribute("tabindex", "-1");
+      cell?.setAttribute("tabindex", "0");
+      this.focused = cell ? [Number(cell.dataset.row), Number(cell.dataset.column)] : [0, 0];
+      return cell;
+    }
+
+    move(row, column) {
+      const tiles = Math.ceil((this.view[1] - this.view[0]) / this.step);
+      const last = Math.min(this.firstColumn + COLUMNS, this.columns.length) - 1;
+      const within = (value, low, high) => Math.min(Math.max(value, low), high);
+      this.focusable(within(row, 0, tiles - 1), within(column, this.firstColumn, last))?.focus();
+    }
+
+    key(event) {
+      const [row, column] = this.focused;
+      const act = {
+        ArrowUp: () => this.move(row - 1, column),
+        ArrowDown: () => this.move(row + 1, column),
+        ArrowLeft: () => this.move(row, column - 1),
+        ArrowRight: () => this.move(row, column + 1),
+        Home: () => this.move(event.ctrlKey ? 0 : row, 0),
+        End: () => this.move(event.ctrlKey ? Infinity : row, Infinity),
+        PageUp: () => this.again(() => this.shift(-1)),
+        PageDown: () => this.again(() => this.shift(1)),
+        Enter: () => this.again(() => this.zoomIn(row, column)),
+        Escape: () => this.again(() => this.zoomOut()),
+      }[event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
+    }
+
+    /** Do something that draws the map anew, and have the focus stay in it. */
+    again(act) {
+      act();
+      this.move(...this.focused);
+    }
+
+    zoomIn(row, column) {
+      this.focused = [row, column];
+      if (this.step === 1) { this.move(row, column); return; }
+      const tile = this.tile(row, column);
+      this.views.push([tile.start, tile.end]);
+      this.focused = [0, column];
+      this.draw();
+    }
+
+    zoomOut() {
+      if (this.views.length === 1) return;
+      this.views.pop();
+      this.draw();
+    }
+
+    shift(by) {
+      const [start, end] = this.view, length = end - start;
+      const moved = Math.min(Math.max(start + by * length, 0), Math.max(this.count - length, 0));
+      if (this.views.length > 1) this.views[this.views.length - 1] = [moved, Math.min(moved + length, this.count)];
+      this.draw();
+    }
+
+    shiftColumns(by) {
+      const most = Math.floor((this.columns.length - 1) / COLUMNS) * COLUMNS;
+      this.firstColumn = Math.min(Math.max(this.firstColumn + by * COLUMNS, 0), most);
+      this.focused = [this.focused[0], this.firstColumn];
+      this.draw();
+    }
+  }
+
+  const isDue = (group) => group[SHADE] >= FIRST_DUE && group[SHADE] <= LAST_DUE;
+
+  /** Count the due cells of a map that the filters let through. */
+  function dueCells(told) {
+    const passes = passing(told.groups);
+    return told.groups.reduce((sum, group, at) => sum + (passes[at] && isDue(group) ? group[CELLS] : 0), 0);
+  }
+
+  function filter(maps) {
+    for (const select of form.querySelectorAll("select")) chosen[select.name] = select.value;
+    const isAny = Object.values(chosen).every((value) => !value);
+    let sections = 0, due = 0;
+    for (const section of document.querySelectorAll("section.table")) {
+      const has = (name, value) => !value || section.dataset[name].split("\n").includes(value);
+      section.hidden = !(has("manifests", chosen.manifest) && has("labels", chosen.label));
+      if (section.hidden) continue;
+      sections++;
+      for (const host of section.querySelectorAll("[data-map]")) {
+        maps.get(host)?.draw();
+        due += dueCells(data.maps[Number(host.dataset.map)]);
+      }
+    }
+    const shown = `${counted(due, "due cell")} in ${counted(sections, "table")}`;
+    document.getElementById("found").textContent = isAny ? `Everything is shown: ${shown}.` : `Shown: ${shown}.`;
+  }
+
+  async function draw(host, maps) {
+    const told = data.maps[Number(host.dataset.map)];
+    const [cells, rows] = await Promise.all([unpacked(told.cells), unpacked(told.rows)]);
+    maps.set(host, new CellMap(host, told, new Uint32Array(cells), new TextDecoder().decode(rows).split("\n")));
+  }
+
+  function failed(host) {
+    host.replaceChildren(element("p", {}, "This browser cannot draw the map. The tables below say the same in numbers."));
+  }
+
+  async function start() {
+    const maps = new Map(), hosts = [...document.querySelectorAll("[data-map]")];
+    const later = new IntersectionObserver((entries) => {
+      for (const { target } of entries.filter((each) => each.isIntersecting)) {
+        later.unobserve(target);
+        draw(target, maps).catch(() => failed(target));
+      }
+    }, { rootMargin: "600px" });
+    hosts.slice(EAGER).forEach((host) => later.observe(host));
+    await Promise.all(hosts.slice(0, EAGER).map((host) => draw(host, maps).catch(() => failed(host))));
+    if (form && hosts.length) {
+      form.hidden = false;
+      form.addEventListener("change", () => filter(maps));
+      form.addEventListener("submit", (event) => event.preventDefault());
+      document.getElementById("clear").addEventListener("click", () => { form.reset(); filter(maps); });
+      filter(maps);
+    }
+    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+    document.documentElement.dataset.ready = "true";
+  }
+
+  start();
+})();

@@ -1,0 +1,94 @@
+"""A real browser for pages: a Chromium of the system's, driven through its DevTools, without a network."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from reconciler.cli.pages import assets
+from reconciler.render.page.shell import Assets
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""What keeps a browser from asking its maker's servers."""
+
+
+@dataclass
+class Opened:
+    """A page that a browser shows, and what it did meanwhile."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    """Errors, refusals of the page's policy, and dialogs."""
+    requests: list[str] = field(default_factory=list)
+    """Everything that was asked for."""
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture(scope="session")
+def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder for pictures: that of `--pictures`, else one of pytest's own."""
+    named = pytestconfig.getoption("--pictures")
+    folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a browser; the tests that need one are skipped where there is none."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"needs a browser: install Debian's package chromium, or another of {', '.join(PROGRAMS)}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Return a function that opens a page's text as the file that a CI would keep, in a window of any size."""
+    contexts = []
+
+    def show(html: str, *, width: int = 1280, height: int = 900, scheme: str = "light", scripts: bool = True) -> Opened:
+        file = tmp_path / "page.html"
+        file.write_text(html, encoding="utf-8")
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=scripts,
+            offline=True,
+        )
+        contexts.append(context)
+        opened = Opened(context.new_page())
+        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.on("console", lambda message: opened.complaints.append(message.text))
+        opened.page.on("dialog", lambda dialog: opened.complaints.append(dialog.message))
+        opened.page.on("request", lambda request: opened.requests.append(request.url))
+        opened.page.goto(file.as_uri())
+        if scripts and 'id="data"' in html:
+            opened.page.wait_for_selector("html[data-ready]")
+        return opened
+
+    yield show
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def look() -> Assets:
+    """Return the style and script of every page."""
+    return assets()

@@ -1,0 +1,168 @@
+"""A plan's page in a real browser: safe, whole on every screen, usable by keyboard, and fluent when it is large."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from reconciler.render.page.plan_page import plan_page
+from reconciler.render.page.shell import Assets
+from tests.pages.conftest import Open, Opened
+from tests.pages.worlds import busy, hostile, large
+
+SIZES = {"wide": (1280, 900), "tablet": (768, 1024), "phone": (375, 812)}
+
+
+@pytest.fixture
+def page_of_plan(look: Assets) -> str:
+    """Return the page of a plan in which every kind of cell stands."""
+    plan, content = busy()
+    return plan_page(content, look, plan)
+
+
+def explained(opened: Opened) -> str:
+    """Return what the first map says of the cell that is pointed at."""
+    return opened.page.locator(".told").first.inner_text()
+
+
+def found(opened: Opened) -> str:
+    """Return what the filters say of what is shown."""
+    return opened.page.locator("#found").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_it_is_whole_and_accessible_on_every_screen(
+    size: str, scheme: str, show: Open, page_of_plan: str, pictures: Path
+) -> None:
+    """No rule of axe-core is broken, nothing is cut off, nothing is loaded, and the browser has no complaint."""
+    width, height = SIZES[size]
+    opened = show(page_of_plan, width=width, height=height, scheme=scheme)
+    opened.page.screenshot(path=pictures / f"plan-{size}-{scheme}.png", full_page=True)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.complaints == []
+    assert len(opened.requests) == 1
+    opened.page.locator("summary").first.click()
+    results = Axe().run(opened.page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_no_name_breaks_out_of_it(show: Open, look: Assets) -> None:
+    """Neither markup nor a script nor a direction of writing comes from a name, in the page and in its maps."""
+    plan, content = hostile()
+    opened = show(plan_page(content, look, plan))
+    opened.page.locator("td[role=gridcell]").first.hover()
+    assert opened.complaints == []
+    assert opened.page.locator("img").count() == 0
+    text = opened.page.locator("body").inner_text()
+    assert "<img src=x onerror=alert(1)>" in text
+    assert not {"\u202e", "\u200b", "\x1b"} & set(text)
+    assert "<img src=x" in explained(opened)
+
+
+def test_its_policy_forbids_what_is_not_its_own(show: Open, page_of_plan: str) -> None:
+    """If a name did break out, nothing would run: a handler, a style and a script are put in by force here."""
+    forced = page_of_plan.replace(
+        "<main",
+        '<script>document.title="ran"</script><img src="x" onerror="document.title=1"><main style="color:red"',
+        1,
+    )
+    opened = show(forced)
+    assert opened.page.title().startswith("Plan: ")
+    assert len([each for each in opened.complaints if "Content Security Policy" in each]) >= 3
+    assert opened.page.locator("main").evaluate("element => getComputedStyle(element).color") != "rgb(255, 0, 0)"
+
+
+def test_a_cell_is_explained_to_the_mouse_and_to_the_keyboard(show: Open, page_of_plan: str) -> None:
+    """Where it is, what it is, which call takes it; arrows move, Enter zooms in and Escape out."""
+    opened = show(page_of_plan)
+    page = opened.page
+    page.locator("td[data-row='0'][data-column='8']").first.hover()
+    assert explained(opened) == "churn_risk: 11 due, run again; 11 because of this change. Rows 1 to 11."
+    page.locator("td[tabindex='0']").first.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert "Rows 1 to 11 of 420." in page.locator(".where").first.inner_text()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    told = explained(opened)
+    assert told.startswith(
+        "~ churn_risk: due, run again; because of this change. target-accounts/refresh-2026-q4: call "
+    )
+    assert told.endswith("mode all. Wave 1. Row 2: 00000000-0000-4000-8000-000000000001.")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("churn_risk, 2 · ")
+    page.keyboard.press("PageDown")
+    assert "Rows 12 to 22 of 420." in page.locator(".where").first.inner_text()
+    page.keyboard.press("Escape")
+    assert "Rows 1 to 420 of 420, 11 rows a tile." in page.locator(".where").first.inner_text()
+    assert page.evaluate("document.activeElement.tagName") == "TD"
+
+
+def test_filters_narrow_the_maps_and_count(show: Open, page_of_plan: str) -> None:
+    """By manifest, label, reason, wave and cause, as the plan itself counts them."""
+    _, content = busy()
+    calls, select = content["calls"], "#filters select[name={}]".format
+    opened = show(page_of_plan)
+    every = sum(call["cells"] for call in calls)
+    assert found(opened) == f"Everything is shown: {every:,} due cells in 2 tables."
+    wanted = {
+        ("reason", "failed"): [call for call in calls if call["mode"] == "failed"],
+        ("wave", "2"): [call for call in calls if call["wave"] == 2],
+        ("cause", "change"): [call for call in calls if call["cause"] == "change"],
+    }
+    for (name, value), left in wanted.items():
+        opened.page.select_option(select(name), value)
+        assert left
+        assert found(opened) == f"Shown: {sum(call['cells'] for call in left):,} due cells in 2 tables."
+        opened.page.click("#clear")
+    for name, value in (("manifest", "partners"), ("label", "team=alliances")):
+        opened.page.select_option(select(name), value)
+        assert found(opened) == "Shown: 0 due cells in 1 table."
+        assert opened.page.locator("section.table:visible h2").all_inner_texts() == ["Partners"]
+        opened.page.click("#clear")
+
+
+def test_it_is_readable_without_scripts(show: Open, page_of_plan: str) -> None:
+    """Totals, limits, what each run has and why stand in the page itself; filters and maps are not missed."""
+    opened = show(page_of_plan, scripts=False)
+    text = opened.page.locator("body").inner_text()
+    assert "The map needs scripts." in text
+    assert "Totals and limits" in text
+    assert "An apply of this plan is refused before anything is sent." in text
+    assert not opened.page.locator("#filters").is_visible()
+    opened.page.locator("summary", has_text="The map in numbers").first.click()
+    row = opened.page.locator("tr", has=opened.page.locator("th", has_text="churn_risk"))
+    due = sum(call["cells"] for call in busy()[1]["calls"] if call["mode"] == "all")
+    assert f"\t{due}\t" in row.last.inner_text()
+
+
+def test_it_prints_its_maps_and_not_its_controls(show: Open, page_of_plan: str, pictures: Path) -> None:
+    """What is folded up is opened, so that a print misses nothing."""
+    opened = show(page_of_plan)
+    opened.page.pdf(path=pictures / "plan.pdf")
+    assert all(opened.page.locator("details").evaluate_all("all => all.map((each) => each.open)"))
+    opened.page.emulate_media(media="print")
+    assert not opened.page.locator("#filters").is_visible()
+    assert opened.page.locator("table[role=grid]").first.is_visible()
+
+
+def test_a_page_from_a_file_says_what_a_file_does_not_hold(show: Open, look: Assets, pictures: Path) -> None:
+    """Its map has the due cells alone, and every one of them."""
+    _, content = busy()
+    opened = show(plan_page(content, look), width=768)
+    opened.page.screenshot(path=pictures / "plan-from-a-file.png", full_page=True)
+    assert "A plan file lists the cells that are due" in opened.page.locator("main").inner_text()
+    assert opened.page.locator("[data-map]").count() == 1
+    assert f"{sum(call['cells'] for call in content['calls']):,} due cells" in found(opened)
+
+
+def test_tiles_add_up_to_the_table(show: Open, look: Assets, pictures: Path) -> None:
+    """A tile of many rows says how many of its cells are of each kind; all tiles together are the whole plan."""
+    plan, content = large(5003, 4)
+    opened = show(plan_page(content, look, plan))
+    opened.page.screenshot(path=pictures / "plan-of-5003-rows.png")
+    labels = opened.page.locator("td[role=gridcell]").evaluate_all("all => all.map((each) => each.ariaLabel)")
+    words = [part for label in labels for part in label.partition(": ")[2].split(", ")]
+    due = sum(int(word.split()[0]) for at, word in enumerate(words) if word.endswith(" due"))
+    assert due == content["totals"]["cells"]
+    assert opened.page.locator("table[role=grid] tr").count() <= 42
