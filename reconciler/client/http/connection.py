@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.client.http.api_messages import refusal
@@ -179,9 +179,7 @@ class Connection:
         response = self._response = http.client.HTTPResponse(sock, method="GET")
         response.begin()
         while 100 <= response.status < 200:  # e.g. early hints; the library skips a 100 alone
-            further = _Further(response.fp)
-            response.fp = None  # type: ignore[assignment]  # else it would close the stream when it goes
-            response = self._response = http.client.HTTPResponse(further, method="GET")  # type: ignore[arg-type]
+            response = self._response = _further(response)
             response.begin()
         _check_framing(response)
         return response
@@ -238,14 +236,21 @@ class Connection:
         )
 
 
-class _Further:
-    """What `HTTPResponse` takes for a socket: the rest of a stream that it began to read."""
+class _Rest:
+    """What `HTTPResponse` takes for a socket: the rest of a stream."""
 
     def __init__(self, stream: BufferedReader) -> None:
         self._stream = stream
 
     def makefile(self, _mode: str) -> BufferedReader:
         return self._stream
+
+
+def _further(response: Any) -> http.client.HTTPResponse:
+    """Return the answer that follows one without a body."""
+    stream, response.fp = response.fp, None  # else it would close the stream when it goes
+    rest: Any = _Rest(stream)
+    return http.client.HTTPResponse(rest, method="GET")
 
 
 def _has_news(sock: socket.socket) -> bool:
