@@ -19,17 +19,12 @@ from typing import Any
 import httpx
 
 from reconciler.client.http.api_messages import reasons, refusal, spoken
-from reconciler.client.http.connection import (
-    LARGEST_REFUSAL,
-    checked_url,
-    failure_words,
-    headers,
-    is_certificate_failure,
-    tls_context,
-)
+from reconciler.client.http.connection import LARGEST_REFUSAL
+from reconciler.client.http.failures import failure_words, is_certificate_failure
 from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions, Token
+from reconciler.client.http.request import checked_url, headers, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.model.attempt import Receipt

@@ -15,15 +15,9 @@ from typing import Any, Self, TypeAlias, TypeVar
 import httpx
 
 from reconciler.client.http.api_messages import spoken
-from reconciler.client.http.connection import (
-    USER_AGENT,
-    TransientError,
-    checked_url,
-    failure_words,
-    headers,
-    tls_context,
-)
+from reconciler.client.http.failures import TransientError, failure_words
 from reconciler.client.http.options import ApiOptions
+from reconciler.client.http.request import USER_AGENT, checked_url, headers, tls_context
 from reconciler.client.http.retry import Retries, RetryTiming
 from reconciler.errors import ApiError, BadResponse, Refused
 

@@ -112,6 +112,9 @@ OTHER_DOORS = {
 }
 """Further doors: (module or room, distribution) → why."""
 
+WIRES = {"http.client": {"client.http.connection"}, "urllib.request": set(), "asyncio": {"client.run_call"}}
+"""Module of the standard library that sends → the only modules outside the simulator that may import it."""
+
 PURE = """
 text model spending planning documents render errors version
 """
@@ -325,6 +328,16 @@ def test_each_dependency_has_one_door() -> None:
                 by = next((room for room in exceptions if is_in(module, [room])), module.name)
                 wrong.add((by, library))
     assert wrong == set(OTHER_DOORS)
+
+
+def test_what_sends_has_one_door_too() -> None:
+    """Also where it is the standard library's."""
+    users: dict[str, set[str]] = {library: set() for library in WIRES}
+    for module in modules().values():
+        for library in WIRES:
+            if module.room != "simulator" and any(f"{name}.".startswith(f"{library}.") for name in imported(module)):
+                users[library].add(module.name)
+    assert users == WIRES
 
 
 PURE_MODULES = sorted(name for name, module in modules().items() if module.room in PURE.split())

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.client import Reader
+from reconciler.client import Reader, SpendClient
 from reconciler.client.http.connection import LARGEST_ANSWER
 from reconciler.client.http.retry import RetryTiming, retry_after_seconds, wait_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
 from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, uid
+from tests.client.run_call_outcomes import call
 from tests.client.wire_server import Exchange, WireServer
 
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"
@@ -336,6 +337,7 @@ def test_no_log_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with WireServer(failing_at_first(1, Exchange.close)) as server:
         read(server.url, [])
+        SpendClient(options(server.url)).send(call())
     assert caplog.records
     assert SECRET not in caplog.text
 

@@ -56,9 +56,29 @@ CUT = {
     ),
     "length": (
         lambda exchange: unbounded(exchange, shown(exchange), "Content-Length: 9999"),
-        "the answer breaks off (RemoteProtocolError",
+        "the answer breaks off (5",
     ),
-    "chunks": (cut_chunks, "the answer breaks off (RemoteProtocolError"),
+    "chunks": (cut_chunks, "the answer breaks off (5"),
+    "headers": (
+        lambda exchange: (exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Le"), exchange.close()),
+        "the answer is empty",
+    ),
+    "unclear length": (
+        lambda exchange: unbounded(exchange, shown(exchange), "Content-Length: 9", "Content-Length: 99"),
+        "HTTPException: the answer has an unclear length",
+    ),
+    "no length": (
+        lambda exchange: unbounded(exchange, shown(exchange), "Content-Length: -9"),
+        "HTTPException: the answer has an unclear length",
+    ),
+    "length and chunks": (
+        lambda exchange: unbounded(exchange, b"0\r\n\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"),
+        "HTTPException: the answer has an unclear length",
+    ),
+    "encoded twice": (
+        lambda exchange: unbounded(exchange, b"0\r\n\r\n", "Transfer-Encoding: gzip, chunked"),
+        "HTTPException: the answer has an unknown transfer encoding",
+    ),
     "gzip": (
         lambda exchange: exchange.answer(200, gzip.compress(shown(exchange))[:-20], GZIP),
         "the compressed answer breaks off",
@@ -133,6 +153,48 @@ def test_other_ways_to_write_the_same_answer_are_read(pack: Callable[[bytes], by
     assert isinstance(found, TableSnapshot)
     assert found.name == "Zürich"
     assert len(found.row_ids) == 2
+
+
+def test_hints_before_the_answer_are_skipped() -> None:
+    """Any number of 1xx may come first, together with the answer or before it."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+    def behave(exchange: Exchange) -> None:
+        exchange.raw(hint * exchange.number + b"HTTP/1.1 100 Continue\r\n\r\n" + hint)
+        exchange.answer(200, shown(exchange))
+
+    with WireServer(behave) as server:
+        assert isinstance(read(server.url, []), TableSnapshot)
+        assert server.connections == 1
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
+    """Each answer says that the connection stays open, and it is closed after it: no request is lost on the way."""
+
+    def behave(exchange: Exchange) -> None:
+        exchange.answer(200, shown(exchange), {"Connection": "keep-alive"})
+        exchange.close()
+
+    waits: list[float] = []
+    with WireServer(behave) as server, Reader(options(server.url, concurrency=1), sleep=waits.append) as reader:
+        for number in range(1, 4):
+            reader.read_status(TABLE)
+            server.wait_until_closed(number)
+            assert server.connections == number
+    assert waits == []
+
+
+def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer() -> None:
+    """What a server sends after its answer belongs to no request."""
+
+    def behave(exchange: Exchange) -> None:
+        data = shown(exchange)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data)
+        exchange.raw(head + data + b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    with WireServer(behave) as server, Reader(options(server.url, concurrency=1)) as reader:
+        for _ in range(3):
+            assert reader.read_status(TABLE).run_status == "idle"
 
 
 def test_a_refusal_behind_a_byte_order_mark_keeps_its_words() -> None:

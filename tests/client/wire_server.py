@@ -96,9 +96,11 @@ class WireServer:
         self._tls = tls
         self._refuse_to_read = refuse_to_read
         self._lock = threading.Lock()
+        self._ended = threading.Semaphore(0)
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._open: list[socket.socket] = []
+        self._seen_closed = 0
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -126,6 +128,12 @@ class WireServer:
         if kind is None and self.failures:
             raise self.failures[0]
 
+    def wait_until_closed(self, connections: int) -> None:
+        """Wait until this server has closed so many connections."""
+        while self._seen_closed < connections:
+            assert self._ended.acquire(timeout=5)
+            self._seen_closed += 1
+
     def _accept(self) -> None:
         while not self._closing.is_set():
             try:
@@ -152,6 +160,7 @@ class WireServer:
         except Exception as error:  # a fault of the test's own script
             self.failures.append(error)
             sock.close()
+        self._ended.release()
 
     def _converse(self, sock: socket.socket) -> None:
         with sock.makefile("rb") as stream:

@@ -53,18 +53,20 @@ class Body:
             self._buffers.give_back(self._buffer)
         self._buffer, self._is_shared, self.size = bytearray(), False, 0
 
+    def room(self, size: int) -> memoryview:
+        """Return `size` bytes of room after what is there. Release it, and add to `size` what was filled."""
+        end = self.size + size
+        if not self._is_shared and end > LARGE:
+            self._move()
+        if end > len(self._buffer):
+            self._grow(end)
+        return memoryview(self._buffer)[self.size : end]
+
     def add(self, chunk: bytes) -> None:
         """Append a chunk."""
-        end = self.size + len(chunk)
-        if not self._is_shared and end <= LARGE:
-            self._buffer += chunk
-        else:
-            if not self._is_shared:
-                self._move()
-            if end > len(self._buffer):
-                self._grow(end)
-            self._buffer[self.size : end] = chunk
-        self.size = end
+        with self.room(len(chunk)) as room:
+            room[:] = chunk
+        self.size += len(chunk)
 
     def view(self) -> memoryview:
         """Return the bytes without a copy; do not keep them."""
@@ -78,7 +80,9 @@ class Body:
         self._buffer[: self.size] = memoryview(start)[: self.size]
 
     def _grow(self, size: int) -> None:
-        room = size + size // 4 - len(self._buffer)
+        room = size - len(self._buffer)
+        if self._is_shared:
+            room += size // 4
         try:
             self._buffer.extend(bytes(room))
         except BufferError:  # a view of it is still in use

@@ -1,24 +1,30 @@
-"""One GET over httpx, with every failure classified."""
+"""One GET over `http.client`, with every failure classified.
 
-import os
+The standard library's client takes a quarter of the time that httpx takes for a small answer, and reads a large one
+straight into a buffer of ours. It is lenient, so what decides where an answer ends is checked here.
+"""
+
+import http.client
+import re
+import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import unquote
+from io import BufferedReader
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
 
-import httpx
-
-from reconciler.client.http.api_messages import refusal, spoken
+from reconciler.client.http.api_messages import refusal
 from reconciler.client.http.buffers import Body, Buffers
-from reconciler.client.http.gzip import UnpackingError, unpacked
+from reconciler.client.http.failures import NOT_WHOLE, TransientError, failure_words, is_certificate_failure
+from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 from reconciler.client.http.lenient_json import without_mark
-from reconciler.client.http.options import ApiOptions, Token
-from reconciler.errors import ApiError, BadResponse, Refused
-from reconciler.version import __version__
+from reconciler.client.http.options import ApiOptions
+from reconciler.client.http.request import Query, headers, leads_away
+from reconciler.errors import ApiError, BadResponse
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
@@ -26,29 +32,12 @@ LARGEST_REFUSAL = 64 * 1024
 """The most bytes read of an error's body."""
 LONGEST_ANSWER = 10
 """An answer may take this many times `timeout_seconds`, so that one that trickles ends."""
-NOT_WHOLE = (
-    "Something between here and the API may have cut or replaced it: check the network, proxies and the API's base URL."
-)
-"""The hint for an answer that is cut off or not the API's own."""
-USER_AGENT = f"extruct-reconciler/{__version__}"
-_NETWORK = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+_PATH = re.compile(r"(/[A-Za-z0-9_-]+)*")
+"""The API's paths: nothing to escape, and nothing that leads elsewhere."""
+_REDIRECTS = (301, 302, 303, 307, 308)
+_NETWORK = (OSError, http.client.HTTPException)
 
 T = TypeVar("T")
-Query: TypeAlias = Mapping[str, int | str | Sequence[str]]
-"""Query parameters; one with several values is repeated."""
-
-
-class TransientError(Exception):
-    """A read that may succeed on another try. Never leaves the package."""
-
-    def __init__(self, error: ApiError, *, retry_after: str | None = None, no_connection: bool = False) -> None:
-        super().__init__(error.message)
-        self.error = error
-        """The error to raise if this was the last try."""
-        self.retry_after = retry_after
-        """The raw `Retry-After` header."""
-        self.no_connection = no_connection
-        """True if not even a connection was made: reads of other tables would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,59 +60,25 @@ class ConnectionCost:
     decoding_seconds: float = 0.0
 
 
-def tls_context(options: ApiOptions) -> ssl.SSLContext:
-    """Return the TLS settings that all connections share: loading the CA bundle takes tens of milliseconds.
-
-    For plain http they are empty and trust no certificate. The environment does not affect them.
-    """
-    if options.is_encrypted:
-        return httpx.create_ssl_context(trust_env=False)
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def headers(options: ApiOptions) -> dict[str, str]:
-    """Return the headers of every request; the only place where the token's text is used."""
-    return {
-        "Authorization": f"Bearer {options.token.reveal()}",
-        "Accept": "application/json",
-        "User-Agent": USER_AGENT,
-    }
-
-
-def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> httpx.URL:
-    """Return the full URL. Raises Refused if the library parses it as another origin than the base URL's."""
-    base = httpx.URL(options.base_url)
-    url = httpx.URL(options.base_url + path, params=dict(query) if query else None)
-    same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
-    if not same or url.userinfo or url.path != base.path.rstrip("/") + unquote(path):
-        raise Refused("the path leads away from the API, so nothing was sent", hint="Report this as a bug.")
-    return url
-
-
 class Connection:
-    """One worker's own connection, kept alive between requests. For one thread at a time.
-
-    Each worker has its own client because httpx's pool gets slower the more connections share it (`performance.md`).
-    """
+    """One worker's own connection, kept alive between requests. For one thread at a time."""
 
     def __init__(self, options: ApiOptions, context: ssl.SSLContext, buffers: Buffers) -> None:
         """`buffers` are shared by all workers."""
         self._options = options
+        self._context = context
         self._buffers = buffers
-        self._stream: Any = None
-        """The TCP connection, once it is made."""
+        self._base = urlsplit(options.base_url)
+        sent = {"Host": self._base.netloc, **headers(options), "Accept-Encoding": "gzip"}
+        self._headers = "".join(f"{name}: {text}\r\n" for name, text in sent.items())
+        self._sock: socket.socket | None = None
+        self._response: http.client.HTTPResponse | None = None
+        self._line: socket.socket | None = None
+        """The TCP connection beneath `_sock`, once it is made: a handle of its own, to shut it down from outside."""
         self._until = float("inf")
         """The deadline for the current answer."""
         self._is_late = False
         self.spent = ConnectionCost()
-        self._client = httpx.Client(
-            headers={**headers(options), "Accept-Encoding": "gzip"},
-            verify=context,
-            timeout=options.timeout_seconds,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            follow_redirects=False,
-            trust_env=False,
-        )
 
     def get(self, path: str, query: Query, decode: Callable[[memoryview], T]) -> T:
         """Return the result of `decode` on the body of a 200; the body itself does not outlive this call.
@@ -147,17 +102,26 @@ class Connection:
     def cut_if_late(self) -> None:
         """Shut the connection down, from another thread, if its answer takes far too long, headers included.
 
-        httpx limits each wait for more bytes, so headers that arrive one byte at a time would never end.
+        The socket's timeout limits each wait for more bytes, so headers that arrive one byte at a time would never end.
         """
-        stream = self._stream
-        if stream is not None and time.monotonic() > self._until:
+        line = self._line
+        if line is not None and time.monotonic() > self._until:
             self._is_late = True
             with suppress(OSError):
-                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+                line.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection; the next request makes a new one."""
+        for each in (self._response, self._sock, self._line):
+            if each is not None:
+                each.close()
+        self._response = self._sock = self._line = None
 
     def _fill(self, body: Body, path: str, query: Query) -> None:
         where = f"GET {path}"
-        answer = self._ask(where, checked_url(self._options, path, query), body)
+        if not _PATH.fullmatch(path):
+            raise leads_away()
+        answer = self._ask(where, f"{path}?{urlencode(query, doseq=True)}" if query else path, body)
         if answer.status == 200:
             return
         token = self._options.token
@@ -173,23 +137,21 @@ class Connection:
             error.hint = "Check the API's base URL: redirects are not followed, because the token would go with them."
         raise error
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    def _ask(self, where: str, url: httpx.URL, body: Body) -> _Answer:
-        # The failure is raised outside the `except` blocks: chained to httpx's exception, it would carry the request,
-        # and with it the Authorization header, into every traceback.
+    def _ask(self, where: str, target: str, body: Body) -> _Answer:
+        # The failure is raised outside the `except` blocks: chained to the library's exception, it would carry frames
+        # that hold the Authorization header into every traceback.
         failure: Exception
         self._until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
+        is_kept = False
         try:
-            # A trace costs a tenth of the request, so it is used only when a new connection is made.
-            trace = None if self._is_connected else {"trace": self._witness}
-            with self._client.stream("GET", url, extensions=trace) as response:
-                self._stream = response.extensions.get("network_stream")
-                self._receive(where, response, body)
-                retry_after = response.headers.get("Retry-After")
-                return _Answer(response.status_code, retry_after, response.has_redirect_location)
+            response = self._begin(target)
+            is_whole = self._receive(where, response, body)
+            if self._is_late:  # cut in its headers, which the library takes for their end
+                raise self._late(where)
+            is_kept = is_whole and not response.will_close
+            found = response.headers
+            redirects = response.status in _REDIRECTS and "Location" in found
+            return _Answer(response.status, found.get("Retry-After"), redirects)
         except ApiError as error:
             failure = error
         except _NETWORK as error:
@@ -200,40 +162,69 @@ class Connection:
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
         finally:
             self._until, self._is_late = float("inf"), False
+            if not is_kept:
+                self.close()
         try:
             raise failure
         finally:
             del failure  # otherwise it, its traceback and this frame keep each other alive
 
-    @property
-    def _is_connected(self) -> bool:
-        """True if the request will use the existing connection; a readable one was closed by the server."""
-        stream = self._stream
-        if stream is None or stream.get_extra_info("socket").fileno() < 0:
-            return False
-        return not stream.get_extra_info("is_readable")
+    def _begin(self, target: str) -> http.client.HTTPResponse:
+        """Send the request, over the connection that there is or a new one, and return the answer up to its headers."""
+        sock = self._sock
+        if sock is None or _has_news(sock):
+            self.close()
+            sock = self._connect()
+        sock.sendall(f"GET {self._base.path}{target} HTTP/1.1\r\n{self._headers}\r\n".encode("ascii"))
+        response = self._response = http.client.HTTPResponse(sock, method="GET")
+        response.begin()
+        while 100 <= response.status < 200:  # e.g. early hints; the library skips a 100 alone
+            response = self._response = _further(response)
+            response.begin()
+        _check_framing(response)
+        return response
 
-    def _witness(self, step: str, details: Mapping[str, Any]) -> None:
-        if step == "connection.connect_tcp.complete":
-            self._stream = details["return_value"]
+    def _connect(self) -> socket.socket:
+        host, is_encrypted = self._base.hostname or "", self._options.is_encrypted
+        port = self._base.port or (443 if is_encrypted else 80)
+        sock = socket.create_connection((host, port), self._options.timeout_seconds)
+        try:
+            self._line = sock.dup()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sock = self._context.wrap_socket(sock, server_hostname=host) if is_encrypted else sock
+        except BaseException:
+            sock.close()
+            raise
+        return self._sock
 
-    def _receive(self, where: str, response: httpx.Response, body: Body) -> None:
-        most = LARGEST_ANSWER if response.status_code == 200 else LARGEST_REFUSAL
-        for chunk in unpacked(response.iter_raw(), response.headers.get("Content-Encoding")):
-            if body.size + len(chunk) > most:
-                if response.status_code != 200:
-                    break
-                raise BadResponse(f"{where}: the answer is larger than {most:,} bytes", hint="Lower api.page_rows.")
-            body.add(chunk)
-            if time.monotonic() > self._until:
-                raise self._late(where)
+    def _receive(self, where: str, response: http.client.HTTPResponse, body: Body) -> bool:
+        """Fill `body`; return whether that was all of it."""
+        most = LARGEST_ANSWER if response.status == 200 else LARGEST_REFUSAL
+        encoding, length = response.headers.get("Content-Encoding"), response.length
+        if encoding is None and length is not None and length <= most:
+            with body.room(length) as room:
+                body.size += response.readinto(room)
+        else:
+            for piece in unpacked(_pieces(response), encoding):
+                if body.size + len(piece) > most:
+                    if response.status != 200:
+                        return False
+                    raise BadResponse(f"{where}: the answer is larger than {most:,} bytes", hint="Lower api.page_rows.")
+                body.add(piece)
+                if time.monotonic() > self._until:
+                    raise self._late(where)
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
+        return True
 
     def _late(self, where: str) -> BadResponse:
         return BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
 
-    def _transient(self, where: str, error: httpx.HTTPError, *, has_begun: bool) -> Exception:
+    def _transient(self, where: str, error: Exception, *, has_begun: bool) -> Exception:
         said = failure_words(error, self._options.token)
-        if has_begun:
+        if isinstance(error, http.client.IncompleteRead):
+            said = "the answer breaks off"
+        elif has_begun:
             said = f"the answer breaks off ({said})"
         if is_certificate_failure(error):
             return BadResponse(
@@ -241,31 +232,46 @@ class Connection:
             )
         return TransientError(
             BadResponse(f"{where}: {said}", hint="Check the network and the API's base URL, then run it again."),
-            no_connection=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
+            no_connection=self._sock is None,
         )
 
 
-def failure_words(error: BaseException, token: Token) -> str:
-    """Return words for a library's exception: its type, and the operating system's message beneath it."""
-    said = str(error)
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and cause.errno is not None:
-            said = os.strerror(cause.errno) if isinstance(cause, ConnectionError) else str(cause)
-    text = spoken(said, token)
-    return type(error).__name__ + (f": {text}" if text else "")
+class _Rest:
+    """What `HTTPResponse` takes for a socket: the rest of a stream."""
+
+    def __init__(self, stream: BufferedReader) -> None:
+        self._stream = stream
+
+    def makefile(self, _mode: str) -> BufferedReader:
+        return self._stream
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and its causes, the deepest last."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None
-        cause = inner or cause.__cause__ or cause.__context__
+def _further(response: Any) -> http.client.HTTPResponse:
+    """Return the answer that follows one without a body."""
+    stream, response.fp = response.fp, None  # else it would close the stream when it goes
+    rest: Any = _Rest(stream)
+    return http.client.HTTPResponse(rest, method="GET")
 
 
-def is_certificate_failure(error: BaseException) -> bool:
-    """Return whether `error` was caused by an untrusted TLS certificate, which a retry does not help."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+def _has_news(sock: socket.socket) -> bool:
+    """Return whether an idle connection is readable: the server closed it, or sent something that nobody asked for."""
+    if hasattr(select, "poll"):
+        poll = select.poll()  # unlike `select`, it takes any file descriptor
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def _check_framing(response: http.client.HTTPResponse) -> None:
+    """Refuse headers that leave open where the answer ends; the library would take one of the readings."""
+    encoding = response.headers.get("Transfer-Encoding")
+    lengths = response.headers.get_all("Content-Length", ())
+    if encoding is not None and encoding.strip().lower() != "chunked":
+        raise http.client.HTTPException("the answer has an unknown transfer encoding")
+    if lengths and (encoding is not None or len(set(lengths)) > 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0])):
+        raise http.client.HTTPException("the answer has an unclear length")
+
+
+def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while piece := response.read1(LARGEST_PIECE):
+        yield piece

@@ -15,8 +15,10 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from reconciler.client.http.connection import NOT_WHOLE, Connection, ConnectionCost, Query, TransientError
+from reconciler.client.http.connection import Connection, ConnectionCost
+from reconciler.client.http.failures import NOT_WHOLE, TransientError
 from reconciler.client.http.lenient_json import NotJsonError, kind_of_page
+from reconciler.client.http.request import Query
 from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries, RetryTiming, retry_after_seconds
 from reconciler.client.http.throttle import OBJECTIONS, Throttle
 from reconciler.client.http.workers import Workers

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import tenacity
 
-from reconciler.client.http.connection import TransientError
+from reconciler.client.http.failures import TransientError
 
 ATTEMPTS = 5
 """Tries of one read, the first included."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.client.http.connection import Query
 from reconciler.client.http.lenient_json import check_utf8, is_plain, parse, shown_text
+from reconciler.client.http.request import Query
 from reconciler.client.http.urls import as_uuid, table_path
 from reconciler.client.tables.pages import Header, read_header
 from reconciler.errors import ApiError, BadResponse

@@ -1,0 +1,53 @@
+"""What went wrong beneath a request, in words, and whether another try may help."""
+
+import os
+import ssl
+from collections.abc import Iterator
+
+from reconciler.client.http.api_messages import spoken
+from reconciler.client.http.options import Token
+from reconciler.errors import ApiError
+
+NOT_WHOLE = (
+    "Something between here and the API may have cut or replaced it: check the network, proxies and the API's base URL."
+)
+"""The hint for an answer that is cut off or not the API's own."""
+
+
+class TransientError(Exception):
+    """A read that may succeed on another try. Never leaves the package."""
+
+    def __init__(self, error: ApiError, *, retry_after: str | None = None, no_connection: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        """The error to raise if this was the last try."""
+        self.retry_after = retry_after
+        """The raw `Retry-After` header."""
+        self.no_connection = no_connection
+        """True if not even a connection was made: reads of other tables would fail too."""
+
+
+def failure_words(error: BaseException, token: Token) -> str:
+    """Return words for a library's exception: its type, and the operating system's message beneath it."""
+    said = str(error)
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno is not None:
+            said = os.strerror(cause.errno) if isinstance(cause, ConnectionError) else str(cause)
+    text = spoken(said, token)
+    return type(error).__name__ + (f": {text}" if text else "")
+
+
+def is_certificate_failure(error: BaseException) -> bool:
+    """Return whether `error` was caused by an untrusted TLS certificate, which a retry does not help."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and its causes, the deepest last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None
+        cause = inner or cause.__cause__ or cause.__context__

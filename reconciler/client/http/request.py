@@ -1,0 +1,50 @@
+"""What every request carries, and where it may go."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+from urllib.parse import unquote
+
+import httpx
+
+from reconciler.client.http.options import ApiOptions
+from reconciler.errors import Refused
+from reconciler.version import __version__
+
+USER_AGENT = f"extruct-reconciler/{__version__}"
+Query: TypeAlias = Mapping[str, int | str | Sequence[str]]
+"""Query parameters; one with several values is repeated."""
+
+
+def headers(options: ApiOptions) -> dict[str, str]:
+    """Return the headers of every request; the only place where the token's text is used."""
+    return {
+        "Authorization": f"Bearer {options.token.reveal()}",
+        "Accept": "application/json",
+        "User-Agent": USER_AGENT,
+    }
+
+
+def tls_context(options: ApiOptions) -> ssl.SSLContext:
+    """Return the TLS settings that all connections share: loading the CA bundle takes tens of milliseconds.
+
+    For plain http they are empty and trust no certificate. The environment does not affect them.
+    """
+    if options.is_encrypted:
+        return httpx.create_ssl_context(trust_env=False)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> httpx.URL:
+    """Return the full URL. Raises Refused if the library parses it as another origin than the base URL's."""
+    base = httpx.URL(options.base_url)
+    url = httpx.URL(options.base_url + path, params=dict(query) if query else None)
+    same = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+    if not same or url.userinfo or url.path != base.path.rstrip("/") + unquote(path):
+        raise leads_away()
+    return url
+
+
+def leads_away() -> Refused:
+    """Return the error for a path that is not the API's."""
+    return Refused("the path leads away from the API, so nothing was sent", hint="Report this as a bug.")
