@@ -129,15 +129,17 @@ class Sources:
     profile: Profile = field(default_factory=Profile)
 
 
-def observe_tables(targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True) -> Observation:
+def observe_tables(
+    targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True, plan_id: str = ""
+) -> Observation:
     """Recall, then observe, then judge what is in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, what a plan of the wanted manifests does not need is left unread (`read_scope.py`); the look then
-    serves for nothing else.
+    serves for nothing else. `plan_id` is of a plan to apply: of its calls the histories tell each one.
     """
     profile = sources.profile
     with profile.phase(Phase.LEDGER):
-        recalled = sources.ledger.recall(tables)
+        recalled = sources.ledger.recall(tables, plan_id=plan_id)
     spend = sources.settings.project.api.spend
     of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
     for manifest in targets.manifests:

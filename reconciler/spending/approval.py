@@ -59,7 +59,7 @@ class Approval:
 
         The histories have every provable ending in place: a call that did not land is in none of them.
         """
-        return self.without(call for history in histories.values() for call in history.calls if call.plan_id == plan_id)
+        return self.without(call for history in histories.values() for call in history.under(plan_id))
 
     def covers(self, call: Call | PastCall) -> bool:
         """Say whether any cell of `call` is listed in it."""
