@@ -105,6 +105,7 @@ OTHER_DOORS = {
     ("simulator", "pytest"): "a plugin with fixtures for other people's tests",
     ("cli.simulator", "msgspec"): "reads a fault given on the command line",
     ("documents.snapshot_file", "msgspec"): "a snapshot is typed MessagePack: small, and checked while it is decoded",
+    ("documents.snapshot_history", "msgspec"): "the part of a snapshot that is a table's history",
     ("model.regex", "re2"): "searches by the patterns of manifests: a decision, pure and in time linear in the text",
     ("manifests.shapes", "msgspec"): "types decide fast whether a document is sound",
     ("manifests.loader", "msgspec"): "what a document leaves out",

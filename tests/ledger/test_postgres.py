@@ -105,7 +105,18 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
             "SELECT table_schema, table_name FROM information_schema.tables "
             "WHERE table_schema IN ('public', 'reconciler') ORDER BY 1, 2"
         ).fetchall()
-    ours = ["alembic_version", "calls", "events", "meta", "tables"]
+    ours = [
+        "alembic_version",
+        "approvals",
+        "call_rows",
+        "calls",
+        "checkpoints",
+        "events",
+        "meta",
+        "row_ids",
+        "shapes",
+        "tables",
+    ]
     assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
 
 
