@@ -7,29 +7,17 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from tests.benchmarks import validate
+from tests.benchmarks.age_rows import age
 from tests.benchmarks.measuring import ceiling, project, run, serving
+from tests.benchmarks.row import Row
 from tests.benchmarks.server import World, table_id
 
 HERE = Path(__file__).parent
 BIG_PAGE = "/data?offset=0&limit=150"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the report."""
-
-    work: str
-    target: str
-    measured: str
-    met: bool | None
-    """None where it is not measured."""
-    beside: str = ""
-    """The server's own ceiling, and what else belongs to the figure."""
 
 
 def median(values: list[float]) -> float:
@@ -273,5 +261,6 @@ ROWS: dict[str, Callable[[int], Iterator[Row]]] = {
     "ten-thousand-manifests": ten_thousand_manifests,
     "start-up": start_up,
     "growing-memory": growing_memory,
+    "age": age,
 }
 """Name on the command line → the benchmark; it gets how many pairs to measure."""
