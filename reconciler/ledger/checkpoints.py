@@ -16,8 +16,8 @@ from reconciler.model.folding import fold
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import Lease
 
-MOST_CALLS = 500
-"""Folded in one transaction."""
+MOST_CALLS = 100
+"""Folded in one transaction, which must not stand still for seconds: a server ends one that does."""
 ENOUGH_CALLS = 100
 ENOUGH_CELLS = 20_000
 """What may gather before an apply folds it: reading that many takes less than a plan's other work."""
