@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger.lease_keeper import LeaseKeeper
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.observe import Observation
 from reconciler.operations.profile import Phase
-from reconciler.operations.apply_context import ApplyContext
 from reconciler.spending.wait import shown_calls
 
 

@@ -75,7 +75,7 @@ def test_a_checkpoint_goes_with_it(world: World, turns: list[int]) -> None:
     plans = []
     for history in (world.history, folded(world.history, turns)):
         kept = through_a_file(seen(world.table, history))
-        inputs = PlanInputs(world.manifests, kept.snapshots, kept.histories, world.rules)
+        inputs = PlanInputs(world.manifests, kept.snapshots, kept.histories, world.settings)
         plans.append(content(make_plan(inputs)))
     assert plans[0] == plans[1]
 
