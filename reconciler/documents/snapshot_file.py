@@ -48,7 +48,7 @@ FORMAT_VERSION = "1.0"
 SIGNED = "hmac-sha256:"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_BYTES = 128 * 1024 * 1024
-"""Of the content once it is decompressed; a table of 2 million cells takes about 4 MB."""
+"""Of the decompressed content; a table of 2 million cells takes about 4 MB."""
 MAX_HEADER_BYTES = 4096
 
 _DOMAIN = b"extruct-reconciler live snapshot v1\n"

@@ -1,4 +1,4 @@
-"""What the settled calls of a table amount to, cell by cell: all that planning needs of them once they cannot change.
+"""The sum of a table's settled calls, cell by cell: all that planning needs of them once they cannot change.
 
 Rows are numbers in the table's own list of row ids. What is kept stands in parts, by name, packed: a plan unpacks what
 it asks for, and a checkpoint of two years is as large as one of a month. `folding.py` makes one from another.
@@ -56,7 +56,7 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What folded calls amount to. Raises ValueError where its parts are not what `folding.fold` made."""
+    """The sum of folded calls. Raises ValueError where its parts are not what `folding.fold` made."""
 
     rows: Sequence[str] = ()
     """The table's row ids, each at its number; more than the folded calls name, perhaps."""

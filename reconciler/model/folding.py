@@ -96,7 +96,7 @@ class _Column:
             self._portions[key].append(Portion(version, fresh))
 
     def parts(self) -> Iterable[tuple[Name, bytes]]:
-        """Yield its parts anew."""
+        """Yield its parts, packed."""
         used = sorted(set(self._last) - {0})
         places = {0: 0} | {old: new for new, old in enumerate(used, 1)}
         yield ("bought", self._name), pack_counts(self._bought)

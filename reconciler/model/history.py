@@ -106,7 +106,7 @@ class TableHistory:
     """The ledger's own id; empty if there is no ledger yet."""
 
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    """What the calls amount to that are settled and folded."""
+    """The sum of the calls that are settled and folded."""
     folded: tuple[PastCall, ...] = ()
     """Those of them that were sent under the plan that was asked for: which cells, and at what price."""
 

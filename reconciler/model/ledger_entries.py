@@ -173,7 +173,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What compacting a ledger came to."""
+    """The result of compacting a ledger."""
 
     calls: int
     """Settled calls that were folded."""

@@ -135,7 +135,7 @@ def observe_tables(
     """Read the ledger, then the tables, then judge calls in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, reads only what a plan of these manifests needs (`read_scope.py`); the observation is then good for
-    nothing else. With the `plan_id` of a plan to apply, the histories hold each of its calls.
+    nothing else. `plan_id` is of a plan to apply: of its calls the histories tell each one.
     """
     profile = sources.profile
     with profile.phase(Phase.LEDGER):
