@@ -26,7 +26,7 @@ from reconciler.render.review_text import review_text
 @click.option(
     "--against",
     metavar="REF",
-    help="Say what changed since a git ref or a folder, and which calls that change causes.",
+    help="Show what changed since a git ref or a folder, and which calls that change causes.",
 )
 @click.option(
     "--live-snapshot",
@@ -57,7 +57,7 @@ def command(
 ) -> int:
     """Show which run calls are due, and send nothing.
 
-    Reads the manifests at PATH, the live tables they name and the ledger. Sends nothing but GET.
+    Reads the manifests at PATH, the live tables they name and the ledger. Sends only GET.
     """
     console = Console(context.obj)
     reading = Reading(console)
@@ -88,7 +88,7 @@ def command(
 
 
 def _answer(console: Console, session: Session, plan: SessionPlan, form: str, out: str | None) -> None:
-    """Save the plan if it is to be saved, and write it to stdout."""
+    """Save the plan if asked to, and write it to stdout."""
     content = session.document(plan)
     if out is not None:
         write_whole(Path(out), plan_file.iter_json(content))

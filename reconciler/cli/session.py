@@ -1,4 +1,4 @@
-"""The session that a command works with, and the line that tells a person which project and ledger it is of."""
+"""The session of a command, and the line that names its project and ledger."""
 
 import os
 from collections.abc import Callable
@@ -18,9 +18,9 @@ def open_session(
     on_progress: Callable[[ReadProgress], None] | None = None,
     **limits: str | None,
 ) -> Session:
-    """Open the session that flags, environment and project file say. Raises SettingsError, ManifestError.
+    """Open the session that flags, environment and project file describe. Raises SettingsError, ManifestError.
 
-    `limits_from` is what `Session.hold_to` takes, with the `paths` of the command line.
+    `limits_from` goes to `Session.hold_to`, with the `paths` of the command line.
     """
     session = Session(console.settings(**limits), os.environ, tell=console.info, on_progress=on_progress)
     if limits_from is not None:
@@ -29,7 +29,7 @@ def open_session(
 
 
 def say_where(console: Console, session: Session) -> None:
-    """Name project and ledger to a person, in the first line. Raises SettingsError."""
+    """Write a first line that names the project and the ledger. Raises SettingsError."""
     if not console.is_terminal:
         return
     file = session.settings.project_file
