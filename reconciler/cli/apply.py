@@ -18,8 +18,8 @@ from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import Console, exits, let_go_of_readers
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
-from reconciler.cli.session import open_session, say_where
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.cli.session import open_session, say_cost, say_where
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import PlanError, SettingsError
 from reconciler.model.observed import TableStatus
 from reconciler.model.report import ExitCode
@@ -141,6 +141,7 @@ def _apply(
             else:
                 report = session.apply(screen.saved, paths, events=screen.events(), **how)
             cost = session.cost()
+            say_cost(screen.console, cost)
     except Exception as error:
         if report is None:
             raise

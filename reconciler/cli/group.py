@@ -120,7 +120,7 @@ def _prepare(command: click.Command) -> None:
 @click.option(
     "--ledger", metavar="URL", help="Ledger file or PostgreSQL URL. Default: .reconciler/ledger.db in the project."
 )
-@click.option("-v", "--verbose", is_flag=True, help="Write more to stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Show where each setting is from, and the cost of reading.")
 @click.option("-q", "--quiet", is_flag=True, help="Write only errors to stderr.")
 @click.option("--no-color", is_flag=True, help="No colour; like the environment variable NO_COLOR.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How stderr is written.")

@@ -9,7 +9,7 @@ from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
 from reconciler.cli.progress import Reading
-from reconciler.cli.session import open_session, say_where
+from reconciler.cli.session import open_session, say_cost, say_where
 from reconciler.documents import plan_file
 from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
@@ -78,6 +78,7 @@ def command(
                 refuse_own_files(option, name, session.own_files())
         plan = session.plan(targets, against=against, live_snapshot=live_snapshot)
         cost = session.cost()
+    say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):
         _answer(console, session, plan, form, out)
     if profile is not None:

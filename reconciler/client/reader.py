@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
+from reconciler.client.account import AccountRead
 from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection, tls_context
 from reconciler.client.http.dispatch import Dispatch
@@ -15,6 +16,7 @@ from reconciler.client.tables.listing import HeaderRead, Listing
 from reconciler.client.tables.status_read import StatusRead
 from reconciler.client.tables.table_read import TableRead
 from reconciler.errors import ApiError
+from reconciler.model.account import Account
 from reconciler.model.condition import Condition
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
@@ -139,6 +141,15 @@ class Reader:
         self._dispatch.run([poll for poll in polls.values() if not poll.is_done], _ignore)
         return {table: poll.result() for table, poll in polls.items()}
 
+    def read_account(self) -> Account:
+        """Read the token's organization and credits, one GET or two. Raises Refused on 401 and 403.
+
+        What cannot be read is unknown in the result, with the reason.
+        """
+        reading = AccountRead()
+        self._dispatch.run([reading], _ignore)
+        return reading.result()
+
     def cost(self) -> ReadCost:
         """Return where the time went so far."""
         spent = self._dispatch.spent()
@@ -192,4 +203,4 @@ def _raised(outcome: T | ApiError) -> T:
 
 
 def _ignore(_reading: object) -> None:
-    """Ignore the progress."""
+    """Take a reply that needs no more than being counted."""

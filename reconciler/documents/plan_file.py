@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part, location_part
+from reconciler.model.account import Account
 from reconciler.model.change import ChangeImpact
 from reconciler.model.limits import Limits
 from reconciler.model.origin import Origin, SnapshotOrigin
@@ -59,6 +60,8 @@ def document(
     }
     if origin.review is not None:
         content["review"] = asdict(origin.review)
+    if plan.account is not None:
+        content["balance"] = _balance(plan, plan.account)
     if plan.ledger_id:
         content["ledger"] = {"id": plan.ledger_id}
     if plan.pending:
@@ -98,6 +101,16 @@ def _pending(of: Pending) -> dict[str, Any]:
         "manifest": of.manifest,
         "waits_for": of.waits_for,
         **location_part(of.location),
+    }
+
+
+def _balance(plan: Plan, account: Account) -> dict[str, Any]:
+    return {
+        "organization": account.organization_slug or account.organization_id or None,
+        "available": json_number(account.available),
+        "after": json_number(account.after(plan.totals().credits)),
+        "unlimited": account.is_unlimited,
+        "source": account.source or None,
     }
 
 

@@ -1,4 +1,4 @@
-"""GitHub's record of a push: the pull requests that it merged, and the plan files that their workflow runs left.
+"""The pull requests that a push merged, and the plan files that their workflow runs left on GitHub.
 
 Source: GitHub's REST API reference, version 2022-11-28. A run's own `pull_requests` are not used: they list open pull
 requests alone, and a merged one is open no more.

@@ -86,7 +86,7 @@ class Verdict:
     reason: str
     actor: Actor
     evidence: str | None = None
-    """The evidence from the live table; None if a person decided."""
+    """The evidence in the live table; None for a person's word."""
     min_age_seconds: float = 0.0
     """How old the attempt has to be, by the store's clock, for the verdict to hold."""
 

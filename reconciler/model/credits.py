@@ -1,4 +1,4 @@
-"""The summed cost of cells: the one sum that never counts an unknown price as 0."""
+"""The cost of cells together: the one sum that never takes an unknown price for 0."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -83,6 +83,10 @@ class Limits:
     max_credits: Limit | None = None
     max_cells: Limit | None = None
     """A whole number."""
+    min_balance: Limit | None = None
+    """Credits that must be left after the plan."""
+    organization: Rule | None = None
+    """The id or slug of the organization that must pay, as its only `allowed`."""
     per_table: Cap = NO_CAP
     """For each table separately."""
     tables: Mapping[str, Cap] = field(default_factory=dict)
@@ -103,6 +107,8 @@ class Limits:
         return Limits(
             max_credits=self.max_credits or weaker.max_credits,
             max_cells=self.max_cells or weaker.max_cells,
+            min_balance=self.min_balance or weaker.min_balance,
+            organization=self.organization or weaker.organization,
             per_table=_over(self.per_table, weaker.per_table),
             tables=_over_each(self.tables, weaker.tables),
             per_label=_over_each(self.per_label, weaker.per_label),

@@ -1,4 +1,4 @@
-"""The change that a push merged, and the plan files its pipelines left: nouns that both forges share."""
+"""The changes that a push merged, and the plan files that pipelines left: nouns that both forges share."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LARGEST_SNAPSHOT = 512 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The change that moved the default branch."""
+    """A move of the default branch."""
 
     before: str
     """The commit that it was at before; all zeros or empty if that is not known."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from reconciler.model.account import Account
 from reconciler.model.credits import Credits
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
@@ -374,6 +375,8 @@ class Plan:
     waiting: tuple[Call, ...] = ()
     """Calls that would be sent if running tables were idle: the cells counted as `waiting_for_table`. Not in the plan
     file, which approves only calls that are known exactly."""
+    account: Account | None = None
+    """Who would pay; None if the API was not asked, as when nothing is due."""
 
     @property
     def moving(self) -> frozenset[str]:

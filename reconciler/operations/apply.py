@@ -1,5 +1,5 @@
 """An apply from start to end: read and plan (`observe.py`), check limits, take leases, plan again within the approval;
-then, wave by wave, send and wait (`operations/send.py`), read again, plan the rest.
+then, wave by wave, send and wait (`send.py`, `wait.py`), read again, plan the rest.
 
 Input and output meet the decisions here. Each function is one step, and leaves decisions to a pure module.
 """
@@ -7,7 +7,7 @@ Input and output meet the decisions here. Each function is one step, and leaves 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
 from reconciler.model.attempt import CallResult, Stop, StopCause, Verdict
@@ -15,9 +15,10 @@ from reconciler.model.credits import Credits, Priced
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
-from reconciler.operations.send import ApplyContext, send
+from reconciler.operations.send import send
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval

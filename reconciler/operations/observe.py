@@ -23,8 +23,8 @@ from reconciler.model.read_scope import read_scope_of
 from reconciler.operations.find_tables import Lister, find
 from reconciler.operations.profile import Phase, Profile
 from reconciler.planning.inputs import PlanInputs, PlanOptions
+from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.planner import make_plan
-from reconciler.planning.rules import Rules
 from reconciler.planning.scopes import select_runs
 from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
@@ -209,7 +209,7 @@ def plan(
         targets.manifests,
         observation.snapshots,
         observation.histories,
-        Rules(
+        PlanSettings(
             settings.project.prices,
             spend.max_cells_per_call,
             spend.spend.quiet_seconds,

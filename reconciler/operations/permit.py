@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.documents.saved_plan import AGAIN, SavedPlan
+from reconciler.documents.saved_plan_checks import AGAIN, SavedPlan
 from reconciler.errors import ErroredPlan, LimitExceeded, StalePlan
+from reconciler.model.account import Account
 from reconciler.model.history import PastCall
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import ExpectedGrowth, Plan, Violation
+from reconciler.operations.account import with_account
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.find_tables import resolve_base
 from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
-from reconciler.operations.send import ApplyContext
 from reconciler.planning.waves import upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
@@ -32,6 +34,7 @@ class Permit:
         self._looked_at = elapsed()
         self._shown: Approval | None = None
         self._manifests: tuple[Manifest, ...] = ()
+        self._account: Account | None = None
         self.stale: dict[str, str] = {}
         """Manifests that the plan no longer approves, and why."""
         self.has_begun = False
@@ -83,6 +86,8 @@ class Permit:
     def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within the approval. Raises PlanError if the result must not be sent."""
         found = self.planned(targets, observation, settings, within)
+        found = with_account(found, settings, self._tools.reader, self._account)
+        self._account = found.account
         # An apply that waits also sends the calls that wait for its tables now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found

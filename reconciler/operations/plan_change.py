@@ -15,6 +15,7 @@ from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Cause, Plan
 from reconciler.model.session_plan import SessionPlan
 from reconciler.operations import observe, snapshots
+from reconciler.operations.account import with_account
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
 from reconciler.operations.observe import Observation, Targets
@@ -81,6 +82,9 @@ def plan_targets(
         observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
     with profile.phase(Phase.PLANNING):
         plan, compared = plan_asked(asked, observation)
+    if live_snapshot is None:
+        with profile.phase(Phase.READING):
+            plan = with_account(plan, asked.settings, connections.reader())
     limits, floor = asked.settings.limits, asked.settings.floor
     return SessionPlan.of(
         plan,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from reconciler.documents import saved_plan
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents import saved_plan_checks
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import StalePlan
 from reconciler.manifests import json_schema
 from reconciler.manifests.open_file import open_file
@@ -25,17 +25,17 @@ def plan_content(data: bytes) -> Any:
     if len(data) > LARGEST_FILE:
         message = f"the plan file is not understood: it is larger than {LARGEST_FILE // 1024**2} MiB"
         raise StalePlan(message, hint="Plan a part of the manifests at a time (--target).")
-    content = saved_plan.parse(data.decode("utf-8", "replace"))
+    content = saved_plan_checks.parse(data.decode("utf-8", "replace"))
     problems = json_schema.problems("plan", content)
     if problems:
         raise StalePlan(
             f"the plan file is not understood: {problems[0].message}",
             hint="It was edited, or made by another version. Make a new plan and have it approved.",
         )
-    saved_plan.check_id(content)
+    saved_plan_checks.check_id(content)
     return content
 
 
 def read_saved_plan(path: Path, max_age_seconds: float) -> SavedPlan:
     """Return what a plan file approves. Raises StalePlan if it is not understood or too old, OSError."""
-    return saved_plan.read(read_plan_document(path), datetime.now(UTC), max_age_seconds)
+    return saved_plan_checks.check_plan(read_plan_document(path), datetime.now(UTC), max_age_seconds)

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from reconciler.documents import plan_file, saved_plan
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents import plan_file, saved_plan_checks
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
@@ -352,7 +352,7 @@ class Session:
         if plan.errored:
             raise ErroredPlan(plan.diagnostics)
         refuse_violations(plan.violations)
-        return saved_plan.read(self.document(plan), datetime.now(UTC), max_age_seconds)
+        return saved_plan_checks.check_plan(self.document(plan), datetime.now(UTC), max_age_seconds)
 
     def _told(self, events: ApplyEvents | None, interrupt: Interrupt | None) -> tuple[ApplyEvents, Interrupt]:
         """Return the events and the interrupt of an apply; without events, important ones become warnings."""

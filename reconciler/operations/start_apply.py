@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.model.plan import Plan
 from reconciler.model.report import Report
 from reconciler.operations.apply import apply
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.connection import Connections
 from reconciler.operations.observe import Targets
 from reconciler.operations.rescue import Witness
-from reconciler.operations.send import ApplyContext, waiting
+from reconciler.operations.wait import waiting
 
 
 @dataclass(frozen=True, slots=True)

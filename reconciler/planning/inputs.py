@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reconciler.model.history import TableHistory
 from reconciler.model.manifest import Manifest
 from reconciler.model.observed import TableSnapshot
-from reconciler.planning.rules import Rules
+from reconciler.planning.plan_settings import PlanSettings
 from reconciler.spending.approval import Approval
 from reconciler.text.location import Diagnostic
 
@@ -21,7 +21,7 @@ class PlanInputs:
     """By table id; a table that is missing here has its problem in `unreadable`."""
     histories: Mapping[str, TableHistory]
     """By table id."""
-    rules: Rules
+    settings: PlanSettings
     unreadable: Sequence[Diagnostic] = ()
     pending: Sequence[Manifest] = ()
     """Selected manifests whose tables do not exist yet."""

@@ -30,7 +30,7 @@ def make_plan(inputs: PlanInputs, options: PlanOptions = NO_OPTIONS) -> Plan:
             is_new = table not in planned or any(owner.name in waiting for owner in owners)
             if table in snapshots and is_new:
                 history = inputs.histories.get(table) or TableHistory(table)
-                planner = TablePlanner(owners, snapshots[table], history, inputs.rules, options, waiting)
+                planner = TablePlanner(owners, snapshots[table], history, inputs.settings, options, waiting)
                 planned[table] = planner.plan()
         parts = list(planned.values())
         calls = [call for part in parts for call in part.calls]
@@ -39,7 +39,7 @@ def make_plan(inputs: PlanInputs, options: PlanOptions = NO_OPTIONS) -> Plan:
         if waiting == before:
             break
     ordered = in_turn(manifests, calls)
-    grown = growth((*manifests, *pending), ordered, snapshots, inputs.rules.prices)
+    grown = growth((*manifests, *pending), ordered, snapshots, inputs.settings.prices)
     named = {call.manifest for call in ordered} | {each.manifest for each in grown}
     return Plan(
         manifest_digest=options.manifest_digest,

@@ -45,8 +45,8 @@ from reconciler.planning.cell_decision import (
 from reconciler.planning.freshness import Freshness
 from reconciler.planning.inputs import PlanOptions
 from reconciler.planning.ledger_view import LedgerView
+from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
-from reconciler.planning.rules import Rules
 from reconciler.planning.scopes import Scope, scopes
 from reconciler.planning.table_plan import TablePlan, skips_of
 from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
@@ -69,7 +69,7 @@ class TablePlanner:
         manifests: Sequence[Manifest],
         snapshot: TableSnapshot,
         history: TableHistory,
-        rules: Rules,
+        settings: PlanSettings,
         options: PlanOptions,
         waiting: frozenset[str] = frozenset(),
     ) -> None:
@@ -77,17 +77,17 @@ class TablePlanner:
         assert suffices(snapshot, manifests), "more of the table is needed than was read"
         self._manifests = manifests
         self._whole = snapshot
-        self._snapshot = snapshot = narrowed(snapshot, read_scope_of(manifests, history, rules.shows_within_seconds))
+        self._snapshot = snapshot = narrowed(snapshot, read_scope_of(manifests, history, settings.shows_within_seconds))
         self._history = history
-        self._rules = rules
+        self._settings = settings
         self._within = options.within
         self._anyway = options.anyway
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
-        self._memory = LedgerView(history, snapshot, self._row_index, rules.shows_within_seconds)
+        self._memory = LedgerView(history, snapshot, self._row_index, settings.shows_within_seconds)
         self._freshness: dict[Refresh, Freshness] = {
-            run.refresh: Freshness(run.refresh, history.recalled_at, rules.dates)
+            run.refresh: Freshness(run.refresh, history.recalled_at, settings.dates)
             for manifest in manifests
             for run in manifest.runs
             if run.refresh is not None
@@ -268,7 +268,7 @@ class TablePlanner:
         columns = [cells[column.id] for column in scope.columns]
         for cause, of_cause in self._by_cause(scope, columns):
             for wave, of_wave in turns.parted(of_cause):
-                for rectangle in cover(of_wave, self._rules.max_cells_per_call):
+                for rectangle in cover(of_wave, self._settings.max_cells_per_call):
                     yield self._call(scope, rectangle, cause, wave)
 
     def _by_cause(
@@ -288,7 +288,7 @@ class TablePlanner:
         names = {at: self._snapshot.row_ids[start + at] for at in rectangle.rows}
         rows = tuple(names.values())
         due = {part.column: [start + at for at in rectangle.due(part)] for part in rectangle.parts}
-        covered, prices = rectangle.blocks(names), self._rules.prices
+        covered, prices = rectangle.blocks(names), self._settings.prices
         work = {
             "table": self._snapshot.id,
             "mode": scope.run.mode.value,
@@ -338,7 +338,7 @@ class TablePlanner:
         return len(scope.columns) * (len(scope.rows) + unread)
 
     def _open_call(self, call: PastCall) -> CallInDoubt:
-        quiet_for = max(0.0, self._rules.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+        quiet_for = max(0.0, self._settings.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
         is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
         return CallInDoubt(
             call.id,

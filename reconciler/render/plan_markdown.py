@@ -72,8 +72,22 @@ def _against_limits(content: Document) -> str:
     return f" (limit {', '.join(found)})" if found else ""
 
 
+def _balance(content: Document) -> str:
+    """Return how many credits the account has and what is left of them; empty if the API was not asked."""
+    balance = content.get("balance")
+    if balance is None or not content["calls"]:
+        return ""
+    if balance["unlimited"]:
+        return "The account has unlimited credits."
+    if balance["available"] is None:
+        return "The account's balance is unknown."
+    left = balance["after"]
+    rest = "" if left is None or left < 0 else f", {number(left)} left"
+    return f"It costs {number(_cost(content['calls']).known)} of {number(balance['available'])} credits{rest}."
+
+
 def _verdict(content: Document) -> str:
-    lines = []
+    lines = [line for line in [_balance(content)] if line]
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:

@@ -339,13 +339,28 @@ def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_
 
 def _sums(plan: Plan, limits: Limits) -> str:
     totals = plan.totals()
-    limit = f" (limit {amount(limits.max_credits.value)})" if limits.max_credits is not None else ""
+    noted = [f"limit {amount(limits.max_credits.value)}"] if limits.max_credits is not None else []
+    if plan.account is not None and plan.account.is_unlimited and plan.calls:
+        noted.append("balance unlimited")
+    limit = f" ({', '.join(noted)})" if noted else ""
     price = _price(totals.credits)
     if totals.credits is None and totals.cost.known:
         unpriced = f"{counted(totals.cost.unpriced_cells, 'cell')} of unknown price"
         price = f"{_price(totals.cost.known)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
-    return f"Plan: {', '.join(sizes)}{limit}."
+    return f"Plan: {', '.join(sizes)}{limit}.{_balance(plan)}"
+
+
+def _balance(plan: Plan) -> str:
+    """Return how many credits the account has, and what of them is left after the plan."""
+    if plan.account is None or plan.account.is_unlimited or not plan.calls:
+        return ""
+    if plan.account.available is None:
+        return " The account's balance is unknown."
+    cost, available = plan.totals().cost.known, plan.account.available
+    left = plan.account.after(plan.totals().credits)
+    rest = "" if left is None or left < 0 else f", {amount(left)} left"
+    return f" It costs {amount(cost)} of {amount(available)} credits{rest}."
 
 
 def _last_wave(plan: Plan) -> str:

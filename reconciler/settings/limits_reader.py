@@ -105,6 +105,7 @@ class _Reader:
         return Limits(
             max_credits=whole.max_credits,
             max_cells=whole.max_cells,
+            min_balance=self.limit(("min_balance",), value.get("min_balance"), contact),
             per_table=replace(per_table, max_rerun_share=whole.max_rerun_share),
             tables={
                 table.lower(): self.cap(("tables", table), cap, contact)

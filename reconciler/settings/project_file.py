@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
 from reconciler.manifests.yaml_reader import Document, read_documents
-from reconciler.model.limits import Limits, Prices
+from reconciler.model.limits import Limits, Prices, Rule
 from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.text.location import Diagnostic, Location
@@ -107,8 +107,17 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
             kinds=_exact_each(prices.get("kinds", {})),
             columns=_exact_each(prices.get("columns", {})),
         ),
-        limits=limits_of(first, ("spec", "limits")),
+        limits=replace(limits_of(first, ("spec", "limits")), organization=_organization(first)),
     )
+
+
+def _organization(document: Document) -> Rule | None:
+    at = ("spec", "workspace", "organization")
+    wanted = _value(document.value, at)
+    if not isinstance(wanted, str):
+        return None
+    location = document.location(at, key=True)
+    return Rule((wanted,), f"{location.path}:{location.line} ({'.'.join(at)})")
 
 
 def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:

@@ -49,8 +49,12 @@ class Settings:
     limits: Limits
     project_file: Path | None = None
     """None if there is none."""
+    project_source: str = ""
+    """The flag or variable that names it; empty if it was looked for."""
     named_url: str | None = None
     """The API's address from a flag or the environment; None if neither sets it."""
+    url_source: str = ""
+    """The flag or variable that sets it."""
     named_ledger: str | None = None
     """The ledger from a flag or the environment; may hold a password, so never printed. None if neither sets it."""
     ledger_source: str = ""
@@ -63,10 +67,24 @@ class Settings:
         """The API's base URL."""
         return self.named_url or self.project.api.url
 
+    @property
+    def url_origin(self) -> str:
+        """What sets the API's address, for messages."""
+        if self.named_url is not None:
+            return self.url_source
+        return "the default" if self.api_url == DEFAULT_URL else "spec.api.url"
+
+    @property
+    def ledger_origin(self) -> str:
+        """What sets the ledger, for messages."""
+        if self.named_ledger is not None:
+            return self.ledger_source
+        return "the default" if self.project.ledger is None else "spec.ledger"
+
 
 def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
     """Find the project file and resolve every setting. Raises SettingsError, or ManifestError for the project file."""
-    path = _project_path(flags, environment)
+    path, project_source = _project_path(flags, environment)
     named_url = flags.api_url or environment.get("EXTRUCT_API_URL") or None
     project = DEFAULT_PROJECT if path is None else load_project(path, named_url)
     in_flag = flags.ledger is not None
@@ -75,7 +93,9 @@ def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
         root=Path() if path is None else path.parent,
         limits=_limits(flags, environment).over(project.limits),
         project_file=path,
+        project_source=project_source,
         named_url=named_url,
+        url_source="--api-url" if flags.api_url else "EXTRUCT_API_URL",
         named_ledger=flags.ledger if in_flag else environment.get("RECONCILER_LEDGER"),
         ledger_source="--ledger" if in_flag else "RECONCILER_LEDGER",
     )
@@ -275,8 +295,8 @@ def project_file_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
-    """Return the project file that is named, or else the nearest one, from the working directory up."""
+def _project_path(flags: Flags, environment: Mapping[str, str]) -> tuple[Path | None, str]:
+    """Return the project file and what names it, or else the nearest one, from the working directory up."""
     source = "RECONCILER_PROJECT" if flags.project is None else "--project"
     named = environment.get(source) if flags.project is None else flags.project
     if named is not None:
@@ -287,9 +307,9 @@ def _project_path(flags: Flags, environment: Mapping[str, str]) -> Path | None:
             what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
             raise SettingsError(what, hint=f"Check {source}; without it, the nearest project file is used.")
         refuse_stray_link(path)
-        return path
+        return path, source
     found = _nearest_project(Path.cwd())
-    return None if found is None else Path(os.path.relpath(found))
+    return None if found is None else Path(os.path.relpath(found)), ""
 
 
 def _nearest_project(start: Path) -> Path | None:

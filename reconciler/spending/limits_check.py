@@ -14,6 +14,7 @@ from reconciler.model.credits import Credits
 from reconciler.model.limits import BaseLimits, Limit, Limits, Prices, Rule
 from reconciler.model.observed import CellState, Column
 from reconciler.model.plan import Call, ExpectedGrowth, Plan, PlannedTable, Violation
+from reconciler.spending.account_check import account_violations
 from reconciler.text.numbers import amount, counted, percent
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
@@ -81,6 +82,7 @@ def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tupl
     """Return where the plan exceeds the limits; `labels` default to the manifests' own."""
     labels = labels or own_labels(plan)
     return (
+        *account_violations(plan, limits),
         *_growth(plan.growth),
         *_sum("", limits.max_cells, limits.max_credits, "", plan.calls, plan.growth),
         *_tables(plan, limits),

@@ -36,7 +36,7 @@ target-accounts   Target Accounts · 6 rows · idle
   + fill   new     2 columns  7 cells  7 credits  no value yet, 2 calls
   ! retry  failed  1 column   1 cell   1 credit   failed
 
-Plan: 1 table, 3 calls, 8 cells, 8 credits (limit 5,000). Nothing was sent.
+Plan: 1 table, 3 calls, 8 cells, 8 credits (limit 5,000, balance unlimited). Nothing was sent.
 Apply it with `reconciler apply`, or save it with `--out plan.json`.
 """
     )

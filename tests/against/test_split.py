@@ -20,8 +20,8 @@ from tests.planning.tables_and_manifests import (
     a_run,
     a_table,
     column_id,
+    plan_settings,
     row_id,
-    rules,
 )
 
 thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
@@ -31,7 +31,7 @@ Cell = tuple[str, Mode, str | None, str, str]
 def plan_of(world: World, manifests: tuple[Manifest, ...], anyway: Approval | None = None) -> Plan:
     """Plan a world for other manifests."""
     return make_plan(
-        PlanInputs(manifests, {TABLE: world.table}, {TABLE: world.history}, world.rules), PlanOptions(anyway=anyway)
+        PlanInputs(manifests, {TABLE: world.table}, {TABLE: world.history}, world.settings), PlanOptions(anyway=anyway)
     )
 
 
@@ -75,7 +75,7 @@ def test_every_call_of_a_parted_plan_is_exact(world: World, other: World) -> Non
     for call in plan_of(world, world.manifests, anyway).calls:
         own = set(cells([call]))
         run = next(run for each in world.manifests for run in each.runs if f"{each.name}/{run.name}" == call.address)
-        assert call.cells == len(own) <= world.rules.max_cells_per_call
+        assert call.cells == len(own) <= world.settings.max_cells_per_call
         for column in call.columns:
             for row in call.rows:
                 if (TABLE, call.mode, call.revision, column, row) not in own:
@@ -87,8 +87,10 @@ def test_the_same_manifests_cause_nothing() -> None:
     """Everything was due anyway."""
     table = a_table([a_column(1), a_column(2)], ["..d", "f.d"])
     here = [a_manifest(a_run(Mode.NEW), a_run(Mode.FAILED, name="retry"))]
-    base = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()))
-    parted = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()), PlanOptions(anyway=Approval.of_calls(base.calls)))
+    base = make_plan(PlanInputs(here, {TABLE: table}, {}, plan_settings()))
+    parted = make_plan(
+        PlanInputs(here, {TABLE: table}, {}, plan_settings()), PlanOptions(anyway=Approval.of_calls(base.calls))
+    )
     assert {call.cause for call in parted.calls} == {Cause.DUE}
     assert [call.id for call in parted.calls] == [call.id for call in base.calls]
 
@@ -96,10 +98,12 @@ def test_the_same_manifests_cause_nothing() -> None:
 def test_a_mixed_call_is_parted() -> None:
     """A column added to a run: what its rows were due for before, and what they are due for now, are two calls."""
     table = a_table([a_column(1), a_column(2)], ["..", ".."])
-    base = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: table}, {}, rules()))
+    base = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: table}, {}, plan_settings()))
     here = [a_manifest(a_run(Mode.NEW, ["key_1", "key_2"]))]
-    assert len(make_plan(PlanInputs(here, {TABLE: table}, {}, rules())).calls) == 1
-    parted = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()), PlanOptions(anyway=Approval.of_calls(base.calls)))
+    assert len(make_plan(PlanInputs(here, {TABLE: table}, {}, plan_settings())).calls) == 1
+    parted = make_plan(
+        PlanInputs(here, {TABLE: table}, {}, plan_settings()), PlanOptions(anyway=Approval.of_calls(base.calls))
+    )
     assert [(call.cause, call.columns) for call in parted.calls] == [
         (Cause.DUE, (column_id(1),)),
         (Cause.CHANGE, (column_id(2),)),
@@ -109,9 +113,11 @@ def test_a_mixed_call_is_parted() -> None:
 def test_a_downstream_cell_due_anyway_stays_due_beside_a_caused_upstream_one() -> None:
     """The two groups are parted when calls are made, not planned apart: neither blocks the other."""
     table = a_table([a_column(1), a_column(2, 1)], ["..", ".."])
-    base = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules()))
+    base = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, plan_settings()))
     here = [a_manifest(a_run(Mode.ALL, ["key_1"]), a_run(Mode.NEW, ["key_2"]))]
-    parted = make_plan(PlanInputs(here, {TABLE: table}, {}, rules()), PlanOptions(anyway=Approval.of_calls(base.calls)))
+    parted = make_plan(
+        PlanInputs(here, {TABLE: table}, {}, plan_settings()), PlanOptions(anyway=Approval.of_calls(base.calls))
+    )
     assert [(call.cause, call.mode, call.rows) for call in parted.calls] == [
         (Cause.CHANGE, Mode.ALL, (row_id(0), row_id(1))),
         (Cause.DUE, Mode.NEW, (row_id(0), row_id(1))),

@@ -18,10 +18,10 @@ from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
 from reconciler.operations import observe
 from reconciler.operations.apply import apply as apply_plan
+from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.observe import Targets
 from reconciler.operations.rescue import Witness
-from reconciler.operations.send import ApplyContext
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
 from tests.at_most_once.small_tables import TIMES, fill, settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.documents import plan_file
-from reconciler.documents import saved_plan as saved
+from reconciler.documents import saved_plan_checks as saved
 from reconciler.model.attempt import Actor, Verdict
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan
@@ -169,7 +169,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 def saved_plan(plan: Plan, url: str) -> saved.SavedPlan:
     """Return a plan as it comes back from its file."""
     origin = Origin(datetime.now(UTC).isoformat(timespec="seconds"), "1", url)
-    return saved.read(plan_file.document(plan, origin), datetime.now(UTC), 3600)
+    return saved.check_plan(plan_file.document(plan, origin), datetime.now(UTC), 3600)
 
 
 @pytest.mark.parametrize("is_saved", [False, True], ids=["shown", "saved"])

@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 
 from reconciler.client import SpendClient
-from reconciler.documents import plan_file, saved_plan
+from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
 from reconciler.ledger import Ledger
 from reconciler.ledger.clocks import Boot
@@ -561,7 +561,7 @@ def test_an_approval_is_used_up(set_stage: Callable[..., Stage]) -> None:
     stage = set_stage("failed", fails=1.0)
     run = "mode: failed, max_attempts: 5"
     made = plan_file.document(stage.party(run).plan(), Origin("2026-01-01T00:00:00Z", "1", "x"))
-    plan = saved_plan.read(made, datetime(2026, 1, 1, tzinfo=UTC), 60)
+    plan = saved_plan_checks.check_plan(made, datetime(2026, 1, 1, tzinfo=UTC), 60)
     for _ in range(3):
         outcome(stage.party(run), approve=lambda _plan: plan.plan_id, saved=plan)
         stage.simulator.finish()

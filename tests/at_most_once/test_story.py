@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from reconciler.documents import plan_file, saved_plan
-from reconciler.documents.saved_plan import SavedPlan
+from reconciler.documents import plan_file, saved_plan_checks
+from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import LedgerError, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.ledger import Lease, Ledger
 from reconciler.ledger.clocks import Boot
@@ -231,7 +231,7 @@ class Story(RuleBasedStateMachine):
         """Somebody saves a plan, which approves its cells once."""
         made = plan_file.document(self.party().plan(), Origin(f"2026-01-01T00:00:{len(self.saved):02}Z", "1", "x"))
         if not made["errored"]:
-            plan = saved_plan.read(made, datetime(2026, 1, 1, 0, 1, tzinfo=UTC), 3600)
+            plan = saved_plan_checks.check_plan(made, datetime(2026, 1, 1, 0, 1, tzinfo=UTC), 3600)
             self.saved.append((plan, self.revision))
 
     @precondition(lambda self: self.saved)

@@ -90,7 +90,7 @@ class Api:
             if self._before is not None and self._before(exchange):
                 return
             parts = exchange.request.path.split("/")
-            table = self._tables.get(parts[3])
+            table = self._tables.get(parts[3]) if len(parts) > 3 else None
             if table is None:
                 exchange.answer(404, {"detail": "Table not found"})
                 return

@@ -227,6 +227,7 @@ HEADER_FAULTS = [
     changed("\ud800", "columns", 0, "config", "key"),
     changed(7, "columns", 0, "config", "kind"),
     changed([], "name"),
+    changed(0, "\ud800"),
     changed([], "status"),
     changed(-1, "status", "num_rows"),
     changed(1.0, "status", "num_rows"),
@@ -258,6 +259,7 @@ PAGE_FAULTS = [
     without("columns"),
     without("id"),
     changed({}, "rows"),
+    changed(0, "\ud800"),
     changed(None, "rows", 0),
     changed("x", "rows", 0, "id"),
     changed(5, "rows", 0, "id"),
@@ -306,6 +308,8 @@ NOT_JSON = [
     GOOD + b'"run_status":"idle"},"rows":[],"x":"\xed\xa0\x80"}',
     GOOD + b'"run_status":"idle"},"rows":[]} trailing',
     GOOD + b'"run_status":"idle"},"rows":[],"x":"\\q"}',
+    GOOD + b'"run_status":"idle"},"rows":[],"x":"\\\x01"}',
+    GOOD + b'"run_status":"idle"},"rows":[],"x":"\x01\\\n"}',
     GOOD + b'"run_status":"idle"},"rows":[],"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     GOOD + b'"run_status":"idle","num_rows":' + b"9" * 10_000 + b'},"rows":[]}',
     GOOD + b'"run_status":"idle","num_rows":1e400},"rows":[]}',
@@ -326,6 +330,16 @@ def test_what_is_not_the_json_we_know_is_refused(body: bytes, wanted: frozenset[
         with pytest.raises(BadResponse) as caught:
             reader()
         assert len(caught.value.message) < 120
+
+
+def test_a_raw_control_character_after_an_escaped_backslash_parses() -> None:
+    """Only a backslash that escapes the control character itself makes the answer invalid."""
+    table = small()
+    table.name = "\\\n\\\\\x01\\u0041"
+    body = json.dumps(table.header()).replace("\\u0001", "\x01").replace("\\\\\\n", "\\\\\n").encode()
+    assert b"\\\n" in body
+    assert b"\\\x01" in body
+    assert read_header(body, TABLE).name == table.name
 
 
 @pytest.mark.parametrize("wanted", [None, frozenset()])

@@ -12,7 +12,7 @@ from reconciler.model.origin import GitState, Origin
 from reconciler.model.plan import Plan
 from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
-from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, plan_settings
 
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai", GitState("abc", dirty=False))
 SIMPLE = a_table([a_column(1), a_column(2)], ["..d", ".dd"])
@@ -20,7 +20,7 @@ SIMPLE = a_table([a_column(1), a_column(2)], ["..d", ".dd"])
 
 def plan_of(table: TableSnapshot = SIMPLE) -> Plan:
     """Plan every empty cell of a table."""
-    return make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules()))
+    return make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, plan_settings()))
 
 
 def test_each_plan_file_has_an_id_of_its_own() -> None:
@@ -74,7 +74,7 @@ def test_within_a_manifest_what_others_wait_for_is_sent_first() -> None:
     """However the table and the manifest order the columns."""
     columns = [a_column(1, 2), a_column(2, 3), a_column(3), a_column(4, 1)]
     table = a_table(columns, ["."] * 4)
-    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules(max_cells_per_call=1)))
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, plan_settings(max_cells_per_call=1)))
     keys = [call.column_keys for call in plan.calls]
     assert [key for (key,) in keys] == ["key_3", "key_2", "key_1", "key_4"]
 
@@ -83,8 +83,8 @@ def test_within_a_manifest_what_others_wait_for_is_sent_first() -> None:
 def test_manifests_that_claim_one_column_are_told_so_in_one_way(order: int) -> None:
     """Whichever was read first."""
     manifests = [a_manifest(a_run(Mode.NEW), name=name) for name in ("a", "b")]
-    plan = make_plan(PlanInputs(manifests[::order], {TABLE: SIMPLE}, {}, rules()))
-    assert plan == make_plan(PlanInputs(manifests, {TABLE: SIMPLE}, {}, rules()))
+    plan = make_plan(PlanInputs(manifests[::order], {TABLE: SIMPLE}, {}, plan_settings()))
+    assert plan == make_plan(PlanInputs(manifests, {TABLE: SIMPLE}, {}, plan_settings()))
     assert plan.errored
     assert plan.calls == ()
     assert all("`a`" in problem.message for problem in plan.diagnostics)

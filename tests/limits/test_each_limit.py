@@ -11,7 +11,7 @@ from reconciler.model.plan import Plan
 from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from reconciler.spending.limits_check import check_limits, effective_limits, violations
-from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, plan_settings
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 
@@ -34,7 +34,7 @@ def a_plan(kind: str = "agent", **labels: str) -> Plan:
         TABLE: a_table([a_column(1, key="news", kind=kind), a_column(2, key="notes", kind=kind)], ["..df", "d.dd"]),
         OTHER: a_table([a_column(3, key="site")], ["dd."], table=OTHER),
     }
-    return make_plan(PlanInputs([first, second], tables, {}, rules(prices=Prices(kinds={"agent": Decimal(1)}))))
+    return make_plan(PlanInputs([first, second], tables, {}, plan_settings(prices=Prices(kinds={"agent": Decimal(1)}))))
 
 
 def told(message: str, rule: str, path: str, who: str = "whoever may change that file") -> str:
@@ -214,7 +214,7 @@ def test_each_cell_counts_with_the_higher_price_not_each_call() -> None:
     one = Prices(columns={"news": Decimal(3), "notes": Decimal(1)})
     other = Prices(columns={"news": Decimal(1), "notes": Decimal(3)})
     table = a_table([a_column(1, key="news"), a_column(2, key="notes")], ["..", ".."])
-    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, rules(prices=one)))
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: table}, {}, plan_settings(prices=one)))
     assert messages(plan, BaseLimits(BASE, (one, other))) == ["12 credits are due and the limit is 6"]
 
 

@@ -26,8 +26,8 @@ from tests.planning.tables_and_manifests import (
     a_run,
     a_table,
     column_id,
+    plan_settings,
     row_id,
-    rules,
 )
 
 NEVER = TableHistory(TABLE)
@@ -108,7 +108,7 @@ def test_single_rows_are_for_where_they_are_fewer() -> None:
 def planned(world: World, table_read: "World | None" = None) -> Plan:
     """Plan a world, perhaps from less of its table."""
     return make_plan(
-        PlanInputs(world.manifests, {TABLE: (table_read or world).table}, {TABLE: world.history}, world.rules)
+        PlanInputs(world.manifests, {TABLE: (table_read or world).table}, {TABLE: world.history}, world.settings)
     )
 
 
@@ -121,7 +121,7 @@ def fitting(world: World, by_rows: bool) -> World:
         if runs := named if by_rows else new:
             manifests.append(replace(manifest, runs=tuple(runs)))
     quiet = tuple(call for call in world.history.calls if _alone(world, call) != WHOLE)
-    return World(world.table, tuple(manifests), replace(world.history, calls=quiet), world.rules)
+    return World(world.table, tuple(manifests), replace(world.history, calls=quiet), world.settings)
 
 
 def _alone(world: World, call: PastCall) -> ReadScope:
@@ -153,7 +153,7 @@ def test_a_plan_is_the_same_where_less_was_read(world: World, by_rows: bool, fai
     else:
         return
     whole = planned(world)
-    short = planned(world, World(less, world.manifests, world.history, world.rules))
+    short = planned(world, World(less, world.manifests, world.history, world.settings))
     assert short.calls == whole.calls
     assert short.diagnostics == whole.diagnostics
     assert [(t.rows, t.output_cells, [r.cells for r in t.runs]) for t in short.tables] == [
@@ -167,11 +167,11 @@ def test_a_table_that_was_not_read_says_so() -> None:
     columns = [a_column(1), a_column(2)]
     table = a_table(columns, ["", ""])
     unread = type(table)(TABLE, "T", "", "idle", 0, table.columns, (), b"", table.states, {}, 30)
-    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: unread}, {}, rules()))
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_1"]))], {TABLE: unread}, {}, plan_settings()))
     assert plan.tables[0].cells is None
     assert (plan.tables[0].rows, plan.tables[0].runs[0].cells) == (30, 30)
     assert [(skip.reason, skip.cells) for skip in plan.skipped] == [(SkipReason.NOT_DUE, 30)]
-    wrong = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_9"]))], {TABLE: unread}, {}, rules()))
+    wrong = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, ["key_9"]))], {TABLE: unread}, {}, plan_settings()))
     assert "no column `key_9`" in wrong.diagnostics[0].message
 
 
@@ -190,7 +190,7 @@ def test_a_plan_refuses_a_table_of_which_it_needs_more(run: "object") -> None:
     table = a_table([a_column(1)], [""])
     unread = type(table)(TABLE, "T", "", "idle", 0, table.columns, (), b"", table.states, {}, 30)
     with pytest.raises(AssertionError, match="more of the table is needed"):
-        make_plan(PlanInputs([a_manifest(run)], {TABLE: unread}, {}, rules()))  # type: ignore[arg-type]
+        make_plan(PlanInputs([a_manifest(run)], {TABLE: unread}, {}, plan_settings()))  # type: ignore[arg-type]
 
 
 def test_named_rows_stand_in_the_order_of_their_ids() -> None:
@@ -201,5 +201,5 @@ def test_named_rows_stand_in_the_order_of_their_ids() -> None:
     found = narrowed(table, ReadScope(rows=frozenset(rows)))
     assert found.row_ids == tuple(sorted(rows))
     assert found.matches == {"x": bytes([1, 0, 1, 0, 1, 0, 1])}
-    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, rows=rows))], {TABLE: table}, {}, rules()))
+    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW, rows=rows))], {TABLE: table}, {}, plan_settings()))
     assert plan.calls[0].rows == tuple(sorted(rows))

@@ -18,7 +18,7 @@ from reconciler.model.limits import Prices
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Refresh, Rollout, Run, Selection
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableSnapshot
 from reconciler.model.row_filter import row_filters
-from reconciler.planning.rules import Rules
+from reconciler.planning.plan_settings import PlanSettings
 from tests.planning.tables_and_manifests import (
     NOWHERE,
     QUIET,
@@ -77,7 +77,7 @@ class World:
     table: TableSnapshot
     manifests: tuple[Manifest, ...]
     history: TableHistory
-    rules: Rules
+    settings: PlanSettings
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Column id → what each row's cell holds, inputs included; None: nothing."""
 
@@ -113,12 +113,12 @@ class Choices:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Make up a table, manifests for it, a ledger and a project's rules."""
+    """Make up a table, manifests for it, a ledger and a project's settings."""
     choose = Choices(draw(st.binary(min_size=320, max_size=320)))
     table = _table(choose)
-    manifests, history, rules = _manifests(choose, table), _history(choose, table), _rules(choose)
+    manifests, history, settings = _manifests(choose, table), _history(choose, table), _settings(choose)
     values = {column.id: [choose.one_of(VALUES) for _ in table.row_ids] for column in table.columns}
-    return World(asked(table, manifests, values), manifests, history, rules, values)
+    return World(asked(table, manifests, values), manifests, history, settings, values)
 
 
 def asked(table: TableSnapshot, manifests: Sequence[Manifest], values: Mapping[str, Sequence[Any]]) -> TableSnapshot:
@@ -260,8 +260,10 @@ def _mark(choose: Choices, table: TableSnapshot, column: str, row: str, *, as_no
     return f"{table.states[column][index]}:{value}" if choose.perhaps() else f"{table.states[column][index]}"
 
 
-def _rules(choose: Choices) -> Rules:
+def _settings(choose: Choices) -> PlanSettings:
     default = choose.one_of([*PRICES, None])
     kinds = {kind: choose.one_of(PRICES) for kind in KINDS if choose.perhaps(1, 4)}
     columns = {name: choose.one_of(PRICES) for name in ("key_0", "key_1", column_id(0)) if choose.perhaps(1, 4)}
-    return Rules(Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET, SHOWS_WITHIN, DATES)
+    return PlanSettings(
+        Prices(default, kinds, columns), choose.one_of([1000, 1000, 1, 2, 3, 5]), QUIET, SHOWS_WITHIN, DATES
+    )

@@ -8,7 +8,7 @@ from reconciler.model.limits import Prices
 from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, NameAt, Refresh, Rollout, Run, Selection
 from reconciler.model.observed import CellState, Column, TableSnapshot
 from reconciler.model.plan import Call, Reason
-from reconciler.planning.rules import Rules
+from reconciler.planning.plan_settings import PlanSettings
 from reconciler.text.digest import digest
 from reconciler.text.location import Location
 
@@ -168,9 +168,9 @@ def remembering(*calls: PastCall) -> dict[str, TableHistory]:
     return {TABLE: TableHistory(TABLE, len(calls), calls)}
 
 
-def rules(max_cells_per_call: int = 1000, prices: Prices | None = None) -> Rules:
-    """Return a project's rules; a cell costs 1 credit unless said otherwise."""
-    return Rules(prices or Prices(default=Decimal(1)), max_cells_per_call, QUIET, SHOWS_WITHIN)
+def plan_settings(max_cells_per_call: int = 1000, prices: Prices | None = None) -> PlanSettings:
+    """Return a project's settings; a cell costs 1 credit unless said otherwise."""
+    return PlanSettings(prices or Prices(default=Decimal(1)), max_cells_per_call, QUIET, SHOWS_WITHIN)
 
 
 def a_call(

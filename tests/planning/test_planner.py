@@ -29,7 +29,7 @@ brief = settings(max_examples=examples(1000), deadline=None, suppress_health_che
 def plan_of(world: World, history: TableHistory | None = None, within: Approval | None = None) -> Plan:
     """Plan the world, perhaps with another memory."""
     return make_plan(
-        PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: history or world.history}, world.rules),
+        PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: history or world.history}, world.settings),
         PlanOptions(within=within),
     )
 
@@ -49,7 +49,7 @@ def price_of(world: World, oracle: Oracle, cells: Iterable[Cell]) -> Decimal | N
     total = Decimal(0)
     for column_id, _ in cells:
         column = oracle.column(column_id)
-        price = world.rules.prices.of(column.kind, column.key, column.id)
+        price = world.settings.prices.of(column.kind, column.key, column.id)
         if price is None:
             return None
         total += price
@@ -89,7 +89,7 @@ def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World
         assert len(set(call.columns)) == len(call.columns)
         assert len(set(call.rows)) == len(call.rows)
         assert call.column_keys == tuple(oracle.column(column).key for column in call.columns)
-        assert call.cells == len(due) <= world.rules.max_cells_per_call
+        assert call.cells == len(due) <= world.settings.max_cells_per_call
         assert call.credits == price_of(world, oracle, due)
         assert (call.reason is Reason.CELLS_STALE) == (wish.run.refresh is not None)
         assert (call.table_id, call.mode, call.revision) == (TABLE, wish.run.mode, wish.run.revision)
@@ -115,7 +115,7 @@ def test_what_a_call_records_before_it_is_sent_shows_no_movement(world: World) -
 def test_equal_inputs_give_equal_plans_and_equal_bytes(world: World) -> None:
     """The order in which manifests were found changes nothing, not one byte of the plan file."""
     plan = plan_of(world)
-    turned = plan_of(World(world.table, world.manifests[::-1], world.history, world.rules))
+    turned = plan_of(World(world.table, world.manifests[::-1], world.history, world.settings))
     assert plan == turned
     assert json.dumps(plan_file.document(plan, ORIGIN)) == json.dumps(plan_file.document(turned, ORIGIN))
 
@@ -184,7 +184,7 @@ def test_what_a_change_caused_is_never_in_one_call_with_what_was_due_anyway(worl
     before = [call for number, call in enumerate(plan.calls) if chosen >> number % 8 & 1]
     known = {(call.mode, call.revision, cell) for call in before for cell in due_in(call)}
     parted = make_plan(
-        PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: world.history}, world.rules),
+        PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: world.history}, world.settings),
         PlanOptions(anyway=Approval.of_calls(before)),
     )
     assert sorted(due_cells(parted)) == sorted(due_cells(plan))

@@ -35,7 +35,7 @@ from tests.planning.tables_and_manifests import (
     a_manifest,
     a_run,
     a_table,
-    rules,
+    plan_settings,
 )
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
@@ -72,11 +72,11 @@ def test_the_plan_over_two_tables_is_that_of_each(world: World, other: World) ->
     wanted = tuple(replace(each, runs=of) for each, of in zip(world.manifests, runs, strict=True))
     second, history, values = beside(world, other)
     snapshots, histories = {TABLE: world.table, OTHER: second}, {TABLE: world.history, OTHER: history}
-    plan = make_plan(PlanInputs(tagged(wanted, TABLE, OTHER), snapshots, histories, world.rules))
-    turned = make_plan(PlanInputs(tagged(wanted, OTHER, TABLE)[::-1], snapshots, histories, world.rules))
+    plan = make_plan(PlanInputs(tagged(wanted, TABLE, OTHER), snapshots, histories, world.settings))
+    turned = make_plan(PlanInputs(tagged(wanted, OTHER, TABLE)[::-1], snapshots, histories, world.settings))
     assert plan == turned
     for table, held in ((TABLE, world.values), (OTHER, values)):
-        alone = make_plan(PlanInputs(tagged(wanted, table), snapshots, histories, world.rules))
+        alone = make_plan(PlanInputs(tagged(wanted, table), snapshots, histories, world.settings))
         assert [call for call in plan.calls if call.table_id == table] == list(alone.calls)
         assert [skip for skip in plan.skipped if skip.table_id == table] == list(alone.skipped)
         assert [line for line in plan.tables if line.table_id == table] == list(alone.tables)
@@ -136,7 +136,7 @@ def a_pair(*, cells: tuple[str, str] = ("..", "d.")) -> Plan:
         for table, column, name in ((TABLE, cells[0], "First"), (OTHER, cells[1], "Evil\u202e\x1b[2J"))
     }
     manifest = replace(a_manifest(a_run(Mode.NEW, ["key_1"])), labels={"team": "gtm"})
-    return make_plan(PlanInputs(tagged((manifest,), TABLE, OTHER), snapshots, {}, rules()))
+    return make_plan(PlanInputs(tagged((manifest,), TABLE, OTHER), snapshots, {}, plan_settings()))
 
 
 def test_every_line_about_a_run_says_which_table() -> None:
@@ -193,7 +193,7 @@ def test_one_manifest_twice_over_one_table_is_refused() -> None:
     """It cannot come about; if it did, no cell would be bought twice."""
     snapshot = a_table([a_column(1)], ["."])
     manifest = a_manifest(a_run(Mode.NEW, ["key_1"]))
-    plan = make_plan(PlanInputs([manifest, replace(manifest)], {TABLE: snapshot}, {}, rules()))
+    plan = make_plan(PlanInputs([manifest, replace(manifest)], {TABLE: snapshot}, {}, plan_settings()))
     assert plan.errored
     assert plan.calls == ()
     assert plan.diagnostics[0].location == NOWHERE
@@ -201,6 +201,8 @@ def test_one_manifest_twice_over_one_table_is_refused() -> None:
 
 def test_calls_of_manifests_by_id_name_no_table() -> None:
     """Their address says it."""
-    plan = make_plan(PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: a_table([a_column(1)], ["."])}, {}, rules()))
+    plan = make_plan(
+        PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: a_table([a_column(1)], ["."])}, {}, plan_settings())
+    )
     calls: tuple[Call, ...] = plan.calls
     assert [call.table_name for call in calls] == [""]

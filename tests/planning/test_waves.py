@@ -24,8 +24,8 @@ from tests.planning.tables_and_manifests import (
     a_table,
     bought,
     config,
+    plan_settings,
     remembering,
-    rules,
 )
 from tests.planning.test_planner import due_in, plan_of
 
@@ -78,7 +78,7 @@ def test_a_first_portion_goes_before_the_rest(world: World) -> None:
 
 def plan(manifests: Sequence[Manifest], *tables: TableSnapshot) -> Plan:
     """Plan without a ledger."""
-    return make_plan(PlanInputs(manifests, {table.id: table for table in tables}, {}, rules()))
+    return make_plan(PlanInputs(manifests, {table.id: table for table in tables}, {}, plan_settings()))
 
 
 NEW = a_run(Mode.NEW)
@@ -118,13 +118,13 @@ def test_a_good_portion_is_not_repeated_and_a_new_configuration_is_tried_again()
     """The ledger knows what was tried with a column's present configuration."""
     manifest = a_manifest(a_run(Mode.ALL, revision="r1", rollout=Rollout(2, Decimal("0.5"))))
     table = a_table([a_column(1)], ["ddddd"])
-    before = make_plan(PlanInputs([manifest], {TABLE: table}, {}, rules()))
+    before = make_plan(PlanInputs([manifest], {TABLE: table}, {}, plan_settings()))
     assert [(call.wave, call.cells) for call in before.calls] == [(1, 2), (2, 3)]
     history = remembering(bought(before.calls[0]))
-    after = make_plan(PlanInputs([manifest], {TABLE: table}, history, rules()))
+    after = make_plan(PlanInputs([manifest], {TABLE: table}, history, plan_settings()))
     assert [(call.wave, call.cells) for call in after.calls] == [(1, 3)]
     changed = a_table([replace(a_column(1), config_digest=config("other"))], ["ddddd"])
-    again = make_plan(PlanInputs([manifest], {TABLE: changed}, history, rules()))
+    again = make_plan(PlanInputs([manifest], {TABLE: changed}, history, plan_settings()))
     assert [(call.wave, call.cells) for call in again.calls] == [(1, 2), (2, 1)]
 
 

@@ -11,7 +11,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Plan
 from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
-from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, rules
+from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, plan_settings
 
 ROWS, COLUMNS = 100_000, 20
 
@@ -29,7 +29,7 @@ def planned(snapshot: TableSnapshot) -> tuple[Plan, float]:
     """Plan it; return the plan and the megabytes that were held at most."""
     tracemalloc.start()
     plan = make_plan(
-        PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: snapshot}, {TABLE: TableHistory(TABLE)}, rules())
+        PlanInputs([a_manifest(a_run(Mode.NEW))], {TABLE: snapshot}, {TABLE: TableHistory(TABLE)}, plan_settings())
     )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -114,7 +114,7 @@ def test_a_profile_says_where_the_time_went(make_desk: Any) -> None:
         ]  # fmt: skip
         assert list(found["phases"]) == [phase.value for phase in Phase]
         assert found["command"] == command[0]
-        assert found["reading"]["requests"] == 2
+        assert found["reading"]["requests"] == 3  # the table twice, and who would pay
         assert found["phases"]["reading"] > 0
         assert (found["phases"]["sending"] > 0) == (command[0] == "apply")
         assert "0a1a669a" not in text

@@ -27,8 +27,8 @@ from tests.planning.tables_and_manifests import (
     a_run,
     a_table,
     column_id,
+    plan_settings,
     row_id,
-    rules,
 )
 
 KEY = b"k" * 32
@@ -60,7 +60,7 @@ def test_planning_from_a_snapshot_changes_nothing(world: World) -> None:
     live = seen(world.table, world.history)
     kept = through_a_file(live)
     plans = [
-        make_plan(PlanInputs(world.manifests, look.snapshots, look.histories, world.rules)) for look in (live, kept)
+        make_plan(PlanInputs(world.manifests, look.snapshots, look.histories, world.settings)) for look in (live, kept)
     ]
     assert content(plans[0]) == content(plans[1])
     event("calls" if plans[0].calls else "no call")
@@ -89,7 +89,7 @@ def test_what_only_values_show_is_judged_when_it_is_taken() -> None:
         kept = through_a_file(live)
         (stored,) = kept.histories[TABLE].calls
         assert stored.has_shown is not waits
-        plans = [make_plan(PlanInputs([run], look.snapshots, look.histories, rules())) for look in (live, kept)]
+        plans = [make_plan(PlanInputs([run], look.snapshots, look.histories, plan_settings())) for look in (live, kept)]
         assert content(plans[0]) == content(plans[1])
         assert bool(plans[1].calls) is not waits
 

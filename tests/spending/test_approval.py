@@ -7,7 +7,16 @@ from reconciler.model.plan import Plan
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
-from tests.planning.tables_and_manifests import TABLE, a_column, a_manifest, a_run, a_table, column_id, row_id, rules
+from tests.planning.tables_and_manifests import (
+    TABLE,
+    a_column,
+    a_manifest,
+    a_run,
+    a_table,
+    column_id,
+    plan_settings,
+    row_id,
+)
 
 COLUMNS = [a_column(1), a_column(2)]
 THEN = a_table(COLUMNS, ["..d", ".dd"])
@@ -15,7 +24,9 @@ THEN = a_table(COLUMNS, ["..d", ".dd"])
 
 def plan_of(table: TableSnapshot, within: Approval | None = None, mode: Mode = Mode.NEW) -> Plan:
     """Plan one run over the whole table."""
-    return make_plan(PlanInputs([a_manifest(a_run(mode))], {TABLE: table}, {}, rules()), PlanOptions(within=within))
+    return make_plan(
+        PlanInputs([a_manifest(a_run(mode))], {TABLE: table}, {}, plan_settings()), PlanOptions(within=within)
+    )
 
 
 APPROVED = Approval.of_calls(plan_of(THEN).calls)

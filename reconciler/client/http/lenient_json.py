@@ -1,14 +1,14 @@
 """JSON as the vendor really sends it: raw control characters in strings are accepted, everything else is strict.
 
-msgspec is fast and strict; the standard library accepts raw control characters with `strict=False` [V]. So msgspec
-goes first, and the standard library only if it refuses; both read anything that both accept alike.
+msgspec is fast and strict, so the vendor's raw control characters [V] are escaped for it. The standard library, which
+accepts them with `strict=False`, reads only what msgspec still refuses; both read alike whatever both accept.
 """
 
 import codecs
 import hashlib
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -18,9 +18,11 @@ DIGEST_CHARACTERS = 16
 _SLICE = 1 << 16
 _LONGEST_NUMBER = 4300  # Python refuses to turn longer texts into integers (CVE-2020-10735)
 Buffer = bytes | bytearray | memoryview
+T = TypeVar("T")
 _any = msgspec.json.Decoder()
 _deterministic = msgspec.json.Encoder(order="deterministic")
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError)
+_NOT_CONTROL = bytes(range(0x20, 0x100))
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _HALF_WORD = re.compile(r"[\w+.-]*\s*")
 """The possible rest of a number, of `true` or of an escape at the end of a cut text."""
@@ -95,9 +97,37 @@ def parse(raw: Buffer | msgspec.Raw) -> Any:
         pass
     except RecursionError:
         too_deep()
-    text = bytes(raw)
-    check_utf8(text)
-    return loads(str(text, "utf-8-sig"))
+    body = bytes(raw)
+    check_utf8(body)
+    return _parse_refused(body)
+
+
+def parse_as(shape: type[T], body: Buffer) -> T:
+    """Parse a body that an exact decoder has refused into a shape of plain values. Raises BadResponse, as `loads`."""
+    try:
+        return msgspec.convert(_parse_refused(bytes(body)), shape)
+    except msgspec.ValidationError as error:
+        raise BadResponse(f"the answer does not have the expected shape: {error}") from None
+    except UnicodeEncodeError:  # a key with a lone surrogate
+        raise BadResponse("the answer does not have the expected shape: a key is not valid text") from None
+
+
+def _parse_refused(body: bytes) -> Any:
+    try:
+        return _any.decode(_escaped(body))
+    except _FAST_REFUSES:
+        return loads(str(body, "utf-8-sig"))
+    except RecursionError:
+        too_deep()
+
+
+def _escaped(body: bytes) -> bytes:
+    """Return `body` with its raw control characters escaped, and if they stand between tokens, no JSON any more."""
+    escaped = body
+    for control in set(body.translate(None, _NOT_CONTROL)):
+        escaped = escaped.replace(b"%c" % control, b"\\u%04x" % control)
+    # After a backslash, an escape of ours would make JSON of what is not.
+    return body if b"\\\\u00" in escaped else escaped
 
 
 def value_digest(value: Any) -> str:

@@ -3,14 +3,14 @@
 A page's bytes and its decoded rows are freed with `read_page`; its result holds no reference to them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from reconciler.client.http.lenient_json import Buffer, check_utf8, loads, parse, shown_text, too_deep, value_digest
+from reconciler.client.http.lenient_json import Buffer, check_utf8, parse, parse_as, shown_text, too_deep, value_digest
 from reconciler.client.http.urls import as_uuid
 from reconciler.client.tables.cells import (
     EMPTY,
@@ -34,6 +34,12 @@ MOST_ROWS = 5_000_000
 """A table with more rows is refused, because a server might continue forever."""
 
 
+C = TypeVar("C")
+"""A cell: decoded, still JSON (Raw), or plain values."""
+K = TypeVar("K")
+"""The columns: still JSON (Raw), or plain values."""
+
+
 class _Status(Struct):
     num_rows: int
     num_cells_in_progress: int
@@ -46,47 +52,34 @@ class _StatusOnly(Struct):
     status: _Status
 
 
-class _Header(Struct):
+class _Header(Struct, Generic[K]):
     id: str
-    columns: Raw
+    columns: K
     status: _Status
-    name: str = ""
-    kind: str = ""
+    name: str | None = None
+    kind: str | None = None
     child_relationships: Any = None
 
 
-class _Row(Struct):
+class _Row(Struct, Generic[C]):
     id: str
-    data: dict[str, Cell]
+    data: dict[str, C]
     is_missing_inputs: bool | None = None
 
 
-class _RawRow(Struct):
+class _Page(Struct, Generic[C, K]):
     id: str
-    data: dict[str, Raw]
-    is_missing_inputs: bool | None = None
-
-
-class _Page(Struct):
-    id: str
-    columns: Raw
+    columns: K
     status: _Status
-    rows: list[_Row]
-
-
-class _RawPage(Struct):
-    id: str
-    columns: Raw
-    status: _Status
-    rows: list[_RawRow]
+    rows: list[_Row[C]]
 
 
 _status_only = msgspec.json.Decoder(_StatusOnly)
-_headers = msgspec.json.Decoder(_Header)
-_pages = msgspec.json.Decoder(_Page)
-_raw_pages = msgspec.json.Decoder(_RawPage)
-_single = msgspec.json.Decoder(_Row)
-_raw_single = msgspec.json.Decoder(_RawRow)
+_headers = msgspec.json.Decoder(_Header[Raw])
+_pages = msgspec.json.Decoder(_Page[Cell, Raw])
+_raw_pages = msgspec.json.Decoder(_Page[Raw, Raw])
+_single = msgspec.json.Decoder(_Row[Cell])
+_raw_single = msgspec.json.Decoder(_Row[Raw])
 _cells: msgspec.json.Decoder[Cell] = msgspec.json.Decoder(Cell)
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError, UnclearError)
 
@@ -179,13 +172,12 @@ def read_header(body: Buffer, table_id: str) -> Header:
     try:
         shown = _headers.decode(body)
     except _FAST_REFUSES:
-        return _slow_header(_object(loads(str(body, "utf-8"))), table_id)
+        loose = parse_as(_Header[Any], body)
+        return _header(loose, table_id, b"", loose.columns)
     except RecursionError:
         too_deep()
     raw = bytes(shown.columns)
-    _check_table(shown.id, table_id)
-    header = _header(table_id, shown.name, shown.kind, raw, parse(raw), _fast_counters(shown.status))
-    return replace(header, children=read_children(shown.child_relationships))
+    return _header(shown, table_id, raw, parse(raw))
 
 
 def read_counters(body: Buffer, table_id: str) -> Counters:
@@ -194,13 +186,11 @@ def read_counters(body: Buffer, table_id: str) -> Counters:
     try:
         shown = _status_only.decode(body)
     except _FAST_REFUSES:
-        whole = _object(loads(str(body, "utf-8")))
-        _check_table(whole.get("id"), table_id)
-        return _slow_counters(whole)
+        shown = parse_as(_StatusOnly, body)
     except RecursionError:
         too_deep()
     _check_table(shown.id, table_id)
-    return _fast_counters(shown.status)
+    return _counters(shown.status)
 
 
 def read_page(body: Buffer, plan: Layout) -> Page:
@@ -211,21 +201,19 @@ def read_page(body: Buffer, plan: Layout) -> Page:
             raw = _raw_pages.decode(body)
             _check_table(raw.id, plan.header.table_id)
             same = _same_columns(raw.columns, plan)
-            return _raw_page(raw.rows, _fast_counters(raw.status), same, len(body), plan)
+            return _raw_page(raw.rows, _counters(raw.status), same, len(body), plan)
         light = _pages.decode(body)
         _check_table(light.id, plan.header.table_id)
         same = _same_columns(light.columns, plan)
-        return _light_page(light.rows, _fast_counters(light.status), same, len(body), plan)
+        return _light_page(light.rows, _counters(light.status), same, len(body), plan)
     except _FAST_REFUSES:
         pass
     except RecursionError:
         too_deep()
-    whole = _object(loads(str(body, "utf-8")))
-    _check_table(whole.get("id"), plan.header.table_id)
-    rows = whole.get("rows")
-    if not isinstance(rows, list):
-        raise BadResponse("`rows` is not a list")
-    return _slow_page(rows, _slow_counters(whole), _columns_of(whole, plan) == plan.header.columns, len(body), plan)
+    loose = parse_as(_Page[Any, Any], body)
+    _check_table(loose.id, plan.header.table_id)
+    same = read_columns(loose.columns, plan.header.kind) == plan.header.columns
+    return _slow_page(loose.rows, _counters(loose.status), same, len(body), plan)
 
 
 def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
@@ -238,7 +226,7 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
         else:
             page = _light_page([_single.decode(body)], counters, True, size, plan)
     except _FAST_REFUSES:
-        page = _slow_page([_object(loads(str(body, "utf-8")))], counters, True, size, plan)
+        page = _slow_page([parse_as(_Row[Any], body)], counters, True, size, plan)
     except RecursionError:
         too_deep()
     if page.row_ids != (row_id,):
@@ -246,7 +234,7 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
     return page
 
 
-def _light_page(rows: Sequence[_Row], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+def _light_page(rows: Sequence[_Row[Cell]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
     ids = _row_ids([row.id for row in rows])
     missing = _flags([row.is_missing_inputs for row in rows])
@@ -254,7 +242,7 @@ def _light_page(rows: Sequence[_Row], counters: Counters, same_columns: bool, si
     return Page(ids, missing, codes, (), counters, same_columns, size, _matches(plan, answers, len(rows)))
 
 
-def _raw_page(rows: Sequence[_RawRow], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+def _raw_page(rows: Sequence[_Row[Raw]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes: list[bytes] = []
     digests: list[PackedDigests] = []
     for index, key in enumerate(plan.keys):
@@ -275,16 +263,11 @@ def _raw_answer(cell: Raw | None) -> Any:
     return None if cell is None else fast_answer(_cells.decode(cell))
 
 
-def _slow_page(rows: Sequence[Any], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
-    data: list[Mapping[str, Any]] = []
-    for row in rows:
-        if not isinstance(row, dict) or not isinstance(row.get("data"), dict):
-            raise BadResponse("a row has no `data` object")
-        data.append(row["data"])
-    codes = tuple(bytes([slow_code(cells.get(key)) for cells in data]) for key in plan.keys)
-    digests = tuple(_digests(cells.get(plan.keys[index]) for cells in data) for index in plan.digested)
-    ids, missing = _row_ids([row.get("id") for row in rows]), _flags([row.get("is_missing_inputs") for row in rows])
-    answers = {key: [slow_answer(cells.get(key)) for cells in data] for key in plan.asked}
+def _slow_page(rows: Sequence[_Row[Any]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+    codes = tuple(bytes([slow_code(row.data.get(key)) for row in rows]) for key in plan.keys)
+    digests = tuple(_digests(row.data.get(plan.keys[index]) for row in rows) for index in plan.digested)
+    ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
+    answers = {key: [slow_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
     return Page(ids, missing, codes, digests, counters, same_columns, size, matches)
 
@@ -301,23 +284,16 @@ def _row_ids(shown: Sequence[object]) -> PackedIds:
     return PackedIds.of(checked)
 
 
-def _flags(missing: Sequence[object]) -> bytes:
-    if not all(flag is None or isinstance(flag, bool) for flag in missing):
-        raise BadResponse("a row's `is_missing_inputs` is neither true nor false")
+def _flags(missing: Iterable[bool | None]) -> bytes:
     return bytes(map(bool, missing))
 
 
-def _header(table_id: str, name: str, kind: str, raw: bytes, columns: Any, counters: Counters) -> Header:
-    return Header(table_id, shown_text(name), shown_text(kind), read_columns(columns, kind), raw, counters)
-
-
-def _slow_header(shown: dict[str, Any], table_id: str) -> Header:
-    name, kind = ("" if shown.get(field) is None else shown[field] for field in ("name", "kind"))
-    if not isinstance(name, str) or not isinstance(kind, str):
-        raise BadResponse("the table's name or kind is not a string")
-    _check_table(shown.get("id"), table_id)
-    header = _header(table_id, name, kind, b"", shown.get("columns"), _slow_counters(shown))
-    return replace(header, children=read_children(shown.get("child_relationships")))
+def _header(shown: _Header[Any], table_id: str, raw: bytes, columns: Any) -> Header:
+    _check_table(shown.id, table_id)
+    name, kind = shown_text(shown.name or ""), shown.kind or ""
+    children = read_children(shown.child_relationships)
+    read = read_columns(columns, kind)
+    return Header(table_id, name, shown_text(kind), read, raw, _counters(shown.status), children)
 
 
 def _same_columns(raw: Raw, plan: Layout) -> bool:
@@ -325,45 +301,19 @@ def _same_columns(raw: Raw, plan: Layout) -> bool:
     return same_bytes or read_columns(parse(raw), plan.header.kind) == plan.header.columns
 
 
-def _columns_of(shown: Mapping[str, Any], plan: Layout) -> tuple[Column, ...]:
-    return read_columns(shown.get("columns"), plan.header.kind)
-
-
 def _check_table(shown_id: object, table_id: str) -> None:
     if as_uuid(shown_id) != table_id:
         raise BadResponse("the answer is for another table than the one requested")
 
 
-def _fast_counters(shown: _Status) -> Counters:
-    return _counters(
-        shown.num_rows, shown.num_cells_in_progress, shown.num_cells_completed, {"run_status": shown.run_status}
-    )
-
-
-def _slow_counters(shown: Mapping[str, Any]) -> Counters:
-    status = shown.get("status")
-    if not isinstance(status, dict):
-        raise BadResponse("the answer has no `status` object")
-    numbers = [status.get(name) for name in ("num_rows", "num_cells_in_progress", "num_cells_completed")]
-    whole = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
-    if len(whole) != len(numbers):
-        raise BadResponse("a number in `status` is missing or is not whole")
-    return _counters(whole[0], whole[1], whole[2], status)
-
-
-def _counters(rows: int, in_progress: int, completed: int, status: Mapping[str, Any]) -> Counters:
-    if min(rows, in_progress, completed) < 0:
+def _counters(shown: _Status) -> Counters:
+    if min(shown.num_rows, shown.num_cells_in_progress, shown.num_cells_completed) < 0:
         raise BadResponse("a number in `status` is negative")
-    if rows > MOST_ROWS:
+    if shown.num_rows > MOST_ROWS:
         raise BadResponse(f"the table has more than {MOST_ROWS:,} rows, the most that can be read")
-    return Counters(rows, in_progress, completed, plain_text(status, "run_status", "the table's `status`"))
+    run_status = plain_text({"run_status": shown.run_status}, "run_status", "the table's `status`")
+    return Counters(shown.num_rows, shown.num_cells_in_progress, shown.num_cells_completed, run_status)
 
 
 def _digests(cells: Iterable[Any]) -> PackedDigests:
     return PackedDigests.of(value_digest(value_of(cell)) for cell in cells)
-
-
-def _object(shown: Any) -> dict[str, Any]:
-    if not isinstance(shown, dict):
-        raise BadResponse("the answer is not a JSON object")
-    return shown

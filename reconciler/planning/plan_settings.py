@@ -8,7 +8,7 @@ from reconciler.model.manifest import Calendar, CalendarDates
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PlanSettings:
     """The project's settings that planning depends on, and the current dates of the manifests' calendars."""
 
     prices: Prices

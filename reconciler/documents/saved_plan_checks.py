@@ -179,7 +179,7 @@ def check_id(content: Any) -> None:
         raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
 
 
-def read(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
+def check_plan(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
     """Return the plan that a plan file's JSON holds; the caller has checked it against `schemas/plan.v1.json`
     and its own id.
 

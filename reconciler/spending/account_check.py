@@ -1,0 +1,78 @@
+"""Account × Plan → Violations: whether the account that pays may, and can, pay for a plan."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from reconciler.model.account import Account
+from reconciler.model.credits import Credits
+from reconciler.model.limits import Limit, Limits, Rule
+from reconciler.model.plan import Plan, Violation
+from reconciler.text.numbers import amount, counted
+from reconciler.text.phrases import quote
+
+AT_THE_ACCOUNT = "the account"
+"""Where a limit is set that the API enforces by itself."""
+
+
+def account_violations(plan: Plan, limits: Limits) -> Iterator[Violation]:
+    """Yield the reasons why the account must not pay for a plan; none if it was not asked for.
+
+    An account that cannot be read is refused only if a limit depends on it.
+    """
+    account = plan.account
+    if account is None:
+        return
+    if limits.organization is not None:
+        yield from _organization(account, limits.organization)
+    if account.needs_plan and plan.has_due:
+        message = "the organization has no paid plan, so the API refuses every run call (plan_required)"
+        yield Violation("plan_required", message, AT_THE_ACCOUNT)
+    if not account.is_unlimited:
+        yield from _balance(account, cost_of(plan), limits.min_balance)
+
+
+def cost_of(plan: Plan) -> Credits:
+    """Return what a plan may cost at most: its calls, and what may fall due while it is applied."""
+    growing = [growth for growth in plan.growth if growth.max_cells]
+    return Credits.of(plan.calls) + Credits.sum((each.max_credits, each.max_cells or 0) for each in growing)
+
+
+def _organization(account: Account, pinned: Rule) -> Iterator[Violation]:
+    (wanted,) = pinned.allowed
+    if not (account.organization_id or account.organization_slug):
+        message = f"the token's organization is unknown, so that it is {quote(wanted)} cannot be checked"
+        yield Violation("organization", _because(message, account), pinned.set_at, raised_by=pinned.contact)
+    elif not account.is_of(wanted):
+        shown = account.organization_slug or account.organization_name or account.organization_id
+        message = f"the token belongs to the organization {quote(shown)}, and this project to {quote(wanted)}"
+        yield Violation("organization", message, pinned.set_at, raised_by=pinned.contact)
+
+
+def _balance(account: Account, cost: Credits, floor: Limit | None) -> Iterator[Violation]:
+    if account.available is None:
+        if floor is not None:
+            message = (
+                f"the balance is unknown, so the {amount(floor.value)} credits that must be left cannot be checked"
+            )
+            yield Violation("min_balance", _because(message, account), floor.set_at, None, floor.value, floor.contact)
+    elif cost.known > account.available:
+        message = f"{amount(cost.known)} credits are due and the account has {amount(account.available)}"
+        yield Violation("balance", message, AT_THE_ACCOUNT, cost.known, account.available)
+    elif floor is not None:
+        yield from _rest(account.available - cost.known, cost, floor)
+
+
+def _rest(left: Decimal, cost: Credits, floor: Limit) -> Iterator[Violation]:
+    if left < floor.value:
+        message = f"{amount(left)} credits would be left and {amount(floor.value)} must be"
+        yield Violation("min_balance", message, floor.set_at, left, floor.value, floor.contact)
+    elif cost.total is None:
+        unpriced = counted(cost.unpriced_cells, "cell")
+        message = (
+            f"{unpriced} have no known price, so the {amount(floor.value)} credits that must be left cannot be checked"
+        )
+        yield Violation("min_balance", message, floor.set_at, None, floor.value, floor.contact)
+
+
+def _because(message: str, account: Account) -> str:
+    return f"{message} ({account.why_unknown})" if account.why_unknown else message
