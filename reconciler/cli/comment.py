@@ -1,4 +1,4 @@
-"""`reconciler comment`: a plan or a receipt where the change is reviewed."""
+"""`reconciler comment`: post a plan or a receipt where the change is reviewed."""
 
 import os
 import re
@@ -25,7 +25,7 @@ _WHY: Mapping[int, str] = {
     ExitCode.USAGE: "the command line was wrong: the check's log says how",
     ExitCode.CANCELLED: "it was cancelled",
 }
-"""The exit codes that say that nothing was sent, and why."""
+"""Exit codes that prove that nothing was sent, with the reason."""
 
 
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,8 +34,10 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
         [
             click.option("--plan", metavar="FILE", type=click.Path(dir_okay=False), help="Show a plan file."),
             click.option("--report", metavar="FILE", type=click.Path(dir_okay=False), help="Show an apply's report."),
-            click.option("--no-plan", type=int, metavar="CODE", help="Say that `plan` ended with CODE and no file."),
-            click.option("--no-report", type=int, metavar="CODE", help="Say that `apply` ended with CODE, no report."),
+            click.option("--no-plan", type=int, metavar="CODE", help="Report that `plan` exited with CODE, no file."),
+            click.option(
+                "--no-report", type=int, metavar="CODE", help="Report that `apply` exited with CODE, no report."
+            ),
             click.option(
                 "--name", default="default", show_default=True, help="The project: each has a comment of its own."
             ),
@@ -121,12 +123,12 @@ def _pointer(what: str, link: str | None) -> str:
 
 def _no_plan(name: str, code: int, pointer: str) -> str:
     why = _WHY.get(code, "the check's log says why")
-    return f"### Plan `{name}`: none. Nothing was sent\n\nExit code {code}: {why}.{_link_of(pointer)}"
+    return f"### No plan for `{name}`; nothing was sent\n\nExit code {code}: {why}.{_link_of(pointer)}"
 
 
 def _no_report(name: str, code: int, pointer: str) -> str:
     if code in _WHY:
-        return f"### Apply `{name}`: none. Nothing was sent\n\nExit code {code}: {_WHY[code]}.{_link_of(pointer)}"
+        return f"### No apply for `{name}`; nothing was sent\n\nExit code {code}: {_WHY[code]}.{_link_of(pointer)}"
     why = "calls may have been sent and paid for. The check's log and `reconciler ledger list` say which"
     return f"### Apply `{name}`: its report is missing\n\nExit code {code}: {why}.{_link_of(pointer)}"
 

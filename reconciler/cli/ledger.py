@@ -27,7 +27,7 @@ reason_option = click.option("--reason", required=True, metavar="TEXT", help="Wh
 
 @click.group("ledger")
 def command() -> None:
-    """Look at what was spent, when and by whom."""
+    """Show what was spent, when and by whom."""
 
 
 command.add_command(adopt.command)
@@ -65,7 +65,7 @@ def list_(
 @click.pass_context
 @exits
 def show(context: click.Context, /, call: str, form: str) -> int:
-    """Show one call and everything that happened to it. CALL is the start of its id."""
+    """Show one call and its events. CALL is the start of its id."""
     console = Console(context.obj)
     with open_session(console) as session:
         record, events = session.ledger.call(call)
@@ -104,7 +104,7 @@ def report(
     archives: tuple[str, ...],
     form: str,
 ) -> int:
-    """Add up what was spent, by table, manifest, label, month and more."""
+    """Sum what was spent, by table, manifest, label, month and more."""
     console = Console(context.obj)
     with open_session(console) as session:
         lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until), archives=archives)
@@ -119,7 +119,7 @@ def report(
 @click.pass_context
 @exits
 def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> int:
-    """End the doubt about a call, after a look at its table. CALL is the start of its id.
+    """End the doubt about a call, after you checked its table. CALL is the start of its id.
 
     Landed: its cells count as bought. Not landed: they are due again at the next plan.
     """
@@ -147,7 +147,7 @@ def leases(context: click.Context, /) -> int:
 @click.pass_context
 @exits
 def release(context: click.Context, /, table: str, reason: str) -> int:
-    """Take a table's lease away from an apply that is dead. One that lives stops at its next call."""
+    """Take a table's lease away from a dead apply. One that is still alive stops at its next call."""
     console = Console(context.obj)
     with open_session(console) as session:
         lease = session.ledger.release(table, reason=reason)
@@ -159,9 +159,9 @@ def release(context: click.Context, /, table: str, reason: str) -> int:
 @click.pass_context
 @exits
 def init(context: click.Context, /) -> int:
-    """Create the ledger, or bring an older one up to date.
+    """Create the ledger, or upgrade an older one.
 
-    The only command that makes one where `CI` is set: a new ledger knows of nothing that was bought.
+    The only command that creates one if `CI` is set: a new ledger does not know what was bought before.
     """
     console = Console(context.obj)
     with open_session(console) as session:

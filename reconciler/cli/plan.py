@@ -34,7 +34,7 @@ from reconciler.render.review_text import review_text
 @click.option(
     "--against",
     metavar="REF",
-    help="Say what changed since a git ref or a folder, and which calls that change causes.",
+    help="Show what changed since a git ref or a folder, and which calls that change causes.",
 )
 @click.option(
     "--live-snapshot",
@@ -65,7 +65,7 @@ def command(
 ) -> int:
     """Show which run calls are due, and send nothing.
 
-    Reads the manifests at PATH, the live tables they name and the ledger. Sends nothing but GET.
+    Reads the manifests at PATH, the live tables they name and the ledger. Sends only GET.
     """
     console = Console(context.obj)
     reading = Reading(console)

@@ -1,4 +1,4 @@
-"""What `init` writes: a project that validates, plans and applies at once against the simulator, and a CI for it."""
+"""The files of `init`: a project that validates, plans and applies at once against the simulator, and its CI."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ LEDGER_FOLDER = ".reconciler/"
 SIMULATOR_URL = "http://127.0.0.1:8420"
 SIMULATOR_TOKEN = "simulator-token"  # noqa: S105 - it opens nothing but a simulator
 SAMPLE_TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
-"""Of `reconciler simulator` without a workspace of one's own."""
+"""Of `reconciler simulator` without `--workspace`."""
 
 _PROJECT = """\
 # yaml-language-server: $schema=schemas/project.v1.json
-# What the manifests of this project share. `reconciler schema project` describes every key.
+# Settings that the manifests of this project share. `reconciler schema project` describes every key.
 apiVersion: reconciler/v1
 kind: Project
 spec:
   manifests: [manifests/]
-  # The ledger is the memory of what was paid for. On one machine it is a file below .reconciler/; a CI needs one that
-  # all its jobs share, in PostgreSQL: name it here, or in RECONCILER_LEDGER where it needs a password: one from
-  # the environment goes to no server that only this file names.
+  # The ledger records what was paid for. On one machine it is a file below .reconciler/; a CI needs one in PostgreSQL
+  # that all its jobs share. Name it here, or in RECONCILER_LEDGER if it needs a password: a password from the
+  # environment goes to no server that only this file names.
   # ledger: postgresql://host/database
   limits:
     max_credits: 200               # one apply never costs more
@@ -55,10 +55,10 @@ _IGNORED = """\
 """
 
 _WORKFLOW = """\
-# Plans in pull requests, applies what was merged, and looks for drift every Monday.
+# Plans in pull requests, applies merged changes, and checks for drift every Monday.
 #
 # It needs two secrets: EXTRUCT_API_TOKEN, and RECONCILER_LEDGER, the URL of a PostgreSQL database that all jobs share
-# (`reconciler --ledger URL ledger init` once). A ledger in a job's own files is gone with the job, and the next one
+# (`reconciler --ledger URL ledger init` once). A ledger in a job's own files disappears with the job, and the next one
 # would buy everything again.
 name: reconciler
 on:
@@ -134,7 +134,7 @@ jobs:
       - uses: actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b # v5.3.0
         with: {python-version: "3.12"}
       - run: pip install "$PACKAGE"
-      - run: reconciler drift # red where something is due
+      - run: reconciler drift # fails if cells are due
 """
 
 NEXT_STEPS = f"""\
@@ -152,18 +152,18 @@ With an account:
 
 @dataclass(frozen=True, slots=True)
 class ExistingFiles:
-    """What stands in the folder already, as far as it matters."""
+    """The existing files in the folder, as far as they matter."""
 
     project: str | None
-    """The name of its project file; None where it has none."""
+    """The name of its project file; None if it has none."""
     has_manifests: bool
 
 
 def project_files(ground: ExistingFiles, version: str, schemas: Mapping[str, str]) -> dict[str, str]:
-    """Return path → text of everything a new project holds, in the order people read it.
+    """Return path → text of all files of a new project, in the order people read them.
 
-    `schemas` are texts by name; `version` is what the CI installs. A folder that holds a project or manifests gets no
-    sample manifest: its table is not theirs.
+    `schemas` are texts by name; `version` is the one that the CI installs. A folder that already has a project or
+    manifests gets no sample manifest, because its table is not theirs.
     """
     files = {ground.project or PROJECT: _PROJECT}
     if not (ground.project or ground.has_manifests):
@@ -175,5 +175,5 @@ def project_files(ground: ExistingFiles, version: str, schemas: Mapping[str, str
 
 
 def hides_ledger(ignored: str) -> bool:
-    """Say whether a `.gitignore` keeps the ledger's folder out of git."""
+    """Return True if a `.gitignore` keeps the ledger's folder out of git."""
     return any(line.strip().strip("/") == LEDGER_FOLDER.strip("/") for line in ignored.splitlines())

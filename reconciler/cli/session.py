@@ -1,4 +1,4 @@
-"""The session that a command works with, and what tells a person where it works and what its reading cost."""
+"""The session of a command, and the lines that name its project, its settings and the cost of reading."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ def open_session(
     on_progress: Callable[[ReadProgress], None] | None = None,
     **limits: str | None,
 ) -> Session:
-    """Open the session that flags, environment and project file say. Raises SettingsError, ManifestError.
+    """Open the session that flags, environment and project file describe. Raises SettingsError, ManifestError.
 
-    `limits_from` is what `Session.hold_to` takes, with the `paths` of the command line.
+    `limits_from` goes to `Session.hold_to`, with the `paths` of the command line.
     """
     session = Session(console.settings(**limits), os.environ, tell=console.info, on_progress=on_progress)
     if limits_from is not None:
@@ -31,7 +31,7 @@ def open_session(
 
 
 def say_where(console: Console, session: Session) -> None:
-    """Name project and ledger to a person in the first line; with `--verbose`, every setting. Raises SettingsError."""
+    """Write a first line with project and ledger; with `--verbose`, every setting. Raises SettingsError."""
     if console.flags["verbose"]:
         for setting, value, source in _settings(session):
             line = one_line(f"{setting}: {value}, from {source}", limit=2000)

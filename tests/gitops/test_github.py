@@ -107,7 +107,7 @@ def test_main_moved_on_after_the_plan(hosted: Hosted) -> None:
     ran = hosted.apply()
     assert (ran.failed, ran.outputs["exit-code"]) == ("Verdict: 4", "4"), ran.log
     assert hosted.posts() == 0
-    assert "### Apply `default`: none. Nothing was sent" in hosted.forge.comments[1]["body"]
+    assert "### No apply for `default`; nothing was sent" in hosted.forge.comments[1]["body"]
 
 
 def test_a_push_without_a_pull_request(hosted: Hosted) -> None:
@@ -139,7 +139,7 @@ def test_a_broken_manifest(hosted: Hosted) -> None:
     assert (ran.failed, ran.outputs["exit-code"], ran.outputs["has-changes"]) == ("Verdict: 1", "1", "false")
     assert f"::error file={MANIFEST},line=15,col=13,title=Problem in a manifest::" in ran.log
     assert len(hosted.forge.comments) == 1
-    assert "### Plan `default`: none. Nothing was sent" in hosted.forge.comments[0]["body"]
+    assert "### No plan for `default`; nothing was sent" in hosted.forge.comments[0]["body"]
 
 
 def test_a_change_cannot_raise_its_own_limit(hosted: Hosted) -> None:

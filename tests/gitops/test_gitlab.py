@@ -113,7 +113,7 @@ def test_broken_manifests(project: Project) -> None:
     assert found["location"] == {"path": MANIFEST, "lines": {"begin": 15}}
     (suite,) = ElementTree.parse(project.folder / "junit.xml").getroot()
     assert suite.get("failures") == "1"
-    assert "none. Nothing was sent" in project.forge.comments[0]["body"]
+    assert "No plan for `" in project.forge.comments[0]["body"]
 
 
 def test_without_a_token_the_manifests_are_validated(project: Project) -> None:
