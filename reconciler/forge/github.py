@@ -13,15 +13,20 @@ ACTIONS = "github-actions[bot]"
 _REPOSITORY = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
 
 
+def repository_path(repository: str) -> str:
+    """Return the API's path of `owner/name`. Raises SettingsError for anything else."""
+    if not _REPOSITORY.fullmatch(repository):
+        raise SettingsError("the repository must be written as owner/name", hint="Set it with --repository.")
+    return f"/repos/{repository}"
+
+
 class GitHub:
     """`Comments` over GitHub's REST API."""
 
     def __init__(self, client: ForgeClient, repository: str, number: int) -> None:
         """Take `owner/name` and the pull request's number. Raises SettingsError."""
-        if not _REPOSITORY.fullmatch(repository):
-            raise SettingsError("the repository must be written as owner/name", hint="Set it with --repository.")
         self._client = client
-        self._repository = f"/repos/{repository}"
+        self._repository = repository_path(repository)
         self._list = f"{self._repository}/issues/{number}/comments"
 
     def mine(self) -> str:
