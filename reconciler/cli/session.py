@@ -27,6 +27,8 @@ def open_session(
     session = Session(console.settings(**limits), os.environ, tell=console.info, on_progress=on_progress)
     if limits_from is not None:
         session.hold_to(limits_from, paths)
+    if console.flags["verbose"]:
+        console.debug(one_line(session.route(), limit=2000))
     return session
 
 

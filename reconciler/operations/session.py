@@ -40,6 +40,7 @@ from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply
 from reconciler.operations.validate import Validation
 from reconciler.planning.status import DriftReport, Status, status_of
+from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Flags, Settings, ledger_files, load_settings
 from reconciler.spending.limits_check import effective_limits
@@ -145,6 +146,10 @@ class Session:
         """
         self.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
+
+    def route(self) -> str:
+        """Say in a line through which proxy the API is reached, and whose certificates are trusted."""
+        return api_network(self.settings, self._environment).route(self.settings.api_url)
 
     def limits(self) -> Limits:
         """Return the limits on every plan, including those of `hold_to`."""
