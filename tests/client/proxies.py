@@ -4,6 +4,7 @@ import http.client
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -49,9 +50,10 @@ def forward(exchange: Exchange) -> None:
     exchange.answer(status, body)
 
 
-def upstream_answer(exchange: Exchange) -> tuple[int, bytes]:
-    """Send the request on; return the answer."""
-    parts = urlsplit(exchange.request.target)
+def upstream_answer(exchange: Exchange, url: str = "") -> tuple[int, bytes]:
+    """Send the request on, to the server at `url` if it does not name one itself; return the answer."""
+    target = exchange.request.target
+    parts = urlsplit(target if "://" in target else url + target)
     assert parts.scheme == "http"
     connection = http.client.HTTPConnection(parts.netloc, timeout=5)
     headers = {name: text for name, text in exchange.request.headers.items() if not name.startswith("proxy-")}
@@ -61,6 +63,16 @@ def upstream_answer(exchange: Exchange) -> tuple[int, bytes]:
     body = answer.read()
     connection.close()
     return answer.status, body
+
+
+def send_on(url: str) -> Callable[[Exchange], None]:
+    """Return the behaviour of a gateway before the server at `url`."""
+
+    def behave(exchange: Exchange) -> None:
+        status, body = upstream_answer(exchange, url)
+        exchange.answer(status, body)
+
+    return behave
 
 
 def tunnel_to_nowhere(exchange: Exchange) -> None:
