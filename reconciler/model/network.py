@@ -30,7 +30,7 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the proxy is to be told, and nothing behind it."""
+        """Headers for the proxy, and for nothing behind it."""
         return {"Proxy-Authorization": f"Basic {self.credentials}"} if self.credentials else {}
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class TrustStore:
     path: str = ""
     """A file or folder."""
     content: bytes | None = field(default=None, repr=False)
-    """What stands in the file, if it is not to be read from the disk."""
+    """The file's content, if it is not to be read from the disk."""
 
     def __str__(self) -> str:
         return f"the certificates in {self.path} ({self.source})" if self.source else "the system's certificates"

@@ -34,7 +34,7 @@ class Revision:
     manifests: tuple[Manifest, ...]
     """Their locations name files as seen from the working directory."""
     certificates: bytes | None = None
-    """What the file of `api.ca_bundle` holds there; None if it is not part of the project, but of the machine."""
+    """The content of the file of `api.ca_bundle` there; None if it is not part of the project, but of the machine."""
     problems: tuple[Diagnostic, ...] = ()
     """Why the manifests could not be read; `manifests` is empty then."""
 

@@ -66,7 +66,7 @@ class Settings:
     ca_bundle: str | None = None
     """The certificates that a flag names; None if it names none."""
     base_certificates: bytes | None = None
-    """What `api.ca_bundle` holds at a base (`--limits-from`); None: the file is read from the disk."""
+    """The certificates of `api.ca_bundle` at a base (`--limits-from`); None: the file is read from the disk."""
 
     @property
     def api_url(self) -> str:

@@ -270,7 +270,7 @@ def _open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
 
 
 class _Rest:
-    """What `HTTPResponse` takes for a socket: the rest of a stream."""
+    """The rest of a stream, which `HTTPResponse` takes for a socket."""
 
     def __init__(self, stream: BufferedReader) -> None:
         self._stream = stream
@@ -287,7 +287,7 @@ def _further(response: Any) -> http.client.HTTPResponse:
 
 
 def _has_news(sock: socket.socket) -> bool:
-    """Return whether an idle connection is readable: the server closed it, or sent something that nobody asked for."""
+    """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
     if hasattr(select, "poll"):
         poll = select.poll()  # unlike `select`, it takes any file descriptor
         poll.register(sock, select.POLLIN)

@@ -1,4 +1,4 @@
-"""What went wrong beneath a request, in words, and whether another try may help."""
+"""Failures beneath a request, in words, and whether another try may help."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""What every request carries, and where it may go."""
+"""The headers and the address of every request, and its proxy."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
