@@ -89,13 +89,6 @@ class Network:
         proxy = self.https if parts.scheme == "https" else self.http
         return None if proxy is None or is_excepted(parts.hostname or "", self.exceptions) else proxy
 
-    def route(self, url: str) -> str:
-        """Say in a line how the host of `url` is reached."""
-        proxy = self.proxy_for(url)
-        way = "directly" if proxy is None else f"through {proxy}"
-        trusts = f", trusting {self.trust}" if url.startswith("https:") else ""
-        return f"{urlsplit(url).hostname} is reached {way}{trusts}"
-
 
 def is_excepted(host: str, exceptions: str) -> bool:
     """Return whether NO_PROXY names `host`, by curl's rules: `*` alone, a name and all below it, an address, a CIDR."""

@@ -21,6 +21,7 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
+from reconciler.model.network import Network
 from reconciler.model.plan import Plan
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.model.report import Report
@@ -147,9 +148,9 @@ class Session:
         self.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
 
-    def route(self) -> str:
-        """Say in a line through which proxy the API is reached, and whose certificates are trusted."""
-        return api_network(self.settings, self._environment).route(self.settings.api_url)
+    def network(self) -> Network:
+        """Return through which proxy each host is reached, and whose certificates are trusted. Raises SettingsError."""
+        return api_network(self.settings, self._environment)
 
     def limits(self) -> Limits:
         """Return the limits on every plan, including those of `hold_to`."""

@@ -12,6 +12,8 @@ from reconciler.model.network import Network, Proxy, TrustStore, is_excepted, re
 from reconciler.settings.network import api_network, network_of
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Flags, Settings, load_settings
+from tests.client.proxies import forward
+from tests.client.wire_server import WireServer
 from tests.journey.desk import Desk
 from tests.limits.repository import Repository
 from tests.settings.test_which_project import HEAD
@@ -225,8 +227,11 @@ def test_a_change_brings_neither_proxy_nor_certificates(desk: Desk, repository: 
 
 def test_verbose_says_the_way_to_the_api(desk: Desk) -> None:
     """Proxy, store and who names them; without credentials."""
-    desk.extra = {"EXTRUCT_API_URL": API, "HTTPS_PROXY": "http://user:secret@127.0.0.1:9"}
-    said = desk.run("-v", "ledger", "list")
-    assert "api.extruct.ai is reached through the proxy http://127.0.0.1:9 (HTTPS_PROXY), trusting" in said.err
-    assert "secret" not in said.err
-    assert "is reached" not in desk.run("ledger", "list").err
+    with WireServer(forward) as proxy:
+        desk.extra = {"http_proxy": proxy.url.replace("//", "//user:secret@"), "SSL_CERT_FILE": "/dev/null"}
+        said = desk.run("-v", "plan")
+    assert f"API's proxy: {proxy.url}, from http_proxy\n" in said.err
+    assert "certificates: /dev/null, from SSL_CERT_FILE\n" in said.err
+    assert (said.code, "secret" in said.err) == (0, False)
+    desk.extra |= {"NO_PROXY": "127.0.0.1"}
+    assert "API's proxy: none, from the default, or NO_PROXY\n" in desk.run("-v", "plan").err
