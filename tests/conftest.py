@@ -8,6 +8,9 @@ import pytest
 # Where bytecode is not kept, every program that a test starts compiles the whole package again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What the tests talk to is on loopback, and a proxy of this machine's network would be asked for that, too.
+for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+    os.environ.pop(name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -38,7 +38,8 @@ class Console:
 
     def settings(self, **limits: str | None) -> Settings:
         """Return the settings from flags, environment, project file and defaults."""
-        flags = Flags(self.flags["project"], self.flags["api_url"], self.flags["ledger"], **limits)
+        named = {name: self.flags[name] for name in ("project", "api_url", "ledger", "ca_bundle")}
+        flags = Flags(**named, **limits)
         return load_settings(flags, os.environ)
 
     @property

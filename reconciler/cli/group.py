@@ -120,6 +120,12 @@ def _prepare(command: click.Command) -> None:
 @click.option(
     "--ledger", metavar="URL", help="Ledger file or PostgreSQL URL. Default: .reconciler/ledger.db in the project."
 )
+@click.option(
+    "--ca-bundle",
+    metavar="FILE",
+    help="Certificate authorities to trust instead of the system's: a PEM file or a folder. "
+    "Default: SSL_CERT_FILE and its like.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show where each setting is from, and the cost of reading.")
 @click.option("-q", "--quiet", is_flag=True, help="Write only errors to stderr.")
 @click.option("--no-color", is_flag=True, help="No colour; like the environment variable NO_COLOR.")

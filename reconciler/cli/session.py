@@ -65,6 +65,10 @@ def _settings(session: Session) -> Iterator[tuple[str, str, str]]:
     yield "ledger", _ledger(session), settings.ledger_origin
     # An address with a password is refused, but only once the API is asked.
     yield "API", settings.api_url.rpartition("@")[2], settings.url_origin
+    network = session.network()
+    proxy, trust = network.proxy_for(settings.api_url), network.trust
+    yield "API's proxy", proxy.url if proxy else "none", proxy.source if proxy else "the default, or NO_PROXY"
+    yield "certificates", trust.path or "the system's", trust.source or "the default"
     limits = session.limits()
     for name, limit in (("max_credits", limits.max_credits), ("max_cells", limits.max_cells)):
         if limit is not None:

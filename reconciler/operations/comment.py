@@ -18,6 +18,7 @@ from reconciler.forge.http import ForgeClient
 from reconciler.manifests import json_schema
 from reconciler.manifests.open_file import open_file
 from reconciler.operations.read_plan import read_plan_document
+from reconciler.settings.network import network_of
 from reconciler.text.digest import digest
 
 LARGEST_FILE = 256 * 1024 * 1024
@@ -52,7 +53,7 @@ def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> Ap
     token = environment.get(variable, "").strip()
     if not token:
         raise SettingsError(f"there is no token for {url}; {variable} is not set")
-    return ApiOptions(base_url=url, token=Token(token))
+    return ApiOptions(base_url=url, token=Token(token), network=network_of(environment))
 
 
 def github_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:

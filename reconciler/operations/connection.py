@@ -16,6 +16,7 @@ from reconciler.model.origin import Origin
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.profile import Profile
+from reconciler.settings.network import api_network
 from reconciler.settings.provenance import actor, git_state, is_ci
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
 from reconciler.text.sanitize import one_line
@@ -33,6 +34,7 @@ def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOption
         timeout_seconds=api.timeout_seconds,
         page_rows=api.page_rows,
         call_seconds=api.spend.call_seconds,
+        network=api_network(settings, environment),
     )
 
 

@@ -54,6 +54,10 @@ class ApiSettings:
     """For one read."""
     page_rows: int = 500
     """Rows read with one request."""
+    proxy: str | None = None
+    """An HTTP proxy for https, without credentials; the environment overrides it."""
+    ca_bundle: str | None = None
+    """A file or folder of trusted certificates, relative to the project file; None if it names none."""
     max_cells_per_call: int = 1000
     """Limits how many cells one unclear answer can put in doubt."""
     spend: Spend = field(default_factory=Spend)

@@ -84,6 +84,8 @@ INTO_THE_SIMULATOR = {"cli.simulator", "cli.demo"}
 DOORS = {
     "click": ["cli"],
     "httpx": ["client", "forge.http"],
+    "certifi": ["client.http.trust"],
+    "truststore": ["client.http.trust"],
     "msgspec": ["client"],
     "tenacity": ["client"],
     "yaml": ["manifests.yaml_reader"],
