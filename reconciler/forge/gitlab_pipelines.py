@@ -1,10 +1,11 @@
 """The merge requests that a push merged, and the plan files that their pipelines left on GitLab.
 
-Source: GitLab's REST API reference, version 4. A merge request's pipeline may run for its last commit, for the
-result of merging it, or in a merge train; the plan file says which commit it was made for.
+Source: GitLab's REST API reference, version 4. A merge request's pipeline may run for its last commit or for the result
+of merging it; the plan file says which commit it was made for. One that runs in a merge train comes after the decision
+to merge, so its plan was shown too late.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,9 @@ from reconciler.model.merged_change import (
     moment,
 )
 
+MOST_PIPELINES = 20
+"""Of the default branch, in which a snapshot is looked for."""
+
 _UNKNOWN = datetime.max.replace(tzinfo=UTC)
 """When a file was made that GitLab tells no time of."""
 
@@ -30,14 +34,18 @@ _UNKNOWN = datetime.max.replace(tzinfo=UTC)
 class GitLabPipelines:
     """`ChangeHost` over GitLab's REST API."""
 
-    def __init__(self, client: ForgeClient, project: str, branch: str) -> None:
-        """Take the project's number and its default branch. Raises SettingsError."""
+    def __init__(self, client: ForgeClient, project: str, branch: str, *, may_list: bool = True) -> None:
+        """Take the project's number and its default branch. Raises SettingsError.
+
+        `may_list` is false for a job's own token, which may download artifacts and list nothing.
+        """
         if not (project.isascii() and project.isdigit()):
             raise SettingsError("the project must be its number", hint="CI_PROJECT_ID holds it, or --repository.")
         self._client = client
         self._project = project
         self._branch = branch
         self._path = f"/projects/{project}"
+        self._may_list = may_list
 
     def merged_changes(self, push: Push, *, needs_review: bool) -> Iterator[MergedChange]:
         """Yield the merge requests that a push merged into the default branch, oldest first."""
@@ -58,32 +66,49 @@ class GitLabPipelines:
 
     def plans(self, change: MergedChange, name: str) -> Iterator[Candidate]:
         """Yield the plan files that a merge request's pipelines left, newest first."""
-        path = f"{self._path}/merge_requests/{change.number}/pipelines"
-        for pipeline in pages(self._client, path):
-            number = int(field(pipeline, "id", path))
-            if str(pipeline.get("project_id", self._project)) != self._project:
-                continue  # a fork's own, which this project's API cannot show
-            of_jobs = f"{self._path}/pipelines/{number}/jobs"
+        path = f"{self._path}/merge_requests/{change.number}"
+        of_fork = str(self._client.get(path).content.get("source_project_id")) != self._project
+        listed = f"{path}/pipelines"
+        for pipeline in _newest_first(pages(self._client, listed), listed):
+            number = int(pipeline["id"])
+            if of_fork or str(pipeline.get("project_id", self._project)) != self._project:
+                why_not = "it ran for a fork: push its commit to a branch of this project"
+                yield Candidate(f"pipeline {number}", _UNKNOWN, why_not, bytes)
+                continue
             why_not = self._pipeline_problem(number, change)
-            jobs = pages(self._client, of_jobs, query={"include_retried": "true"})
-            ours = [job for job in jobs if field(job, "name", of_jobs) == f"reconciler-plan-{name}"]
-            for job in sorted(ours, key=lambda each: int(field(each, "id", of_jobs)), reverse=True):
-                yield self._candidate(job, of_jobs, why_not or _job_problem(job))
+            for job in self._jobs(number, f"reconciler-plan-{name}"):
+                yield self._candidate(job, "plan.json", LARGEST_PLAN, why_not or _job_problem(job))
 
     def snapshots(self, name: str) -> Iterator[Candidate]:
-        """Yield the newest snapshot that a pipeline of the default branch left: a job's own token may fetch it."""
-        branch, job = quote(self._branch, safe=""), f"reconciler-snapshot-{name}"
-        path = f"{self._path}/jobs/artifacts/{branch}/raw/live.snapshot"
-        made_by = f"the last pipeline of {self._branch} that succeeded"
-        yield Candidate(made_by, _UNKNOWN, "", lambda: self._client.download(path, LARGEST_SNAPSHOT, {"job": job}))
+        """Yield the newest snapshots that the default branch left.
 
-    def _candidate(self, job: Mapping[str, Any], path: str, why_not: str) -> Candidate:
-        number = int(field(job, "id", path))
-        made_at = job.get("finished_at") or job.get("created_at")
-        file = f"{self._path}/jobs/{number}/artifacts/plan.json"
-        return Candidate(
-            f"job {number}", moment(made_at, path), why_not, lambda: self._client.download(file, LARGEST_PLAN)
-        )
+        A job's own token gets that of the last pipeline that succeeded, whatever its ref is: a branch or a tag.
+        """
+        job_name = f"reconciler-snapshot-{name}"
+        if not self._may_list:
+            path = f"{self._path}/jobs/artifacts/{quote(self._branch, safe='')}/raw/live.snapshot"
+            made_by = f"the last pipeline of {self._branch} that succeeded"
+            query = {"job": job_name}
+            yield Candidate(made_by, _UNKNOWN, "", lambda: self._client.download(path, LARGEST_SNAPSHOT, query))
+            return
+        listed = f"{self._path}/pipelines"
+        found = pages(self._client, listed, query={"ref": self._branch}, most=MOST_PIPELINES)
+        for pipeline in _newest_first(found, listed):
+            for job in self._jobs(int(pipeline["id"]), job_name):
+                why_not = _job_problem(job) if job.get("tag") is False else f"it ran for a tag named {self._branch}"
+                yield self._candidate(job, "live.snapshot", LARGEST_SNAPSHOT, why_not)
+
+    def _jobs(self, pipeline: int, name: str) -> list[Any]:
+        """Return the jobs of that name, newest first, also those that were run again."""
+        path = f"{self._path}/pipelines/{pipeline}/jobs"
+        found = pages(self._client, path, query={"include_retried": "true"})
+        return _newest_first((job for job in found if field(job, "name", path) == name), path)
+
+    def _candidate(self, job: Mapping[str, Any], name: str, most_bytes: int, why_not: str) -> Candidate:
+        path = f"{self._path}/jobs/{int(job['id'])}"
+        made_at = moment(job.get("finished_at") or job.get("created_at"), path)
+        file = f"{path}/artifacts/{name}"
+        return Candidate(f"job {job['id']}", made_at, why_not, lambda: self._client.download(file, most_bytes))
 
     def _pipeline_problem(self, number: int, change: MergedChange) -> str:
         """Say why a pipeline's files do not count; empty if they may."""
@@ -94,8 +119,10 @@ class GitLabPipelines:
         ref = str(field(found, "ref", path))
         if ref == f"refs/merge-requests/{change.number}/head":
             return "" if found.get("sha") == change.head else "it ran for another commit"
-        if ref in (f"refs/merge-requests/{change.number}/{kind}" for kind in ("merge", "train")):
+        if ref == f"refs/merge-requests/{change.number}/merge":
             return ""  # of a commit that GitLab made; the plan file names the one it was made for
+        if ref == f"refs/merge-requests/{change.number}/train":
+            return "it ran in a merge train, after the decision to merge"
         return "it ran for another merge request"
 
     def _commits(self, push: Push) -> list[str]:
@@ -120,18 +147,33 @@ class GitLabPipelines:
             raise BadResponse(f"GET {path}: a merge request answered in a shape we do not know") from None
 
     def _reviews(self, number: int) -> tuple[bool, datetime | None]:
-        """Tell whether approvals are required, and when the last one was given."""
+        """Tell whether approvals are required, and when the last one was given that still holds."""
         path = f"{self._path}/merge_requests/{number}/approvals"
         found = self._client.get(path).content
-        given = [
-            moment(each["approved_at"], path)
-            for each in field(found, "approved_by", path)
-            if isinstance(each, dict) and each.get("approved_at")
-        ]
+        holding = [each for each in field(found, "approved_by", path) if isinstance(each, dict)]
+        if all(each.get("approved_at") for each in holding):
+            given = [moment(each["approved_at"], path) for each in holding]
+        else:
+            given = self._approvals_by(number, {int(field(field(each, "user", path), "id", path)) for each in holding})
         required = found.get("approvals_required")
         return isinstance(required, int) and required > 0, max(given, default=None)
 
+    def _approvals_by(self, number: int, people: set[int]) -> list[datetime]:
+        """Return when these people approved, from the project's events: an older GitLab tells it nowhere else."""
+        path = f"{self._path}/events"
+        query = {"action": "approved", "target_type": "merge_request"}
+        return [
+            moment(event.get("created_at"), path)
+            for event in pages(self._client, path, query=query)
+            if field(event, "target_iid", path) == number and field(event, "author_id", path) in people
+        ]
+
+
+def _newest_first(found: Iterable[Any], path: str) -> list[Any]:
+    return sorted(found, key=lambda each: int(field(each, "id", path)), reverse=True)
+
 
 def _job_problem(job: Mapping[str, Any]) -> str:
-    status = str(job.get("status"))
-    return "" if status == "success" else f"it ended as {status}"
+    if job.get("status") != "success":
+        return f"it ended as {job.get('status')}"
+    return "" if job.get("artifacts_file") else "its files are missing or have expired"

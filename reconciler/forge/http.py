@@ -45,6 +45,13 @@ _HINTS = {
 }
 
 
+class Unavailable(BadResponse):
+    """The forge did not answer, however often it was asked; later it may.
+
+    A file that could not be fetched for that reason may still be there.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A 2xx answer."""
@@ -103,7 +110,7 @@ class ForgeClient:
         try:
             return self._retries.run(attempt)
         except TransientError as error:
-            failed = error.error
+            failed = Unavailable(error.error.message, hint=error.error.hint, status=error.error.status)
         raise failed
 
     def write(self, method: str, path: str, body: Mapping[str, str]) -> Answer:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.errors import ReconcilerError, StalePlan
+from reconciler.forge.http import Unavailable
 from reconciler.model.merged_change import Candidate, ChangeHost, MergedChange, Push
 from reconciler.operations.read_plan import plan_content
 from reconciler.text.sanitize import one_line
@@ -55,7 +56,10 @@ class ApprovedPlans:
 
 
 def approved_plans(host: ChangeHost, push: Push, name: str, *, needs_review: bool) -> ApprovedPlans:
-    """Return the plan that was approved for each change that a push merged. Raises Refused, BadResponse."""
+    """Return the plan that was approved for each change that a push merged. Raises Refused, BadResponse.
+
+    A file that cannot be had is passed over; a forge that does not answer is an error.
+    """
     plans: list[ApprovedPlan] = []
     passed_over: list[PassedOver] = []
     changes = tuple(host.merged_changes(push, needs_review=needs_review))
@@ -79,6 +83,8 @@ def newest_snapshot(host: ChangeHost, name: str) -> tuple[bytes | None, tuple[Pa
         if not candidate.why_not:
             try:
                 return candidate.download(), tuple(passed_over)
+            except Unavailable:
+                raise  # it may be there: an older one must not take its place
             except ReconcilerError as error:
                 passed_over.append(PassedOver(0, candidate.made_by, error.message))
         else:
@@ -100,6 +106,8 @@ def _judged(candidate: Candidate, change: MergedChange, approved_at: datetime) -
     try:
         data = candidate.download()
         content = plan_content(data)
+    except Unavailable:
+        raise  # it may be the approved one, and what is decided here is final
     except (ReconcilerError, StalePlan) as error:
         return error.message, None, b""
     return _content_problem(content, change, approved_at), content, data

@@ -32,7 +32,7 @@ def gitlab_host(environment: Mapping[str, str], repository: str | None, *, by_jo
     token = "CI_JOB_TOKEN" if by_job else "GITLAB_TOKEN"
     options = _options(environment, "CI_API_V4_URL", "https://gitlab.com/api/v4", token)
     with ForgeClient(options, header="JOB-TOKEN" if by_job else "Authorization") as client:
-        yield GitLabPipelines(client, repository or environment.get("CI_PROJECT_ID", ""), branch)
+        yield GitLabPipelines(client, repository or environment.get("CI_PROJECT_ID", ""), branch, may_list=not by_job)
 
 
 def github_push(environment: Mapping[str, str], before: str | None, after: str | None) -> Push:
