@@ -79,7 +79,7 @@ def test_the_plan_of_the_merged_merge_request_is_taken(gitlab: GitLab, tmp_path:
     said = ask(gitlab, tmp_path, "--out-dir", str(tmp_path / "plans"), "--outputs", str(tmp_path / "outputs"))
     assert said.exit_code == 0, said.output
     assert taken(tmp_path) == a_plan()
-    assert (tmp_path / "outputs").read_text() == "numbers=[7]\n"
+    assert (tmp_path / "outputs").read_text() == "numbers=[7]\nmissing=[]\n"
     assert gitlab.leaked == []
 
 
@@ -138,7 +138,7 @@ def test_a_merge_train_merges_several(gitlab: GitLab, tmp_path: Path) -> None:
     said = ask(
         gitlab, tmp_path, "--out-dir", str(tmp_path / "plans"), "--outputs", str(outputs), after=OTHER_MERGE
     )  # fmt: skip
-    assert (said.exit_code, outputs.read_text()) == (0, "numbers=[7, 12]\n"), said.output
+    assert (said.exit_code, outputs.read_text()) == (0, "numbers=[7, 12]\nmissing=[]\n"), said.output
 
 
 TRUSTED: dict[str, tuple[dict[str, Any], str]] = {
@@ -226,7 +226,7 @@ def test_a_job_run_again_after_the_approval_is_passed_over(gitlab: GitLab, tmp_p
 
 @pytest.mark.parametrize("tells", [True, False], ids=["approved_at", "an older GitLab"])
 def test_required_approvals_need_one_that_holds(gitlab: GitLab, tmp_path: Path, *, tells: bool) -> None:
-    """An older GitLab tells its time only in the project's events; those of people who took theirs back do not count."""
+    """An older GitLab tells its time only in the project's events. One that was taken back does not count."""
     gitlab.required, gitlab.tells_approved_at = 1, tells
     planned(gitlab, at=NOON)
     said = ask(gitlab, tmp_path)
@@ -305,11 +305,11 @@ def host(gitlab: GitLab, **more: bool) -> tuple[ForgeClient, ChangeHost]:
 
 @pytest.mark.parametrize("file", ["plan.json", "live.snapshot"])
 def test_a_busy_forge_is_waited_for(gitlab: GitLab, file: str) -> None:
-    """503 says nothing about a file: it is asked for again, and if that goes on, an older file does not take its place."""
+    """503 says nothing about a file: it is asked for again, and if that goes on, no older file takes its place."""
     planned(gitlab)
     gitlab.job(gitlab.pipeline(None, MERGE), "reconciler-snapshot-default", NOON, {"live.snapshot": b"signed"})
     client, forge = host(gitlab)
-    busy = [(503, {})]
+    busy: list[tuple[int, dict[str, str]]] = [(503, {})]
 
     def look() -> int:
         if file == "live.snapshot":
