@@ -14,7 +14,7 @@ from reconciler.spending.protocol import Runner
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """What an apply works with."""
+    """The parts that an apply works with."""
 
     settings: Settings
     reader: Reader
