@@ -69,14 +69,14 @@ class Settings:
 
     @property
     def url_origin(self) -> str:
-        """What sets the API's address, for messages."""
+        """The origin of the API's address, for messages."""
         if self.named_url is not None:
             return self.url_source
         return "the default" if self.api_url == DEFAULT_URL else "spec.api.url"
 
     @property
     def ledger_origin(self) -> str:
-        """What sets the ledger, for messages."""
+        """The origin of the ledger's address, for messages."""
         if self.named_ledger is not None:
             return self.ledger_source
         return "the default" if self.project.ledger is None else "spec.ledger"
