@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -51,6 +52,7 @@ def open_ledger(
     answer_seconds: float = ANSWER_SECONDS,
     interrupted: Callable[[], bool] = lambda: False,
     by_project: bool = False,
+    connections: int = location.CONNECTIONS,
 ) -> "Ledger":
     """Return a handle on the ledger at a path, `sqlite:///path` or `postgresql://…`; nothing is created or connected.
 
@@ -58,9 +60,10 @@ def open_ledger(
     which a test that moves the one clock is otherwise without. `busy_seconds` is how long an operation waits for other
     processes' locks, `answer_seconds` how long for the store, whatever the reason; once `interrupted` says True, it is
     much less. One that is named `by_project`, in a file and by no person, gets no password from the environment.
+    To a server there are at most so many `connections`; threads wait for each other's.
     Raises SettingsError, which never shows a password.
     """
-    place = location.parse(url, by_project=by_project)
+    place = replace(location.parse(url, by_project=by_project), connections=connections)
     location.refuse_network_file_system(place, location.mounted())
     known = this_boot() if boot is None and clock is None else boot
     return Ledger(

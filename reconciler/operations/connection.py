@@ -76,7 +76,10 @@ class Connections:
         if self._ledger is None:
             by_project = self.settings.named_ledger is None
             ledger = open_ledger(
-                ledger_address(self.settings), by_project=by_project, interrupted=lambda: bool(self.interrupt)
+                ledger_address(self.settings),
+                by_project=by_project,
+                interrupted=lambda: bool(self.interrupt),
+                connections=self.settings.project.most_ledger_connections,
             )
             self._ledger = self._stack.enter_context(ledger)
         return self._ledger

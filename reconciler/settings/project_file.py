@@ -71,9 +71,16 @@ class Project:
     """Files and folders, relative to the project file; empty if it names none."""
     ledger: str | None = None
     """A URL, or a path relative to the project file; None if it names none."""
+    ledger_connections: int | None = None
+    """The most connections of one process to a PostgreSQL server; None: as many as its threads use."""
     api: ApiSettings = field(default_factory=ApiSettings)
     prices: Prices = field(default_factory=Prices)
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def most_ledger_connections(self) -> int:
+        """The most connections to the ledger's server: one for each run call at once, the leases and the rest."""
+        return self.ledger_connections or self.api.run_concurrency + 2
 
 
 DEFAULT_PROJECT = Project()
@@ -105,6 +112,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
     return Project(
         manifests=tuple(spec.get("manifests", ())),
         ledger=spec.get("ledger"),
+        ledger_connections=spec.get("ledger_connections"),
         api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
         prices=Prices(
             default=as_decimal(prices["default"]) if "default" in prices else None,
