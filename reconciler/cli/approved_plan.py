@@ -49,7 +49,12 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--before", metavar="SHA", help="Where the branch was before the push. Default: from the CI."),
             click.option("--after", metavar="SHA", help="Where it is now. Default: from the CI."),
             click.option("--require-review", is_flag=True, help=_REVIEW),
-            click.option("--outputs", metavar="FILE", type=click.Path(dir_okay=False), help="Append `numbers=[…]`."),
+            click.option(
+                "--outputs",
+                metavar="FILE",
+                type=click.Path(dir_okay=False),
+                help="Append `numbers=[…]`, `missing=[…]`.",
+            ),
             click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How stdout is written."),
         ]
     ):
@@ -123,6 +128,7 @@ def _answer(
     if asked.outputs is not None:
         with Path(asked.outputs).open("a", encoding="utf-8") as outputs:
             outputs.write(f"numbers={json.dumps([plan.number for plan in found.plans])}\n")
+            outputs.write(f"missing={json.dumps(found.missing)}\n")
     console.answer(_shown(found, folder, asked.form))
     if not found.changes:
         console.error(

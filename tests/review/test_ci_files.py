@@ -17,7 +17,7 @@ from reconciler.cli import group as cli
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
-SCRIPTS = sorted([*(ROOT / ".github/actions").rglob("*.sh"), *(ROOT / ".gitlab").glob("*.sh")])
+SCRIPTS = sorted((ROOT / ".github/actions").rglob("*.sh"))
 SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 MODELINE = "# yaml-language-server: $schema="
@@ -64,11 +64,9 @@ def test_shellcheck_finds_nothing() -> None:
 
 
 def test_the_files_fit_the_schemas_of_their_hosts() -> None:
-    """GitHub's workflows and actions, GitLab's jobs."""
+    """GitHub's workflows and actions."""
     run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
     run("check-jsonschema", "--builtin-schema", "vendor.github-actions", *map(str, ACTIONS))
-    jobs = str(ROOT / ".gitlab/reconciler.yml")
-    run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", jobs)
 
 
 def test_the_schemas_are_valid_for_draft_07_tools() -> None:
@@ -135,9 +133,6 @@ def test_an_apply_is_protected_and_never_cancelled() -> None:
     assert workflow["jobs"]["apply"]["environment"] == "reconciler"
     assert workflow["concurrency"]["cancel-in-progress"] is False
     assert "github.sha" in workflow["concurrency"]["group"]
-    jobs = load(ROOT / ".gitlab/reconciler.yml")
-    assert jobs["reconciler-apply"]["resource_group"]
-    assert jobs["reconciler-apply"]["interruptible"] is False
 
 
 def test_a_pull_request_runs_without_its_base_s_rights() -> None:
