@@ -159,7 +159,7 @@ MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3, "pragma: no cover": 0, "skip or xfail": 0},
-    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 3},
+    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 4},
 }
 """How often each escape may stand in the code at most."""
 
