@@ -17,6 +17,7 @@ from reconciler.model.plan import Plan, Violation, sums
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.spending.approval import Approval
+from reconciler.text.digest import digest
 from tests.planning.tables_and_manifests import (
     TABLE,
     a_column,
@@ -51,7 +52,7 @@ def plan_of(
     inputs = PlanInputs(
         manifests, {each.id: each for each in snapshots}, {each.table_id: each for each in histories}, plan_settings()
     )
-    return make_plan(inputs, options or PlanOptions())
+    return make_plan(inputs, replace(options or PlanOptions(), manifest_digest=digest("manifests")))
 
 
 def busy() -> tuple[Plan, dict[str, Any]]:

@@ -32,7 +32,7 @@ class Shade(Enum):
     WAITING = "waiting", "…", "waiting"
     BLOCKED = "blocked", "⊘", "blocked"
     MISSING = "missing", "∅", "missing inputs"
-    DEAD = "dead", "×", "failed or never started, and not run again"
+    DEAD = "dead", "×", "failed, or never started"
     UNKNOWN = "unknown", "◇", "status or age unknown"
     EMPTY = "empty", "–", "no value"
     DONE = "done", "·", "done, or where its run wants it"

@@ -14,7 +14,7 @@ from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
 from reconciler.render.page.markup import Html, items, joined, section, table, tag
 from reconciler.render.page.plan_tables import CAUSES, PageTable, due_shade, shade_of, table_section, tables_of
-from reconciler.render.page.shell import Assets, page
+from reconciler.render.page.shell import Assets, drawing, page
 from reconciler.render.plan_markdown import plan_headline
 from reconciler.render.plan_text import growth_words
 from reconciler.text.numbers import counted, duration
@@ -41,10 +41,7 @@ def plan_page(content: Document, assets: Assets, plan: Plan | None = None) -> st
             )
         ),
         assets,
-        {
-            "shades": [[shade.key, shade.glyph, shade.label] for shade in Shade],
-            "maps": [each.grid.content() for each in tables if each.grid is not None],
-        },
+        drawing(each.grid for each in tables if each.grid is not None),
     )
 
 
@@ -205,7 +202,7 @@ def _legend(tables: Sequence[PageTable]) -> Html:
         | {shade_of(skip) for each in tables for skip in each.skips}
     )
     has_change = any(call.get("cause") == "change" for each in tables for call in each.calls)
-    shades = parts.legend(shade for shade in Shade if shade in used)
+    shades = parts.legend(used)
     change = tag("p", "Underlined: due because of this change.") if has_change else Html()
     return section("What the glyphs mean", shades, change)
 

@@ -9,14 +9,13 @@ from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import DUE, REASONS, SHADES, Grid, Phrase, Shade, grid_of_calls, grid_of_plan
 from reconciler.render.page.markup import Html, section, table, tag
+from reconciler.render.page.parts import MOST_CELLS, by_column
 from reconciler.render.plan_text import waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.sanitize import one_line
 
 Document = Mapping[str, Any]
 
-MOST_CELLS = 20_000_000
-"""Of one map: a file may claim any number of rows and columns."""
 CAUSES = {"change": "this change", "due": "due anyway"}
 _REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
 _FROM_FILE = (
@@ -128,7 +127,7 @@ def table_section(of: PageTable, number_of_map: int | None, *, is_split: bool, i
         table(f"Runs of {one_line(first['name'])}", titles, runs),
     ]
     if of.grid is not None:
-        inner.append(_by_column(of.grid, first["name"]))
+        inner.append(by_column(of.grid, first["name"]))
     return section(
         first["name"],
         *inner,
@@ -147,8 +146,7 @@ def _map(of: PageTable, number_of_map: int | None, *, is_whole: bool) -> Iterato
         return
     if not is_whole:
         yield tag("p", _FROM_FILE, class_="hint")
-    yield tag("div", class_="map", data_map=number_of_map)
-    yield tag("noscript", tag("p", "The map needs scripts. The tables below say the same in numbers."))
+    yield from parts.map_of(number_of_map)
 
 
 def _run_rows(of: PageTable, run: Document, *, is_split: bool) -> Iterator[list[str]]:
@@ -193,16 +191,3 @@ def _because(run: Document, call: Document) -> str:
     if call["reason"] == "cells_stale":
         return f"older than {older_than_as_written(run)}, or never run"
     return _REASONS.get(call["reason"]) or f"revision {one_line(run['revision'] or '')} not run"
-
-
-def _by_column(grid: Grid, name: str) -> Html:
-    """Return the map in numbers, for readers without scripts and those who listen."""
-    counts = [grid.counts(position) for position in range(len(grid.columns))]
-    shades = [shade for shade in Shade if any(found[shade] for found in counts)]
-    rows = [
-        [key, *(number(found[shade]) for shade in shades)]
-        for key, found in zip(grid.columns.values(), counts, strict=True)
-    ]
-    titles = ["Column", *(f"{shade.glyph} {shade.label}:".strip() for shade in shades)]
-    inner = table(f"Cells of {one_line(name)} by column", titles, rows)
-    return tag("details", tag("summary", "The map in numbers"), inner)

@@ -2,11 +2,12 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from reconciler.render.page.cells import Grid, Shade
 from reconciler.render.page.markup import Html, joined, tag
 
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
@@ -51,3 +52,11 @@ def _policy(assets: Assets, *, has_script: bool) -> str:
 
 def _hash(content: str) -> str:
     return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
+
+
+def drawing(grids: Iterable[Grid]) -> dict[str, Any]:
+    """Return what the script of a page draws."""
+    return {
+        "shades": [[shade.key, shade.glyph, shade.label] for shade in Shade],
+        "maps": [grid.content() for grid in grids],
+    }
