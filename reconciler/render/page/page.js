@@ -279,9 +279,10 @@
     for (const select of form.querySelectorAll("select")) chosen[select.name] = select.value;
     const isAny = Object.values(chosen).every((value) => !value);
     let sections = 0, due = 0;
-    for (const section of document.querySelectorAll("section.table")) {
-      const has = (name, value) => !value || section.dataset[name].split("\n").includes(value);
-      section.hidden = !(has("manifests", chosen.manifest) && has("labels", chosen.label));
+    for (const [at, section] of document.querySelectorAll("section.table").entries()) {
+      const [manifests, labels] = data.sections[at];
+      section.hidden = Boolean((chosen.manifest && !manifests.includes(chosen.manifest)) ||
+        (chosen.label && !labels.includes(chosen.label)));
       if (section.hidden) continue;
       sections++;
       for (const host of section.querySelectorAll("[data-map]")) {

@@ -93,7 +93,7 @@ def _problem(of: Document) -> Html:
 
 
 def in_doubt(calls: Sequence[Document], title: str = "In doubt") -> Html:
-    """Return the calls of which nobody knows whether they were paid for, and how that ends."""
+    """Return the calls that may have been paid for, and how that ends."""
     found = [
         f"{call['id'][:8]}: {call['address']}, {count(call['cells'], 'cell')}, {price(call['credits'])}"
         for call in calls

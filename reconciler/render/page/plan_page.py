@@ -41,7 +41,10 @@ def plan_page(content: Document, assets: Assets, plan: Plan | None = None) -> st
             )
         ),
         assets,
-        drawing(each.grid for each in tables if each.grid is not None),
+        drawing(
+            (each.grid for each in tables if each.grid is not None),
+            [(each.manifests, each.labels) for each in tables],
+        ),
     )
 
 
@@ -154,17 +157,15 @@ def _change(of: Document) -> Html:
 
 def _filters(content: Document, tables: Sequence[PageTable]) -> Html:
     """Return the filters; hidden until the script can act on them."""
-    entries = [entry for each in tables for entry in each.entries]
     shades = sorted(
         {shade_of(skip) for each in tables for skip in each.skips}
         | {due_shade(call) for each in tables for call in each.calls},
         key=lambda shade: shade.rank,
     )
-    labels = sorted({f"{key}={value}" for entry in entries for key, value in entry["labels"].items()})
+    manifests = dict.fromkeys(name for each in tables for name in each.manifests)
+    labels = sorted({label for each in tables for label in each.labels})
     chosen = [
-        _select(
-            "manifest", "Manifest", [(name, name) for name in dict.fromkeys(entry["manifest"] for entry in entries)]
-        ),
+        _select("manifest", "Manifest", [(name, name) for name in manifests]),
         _select("label", "Label", [(label, label) for label in labels]),
         _select("reason", "Cells that are", [(shade.key, f"{shade.glyph} {shade.label}") for shade in shades]),
         _select(
@@ -184,7 +185,7 @@ def _filters(content: Document, tables: Sequence[PageTable]) -> Html:
         found,
         id="filters",
         hidden=True,
-        aria_label="Filter the maps and calls",
+        aria_label="Filter the maps",
     )
 
 

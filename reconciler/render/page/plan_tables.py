@@ -39,6 +39,17 @@ class PageTable:
         """Say whether anything in it is not where the manifests want it."""
         return bool(self.calls) or any(not REASONS[skip["reason"]].is_as_wanted for skip in self.skips)
 
+    @property
+    def manifests(self) -> list[str]:
+        """The names of its manifests, cleaned."""
+        return [one_line(entry["manifest"]) for entry in self.entries]
+
+    @property
+    def labels(self) -> list[str]:
+        """Their labels, cleaned: `team=gtm`."""
+        pairs = [pair for entry in self.entries for pair in entry["labels"].items()]
+        return sorted({one_line(f"{key}={value}") for key, value in pairs})
+
     def of_run(self, run: Document, of: Sequence[Document]) -> list[Document]:
         """Return the calls or skips of a run."""
         return [each for each in of if each["address"] == run["address"]]
@@ -104,11 +115,8 @@ def due_shade(call: Document) -> Shade:
 def table_section(of: PageTable, number_of_map: int | None, *, is_split: bool, is_whole: bool) -> Html:
     """Return a table: its map, its runs, and its cells in numbers. `number_of_map` is its place in the data."""
     first = of.entries[0]
-    labels = sorted({f"{key}={value}" for entry in of.entries for key, value in entry["labels"].items()})
-    manifests = [entry["manifest"] for entry in of.entries]
-    about = f"{', '.join(manifests)} · {parts.count(first['rows'], 'row')} · {first['run_status']}" + (
-        f" · {', '.join(labels)}" if labels else ""
-    )
+    sizes = [parts.count(first["rows"], "row"), first["run_status"]]
+    about = " · ".join([", ".join(of.manifests), *sizes, *([", ".join(of.labels)] if of.labels else [])])
     runs = [row for entry in of.entries for run in entry["runs"] for row in _run_rows(of, run, is_split=is_split)]
     titles = [
         "Run",
@@ -132,8 +140,6 @@ def table_section(of: PageTable, number_of_map: int | None, *, is_split: bool, i
         first["name"],
         *inner,
         class_="table",
-        data_manifests="\n".join(map(one_line, manifests)),
-        data_labels="\n".join(map(one_line, labels)),
     )
 
 

@@ -29,7 +29,7 @@ _ENDS = {
 def report_page(content: Document, assets: Assets) -> str:
     """Return a report's document as a page."""
     title = report_headline(content, "Applied")
-    about = joined(["Plan", tag("code", content["plan_id"]), f", exit code {number(content['exit_code'])}."], " ")
+    about = joined(["Plan ", tag("code", content["plan_id"]), f", exit code {number(content['exit_code'])}."], "")
     main = tag("main", *_main(content), id="main")
     return page(title, joined([tag("header", tag("h1", title), tag("p", about)), main]), assets)
 
@@ -48,7 +48,7 @@ def _main(content: Document) -> Iterator[Html]:
     doubtful = [*content["in_doubt_before"], *(call for call in content["calls"] if call["state"] == "in_doubt")]
     yield parts.in_doubt(doubtful)
     if content["by_manifest"]:
-        titles = ["Manifest", "Planned:", *(f"{title}:" for title, _ in _ENDS.values()), "Credits:"]
+        titles = ["Manifest", "Planned:", *(f"{title.capitalize()}:" for title, _ in _ENDS.values()), "Credits:"]
         rows = [_row(line) for line in content["by_manifest"]]
         bars = [bar for line in content["by_manifest"] if (bar := _bar(line))]
         yield section("By manifest", *bars, table("Cells by manifest", titles, rows))
