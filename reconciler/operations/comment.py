@@ -15,8 +15,8 @@ from reconciler.forge import GitHub, GitLab, post
 from reconciler.forge.comments import Kind, marker
 from reconciler.forge.http import ForgeClient
 from reconciler.operations.read_plan import read_plan_document
-from reconciler.settings.network import network_of
 from reconciler.operations.read_report import read_report_document
+from reconciler.settings.network import network_of
 from reconciler.text.digest import digest
 
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(merge|head)")

@@ -18,7 +18,7 @@ from reconciler.text.sanitize import one_line
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """What a file holds; exactly one of these."""
+    """The content of a file: exactly one of these."""
 
     plan: Mapping[str, Any] | None = None
     report: Mapping[str, Any] | None = None

@@ -22,7 +22,7 @@ _KEYS = (
     *("due", "waiting", "blocked", "missing_inputs", "in_doubt"),
     *("attempts_exhausted", "not_started", "age_unknown", "held_back", "behind"),
 )
-"""What a status says of a run's cells beside what they show."""
+"""The keys of a status that count a run's cells by what becomes of them."""
 
 
 def status_page(content: Document, assets: Assets) -> str:
