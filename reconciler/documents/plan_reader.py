@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from reconciler.model.account import Account
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
 from reconciler.model.limits import Limit, Limits
@@ -57,6 +58,7 @@ def plan_of(content: Document) -> Plan:
         skipped=tuple(_skip(each, homes) for each in content["skipped"]),
         in_doubt=tuple(call_in_doubt(each, names) for each in content["in_doubt"]),
         diagnostics=tuple(_diagnostic(each) for each in content["diagnostics"]),
+        account=_account(content.get("balance")),
         growth=tuple(_growth(each) for each in content.get("growth", ())),
         pending=tuple(
             Pending(text(each["manifest"]), text(each["waits_for"]), _location(each))
@@ -117,6 +119,13 @@ def text(of: str) -> str:
 def decimal(number: float | None) -> Decimal | None:
     """Return a number of a file exactly as it is written there."""
     return None if number is None else Decimal(str(number))
+
+
+def _account(balance: Document | None) -> Account | None:
+    """Return the account that pays, as far as the file tells of it."""
+    if balance is None:
+        return None
+    return Account(available=decimal(balance["available"]), is_unlimited=balance["unlimited"])
 
 
 def _totals(of: Document | None) -> Totals:

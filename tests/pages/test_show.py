@@ -48,7 +48,7 @@ def test_each_kind_of_file_is_shown_in_each_format(desk: Desk) -> None:
     assert text.code == 0
     shown = {(file, form): desk.run("show", file, "--format", form) for file in "abc" for form in FORMATS}
     assert {said.code for said in shown.values()} == {0}
-    assert "Plan: 1 table, 3 calls" in shown["a", "text"].out
+    assert "Plan: 1 table, 3 calls, 8 cells, 8 credits" in shown["a", "text"].out
     assert shown["a", "markdown"].out.startswith("### Plan: 1 table, 3 calls")
     assert shown["b", "text"].out.startswith("Snapshot: 1 table, 12 cells. Taken ")
     assert shown["b", "markdown"].out.startswith("### Snapshot: 1 table, 12 cells")
@@ -63,6 +63,7 @@ def test_a_page_goes_to_stdout_or_to_its_file(desk: Desk) -> None:
     """A name that ends with `.html` is the page, any other the plan file; a page that is saved is not written twice."""
     on_stdout = desk.run("plan", "--format", "html").out
     assert on_stdout.startswith("<!doctype html>")
+    assert "The account has unlimited credits." in on_stdout
     saved = desk.run("plan", "--format", "html", "--out", "plan.html", "--out", "plan.json")
     assert (saved.code, saved.out) == (0, "")
     assert (desk.folder / "plan.html").read_text().startswith("<!doctype html>")
