@@ -17,6 +17,8 @@ from tests.benchmarks.row import Row
 from tests.benchmarks.server import World, table_id
 
 HERE = Path(__file__).parent
+ACCOUNT = 1
+"""GETs for the balance, of a plan with calls."""
 BIG_PAGE = "/data?offset=0&limit=150"
 
 
@@ -37,7 +39,7 @@ def thousand_tables(repeats: int) -> Iterator[Row]:
     with serving(world) as url, project(url, 1000, concurrency=32) as made:
         ran = [made.run("plan") for _ in range(repeats)]
     work = [profile["phases"]["reading"] + profile["phases"]["planning"] for _, profile in ran]
-    assert all(profile["reading"]["requests"] == 2000 for _, profile in ran)
+    assert all(profile["reading"]["requests"] == 2000 + ACCOUNT for _, profile in ran)
     whole = median([spent.seconds for spent, _ in ran])
     cpu = median([spent.cpu_seconds for spent, _ in ran])
     ratio = median(work) / floor
@@ -62,7 +64,7 @@ def other_ways(repeats: int) -> Iterator[Row]:
     with serving(world) as url, project(url, 200, page_rows=2) as made:
         for _ in range(repeats):
             spent, profile = made.run("plan")
-            assert profile["reading"]["requests"] == 600
+            assert profile["reading"]["requests"] == 600 + ACCOUNT
             ours.append(spent.seconds)
             commands = [
                 ["sh", "-c", f"curl -s '{url}{path}' | jq -c '{jq[1] if 'data' in path else jq[0]}'"]
@@ -226,7 +228,7 @@ def manifests_over_tables(repeats: int) -> Iterator[Row]:
     floor = 20_000 * world.latency / 32
     with serving(world) as url, project(url, 10_000, concurrency=32) as made:
         ran = [made.run("plan") for _ in range(repeats)]
-    assert all(profile["reading"]["requests"] == 20_000 for _, profile in ran)
+    assert all(profile["reading"]["requests"] == 20_000 + ACCOUNT for _, profile in ran)
     whole, peak = median([spent.seconds for spent, _ in ran]), max(spent.peak_bytes for spent, _ in ran) / 1e6
     cpu = each(median([spent.cpu_seconds for spent, _ in ran]), 20_000)
     phases = {name: median([profile["phases"].get(name, 0) for _, profile in ran]) for name in ran[0][1]["phases"]}

@@ -14,7 +14,8 @@ from typing import Any
 
 CONFIG = "/v1/tables/"
 _ID = "{kind:08x}-0000-4000-8000-{number:012x}"
-_REQUEST = re.compile(rb"(GET|POST) /v1/tables/([0-9a-f-]{36})(/[^ ?]*)?(?:\?([^ ]*))? HTTP/1.1\r\n")
+_REQUEST = re.compile(rb"(GET|POST) /v1/(?:user|tables/([0-9a-f-]{36})(/[^ ?]*)?(?:\?([^ ]*))?) HTTP/1.1\r\n")
+_ACCOUNT = b'{"organization_is_active": true, "has_unlimited_credits": true}'
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -123,7 +124,9 @@ class Connection(asyncio.Protocol):
                 self._answer(found, body)
 
     def _answer(self, found: "re.Match[bytes]", body: bytes) -> None:
-        pieces = self._answers.of(found[1], found[2], found[3] or b"", found[4] or b"", body)
+        pieces = (
+            self._answers.of(found[1], found[2], found[3] or b"", found[4] or b"", body) if found[2] else [_ACCOUNT]
+        )
         size = sum(map(len, pieces))
         if not self._transport.is_closing():
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % size

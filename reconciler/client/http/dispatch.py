@@ -111,14 +111,12 @@ class Dispatch:
         if self._refused is not None:
             raise _afresh(self._refused)
         self._check_abandoned()
-        waiting = iter(readings)
-        begun: deque[R] = deque()
+        begun = _Begun(iter(readings))
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
         out = large = 0
-        unreachable: ApiError | None = None
         while True:
             while out < self._size:
-                found = _next(begun, waiting, unreachable, large < LARGE_AT_ONCE)
+                found = begun.next(large=large < LARGE_AT_ONCE)
                 if found is None:
                     break
                 self._workers.give(partial(self._answer, *found, replies))
@@ -132,8 +130,9 @@ class Dispatch:
             self.requests += reply.requests
             self._check(reply.answer)
             if reply.no_connection:
-                unreachable = reply.answer
+                begun.unreachable = reply.answer
             reply.reading.take(reply.request, reply.answer)
+            begun.answered(reply.reading)
             on_reply(reply.reading)
 
     def close(self) -> None:
@@ -240,23 +239,49 @@ def _afresh(error: ApiError, *, before: str = "", after: str = "") -> ApiError:
     return type(error)(f"{before}{error.message}{after}", hint=error.hint, status=error.status)
 
 
-def _next(begun: deque[R], waiting: Iterator[R], unreachable: ApiError | None, large: bool) -> tuple[R, Request] | None:
-    """Return a reading and its next request: of those already begun if any has one, else of the next one waiting."""
-    for _ in range(len(begun)):
-        reading = begun[0]
-        if reading.is_done:
-            begun.popleft()
-            continue
-        request = reading.next_request(large=large)
-        if request is not None:
-            return reading, request
-        begun.rotate(-1)
-    for reading in waiting:
-        if unreachable is not None:
-            reading.take(None, _afresh(unreachable, before="not sent, because of "))
-            continue
-        begun.append(reading)
-        request = reading.next_request(large=large)
-        if request is not None:
-            return reading, request
-    return None
+class _Begun(Generic[R]):
+    """The readings under way, and those that wait. Only an answer gives one more to ask, or room for a large one."""
+
+    def __init__(self, waiting: Iterator[R]) -> None:
+        self._waiting = waiting
+        self._ready: deque[R] = deque()
+        """May have a request."""
+        self._held_back: list[R] = []
+        """Had none, perhaps because large ones were not allowed."""
+        self._queued: set[int] = set()
+        """The ids of the objects in both."""
+        self.unreachable: ApiError | None = None
+        """Why no connection can be made; readings that wait fail with it."""
+
+    def next(self, *, large: bool) -> tuple[R, Request] | None:
+        """Return a reading and its next request: of those begun if any has one, else of the next one waiting."""
+        while self._ready:
+            reading = self._ready[0]
+            request = None if reading.is_done else reading.next_request(large=large)
+            if request is not None:
+                return reading, request
+            self._ready.popleft()
+            if large or reading.is_done:
+                self._queued.discard(id(reading))
+            else:
+                self._held_back.append(reading)
+        for reading in self._waiting:
+            if self.unreachable is not None:
+                reading.take(None, _afresh(self.unreachable, before="not sent, because of "))
+                continue
+            self._add(reading)
+            request = reading.next_request(large=large)
+            if request is not None:
+                return reading, request
+        return None
+
+    def answered(self, reading: R) -> None:
+        """Look at `reading` again, and at those held back."""
+        self._ready.extend(self._held_back)
+        self._held_back.clear()
+        self._add(reading)
+
+    def _add(self, reading: R) -> None:
+        if id(reading) not in self._queued:
+            self._queued.add(id(reading))
+            self._ready.append(reading)
