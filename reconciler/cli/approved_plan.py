@@ -22,7 +22,7 @@ from reconciler.render.plan_markdown import plan_markdown
 from reconciler.text.sanitize import one_line
 
 FORMATS = ("text", "json", "markdown")
-_OUTPUTS = "Append `numbers=[…]` and `exit-code=N`, or `has-snapshot=true`."
+_OUTPUTS = "Append `numbers=[…]`, `missing=[…]`, `exit-code=N`, or `has-snapshot=true`."
 _SNAPSHOT = "Fetch the newest snapshot of the default branch instead."
 _REVIEW = "Count no plan that is newer than the last approving review."
 
@@ -141,8 +141,8 @@ def _answer(
     code = ExitCode.PARTIAL if found.missing else ExitCode.OK
     if not found.plans:
         code = ExitCode.STALE
-    numbers = json.dumps([plan.number for plan in found.plans])
-    _append(asked, {"numbers": numbers, "exit-code": str(int(code))})
+    lists = {"numbers": [plan.number for plan in found.plans], "missing": list(found.missing)}
+    _append(asked, {name: json.dumps(listed) for name, listed in lists.items()} | {"exit-code": str(int(code))})
     return code
 
 

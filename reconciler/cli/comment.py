@@ -166,7 +166,10 @@ def _of_report(console: Console, given: Mapping[str, Any], link: str | None) -> 
         content = comment.read_report(given["report"])
         first_line = comment.receipt_marker(name, content)
         return _Text(first_line, report_markdown(content, f"Applied `{name}`", pointer, LIMIT - len(first_line) - 1))
-    code = _code(given["no_report"])
+    code, problems = _code(given["no_report"]), comment.read_problems(given["problems"])
+    if problems:
+        head = f"### Apply `{name}`: none. Nothing was sent"
+        return _Text(comment.receipt_marker(name), kept_problems_markdown(head, problems, _link_of(pointer)))
     if code in _WHY or not _is_there(given["applied"]):
         return _Text(comment.receipt_marker(name), _no_report(name, code, pointer))
     plan_id = comment.read_plan(given["applied"])["plan_id"]
@@ -228,4 +231,5 @@ def _no_report(name: str, code: int | None, pointer: str) -> str:
 
 
 def _link_of(pointer: str) -> str:
-    return pointer[pointer.find(":") :] if "](" in pointer else ""
+    """Return the way to the run as a sentence of its own, after another one; empty if there is none."""
+    return f" [See the run]{pointer[pointer.find('](') + 1 :]}" if "](" in pointer else ""

@@ -14,7 +14,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.operations.atomic_file import write_whole
 
 problems = click.option(
-    "--problems", metavar="FILE", type=click.Path(dir_okay=False), help="If there are problems, save them as JSON."
+    "--problems", metavar="FILE", type=click.Path(dir_okay=False), help="If it is refused, save why, as JSON."
 )
 
 
