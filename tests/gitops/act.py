@@ -7,6 +7,7 @@ which this runner does not know yet, is spelled out as the repository and the ve
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,26 +17,27 @@ from typing import Any
 
 import yaml
 
-from tests.gitops.github_api import REPOSITORY
-
 ROOT = Path(__file__).parents[2]
 CALLED = "acme/extruct-reconciler"
 ACT = Path(sys.executable).parent / "act"
 _STAND_INS = {
     "checkout": """
-      git clone --quiet --no-local "$STAND_IN_REPOSITORY" . && git checkout --quiet "$GITHUB_SHA"
+      git clone --quiet --no-local "$STAND_IN_REPOSITORY" .
+      git -c advice.detachedHead=false checkout --quiet "$GITHUB_SHA"
     """,
     "upload-artifact": """
       if test -e "$FILES" || test "$MISSING" = error; then
-        test ! -e "$STAND_IN_ARTIFACTS/.refused" && mkdir -p "$STAND_IN_ARTIFACTS/$NAME"
-        if test -d "$FILES"; then cp -R "$FILES/." "$STAND_IN_ARTIFACTS/$NAME"; else cp "$FILES" "$STAND_IN_ARTIFACTS/$NAME"; fi
+        test -z "$STAND_IN_REFUSES"
+        mkdir -p "$STAND_IN_ARTIFACTS/$NAME"
+        if test -d "$FILES"; then FILES="$FILES/."; fi
+        cp -R "$FILES" "$STAND_IN_ARTIFACTS/$NAME"
       fi
     """,
     "download-artifact": """
       mkdir -p "$FILES" && cp -R "$STAND_IN_ARTIFACTS/$NAME/." "$FILES"
     """,
 }
-"""Action → its script. `.refused` in the artifacts has an upload fail."""
+"""Action → its script."""
 _INSTALL = 'echo "$STAND_IN_PROGRAM" >> "$GITHUB_PATH"'
 
 
@@ -47,7 +49,6 @@ class Ran:
     log: str
     artifacts: Path
     """Name → a folder with its files."""
-    summary: str = ""
     processes: list[dict[str, Any]] = field(default_factory=list)
     """What each start of the program was told: its arguments and which secrets stood in its environment."""
 
@@ -55,6 +56,22 @@ class Ran:
         """Return the one file of an artifact, as JSON."""
         (file,) = (self.artifacts / name).iterdir()
         return json.loads(file.read_bytes())
+
+    def artifact_named(self, file: str) -> Any:
+        """Return a file of some artifact, as JSON."""
+        (found,) = self.artifacts.rglob(file)
+        return json.loads(found.read_bytes())
+
+
+@dataclass
+class Job:
+    """What starts a run."""
+
+    event: str
+    payload: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    variables: Mapping[str, str]
+    """Where the forge is, and what GitHub tells besides the event."""
 
 
 @dataclass
@@ -65,13 +82,10 @@ class Runner:
     """For the runner's own files."""
     repository: Path
     """The work tree of the repository that calls the workflows."""
-    environment: Mapping[str, str]
-    """Where the forge is, and what GitHub tells besides the event."""
 
     def __post_init__(self) -> None:
         """Lay out the called repository and the stand-ins for other actions."""
         called = self.home / "called"
-        shutil.rmtree(called, ignore_errors=True)
         shutil.copytree(ROOT / ".github", called / ".github")
         for path in (called / ".github").rglob("*.yml"):
             text = path.read_text()
@@ -90,24 +104,22 @@ class Runner:
 
     def _action(self, folder: Path, script: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        given = {"NAME": "${{ inputs.name }}", "FILES": "${{ inputs.path }}", "MISSING": "${{ inputs.if-no-files-found }}"}
+        given = {
+            "NAME": "${{ inputs.name }}",
+            "FILES": "${{ inputs.path }}",
+            "MISSING": "${{ inputs.if-no-files-found }}",
+        }
         inputs = {name: {"default": ""} for name in ("name", "path", "if-no-files-found", "fetch-depth")}
         step = {"shell": "bash", "run": script, "env": given}
         action = {"name": folder.name, "inputs": inputs, "runs": {"using": "composite", "steps": [step]}}
         (folder / "action.yml").write_text(yaml.safe_dump(action))
 
-    def run(self, workflow: str, event: str, payload: Mapping[str, Any], secrets: Mapping[str, str], run_id: int) -> Ran:
-        """Run a workflow of the repository for an event, at the commit that is checked out."""
-        return self.finish(self.start(workflow, event, payload, secrets, run_id), run_id)
-
-    def start(
-        self, workflow: str, event: str, payload: Mapping[str, Any], secrets: Mapping[str, str], run_id: int
-    ) -> "subprocess.Popen[str]":
-        """Start such a run."""
+    def start(self, workflow: str, job: Job, run_id: int) -> "subprocess.Popen[str]":
+        """Start a workflow of the repository, at the commit that is checked out."""
         run = self._folder(run_id)
         (run / "artifacts").mkdir(parents=True, exist_ok=True)
-        (run / "event.json").write_text(json.dumps(payload))
-        (run / "secrets").write_text("".join(f"{name}={value}\n" for name, value in secrets.items()))
+        (run / "event.json").write_text(json.dumps(job.payload))
+        (run / "secrets").write_text("".join(f"{name}={value}\n" for name, value in job.secrets.items()))
         environment = {
             "STAND_IN_REPOSITORY": str(self.repository),
             "STAND_IN_ARTIFACTS": str(run / "artifacts"),
@@ -115,13 +127,15 @@ class Runner:
             "GITHUB_RUN_ID": str(run_id),
             "GITHUB_SERVER_URL": "https://forge.example",
             "CI": "true",
-            **self.environment,
+            **job.variables,
         }
         arguments = ["--env-file", "/dev/null", "--var-file", "/dev/null", "--input-file", "/dev/null"]
         arguments += [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
-        arguments += [part for used, folder in self.stand_ins.items() for part in ("--local-repository", f"{used}={folder}")]
+        arguments += [
+            part for used, folder in self.stand_ins.items() for part in ("--local-repository", f"{used}={folder}")
+        ]
         return subprocess.Popen(
-            [ACT, event, "--workflows", f".github/workflows/{workflow}", "--eventpath", run / "event.json",
+            [ACT, job.event, "--workflows", f".github/workflows/{workflow}", "--eventpath", run / "event.json",
              "--secret-file", run / "secrets", "--platform", "ubuntu-24.04=-self-hosted", "--no-cache-server",
              "--no-skip-checkout", "--action-offline-mode", *arguments],
             cwd=self.repository, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -136,6 +150,12 @@ class Runner:
         processes = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
         return Ran(started.returncode == 0, log, run / "artifacts", processes=processes)
 
+    def signal(self, run_id: int, command: str, number: signal.Signals) -> None:
+        """Send a signal to the last start of a command, as GitHub's runner does to the process of a step."""
+        told = (self._folder(run_id) / "processes").read_text().splitlines()
+        (pid,) = [each["pid"] for each in map(json.loads, told) if each["arguments"][0] == command]
+        os.kill(pid, number)
+
     def _folder(self, run_id: int) -> Path:
         return self.home / f"run-{run_id}"
 
@@ -148,7 +168,8 @@ class Runner:
 import json, os, sys
 names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "GITHUB_TOKEN")
 with open({str(run / "processes")!r}, "a") as told:
-    told.write(json.dumps({{"arguments": sys.argv[1:], "secrets": [n for n in names if os.environ.get(n)]}}) + "\\n")
+    secrets = [name for name in names if os.environ.get(name)]
+    told.write(json.dumps({{"arguments": sys.argv[1:], "secrets": secrets, "pid": os.getpid()}}) + "\\n")
 os.execv({sys.executable!r}, [{sys.executable!r}, "-I", "-m", "reconciler", *sys.argv[1:]])
 """
         )
@@ -162,6 +183,3 @@ def _uses(of: Any) -> list[str]:
         here = [of["uses"]] if isinstance(of.get("uses"), str) else []
         return here + [used for value in of.values() for used in _uses(value)]
     return [used for value in of for used in _uses(value)] if isinstance(of, list) else []
-
-
-assert REPOSITORY

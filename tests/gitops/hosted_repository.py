@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,20 +11,61 @@ from typing import Any
 
 from reconciler.simulator.live import LiveSimulator
 from tests.documentation.pages import block
-from tests.gitops.act import CALLED, ROOT, Ran, Runner
-from tests.gitops.github_api import APPLY, PLAN, REFRESH, REPOSITORY, REPOSITORY_ID, TOKEN, GitHub
+from tests.gitops.act import CALLED, ROOT, Job, Ran, Runner
+from tests.gitops.github_api import APPLY, FORK_ID, PLAN, REFRESH, REPOSITORY, REPOSITORY_ID, TOKEN, GitHub
 
 SETUP = block(".github/README.md", "sh", "setup").text
 MANIFEST = "manifests/target-accounts.yaml"
+SECOND = """\
+apiVersion: reconciler/v1
+kind: TableRun
+metadata: {name: second}
+spec:
+  table: 91abf3a0-6f0e-4d7e-8a55-1b7f0c3d2e61
+  runs:
+    - {name: fill, mode: new, columns: [size]}
+    - {name: retry, mode: failed, max_attempts: 3}
+"""
 KEY = "5f" * 32
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
 ADD = ("columns: [latest_funding, pricing_notes]", "columns: [latest_funding, pricing_notes, deep_research]")
-DELAYED = "a fork that may only read"
 
 
 def now() -> str:
     """Return the time as GitHub tells it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """Of a branch; or a merge queue's group, which has no number."""
+
+    branch: str
+    base: str
+    number: int = 7
+    fork: bool = False
+    author: str = "dev"
+    event: str = "pull_request"
+    run: int | None = None
+    """The run that is run again."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """True if GitHub gives its jobs neither secrets nor a token that may write."""
+        return self.fork or self.author == "dependabot[bot]"
+
+    def payload(self, head: str, before: str) -> dict[str, Any]:
+        """Return what GitHub tells of it."""
+        if self.event == "merge_group":
+            return {"merge_group": {"base_sha": before, "base_ref": f"refs/heads/{self.base}", "head_sha": head}}
+        repository = {"full_name": "stranger/data" if self.fork else REPOSITORY}
+        pull = {
+            "number": self.number,
+            "user": {"login": self.author},
+            "head": {"sha": head, "ref": self.branch, "repo": repository},
+            "base": {"sha": before, "ref": self.base, "repo": {"full_name": REPOSITORY}},
+        }
+        return {"number": self.number, "action": "synchronize", "pull_request": pull}
 
 
 @dataclass
@@ -42,6 +84,7 @@ class Hosted:
     extra: dict[str, str] = field(default_factory=dict)
     """Further variables of every job."""
     main: str = "main"
+    runner: Runner = field(init=False)
     _runs: int = 100
 
     def __post_init__(self) -> None:
@@ -74,6 +117,7 @@ class Hosted:
             path.write_text(f"{text}    with:\n      api-url: {self.simulator.url}\n")
         shutil.copy(ROOT / "examples/three-modes/manifest.yaml", self.folder / MANIFEST)
         self.limit("max_credits: 200", "max_credits: 2000")
+        self.runner = Runner(self.folder.parent / "runner", self.folder)
         self.shell(f"git branch -M {self.main} && git remote add origin https://github.com/{REPOSITORY}.git")
 
     def limit(self, old: str, new: str) -> str:
@@ -86,6 +130,19 @@ class Hosted:
         """Commit everything on the branch that is checked out; return the commit."""
         self.shell("git add --all && git commit --quiet --allow-empty --message change")
         return self.shell("git rev-parse HEAD")
+
+    def callers_say(self, file: str, text: str, old: str = "") -> None:
+        """Commit a further input, or another one, in a workflow that calls ours."""
+        path = self.folder / ".github/workflows" / file
+        path.write_text(path.read_text().replace(old, text) if old else f"{path.read_text()}      {text}\n")
+        self.commit()
+
+    def second_manifest(self) -> str:
+        """Commit a manifest over another table; return its path."""
+        path = "manifests/second.yaml"
+        (self.folder / path).write_text(SECOND)
+        self.commit()
+        return path
 
     def branch(self, name: str, edit: tuple[str, str] | None = None, file: str = MANIFEST) -> str:
         """Commit an edit on a new branch off the main one; return the commit."""
@@ -102,36 +159,20 @@ class Hosted:
             path.write_text(text.replace(*edit))
         return self.commit()
 
-    def plan(
-        self, branch: str, number: int = 7, *, fork: bool = False, event: str = "pull_request", base: str | None = None,
-        author: str = "dev", run: int | None = None,
-    ) -> Ran:  # fmt: skip
+    def plan(self, branch: str, **of: Any) -> Ran:
         """Run `plan.yml` for a pull request of the branch: on the merge of its base and the branch."""
-        base = base or self.main
-        head, before = self.shell(f"git rev-parse {branch}"), self.shell(f"git rev-parse {base}")
-        self.shell(f"git checkout --quiet --detach {base} && git merge --quiet --no-ff --no-edit {branch}")
-        payload: dict[str, Any] = {"repository": self._about()}
-        if event == "pull_request":
-            of = "stranger/data" if fork else REPOSITORY
-            payload |= {
-                "number": number,
-                "action": "synchronize",
-                "pull_request": {
-                    "number": number,
-                    "user": {"login": author},
-                    "head": {"sha": head, "ref": branch, "repo": {"full_name": of}},
-                    "base": {"sha": before, "ref": base, "repo": {"full_name": REPOSITORY}},
-                },
-            }
-        else:
-            payload |= {"merge_group": {"base_sha": before, "base_ref": f"refs/heads/{base}"}}
-        no_secrets = fork or author == "dependabot[bot]"
-        secrets = {"GITHUB_TOKEN": TOKEN} if no_secrets else self.secrets
-        self.github.may_write = not no_secrets
-        ran = self._run("plan.yml", event, payload, secrets, run, GITHUB_REF=f"refs/pull/{number}/merge")
+        return self._plan(PullRequest(branch, **{"base": self.main, **of}))
+
+    def _plan(self, pull: "PullRequest") -> Ran:
+        head, before = self.shell(f"git rev-parse {pull.branch}"), self.shell(f"git rev-parse {pull.base}")
+        self.shell(f"git checkout --quiet --detach {pull.base} && git merge --quiet --no-ff --no-edit {pull.branch}")
+        payload: dict[str, Any] = {"repository": self._about()} | pull.payload(head, before)
+        secrets = {"GITHUB_TOKEN": TOKEN} if pull.is_foreign else self.secrets
+        self.github.may_write = not pull.is_foreign
+        ran = self._run("plan.yml", pull.event, payload, secrets, pull.run, GITHUB_REF=f"refs/pull/{pull.number}/merge")
         self.github.may_write = True
-        fields = {"head_repository": {"id": 2}} if fork else {}
-        self._keep(ran, PLAN, head, event=event, head_branch=branch, rerun=run is not None, **fields)
+        fields = {"head_repository": {"id": FORK_ID}} if pull.fork else {}
+        self._keep(ran, PLAN, head, pull.run, event=pull.event, head_branch=pull.branch, **fields)
         return ran
 
     def merge(self, branch: str, number: int = 7, *, way: str = "merge") -> str:
@@ -158,13 +199,14 @@ class Hosted:
         payload["ref"] = f"refs/heads/{self.main}"
         self._runs += 1
         self._tell_commits()
-        return self._runner("push").start("apply.yml", "push", payload, self.secrets | secrets, self._runs), self._runs
+        job = Job("push", payload, self.secrets | secrets, self._variables("push"))
+        return self.runner.start("apply.yml", job, self._runs), self._runs
 
     def finish_push(self, started: "tuple[subprocess.Popen[str], int]") -> Ran:
         """Wait for its end."""
         process, run = started
-        ran = self._runner("push").finish(process, run)
-        self._keep(ran, APPLY, self.shell("git rev-parse HEAD"), event="push", head_branch=self.main, run=run)
+        ran = self.runner.finish(process, run)
+        self._keep(ran, APPLY, self.shell("git rev-parse HEAD"), event="push", head_branch=self.main)
         return ran
 
     def refresh(self, event: str = "workflow_dispatch", ref: str | None = None) -> Ran:
@@ -185,11 +227,13 @@ class Hosted:
     ) -> Ran:  # fmt: skip
         self._runs += 1
         self._tell_commits()
-        return self._runner(event, **variables).run(workflow, event, payload, secrets, run or self._runs)
+        job = Job(event, payload, secrets, self._variables(event) | variables)
+        number = run or self._runs
+        return self.runner.finish(self.runner.start(workflow, job, number), number)
 
-    def _runner(self, event: str, **variables: str) -> Runner:
-        environment = {"GITHUB_API_URL": self.github.url, "GITHUB_EVENT_NAME": event, "GITHUB_REPOSITORY": REPOSITORY}
-        return Runner(self.folder.parent / "runner", self.folder, environment | self.extra | variables)
+    def _variables(self, event: str) -> dict[str, str]:
+        about = {"GITHUB_API_URL": self.github.url, "GITHUB_EVENT_NAME": event, "GITHUB_REPOSITORY": REPOSITORY}
+        return about | self.extra
 
     def _tell_commits(self) -> None:
         """Have GitHub know the commits."""
@@ -199,14 +243,19 @@ class Hosted:
             self.github.commit(sha, *parents)
         self.github.branches[self.main] = self.shell(f"git rev-parse {self.main}")
 
-    def _keep(self, ran: Ran, path: str, head: str, *, rerun: bool = False, run: int | None = None, **fields: Any) -> None:
+    def _keep(self, ran: Ran, path: str, head: str, run: int | None = None, **fields: Any) -> None:
         """Have GitHub know a run and what it left."""
         number, at = run or self._runs, now()
         conclusion = "success" if ran.succeeded else "failure"
-        self.github.run(number, head, at, path=path, conclusion=conclusion, **fields)
+        again = number in self.github.runs
+        self.github.run(number, head, at, attempt=again, path=path, conclusion=conclusion, **fields)
         for folder in sorted(ran.artifacts.iterdir()):
             for file in folder.iterdir() if folder.is_dir() else ():
                 self.github.upload(number, folder.name, file.name, file.read_bytes(), at)
+
+    def signal_apply(self, number: signal.Signals) -> None:
+        """Send a signal to the apply that runs."""
+        self.runner.signal(self._runs, "apply", number)
 
     def posts(self) -> int:
         """Count the run calls that the API saw."""
