@@ -1,4 +1,7 @@
-"""From an empty folder to a reviewed, applied plan on GitHub: the guide's files in a real runner."""
+"""From an empty folder to a reviewed, applied plan on GitHub: the guide's files in a real runner.
+
+Three of the stories are always played, the others with `--stories`.
+"""
 
 import json
 import re
@@ -101,6 +104,7 @@ def test_a_limit_that_is_passed_and_merged_all_the_same(hosted: Hosted) -> None:
     assert "### Apply `default`: none. Nothing was sent" in hosted.github.bodies()[1]
 
 
+@pytest.mark.story
 def test_the_limits_before_the_push_bind_the_apply(hosted: Hosted) -> None:
     """A limit that was lowered after the plan, and is raised by the merge itself, holds; the comment names it."""
     hosted.branch("change", ADD)
@@ -116,6 +120,7 @@ def test_the_limits_before_the_push_bind_the_apply(hosted: Hosted) -> None:
     assert "the limit is 5" in hosted.github.bodies()[1]
 
 
+@pytest.mark.story
 def test_another_base_has_other_limits(hosted: Hosted) -> None:
     """Planned for a laxer branch, then for the main one: the first plan does not count, the second is refused."""
     hosted.limit("max_credits: 2000", "max_credits: 5")
@@ -144,6 +149,7 @@ def test_a_broken_manifest(hosted: Hosted) -> None:
     assert f"For commit {head}." in comment
 
 
+@pytest.mark.story
 def test_forks_and_dependabot(hosted: Hosted) -> None:
     """Without a snapshot validated, with one planned from it; no secret, no comment, no request, no apply."""
     hosted.branch("forked", ADD)
@@ -164,6 +170,7 @@ def test_forks_and_dependabot(hosted: Hosted) -> None:
     assert "it ran for a fork" in applied.log
 
 
+@pytest.mark.story
 def test_an_upload_that_fails(hosted: Hosted) -> None:
     """The comment says that this plan cannot be approved, also in the place of an older one."""
     hosted.branch("change", ADD)
@@ -178,6 +185,7 @@ def test_an_upload_that_fails(hosted: Hosted) -> None:
     assert (applied.succeeded, hosted.posts()) == (False, 0)
 
 
+@pytest.mark.story
 def test_the_ledger_s_secret_is_missing(hosted: Hosted) -> None:
     """A sentence says so, nothing is sent, and the pull request hears of it."""
     hosted.branch("change", ADD)
@@ -190,6 +198,7 @@ def test_the_ledger_s_secret_is_missing(hosted: Hosted) -> None:
     assert "### Apply `default`: none. Nothing was sent" in hosted.github.bodies()[1]
 
 
+@pytest.mark.story
 def test_the_first_pull_request_of_a_project(hosted: Hosted) -> None:
     """Its base has no project file: planned by its own limits, which is said, merged, applied."""
     hosted.shell("git checkout --quiet --orphan empty && git rm -rfq --cached reconciler.yaml manifests")
@@ -205,6 +214,7 @@ def test_the_first_pull_request_of_a_project(hosted: Hosted) -> None:
     assert set(hosted.simulator.charges().values()) == {1}
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("way", ["squash", "rebase"])
 def test_another_way_to_merge_on_another_default_branch(hosted: Hosted, way: str) -> None:
     """The branch is called master, and what is pushed is no commit of the pull request."""
@@ -234,6 +244,7 @@ def two_changes(hosted: Hosted) -> Hosted:
     return hosted
 
 
+@pytest.mark.story
 def test_a_merge_queue_of_two(two_changes: Hosted) -> None:
     """Its own check reports; one push merges both, each has its receipt, and each call is bought once."""
     hosted, bought = two_changes, sum(two_changes.simulator.charges().values())
@@ -250,6 +261,7 @@ def test_a_merge_queue_of_two(two_changes: Hosted) -> None:
     assert [len(hosted.github.bodies(number)) for number in (7, 8)] == [2, 2]
 
 
+@pytest.mark.story
 def test_two_merges_over_different_manifests(two_changes: Hosted) -> None:
     """The first does not make the approval of the second stale; a change without a plan ends the push with 6."""
     hosted = two_changes
@@ -266,6 +278,7 @@ def test_two_merges_over_different_manifests(two_changes: Hosted) -> None:
     assert sum(hosted.simulator.charges().values()) == bought + 3
 
 
+@pytest.mark.story
 def test_a_plan_that_is_made_again_after_the_merge(hosted: Hosted) -> None:
     """Its job was run again, and more was due by then: the plan that was reviewed is applied, and nothing beyond it."""
     hosted.branch("change", ADD)
@@ -279,6 +292,7 @@ def test_a_plan_that_is_made_again_after_the_merge(hosted: Hosted) -> None:
     assert len(hosted.simulator.charges()) == cells
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["cancelled", "killed"])
 def test_an_apply_that_is_cancelled_or_killed(hosted: Hosted, how: signal.Signals) -> None:
     """During a long call: the receipt is there, and a second push buys what is left and no cell twice."""
@@ -306,6 +320,7 @@ def test_an_apply_that_is_cancelled_or_killed(hosted: Hosted, how: signal.Signal
     assert set(hosted.simulator.charges().values()) == {1}
 
 
+@pytest.mark.story
 def test_what_falls_due_without_a_pull_request(hosted: Hosted) -> None:
     """A schedule opens one issue and applies what the reviewers approve; then the issue is closed.
 
@@ -328,6 +343,7 @@ def test_what_falls_due_without_a_pull_request(hosted: Hosted) -> None:
     assert [each["state"] for each in hosted.github.issues] == ["closed"]
 
 
+@pytest.mark.story
 def test_what_a_change_plants_is_not_run(hosted: Hosted, tmp_path: Path) -> None:
     """Modules, an environment, git's configuration, `.env` files and an address for the token change nothing."""
     hosted.branch("evil", ADD)
@@ -355,6 +371,7 @@ def test_what_a_change_plants_is_not_run(hosted: Hosted, tmp_path: Path) -> None
     assert set(hosted.simulator.charges().values()) == {1}
 
 
+@pytest.mark.story
 def test_the_change_names_another_address(hosted: Hosted) -> None:
     """The token goes where the workflow says, whatever the project file says."""
     hosted.branch("evil", ADD)
@@ -364,6 +381,7 @@ def test_the_change_names_another_address(hosted: Hosted) -> None:
     assert hosted.posts() == 0
 
 
+@pytest.mark.story
 def test_a_second_project(hosted: Hosted) -> None:
     """Has its own folder, comment and plan file."""
     hosted.shell("mkdir sub && cp -R reconciler.yaml manifests sub/")
@@ -376,6 +394,7 @@ def test_a_second_project(hosted: Hosted) -> None:
     assert [folder.name for folder in ran.artifacts.iterdir()] == ["reconciler-plan-second"]
 
 
+@pytest.mark.story
 def test_a_change_without_a_manifest(hosted: Hosted) -> None:
     """Its check reports too, and there is nothing to comment."""
     hosted.branch("docs")

@@ -13,7 +13,8 @@ import pytest
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.workspace_file import load
-from tests.gitops.hosted_repository import ADD, IDENTITY, MANIFEST, ROOT, SETUP
+from tests.gitops.act import ROOT
+from tests.gitops.hosted_repository import ADD, IDENTITY, MANIFEST, SETUP
 from tests.review.forge_server import TOKEN, Forge, serve_forge
 
 
@@ -82,8 +83,10 @@ def project(tmp_path: Path, tools: Path) -> Iterator[Project]:
     with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_forge() as forge:
         forge.knows_user = True
         project = Project(tmp_path / "tables", simulator, forge, tools)
-        made = project.shell(SETUP, tmp_path, reconciler=str(ROOT))
+        made = project.shell(SETUP, tmp_path)
         assert made.returncode == 0, made.stderr
+        shutil.copy(ROOT / "examples/three-modes/manifest.yaml", project.folder / MANIFEST)
+        assert project.shell("git add --all && git commit --quiet --message manifest").returncode == 0
         shutil.copytree(ROOT / ".gitlab", project.folder / ".gitlab")
         assert project.shell("reconciler ledger init").returncode == 0  # as a team does once: no job makes one
         yield project
