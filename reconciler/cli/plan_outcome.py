@@ -1,4 +1,4 @@
-"""What the jobs after a plan read: its outputs as `key=value` lines, and why there is no plan."""
+"""Files for the jobs after a plan: its outputs as `key=value` lines, and the reason why there is no plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

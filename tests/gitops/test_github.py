@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gitops.act import ACT, Ran
+from tests.gitops.act import Ran
 from tests.gitops.github_api import TOKEN
 from tests.gitops.hosted_repository import ADD, KEY, MANIFEST, Hosted
-
-pytestmark = pytest.mark.skipif(not ACT.exists(), reason="the runner has no wheel for this machine")
 
 
 def main_of(hosted: Hosted) -> str:
@@ -97,7 +95,7 @@ def test_a_limit_that_is_passed_and_merged_all_the_same(hosted: Hosted) -> None:
     hosted.edit("change", ADD)
     ran = hosted.plan("change")
     assert not ran.succeeded
-    assert "**An apply would be refused:** 1 limit passed." in hosted.github.bodies()[0]
+    assert "**An apply would be refused:** 1 limit exceeded." in hosted.github.bodies()[0]
     applied = merged(hosted)
     assert (applied.succeeded, hosted.simulator.charges()) == (False, {})
     assert "exit status 4" in applied.log
