@@ -8,14 +8,18 @@ import pytest
 # Where bytecode is not kept, every program that a test starts compiles the whole package again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What the tests talk to is on loopback, and a proxy of this machine's network would be asked for that, too.
+for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+    os.environ.pop(name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options: one rewrites expected outputs, whose diff the review reads; one allows a network."""
+    """Add the options: one rewrites expected outputs, whose diff the review reads; others allow a network."""
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the files of expected outputs")
     parser.addoption("--index", action="store_true", help="ask the package index whether every system gets wheels")
     parser.addoption("--stories", action="store_true", help="play every story of the pipelines, which takes minutes")
     parser.addoption("--pictures", metavar="DIR", help="keep what the browser shows of pages in this folder")
+    parser.addoption("--gitlab-ci-local", metavar="PROGRAM", help="run GitLab's file in this runner; it uses the index")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

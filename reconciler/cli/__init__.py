@@ -1,4 +1,4 @@
-"""The command line: one module per command, and nothing else prints.
+"""The command line: one module per command; no other package prints.
 
 Importing click takes longer than starting Python, so the plain `--help` is a file that a test compares with click's.
 """
@@ -14,7 +14,7 @@ def main() -> None:
     """Run the command line of this process and exit with the contract's exit code."""
     arguments = sys.argv[1:]
     if isinstance(sys.stdout, TextIOWrapper):
-        # As stderr does: what the encoding lacks is spelled, and ends nothing.
+        # As stderr does: a character that the encoding lacks is escaped and causes no error.
         sys.stdout.reconfigure(errors="backslashreplace")
     if arguments in (["--help"], ["-h"]):
         with open(f"{__path__[0]}/help.txt", encoding="utf-8") as help_text:  # noqa: PTH123 - pathlib costs as much
@@ -25,7 +25,7 @@ def main() -> None:
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
-            # Python would try again at its end, and end with 120.
+            # Python would try again when it exits, and exit with 120.
             with suppress(OSError, ValueError, AttributeError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)

@@ -14,12 +14,12 @@ from reconciler.text.sanitize import one_line
 
 
 class Revision(click.ParamType[str]):
-    """A revision as a manifest takes it."""
+    """A revision as in a manifest."""
 
     name = "revision"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it as it is."""
+        """Return it unchanged."""
         if not 1 <= len(value) <= 100 or not all("!" <= character <= "~" for character in value):
             self.fail(f"{one_line(value)!r} is not a revision: letters, digits and signs without spaces", param, ctx)
         return value
@@ -28,15 +28,15 @@ class Revision(click.ParamType[str]):
 @click.command("adopt")
 @options.paths
 @click.option("--as", "revision", metavar="NAME", type=Revision(), required=True,
-              help="The revision that what is done counts as run at.")  # fmt: skip
+              help="The revision that done cells count as run at.")  # fmt: skip
 @click.pass_context
 @exits
 def command(context: click.Context, /, paths: tuple[str, ...], revision: str) -> int:
-    """Take over what is done in the manifests' tables, at no cost.
+    """Take over the done cells of the manifests' tables, at no cost.
 
-    For a ledger that was restored from a backup or begins anew, and for tables that were run by hand: every done cell
-    counts as run at revision NAME, so that `all` buys none of them again, and as run now for a `refresh`. Sends nothing
-    but GET. A table that is running is refused, and tries of `failed` and `new` are counted anew.
+    For a new ledger or one restored from a backup, and for tables that were run by hand: every done cell counts as run
+    at revision NAME, so that `all` does not buy it again, and as run now for a `refresh`. Sends only GET. A running
+    table is refused, and attempts of `failed` and `new` are counted from zero.
     """
     console = Console(context.obj)
     with open_session(console) as session:
@@ -49,7 +49,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
             for other in _other_revisions(manifest, revision):
                 console.info(other)
     if any(run.mode is Mode.FAILED for manifest in found.manifests for run in manifest.runs):
-        console.info("Tries of `failed` are counted anew: look at `reconciler plan` before anything is applied.")
+        console.info("Attempts of `failed` are counted from zero: check `reconciler plan` before you apply.")
     for failure in found.failures:
         console.error(failure.message, failure.hint)
     if found.unresolved:
@@ -58,7 +58,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
 
 
 def _other_revisions(manifest: Manifest, revision: str) -> Iterator[str]:
-    """Say of each run that asks for another revision that the adoption does not serve it."""
+    """Yield a warning for each run that uses another revision, which the adoption does not cover."""
     for run in manifest.runs:
         if run.mode is Mode.ALL and run.revision not in (None, revision):
             asked = one_line(run.revision)

@@ -29,7 +29,7 @@ from reconciler.render.report_text import result_text
 from reconciler.text.sanitize import one_line
 
 LOOKS_FOR_SIGNALS_EVERY = 0.5
-"""Seconds, at the prompt."""
+"""Seconds between checks for a signal at the prompt."""
 
 STOPPING = "Stopping once the call in flight has ended; a second signal ends the waiting for it."
 
@@ -46,7 +46,7 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
     show_default=True,
     help="Refuse a saved plan older than this.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
 @click.option("--wait/--no-wait", default=None, help="Wait until the tables are idle. Default: on a terminal.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this.")
 @click.option(
@@ -106,7 +106,7 @@ def _run(
         )
         say_where(console, session)
         saved = None if file is None else _read_plan(console, session, file, plan_max_age)
-        # Tried first: a path that cannot be written must not cost a report of what was paid for.
+        # Opened first: an unwritable path must not cost the report of what was paid for.
         outlets = {
             option: opened.enter_context(outlet(option, path, session.own_files()))
             for option, path in (("--out", out), ("--profile", profile))
@@ -139,7 +139,7 @@ def _read_plan(console: Console, session: Session, file: str, max_age_seconds: f
 def _apply(
     screen: "_Screen", paths: tuple[str, ...], target: tuple[str, ...], exclude: tuple[str, ...], how: Mapping[str, Any]
 ) -> tuple[Report, ReadCost]:
-    """Apply, and close the session; what goes wrong with that costs no report. `how` is what both verbs take."""
+    """Apply, and close the session; a failure to close does not cost the report. `how` goes to either verb."""
     session, report, cost = screen.session, None, ReadCost()
     try:
         with session:
@@ -159,13 +159,13 @@ def _apply(
 
 
 def _confirmed(question: str) -> bool:
-    """Ask on stderr; anything but yes is no. Raises click.Abort where the input ends.
+    """Ask on stderr; anything but yes means no. Raises click.Abort at the end of the input.
 
-    A signal that comes just before a read waits for it to return, so the read begins only once there is something.
+    A signal that arrives just before a read waits until it returns, so the read begins only once there is input.
     """
     while True:
         click.echo(f"{question} [y/N]: ", nl=False, err=True)
-        with suppress(OSError, ValueError):  # what cannot be waited for is read at once
+        with suppress(OSError, ValueError):  # an input that cannot be waited for is read at once
             while not select.select([sys.stdin], [], [], LOOKS_FOR_SIGNALS_EVERY)[0]:
                 pass
         line = sys.stdin.readline()
@@ -178,7 +178,7 @@ def _confirmed(question: str) -> bool:
 
 
 class _Screen:
-    """The apply's side towards the person: the plan and the question, each call's line, the bar while waiting."""
+    """The output of an apply for a person: the plan and the prompt, each call's line, the bar while waiting."""
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class _Screen:
         self._bar: Waiting | None = None
 
     def events(self) -> ApplyEvents:
-        """Return what the apply tells its progress to."""
+        """Return the callbacks for the apply's events."""
         return ApplyEvents(self._show_saved, self._result, self._waiting, self._poll, self._lost, self.console.info)
 
     def approve(self, plan: Plan) -> None:
@@ -209,7 +209,7 @@ class _Screen:
         if not (plan.calls or (self.waits and plan.waiting)) or self._yes:
             return
         if not (sys.stdin.isatty() and self.console.is_terminal):
-            raise SettingsError("there is no terminal to ask on", hint="Look at `reconciler plan`, then use --yes.")
+            raise SettingsError("there is no terminal to ask on", hint="Check `reconciler plan`, then use --yes.")
         if not self._as_text:
             click.echo(text + "\n", err=True)
         if not _confirmed("Send these calls?"):
@@ -217,7 +217,7 @@ class _Screen:
 
     def _show_saved(self, plan: Plan) -> None:
         is_due = plan.calls or plan.waiting or plan.held_up or plan.in_doubt
-        self._show(plan, self._text(plan) if is_due else "Nothing that the plan file approves is due any more.")
+        self._show(plan, self._text(plan) if is_due else "Nothing that the plan file approves is still due.")
 
     def _text(self, plan: Plan) -> str:
         return plan_text(plan, self.session.limits(), (), self.console.paint, is_preview=False)
@@ -228,7 +228,7 @@ class _Screen:
             self.console.answer(text + "\n")
         return text
 
-    # What follows is called once there is something to lose, so none of it may fail.
+    # The following methods are called once calls may have been sent, so none of them may fail.
 
     def _result(self, result: CallResult) -> None:
         if self._as_text:
@@ -248,8 +248,8 @@ class _Screen:
 
     def _lost(self, record: str) -> None:
         self.console.error(
-            f"the ledger did not keep this outcome; keep it yourself: {record}",
-            "Once the ledger can be written, end the doubt with `reconciler ledger resolve`.",
+            f"the ledger could not record this outcome; keep it yourself: {record}",
+            "Once the ledger is writable, end the doubt with `reconciler ledger resolve`.",
         )
 
 
@@ -257,8 +257,8 @@ class _Screen:
 def interruptible(console: Console) -> Iterator[Interrupt]:
     """Let SIGINT, SIGTERM and SIGHUP cancel an apply that has sent nothing, and stop one that has.
 
-    The first lets the calls in flight end, a second one ends the waiting for them, too. Once only the report is left,
-    they change nothing.
+    The first lets the calls in flight end, a second one also stops waiting for them. Once only the report is left, they
+    change nothing.
     """
     interrupt = Interrupt()
 
@@ -273,7 +273,7 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
             interrupt.insist()
             return
         interrupt.set()
-        # Past Python's buffers: the signal may have come in the middle of a line that is being written.
+        # Bypass Python's buffers: the signal may have arrived while a line was being written.
         with suppress(OSError, ValueError, AttributeError):
             line = console.line("info", STOPPING, {})
             os.write(sys.stderr.fileno(), f"{chr(10) if console.is_terminal else ''}{line}\n".encode())
@@ -287,6 +287,6 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
         yield interrupt
     finally:
         for number, handler in before.items():
-            # The code of a program that has spent is settled: what comes between here and its end changes nothing.
+            # A program that has spent has its exit code: a signal between here and its end must not change it.
             is_settled = interrupt.is_over and console.owns_process
             signal.signal(number, signal.SIG_IGN if is_settled else handler)

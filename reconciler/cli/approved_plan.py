@@ -1,4 +1,4 @@
-"""`reconciler approved-plan`: which plan was approved for a push, and the snapshot that the default branch left."""
+"""`reconciler approved-plan`: the plan that was approved for a push, and the default branch's newest snapshot."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def command() -> None:
     """Find the plan that was approved for a push.
 
     For each pull or merge request that the push merged, takes the plan file that its pipeline left for its last commit,
-    and passes over every other, saying why. Exits with 4 if there is none, and with 6 if some changes have none.
+    and passes over every other with the reason. Exits with 4 if there is none, and with 6 if some changes have none.
     """
 
 
@@ -135,7 +135,7 @@ def _answer(
         )
     for number in found.missing:
         console.error(
-            f"change {number} has no plan that counts, so nothing of it may be sent",
+            f"change {number} has no valid plan, so nothing of it may be sent",
             "Plan it on the default branch, have that plan approved, and apply it.",
         )
     code = ExitCode.PARTIAL if found.missing else ExitCode.OK

@@ -1,4 +1,4 @@
-"""What `validate`, `plan` and `apply` say to a CI: annotations, reports for its pages, the job's summary."""
+"""Output of `validate`, `plan` and `apply` for a CI: annotations, reports for its pages, the job's summary."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ APPLY_FORMATS = ("text", "json", "markdown")
 
 
 def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic], files: Sequence[str] = ()) -> bool:
-    """Answer with the problems of manifests in a CI's form; False where the form is not for problems."""
+    """Answer with the problems of manifests in a CI's form; return False if the form is not for problems."""
     rooted = [replace(each, location=annotations.moved(each.location, _prefix())) for each in problems]
     if form == "github":
         console.command(annotations.workflow_commands(annotations.of_problems(rooted)))
@@ -36,7 +36,7 @@ def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic],
 
 
 def answer_valid(console: Console, form: str, summary: str, files: Sequence[str]) -> bool:
-    """Answer that there is no problem, in a CI's form; False where the form is not for problems."""
+    """Answer that there is no problem, in a CI's form; return False if the form is not for problems."""
     if form == "github":
         notice = annotations.Annotation(annotations.Level.NOTICE, f"Validate: {counted(len(files), 'file')}", summary)
         console.command(annotations.workflow_commands([notice]))
@@ -50,7 +50,7 @@ def answer_plan(console: Console, form: str, content: Mapping[str, Any], *, is_s
         return answer_problems(console, form, annotations.problems_of(content))
     if form not in ("github", "markdown"):
         return False
-    # Where the plan was saved is a file's name, so it is not repeated where Markdown is read.
+    # The plan's path is text from outside, so it is not repeated in Markdown.
     pointer = "The plan file has all of it." if is_saved else "Save the plan with `--out` to have all of it."
     text = plan_markdown(content, pointer=pointer)
     if form == "github":
@@ -63,7 +63,7 @@ def answer_plan(console: Console, form: str, content: Mapping[str, Any], *, is_s
 
 
 def append_summary(markdown: str) -> None:
-    """Add to the page of the CI's job, where it has one."""
+    """Append to the page of the CI's job, if it has one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8") as summary:
@@ -71,7 +71,7 @@ def append_summary(markdown: str) -> None:
 
 
 def _prefix() -> str:
-    """Return the working directory as seen from the repository's root: annotations are found by such paths."""
+    """Return the working directory relative to the repository's root, where annotation paths begin."""
     workspace = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
     here = Path.cwd().resolve()
     if not workspace or not here.is_relative_to(Path(workspace).resolve()):

@@ -1,4 +1,4 @@
-"""`reconciler comment`: a plan or a receipt where the change is reviewed."""
+"""`reconciler comment`: post a plan or a receipt where the change is reviewed."""
 
 import os
 import re
@@ -30,7 +30,7 @@ _WHY: Mapping[int, str] = {
     ExitCode.USAGE: "the command line was wrong: the check's log says how",
     ExitCode.CANCELLED: "it was cancelled",
 }
-"""The exit codes that say that nothing was sent, and why."""
+"""Exit codes that prove that nothing was sent, with the reason."""
 _NOT_KEPT = "its file was not kept, so it cannot be approved: run the job again"
 _PLAN, _REPORT = ("plan", "no_plan"), ("report", "no_report")
 _PATH = click.Path(dir_okay=False)
@@ -168,7 +168,7 @@ def _of_report(console: Console, given: Mapping[str, Any], link: str | None) -> 
         return _Text(first_line, report_markdown(content, f"Applied `{name}`", pointer, LIMIT - len(first_line) - 1))
     code, problems = _code(given["no_report"]), comment.read_problems(given["problems"])
     if problems:
-        head = f"### Apply `{name}`: none. Nothing was sent"
+        head = f"### No apply for `{name}`; nothing was sent"
         return _Text(comment.receipt_marker(name), kept_problems_markdown(head, problems, _link_of(pointer)))
     if code in _WHY or not _is_there(given["applied"]):
         return _Text(comment.receipt_marker(name), _no_report(name, code, pointer))
@@ -205,7 +205,7 @@ def _pointer(what: str, link: str | None) -> str:
 
 
 def _no_plan(name: str, ended: str, problems: Sequence[Mapping[str, str]], pointer: str) -> str:
-    head = f"### Plan `{name}`: none. Nothing was sent"
+    head = f"### No plan for `{name}`; nothing was sent"
     code, after = _code(ended), _made_for(comment.job_commit(os.environ))
     if problems:
         return kept_problems_markdown(head, problems, f"{_ended_in_words(ended)}{_link_of(pointer)}{after}")
@@ -224,7 +224,7 @@ def _ended_in_words(ended: str) -> str:
 
 def _no_report(name: str, code: int | None, pointer: str) -> str:
     if code in _WHY and code is not None:
-        return f"### Apply `{name}`: none. Nothing was sent\n\nExit code {code}: {_WHY[code]}.{_link_of(pointer)}"
+        return f"### No apply for `{name}`; nothing was sent\n\nExit code {code}: {_WHY[code]}.{_link_of(pointer)}"
     why = "calls may have been sent and paid for. The check's log and `reconciler ledger list` say which"
     ended = "Cancelled or killed" if code is None else f"Exit code {code}"
     return f"### Apply `{name}`: its report is missing\n\n{ended}: {why}.{_link_of(pointer)}"

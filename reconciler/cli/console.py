@@ -1,4 +1,4 @@
-"""The two streams: answers on stdout, everything else on stderr, and what colour and a terminal may do to them."""
+"""The two streams: answers on stdout, everything else on stderr; and how colour and a terminal affect them."""
 
 import json
 import os
@@ -35,30 +35,31 @@ _COMMAND = re.compile(r"^(\s*)(::)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """What the global flags say about speaking and settings."""
+    """Output and settings, as the global flags ask for them."""
 
     flags: Mapping[str, Any]
     _lost: list[str] = field(default_factory=list)
-    """Why stdout takes nothing any more; empty while it does."""
+    """Why stdout can no longer be written; empty while it can."""
 
     def settings(self, **limits: str | None) -> Settings:
-        """Settle flags, environment, project file and defaults."""
-        flags = Flags(self.flags["project"], self.flags["api_url"], self.flags["ledger"], **limits)
+        """Return the settings from flags, environment, project file and defaults."""
+        named = {name: self.flags[name] for name in ("project", "api_url", "ledger", "ca_bundle")}
+        flags = Flags(**named, **limits)
         return load_settings(flags, os.environ)
 
     @property
     def owns_process(self) -> bool:
-        """True in the program itself, and not where a test or another program runs a command line within its own."""
+        """True in the program itself, not if a test or another program runs a command line within its own process."""
         return bool(self.flags.get("owns_process"))
 
     @property
     def is_terminal(self) -> bool:
-        """True where a person watches both streams and no CI says otherwise."""
+        """True if both streams are terminals and this is not a CI."""
         return _is_terminal(sys.stdout) and _is_terminal(sys.stderr) and not is_ci(os.environ)
 
     @property
     def paint(self) -> Paint:
-        """Colour on a terminal, none elsewhere or where it is not wanted."""
+        """Colour on a terminal; none elsewhere, or if it is switched off."""
         wanted = _is_terminal(sys.stdout) and not self.flags["no_color"] and not os.environ.get("NO_COLOR")
         return _terminal_paint if wanted and os.environ.get("TERM") != "dumb" else plain
 
@@ -71,9 +72,9 @@ class Console:
         click.echo(text)
 
     def tell(self, text: str) -> bool:
-        """Write the answer of a command that has acted: on stderr if stdout does not take it, which is said once.
+        """Write the answer of a command that has acted; on stderr, after a single note, if stdout cannot be written.
 
-        Raises nothing, since it must not cost the exit code of what was done. Returns whether stdout took it.
+        Raises nothing, because the exit code must reflect what was done. Returns whether stdout was written.
         """
         if not self._lost:
             failure = _failure_of(lambda: click.echo(inert(text))) if sys.stdout is not None else "it is closed"
@@ -96,31 +97,31 @@ class Console:
             click.echo(piece, nl=False)
 
     def info(self, message: str, **fields: Any) -> None:
-        """Say what is going on, unless `--quiet`."""
+        """Write what is going on, unless `--quiet`."""
         if not self.flags["quiet"]:
             self._log("info", message, fields)
 
     def debug(self, message: str, **fields: Any) -> None:
-        """Say what only `--verbose` asks for."""
+        """Write details, with `--verbose`."""
         if self.flags["verbose"]:
             self._log("debug", message, fields)
 
     def error(self, message: str, hint: str = "", **fields: Any) -> None:
-        """Say what went wrong and what to do next."""
+        """Write what went wrong and what to do next."""
         self._log("error", message, {**fields, "hint": hint} if hint else fields)
 
     def _log(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
         self.say(self.line(level, message, fields))
 
     def line(self, level: str, message: str, fields: Mapping[str, Any]) -> str:
-        """Return what stderr says of something, without the last line's end."""
+        """Return the text of a message on stderr, without the final newline."""
         if self.flags["log_format"] == "json":
             return json.dumps({"time": utc_now(), "level": level, "message": message, **fields})
         prefix = "reconciler: " if level == "error" else ""
         return prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
 
     def problems(self, error: ManifestError) -> None:
-        """Write located problems to stderr, in the form editors and CI logs link."""
+        """Write problems with their locations to stderr, in the form that editors and CI logs link."""
         if self.flags["log_format"] == "json":
             for problem in error.problems:
                 self.error(problem.message, problem.hint, location=str(problem.location))
@@ -158,7 +159,7 @@ def _failure_of(write: Callable[[], object]) -> str | None:
 
 
 def forget_stdout() -> None:
-    """Let what is still buffered for stdout go nowhere: it would fail again as the interpreter ends, with exit 120."""
+    """Discard what is still buffered for stdout: it would fail again when the interpreter exits, with exit code 120."""
     with suppress(OSError, ValueError, AttributeError):  # it has no descriptor, or there is none
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -170,9 +171,9 @@ def _terminal_paint(text: str, colour: Colour) -> str:
 
 
 def let_go_of_readers() -> None:
-    """Let no pipe hold a write up any longer whose reader has stopped reading; fit to be called by a signal handler.
+    """Make writes to pipes non-blocking, so that none waits for a stopped reader; safe in a signal handler.
 
-    A write that waits is taken up again once the handler returns, and then fails as that to any output that is full.
+    A blocked write resumes once the handler returns, and then fails like a write to any other full output.
     """
     if not hasattr(os, "set_blocking"):  # Windows before Python 3.12
         return
@@ -188,7 +189,7 @@ def exit_code_of(error: ReconcilerError) -> ExitCode:
 
 
 def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
-    """Make a command end with the exit code it returns, or with its error said and the code that belongs to it."""
+    """Make a command exit with the code it returns, or else print its error and exit with the error's code."""
 
     @wraps(command)
     def ended(*arguments: Parameters.args, **options: Parameters.kwargs) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`reconciler demo`: the whole loop against a simulator on this machine, in a folder that is gone afterwards."""
+"""`reconciler demo`: the whole loop against a simulator on this machine, in a temporary folder."""
 
 import os
 import tempfile
@@ -24,7 +24,7 @@ except ModuleNotFoundError:
     INSTALLED = False
 
 SPEED = 60.0
-"""Simulated seconds a second: the cells take about a minute of simulated time."""
+"""Simulated seconds per second: the cells take about a minute of simulated time."""
 
 PROJECT = """\
 apiVersion: reconciler/v1
@@ -67,13 +67,13 @@ spec:
 }
 
 STEPS = (
-    ("The manifests are right, which needs no account:", ["validate"]),
-    ("What would be paid for, and why:", ["plan"]),
+    ("Check the manifests, which needs no account:", ["validate"]),
+    ("See what would be paid for, and why:", ["plan"]),
     ("Send it, each call once, and wait:", ["apply", "--yes", "--wait"]),
-    ("Plan again. What failed is tried again, the rest is not bought twice:", ["plan"]),
+    ("Plan again. Failed cells are tried again, nothing else is bought twice:", ["plan"]),
     ("Apply until nothing is due:", ["apply", "--yes", "--wait"]),
     ("And once more:", ["plan"]),
-    ("What it came to:", ["ledger", "report", "--by", "manifest"]),
+    ("See what it cost:", ["ledger", "report", "--by", "manifest"]),
 )
 
 
@@ -97,20 +97,20 @@ def command(context: click.Context, /) -> int:
             (root / "manifests" / name).write_text(text, encoding="utf-8")
         with chdir(root), environment(EXTRUCT_API_URL=simulator.url, EXTRUCT_API_TOKEN=simulator.token):
             with open_session() as session:
-                session.ledger.initialise()  # in CI no command makes one by itself
+                session.ledger.initialise()  # in CI no other command creates one
             for said, arguments in STEPS:
                 console.answer(f"{said}\n{console.paint('$ reconciler ' + ' '.join(arguments), Colour.STRONG)}")
                 code = run(arguments)
                 if code not in (ExitCode.OK, ExitCode.PARTIAL):
                     return code
                 console.answer("")
-    console.answer("That was all of it. The simulator is stopped and the folder is gone.")
+    console.answer("That was all. The simulator is stopped and the folder deleted.")
     return ExitCode.OK
 
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Set environment variables for the length of a `with` block, and take out those that would win over them."""
+    """Set environment variables for the length of a `with` block, and remove those that would override them."""
     strong = ("EXTRUCT_API_TOKEN_FILE", "RECONCILER_PROJECT", "RECONCILER_LEDGER")
     before = dict(os.environ)
     try:

@@ -23,9 +23,9 @@ from reconciler.text.sanitize import one_line
 def command(
     context: click.Context, /, paths: tuple[str, ...], form: str, target: tuple[str, ...], exclude: tuple[str, ...]
 ) -> int:
-    """Say what is due, a line for each cause, and exit 2 where there is any; for cron.
+    """List the causes of due cells, one per line, and exit 2 if there are any; for cron.
 
-    Sends nothing but GET and writes nothing. Exits 0 where nothing is due or in doubt, 1 where nobody can tell.
+    Sends only GET and writes nothing. Exits 0 if nothing is due or in doubt, 1 if that cannot be told.
     """
     console = Console(context.obj)
     with open_session(console) as session:
@@ -39,9 +39,9 @@ def command(
     for table in plan.tables:
         if not table.is_finished:
             name = f" {one_line(table.name)}" if table.has_siblings else ""
-            console.info(f"{table.manifest}: its table{name} is running; what is due in it shows once it is idle.")
+            console.info(f"{table.manifest}: its table{name} is running; its due cells show once it is idle.")
     for waiting in plan.pending:
-        console.info(f"{waiting.manifest}: waits for {one_line(waiting.waits_for)}, which is not there yet.")
+        console.info(f"{waiting.manifest}: waits for {one_line(waiting.waits_for)}, which does not exist yet.")
     if plan.errored:
         raise ManifestError(plan.diagnostics)
     return ExitCode.CHANGES if found.has_drifted else ExitCode.OK

@@ -15,16 +15,16 @@ from reconciler.version import __version__
 
 COMMANDS = {
     "init": "Scaffold a project that works at once against the simulator.",
-    "import": "Write a manifest for each live table named.",
+    "import": "Write a manifest for each chosen live table.",
     "validate": "Check manifests and the project file, offline.",
     "plan": "Show which run calls are due, and send nothing.",
     "apply": "Send the run calls that are due, each at most once.",
-    "status": "Show where the live tables stand against the manifests.",
-    "drift": "Say what is due, a line for each cause, and exit 2 where there is any.",
+    "status": "Show how the live tables compare with the manifests.",
+    "drift": "List the causes of due cells, one per line, and exit 2 if there are any.",
     "approved-plan": "Find the plan that was approved for a push.",
     "comment": "Post a plan or a receipt where the change is reviewed.",
-    "snapshot": "Save what planning needs of the live tables.",
-    "ledger": "Look at what was spent, when and by whom.",
+    "snapshot": "Save what planning needs from the live tables.",
+    "ledger": "Show what was spent, when and by whom.",
     "schema": "Print a JSON Schema.",
     "simulator": "Serve a local stand-in of the API.",
     "demo": "Run the whole loop against the simulator, without an account.",
@@ -33,9 +33,9 @@ COMMANDS = {
 
 USAGE_ERROR = 64
 LARGEST = 999_999_999
-"""The largest number that an option takes: more seconds than any clock or timer waits for."""
+"""The largest number that an option accepts: more seconds than any clock or timer can wait."""
 CANCELLED = 130
-"""What shells expect of a command that Ctrl-C ended."""
+"""The exit code that shells expect of a command ended by Ctrl-C."""
 
 
 class Commands(click.Group):
@@ -73,23 +73,23 @@ def _enter(context: click.Context, _: click.Parameter, folder: str | None) -> No
 
 
 def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
-    """Take a global option that stands after the command for one before it."""
+    """Treat a global option after the command like one before it."""
     assert option.name is not None
     if context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT:
         context.obj[option.name] = value
 
 
 def _bounded(_: click.Context, __: click.Parameter, value: Any) -> Any:
-    """Refuse what is a float and no amount of anything: `nan` is neither below nor above any limit."""
+    """Refuse floats that are not amounts: `nan` is neither below nor above any limit."""
     if isinstance(value, float) and not abs(value) <= LARGEST:
         raise click.BadParameter(f"{value} is not a number up to {LARGEST:,}")
     return value
 
 
 def _prepare(command: click.Command) -> None:
-    """Let a command and those below it take the global options, too: people put them at the end of the line.
+    """Let a command and its subcommands accept the global options too: people put them at the end of the line.
 
-    And have each of their numbers be one.
+    Also bound each of their numbers.
     """
     for each in command.commands.values() if isinstance(command, click.Group) else ():
         _prepare(each)
@@ -111,7 +111,7 @@ def _prepare(command: click.Command) -> None:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with `reconciler demo`. Settings come from flags, environment, reconciler.yaml and defaults. "
-    "The options above may stand after the command, too.",
+    "The options above may also follow the command.",
 )
 @click.option("-C", "start", metavar="DIR", is_eager=True, expose_value=False, callback=_enter,
               help="Run as if started in DIR.")  # fmt: skip
@@ -120,9 +120,15 @@ def _prepare(command: click.Command) -> None:
 @click.option(
     "--ledger", metavar="URL", help="Ledger file or PostgreSQL URL. Default: .reconciler/ledger.db in the project."
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say where each setting is from, and what reading cost.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr.")
-@click.option("--no-color", is_flag=True, help="No colour; as the environment variable NO_COLOR.")
+@click.option(
+    "--ca-bundle",
+    metavar="FILE",
+    help="Certificate authorities to trust instead of the system's: a PEM file or a folder. "
+    "Default: SSL_CERT_FILE and its like.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show where each setting is from, and the cost of reading.")
+@click.option("-q", "--quiet", is_flag=True, help="Write only errors to stderr.")
+@click.option("--no-color", is_flag=True, help="No colour; like the environment variable NO_COLOR.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How stderr is written.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
@@ -136,7 +142,7 @@ def group(context: click.Context, /, **flags: Any) -> None:
 def run(arguments: list[str], *, owns_process: bool = False) -> int:
     """Run the command line and return the contract's exit code; 64 if the line itself is wrong.
 
-    `owns_process`: the process ends with this command, so that signals may stay ignored once it has spent.
+    `owns_process`: the process ends with this command, so signals may stay ignored once it has spent.
     """
     try:
         obj = {"owns_process": owns_process}

@@ -37,10 +37,10 @@ class TableName(click.ParamType[str]):
 @click.option("--all", "every", is_flag=True, help="Every table in the workspace except child tables.")
 @click.option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the manifests. Default: the project's.")  # fmt: skip
-@click.option("--fill", is_flag=True, help="Switch the run on that fills empty cells.")
-@click.option("--force", is_flag=True, help="Write a table's manifest anew where it was changed.")
+@click.option("--fill", is_flag=True, help="Switch on the run that fills empty cells.")
+@click.option("--force", is_flag=True, help="Overwrite manifests that were edited.")
 @click.option("--adopt", "revision", metavar="REVISION", type=Revision(),
-              help="Record what is done as run at this revision: the first `all` buys none of it.")  # fmt: skip
+              help="Record done cells as run at this revision: the first `all` buys none of them.")  # fmt: skip
 @click.pass_context
 @exits
 def command(
@@ -55,11 +55,11 @@ def command(
     force: bool,
     revision: str | None,
 ) -> int:
-    """Write a manifest for each live table named, with every output column listed but those the service fills itself.
+    """Write a manifest for each chosen live table, listing every output column except those the service fills itself.
 
-    TABLE is an id or a dashboard URL. A column of an unknown kind stands in a comment. Nothing is bought or changed in
-    the tables; a file that is there stays as it is without --force, and a table that a manifest of the project claims
-    already gets no second one.
+    TABLE is an id or a dashboard URL. A column of an unknown kind is written as a comment. Nothing is bought or changed
+    in the tables; an existing file stays as it is without --force, and a table that a manifest of the project already
+    claims gets no second one.
     """
     if not (tables or search or tags or every):
         raise click.UsageError("name tables by id or URL, or choose them with --search, --tag or --all")
@@ -85,18 +85,18 @@ def command(
     for failure in failures:
         console.error(failure.message, failure.hint)
     if written:
-        console.info(f"{counted(written, 'manifest')} written. Look at `reconciler plan` before anything is applied.")
+        console.info(f"{counted(written, 'manifest')} written. Check `reconciler plan` before you apply.")
     return ExitCode.ERROR if failures else ExitCode.OK
 
 
 def _words(table: ImportedTable) -> str:
-    """Say what became of a table's manifest."""
+    """Return the result for a table's manifest, in words."""
     shown, name = one_line(table.path.as_posix()), one_line(table.name)
     places = ", ".join(f"`{manifest.name}` at {manifest.location}" for manifest in table.claims)
     return {
         ImportOutcome.WRITTEN: f"{shown}: written, {counted(table.columns, 'column')}",
         ImportOutcome.UNCHANGED: f"{shown}: unchanged",
-        ImportOutcome.KEPT: f"{shown}: kept, though import would write it differently; --force does",
+        ImportOutcome.KEPT: f"{shown}: kept because it was edited; use --force to overwrite it",
         ImportOutcome.CLAIMED: f"{name}: no second manifest, it is claimed by {places}",
         ImportOutcome.EMPTY: f"{name}: no manifest, it has no column to run",
     }[table.fate]

@@ -20,8 +20,8 @@ from reconciler.settings.settings import project_file_in
 def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
     """Scaffold a project that works at once against the simulator.
 
-    Writes a project file, a manifest, the schemas that editors check them with, and a .gitignore. What is there already
-    stays as it is.
+    Writes a project file, a manifest, the schemas that editors check them with, and a .gitignore. Existing files
+    stay as they are.
     """
     console = Console(context.obj)
     manifests = folder / "manifests"
@@ -35,11 +35,11 @@ def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
     for name, text in files.items():
         path = folder / name
         is_new = _write_new(path, text)
-        console.answer(f"{'Wrote' if is_new else 'Kept '} {path.as_posix()}{'' if is_new else ', which was there'}")
+        console.answer(f"{'Wrote' if is_new else 'Kept existing'} {path.as_posix()}")
     ignored = (folder / scaffold.IGNORED).read_text(encoding="utf-8", errors="replace")
     if not scaffold.hides_ledger(ignored):
         console.info(
-            f"Add `{scaffold.LEDGER_FOLDER}` to {scaffold.IGNORED}: the ledger on this machine is not for git."
+            f"Add `{scaffold.LEDGER_FOLDER}` to {scaffold.IGNORED}: the ledger on this machine does not belong in git."
         )
     console.answer("")
     if folder.resolve() != Path.cwd():
@@ -51,7 +51,7 @@ def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
 
 
 def _write_new(path: Path, text: str) -> bool:
-    """Write a file unless something of that name is there; say whether it was written."""
+    """Write a file unless something with that name exists; return whether it was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -16,6 +17,7 @@ from reconciler.model.ledger_entries import CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.text.numbers import counted
+from reconciler.text.sanitize import one_line
 
 form_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written."
@@ -25,7 +27,7 @@ reason_option = click.option("--reason", required=True, metavar="TEXT", help="Wh
 
 @click.group("ledger")
 def command() -> None:
-    """Look at what was spent, when and by whom."""
+    """Show what was spent, when and by whom."""
 
 
 command.add_command(adopt.command)
@@ -63,7 +65,7 @@ def list_(
 @click.pass_context
 @exits
 def show(context: click.Context, /, call: str, form: str) -> int:
-    """Show one call and everything that happened to it. CALL is the start of its id."""
+    """Show one call and its events. CALL is the start of its id."""
     console = Console(context.obj)
     with open_session(console) as session:
         record, events = session.ledger.call(call)
@@ -81,6 +83,14 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     "--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun on this day or later, UTC."
 )
 @click.option("--until", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun before this day, UTC.")
+@click.option(
+    "--archive",
+    "archives",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="Count the calls of this archive too; may be given several times.",
+)
 @form_option
 @click.pass_context
 @exits
@@ -91,12 +101,13 @@ def report(
     label: str | None,
     since: datetime | None,
     until: datetime | None,
+    archives: tuple[str, ...],
     form: str,
 ) -> int:
-    """Add up what was spent, by table, manifest, label, month and more."""
+    """Sum what was spent, by table, manifest, label, month and more."""
     console = Console(context.obj)
     with open_session(console) as session:
-        lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until))
+        lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until), archives=archives)
     console.answer(_json([ledger_file.spend_part(line) for line in lines]) if form == "json" else spend_text(lines, by))
     return ExitCode.OK
 
@@ -108,7 +119,7 @@ def report(
 @click.pass_context
 @exits
 def resolve(context: click.Context, /, call: str, landed: bool, reason: str) -> int:
-    """End the doubt about a call, after a look at its table. CALL is the start of its id.
+    """End the doubt about a call, after you checked its table. CALL is the start of its id.
 
     Landed: its cells count as bought. Not landed: they are due again at the next plan.
     """
@@ -136,7 +147,7 @@ def leases(context: click.Context, /) -> int:
 @click.pass_context
 @exits
 def release(context: click.Context, /, table: str, reason: str) -> int:
-    """Take a table's lease away from an apply that is dead. One that lives stops at its next call."""
+    """Take a table's lease away from a dead apply. One that is still alive stops at its next call."""
     console = Console(context.obj)
     with open_session(console) as session:
         lease = session.ledger.release(table, reason=reason)
@@ -148,14 +159,55 @@ def release(context: click.Context, /, table: str, reason: str) -> int:
 @click.pass_context
 @exits
 def init(context: click.Context, /) -> int:
-    """Create the ledger, or bring an older one up to date.
+    """Create the ledger, or upgrade an older one.
 
-    The only command that makes one where `CI` is set: a new ledger knows of nothing that was bought.
+    The only command that creates one if `CI` is set: a new ledger does not know what was bought before.
     """
     console = Console(context.obj)
     with open_session(console) as session:
         session.ledger.initialise()
         console.tell(f"The ledger at {session.ledger.location} is ready.")
+    return ExitCode.OK
+
+
+@command.command("compact")
+@click.pass_context
+@exits
+def compact(context: click.Context, /) -> int:
+    """Fold old calls into checkpoints, so that plans read less; nothing that was recorded is lost.
+
+    An apply does the same where enough has gathered. Tables that an apply holds are left alone.
+    """
+    console = Console(context.obj)
+    with open_session(console) as session:
+        compacted = session.ledger.compact()
+    for message in compacted.left_alone:
+        console.info(f"Left alone: {message}")
+    console.tell(f"Folded {counted(compacted.calls, 'settled call')} of {counted(compacted.tables, 'table')}.")
+    return ExitCode.OK
+
+
+@command.command("archive")
+@click.option(
+    "--before",
+    required=True,
+    metavar="DATE",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Calls begun before this day, UTC.",
+)
+@click.option("--out", required=True, metavar="FILE", type=click.Path(dir_okay=False), help="A new file.")
+@click.pass_context
+@exits
+def archive(context: click.Context, /, before: datetime, out: str) -> int:
+    """Move the audit trail of old calls out of the ledger, into a file.
+
+    What planning needs of them stays. `ledger report --archive FILE` counts them, and `ledger import FILE` brings them
+    back. Calls that are in doubt or not settled stay where they are.
+    """
+    console = Console(context.obj)
+    with open_session(console) as session:
+        moved = session.ledger.archive(before.replace(tzinfo=UTC), Path(out))
+    console.tell(f"Moved {counted(moved, 'call')} into {one_line(out)}.")
     return ExitCode.OK
 
 

@@ -10,7 +10,7 @@ Decorated = Callable[..., Any]
 
 
 class Duration(click.ParamType[float]):
-    """A length of time as people write it: `90s`, `15m`, `24h`, `7d`; a bare number is seconds."""
+    """A duration as people write it: `90s`, `15m`, `24h`, `7d`; a bare number is seconds."""
 
     name = "duration"
     _SECONDS: ClassVar[dict[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -19,7 +19,7 @@ class Duration(click.ParamType[float]):
         """Return seconds."""
         match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", str(value))
         if match is None:
-            self.fail(f"{value!r} is not a length of time; write e.g. 90s, 15m, 24h or 7d", param, ctx)
+            self.fail(f"{value!r} is not a duration; write e.g. 90s, 15m, 24h or 7d", param, ctx)
         return float(int(match[1]) * self._SECONDS[match[2]])
 
 
@@ -41,21 +41,21 @@ def limits(command: Decorated) -> Decorated:
     command = click.option(
         "--limits-from",
         metavar="REF",
-        help="Hold the plan to the limits and prices at a git ref or in a folder too: a change cannot raise its own.",
+        help="Also enforce the limits and prices of this git ref or folder, so a change cannot raise its own limits.",
     )(command)
     command = click.option(
         "--limits", metavar="YAML", help="More limits, written like spec.limits: '{per_label: {team=gtm: 500}}'."
     )(command)
-    command = click.option("--max-cells", metavar="N", help="Refuse a plan of more cells.")(command)
+    command = click.option("--max-cells", metavar="N", help="Refuse a plan with more cells.")(command)
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
 
 profile = click.option(
-    "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write where the time went, as JSON."
+    "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."
 )
 
 detailed_exitcode = click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit 2 instead of 0 where there are calls (plan) or some were sent (apply).",
+    help="Exit 2 instead of 0 if there are calls (plan) or some were sent (apply).",
 )

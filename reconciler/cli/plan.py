@@ -36,7 +36,7 @@ from reconciler.render.review_text import review_text
 @click.option(
     "--against",
     metavar="REF",
-    help="Say what changed since a git ref or a folder, and which calls that change causes.",
+    help="Show what changed since a git ref or a folder, and which calls that change causes.",
 )
 @click.option(
     "--live-snapshot",

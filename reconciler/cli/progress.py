@@ -1,4 +1,4 @@
-"""What a person sees while tables are read or waited for: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress while tables are read or waited for: a bar on a terminal, elsewhere a plain line now and then."""
 
 import sys
 import time
@@ -16,13 +16,13 @@ from reconciler.text.numbers import counted, duration
 
 LINE_EVERY_SECONDS = 10.0
 BAR_AFTER_SECONDS = 1.0
-"""A short reading needs no bar."""
+"""A short read needs no bar."""
 BAR_EVERY_SECONDS = 0.2
 BAR_WIDTH = 24
 
 
 class Waiting:
-    """Shows how many of the bought cells are through. Fed with every poll."""
+    """Shows how many of the bought cells have ended. Fed with every poll."""
 
     def __init__(self, console: Console, cells: int) -> None:
         self._console = console
@@ -52,7 +52,7 @@ class Waiting:
         running = sum(not status.is_finished for status in statuses.values())
         through = self._cells if not running else max(self._through, self._cells - open_cells)
         if self._advance is not None:
-            with suppress(OSError, ValueError):  # a terminal that has gone must not end the waiting
+            with suppress(OSError, ValueError):  # a closed terminal must not end the waiting
                 self._advance(through - self._through)
         elif running and time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
@@ -62,7 +62,7 @@ class Waiting:
 
 
 class Reading:
-    """Shows how far a reading is, where it takes long. Fed with every answer."""
+    """Shows the progress of a long read. Fed with every answer."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -81,7 +81,7 @@ class Reading:
         self._draw("")
 
     def take(self, progress: ReadProgress) -> None:
-        """Take how far the reading is."""
+        """Take the progress of the read."""
         now = self._clock()
         if self._began is None:
             self._began = now
@@ -115,14 +115,14 @@ class Reading:
             )
 
     def _draw(self, line: str) -> None:
-        """Put the line where the last one stands."""
+        """Replace the last line."""
         if self._width or line:
             self._console.say("\r" + line.ljust(self._width) + ("" if line else "\r"), newline=False)
         self._width = len(line)
 
 
 def _share(progress: ReadProgress) -> float:
-    """Return how much of the work is done, 0 to 1: by rows, those of unknown tables taken for the average."""
+    """Return how much of the work is done, 0 to 1: by rows, counting tables of unknown size as average."""
     if not progress.rows_known:
         return progress.tables_done / progress.tables
     expected = progress.rows_known * progress.tables / progress.tables_known

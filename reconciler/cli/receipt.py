@@ -1,4 +1,4 @@
-"""What an apply has to say in the end. Its exit code is that of its outcomes, whatever becomes of the words."""
+"""The final output of an apply. Its exit code follows its outcomes, even if the output fails."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -19,9 +19,9 @@ from reconciler.text.sanitize import one_line
 
 
 def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
-    """Return where the file of an option goes. Raises SettingsError for one that cannot be written.
+    """Return the destination of an option's file. Raises SettingsError if it cannot be written.
 
-    So it is for a file that the project itself needs: `kept`.
+    The same goes for a file that the project itself needs: `kept`.
     """
     refuse_own_files(option, path, kept)
     try:
@@ -29,26 +29,26 @@ def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
     except OSError as error:
         raise SettingsError(
             f"{option} cannot be written, so nothing was sent: {one_line(path)}: {error.strerror}",
-            hint="Name a file that may be written, in a folder that is there.",
+            hint="Name a writable file in an existing folder.",
         ) from None
 
 
 class Receipt:
-    """Tells what an apply came to, each part whatever became of the others."""
+    """Writes the result of an apply, each part even if the others fail."""
 
     def __init__(self, console: Console, report: Report, exit_code: int) -> None:
         self._console = console
         self._report = report
         self._exit_code = exit_code
         self._is_whole = True
-        """False once a part of it could not be told."""
+        """False once a part of it could not be written."""
 
     def give(
         self, form: str, outlets: Mapping[str, Outlet], profile: Callable[[Mapping[str, int]], dict[str, Any]]
     ) -> None:
-        """Write `--profile` and `--out`, as far as there is an outlet, and the report to stdout in the form asked for.
+        """Write `--profile` and `--out`, if they have an outlet, and the report to stdout in the requested form.
 
-        `profile` takes how much work there was. If anything could not be told, the report goes to stderr as text, too.
+        `profile` receives the amount of work. If anything could not be written, the report also goes to stderr as text.
         """
         if out := outlets.get("--profile"):
             sizes = {"calls": len(self._report.results)}
@@ -81,7 +81,7 @@ class Receipt:
             part()
         except OSError as error:
             said = error.strerror or type(error).__name__
-            self._console.error(f"{complaint}: {said}", "What was sent, and the exit code, are as the ledger has them.")
+            self._console.error(f"{complaint}: {said}", "The ledger and the exit code still say what was sent.")
         except Exception as error:
             self._console.error(f"{complaint}: unexpected {type(error).__name__}", "Report it as a bug.")
         else:
@@ -91,12 +91,12 @@ class Receipt:
 
 
 def _as_text(report: Report) -> str:
-    """Return all of it: the calls' own lines, which stdout may not have taken either, and the end."""
+    """Return the whole report: the calls' own lines, which stdout may also lack, and the end."""
     lines = [result_text(result, 0, plain) for result in report.results]
     return "\n".join([*lines, "", report_text(report, plain)] if lines else [report_text(report, plain)])
 
 
 def plain_line(result: CallResult) -> str:
-    """Return a call's outcome without any of what makes it nice to read."""
+    """Return a call's outcome without any formatting that could fail."""
     state = result.ending.state.value if result.ending else "not tried"
     return f"{result.call.id} {one_line(result.call.address)} {state}"

@@ -1,4 +1,4 @@
-"""What `init` writes: a project that validates, plans and applies at once against the simulator, and CI files."""
+"""The files of `init`: a project that validates, plans and applies at once against the simulator, and its CI."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ LEDGER_FOLDER = ".reconciler/"
 SIMULATOR_URL = "http://127.0.0.1:8420"
 SIMULATOR_TOKEN = "simulator-token"  # noqa: S105 - it opens nothing but a simulator
 SAMPLE_TABLE = "0a1a669a-9a40-497c-bb00-d49dd8ee5b74"
-"""Of `reconciler simulator` without a workspace of one's own."""
+"""Of `reconciler simulator` without `--workspace`."""
 
 _PROJECT = """\
 # yaml-language-server: $schema=schemas/project.v1.json
-# What the manifests of this project share. `reconciler schema project` describes every key.
+# Settings that the manifests of this project share. `reconciler schema project` describes every key.
 apiVersion: reconciler/v1
 kind: Project
 spec:
   manifests: [manifests/]
-  # The ledger is the memory of what was paid for. On one machine it is a file below .reconciler/; a CI needs one that
-  # all its jobs share, in PostgreSQL: name it here, or in RECONCILER_LEDGER where it needs a password: one from
-  # the environment goes to no server that only this file names.
+  # The ledger records what was paid for. On one machine it is a file below .reconciler/; a CI needs one in PostgreSQL
+  # that all its jobs share. Name it here, or in RECONCILER_LEDGER if it needs a password: a password from the
+  # environment goes to no server that only this file names.
   # ledger: postgresql://host/database
   limits:
     max_credits: 200               # one apply never costs more
@@ -76,18 +76,18 @@ In the CI's files, write in the place of OWNER who has the copy of the reconcile
 
 @dataclass(frozen=True, slots=True)
 class ExistingFiles:
-    """What stands in the folder already, as far as it matters."""
+    """The existing files in the folder, as far as they matter."""
 
     project: str | None
-    """The name of its project file; None where it has none."""
+    """The name of its project file; None if it has none."""
     has_manifests: bool
 
 
 def project_files(ground: ExistingFiles, schemas: Mapping[str, str]) -> dict[str, str]:
-    """Return path → text of everything a new project holds, in the order people read it.
+    """Return path → text of all files of a new project, in the order people read them.
 
-    `schemas` are texts by name. A folder that holds a project or manifests gets no sample manifest: its table is not
-    theirs.
+    `schemas` are texts by name. A folder that already has a project or manifests gets no sample manifest, because its
+    table is not theirs.
     """
     files = {ground.project or PROJECT: _PROJECT}
     if not (ground.project or ground.has_manifests):
@@ -104,5 +104,5 @@ def ci_files(ci: str) -> dict[str, str]:
 
 
 def hides_ledger(ignored: str) -> bool:
-    """Say whether a `.gitignore` keeps the ledger's folder out of git."""
+    """Return True if a `.gitignore` keeps the ledger's folder out of git."""
     return any(line.strip().strip("/") == LEDGER_FOLDER.strip("/") for line in ignored.splitlines())

@@ -1,4 +1,4 @@
-"""The session that a command works with, and what tells a person where it works and what its reading cost."""
+"""The session of a command, and the lines that name its project, its settings and the cost of reading."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ def open_session(
     on_progress: Callable[[ReadProgress], None] | None = None,
     **limits: str | None,
 ) -> Session:
-    """Open the session that flags, environment and project file say. Raises SettingsError, ManifestError.
+    """Open the session that flags, environment and project file describe. Raises SettingsError, ManifestError.
 
-    `limits_from` is what `Session.hold_to` takes, with the `paths` of the command line.
+    `limits_from` goes to `Session.hold_to`, with the `paths` of the command line.
     """
     session = Session(console.settings(**limits), os.environ, tell=console.info, on_progress=on_progress)
     if limits_from is not None:
@@ -31,7 +31,7 @@ def open_session(
 
 
 def say_where(console: Console, session: Session) -> None:
-    """Name project and ledger to a person in the first line; with `--verbose`, every setting. Raises SettingsError."""
+    """Write a first line with project and ledger; with `--verbose`, every setting. Raises SettingsError."""
     if console.flags["verbose"]:
         for setting, value, source in _settings(session):
             line = one_line(f"{setting}: {value}, from {source}", limit=2000)
@@ -65,6 +65,10 @@ def _settings(session: Session) -> Iterator[tuple[str, str, str]]:
     yield "ledger", _ledger(session), settings.ledger_origin
     # An address with a password is refused, but only once the API is asked.
     yield "API", settings.api_url.rpartition("@")[2], settings.url_origin
+    network = session.network()
+    proxy, trust = network.proxy_for(settings.api_url), network.trust
+    yield "API's proxy", proxy.url if proxy else "none", proxy.source if proxy else "the default, or NO_PROXY"
+    yield "certificates", trust.path or "the system's", trust.source or "the default"
     limits = session.limits()
     for name, limit in (("max_credits", limits.max_credits), ("max_cells", limits.max_cells)):
         if limit is not None:

@@ -24,13 +24,11 @@ except ModuleNotFoundError:
 
 
 @click.command("simulator")
-@click.option(
-    "--workspace", metavar="FILE", type=click.Path(dir_okay=False), help="Tables to begin with. Default: a sample."
-)
+@click.option("--workspace", metavar="FILE", type=click.Path(dir_okay=False), help="Initial tables. Default: a sample.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="A loopback address.")
 @click.option("--port", default=8420, show_default=True, type=click.IntRange(0, 65535), help="0 is any free port.")
 @click.option("--speed", default=60.0, show_default=True, type=click.FloatRange(0, min_open=True), metavar="N",
-              help="Simulated seconds in a real second.")  # fmt: skip
+              help="Simulated seconds per real second.")  # fmt: skip
 @click.option("--seed", default=7, show_default=True, help="Decides ids, values, failures and durations.")
 @click.option("--fault", "faults", multiple=True, metavar="TEXT",
               help='E.g. "status method=POST path=/v1/tables/*/run status=500 times=1". Repeatable.')  # fmt: skip
@@ -48,7 +46,7 @@ def command(
 ) -> int:
     """Serve a local stand-in of the API until Ctrl-C.
 
-    Nothing it does costs anything or leaves this machine. `/__simulator/charges` says what would have been paid for.
+    Nothing it does costs anything or leaves this machine. `/__simulator/charges` lists what would have been paid for.
     """
     if not INSTALLED:
         raise SettingsError("the simulator is not installed", hint="pip install 'extruct-reconciler[simulator]'")
@@ -65,7 +63,7 @@ def command(
     except NotLoopbackError:
         raise SettingsError(
             f"the simulator listens on loopback only, not on {host}",
-            hint="It accepts a known token and obeys anybody who reaches it. Use 127.0.0.1, ::1 or localhost.",
+            hint="It accepts a known token and obeys anyone who reaches it. Use 127.0.0.1, ::1 or localhost.",
         ) from None
     except OSError as error:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}", hint="Try --port 0.") from None

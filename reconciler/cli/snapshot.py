@@ -16,10 +16,10 @@ from reconciler.text.numbers import counted
 @click.pass_context
 @exits
 def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigned: bool) -> int:
-    """Save what planning needs of the live tables.
+    """Save what planning needs from the live tables.
 
-    For plans where there is no token: `plan --live-snapshot FILE`. Holds ids, names, states, counts and digests of the
-    tables that the manifests at PATH name, and which cells the ledger knows as bought; no value and no prompt.
+    For plans without a token: `plan --live-snapshot FILE`. Holds ids, names, states, counts and digests of the tables
+    that the manifests at PATH name, and the cells that the ledger knows as bought; no values and no prompts.
     """
     console = Console(context.obj)
     with open_session(console) as session:

@@ -15,16 +15,16 @@ from reconciler.render.status_text import status_text
 
 EVERY_SECONDS = 5.0
 FASTEST_SECONDS = 1.0
-"""Nobody who watches without an end asks the API more often than this."""
+"""An endless watch reads the API no more often than this."""
 
 
 @click.command("status")
 @options.paths
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
-              help="How stdout is written; JSON with --watch is a line a look.")  # fmt: skip
+              help="How stdout is written; with --watch, one JSON object per line.")  # fmt: skip
 @click.option("--watch", metavar="[SECONDS]", type=click.FloatRange(min=0), is_flag=False, flag_value=EVERY_SECONDS,
-              help=f"Look again and again, every {EVERY_SECONDS:g} s or as given, until Ctrl-C.")  # fmt: skip
-@click.option("--count", metavar="N", type=click.IntRange(min=1), help="With --watch: look N times.")
+              help=f"Repeat every {EVERY_SECONDS:g} s, or as given, until Ctrl-C.")  # fmt: skip
+@click.option("--count", metavar="N", type=click.IntRange(min=1), help="With --watch: repeat N times.")
 @options.targets
 @click.pass_context
 @exits
@@ -38,13 +38,13 @@ def command(
     target: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
-    """Show where the live tables stand against the manifests.
+    """Show how the live tables compare with the manifests.
 
-    For each run: its cells that are done, failed, empty or running, and those that are due, blocked or in doubt. Sends
-    nothing but GET and writes nothing.
+    For each run: how many cells are done, failed, empty or running, and how many are due, blocked or in doubt. Sends
+    only GET and writes nothing.
     """
     if count is not None and watch is None:
-        raise click.UsageError("--count goes with --watch")
+        raise click.UsageError("--count needs --watch")
     console = Console(context.obj)
     code = ExitCode.OK
     with open_session(console) as session:
@@ -68,7 +68,7 @@ def command(
 
 
 def _shown(console: Console, found: Status, *, form: str, is_watch: bool) -> tuple[str, ExitCode]:
-    """Return what to say of one look, and the exit code."""
+    """Return the output for one status, and the exit code."""
     now = utc_now()
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
     if form == "json":

@@ -27,7 +27,7 @@ from reconciler.text.numbers import counted
 def command(context: click.Context, /, paths: tuple[str, ...], form: str, problems: str | None) -> int:
     """Check manifests and the project file, offline.
 
-    Needs no token and no network. Every problem of every file is reported at once, with its place.
+    Needs no token and no network. Reports every problem of every file at once, with its location.
     """
     console = Console(context.obj)
     try:

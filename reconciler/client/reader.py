@@ -11,7 +11,7 @@ from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection
 from reconciler.client.http.dispatch import Dispatch
 from reconciler.client.http.options import ApiOptions
-from reconciler.client.http.request import tls_context
+from reconciler.client.http.trust import tls_context
 from reconciler.client.http.urls import as_uuid, not_a_table_id
 from reconciler.client.tables.listing import HeaderRead, Listing
 from reconciler.client.tables.status_read import StatusRead

@@ -20,11 +20,12 @@ import httpx
 
 from reconciler.client.http.api_messages import reasons, refusal, spoken
 from reconciler.client.http.connection import LARGEST_REFUSAL
-from reconciler.client.http.failures import failure_words, is_certificate_failure
+from reconciler.client.http.failures import failure_words, is_certificate_failure, no_tunnel
 from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions, Token
-from reconciler.client.http.request import checked_url, headers, tls_context
+from reconciler.client.http.request import checked_url, headers, httpx_proxy
+from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.model.attempt import Receipt
@@ -43,8 +44,13 @@ _PROVES_NOTHING_SENT = (
     httpx.UnsupportedProtocol,
     httpx.ProxyError,
 )
-_BEFORE_SENDING = ("connection.connect_tcp.", "connection.start_tls.")
+_PROVES_NO_TUNNEL = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError, httpx.TimeoutException)
+"""Where a proxy has been asked for a tunnel and the call itself was not begun."""
+_BEFORE_SENDING = ("connection.connect_tcp.", "connection.start_tls.", "proxy.start_tls.")
 _CONNECTED = "connection.connect_tcp.complete"
+_ASKS_PROXY = "http11.send_request_headers.started"
+"""With the method CONNECT: what follows, up to the handshake in the tunnel, is between the proxy and us."""
+_HAS_TUNNEL = "proxy.start_tls.started"
 _DOUBT_HINT = "It is never sent again. The next plan checks the table for signs of it."
 
 
@@ -57,6 +63,10 @@ class _Exchange:
     steps: int = 0
     may_have_sent: bool = False
     """True from the first step after connecting that httpcore announces."""
+    asked_for_tunnel: bool = False
+    """True once a proxy was asked for a tunnel."""
+    is_before_tunnel: bool = False
+    """True from then on until there is one."""
     status: int | None = None
     body: bytearray = field(default_factory=bytearray, repr=False)
     is_complete: bool = False
@@ -74,7 +84,11 @@ class _Exchange:
         left then could arrive after others have concluded that it never will.
         """
         self.steps += 1
-        if not step.startswith(_BEFORE_SENDING):
+        if step == _ASKS_PROXY and details["request"].method == b"CONNECT":
+            self.asked_for_tunnel = self.is_before_tunnel = True
+        elif step == _HAS_TUNNEL:
+            self.is_before_tunnel = False
+        if not self.is_before_tunnel and not step.startswith(_BEFORE_SENDING):
             if elapsed() > self.until:
                 raise TimeoutError
             self.may_have_sent = True
@@ -96,7 +110,8 @@ class _Exchange:
             return False
         if self.is_late or self.is_abandoned:
             return self.steps > 0  # without any step there is no witness
-        return isinstance(self.failure, _PROVES_NOTHING_SENT)
+        proofs = _PROVES_NOTHING_SENT + (_PROVES_NO_TUNNEL if self.asked_for_tunnel else ())
+        return isinstance(self.failure, proofs)
 
 
 class SpendClient:
@@ -195,6 +210,7 @@ class SpendClient:
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
+            proxy=httpx_proxy(self._options, url),
         )
         extensions = {"trace": exchange.witness}
         async with client, client.stream("POST", url, content=body, extensions=extensions) as response:
@@ -215,7 +231,7 @@ class SpendClient:
         status, token = exchange.status, self._options.token
         what = _what_happened(exchange, self._options)
         if exchange.is_unsent:
-            raise NotSent(f"{where}: {what}; nothing was sent", hint="Check the network and the API's base URL.")
+            raise NotSent(f"{where}: {what}; nothing was sent", hint=_unsent_hint(exchange, self._options))
         if status in REFUSALS:
             raise refusal(status, bytes(exchange.body), where=where, token=token)
         if status is None or not 200 <= status < 300:
@@ -245,21 +261,43 @@ class _Lookups(ThreadPoolExecutor):
         return future
 
 
+def _unsent_hint(exchange: _Exchange, options: ApiOptions) -> str:
+    if exchange.failure is not None and is_certificate_failure(exchange.failure):
+        return NOT_TRUSTED_HINT
+    refusal = _no_tunnel(exchange, options)
+    return refusal[1] if refusal else "Check the network and the API's base URL."
+
+
 def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
     if exchange.is_abandoned:
         return "the apply was stopped" + ("" if exchange.is_unsent else ", before there was an answer")
+    proxy = options.network.proxy_for(options.base_url)
+    through = f" through {proxy}" if proxy is not None and exchange.is_unsent else ""
     if exchange.is_late:
         step = "no connection" if exchange.is_unsent else "no complete answer"
-        return f"{step} after {options.call_seconds:g} s"
+        return f"{step}{through} after {options.call_seconds:g} s"
     if exchange.failure is not None:
         if is_certificate_failure(exchange.failure):
-            return f"the server's certificate is not trusted ({spoken(str(exchange.failure), options.token)})"
+            return not_trusted(options, spoken(str(exchange.failure), options.token))
         if isinstance(exchange.failure, UnpackingError):
             return str(exchange.failure)
-        return failure_words(exchange.failure, options.token)
+        refusal = _no_tunnel(exchange, options)
+        if refusal:
+            return refusal[0]
+        said = failure_words(exchange.failure, options.token)
+        return f"no connection{through} ({said})" if through else said
     if not exchange.is_complete:
         return "the answer is too large"
     return f"{exchange.status} instead of a receipt{reasons(bytes(exchange.body), options.token)}"
+
+
+def _no_tunnel(exchange: _Exchange, options: ApiOptions) -> tuple[str, str] | None:
+    """Return words and a hint if a proxy refused to connect us; else None."""
+    proxy = options.network.proxy_for(options.base_url)
+    status = str(exchange.failure).partition(" ")[0]
+    if proxy is None or not isinstance(exchange.failure, httpx.ProxyError) or not status.isdecimal():
+        return None
+    return no_tunnel(proxy, int(status))
 
 
 def _receipt(body: bytes, token: Token) -> Receipt | None:

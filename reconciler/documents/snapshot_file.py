@@ -13,23 +13,32 @@ it proves nothing. Money does not depend on it: an apply never reads a snapshot.
 import hmac
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from hashlib import sha256
 from itertools import chain
-from struct import Struct as Packing
 from typing import Annotated, Any, NoReturn, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
+from reconciler.documents.snapshot_history import (
+    MAX_COLUMNS,
+    Digest,
+    Id,
+    PackedCall,
+    Words,
+    packed_call,
+    packed_checkpoint,
+    packed_positions,
+    unpacked_call,
+    unpacked_checkpoint,
+)
 from reconciler.errors import SettingsError
 from reconciler.model import row_set
 from reconciler.model.compact import PackedIds
-from reconciler.model.history import Block, CallState, PastCall, TableHistory
-from reconciler.model.manifest import Mode
+from reconciler.model.history import TableHistory
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableIndex, TableSnapshot
 from reconciler.text.digest import PREFIX, canonical_json
 from reconciler.text.sanitize import one_line
@@ -40,17 +49,11 @@ SIGNED = "hmac-sha256:"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_BYTES = 128 * 1024 * 1024
 """Of the decompressed content; a table of 2 million cells takes about 4 MB."""
-MAX_COLUMNS = 2000
-"""Of one table."""
 MAX_HEADER_BYTES = 4096
 
 _DOMAIN = b"extruct-reconciler live snapshot v1\n"
 _HIGHEST_STATE = max(CellState)
-_FOUR = Packing("<I")
 
-_Id: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\n)$")]
-_Digest: TypeAlias = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")]
-_Text: TypeAlias = Annotated[str, Meta(max_length=100_000)]
 _Key: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -63,18 +66,18 @@ class _Header(Struct):
     base_url: Annotated[str, Meta(max_length=1000)]
     tables: _Count
     cells: _Count
-    digest: _Digest
+    digest: Digest
     signature: Annotated[str, Meta(pattern=r"^hmac-sha256:[0-9a-f]{64}(?!\n)$")] | None
 
 
 class _Column(Struct, array_like=True):
-    id: _Id
-    key: _Text
-    name: _Text
-    kind: _Text
-    upstream: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)]
-    config_digest: _Digest
-    implied: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)] = []
+    id: Id
+    key: Words
+    name: Words
+    kind: Words
+    upstream: Annotated[list[Id], Meta(max_length=MAX_COLUMNS)]
+    config_digest: Digest
+    implied: Annotated[list[Id], Meta(max_length=MAX_COLUMNS)] = []
     is_built_in: bool = False
     max_results: _Count | None = None
 
@@ -83,32 +86,11 @@ _COLUMN = _Column.__struct_fields__
 """All of them are fields of `Column` too."""
 
 
-class _Block(Struct, array_like=True):
-    columns: Annotated[list[_Id], Meta(max_length=MAX_COLUMNS)]
-    rows: bytes
-    """Positions in the table's `ids`, four bytes each, little-endian."""
-
-
-class _Call(Struct, array_like=True):
-    id: Annotated[str, Meta(max_length=100)]
-    mode: Mode
-    revision: Annotated[str, Meta(max_length=100)] | None
-    state: CallState
-    attempt: Annotated[int, Meta(ge=1, le=2**31)]
-    settled: bool
-    covered: list[_Block]
-    configs: dict[_Id, _Digest]
-    age_seconds: Annotated[float, Meta(ge=0, le=1e12)]
-    address: _Text
-    credits: Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?(?!\n)$")] | None
-    has_shown: bool = False
-
-
 class _Table(Struct, array_like=True):
-    id: _Id
-    name: _Text
-    kind: _Text
-    run_status: _Text
+    id: Id
+    name: Words
+    kind: Words
+    run_status: Words
     header_in_progress: _Count
     columns: Annotated[list[_Column], Meta(max_length=MAX_COLUMNS)]
     rows: _Count
@@ -118,23 +100,26 @@ class _Table(Struct, array_like=True):
     states: Annotated[list[bytes], Meta(max_length=MAX_COLUMNS)]
     """By output column, in the order of `columns`."""
     version: _Count
-    calls: list[_Call]
+    calls: list[PackedCall]
     matches: dict[_Key, bytes] = {}
     """By `condition.key`, one bit per row, the first row in the highest bit: 1 if it meets the condition."""
     recalled_at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
     """As `TableHistory.recalled_at`; None, in files from before there were calendars, means when it was taken."""
     ledger_id: Annotated[str, Meta(max_length=100)] = ""
+    checkpoint: bytes = b""
+    listed: bytes = b""
+    """With a checkpoint: the numbers in `ids` of the rows that it lists."""
 
 
 class _Index(Struct, array_like=True):
-    names: dict[_Id, _Text] | None
-    tags: dict[_Text, list[_Id]]
-    children: dict[_Id, list[_Id]]
+    names: dict[Id, Words] | None
+    tags: dict[Words, list[Id]]
+    children: dict[Id, list[Id]]
 
 
 class _Content(Struct, array_like=True):
     tables: list[_Table]
-    unreadable: dict[_Id, tuple[_Text, _Text]]
+    unreadable: dict[Id, tuple[Words, Words]]
     index: _Index | None = None
 
 
@@ -273,7 +258,9 @@ def _content(packed: bytes) -> _Content:
 
 def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
     covered = (row for call in history.calls for block in call.covered for row in block.rows)
-    index = {row: number for number, row in enumerate(dict.fromkeys(chain(snapshot.row_ids, covered)))}
+    checkpoint = history.checkpoint
+    every = chain(snapshot.row_ids, covered, checkpoint.rows)
+    index = {row: number for number, row in enumerate(dict.fromkeys(every))}
     return _Table(
         id=snapshot.id,
         name=snapshot.name,
@@ -286,10 +273,12 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         missing_inputs=snapshot.missing_inputs,
         states=[snapshot.states[column.id] for column in snapshot.columns if not column.is_input],
         version=history.version,
-        calls=[_packed_call(call, index) for call in history.calls],
+        calls=[packed_call(call, index) for call in history.calls],
         matches={name: row_set.to_bits(flags) for name, flags in sorted(snapshot.matches.items())},
         recalled_at=history.recalled_at,
         ledger_id=history.ledger_id,
+        checkpoint=packed_checkpoint(checkpoint, history.recalled_at),
+        listed=packed_positions(index[row] for row in checkpoint.rows),
     )
 
 
@@ -306,27 +295,6 @@ def _unpacked_index(index: _Index) -> TableIndex:
         {key: tuple(dict.fromkeys(ids)) for key, ids in of.items()} for of in (index.tags, index.children)
     )
     return TableIndex(index.names, tags, children)
-
-
-def _packed_call(call: PastCall, index: Mapping[str, int]) -> _Call:
-    return _Call(
-        id=call.id,
-        mode=call.mode,
-        revision=call.revision,
-        state=call.state,
-        attempt=call.attempt,
-        settled=call.settled,
-        covered=[_Block(list(block.columns), _positions(index[row] for row in block.rows)) for block in call.covered],
-        configs=dict(call.configs),
-        age_seconds=call.age_seconds,
-        address=call.address,
-        credits=None if call.credits is None else f"{call.credits:f}",
-        has_shown=call.has_shown,
-    )
-
-
-def _positions(numbers: Iterable[int]) -> bytes:
-    return b"".join(map(_FOUR.pack, numbers))
 
 
 def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHistory]:
@@ -360,36 +328,10 @@ def _unpacked(table: _Table, taken_at: float) -> tuple[TableSnapshot, TableHisto
         matches={name: row_set.from_bits(bits, table.rows) for name, bits in table.matches.items()},
     )
     known = tuple(ids)
-    calls = tuple(_unpacked_call(call, table.id, known) for call in table.calls)
     recalled_at = taken_at if table.recalled_at is None else table.recalled_at
-    return snapshot, TableHistory(table.id, table.version, calls, recalled_at, table.ledger_id)
-
-
-def _unpacked_call(call: _Call, table: str, ids: Sequence[str]) -> PastCall:
-    if call.state not in (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT):
-        _refuse(f"table {table} has a call that contradicts itself")
-    return PastCall(
-        id=call.id,
-        table_id=table,
-        mode=call.mode,
-        revision=call.revision,
-        state=call.state,
-        attempt=call.attempt,
-        settled=call.settled,
-        covered=tuple(Block(tuple(block.columns), _rows(block.rows, table, ids)) for block in call.covered),
-        configs=call.configs,
-        before={},
-        age_seconds=call.age_seconds,
-        address=call.address,
-        credits=None if call.credits is None else Decimal(call.credits),
-        has_shown=call.has_shown,
-    )
-
-
-def _rows(packed: bytes, table: str, ids: Sequence[str]) -> tuple[str, ...]:
-    if len(packed) % 4:
-        _refuse(f"table {table} has a call that is cut off")
-    numbers = [number for (number,) in _FOUR.iter_unpack(packed)]
-    if max(numbers, default=0) >= len(ids) and numbers:
-        _refuse(f"table {table} has a call for unknown rows")
-    return tuple(ids[number] for number in numbers)
+    try:
+        calls = tuple(unpacked_call(call, table.id, known) for call in table.calls)
+        checkpoint = unpacked_checkpoint(table.checkpoint, table.listed, known, recalled_at)
+    except ValueError as error:
+        _refuse(f"the history of table {table.id} is not what it should be: {one_line(str(error))}")
+    return snapshot, TableHistory(table.id, table.version, calls, recalled_at, table.ledger_id, checkpoint)

@@ -13,6 +13,13 @@ ACTIONS = "github-actions[bot]"
 _REPOSITORY = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
 
 
+def repository_path(repository: str) -> str:
+    """Return the API's path of `owner/name`. Raises SettingsError for anything else."""
+    if not _REPOSITORY.fullmatch(repository):
+        raise SettingsError("the repository must be written as owner/name", hint="Set it with --repository.")
+    return f"/repos/{repository}"
+
+
 class _Author:
     """Tells who a token writes as."""
 
@@ -20,10 +27,8 @@ class _Author:
 
     def __init__(self, client: ForgeClient, repository: str) -> None:
         """Take `owner/name`. Raises SettingsError."""
-        if not _REPOSITORY.fullmatch(repository):
-            raise SettingsError("the repository must be written as owner/name", hint="Set it with --repository.")
         self._client = client
-        self._repository = f"/repos/{repository}"
+        self._repository = repository_path(repository)
 
     def mine(self) -> str | None:
         """Return the login of the token's user; None for a job's own token and an app's, which may not ask."""

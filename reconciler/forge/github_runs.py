@@ -15,6 +15,7 @@ from typing import Any
 
 from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge.comments import pages
+from reconciler.forge.github import repository_path
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import (
     LARGEST_PLAN,
@@ -30,7 +31,6 @@ from reconciler.model.merged_change import (
 PLAN_WORKFLOW = "plan.yml"
 SNAPSHOT_EVENTS = ("push", "schedule", "workflow_dispatch")
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-_REPOSITORY = re.compile(r"(?!\.)[A-Za-z0-9._-]+/(?!\.)[A-Za-z0-9._-]+")
 
 
 class GitHubRuns:
@@ -38,11 +38,9 @@ class GitHubRuns:
 
     def __init__(self, client: ForgeClient, repository: str) -> None:
         """Take `owner/name`. Raises SettingsError."""
-        if not _REPOSITORY.fullmatch(repository):
-            raise SettingsError("the repository must be written as owner/name", hint="Give one with --repository.")
         self._client = client
         self._name = repository
-        self._path = f"/repos/{repository}"
+        self._path = repository_path(repository)
         self._about: Mapping[str, Any] | None = None
 
     def merged_changes(self, push: Push, *, needs_review: bool) -> Iterator[MergedChange]:

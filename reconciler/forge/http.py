@@ -8,6 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeAlias, TypeVar
@@ -15,10 +16,11 @@ from typing import Any, Self, TypeAlias, TypeVar
 import httpx
 
 from reconciler.client.http.api_messages import spoken
-from reconciler.client.http.failures import TransientError, failure_words
+from reconciler.client.http.failures import TransientError, failure_words, is_certificate_failure
 from reconciler.client.http.options import ApiOptions
-from reconciler.client.http.request import USER_AGENT, checked_url, headers, tls_context
+from reconciler.client.http.request import USER_AGENT, checked_url, headers, httpx_proxy
 from reconciler.client.http.retry import Retries, RetryTiming
+from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -68,28 +70,14 @@ class ForgeClient:
         if header != "Authorization":
             sent[header] = sent.pop("Authorization").removeprefix("Bearer ")
         self._retries = Retries(patience or RetryTiming(time.sleep, random.random))
-        self._client = httpx.Client(
-            headers={**sent, "Accept": "application/json"},
-            verify=tls_context(options),
-            timeout=options.timeout_seconds,
-            follow_redirects=False,
-            trust_env=False,
-        )
-        self._bare = httpx.Client(
-            headers={"User-Agent": USER_AGENT},
-            verify=tls_context(options),
-            timeout=options.timeout_seconds,
-            follow_redirects=False,
-            trust_env=False,
-        )
-        """For the store of a forge's files: knows no token."""
+        self._context = tls_context(options)
+        self._client = self._opened(httpx.URL(options.base_url), {**sent, "Accept": "application/json"})
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
-        self._bare.close()
 
     def get(self, path: str, query: Query | None = None) -> Answer:
         """Read JSON, trying again if that may help. Raises Refused, BadResponse."""
@@ -157,17 +145,39 @@ class ForgeClient:
         """Send one request and return what `read` makes of the answer; a `bare` one goes without the token."""
         # Raised after the `except` blocks are left: chained to httpx's, it would carry the request with the token.
         failure: Exception
-        client = self._bare if bare else self._client
         try:
-            with client.stream(method, url, json=body) as response:
-                return read(response)
+            with ExitStack() as stack:
+                client = self._client
+                if bare:  # for the store of a forge's files: knows no token
+                    client = stack.enter_context(self._opened(url, {"User-Agent": USER_AGENT}))
+                return read(stack.enter_context(client.stream(method, url, json=body)))
         except (ApiError, TransientError) as error:
             failure = error
         except httpx.TransportError as error:
-            failure = TransientError(BadResponse(f"{where}: {failure_words(error, self._options.token)}"))
+            failure = self._transient(where, url, error)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
         raise failure
+
+    def _opened(self, url: httpx.URL, sent: Mapping[str, str]) -> httpx.Client:
+        """Return a client for the host of `url`."""
+        return httpx.Client(
+            headers=sent,
+            verify=self._context,
+            timeout=self._options.timeout_seconds,
+            follow_redirects=False,
+            trust_env=False,
+            proxy=httpx_proxy(self._options, url),
+        )
+
+    def _transient(self, where: str, url: httpx.URL, error: httpx.TransportError) -> Exception:
+        said = failure_words(error, self._options.token)
+        if is_certificate_failure(error):
+            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT)
+        proxy = self._options.network.proxy_for(str(url))
+        if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            said = f"no connection through {proxy} ({said})"
+        return TransientError(BadResponse(f"{where}: {said}", hint="Check the network and the forge's base URL."))
 
     def _elsewhere(self, where: str, url: httpx.URL) -> httpx.URL:
         """Return where a file is kept; plain http only if the forge itself is asked that way."""

@@ -10,8 +10,9 @@ from sqlalchemy import insert, select, update
 
 from reconciler.errors import Leased
 from reconciler.ledger import codec, events, leases
+from reconciler.ledger.extents import Extent
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import calls, tables
+from reconciler.ledger.tables import call_rows, calls, tables
 from reconciler.model.attempt import Actor
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind
@@ -43,12 +44,15 @@ def adopt(tx: Transaction, records: Sequence[Call], *, actor: Actor, reason: str
             continue
         version += 1
         cells += record.cells
-        values = codec.call_values(record, Reason.ADOPTED.value, {}) | codec.actor_values(actor)
+        extent = Extent.of_call(record)
+        extent.keep_shape(tx, table_id)
+        values = codec.call_values(record, Reason.ADOPTED.value, {}) | codec.actor_values(actor) | extent.values()
         values |= {"state": CallState.ACCEPTED.value, "attempt": 1, "payments": 0, "requested_cells": 0}
         values |= {"table_version": version, "begun_at": now, "ended_at": now, **moment.values()}
         # Settled: there is nothing to wait for.
         values |= {"settled_at": now, "settled_done": record.cells, "settled_failed": 0, "settled_not_started": 0}
         tx.execute(insert(calls), values)
+        tx.execute(insert(call_rows), {"call_id": record.id} | extent.rows_values("{}"))
         detail = {
             "address": record.address,
             "revision": record.revision,

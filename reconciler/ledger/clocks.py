@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from reconciler.model.checkpoint import Begun
 from reconciler.spending.elapsed import elapsed
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -60,12 +61,12 @@ class Moment:
         """Return the columns that stand beside a time, so that it can be translated later."""
         return {"boot": self.boot, "booted_at": self.booted_at}
 
-    def translated(self, at: float, row: Row[Any]) -> float:
+    def translated(self, at: float, row: Row[Any] | Begun) -> float:
         """Return where a time of `row` stands on the store's clock as it stands now."""
         if self.booted_at is None or row.boot != self.boot or row.booted_at is None:
             return at
         return at + (self.booted_at - float(row.booted_at))
 
-    def since(self, row: Row[Any]) -> float:
+    def since(self, row: Row[Any] | Begun) -> float:
         """Return the seconds since the call's last attempt began; negative if the store's clock was set back since."""
         return self.now - self.translated(row.begun_at, row)

@@ -1,14 +1,14 @@
 """Nouns to rows and rows to nouns: the one place that knows how a call is spelled in the store."""
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row
 
 from reconciler.errors import Corrupt
+from reconciler.ledger import row_sets
 from reconciler.ledger.clocks import Moment
 from reconciler.ledger.store_errors import FROM_BACKUP
 from reconciler.model.attempt import Actor, Settlement
@@ -59,13 +59,7 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
         "address": storable_text(call.address),
         "mode": call.mode.value,
         "revision": clean_or_none(call.revision),
-        "columns": encode(call.columns),
-        "column_keys": encode(call.column_keys),
-        "rows": encode(call.rows),
         "row_count": len(call.rows),
-        "covered": encode([_block_values(block, call.rows) for block in call.covered]),
-        "before": encode({column: list(marks) for column, marks in call.before.items()}),
-        "configs": encode(dict(call.configs)),
         "cells": call.cells,
         "credits": None if call.credits is None else str(call.credits),
         "reason": call.reason.value,
@@ -75,15 +69,18 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
     }
 
 
-def _block_values(block: Block, rows: tuple[str, ...]) -> Values:
-    # Most calls cover their whole rectangle; their row ids are not spelled out twice.
-    if block.rows == rows:
-        return {"columns": block.columns}
-    return {"columns": block.columns, "rows": block.rows}
+def marks_value(call: Call) -> str:
+    """Return what a call's cells showed before it, as it is stored."""
+    return encode({column: list(marks) for column, marks in call.before.items()})
 
 
-def past_call(row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tuple[str, ...]]) -> PastCall:
-    """Return what planning needs of a call. `known` lets calls with equal rows share them. Raises Corrupt."""
+def past_call(
+    row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tuple[str, ...]], listed: Sequence[str] = ()
+) -> PastCall:
+    """Return what planning needs of a call. Raises Corrupt.
+
+    `known` lets calls with equal rows share them; `listed` are the table's row ids, for a call that is folded.
+    """
     try:
         return PastCall(
             id=row.id,
@@ -93,7 +90,7 @@ def past_call(row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tup
             state=CallState(row.state),
             attempt=row.attempt,
             settled=row.settled_at is not None,
-            covered=_blocks(row, known),
+            covered=_blocks(row, known, listed),
             configs=json.loads(row.configs),
             before={column: tuple(marks) for column, marks in json.loads(row.before).items()},
             age_seconds=max(0.0, moment.since(row)),
@@ -101,18 +98,17 @@ def past_call(row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tup
             credits=price(row.credits),
             actor=row.actor,
             plan_id=row.plan_id,
+            version=row.table_version,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        raise _corrupt("call", row.id, error) from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise corrupt("call", row.id, error) from error
 
 
-def _blocks(row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]]) -> tuple[Block, ...]:
-    blocks = json.loads(row.covered)
-    whole: tuple[str, ...] = ()
-    if any("rows" not in block for block in blocks):
-        key = hashlib.sha256(row.rows.encode()).digest()
-        whole = known.get(key) or known.setdefault(key, tuple(json.loads(row.rows)))
-    return tuple(Block(tuple(block["columns"]), tuple(block["rows"]) if "rows" in block else whole) for block in blocks)
+def _blocks(
+    row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]], listed: Sequence[str]
+) -> tuple[Block, ...]:
+    rows = known.get(row.row_set) or known.setdefault(row.row_set, tuple(row_sets.unpack_rows(row.row_set, listed)))
+    return row_sets.places_to_blocks(json.loads(row.covered), json.loads(row.columns), rows)
 
 
 def call_record(row: Row[Any], moment: Moment) -> CallRecord:
@@ -149,7 +145,7 @@ def call_record(row: Row[Any], moment: Moment) -> CallRecord:
             age_seconds=max(0.0, moment.since(row)),
         )
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise _corrupt("call", row.id, error) from error
+        raise corrupt("call", row.id, error) from error
 
 
 def price(text: str | None) -> Decimal | None:
@@ -170,7 +166,7 @@ def event_record(row: Row[Any]) -> EventRecord:
             detail=json.loads(row.detail),
         )
     except (ValueError, TypeError) as error:
-        raise _corrupt("event", f"{row.table_id}#{row.seq}", error) from error
+        raise corrupt("event", f"{row.table_id}#{row.seq}", error) from error
 
 
 def lease_ends(row: Row[Any], moment: Moment) -> float:
@@ -197,5 +193,6 @@ def lease(row: Row[Any], moment: Moment) -> Lease:
     )
 
 
-def _corrupt(noun: str, name: str, error: Exception) -> Corrupt:
+def corrupt(noun: str, name: str, error: Exception) -> Corrupt:
+    """Return the error for an entry that cannot be read."""
     return Corrupt(f"the ledger's {noun} {name} cannot be read: {error}", hint=FROM_BACKUP)

@@ -11,8 +11,9 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import call_states, codec, events, leases
 from reconciler.ledger.call_states import CallProgress, Transition
+from reconciler.ledger.extents import Extent
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import calls, tables
+from reconciler.ledger.tables import call_rows, calls, tables
 from reconciler.model.attempt import Ending, Intent, Settlement, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
@@ -29,6 +30,8 @@ _ATTEMPT = select(calls.c.token, calls.c.attempt, calls.c.table_version).where(c
 # again once it is locked, which PostgreSQL does not do for one that is only joined.
 _LOCK = _FIND.select_from(tables.join(calls)).with_for_update()
 _INSERT = insert(calls)
+_INSERT_ROWS = insert(call_rows)
+_CHANGE_ROWS = update(call_rows).where(call_rows.c.call_id == bindparam("of_call"))
 _ADVANCE = (
     update(tables)
     .where(tables.c.table_id == bindparam("of_table"), tables.c.version == bindparam("found"))
@@ -65,15 +68,19 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         raise Leased(
             f"another apply has begun calls for table {call.table_id} since this plan was made", hint="Plan again."
         )
-    values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor)
+    extent = Extent.of_call(call)
+    extent.keep_shape(tx, call.table_id)
+    values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor) | extent.values()
     values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
     values |= {"token": token, **moment.values()}
     before = tx.execute(_FIND, {"call_id": call.id}).first()
     if before is None:
         attempt = 1
         tx.execute(_INSERT, values | {"attempt": 1, "payments": 0})
+        tx.execute(_INSERT_ROWS, {"call_id": call.id} | extent.rows_values(codec.marks_value(call)))
     else:
         attempt = _retry(tx, call, before, values)
+        tx.execute(_CHANGE_ROWS, {"of_call": call.id} | extent.rows_values(codec.marks_value(call)))
     _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
     detail = {
         "address": call.address,
@@ -172,6 +179,8 @@ def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
         return
     names = ("settled_done", "settled_failed", "settled_not_started")
     _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
+    # The cells have shown: what they held before proves nothing more.
+    tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": "{}"})
     detail = dict(zip(("done", "failed", "not_started"), counts, strict=True))
     _note(tx, found, (call_id, found.attempt), EventKind.SETTLED, now, detail)
 

@@ -78,7 +78,7 @@ def require(row: Row[Any], lease: Lease | None, moment: Moment) -> None:
     if row.owner == lease.owner and row.fence == lease.fence and is_live(row, moment):
         return
     if is_live(row, moment) and row.fence != lease.fence:
-        raise Leased(f"the lease was lost: {_held([row], moment)}")
+        raise Leased(f"the lease was lost: {held_by([row], moment)}")
     raise Leased(f"the lease of table {row.table_id} was lost: it had run out or was released", hint="Plan again.")
 
 
@@ -199,10 +199,11 @@ def _term(moment: Moment, seconds: float) -> dict[str, Any]:
 
 
 def _refused(rows: Sequence[Row[Any]], moment: Moment) -> Leased:
-    return Leased(_held(rows, moment), hint="Wait for it, or run `reconciler ledger release` if it is dead.")
+    return Leased(held_by(rows, moment), hint="Wait for it, or run `reconciler ledger release` if it is dead.")
 
 
-def _held(rows: Sequence[Row[Any]], moment: Moment) -> str:
+def held_by(rows: Sequence[Row[Any]], moment: Moment) -> str:
+    """Say who holds the tables of these rows, since when and for how long."""
     lines = [_holder(row, moment) for row in rows[:5]]
     if len(rows) > 5:
         lines.append(f"and {len(rows) - 5} tables more")

@@ -3,11 +3,24 @@
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 from reconciler.errors import Leased, LedgerError, Unwritable
-from reconciler.ledger import adoption, events, journal, leases, location, queries, spend_report, transfer
+from reconciler.ledger import (
+    adoption,
+    archive,
+    checkpoints,
+    events,
+    journal,
+    leases,
+    location,
+    queries,
+    spend_report,
+    transfer,
+)
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
@@ -39,6 +52,7 @@ def open_ledger(
     answer_seconds: float = ANSWER_SECONDS,
     interrupted: Callable[[], bool] = lambda: False,
     by_project: bool = False,
+    connections: int = location.CONNECTIONS,
 ) -> "Ledger":
     """Return a handle on the ledger at a path, `sqlite:///path` or `postgresql://…`; nothing is created or connected.
 
@@ -46,9 +60,10 @@ def open_ledger(
     which a test that moves the one clock is otherwise without. `busy_seconds` is how long an operation waits for other
     processes' locks, `answer_seconds` how long for the store, whatever the reason; once `interrupted` says True, it is
     much less. One that is named `by_project`, in a file and by no person, gets no password from the environment.
+    To a server there are at most so many `connections`; threads wait for each other's.
     Raises SettingsError, which never shows a password.
     """
-    place = location.parse(url, by_project=by_project)
+    place = replace(location.parse(url, by_project=by_project), connections=connections)
     location.refuse_network_file_system(place, location.mounted())
     known = this_boot() if boot is None and clock is None else boot
     return Ledger(
@@ -97,9 +112,12 @@ class Ledger:
 
     # What planning asks.
 
-    def recall(self, table_ids: Collection[str]) -> dict[str, TableHistory]:
-        """Return every table asked for, with its accepted and open calls in the order their last attempts began."""
-        return self._store.read(lambda tx: queries.recall(tx, table_ids))
+    def recall(self, table_ids: Collection[str], *, plan_id: str = "") -> dict[str, TableHistory]:
+        """Return every table asked for: its checkpoint, and its other calls in the order their last attempts began.
+
+        Those accepted and those open. The calls under the plan `plan_id` come one by one, also if they are folded.
+        """
+        return self._store.read(lambda tx: queries.recall(tx, table_ids, plan_id))
 
     def past(self, call_id: str) -> PastCall:
         """Return one call with the cells it covered, whatever its state."""
@@ -170,6 +188,37 @@ class Ledger:
             self._store.write(lambda tx: adoption.adopt(tx, records, actor=actor, reason=reason), repeatable=True)
         )
 
+    # What grows with age.
+
+    def compact(self, table_id: str, *, lease: Lease | None = None, only_enough: bool = False) -> int:
+        """Fold the settled calls of a table into its checkpoint; return how many, 0 if there are none.
+
+        `only_enough`: and 0 if too few have gathered to be worth it. Plans stay as they are. Raises Leased if another
+        owner's lease is live, or if `lease` was lost.
+        """
+        if only_enough and not self._store.read(lambda tx: checkpoints.has_gathered(tx, table_id)):
+            return 0
+        total = 0
+        while folded := self._store.write(lambda tx: checkpoints.compact(tx, table_id, lease)):
+            total += folded
+        return total
+
+    def tables_to_compact(self) -> list[str]:
+        """Return the ids of the tables that have settled calls to fold."""
+        return self._store.read(checkpoints.tables_to_fold)
+
+    def archive(self, before: float, write: Callable[[Iterator[str]], object]) -> int:
+        """Move the trail of folded calls that began before a time into what `write` makes of lines; return how many.
+
+        `write` must have made them durable when it returns: then they are deleted here. Raises LedgerError for a time
+        in the future; what `write` raises leaves the ledger as it was.
+        """
+        archived: list[tuple[str, str]] = []
+        write(self._store.stream(lambda tx: archive.export(tx, before, archived)))
+        for table_id, ids in archive.portions(archived):
+            self._store.write(partial(archive.forget, table_id=table_id, call_ids=ids))
+        return len(archived)
+
     # What people ask.
 
     def find(self, id_prefix: str) -> CallRecord:
@@ -185,14 +234,24 @@ class Ledger:
         return self._store.read(lambda tx: events.of_call(tx, call_id))
 
     def report(
-        self, by: Grouping, *, label: str | None = None, since: float | None = None, until: float | None = None
+        self,
+        by: Grouping,
+        *,
+        label: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        archives: Iterable[Iterable[str]] = (),
     ) -> list[SpendLine]:
         """Return what was spent, a line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, `key` groups by that label's value; without it there
-        is a line per `key=value`, so that a call with two labels counts in two lines.
+        is a line per `key=value`, so that a call with two labels counts in two lines. `archives` are the lines of files
+        that `archive` wrote, whose calls count too, each once.
         """
-        return self._store.read(lambda tx: spend_report.report(tx, by, label=label, since=since, until=until))
+        moved = [record for lines in archives for record in archive.records(lines)]
+        return self._store.read(
+            lambda tx: spend_report.report(tx, by, label=label, since=since, until=until, moved=moved)
+        )
 
     # Leases.
 

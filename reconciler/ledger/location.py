@@ -23,6 +23,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 """Types in /proc/mounts whose locks or shared memory SQLite must not trust."""
 
+CONNECTIONS = 6
+"""Four run calls at once, the leases, and whoever asks."""
 _SECRETS = ("password", "sslpassword")
 _HOST = re.compile(r"[\w.,:%-]*")
 _NO_PASSFILE = {"passfile": f"{os.devnull}/none"}
@@ -41,6 +43,8 @@ class Location:
     """The SQLite file, absolute."""
     url: URL | None = None
     """The PostgreSQL server."""
+    connections: int = CONNECTIONS
+    """To a server at most; threads wait for each other's."""
 
     def redact(self, text: str) -> str:
         """Return a driver's message without this location's secrets and without quotes of what is not shown."""

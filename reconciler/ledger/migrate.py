@@ -1,34 +1,129 @@
 """Create or upgrade a store's tables with Alembic. Loaded only when that is needed: Alembic is slow to import.
 
 A change of `tables.py` comes with a new file in `migrations/versions/`, and SCHEMA_VERSION grows to its number.
+
+Rewriting every call may take long, so an upgrade from before 0004 takes steps, each a transaction: 0003 makes room,
+then the calls are rewritten some at a time, then 0004 drops what they leave behind. A step that was cut off did
+nothing, and `ledger init` goes on where it stopped. In between no program works in the store: to an older one it is too
+new, to this one too old.
 """
 
+import json
 import threading
 import uuid
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Column, Connection, MetaData, Row, Table, Text, bindparam, delete, insert, select, update
+from sqlalchemy.types import Double
 
-from reconciler.ledger.tables import LEDGER_ID, SCHEMA_VERSION, meta
+from reconciler.errors import Leased
+from reconciler.ledger import codec, leases
+from reconciler.ledger.extents import Extent
+from reconciler.ledger.store import Store, Transaction
+from reconciler.ledger.tables import LEDGER_ID, SCHEMA_VERSION, call_rows, meta, tables
 from reconciler.version import __version__
+
+ROOM_MADE = 3
+"""The schema at which calls are rewritten."""
+SECONDS = 600.0
+"""For a step that changes tables as a whole."""
+_BATCH = 100
+_LISTED = ("columns", "column_keys", "rows", "configs")
 
 # Alembic keeps the migration at work in module globals, so two threads cannot migrate two ledgers at once.
 _one_at_a_time = threading.Lock()
 
+_calls = Table(
+    "calls",
+    MetaData(),
+    *(Column(name, Text) for name in ("id", "table_id", "covered", "before", "shape", *_LISTED)),
+    Column("settled_at", Double),
+)
+"""As ROOM_MADE has it: what is rewritten, and into what."""
+_LEFT = (
+    select(_calls).where(_calls.c.shape.is_(None), _calls.c.id > bindparam("after")).order_by(_calls.c.id).limit(_BATCH)
+)
+_REWRITE = update(_calls).where(_calls.c.id == bindparam("call_id"))
 
-def upgrade(connection: Connection) -> None:
-    """Bring the tables to SCHEMA_VERSION within the connection's transaction."""
+
+def upgrade(connection: Connection, schema: int = SCHEMA_VERSION) -> None:
+    """Bring the tables to a schema within the connection's transaction; on the way no call is rewritten."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     with _one_at_a_time:
-        command.upgrade(config, "head")
+        command.upgrade(config, f"{schema:04}")
     if connection.execute(select(meta.c.key).where(meta.c.key == LEDGER_ID)).first() is None:
         connection.execute(insert(meta), {"key": LEDGER_ID, "value": uuid.uuid4().hex})
     connection.execute(delete(meta).where(meta.c.key == "schema"))
-    connection.execute(insert(meta), {"key": "schema", "value": str(SCHEMA_VERSION)})
+    connection.execute(insert(meta), {"key": "schema", "value": str(schema)})
     connection.execute(delete(meta).where(meta.c.key == "migrated_by"))
     connection.execute(insert(meta), {"key": "migrated_by", "value": __version__})
+
+
+def migrate(store: Store) -> None:
+    """Bring a ledger of an older version up to date, or go on where that was cut off. Raises Leased, LedgerError."""
+    store.step(make_room, SECONDS)
+    is_done = False
+    while not is_done:
+        after: str | None = ""
+        while after is not None:
+            after = store.step(partial(rewrite, after=after), SECONDS)
+        is_done = store.step(finish, SECONDS)
+
+
+def make_room(tx: Transaction) -> None:
+    """Take the first step, unless it was taken."""
+    if _schema(tx) < ROOM_MADE:
+        upgrade(tx.connection, ROOM_MADE)
+        _refuse_leases(tx)
+
+
+def rewrite(tx: Transaction, after: str) -> str | None:
+    """Rewrite some calls, those with the next ids; return the last of these, None if there were none."""
+    if _schema(tx) != ROOM_MADE:
+        return None
+    rows = tx.execute(_LEFT, {"after": after}).all()
+    for row in rows:
+        try:
+            extent = Extent.of_document({name: json.loads(row._mapping[name]) for name in ("covered", *_LISTED)})
+            values = extent.values()
+        except (ValueError, TypeError, LookupError) as error:
+            raise codec.corrupt("call", row.id, error) from error
+        extent.keep_shape(tx, row.table_id)
+        tx.execute(insert(call_rows), {"call_id": row.id, **extent.rows_values(_marks(row))})
+        tx.execute(_REWRITE, {"call_id": row.id, **dict.fromkeys((*_LISTED, "before"), ""), **values})
+    return rows[-1].id if rows else None
+
+
+def _marks(row: Row[Any]) -> str:
+    # Once a call is settled nothing is judged by them.
+    return str(row.before) if row.settled_at is None else "{}"
+
+
+def finish(tx: Transaction) -> bool:
+    """Take the last step; False if calls are left to rewrite, which a program at work since before has begun."""
+    if _schema(tx) == ROOM_MADE:
+        _refuse_leases(tx)
+        if tx.execute(_LEFT, {"after": ""}).first() is not None:
+            return False
+        upgrade(tx.connection)
+    return True
+
+
+def _schema(tx: Transaction) -> int:
+    return int(tx.connection.scalar(select(meta.c.value).where(meta.c.key == "schema")) or 0)
+
+
+def _refuse_leases(tx: Transaction) -> None:
+    """Raise Leased while an apply is at work: it knows the tables as they were."""
+    rows = tx.execute(select(tables).where(tables.c.owner.is_not(None)).with_for_update()).all()
+    moment = tx.moment()
+    held = [row for row in rows if leases.is_live(row, moment)]
+    if held:
+        raise Leased(leases.held_by(held, moment), hint="Run `reconciler ledger init` again once it has ended.")

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, false, select
 
 from reconciler.errors import LedgerError
-from reconciler.ledger import codec
+from reconciler.ledger import approvals, checkpoints, codec
+from reconciler.ledger.extents import PAST, SHAPE, WITH_ROWS, WITH_SHAPES
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEDGER_ID, calls, meta, tables
+from reconciler.model.checkpoint import Checkpoint
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.model.plan import Reason
@@ -19,43 +21,60 @@ _STREAMED = 100
 """Calls in memory at once as rows: each may be 100 KB of ids."""
 
 _BOUGHT = [CallState.ACCEPTED.value, CallState.INTENT.value, CallState.IN_DOUBT.value]
-_PAST = (
-    *(calls.c.id, calls.c.table_id, calls.c.mode, calls.c.revision, calls.c.state, calls.c.attempt, calls.c.settled_at),
-    *(calls.c.rows, calls.c.covered, calls.c.configs, calls.c.before),
-    *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
-    *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
-)
-_LISTED = tuple(column for column in calls.c if column.name not in ("rows", "covered", "before", "configs"))
+_LISTED = (*(each for each in calls.c if each.name not in ("row_set", "covered")), *SHAPE)
 
 
-def recall(tx: Transaction, table_ids: Collection[str]) -> dict[str, TableHistory]:
-    """Return the history of every table asked for, also of those the ledger has never seen."""
+def recall(tx: Transaction, table_ids: Collection[str], plan_id: str = "") -> dict[str, TableHistory]:
+    """Return the history of every table asked for, also of those the ledger has never seen.
+
+    Of each, its checkpoint and the calls that are not in it: so it costs what happened lately, however old the ledger.
+    """
     moment = tx.moment()
     wanted = sorted(set(table_ids))
     found: dict[str, list[PastCall]] = {}
     versions: dict[str, int] = {}
+    checkpoint: dict[str, Checkpoint] = {}
+    folded: dict[str, tuple[PastCall, ...]] = {}
     known: dict[bytes, tuple[str, ...]] = {}
     for start in range(0, len(wanted), _BATCH):
         batch = wanted[start : start + _BATCH]
         rows = tx.execute(select(tables.c.table_id, tables.c.version).where(tables.c.table_id.in_(batch)))
         versions.update((row.table_id, row.version) for row in rows)
+        checkpoint.update(checkpoints.read(tx, batch, moment))
+        if plan_id:
+            rows_of = {id_: each.rows for id_, each in checkpoint.items()}
+            folded.update(approvals.under(tx, plan_id, batch, rows_of))
         query = (
-            select(*_PAST)
-            .where(calls.c.table_id.in_(batch), calls.c.state.in_(_BOUGHT))
+            select(*PAST)
+            .select_from(WITH_ROWS)
+            .where(calls.c.table_id.in_(batch), calls.c.folded == false(), calls.c.state.in_(_BOUGHT))
             .order_by(calls.c.table_id, calls.c.table_version)
         )
         for row in tx.stream(query, _STREAMED):
             found.setdefault(row.table_id, []).append(codec.past_call(row, moment, known))
     own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar() or ""
-    return {id_: TableHistory(id_, versions.get(id_, 0), tuple(found.get(id_, ())), moment.now, own) for id_ in wanted}
+    none = Checkpoint()
+    return {
+        id_: TableHistory(
+            table_id=id_,
+            version=versions.get(id_, 0),
+            calls=tuple(found.get(id_, ())),
+            recalled_at=moment.now,
+            ledger_id=own,
+            checkpoint=checkpoint.get(id_, none),
+            folded=folded.get(id_, ()),
+        )
+        for id_ in wanted
+    }
 
 
 def past(tx: Transaction, call_id: str) -> PastCall:
     """Return one call with the cells it covered, whatever its state. Raises LedgerError."""
-    row = tx.execute(select(*_PAST).where(calls.c.id == call_id)).first()
+    row = tx.execute(select(*PAST, calls.c.folded).select_from(WITH_ROWS).where(calls.c.id == call_id)).first()
     if row is None:
         raise LedgerError(f"there is no call {call_id} in the ledger")
-    return codec.past_call(row, tx.moment(), {})
+    listed = checkpoints.listed_rows(tx, [row.table_id]) if row.folded else {}
+    return codec.past_call(row, tx.moment(), {}, listed.get(row.table_id, ()))
 
 
 def find(tx: Transaction, prefix: str) -> CallRecord:
@@ -66,7 +85,11 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
             f"{prefix!r} is too short for a call's id", hint=f"Give at least {SHORTEST_PREFIX} characters."
         )
     rows = tx.execute(
-        select(*_LISTED).where(calls.c.id.startswith(wanted, autoescape=True)).order_by(calls.c.id).limit(11)
+        select(*_LISTED)
+        .select_from(WITH_SHAPES)
+        .where(calls.c.id.startswith(wanted, autoescape=True))
+        .order_by(calls.c.id)
+        .limit(11)
     ).all()
     exact = [row for row in rows if row.id == wanted]
     if len(exact or rows) == 1:
@@ -82,7 +105,11 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
 
 def listed(tx: Transaction, wanted: CallFilter) -> list[CallRecord]:
     """Return calls, the newest attempt first."""
-    query = select(*_LISTED).order_by(calls.c.begun_at.desc(), calls.c.table_id, calls.c.table_version.desc())
+    query = (
+        select(*_LISTED)
+        .select_from(WITH_SHAPES)
+        .order_by(calls.c.begun_at.desc(), calls.c.table_id, calls.c.table_version.desc())
+    )
     matching: list[CallRecord] = []
     if wanted.limit is not None and wanted.limit <= 0:
         return matching

@@ -60,8 +60,8 @@ def engine_of(location: Location, busy_seconds: float, current: Callable[[], Ope
             connect_args=arguments,
             isolation_level="READ COMMITTED",
             use_native_hstore=False,
-            pool_size=4,
-            max_overflow=28,
+            pool_size=location.connections,
+            max_overflow=0,
             pool_timeout=busy_seconds,
             hide_parameters=True,
         )

@@ -30,16 +30,27 @@ class _Sum:
 
 
 def report(
-    tx: Transaction, by: Grouping, *, label: str | None, since: float | None, until: float | None
+    tx: Transaction,
+    by: Grouping,
+    *,
+    label: str | None,
+    since: float | None,
+    until: float | None,
+    moved: Iterable[CallRecord] = (),
 ) -> list[SpendLine]:
-    """Return a line per group, by its key. Raises SettingsError where `label` does not fit `by`."""
+    """Return a line per group, by its key. Raises SettingsError where `label` does not fit `by`.
+
+    `moved` are calls of archives; one that is in the ledger too counts as it is there.
+    """
     if label is not None and "=" not in label and by != "label":
         raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")
     selecting = label if label is not None and "=" in label else None
-    records = listed(tx, CallFilter(states=_COUNTED, label=selecting, since=since, until=until))
+    wanted = CallFilter(states=_COUNTED, label=selecting, since=since, until=until)
+    records = {record.id: record for record in moved if _is_wanted(record, wanted)}
+    records |= {record.id: record for record in listed(tx, wanted)}
     paid: defaultdict[str, _Sum] = defaultdict(_Sum)
     doubtful: defaultdict[str, _Sum] = defaultdict(_Sum)
-    for record in records:
+    for record in records.values():
         cells = record.cells if record.requested_cells is None else record.requested_cells
         for key in _keys(record, by, label):
             if record.payments:
@@ -47,6 +58,15 @@ def report(
             if record.state is not CallState.ACCEPTED:
                 doubtful[key].add(1, record.cells, record.credits)
     return [_line(key, paid[key], doubtful[key]) for key in sorted(paid.keys() | doubtful.keys())]
+
+
+def _is_wanted(record: CallRecord, wanted: CallFilter) -> bool:
+    return (
+        record.state in _COUNTED
+        and (wanted.label is None or has_label(record, wanted.label))
+        and (wanted.since is None or record.begun_at >= wanted.since)
+        and (wanted.until is None or record.begun_at < wanted.until)
+    )
 
 
 def _keys(record: CallRecord, by: Grouping, label: str | None) -> Iterable[str]:

@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, inspect, select
+from sqlalchemy import Connection, CursorResult, Engine, Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
+from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import file, server
 from reconciler.ledger.clocks import Boot, Moment
 from reconciler.ledger.deadlines import Deadlines, Operation, Silent
 from reconciler.ledger.location import Location
+from reconciler.ledger.schema import schema_of
 from reconciler.ledger.store_errors import FROM_BACKUP, silent, translate
-from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
-from reconciler.text.sanitize import one_line
+from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION
 
 Result = TypeVar("Result")
 
@@ -131,7 +131,7 @@ class Store:
             if self._is_missing():
                 return False
             with self._begin_read() as connection:
-                return self._version(connection) is not None
+                return schema_of(connection, self.location) is not None
 
         try:
             return self._in_time(job, writing=False)
@@ -236,9 +236,25 @@ class Store:
 
     def initialise(self) -> None:
         """Create the ledger, or bring an older one up to date; nothing happens to one that is. Raises LedgerError."""
-        self._in_time(self._initialise, writing=True)
+        is_older = self._in_time(self._initialise, writing=True)
+        if is_older:
+            # Alembic takes longer to import than the rest of the ledger, and is needed once in a ledger's life.
+            importlib.import_module("reconciler.ledger.migrate").migrate(self)
+            self._in_time(self._initialise, writing=True)
 
-    def _initialise(self) -> None:
+    def step(self, work: Callable[[Transaction], Result], seconds: float) -> Result:
+        """Run one step of a migration in a transaction, within `seconds`, while no other process takes one."""
+
+        def job() -> Result:
+            with self._turn, self._begin_write() as connection:
+                if not self._is_sqlite:
+                    connection.execute(server.INITIALISE_LOCK)
+                return work(Transaction(self, connection))
+
+        return self._in_time(job, writing=True, seconds=seconds)
+
+    def _initialise(self) -> bool:
+        """Make what is not there; say whether what is there is older."""
         with self._turn:
             if self.location.path is not None:
                 file.make_folder(self.location.path, self.location.shown)
@@ -247,16 +263,18 @@ class Store:
                     connection.execute(server.INITIALISE_LOCK)
                     if connection.execute(server.SCHEMA_EXISTS, {"name": POSTGRES_SCHEMA}).first() is None:
                         connection.exec_driver_sql(f"CREATE SCHEMA {POSTGRES_SCHEMA}")
-                version = self._version(connection)
-                if version is None or version < SCHEMA_VERSION:
-                    # Alembic takes longer to import than the rest of the ledger, and is needed once in a ledger's life.
+                version = schema_of(connection, self.location)
+                if version is None:
                     importlib.import_module("reconciler.ledger.migrate").upgrade(connection)
+                elif version < SCHEMA_VERSION:
+                    return True
             self._remember_file()
             self._is_checked = False
             with self._begin_read() as connection:
                 self._is_ready(connection)
             if self._is_sqlite:
                 file.use_wal(self._engine)
+        return False
 
     def _write(self, work: Callable[[Transaction], Result], engine: Engine | None = None) -> Result:
         if not self._is_sqlite:
@@ -326,7 +344,7 @@ class Store:
         """Say whether the store holds a ledger of this version; False: an empty SQLite file. Anything else raises."""
         if self._is_checked:
             return True
-        version = self._version(connection)
+        version = schema_of(connection, self.location)
         if version is None:
             if self._is_sqlite:
                 return False
@@ -338,28 +356,6 @@ class Store:
         self._remember_file()
         self._is_checked = True
         return True
-
-    def _version(self, connection: Connection) -> int | None:
-        """Return the schema version; None where there is no ledger. Raises Corrupt and TooNew."""
-        inspector = inspect(connection)
-        if not inspector.has_table("meta", schema=None if self._is_sqlite else POSTGRES_SCHEMA):
-            if self._is_sqlite and (others := inspector.get_table_names()):
-                raise Corrupt(
-                    f"{self.location.shown} is a database of something else: it has a table `{one_line(others[0])}`",
-                    hint="Name another file with --ledger.",
-                )
-            return None
-        try:
-            version = int(connection.scalar(select(meta.c.value).where(meta.c.key == "schema")) or "")
-        except ValueError:
-            raise Corrupt(f"{self.location.shown} does not say which version of a ledger it is") from None
-        if version > SCHEMA_VERSION:
-            raise TooNew(
-                f"the ledger {self.location.shown} was written by a newer version of the program "
-                f"(schema {version}; this one knows {SCHEMA_VERSION})",
-                hint="Upgrade: pip install --upgrade extruct-reconciler.",
-            )
-        return version
 
     def _remember_file(self) -> None:
         if self.location.path is not None:

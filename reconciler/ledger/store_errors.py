@@ -86,7 +86,9 @@ def _sqlite(error: sqlite3.Error, location: Location, *, writing: bool) -> Ledge
 
 
 def _postgres(state: str | None, text: str, location: Location, *, writing: bool) -> LedgerError:
-    if state is None:
+    if state is None and "certificate" in text:
+        hint = "Name the file of its certificate authority in the ledger's URL: ?sslmode=verify-full&sslrootcert=FILE."
+    elif state is None:
         # No answer from a server has a state: it could not be reached, did not let us in, or went away.
         hint = "Check that the server can be reached, and user, password and database in the ledger's URL."
     elif state == "42501":

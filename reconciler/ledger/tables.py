@@ -1,23 +1,27 @@
 """The ledger's tables, the same in both stores.
 
 Lists and maps are JSON text in ASCII: readable with `sqlite3` or `psql`, and no character of a foreign string can make
-a store refuse a record of money spent. Times are seconds since the epoch; credits are decimals as text, exact in both.
+a store refuse a record of money spent. Sets of rows, of which there are many, are packed (`row_sets.py`). Times are
+seconds since the epoch; credits are decimals as text, exact in both.
 """
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Double,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
+    false,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 """The number of the newest migration; a store with a higher one was written by a newer program."""
 
 POSTGRES_SCHEMA = "reconciler"
@@ -66,13 +70,8 @@ calls = Table(
     Column("address", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("revision", Text),
-    Column("columns", Text, nullable=False),
-    Column("column_keys", Text, nullable=False),
-    Column("rows", Text, nullable=False),
     Column("row_count", Integer, nullable=False),
     Column("covered", Text, nullable=False),
-    Column("before", Text, nullable=False),
-    Column("configs", Text, nullable=False),
     Column("cells", Integer, nullable=False),
     Column("credits", Text),
     Column("reason", Text, nullable=False),
@@ -96,17 +95,74 @@ calls = Table(
     Column("token", Text),
     Column("boot", Text),
     Column("booted_at", Double),
+    Column("shape", Text),
+    Column("row_set", LargeBinary),
+    Column("folded", Boolean, nullable=False, server_default=false()),
     CheckConstraint("state IN ('intent', 'accepted', 'refused', 'not_sent', 'in_doubt')", name="calls_state"),
     CheckConstraint("attempt >= 1 AND payments >= 0", name="calls_counts"),
 )
 """One row a call. `table_version` is the table's version after the last attempt's intent: it orders a table's calls.
 
 `token` is known only to the process that began the last attempt; `boot` and `booted_at` (`clocks.py`) belong to
-`begun_at`. They are empty in what was written before they were kept.
+`begun_at`. They are empty in what was written before they were kept. `shape` names a row of `shapes`, and `covered`
+says which of its cells were due (`row_sets.py`). `folded`: its table's checkpoint holds all that planning needs of it,
+and `row_set` the call's rows; until then they stand in `call_rows`.
 """
 
-Index("calls_by_table", calls.c.table_id, calls.c.table_version)
+Index("calls_by_table", calls.c.table_id, calls.c.folded, calls.c.table_version)
 Index("calls_by_time", calls.c.begun_at)
+
+call_rows = Table(
+    "call_rows",
+    metadata,
+    Column("call_id", Text, ForeignKey("calls.id"), primary_key=True),
+    Column("row_set", LargeBinary, nullable=False),
+    Column("before", Text, nullable=False),
+)
+"""The rows of a call that is not folded, and what its cells showed before it, which is emptied once it is settled.
+
+They are large and stay for a while only; in `calls` they would leave its pages half empty.
+"""
+
+shapes = Table(
+    "shapes",
+    metadata,
+    Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("columns", Text, nullable=False),
+    Column("column_keys", Text, nullable=False),
+    Column("configs", Text, nullable=False),
+)
+"""What the calls of a table have in common, stored once: columns and their configurations. `id` is a digest of it."""
+
+row_ids = Table(
+    "row_ids",
+    metadata,
+    Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("ids", LargeBinary, nullable=False),
+)
+"""A table's own list of row ids, in pieces: each id once, never moved, so that its place is a number for it.
+
+`first` is the number of a piece's first id; `ids` is written as a row set (`row_sets.py`).
+"""
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What the folded calls of a table amount to (`checkpoint_codec.py`), written in the transaction that marks them."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Which cells the folded calls of a table bought under a plan (`approvals.py`)."""
 
 events = Table(
     "events",

@@ -1,119 +1,125 @@
 """Moving a ledger between stores as JSON lines: a header, every table, call and event, a last line that counts them.
 
 Leases are left behind: they belong to the store whose clock they run by. Their fencing numbers come along, and never
-shrink.
+shrink. An archive (`archive.py`) is such a file too, of old calls and their events alone.
 """
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Table, Text, insert, select, tuple_, update
+from sqlalchemy import Select, Table, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.errors import Corrupt, LedgerError, TooNew
-from reconciler.ledger import codec
+from reconciler.ledger import codec, export_lines, row_sets
+from reconciler.ledger.checkpoints import listed_rows, read
+from reconciler.ledger.export_lines import FIRST_KINDS, KINDS, KINDS_SINCE
+from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import LEASE_COLUMNS, LEDGER_ID, SCHEMA_VERSION, calls, events, meta, tables
-from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import EventKind, Loaded
-from reconciler.model.manifest import Mode
-from reconciler.model.plan import Reason
+from reconciler.ledger.tables import (
+    LEDGER_ID,
+    SCHEMA_VERSION,
+    approvals,
+    call_rows,
+    calls,
+    checkpoints,
+    meta,
+    row_ids,
+    tables,
+)
+from reconciler.model.checkpoint import Checkpoint
+from reconciler.model.compact import RowIndex
+from reconciler.model.ledger_entries import Loaded
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
 FORMAT = "reconciler-ledger"
+ARCHIVED_BEFORE = "archived_before"
+"""In the header of an archive: calls that began earlier, in seconds since the epoch."""
 _BATCH = 200
-_SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"})}
-"""Schema → the fields of calls that older exports lack."""
-_ORDER: tuple[tuple[str, Table], ...] = (("table", tables), ("call", calls), ("event", events))
-_KINDS = dict(_ORDER)
-_JSON: Mapping[str, type] = {
-    "columns": list,
-    "column_keys": list,
-    "rows": list,
-    "covered": list,
-    "before": dict,
-    "configs": dict,
-    "labels": dict,
-    "detail": dict,
-}
-_WORDS: Mapping[str, type] = {"mode": Mode, "state": CallState, "kind": EventKind}
 
 
 def export(tx: Transaction) -> Iterator[str]:
     """Yield the ledger line by line, without line ends, from one consistent view."""
-    own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
-    yield codec.encode({"type": FORMAT, "schema": SCHEMA_VERSION, "exported_at": tx.now(), "ledger": own})
+    yield header(tx)
     counts = {}
-    for kind, table in _ORDER:
-        columns = [column for column in table.c if column.name not in LEASE_COLUMNS or table is not tables]
-        rows = tx.stream(select(*columns).order_by(*table.primary_key.columns), _BATCH)
+    for kind, table in KINDS.items():
         counts[kind] = 0
-        for row in rows:
+        for line in lines(tx, kind, table, every(table)):
             counts[kind] += 1
-            yield codec.encode({"type": kind} | {name: _said(name, value) for name, value in row._mapping.items()})
-    yield codec.encode({"type": "end"} | counts)
+            yield line
+    yield end(counts)
 
 
-def _said(name: str, value: Any) -> Any:
-    return json.loads(value) if name in _JSON else value
+def end(counts: Mapping[str, int]) -> str:
+    """Return the last line, which counts the others."""
+    return codec.encode({"type": "end"} | _counted(counts))
 
 
-def load(tx: Transaction, lines: Iterable[str]) -> Loaded:
+def _counted(counts: Mapping[str, int]) -> dict[str, int]:
+    # The kinds that came later are named where there are any.
+    return {kind: count for kind, count in counts.items() if count or kind in FIRST_KINDS}
+
+
+def header(tx: Transaction, **more: float) -> str:
+    """Return the first line."""
+    own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
+    return codec.encode({"type": FORMAT, "schema": SCHEMA_VERSION, "exported_at": tx.now(), "ledger": own} | more)
+
+
+def every(table: Table) -> Select[tuple[Any, ...]]:
+    """Return the query for what `lines` says of a table."""
+    if table is calls:
+        return select(*EVERYTHING).select_from(WITH_ROWS).order_by(calls.c.id)
+    return select(table).order_by(*table.primary_key.columns)
+
+
+def lines(tx: Transaction, kind: str, table: Table, query: Select[tuple[Any, ...]]) -> Iterator[str]:
+    """Yield a line for each row of a query."""
+    listed: dict[str, Sequence[str]] = {}
+    for row in tx.stream(query, _BATCH):
+        if table is calls and row.folded and row.table_id not in listed:
+            listed.update(listed_rows(tx, [row.table_id]))
+        yield codec.encode({"type": kind} | export_lines.said(kind, row, listed.get(row.table_id, ())))
+
+
+def load(tx: Transaction, source: Iterable[str]) -> Loaded:
     """Add what an export holds. What is there already must be the same; nothing is ever changed. Raises LedgerError."""
-    added = dict.fromkeys(_KINDS, 0)
-    seen = dict.fromkeys(_KINDS, 0)
+    loading = _Loading(tx)
+    seen = dict.fromkeys(KINDS, 0)
     batch: list[dict[str, Any]] = []
-    now, batched, ended, lacking = "", "", False, frozenset[str]()
-    for number, line in enumerate(tx.untimed(lines), 1):
+    now, batched, ended = "", "", False
+    for number, line in enumerate(tx.untimed(source), 1):
         if not line.strip():
             continue
-        entry = _parsed(line, number)
+        entry = export_lines.parsed(line, number)
         if number == 1:
-            lacking = _check_header(entry)
-            _take_over(tx, entry.get("ledger"))
+            loading.begin(entry)
             continue
-        now = _type_of(entry, number)
+        now = export_lines.type_of(entry, number)
         if ended:
             raise LedgerError(f"line {number}: the export goes on after its end")
         if batch and (now != batched or len(batch) == _BATCH):
-            added[batched] += _store(tx, _KINDS[batched], batch)
+            loading.add(batched, batch)
             batch = []
         if now == "end":
             ended = True
-            _check_counts(entry, seen, number)
-        elif now in _KINDS:
+            loading.check_counts(entry, seen, number)
+        elif now in loading.kinds:
             seen[now] += 1
-            batch.append(_values(_KINDS[now], entry, number, lacking))
+            export_lines.check(now, entry, number, loading.lacking)
+            batch.append(entry)
             batched = now
         else:
             raise LedgerError(f"line {number}: a ledger does not hold entries of type {quote(now)}")
     if not ended:
         raise LedgerError("the export is cut off: its last line is missing", hint="Export it again.")
+    added = loading.added
     return Loaded(tables=added["table"], calls=added["call"], events=added["event"])
 
 
-def _parsed(line: str, number: int) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise LedgerError(f"line {number} is not JSON: {error}") from None
-    if not isinstance(entry, dict):
-        raise LedgerError(f"line {number} is not a JSON object")
-    return entry
-
-
-def _type_of(entry: dict[str, Any], number: int) -> str:
-    kind = entry.pop("type", None)
-    if not isinstance(kind, str):
-        raise LedgerError(f"line {number} does not say of which type it is")
-    return kind
-
-
-def _check_header(entry: dict[str, Any]) -> frozenset[str]:
-    """Return the fields of calls that an export of its age does not have."""
+def check_header(entry: dict[str, Any]) -> int:
+    """Return the schema that an export was written at. Raises LedgerError, TooNew."""
     schema = entry.get("schema")
     if entry.get("type") != FORMAT or type(schema) is not int:
         raise LedgerError("this is not an export of a ledger", hint="`reconciler ledger export` writes one.")
@@ -123,102 +129,171 @@ def _check_header(entry: dict[str, Any]) -> frozenset[str]:
             f"(schema {schema}; this one knows {SCHEMA_VERSION})",
             hint="Upgrade: pip install --upgrade extruct-reconciler.",
         )
-
-    return frozenset[str]().union(*(names for since, names in _SINCE.items() if since > schema))
-
-
-def _take_over(tx: Transaction, ledger_id: object) -> None:
-    """Let a ledger that holds nothing yet go on as the one that was exported: plans made with that one stay good."""
-    if isinstance(ledger_id, str) and ledger_id and tx.execute(select(calls.c.id).limit(1)).first() is None:
-        tx.execute(update(meta).where(meta.c.key == LEDGER_ID).values(value=codec.storable_text(ledger_id)))
+    return schema
 
 
-def _check_counts(entry: dict[str, Any], seen: dict[str, int], number: int) -> None:
-    if entry != seen:
-        message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {seen}"
-        raise LedgerError(message, hint="Export it again.")
+class _Loading:
+    """An import at work: what it has added so far, and what it knows of the tables that it adds to."""
 
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.kinds: frozenset[str] = frozenset(KINDS)
+        """Of lines that an export of its age has."""
+        self.lacking: frozenset[str] = frozenset()
+        """Fields of calls that it does not have."""
+        self.added = dict.fromkeys(KINDS, 0)
+        self._is_archive = False
+        self._new_tables: set[str] = set()
+        self._folded: dict[str, tuple[Checkpoint, RowIndex]] = {}
 
-def _values(table: Table, entry: dict[str, Any], number: int, lacking: frozenset[str]) -> dict[str, Any]:
-    expected = {column.name for column in table.c}
-    if table is tables:
-        expected -= set(LEASE_COLUMNS)
-    elif table is calls:
-        expected -= lacking
-    if entry.keys() != expected:
-        wrong = ", ".join(sorted(entry.keys() ^ expected))
-        raise LedgerError(f"line {number}: fields are missing or unknown: {one_line(wrong)}")
-    for name, value in entry.items():
-        if not _fits(table, name, value):
-            raise LedgerError(f"line {number}: {name} cannot be {one_line(repr(value), 60)}")
-    return {name: codec.encode(value) if name in _JSON else value for name, value in entry.items()}
-
-
-def _fits(table: Table, name: str, value: Any) -> bool:
-    column = table.c[name]
-    if value is None:
-        return bool(column.nullable)
-    if name in _JSON:
-        return isinstance(value, _JSON[name])
-    if name in _WORDS:
-        return value in [word.value for word in _WORDS[name]]  # type: ignore[attr-defined]
-    if name == "reason" and value not in list(Reason):
-        return False
-    if isinstance(column.type, Text):
-        return (
-            isinstance(value, str) and codec.storable_text(value) == value and (name != "credits" or _is_price(value))
-        )
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    if column.type.python_type is float:
-        return math.isfinite(value)
-    return isinstance(value, int) and codec.storable(value) == value
-
-
-def _is_price(text: str) -> bool:
-    try:
-        known = codec.price(text)
-    except ArithmeticError:
-        return False
-    return known is not None and known.is_finite()
-
-
-def _store(tx: Transaction, table: Table, batch: Sequence[dict[str, Any]]) -> int:
-    """Insert what is missing of `batch`; return how much that was."""
-    keys = list(table.primary_key.columns)
-    names = [key.name for key in keys]
-    wanted = [tuple(values[name] for name in names) for values in batch]
-    if len(set(wanted)) != len(wanted):
-        raise LedgerError("the export holds something twice")
-    there = {
-        tuple(row._mapping[name] for name in names): row
-        for row in tx.execute(select(table).where(tuple_(*keys).in_(wanted)))
-    }
-    missing = []
-    for key, values in zip(wanted, batch, strict=True):
-        row = there.get(key)
-        if row is None:
-            missing.append(values)
-        elif table is tables and row.version == values["version"]:
-            fence = max(row.fence, values["fence"])
-            tx.execute(update(tables).where(tables.c.table_id == row.table_id).values(fence=fence))
+    def begin(self, header: dict[str, Any]) -> None:
+        """Take the first line."""
+        schema = check_header(header)
+        self._is_archive = ARCHIVED_BEFORE in header
+        self.lacking = export_lines.lacking_in(schema)
+        if schema < KINDS_SINCE:
+            self.kinds = FIRST_KINDS
+        if self._is_archive:
+            self.kinds = frozenset({"call", "event"})
         else:
-            _require_same(table, row, values)
-    try:
-        if missing:
-            tx.execute(insert(table), missing)
-    except IntegrityError as error:
-        raise Corrupt(
-            "the export contradicts itself: an entry belongs to a table or call that it does not hold"
-        ) from error
-    return len(missing)
+            self._take_over(header.get("ledger"))
+
+    def _take_over(self, ledger_id: object) -> None:
+        """Let a ledger that holds nothing yet go on as the exported one: plans made with that one stay good."""
+        is_empty = self._tx.execute(select(calls.c.id).limit(1)).first() is None
+        if isinstance(ledger_id, str) and ledger_id and is_empty:
+            own = codec.storable_text(ledger_id)
+            self._tx.execute(update(meta).where(meta.c.key == LEDGER_ID).values(value=own))
+
+    def check_counts(self, entry: dict[str, Any], seen: dict[str, int], number: int) -> None:
+        """Raise LedgerError unless the last line counts what was seen."""
+        expected = _counted(seen)
+        if entry != expected:
+            message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {expected}"
+            raise LedgerError(message, hint="Export it again.")
+
+    def add(self, kind: str, batch: Sequence[dict[str, Any]]) -> None:
+        """Add what is missing of a batch; the rest must be the same here."""
+        table = KINDS[kind]
+        if table in (row_ids, checkpoints, approvals):
+            # A table that was here has its own, which amounts to the same, or none yet.
+            batch = [entry for entry in batch if entry["table_id"] in self._new_tables]
+        names = [key.name for key in table.primary_key.columns]
+        wanted = [tuple(entry[name] for name in names) for entry in batch]
+        if len(set(wanted)) != len(wanted):
+            raise LedgerError("the export holds something twice")
+        if self._is_archive and table is calls:
+            self._make_tables(batch)
+        there = self._there(kind, table, wanted)
+        missing = []
+        for key, entry in zip(wanted, batch, strict=True):
+            found = there.get(key)
+            if found is None:
+                missing.append(entry)
+            elif table is tables and found["version"] == entry["version"]:
+                fence = max(found["fence"], entry["fence"])
+                self._tx.execute(update(tables).where(tables.c.table_id == entry["table_id"]).values(fence=fence))
+            else:
+                _require_same(kind, found, entry)
+        if table is tables:
+            self._new_tables |= {entry["table_id"] for entry in missing}
+        self._insert(kind, table, missing)
+        self.added[kind] += len(missing)
+
+    def _there(self, kind: str, table: Table, wanted: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
+        keys = list(table.primary_key.columns)
+        rows = self._tx.execute(every(table).where(tuple_(*keys).in_(wanted))).all() if wanted else []
+        listed = listed_rows(self._tx, {row.table_id for row in rows if row.folded}) if table is calls else {}
+        return {
+            tuple(row._mapping[key.name] for key in keys): export_lines.said(kind, row, listed.get(row.table_id, ()))
+            for row in rows
+        }
+
+    def _insert(self, kind: str, table: Table, missing: Sequence[dict[str, Any]]) -> None:
+        try:
+            if table is checkpoints:
+                self._check(missing)
+            if missing:
+                found = [export_lines.values(kind, entry) for entry in missing]
+                unfolded = []
+                if table is calls:
+                    extents = [self._extent(entry) for entry in missing]
+                    found = [each | stored for each, (stored, _) in zip(found, extents, strict=True)]
+                    unfolded = [rows for _, rows in extents if rows]
+                self._tx.execute(insert(table), found)
+                if unfolded:
+                    self._tx.execute(insert(call_rows), unfolded)
+        except IntegrityError as error:
+            raise Corrupt(
+                "the export contradicts itself: an entry belongs to a table or call that it does not hold"
+            ) from error
+
+    def _check(self, batch: Sequence[dict[str, Any]]) -> None:
+        """Raise LedgerError for a checkpoint that planning could not read."""
+        listed = listed_rows(self._tx, [entry["table_id"] for entry in batch])
+        for entry in batch:
+            content = export_lines.values("checkpoint", entry)["content"]
+            try:
+                Checkpoint.unpack(content, listed.get(entry["table_id"], ()), lambda _: 0.0).check()
+            except ValueError as error:
+                raise LedgerError(
+                    f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}"
+                ) from None
+
+    def _extent(self, entry: dict[str, Any]) -> tuple[codec.Values, codec.Values]:
+        """Return a call's columns in `calls` for the cells it covers, and its `call_rows` unless it is folded."""
+        table_id = entry["table_id"]
+        try:
+            extent = Extent.of_document(entry)
+            stored = extent.values()
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise LedgerError(f"the cells of call {one_line(entry['id'])} contradict themselves") from None
+        extent.keep_shape(self._tx, table_id)
+        if table_id not in self._folded:
+            checkpoint = read(self._tx, [table_id], self._tx.moment()).get(table_id) or Checkpoint()
+            self._folded[table_id] = checkpoint, RowIndex(checkpoint.rows)
+        checkpoint, index = self._folded[table_id]
+        is_folded = checkpoint.holds(entry["table_version"])
+        if not is_folded:
+            marks = codec.encode(_with_marks_dropped(entry)["before"])
+            return stored | {"folded": False, "row_set": None}, {"call_id": entry["id"]} | extent.rows_values(marks)
+        numbers = index.positions_of(extent.rows)
+        packed = row_sets.pack_rows(extent.rows) if -1 in numbers else row_sets.pack_numbers(numbers)
+        return stored | {"folded": True, "row_set": packed}, {}
+
+    def _make_tables(self, batch: Sequence[dict[str, Any]]) -> None:
+        """See that the tables of an archive's calls are there. Raises LedgerError for an archive of another ledger."""
+        versions: dict[str, int] = {}
+        for entry in batch:
+            table_id = entry["table_id"]
+            versions[table_id] = max(versions.get(table_id, 0), entry["table_version"])
+        known = select(tables.c.table_id, tables.c.version).where(tables.c.table_id.in_(versions))
+        here = {row.table_id: row.version for row in self._tx.execute(known)}
+        for table_id, version in versions.items():
+            if table_id not in here:
+                self._new_tables.add(table_id)
+                self._tx.execute(insert(tables), {"table_id": table_id, "version": version, "fence": 0})
+            elif table_id in self._new_tables:
+                newest = max(version, here[table_id])
+                self._tx.execute(update(tables).where(tables.c.table_id == table_id).values(version=newest))
+            elif version > here[table_id]:
+                raise LedgerError(
+                    f"the archive knows calls of table {one_line(table_id)} that this ledger never began",
+                    hint="Import it into the ledger that it was taken from, or into an empty one.",
+                )
 
 
-def _require_same(table: Table, row: Row[Any], values: dict[str, Any]) -> None:
-    different = sorted(name for name, value in values.items() if row._mapping[name] != value)
+def _with_marks_dropped(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a line as it is kept: a call that is settled needs no marks any more, as older exports have them."""
+    return entry | {"before": {}} if entry.get("settled_at") is not None else entry
+
+
+def _require_same(kind: str, found: dict[str, Any], entry: dict[str, Any]) -> None:
+    kept = _with_marks_dropped(entry)
+    different = sorted(name for name, value in kept.items() if found[name] != value)
     if different:
-        name = one_line(values.get("id") or values["table_id"])
+        name = one_line(entry.get("id") or entry["table_id"])
         raise LedgerError(
-            f"the ledger already holds {table.name[:-1]} {name}, and differently: {', '.join(different)}",
+            f"the ledger already holds {kind} {name}, and differently: {', '.join(different)}",
             hint="Nothing was imported. Import into an empty ledger.",
         )

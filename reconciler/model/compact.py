@@ -86,6 +86,15 @@ class PackedIds(Packed):
     WIDTH = 16
     __slots__ = ()
 
+    @classmethod
+    def of_all(cls, texts: Sequence[str]) -> Self | None:
+        """Pack texts if each of them is such an id."""
+        try:
+            packed = cls.of(texts)
+        except (ValueError, AssertionError):
+            return None
+        return packed if len(packed) == len(texts) and all(map(str.__eq__, packed, texts)) else None
+
     @staticmethod
     def _text(digits: str) -> str:
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -151,19 +160,33 @@ class RowIndex(Mapping[str, int]):
         self._positions: dict[bytes, int] | None = None
 
     def __getitem__(self, row: str) -> int:
-        if self._positions is None:
-            each = self._ids.each() if isinstance(self._ids, PackedIds) else map(str.encode, self._ids)
-            self._positions = {id_: position for position, id_ in enumerate(each)}
-        position = self._positions[self._key(row)]
+        position = self._known[self._key(row)]
         if self._ids[position] != row:  # the same id in another spelling is a different string
             raise KeyError(row)
         return position
+
+    @property
+    def _known(self) -> dict[bytes, int]:
+        if self._positions is None:
+            each = self._ids.each() if isinstance(self._ids, PackedIds) else map(str.encode, self._ids)
+            self._positions = {id_: position for position, id_ in enumerate(each)}
+        return self._positions
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._ids)
+
+    def positions_of(self, rows: Sequence[str]) -> list[int]:
+        """Return the position of each of many rows, -1 for one that the table does not have."""
+        ids = rows if isinstance(rows, PackedIds) else PackedIds.of_all(rows)
+        if ids is None or not isinstance(self._ids, PackedIds):
+            return [self.get(row, -1) for row in rows]
+        if ids.data == self._ids.data:
+            return list(range(len(ids)))
+        known = self._known
+        return [known.get(id_, -1) for id_ in ids.each()]
 
     def _key(self, row: str) -> bytes:
         if not isinstance(self._ids, PackedIds):

@@ -1,10 +1,11 @@
 """The ledger's past calls, reduced to what planning and recovery need."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from reconciler.model.checkpoint import Checkpoint
 from reconciler.model.manifest import Mode
 
 
@@ -67,6 +68,8 @@ class PastCall:
     """The person or CI job that applied it."""
     plan_id: str = ""
     """The plan that approved it; empty if that does not matter, as in a snapshot."""
+    version: int = field(default=0, compare=False)
+    """The table's version after the last attempt's intent: it orders a table's calls."""
     has_shown: bool = False
     """True in a snapshot, which leaves `before` out, if the table shows that the call has begun."""
 
@@ -94,12 +97,23 @@ class TableHistory:
     version: int = 0
     """Increases with every attempt begun for the table; an intent is a compare-and-set on it."""
     calls: tuple[PastCall, ...] = ()
-    """Open and accepted calls, oldest first; refused and unsent calls bought nothing and are left out."""
+    """Open and accepted calls, oldest first; refused and unsent calls bought nothing and are left out.
+
+    Nor do those appear that `checkpoint` holds."""
     recalled_at: float = field(default=0.0, compare=False)
     """When it was read: seconds since the epoch by the store's clock. The ages of calls are relative to it."""
     ledger_id: str = field(default="", compare=False)
     """The ledger's own id; empty if there is no ledger yet."""
 
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    """The sum of the calls that are settled and folded."""
+    folded: tuple[PastCall, ...] = ()
+    """Those of them that were sent under the plan that was asked for: which cells, and at what price."""
+
     def accepted(self) -> Iterable[PastCall]:
-        """Yield the calls that were paid for, and adoptions, which take their place at no cost."""
+        """Yield the calls that were paid for, and adoptions, which take their place at no cost; not those folded."""
         return (call for call in self.calls if call.state is CallState.ACCEPTED)
+
+    def under(self, plan_id: str) -> Iterator[PastCall]:
+        """Yield the calls that were sent under a plan, also those folded since."""
+        return (call for call in (*self.folded, *self.calls) if call.plan_id == plan_id)

@@ -169,3 +169,15 @@ class Loaded:
     tables: int
     calls: int
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """The result of compacting a ledger."""
+
+    calls: int
+    """Settled calls that were folded."""
+    tables: int
+    """Of how many tables."""
+    left_alone: tuple[str, ...]
+    """The holders of tables that an apply holds, one line each."""

@@ -16,6 +16,7 @@ from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
 from reconciler.operations.apply_context import ApplyContext
+from reconciler.operations.fold import fold, settle_shown
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.send import send
@@ -49,11 +50,12 @@ def apply(
     """
     permit = Permit(saved, context, waits=wait_for is not None)
     targets, settings = permit.find(targets)
-    observation = _look_for_apply(targets, targets.tables, context)
+    observation = _look_for_apply(targets, targets.tables, context, permit)
     within = permit.left(observation)
     proposed = permit.plan(targets, observation, settings, within)
     plan_id = approve(proposed)
     permit.show(proposed)
+    settle_shown(observation, context)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}
     is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
     if not tables and not is_patient:
@@ -82,16 +84,18 @@ def apply(
             or any(leases.of(table).table_version != versions[table] for table in tables)
         ):
             targets, settings = permit.find(targets)
-            last = _look_for_apply(targets, tables, context)
+            last = _look_for_apply(targets, tables, context, permit)
             final = permit.plan(targets, last, settings, permit.left(last))
         _record(last.verdicts, leases, context)
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
-        return work.send(final, observation, last)
+        report = work.send(final, observation, last)
+        fold(tables, leases, context)
+        return report
 
 
-def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext) -> Observation:
+def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
     sources = Sources(context.reader, context.ledger, context.settings, context.profile)
-    return observe_tables(targets, tables, sources, whole=False)
+    return observe_tables(targets, tables, sources, whole=False, plan_id=permit.saved_plan_id)
 
 
 def _record(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyContext) -> None:
@@ -280,7 +284,7 @@ class WaveRunner:
             # The cells it waits for may be in any of them.
             tables |= self._wanted.tables
         with self._tools.interrupt.reading():
-            observation = _look_for_apply(self._wanted, tables, self._tools)
+            observation = _look_for_apply(self._wanted, tables, self._tools, self._permit)
         self._histories |= observation.histories
         left = self._permit.left(observation)
         assert left is not None
@@ -303,8 +307,8 @@ class WaveRunner:
         before = [
             call
             for history in observation.histories.values()
-            for call in history.calls
-            if call.plan_id == self._report.plan_id and not whole.covers(call)
+            for call in history.under(self._report.plan_id)
+            if not whole.covers(call)
         ]
         grown = [call for call in due.calls if call.cause is Cause.CHANGE]
         for allowed in self._proposed.growth:

@@ -14,7 +14,7 @@ from reconciler.spending.protocol import Runner
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """What an apply works with."""
+    """The resources of an apply."""
 
     settings: Settings
     reader: Reader

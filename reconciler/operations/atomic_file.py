@@ -120,6 +120,28 @@ def write_whole(path: Path, content: str | bytes | Iterable[str], mode: int = PR
         outlet.write(content)
 
 
+def write_durably(path: Path, lines: Iterable[str], mode: int = PRIVATE) -> None:
+    """Write a new file line by line, whole and on the disk on return. Raises FileExistsError, OSError."""
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "it is there already", str(path))
+    scratch = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    try:
+        with _open_new(scratch, mode) as file:
+            for line in lines:
+                file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.rename(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
 def profile_text(profile: Mapping[str, Any]) -> str:
     """Return a profile as the text of a file."""
     return json.dumps(profile, indent=2) + "\n"

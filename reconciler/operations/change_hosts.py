@@ -12,6 +12,7 @@ from reconciler.forge.github_runs import GitHubRuns
 from reconciler.forge.gitlab_pipelines import GitLabPipelines
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import ChangeHost, Push
+from reconciler.settings.network import network_of
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def _options(environment: Mapping[str, str], url: str, default: str, token: str)
     text = environment.get(token, "").strip()
     if not text:
         raise SettingsError(f"there is no token for the forge; {token} is not set")
-    return ApiOptions(base_url=environment.get(url) or default, token=Token(text))
+    return ApiOptions(environment.get(url) or default, Token(text), network=network_of(environment))
 
 
 def _event(file: str) -> dict[str, Any]:

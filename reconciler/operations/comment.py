@@ -22,6 +22,7 @@ from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_plan_document
 from reconciler.settings import provenance
+from reconciler.settings.network import network_of
 from reconciler.text.digest import digest
 
 LARGEST_FILE = 256 * 1024 * 1024
@@ -80,7 +81,7 @@ def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> Ap
     token = environment.get(variable, "").strip()
     if not token:
         raise SettingsError(f"there is no token for {url}; {variable} is not set")
-    return ApiOptions(base_url=url, token=Token(token))
+    return ApiOptions(base_url=url, token=Token(token), network=network_of(environment))
 
 
 def github_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:

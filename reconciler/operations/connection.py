@@ -16,6 +16,7 @@ from reconciler.model.origin import Origin
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.profile import Profile
+from reconciler.settings.network import api_network
 from reconciler.settings.provenance import actor, git_state, is_ci
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
 from reconciler.text.sanitize import one_line
@@ -33,6 +34,7 @@ def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOption
         timeout_seconds=api.timeout_seconds,
         page_rows=api.page_rows,
         call_seconds=api.spend.call_seconds,
+        network=api_network(settings, environment),
     )
 
 
@@ -74,7 +76,10 @@ class Connections:
         if self._ledger is None:
             by_project = self.settings.named_ledger is None
             ledger = open_ledger(
-                ledger_address(self.settings), by_project=by_project, interrupted=lambda: bool(self.interrupt)
+                ledger_address(self.settings),
+                by_project=by_project,
+                interrupted=lambda: bool(self.interrupt),
+                connections=self.settings.project.most_ledger_connections,
             )
             self._ledger = self._stack.enter_context(ledger)
         return self._ledger

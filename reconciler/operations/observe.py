@@ -129,15 +129,17 @@ class Sources:
     profile: Profile = field(default_factory=Profile)
 
 
-def observe_tables(targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True) -> Observation:
+def observe_tables(
+    targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True, plan_id: str = ""
+) -> Observation:
     """Read the ledger, then the tables, then judge calls in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, reads only what a plan of these manifests needs (`read_scope.py`); the observation is then good for
-    nothing else.
+    nothing else. `plan_id` is of a plan to apply: of its calls the histories tell each one.
     """
     profile = sources.profile
     with profile.phase(Phase.LEDGER):
-        recalled = sources.ledger.recall(tables)
+        recalled = sources.ledger.recall(tables, plan_id=plan_id)
     spend = sources.settings.project.api.spend
     of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
     for manifest in targets.manifests:

@@ -55,6 +55,11 @@ class Permit:
         return targets, settings
 
     @property
+    def saved_plan_id(self) -> str:
+        """The saved plan's id, under which calls may have been sent before; empty without one."""
+        return "" if self._saved is None else self._saved.plan_id
+
+    @property
     def age_seconds(self) -> float:
         """Since the first observation."""
         return elapsed() - self._looked_at

@@ -1,11 +1,13 @@
 """The ledger as a session offers it: calls and spending, and the few changes that a person may make."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import BinaryIO
 
-from reconciler.errors import LedgerError, SettingsError
+from reconciler.errors import Leased, LedgerError, SettingsError
 from reconciler.manifests.open_file import open_file
 from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
@@ -13,13 +15,18 @@ from reconciler.model.ledger_entries import (
     EVERY_CALL,
     CallFilter,
     CallRecord,
+    Compacted,
     EventRecord,
     Grouping,
     Lease,
     Loaded,
     SpendLine,
 )
+from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
+from reconciler.text.sanitize import one_line
+
+_NEW_FILE = "Nothing was archived. Name a new file in a folder that can be written to."
 
 LONGEST_LINE = 64 * 1024**2
 """Bytes; the largest entry is a call of very many cells."""
@@ -68,13 +75,22 @@ class ProjectLedger:
         return record, ledger.events(record.id)
 
     def report(
-        self, by: Grouping, *, label: str | None = None, since: float | None = None, until: float | None = None
+        self,
+        by: Grouping,
+        *,
+        label: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        archives: Iterable[str] = (),
     ) -> list[SpendLine]:
         """Return what was spent on calls begun from `since` and before `until`, one line per group.
 
-        `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value.
+        `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value. `archives`
+        are files that `archive` wrote: their calls count too, each once. Raises OSError.
         """
-        return self._connections.ledger().report(by, label=label, since=since, until=until)
+        with ExitStack() as files:
+            lines = [lines_of(files.enter_context(open_file(archive))) for archive in archives]
+            return self._connections.ledger().report(by, label=label, since=since, until=until, archives=lines)
 
     def resolve(self, call: str, *, landed: bool, reason: str) -> tuple[CallRecord, CallState]:
         """End the doubt about a call, after a person checked its table; return it as it was, and its new state.
@@ -109,6 +125,35 @@ class ProjectLedger:
     def initialise(self) -> None:
         """Create the ledger, or upgrade an older one; also in CI, where nothing else creates one."""
         self._connections.ledger().initialise()
+
+    def compact(self) -> Compacted:
+        """Fold settled calls into checkpoints, so that plans read less; nothing that was recorded is lost.
+
+        An apply does the same if enough has gathered. Tables that an apply holds are left alone.
+        """
+        ledger = self._connections.writing_ledger()
+        folded, left_alone = [], []
+        for table in ledger.tables_to_compact():
+            try:
+                folded.append(ledger.compact(table))
+            except Leased as error:
+                left_alone.append(error.message)
+        return Compacted(sum(folded), len(folded), tuple(left_alone))
+
+    def archive(self, before: datetime, out: Path) -> int:
+        """Move the trail of settled calls begun before a time into a new file; return how many calls.
+
+        What planning needs of them stays in the ledger; `load` and `report` read the file. Raises LedgerError for a
+        time in the future, SettingsError if the file is there already or cannot be written.
+        """
+        self.compact()
+        try:
+            return self._connections.writing_ledger().archive(
+                before.timestamp(), lambda lines: write_durably(out, lines)
+            )
+        except OSError as error:
+            shown = one_line(str(out))
+            raise SettingsError(f"the archive {shown} cannot be written: {error.strerror}", hint=_NEW_FILE) from error
 
     def export(self) -> Iterator[str]:
         """Yield the whole ledger as JSON lines, from one consistent view that stays open until the last line."""

@@ -21,6 +21,7 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
+from reconciler.model.network import Network
 from reconciler.model.plan import Plan
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.model.report import Report
@@ -40,6 +41,7 @@ from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply
 from reconciler.operations.validate import Validation
 from reconciler.planning.status import DriftReport, Status, status_of
+from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Flags, Settings, ledger_files, load_settings
 from reconciler.spending.limits_check import effective_limits
@@ -148,6 +150,10 @@ class Session:
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
         if self.settings.floor is None:
             self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
+
+    def network(self) -> Network:
+        """Return through which proxy each host is reached, and whose certificates are trusted. Raises SettingsError."""
+        return api_network(self.settings, self._environment)
 
     def limits(self) -> Limits:
         """Return the limits on every plan, including those of `hold_to`."""

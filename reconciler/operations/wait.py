@@ -19,7 +19,7 @@ from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
 
 
 class _LiveTables:
-    """What waiting sees of the live tables; what goes wrong is told and changes nothing that was spent."""
+    """The live tables for waiting; failures are reported and change nothing that was spent."""
 
     def __init__(self, context: ApplyContext) -> None:
         self._tools = context

@@ -10,6 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import TypeAlias
 
+from reconciler.model.compact import RowIndex
 from reconciler.model.history import Block, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import Column, TableSnapshot
@@ -34,8 +35,7 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
     Empty if there is nothing to take over; the same table and ledger give the same records. `address` is the
     `manifest/run` that will use the revision; it is for people to read.
     """
-    row_index = {row: index for index, row in enumerate(snapshot.row_ids)}
-    memory = LedgerView(history, snapshot, row_index, shows_within_seconds=0.0)
+    memory = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
     columns = [column for column in snapshot.columns if not column.is_input]
     taken = {
         column.id: RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES))

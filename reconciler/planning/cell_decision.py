@@ -23,7 +23,10 @@ _STATES = {state.value: state for state in CellState} | {CellState.PENDING_IDLE.
 
 
 class Decision(IntEnum):
-    """The plan's decision about a cell; 0 is reserved for cells out of scope. The last two apply to whole runs."""
+    """The plan's decision about a cell; 0 is reserved for cells out of scope.
+
+    HELD_BACK, WAITING and WAITING_FOR_TABLE apply to all due cells of a run, the others to single cells.
+    """
 
     DUE = 1
     DONE = 2

@@ -1,9 +1,13 @@
 """The ledger's facts about each cell of a snapshot, as sets of rows: the half of planning that looks back."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 from math import inf
+from operator import itemgetter
 
+from reconciler.model.compact import RowIndex
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import Column, TableSnapshot
@@ -12,12 +16,13 @@ from reconciler.spending import evidence
 
 
 class LedgerView:
-    """One table's history laid over its snapshot."""
+    """One table's history laid over its snapshot: its checkpoint, and the calls that are not in it."""
 
     def __init__(
-        self, history: TableHistory, snapshot: TableSnapshot, row_index: Mapping[str, int], shows_within_seconds: float
+        self, history: TableHistory, snapshot: TableSnapshot, row_index: RowIndex, shows_within_seconds: float
     ) -> None:
         self._history = history
+        self._checkpoint = history.checkpoint
         self.rows = len(snapshot.row_ids)
         """Number of rows."""
         self._row_index = row_index
@@ -58,30 +63,31 @@ class LedgerView:
 
     def at_revision(self, column: Column, revision: str) -> RowSet:
         """Rows bought by an accepted `all` call at `revision`."""
-        return self._set(self._at_revision.get((column.id, revision)))
+        return RowSet.of_flags(self._revision_flags(column.id, revision))
 
     def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> RowSet:
-        """Rows bought `max_attempts` times or more by calls of `mode` with the column's current configuration."""
-        tries = self._tries.get((mode, column.id))
-        if tries is None:
-            return RowSet.none(self.rows)
-        return RowSet.of_flags(bytes(count >= max_attempts for count in tries))
+        """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
+        return RowSet.of_flags(bytes(count >= max_attempts for count in self._tries_of(mode, column.id)))
 
     def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
-        """Rows covered by accepted calls of this mode and revision with the current column configuration, in order."""
-        rows: dict[int, None] = {}
+        """Rows that accepted calls of this mode and revision took with the column's present configuration, in order."""
+        portions = [
+            (portion.version, self._still_there(portion.rows))
+            for portion in self._checkpoint.portions(column.id, mode, revision, column.config_digest)
+        ]
         for call in self._history.accepted():
             is_same = call.mode is mode and call.revision == revision
             if is_same and call.configs.get(column.id) == column.config_digest:
-                for block in call.covered:
-                    if column.id in block.columns:
-                        rows.update(dict.fromkeys(self._indexes(block.rows)))
-        return list(rows)
+                portions += [
+                    (call.version, self._indexes(block.rows)) for block in call.covered if column.id in block.columns
+                ]
+        portions.sort(key=itemgetter(0))  # those of one call stay in their order
+        return list(dict.fromkeys(chain.from_iterable(rows for _, rows in portions)))
 
     def times_bought(self, column: str, rows: list[int]) -> int:
-        """The number of accepted calls that covered each cell, summed; it grows whenever one is bought or adopted."""
-        bought = self._bought.get(column)
-        return sum(bought[row] for row in rows) if bought is not None else 0
+        """How many accepted calls covered the cells, added up: it grows whenever one is bought (or was adopted)."""
+        bought = self._bought_of(column)
+        return sum(bought[row] for row in rows)
 
     def ages(self, column: Column) -> "array[float]":
         """Seconds since the last accepted call for each row's cell began, in any mode; infinite if there is none.
@@ -90,13 +96,19 @@ class LedgerView:
         """
         ages = self._ages.get(column.id)
         if ages is None:
-            ages = self._ages[column.id] = array("d", [inf]) * self.rows
+            last, purchases = self._checkpoint.last(column.id)
+            known = [inf, *(max(0.0, self._checkpoint.age_of(purchase.begun)) for purchase in purchases)]
+            ages = array("d", [inf]) * self.rows
+            for index, place in zip(self._positions, last, strict=False):
+                if index >= 0:
+                    ages[index] = known[place]
             for call in self._history.accepted():
                 for block in call.covered:
                     if column.id in block.columns:
                         for index in self._indexes(block.rows):
                             if call.age_seconds < ages[index]:
                                 ages[index] = call.age_seconds
+            self._ages[column.id] = ages
         return ages
 
     def never_bought(self, column: Column) -> RowSet:
@@ -112,20 +124,17 @@ class LedgerView:
     def _remember(self, call: PastCall) -> None:
         if call.mode is Mode.ALL and call.revision is not None:
             for block in call.covered:
-                flags = [
-                    self._at_revision.setdefault((column, call.revision), bytearray(self.rows))
-                    for column in block.columns
-                ]
+                flags = [self._revision_flags(column, call.revision) for column in block.columns]
                 for index in self._indexes(block.rows):
                     for flag in flags:
                         flag[index] = 1
         for block in call.covered:
-            counters = [self._bought.setdefault(column, self._zeros()) for column in block.columns]
+            counters = [self._bought_of(column) for column in block.columns]
             if call.mode is not Mode.ALL:
                 counters += [
-                    self._tries.setdefault((call.mode, column), self._zeros())
+                    self._tries_of(call.mode, column)
                     for column in block.columns
-                    if call.configs.get(column) == self._configs.get(column)
+                    if column in self._configs and call.configs.get(column) == self._configs[column]
                 ]
             for index in self._indexes(block.rows):
                 for counter in counters:
@@ -143,8 +152,43 @@ class LedgerView:
         known = map(self._row_index.get, rows)
         return [index for index in known if index is not None]
 
-    def _zeros(self) -> "array[int]":
-        return array("I", bytes(4 * self.rows))
+    # What the checkpoint holds is laid over the table when it is first asked for.
+
+    @cached_property
+    def _positions(self) -> list[int]:
+        """The index of each row that the checkpoint lists; -1 for one that has gone."""
+        return self._row_index.positions_of(self._checkpoint.rows)
+
+    def _still_there(self, numbers: Sequence[int]) -> list[int]:
+        positions = self._positions
+        return [index for number in numbers if (index := positions[number]) >= 0]
+
+    def _revision_flags(self, column: str, revision: str) -> bytearray:
+        flags = self._at_revision.get((column, revision))
+        if flags is None:
+            flags = self._at_revision[column, revision] = bytearray(self.rows)
+            for portion in self._checkpoint.at_revision(column, revision):
+                for index in self._still_there(portion.rows):
+                    flags[index] = 1
+        return flags
+
+    def _bought_of(self, column: str) -> "array[int]":
+        if column not in self._bought:
+            self._bought[column] = self._laid_over(self._checkpoint.bought(column))
+        return self._bought[column]
+
+    def _tries_of(self, mode: Mode, column: str) -> "array[int]":
+        if (mode, column) not in self._tries:
+            tries = self._checkpoint.tries(column, mode, self._configs[column])
+            self._tries[mode, column] = self._laid_over(tries)
+        return self._tries[mode, column]
+
+    def _laid_over(self, counts: "array[int]") -> "array[int]":
+        found = array("I", bytes(4 * self.rows))
+        for index, count in zip(self._positions if counts else (), counts, strict=False):
+            if index >= 0:
+                found[index] = count
+        return found
 
     def _set(self, flags: bytearray | None) -> RowSet:
         return RowSet.none(self.rows) if flags is None else RowSet.of_flags(flags)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.render.alignment import aligned
 from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
 
@@ -13,18 +14,6 @@ from reconciler.text.sanitize import one_line
 def moment(seconds: float) -> str:
     """Return a time by the store's clock, in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
-    """Return rows as aligned columns; the first row holds the headings, and columns in `right` align to the right."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
 
 
 def price(credits_: Decimal | None) -> str:
@@ -49,7 +38,7 @@ def calls_text(calls: Sequence[CallRecord]) -> str:
         )
         for call in calls
     ]
-    return columns(rows, right=frozenset({4, 5}))
+    return "\n".join(aligned(rows, right={4, 5}))
 
 
 def _state(call: CallRecord) -> str:
@@ -101,7 +90,7 @@ def spend_text(lines: Sequence[SpendLine], by: str) -> str:
         (one_line(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line))
         for line in lines
     ]
-    return columns(rows, right=frozenset({1, 2, 3}))
+    return "\n".join(aligned(rows, right={1, 2, 3}))
 
 
 def _spent(line: SpendLine) -> str:
@@ -132,4 +121,4 @@ def leases_text(leases: Sequence[Lease]) -> str:
         )
         for lease in leases
     ]
-    return columns(rows)
+    return "\n".join(aligned(rows))

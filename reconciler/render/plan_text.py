@@ -1,7 +1,7 @@
 """A plan as text: for each table, which cells are due and which are not, and why; the totals come last."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
@@ -23,6 +23,7 @@ from reconciler.model.plan import (
     Violation,
 )
 from reconciler.planning.status import Drift
+from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.staleness import older_than
 from reconciler.spending.limits_check import NARROW
@@ -122,40 +123,69 @@ def _left_out(tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Ca
 
 def _tables(plan: Plan, paint: Paint) -> str:
     calls, skips = _by_run(plan.calls), _by_run(plan.skipped)
-    names = max((len(_run_name(run)) for table in plan.tables for run in table.runs), default=0)
-    sizes = {key: _sizes(of_run) for key, of_run in calls.items()}
-    widths = [max(map(len, column)) for column in zip(*sizes.values(), strict=True)]
     shown, left_out = _largest(plan.tables, calls)
-    manifests = max(len(table.manifest) for table in shown)
+    titles = aligned([(paint(table.manifest, Colour.STRONG), _title(table)) for table in shown], gap="   ")
+    rows = {
+        (table.table_id, run.address): _run_row(table, run, calls, skips, paint)
+        for table in shown
+        for run in table.runs
+    }
+    heads = dict(zip(rows, aligned([row.cells for row in rows.values()], right={3, 4}), strict=True))
     lines = []
-    for table in shown:
-        title = f"{one_line(table.name)} · {counted(table.rows, 'row')} · {one_line(table.run_status)}"
-        lines.append(f"{paint(table.manifest.ljust(manifests), Colour.STRONG)}   {title}")
+    for table, title in zip(shown, titles, strict=True):
+        lines.append(title)
         if not table.runs:
             reason = "see the errors below" if plan.errored else "no longer approved"
             lines.append(paint(f"  not planned: {reason}", Colour.BAD))
-        for run in table.runs:
-            key = (table.table_id, run.address)
-            worth = [skip for skip in skips.get(key, ()) if skip.reason not in (SkipReason.DONE, SkipReason.SATISFIED)]
-            name = f"{_run_name(run).ljust(names)}  {run.mode:<6}"
-            if key in calls:
-                columns, *numbers = sizes[key]
-                amounts = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
-                fields = [
-                    f"  {GLYPHS[run.mode]} {name}",
-                    columns.ljust(widths[0]),
-                    *amounts,
-                    _reason(calls[key], run) + _in_waves(calls[key]),
-                ]
-                lines += [paint("  ".join(fields), Colour.CHANGE), *_skip_lines(worth)]
-                if run.next_due is not None:
-                    lines.append(f"    the next cell falls due {moment_text(run.next_due)}")
-            else:
-                lines += _run_without_calls(name, worth, paint, run.next_due, is_running=not table.is_finished)
-            lines += _trial_lines(calls.get(key, ()), run.trial, paint)
+        for key in ((table.table_id, run.address) for run in table.runs):
+            colour = rows[key].colour
+            lines += [heads[key] if colour is None else paint(heads[key], colour), *rows[key].below]
     if left_out:
         lines.append(_left_out(left_out, calls))
     return "\n".join(lines)
+
+
+def _title(table: PlannedTable) -> str:
+    return f"{one_line(table.name)} · {counted(table.rows, 'row')} · {one_line(table.run_status)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _RunRow:
+    """A run's cells, to be aligned with those of other runs, and the lines below them."""
+
+    cells: Sequence[str]
+    colour: Colour | None
+    below: Sequence[str]
+
+
+def _run_row(
+    table: PlannedTable,
+    run: PlannedRun,
+    calls: Mapping[RunKey, Sequence[Call]],
+    skips: Mapping[RunKey, Sequence[Skip]],
+    paint: Paint,
+) -> _RunRow:
+    key, name = (table.table_id, run.address), (_run_name(run), f"{run.mode:<6}")
+    worth = [skip for skip in skips.get(key, ()) if skip.reason not in (SkipReason.DONE, SkipReason.SATISFIED)]
+    due = calls.get(key, ())
+    trial = _trial_lines(due, run.trial, paint)
+    if due:
+        next_due = [] if run.next_due is None else [f"    the next cell falls due {moment_text(run.next_due)}"]
+        cells = _named(GLYPHS[run.mode], *name, *_sizes(due), _reason(due, run) + _in_waves(due))
+        return _RunRow(cells, Colour.CHANGE, [*_skip_lines(worth), *next_due, *trial])
+    moving = [skip for skip in worth if skip.reason in (SkipReason.IN_PROGRESS, SkipReason.WAITING_FOR_TABLE)]
+    if moving and not table.is_finished:
+        text = " · ".join(f"{counted(skip.cells, 'cell')} {skip.reason.phrase}" for skip in moving)
+        resting = [skip for skip in worth if skip not in moving]
+        return _RunRow(_named(WAITING, *name, text), None, [*_skip_lines(resting), *trial])
+    notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
+    if run.next_due is not None:
+        notes.insert(0, f"next {moment_text(run.next_due)}")
+    return _RunRow(_named(NOTHING_DUE, *name, " · ".join(["nothing due", *notes])), Colour.QUIET, trial)
+
+
+def _named(glyph: str, name: str, *cells: str) -> tuple[str, ...]:
+    return f"  {glyph} {name}", *cells
 
 
 def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
@@ -168,19 +198,6 @@ def _sizes(calls: Sequence[Call]) -> tuple[str, str, str]:
         cells if cells.endswith("s") else f"{cells} ",
         f"{price} " if price.endswith("credit") else price,
     )
-
-
-def _run_without_calls(
-    name: str, worth: Sequence[Skip], paint: Paint, next_due: datetime | None, *, is_running: bool
-) -> list[str]:
-    moving = [skip for skip in worth if skip.reason in (SkipReason.IN_PROGRESS, SkipReason.WAITING_FOR_TABLE)]
-    if is_running and moving:
-        text = " · ".join(f"{counted(skip.cells, 'cell')} {skip.reason.phrase}" for skip in moving)
-        return [f"  {WAITING} {name}  {text}", *_skip_lines([skip for skip in worth if skip not in moving])]
-    notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
-    if next_due is not None:
-        notes.insert(0, f"next {moment_text(next_due)}")
-    return [paint(f"  {NOTHING_DUE} {name}  {' · '.join(['nothing due', *notes])}", Colour.QUIET)]
 
 
 def _skip_lines(skips: Sequence[Skip]) -> list[str]:
@@ -276,14 +293,8 @@ def addressed(of: Call | CallInDoubt | Drift) -> str:
 
 def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
     """Return the manifests that wait for their table, one per line."""
-    width = max(len(each.manifest) for each in pending)
-    return "\n".join(
-        paint(
-            f"{WAITING} {each.manifest.ljust(width)}  waits for {one_line(each.waits_for)}: not there yet",
-            Colour.QUIET,
-        )
-        for each in pending
-    )
+    rows = [(f"{WAITING} {each.manifest}", f"waits for {one_line(each.waits_for)}: not there yet") for each in pending]
+    return "\n".join(paint(line, Colour.QUIET) for line in aligned(rows))
 
 
 def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:

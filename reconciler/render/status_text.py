@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from reconciler.model.plan import CallInDoubt, Plan, Reason
 from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
+from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
 from reconciler.render.staleness import older_than
@@ -68,9 +69,11 @@ def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
             for run in table.runs:
                 when = NOTHING if run.next_due is None else moment_text(run.next_due)
                 numbers[table.table_id, run.address].append(when)
-    widths = [max([len(head), *(len(each[index]) for each in numbers.values())]) for index, head in enumerate(heads)]
-    name_width = max((len(_name(run)) for run in runs), default=0)
-    head = "  ".join(["  " + "RUN".ljust(name_width), "MODE  ", *_right(heads, widths)])
+    rows = [("  RUN", "MODE  ", *heads)]
+    for table in tables:
+        rows += [(f"  {_name(run)}", f"{run.mode:<6}", *numbers[table.table_id, run.address]) for run in table.runs]
+    head, *of_runs = aligned(rows, right=range(2, 2 + len(heads)))
+    following = iter(of_runs)
     lines = [paint(head, Colour.QUIET)] if runs else []
     for table in tables:
         title = [one_line(table.name), counted(table.rows, "row"), one_line(table.run_status)]
@@ -80,8 +83,7 @@ def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
         if not table.runs:
             lines.append(paint("  not read: see the errors below", Colour.BAD))
         for run in table.runs:
-            cells = _right(numbers[table.table_id, run.address], widths)
-            line = "  ".join([f"  {_name(run).ljust(name_width)}", f"{run.mode:<6}", *cells])
+            line = next(following)
             lines.append(paint(line, Colour.CHANGE) if run.due else line)
     return "\n".join(lines)
 
@@ -90,10 +92,6 @@ def _number(number: int | None) -> str:
     if number is None:
         return NOT_READ
     return f"{number:,}" if number else NOTHING
-
-
-def _right(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [text.rjust(width) for text, width in zip(texts, widths, strict=True)]
 
 
 def _name(run: RunStatus) -> str:

@@ -54,6 +54,10 @@ class ApiSettings:
     """For one read."""
     page_rows: int = 500
     """Rows read with one request."""
+    proxy: str | None = None
+    """An HTTP proxy for https, without credentials; the environment overrides it."""
+    ca_bundle: str | None = None
+    """A file or folder of trusted certificates, relative to the project file; None if it names none."""
     max_cells_per_call: int = 1000
     """Limits how many cells one unclear answer can put in doubt."""
     spend: Spend = field(default_factory=Spend)
@@ -67,9 +71,16 @@ class Project:
     """Files and folders, relative to the project file; empty if it names none."""
     ledger: str | None = None
     """A URL, or a path relative to the project file; None if it names none."""
+    ledger_connections: int | None = None
+    """The most connections of one process to a PostgreSQL server; None: as many as its threads use."""
     api: ApiSettings = field(default_factory=ApiSettings)
     prices: Prices = field(default_factory=Prices)
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def most_ledger_connections(self) -> int:
+        """The most connections to the ledger's server: one for each run call at once, the leases and the rest."""
+        return self.ledger_connections or self.api.run_concurrency + 2
 
 
 DEFAULT_PROJECT = Project()
@@ -101,6 +112,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
     return Project(
         manifests=tuple(spec.get("manifests", ())),
         ledger=spec.get("ledger"),
+        ledger_connections=spec.get("ledger_connections"),
         api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
         prices=Prices(
             default=as_decimal(prices["default"]) if "default" in prices else None,

@@ -33,6 +33,8 @@ class Revision:
     """The parsed project file; None if there is none."""
     manifests: tuple[Manifest, ...]
     """Their locations name files as seen from the working directory."""
+    certificates: bytes | None = None
+    """The content of the file of `api.ca_bundle` there; None if it is not part of the project, but of the machine."""
     problems: tuple[Diagnostic, ...] = ()
     """Why the manifests could not be read; `manifests` is empty then."""
 
@@ -58,10 +60,11 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
 def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]) -> Settings:
     """Return settings that also enforce the limits of a git ref or folder (`where`; None for no others).
 
-    The addresses of the API and the ledger, and the timing of calls, are taken from there too, unless a flag or the
-    environment sets them: a change can neither choose who receives the token, nor hide what was bought. A commit
-    without a project file, as before a project's first pull request, has no limits to enforce. Raises what
-    `read_revision` raises, and LimitExceeded for a folder without a project file: it is more likely the wrong one.
+    The addresses of the API, its proxy and the ledger, the certificates that are trusted (the content of their file,
+    too), and the timing of calls are taken from there too, unless a flag or the environment sets them: a change can
+    neither choose who receives the token, nor hide what was bought. A commit without a project file, as before a
+    project's first pull request, has no limits to enforce. Raises what `read_revision` raises, and LimitExceeded for a
+    folder without a project file: it is more likely the wrong one.
     """
     if where is None:
         return settings
@@ -77,9 +80,12 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
     unknown = f"the manifests at {found.name} are not valid" if found.problems else ""
     prices = (found.project.prices, settings.project.prices)
     here, there = settings.project, found.project
-    api = replace(here.api, url=there.api.url, spend=there.api.spend)
+    api = replace(
+        here.api, url=there.api.url, spend=there.api.spend, proxy=there.api.proxy, ca_bundle=there.api.ca_bundle
+    )
     return replace(
         settings,
+        base_certificates=found.certificates,
         project=replace(here, ledger=there.ledger, api=api),
         floor=BaseLimits(there.limits, prices, found.manifests, unknown),
     )
@@ -145,10 +151,11 @@ class _Checkout:
 
 
 def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
-    project, value = None, None
+    project, value, certificates = None, None, None
     if tree.project_file.is_file():
         documents = parse(tree.project_file.read_bytes(), tree.shown_project)
         project, value = project_of(documents, tree.shown_project, settings.named_url), documents[0].value
+        certificates = _certificates(project, tree)
     paths = manifest_paths(replace(settings, project=project or DEFAULT_PROJECT, root=tree.root), tree.named)
     problems = tree.fetch(paths)
     manifests: tuple[Manifest, ...] = ()
@@ -159,7 +166,24 @@ def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
         problems = [tree.problem(problem) for problem in error.problems]
     except SettingsError as error:
         problems = [Diagnostic(Location(name, 1, 1), error.message)]
-    return Revision(name, project, value, tuple(map(tree.manifest, manifests)), tuple(problems))
+    return Revision(name, project, value, tuple(map(tree.manifest, manifests)), certificates, tuple(problems))
+
+
+def _certificates(project: Project, tree: _Checkout) -> bytes | None:
+    """Return the content of `api.ca_bundle`, which a change could replace as well. Raises SettingsError.
+
+    A path that leads out of the project names a file of the machine, which no change can reach.
+    """
+    name = project.api.ca_bundle
+    if name is None or Path(name).is_absolute():
+        return None
+    path = tree.root / name
+    problems = tree.fetch([path])
+    if problems or not path.is_file():
+        message = f"spec.api.ca_bundle of {tree.shown_project} does not name a file there"
+        hint = "A folder cannot be compared with its base: join its certificates in one PEM file, or use SSL_CERT_DIR."
+        raise SettingsError(message, hint=hint)
+    return path.read_bytes()
 
 
 def _manifests(paths: Sequence[Path], project_file: Path) -> tuple[Manifest, ...]:

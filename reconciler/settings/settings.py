@@ -37,6 +37,8 @@ class Flags:
     max_cells: str | None = None
     limits: str | None = None
     """More limits, written like `spec.limits` of the project file."""
+    ca_bundle: str | None = None
+    """A file or folder of certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class Settings:
     """The flag or variable that sets it."""
     floor: BaseLimits | None = None
     """Limits of a base that apply in addition (`--limits-from`)."""
+    ca_bundle: str | None = None
+    """The certificates that a flag names; None if it names none."""
+    base_certificates: bytes | None = None
+    """The certificates of `api.ca_bundle` at a base (`--limits-from`); None: the file is read from the disk."""
 
     @property
     def api_url(self) -> str:
@@ -69,14 +75,14 @@ class Settings:
 
     @property
     def url_origin(self) -> str:
-        """What sets the API's address, for messages."""
+        """The source of the API's address, for messages."""
         if self.named_url is not None:
             return self.url_source
         return "the default" if self.api_url == DEFAULT_URL else "spec.api.url"
 
     @property
     def ledger_origin(self) -> str:
-        """What sets the ledger, for messages."""
+        """The source of the ledger's location, for messages."""
         if self.named_ledger is not None:
             return self.ledger_source
         return "the default" if self.project.ledger is None else "spec.ledger"
@@ -98,6 +104,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
         url_source="--api-url" if flags.api_url else "EXTRUCT_API_URL",
         named_ledger=flags.ledger if in_flag else environment.get("RECONCILER_LEDGER"),
         ledger_source="--ledger" if in_flag else "RECONCILER_LEDGER",
+        ca_bundle=flags.ca_bundle,
     )
 
 

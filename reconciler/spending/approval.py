@@ -59,7 +59,7 @@ class Approval:
 
         The histories have every provable ending in place: they contain no call that did not land.
         """
-        return self.without(call for history in histories.values() for call in history.calls if call.plan_id == plan_id)
+        return self.without(call for history in histories.values() for call in history.under(plan_id))
 
     def covers(self, call: Call | PastCall) -> bool:
         """Return True if it lists any cell of `call`."""

@@ -5,13 +5,13 @@ because another call may run first. So a call is *awaited* until one of its own 
 period has passed since its acceptance.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from reconciler.model.attempt import CallResult, Settlement
 from reconciler.model.compact import RowIndex
-from reconciler.model.history import Block, CallState
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
 from reconciler.model.plan import Call
@@ -158,13 +158,40 @@ def count_cells(results: Sequence[CallResult], snapshots: Mapping[str, TableSnap
     return tuple(_settle(result, snapshots.get(result.call.table_id)) for result in results)
 
 
+def shown_calls(
+    history: TableHistory, snapshot: TableSnapshot, shows_within_seconds: float
+) -> Iterator[tuple[PastCall, Settlement]]:
+    """Yield the accepted calls whose cells can be counted although no apply waited for them, and their counts.
+
+    Those are the calls of an idle table of which a cell has moved, or that began so long ago that none will.
+    """
+    if not snapshot.is_finished:
+        return
+    index = RowIndex(snapshot.row_ids)
+    for call in history.accepted():
+        if call.settled or (snapshot.unread_rows and not _was_read(call, index)):
+            continue
+        if call.age_seconds >= shows_within_seconds or evidence.sign_of_landing(call, snapshot, index):
+            settlement, _ = _count(call.covered, snapshot, index)
+            yield call, settlement
+
+
+def _was_read(call: PastCall, index: RowIndex) -> bool:
+    return all(-1 not in index.positions_of(block.rows) for block in call.covered)
+
+
 def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
-    index = RowIndex(snapshot.row_ids)
+    settlement, not_started = _count(result.call.covered, snapshot, RowIndex(snapshot.row_ids))
+    return replace(result, settlement=settlement, not_started=not_started)
+
+
+def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> tuple[Settlement, tuple[Block, ...]]:
+    """Count cells by what they show; return the blocks of those that are neither done nor failed, too."""
     done = failed = total = 0
     not_started: list[Block] = []
-    for block in result.call.covered:
+    for block in covered:
         total += block.cells
         for column in block.columns:
             states = snapshot.states.get(column, b"")
@@ -175,4 +202,4 @@ def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
             rows = tuple(row for row, state in zip(block.rows, shown, strict=True) if state not in ended)
             if rows:
                 not_started.append(Block((column,), rows))
-    return replace(result, settlement=Settlement(done, failed, total - done - failed), not_started=tuple(not_started))
+    return Settlement(done, failed, total - done - failed), tuple(not_started)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Leased
 from reconciler.ledger import Ledger, open_ledger
+from reconciler.model.compact import RowIndex
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Call, Reason
@@ -38,7 +39,7 @@ def past(ledger: Ledger) -> TableHistory:
 
 def memory_of(snapshot: TableSnapshot, history: TableHistory) -> LedgerView:
     """Lay a history over a table."""
-    return LedgerView(history, snapshot, {row: at for at, row in enumerate(snapshot.row_ids)}, 180.0)
+    return LedgerView(history, snapshot, RowIndex(snapshot.row_ids), 180.0)
 
 
 def test_the_first_all_buys_what_is_not_done(office: Desk) -> None:

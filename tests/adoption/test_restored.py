@@ -68,7 +68,7 @@ def test_tries_begin_anew_and_that_is_said(desk: Desk) -> None:
     """The ledger that counted them is gone; a failed cell may be bought as often again as its run allows."""
     desk.write(REFRESH + RETRY)
     said = desk.run("ledger", "adopt", "--as", "r1")
-    assert "Tries of `failed` are counted anew" in said.err
+    assert "Attempts of `failed` are counted from zero" in said.err
     desk.write(REFRESH)
     assert "Tries" not in desk.run("ledger", "adopt", "--as", "r1").err
 

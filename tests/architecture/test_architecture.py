@@ -85,13 +85,14 @@ INTO_THE_SIMULATOR = {"cli.simulator", "cli.demo"}
 DOORS = {
     "click": ["cli"],
     "httpx": ["client", "forge.http"],
+    "certifi": ["client.http.trust"],
+    "truststore": ["client.http.trust"],
     "msgspec": ["client"],
-    "tenacity": ["client", "forge.http"],
+    "tenacity": ["client"],
     "yaml": ["manifests.yaml_reader"],
     "jsonschema": ["manifests.json_schema"],
     "sqlalchemy": ["ledger"],
     "alembic": ["ledger"],
-    "psycopg": ["ledger"],
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
     "deepdiff": ["manifests.compare"],
@@ -106,6 +107,7 @@ OTHER_DOORS = {
     ("simulator", "pytest"): "a plugin with fixtures for other people's tests",
     ("cli.simulator", "msgspec"): "reads a fault given on the command line",
     ("documents.snapshot_file", "msgspec"): "a snapshot is typed MessagePack: small, and checked while it is decoded",
+    ("documents.snapshot_history", "msgspec"): "the part of a snapshot that is a table's history",
     ("model.regex", "re2"): "searches by the patterns of manifests: a decision, pure and in time linear in the text",
     ("manifests.shapes", "msgspec"): "types decide fast whether a document is sound",
     ("manifests.loader", "msgspec"): "what a document leaves out",
@@ -122,9 +124,8 @@ text model spending planning documents render errors version
 """Rooms that read no clock, file, socket or environment."""
 
 PURE_LIBRARY = """
-__future__ array base64 bisect collections contextlib copy dataclasses datetime decimal difflib enum fractions functools
-hashlib heapq hmac html ipaddress itertools json math operator re string struct types typing unicodedata urllib.parse
-xml.sax.saxutils zlib
+array base64 collections dataclasses datetime decimal difflib enum functools hashlib heapq hmac html ipaddress itertools
+json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""
 
@@ -159,10 +160,10 @@ OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base"}
 MOST_LINES = 400
 
 BUDGETS = {
-    "reconciler": {"noqa": 9, "type: ignore": 3, "pragma: no cover": 0, "skip or xfail": 0},
-    "tests": {"noqa": 20, "type: ignore": 10, "pragma: no cover": 0, "skip or xfail": 3},
+    "reconciler": {"noqa": 8, "type: ignore": 3},
+    "tests": {"noqa": 19, "type: ignore": 8, "skip or xfail": 3},
 }
-"""How often each escape may stand in the code at most."""
+"""How often each escape stands in the code: none more, and a budget that is not used up is lowered."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def test_nothing_imports_the_simulator_but_its_commands() -> None:
         for module in modules().values()
         if module.room != "simulator" and any(other.startswith("simulator") for other in imported_modules(module))
     }
-    assert users <= INTO_THE_SIMULATOR
+    assert users == INTO_THE_SIMULATOR
 
 
 def test_a_command_calls_a_session_and_nothing_below_it() -> None:
@@ -319,16 +320,23 @@ def foreign(module: Module) -> set[str]:
 
 
 def test_each_dependency_has_one_door() -> None:
-    """A library's types stay behind the module that knows it."""
-    wrong = set()
+    """A library's types stay behind the module that knows it; a door that is not used is closed."""
+    wrong, closed = set(), {(library, room) for library, rooms in DOORS.items() for room in rooms}
     for module in modules().values():
         for library in foreign(module):
             assert library in DOORS or library == "pytest", f"{module.name} imports {library}, which has no door"
+            closed -= {(library, room) for room in DOORS.get(library, []) if is_in(module, [room])}
             if not is_in(module, DOORS.get(library, [])):
                 exceptions = [room for room, through in OTHER_DOORS if through == library]
                 by = next((room for room in exceptions if is_in(module, [room])), module.name)
                 wrong.add((by, library))
     assert wrong == set(OTHER_DOORS)
+    assert closed == set()
+
+
+def parents(name: str) -> set[str]:
+    """Return a dotted name and those of everything around it."""
+    return set(accumulate(name.split("."), "{}.{}".format))
 
 
 def test_what_sends_has_one_door_too() -> None:
@@ -350,13 +358,20 @@ def test_the_decisions_are_pure(name: str) -> None:
     module = modules()[name]
     standard = [each for each in imported(module) if each.partition(".")[0] in sys.stdlib_module_names]
     allowed = set(PURE_LIBRARY.split()) | {library for room, library in IMPURE if room == name}
-    assert [each for each in standard if not allowed & set(accumulate(each.split("."), "{}.{}".format))] == []
+    assert [each for each in standard if not allowed & parents(each)] == []
     assert foreign(module) <= {library for room, library in OTHER_DOORS if room == name}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in IMPURE_NAMES.split(), f"{module.path}:{node.lineno}"
         if isinstance(node, ast.Attribute):
             assert node.attr not in IMPURE_ATTRIBUTES.split(), f"{module.path}:{node.lineno}"
+
+
+def test_nothing_is_allowed_to_the_decisions_that_none_of_them_needs() -> None:
+    """Else the list would not say what they rest on."""
+    imports = {name: {path for each in imported(modules()[name]) for path in parents(each)} for name in PURE_MODULES}
+    assert set(PURE_LIBRARY.split()) - {path for paths in imports.values() for path in paths} == set()
+    assert {(name, library) for name, library in IMPURE if library not in imports.get(name, ())} == set()
 
 
 def test_no_import_hides_in_a_function() -> None:
@@ -401,8 +416,7 @@ def test_no_name_says_nothing() -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     forbidden = set(FORBIDDEN_NAMES.split())
-    wrong = [(where, name) for where, name in named if forbidden & set(words(name)) and name not in OF_A_CHANGE]
-    assert wrong == []
+    assert {name for _, name in named if forbidden & set(words(name))} == OF_A_CHANGE
 
 
 def words(name: str) -> list[str]:
@@ -429,6 +443,6 @@ def escapes(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("folder", BUDGETS)
 def test_escapes_stay_within_their_budget(folder: str) -> None:
-    """Whoever needs one more has to say so here."""
+    """Whoever needs one more, or one less, has to say so here."""
     found = Counter(escape for path in sorted((PROJECT / folder).rglob("*.py")) for escape in escapes(path))
-    assert {escape: count for escape, count in found.items() if count > BUDGETS[folder][escape]} == {}
+    assert found == BUDGETS[folder]

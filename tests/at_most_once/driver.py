@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -102,9 +102,9 @@ def code_of(module: str, function: str) -> CodeType:
     return code
 
 
-def points() -> Iterator[Point]:
-    """Yield every line of the apply path, read from the compiled source, so that the list cannot rot."""
-    for module, functions in APPLY_PATH.items():
+def points(path: Mapping[str, tuple[str, ...]] = APPLY_PATH) -> Iterator[Point]:
+    """Yield every line of functions, read from the compiled source, so that the list cannot rot."""
+    for module, functions in path.items():
         for function in functions:
             code = code_of(module, function)
             first = code.co_firstlineno

@@ -65,6 +65,24 @@ def test_a_saved_plan_of_failing_cells_buys_each_of_them_once(make_desk: MakeDes
     assert list(desk.charged().values()) == [2] * 10
 
 
+def test_a_saved_plan_stays_used_up_when_its_calls_are_folded_and_archived(make_desk: MakeDesk) -> None:
+    """The checkpoint says how often a cell was tried, and not under which plan: that is kept beside it."""
+    desk = make_desk(failing())
+    desk.write(fill(ACCOUNTS, "accounts", "mode: failed, max_attempts: 5", ("news",)))
+    assert desk.run("plan", "--out", "plan.json").code == 0
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    for step in (("compact",), ("archive", "--before", today, "--out", "old.jsonl"), ("list",)):
+        said = desk.run("apply", "--plan", "plan.json", "--no-wait")
+        assert said.code == 0
+        desk.simulator.finish()
+        let_pass(desk, 2 * 86_400)
+        assert desk.run("apply", "--plan", "plan.json", "--no-wait").code == 0  # settles what it sees
+        assert desk.run("ledger", *step).code == 0
+        assert list(desk.charged().values()) == [1] * 10
+    assert desk.run("apply", "--yes", "--no-wait").code == 0  # a plan of its own
+    assert list(desk.charged().values()) == [2] * 10
+
+
 @pytest.mark.parametrize("mode", ["mode: new", "mode: failed, max_attempts: 5", ALL])
 def test_a_saved_plan_is_used_up_on_every_machine(make_desk: MakeDesk, mode: str) -> None:
     """A second checkout with the same ledger, in every mode."""

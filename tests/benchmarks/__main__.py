@@ -1,18 +1,23 @@
 """Every row of the performance targets, measured here and now, as a Markdown table.
 
-    python -m tests.benchmarks [--repeats N] [NAME…]
+    python -m tests.benchmarks [--repeats N] [--write] [NAME…]
 
-Needs curl, jq and, for the server's own ceiling, wrk. Take it on a machine that does nothing else.
+Needs curl and jq; the server's own ceiling is measured with wrk if there is one. Take it on a machine that does nothing
+else. `--write` puts the table into the page beside this file.
 """
 
 import argparse
 import os
 import platform
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.benchmarks.rows import ROWS
 
+PAGE = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 MET = {True: "yes", False: "**no**", None: "not measured"}
 
 
@@ -21,17 +26,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *ROWS], metavar="NAME", help=", ".join(ROWS))
     parser.add_argument("--repeats", type=int, default=3, help="pairs of each")
+    parser.add_argument("--write", action="store_true", help="put the table into tests/benchmarks/README.md")
     chosen = parser.parse_args()
+    lines = []
+    for line in report(chosen.names or list(ROWS), chosen.repeats):
+        print(line, flush=True)  # noqa: T201
+        lines.append(line)
+    if chosen.write:
+        page = PAGE.read_text(encoding="utf-8")
+        before, after = page.partition(BEGIN)[0], page.partition(END)[2]
+        PAGE.write_text("\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"]), encoding="utf-8")
+    return 1 if any("**no**" in line for line in lines) else 0
+
+
+def report(names: Sequence[str], repeats: int) -> Iterator[str]:
+    """Measure; yield the lines."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, CPython {platform.python_version()}"
     load = f"load {os.getloadavg()[0]:.1f} at the start"
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {load}, medians of {chosen.repeats}.\n")  # noqa: T201
-    print("| work | target | measured | met | beside |\n|---|---|---|---|---|", flush=True)  # noqa: T201
-    missed = 0
-    for name in chosen.names or ROWS:
-        for row in ROWS[name](chosen.repeats):
-            missed += row.met is False
-            print(f"| {row.work} | {row.target} | {row.measured} | {MET[row.met]} | {row.beside} |", flush=True)  # noqa: T201
-    return 1 if missed else 0
+    yield f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {load}, medians of {repeats}."
+    yield from ("", "| work | target | measured | met | beside |", "|---|---|---|---|---|")
+    for name in names:
+        for row in ROWS[name](repeats):
+            yield f"| {row.work} | {row.target} | {row.measured} | {MET[row.met]} | {row.beside} |"
 
 
 if __name__ == "__main__":

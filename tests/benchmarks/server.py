@@ -37,6 +37,16 @@ def table_id(number: int) -> str:
     return _ID.format(kind=1, number=number)
 
 
+def column_id(number: int) -> str:
+    """Return the id of a column."""
+    return _ID.format(kind=2, number=number)
+
+
+def row_id(number: int) -> str:
+    """Return the id of a row."""
+    return _ID.format(kind=3, number=number)
+
+
 class Answers:
     """Prepared answers."""
 
@@ -45,7 +55,7 @@ class Answers:
         keys = [f"column_{number}" for number in range(world.columns)]
         columns = [
             {
-                "id": _ID.format(kind=2, number=number),
+                "id": column_id(number),
                 "config": {"kind": "agent", "name": key, "key": key, "value": {"prompt": "Find it. " * 5}},
             }
             for number, key in enumerate(keys)
@@ -77,7 +87,7 @@ class Answers:
         stop = min(self._world.rows, start + int(values["limit"]))
         pieces = [head, b',"rows":[']
         for row in range(start, stop):
-            pieces += [f'{{"id":"{_ID.format(kind=3, number=row)}",'.encode(), self._cells, b","]
+            pieces += [f'{{"id":"{row_id(row)}",'.encode(), self._cells, b","]
         return [*pieces[:-1], b"]}"]
 
 

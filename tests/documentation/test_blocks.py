@@ -60,10 +60,13 @@ def test_a_yaml_block_is_valid(of: Block, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_the_other_yaml_blocks() -> None:
-    """The simulator's workspace is loaded in `tests/simulator`; GitLab's names a file that is there."""
+    """The simulator's workspace is loaded in `tests/simulator`; GitLab gives a file of ours what it asks for."""
     (include,) = [each for each in YAML if each.kind == "gitlab"]
     for each in yaml.safe_load(include.text)["include"]:
-        assert (ROOT / each["local"]).is_file()
+        [header, _] = (ROOT / each["file"].removeprefix("/")).read_text(encoding="utf-8").split("\n---\n")
+        inputs = yaml.safe_load(header)["spec"]["inputs"]
+        assert {name for name, of in inputs.items() if "default" not in of} == set(each["inputs"])
+        assert each["ref"] == each["inputs"]["revision"]
 
 
 def test_the_guide_names_every_test_of_a_condition(tmp_path: Path) -> None:

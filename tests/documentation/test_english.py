@@ -28,10 +28,10 @@ PATTERNS = {
     "anew": re.compile(r"\banew\b", re.IGNORECASE),
 }
 BUDGET = {
-    "nobody, somebody": 20,
+    "nobody, somebody": 18,
     "is no NOUN": 1,
-    "anew": 6,
-    "a docstring that begins with What": 15,
+    "anew": 2,
+    "a docstring that begins with What": 8,
 }
 """How often each may occur in the other packages; lower it with every one you rewrite."""
 

@@ -11,6 +11,9 @@ from reconciler.simulator.server import serve
 from reconciler.simulator.world.workspace_file import load
 from tests.gitops.act import ROOT
 from tests.gitops.github_api import serve_github
+from tests.gitops.gitlab_api import serve_gitlab
+from tests.gitops.gitlab_project import SETUP as GITLAB_SETUP
+from tests.gitops.gitlab_project import Project
 from tests.gitops.hosted_repository import Hosted
 
 
@@ -33,3 +36,18 @@ def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
             ledger.initialise()  # as a team does once: no job makes one
         hosted.set_up()
         yield hosted
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project made with the guide's own commands, whose protected variables only the default branch sees."""
+    ledger = str(tmp_path / "ledger.db")
+    with open_ledger(ledger) as opened:
+        opened.initialise()  # as a team does once: no job makes one
+    with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_gitlab() as forge:
+        made = Project(tmp_path, simulator, forge)
+        made.git(f'reconciler="{ROOT}"\n{GITLAB_SETUP}')
+        made.folder = tmp_path / "tables"
+        made.git("git init --quiet --bare ../origin && git remote add origin ../origin && git push --quiet origin main")
+        made.secrets = {"EXTRUCT_API_TOKEN": simulator.token, "RECONCILER_LEDGER": ledger}
+        yield made

@@ -99,7 +99,7 @@ def test_a_limit_that_is_passed_and_merged_all_the_same(hosted: Hosted) -> None:
     applied = merged(hosted)
     assert (applied.succeeded, hosted.simulator.charges()) == (False, {})
     assert "exit status 4" in applied.log
-    assert "### Apply `default`: none. Nothing was sent" in hosted.github.bodies()[1]
+    assert "### No apply for `default`; nothing was sent" in hosted.github.bodies()[1]
 
 
 @pytest.mark.story
@@ -141,7 +141,7 @@ def test_a_broken_manifest(hosted: Hosted) -> None:
     assert not ran.succeeded
     assert re.search(rf"::error file={MANIFEST},line=15,col=13", ran.log)
     (comment,) = hosted.github.bodies()
-    assert "### Plan `default`: none. Nothing was sent" in comment
+    assert "### No plan for `default`; nothing was sent" in comment
     assert f"`{MANIFEST}:15:13`" in comment
     assert "did you mean `failed`?" in comment
     assert f"For commit {head}." in comment
@@ -193,7 +193,7 @@ def test_the_ledger_s_secret_is_missing(hosted: Hosted) -> None:
     ran = hosted.push(before, RECONCILER_LEDGER="")
     assert (ran.succeeded, hosted.posts()) == (False, 0)
     assert "ledger" in hosted.github.bodies()[1]
-    assert "### Apply `default`: none. Nothing was sent" in hosted.github.bodies()[1]
+    assert "### No apply for `default`; nothing was sent" in hosted.github.bodies()[1]
 
 
 @pytest.mark.story
@@ -272,7 +272,7 @@ def test_two_merges_over_different_manifests(two_changes: Hosted) -> None:
     assert not ran.succeeded
     assert "exit status 6" in ran.log
     assert "Applied `default`: 1 call accepted, 3 cells" in hosted.github.bodies(8)[1]
-    assert "### Apply `default`: none. Nothing was sent" in hosted.github.bodies(9)[0]
+    assert "### No apply for `default`; nothing was sent" in hosted.github.bodies(9)[0]
     assert sum(hosted.simulator.charges().values()) == bought + 3
 
 

@@ -1,140 +1,218 @@
-"""GitLab's two jobs, as their scripts run them: a note with the plan, an apply of what was merged, a receipt."""
+"""GitLab's jobs as the shipped file has them: from a merge request to a receipt, and what must not bend them."""
 
 import json
-import os
-import shutil
-import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from reconciler.simulator.live import LiveSimulator
-from reconciler.simulator.server import serve
-from reconciler.simulator.world.workspace_file import load
-from tests.gitops.act import ROOT
-from tests.gitops.hosted_repository import ADD, IDENTITY, MANIFEST, SETUP
-from tests.review.forge_server import TOKEN, Forge, serve_forge
+from tests.gitops.gitlab_api import JOB_TOKEN, PROJECT, TOKEN
+from tests.gitops.gitlab_project import MANIFEST, MERGED, Project
+from tests.gitops.hosted_repository import ADD
 
-
-class Project:
-    """A project on GitLab with merge request 7."""
-
-    def __init__(self, folder: Path, simulator: LiveSimulator, forge: Forge, tools: Path) -> None:
-        self.folder = folder
-        self.simulator = simulator
-        self.forge = forge
-        self.tools = tools
-
-    def shell(self, script: str, folder: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a script in the project."""
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("CI", "GIT"))},
-            **IDENTITY,
-            "PATH": f"{self.tools}:{os.environ['PATH']}",
-            "CI": "true",
-            "GITLAB_CI": "true",
-            "CI_API_V4_URL": self.forge.url,
-            "CI_PROJECT_ID": "42",
-            "CI_PROJECT_DIR": str(self.folder),
-            "GITLAB_TOKEN": TOKEN,
-            "EXTRUCT_API_URL": self.simulator.url,
-            "EXTRUCT_API_TOKEN": self.simulator.token,
-            "RECONCILER_LEDGER": str(self.folder.parent / "ledger.db"),
-            "RECONCILER_WAIT_SECONDS": "60",
-            **variables,
-        }
-        return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=folder or self.folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    def change(self, old: str, new: str) -> str:
-        """Commit an edit on a branch off main; return main's commit."""
-        base = self.shell("git rev-parse main && git checkout --quiet -b change").stdout.strip()
-        path = self.folder / MANIFEST
-        path.write_text(path.read_text().replace(old, new))
-        self.shell("git commit --quiet --all --message change")
-        return base
-
-    def plan(self, base: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the job of a merge request."""
-        variables = {"CI_MERGE_REQUEST_IID": "7", "CI_MERGE_REQUEST_DIFF_BASE_SHA": base, **variables}
-        return self.shell("bash .gitlab/plan.sh", None, **variables)
-
-    def merge_and_apply(self) -> subprocess.CompletedProcess[str]:
-        """Merge the branch, keep the plan as the job's artifact, and run the job of the default branch."""
-        merge = "git checkout --quiet main && git merge --quiet --no-ff --no-edit change >&2 && git rev-parse HEAD"
-        commit = self.shell(merge).stdout.strip()
-        merged = {"iid": 7, "state": "merged", "merge_commit_sha": commit, "squash_commit_sha": None, "sha": "x"}
-        self.forge.files[f"/projects/42/repository/commits/{commit}/merge_requests"] = json.dumps([merged]).encode()
-        plan = self.folder / "plan.json"
-        if plan.exists():
-            path = "/projects/42/jobs/artifacts/refs%2Fmerge-requests%2F7%2Fhead/raw/plan.json"
-            self.forge.files[path] = plan.read_bytes()
-            plan.unlink()
-        return self.shell("bash .gitlab/apply.sh", CI_COMMIT_SHA=commit)
-
-
-@pytest.fixture
-def project(tmp_path: Path, tools: Path) -> Iterator[Project]:
-    """Return a project made with the guide's own commands and GitLab's files."""
-    with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_forge() as forge:
-        forge.knows_user = True
-        project = Project(tmp_path / "tables", simulator, forge, tools)
-        made = project.shell(SETUP, tmp_path)
-        assert made.returncode == 0, made.stderr
-        shutil.copy(ROOT / "examples/three-modes/manifest.yaml", project.folder / MANIFEST)
-        assert project.shell("git add --all && git commit --quiet --message manifest").returncode == 0
-        shutil.copytree(ROOT / ".gitlab", project.folder / ".gitlab")
-        assert project.shell("reconciler ledger init").returncode == 0  # as a team does once: no job makes one
-        yield project
+OTHER = """\
+apiVersion: reconciler/v1
+kind: TableRun
+metadata: {name: other}
+spec:
+  table: 91abf3a0-6f0e-4d7e-8a55-1b7f0c3d2e61
+  runs: [{mode: new, columns: [size]}]
+"""
 
 
 def test_from_a_merge_request_to_a_receipt(project: Project) -> None:
-    """Each planned cell is charged once, and both notes say so."""
-    ran = project.plan(project.change(*ADD))
-    assert ran.returncode == 0, ran.stderr
-    cells = json.loads((project.folder / "plan.json").read_text())["totals"]["cells"]
-    assert json.loads((project.folder / "codequality.json").read_text()) == []
-    assert "**This change causes " in project.forge.comments[0]["body"]
-    assert project.simulator.charges() == {}
-    applied = project.merge_and_apply()
-    assert applied.returncode == 0, applied.stderr
-    assert set(project.simulator.charges().values()) == {1}
-    assert len(project.simulator.charges()) == cells
-    assert f"| `target-accounts` | {cells} | {cells} | 0 |" in project.forge.comments[1]["body"]
-    assert TOKEN not in ran.stdout + ran.stderr + applied.stdout + applied.stderr
+    """Planned from the default branch's snapshot without the token; each planned cell is charged once."""
+    first = project.pipeline(source="schedule")
+    assert first["snapshot"].code == 0, first["snapshot"].log
+    bought = dict(project.simulator.charges())
+    project.change(*ADD)
+    planned = project.plan(sees_secrets=False)
+    assert planned.code == 0, planned.log
+    assert project.simulator.charges() == bought
+    plan = json.loads(project.artifacts["plan"]["plan.json"])
+    assert plan["review"] == {
+        "repository": str(PROJECT), "number": 7, "head": project.git("git rev-parse change"), "base": "main",
+    }  # fmt: skip
+    assert plan["git"]["dirty"] is False
+    assert "**This change causes " in project.forge.notes[0]["body"]
+    ended = project.pipeline(project.merge())
+    assert [each.code for each in ended.values()] == [0, 0, 0], ended
+    assert "Approved plan of change 7" in ended["approved"].log
+    new = {cell: times for cell, times in project.simulator.charges().items() if cell not in bought}
+    assert set(new.values()) == {1}
+    assert len(new) == plan["totals"]["cells"]
+    assert "Applied `default`" in project.forge.notes[1]["body"]
+    said = planned.log + "".join(each.log for each in ended.values())
+    assert not any(secret in said for secret in (TOKEN, JOB_TOKEN, project.simulator.token))
 
 
-def test_broken_manifests(project: Project) -> None:
-    """Stand in both reports, and the note says that there is no plan."""
-    ran = project.plan(project.change("mode: failed", "mode: fialed"))
-    assert ran.returncode == 1
-    (found,) = json.loads((project.folder / "codequality.json").read_text())
+def test_the_reports_of_a_merge_request(project: Project) -> None:
+    """A broken manifest stands in both, and the note says that there is no plan."""
+    project.change("mode: failed", "mode: fialed")
+    ended = project.plan()
+    assert ended.code == 1, ended.log
+    (found,) = json.loads((project.folder / "reconciler-default-codequality.json").read_text())
     assert found["location"] == {"path": MANIFEST, "lines": {"begin": 15}}
-    (suite,) = ElementTree.parse(project.folder / "junit.xml").getroot()
+    (suite,) = ElementTree.parse(project.folder / "reconciler-default-junit.xml").getroot()
     assert suite.get("failures") == "1"
-    assert "none. Nothing was sent" in project.forge.comments[0]["body"]
+    assert "none. Nothing was sent" in project.forge.notes[0]["body"]
 
 
-def test_without_a_token_the_manifests_are_validated(project: Project) -> None:
-    """As for a fork, whose jobs see no protected variable."""
-    ran = project.plan(project.change(*ADD), EXTRUCT_API_TOKEN="", GITLAB_TOKEN="", RECONCILER_LEDGER="")
-    assert (ran.returncode, project.simulator.requests(), project.forge.comments) == (0, [], [])
+def test_without_token_and_snapshot_the_manifests_are_validated(project: Project) -> None:
+    """As in a fork, or before the first snapshot: the job succeeds and says it, and leaves nothing to apply."""
+    project.change(*ADD)
+    ended = project.plan(sees_secrets=False, variables={"GITLAB_TOKEN": ""})
+    assert (ended.code, "only validated" in ended.log) == (0, True), ended.log
+    assert project.artifacts["plan"] == {}
+    assert (project.simulator.requests(), project.forge.notes) == ([], [])
 
 
 def test_a_merge_request_without_a_plan(project: Project) -> None:
-    """Nothing is sent, and the merge request says so."""
+    """Nothing is sent, and the merge request says so; nor is anything for a push without a merge request."""
     project.change(*ADD)
-    ran = project.merge_and_apply()
-    assert (ran.returncode, project.simulator.charges()) == (4, {})
-    assert "Exit code 4" in project.forge.comments[0]["body"]
+    project.plan(sees_secrets=False, variables={"GITLAB_TOKEN": ""})
+    ended = project.pipeline(project.merge())
+    assert (ended["approved"].code, "apply" in ended) == (4, False)
+    assert "Exit code 4" in project.forge.notes[0]["body"]
+    before = project.git("git rev-parse origin/main")
+    project.git("git checkout --quiet main && git commit --quiet --allow-empty -m x && git push --quiet origin main")
+    project.told("HEAD")
+    ended = project.pipeline(before)
+    assert (ended["approved"].code, "merged no reviewed change" in ended["approved"].log) == (4, True)
+    assert project.simulator.charges() == {}
 
 
-def test_a_push_without_a_merge_request(project: Project) -> None:
-    """Nothing is sent."""
-    project.forge.files["/projects/42/repository/commits/abc/merge_requests"] = b"[]"
-    ran = project.shell("bash .gitlab/apply.sh", CI_COMMIT_SHA="abc")
-    assert (ran.returncode, project.simulator.charges()) == (4, {})
+@pytest.mark.parametrize("event", ["merged_result", "merge_train"])
+def test_pipelines_for_the_result_of_a_merge(project: Project, event: str) -> None:
+    """A merged-results pipeline plans it for the merge request's head. A train's is too late, and notes nothing."""
+    project.change(*ADD)
+    ended = project.plan(event=event)
+    assert ended.code == 0, ended.log
+    assert len(project.forge.notes) == (event == "merged_result")
+    ended_ = project.pipeline(project.merge())
+    assert ended_["approved"].code == (0 if event == "merged_result" else 4), ended_
+    assert bool(project.simulator.charges()) == (event == "merged_result")
+
+
+def test_a_change_cannot_raise_its_own_limits(project: Project) -> None:
+    """The plan is refused by those of the base. If its job forgets to ask for them, the apply does not."""
+    project.git("git checkout --quiet main")
+    path = project.folder / "reconciler.yaml"
+    path.write_text(path.read_text().replace("max_credits: 2000", "max_credits: 1"))
+    project.commit("main")
+    head = project.change("max_credits: 1", "max_credits: 2000", file="reconciler.yaml")
+    assert project.plan().code == 3
+    forged = {"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": head, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": head}
+    assert project.plan(variables=forged).code == 0
+    ended = project.pipeline(project.merge())
+    assert (ended["approved"].code, ended["apply"].code) == (0, 3), ended
+    assert project.simulator.charges() == {}
+    assert "Nothing was sent" in project.forge.notes[-1]["body"]
+
+
+def test_several_changes_in_one_push(project: Project) -> None:
+    """As a merge train pushes them: each is applied, each has its receipt, and the one without a plan is named."""
+    base = project.git("git rev-parse origin/main")
+    project.pipeline(source="schedule")  # nothing is due but for the changes
+    project.git("git checkout --quiet -B other origin/main")
+    (project.folder / "manifests/other.yaml").write_text(OTHER)
+    project.commit("other")
+    project.change(*ADD)
+    assert project.plan().code == 0
+    assert project.plan(8, "other").code == 0
+    project.git("git checkout --quiet -B third origin/main && git commit --quiet --allow-empty -m third")
+    project.told("third")
+    project.forge.merge_request(9, project.git("git rev-parse third"), MERGED, state="opened")
+    for number, branch in ((7, "change"), (8, "other"), (9, "third")):
+        project.merge(number, branch)
+    ended = project.pipeline(base)
+    assert (ended["approved"].code, ended["apply"].code) == (6, 0), ended
+    assert set(project.simulator.charges().values()) == {1}
+    of = [note["noteable_iid"] for note in project.forge.notes if "Plan `default`" not in note["body"]]
+    assert sorted(of) == [7, 8, 9]
+
+
+def test_a_second_project_in_its_own_folder(project: Project) -> None:
+    """With jobs, reports, notes and plans of its own name; paths in the reports are those of the repository."""
+    project.git("git checkout --quiet main && mkdir -p teams/gtm && git mv manifests reconciler.yaml teams/gtm/")
+    project.commit("main")
+    project.inputs = {"name": "gtm", "working_directory": "teams/gtm"}
+    project.change("mode: failed", "mode: fialed", file=f"teams/gtm/{MANIFEST}")
+    assert project.plan().code == 1
+    (found,) = json.loads((project.folder / "reconciler-gtm-codequality.json").read_text())
+    assert found["location"]["path"] == f"teams/gtm/{MANIFEST}"
+    project.forge.merge_requests.clear()
+    project.change(*ADD, file=f"teams/gtm/{MANIFEST}")
+    planned = project.plan()
+    assert planned.code == 0, planned.log
+    ended = project.pipeline(project.merge())
+    assert [each.code for each in ended.values()] == [0, 0, 0], ended
+    assert set(project.simulator.charges().values()) == {1}
+    assert "`gtm`" in project.forge.notes[-1]["body"]
+
+
+@pytest.mark.parametrize("missing", ["ledger", "before"])
+def test_an_apply_without_its_ground_stops(project: Project, missing: str) -> None:
+    """No ledger by accident, no push without limits to hold it to: one sentence, the way out, nothing sent."""
+    project.change(*ADD)
+    assert project.plan().code == 0
+    before = project.merge()
+    if missing == "ledger":
+        ended = project.pipeline(before, RECONCILER_LEDGER="")["apply"]
+        assert (ended.code, "RECONCILER_LEDGER is empty" in ended.log) == (1, True), ended.log
+    else:
+        ended = project.pipeline()["apply"]
+        assert (ended.code, "no limits to hold it to" in ended.log) == (4, True), ended.log
+    assert project.simulator.charges() == {}
+
+
+def test_a_schedule_plans_the_default_branch_and_waits_for_a_person(project: Project) -> None:
+    """What fell due meanwhile, or was left behind; no merge request comes with it, so no note does."""
+    ended = project.pipeline(source="schedule")
+    assert [each.code for each in ended.values()] == [0, 0, 0], ended
+    assert set(project.simulator.charges().values()) == {1}
+    assert project.forge.notes == []
+
+
+def test_files_of_a_change_change_nothing_of_the_program(project: Project, tmp_path: Path) -> None:
+    """Modules, an environment, a git configuration, a plan and links under the names that the jobs write."""
+    mark = tmp_path / "mark"
+    project.git("git checkout --quiet -B change origin/main")
+    code = f"open({str(mark)!r}, 'w').close()\n"
+    for name in ("secrets", "json", "sitecustomize", "reconciler", "usercustomize"):
+        (project.folder / f"{name}.py").write_text(code)
+    (project.folder / ".env").write_text("EXTRUCT_API_URL=http://127.0.0.1:9\n")
+    (project.folder / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9\n")
+    (project.folder / "plan.json").symlink_to(mark)
+    (project.folder / "live.snapshot").symlink_to(mark)
+    path = project.folder / MANIFEST
+    path.write_text(path.read_text().replace(*ADD))
+    project.commit("change")
+    evil = {"EXTRUCT_API_URL": "http://127.0.0.1:9"}  # a pipeline's variable is stronger than the file's own
+    planned = project.plan(variables=evil)
+    assert planned.code == 0, planned.log
+    ended = project.pipeline(project.merge(), **evil)
+    assert [each.code for each in ended.values()] == [0, 0, 0], ended
+    assert not mark.exists()
+    assert set(project.simulator.charges().values()) == {1}
+
+
+def test_a_default_branch_of_another_name(project: Project) -> None:
+    """Nothing is called main."""
+    project.git("git push --quiet origin main:master")
+    project.branch = project.forge.default_branch = "master"
+    project.git("git fetch --quiet origin")
+    project.change(*ADD)
+    assert project.plan().code == 0
+    ended = project.pipeline(project.merge())
+    assert [each.code for each in ended.values()] == [0, 0, 0], ended
+
+
+def test_a_killed_apply_leaves_a_receipt(project: Project) -> None:
+    """What runs after the script says that calls may have been paid for, as long as no report says otherwise."""
+    project.change(*ADD)
+    assert project.plan().code == 0
+    project.on_machine = 'case "$*" in *" apply "*) kill -9 $PPID; exit ;; esac'
+    ended = project.pipeline(project.merge())
+    assert ended["apply"].code == -9
+    assert "calls may have been sent and paid for" in project.forge.notes[-1]["body"]

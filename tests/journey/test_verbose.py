@@ -11,11 +11,14 @@ from tests.journey.desk import Desk
 def test_every_setting_is_named_with_its_origin(desk: Desk, command: tuple[str, ...]) -> None:
     """Flags, variables, the project file and defaults, each as it was used."""
     file = desk.write("apiVersion: reconciler/v1\nkind: Project\nspec:\n  limits: {max_cells: 90}\n", "reconciler.yaml")
+    desk.extra = {"SSL_CERT_FILE": "/dev/null"}
     said = desk.run("-v", *command, "--max-credits", "80")
-    assert said.err.splitlines()[:5] == [
+    assert said.err.splitlines()[:7] == [
         f"project: {file.resolve()}, from the nearest folder that has one",
         "ledger: .reconciler/ledger.db (not there yet), from the default",
         f"API: {desk.simulator.url}, from EXTRUCT_API_URL",
+        "API's proxy: none, from the default, or NO_PROXY",
+        "certificates: /dev/null, from SSL_CERT_FILE",
         "max_credits: 80, from --max-credits",
         "max_cells: 90, from reconciler.yaml:4 (spec.limits.max_cells)",
     ]

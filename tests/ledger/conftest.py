@@ -32,7 +32,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     address: str = request.getfixturevalue("postgres_ledger")
     with psycopg.connect(address) as connection:
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        connection.execute("TRUNCATE reconciler.events, reconciler.calls, reconciler.tables")
+        connection.execute(
+            "TRUNCATE reconciler.events, reconciler.call_rows, reconciler.calls, reconciler.shapes, "
+            "reconciler.row_ids, reconciler.checkpoints, reconciler.approvals, reconciler.tables"
+        )
     return address
 
 

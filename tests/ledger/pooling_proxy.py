@@ -8,10 +8,13 @@ import queue
 import socket
 import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.client.proxies import server_context
 
 _SSL, _GSS = 80877103, 80877104
 
@@ -138,3 +141,83 @@ def _exactly(stream: socket.socket, size: int) -> bytes:
             raise ConnectionError
         parts += part
     return parts
+
+
+@dataclass
+class SessionPooler:
+    """Like pgbouncer in its `session` mode: a client has a server until it goes, and others wait for their login."""
+
+    url: str
+    sessions: int
+    most_at_once: int = 0
+    """How many clients had a server at the same time."""
+    _now: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+
+    def __enter__(self) -> Self:
+        self._free = threading.Semaphore(self.sessions)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    @property
+    def address(self) -> str:
+        """The URL that clients use."""
+        path = urlsplit(self.url).path
+        return f"postgresql://postgres@127.0.0.1:{self._listener.getsockname()[1]}{path}?sslmode=disable"
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _greet(self, client: socket.socket) -> socket.socket:
+        """Return the stream to talk over."""
+        return client
+
+    def _serve(self, accepted: socket.socket) -> None:
+        with suppress(OSError), self._greet(accepted) as client, self._free, socket.socket(socket.AF_UNIX) as server:
+            with self._lock:
+                self._now += 1
+                self.most_at_once = max(self._now, self.most_at_once)
+            server.connect(f"{parse_qs(urlsplit(self.url).query)['host'][0]}/.s.PGSQL.5432")
+            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            back.start()
+            _pump(client, server)
+            back.join(5)
+            with self._lock:
+                self._now -= 1
+
+
+class TlsGateway(SessionPooler):
+    """Speaks TLS with its clients, with the certificate of the tests."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, sessions=100)
+
+    @property
+    def address(self) -> str:
+        """The URL that clients use, to which they add their `sslmode`."""
+        return super().address.partition("?")[0]
+
+    def _greet(self, client: socket.socket) -> socket.socket:
+        size, code = struct.unpack("!II", _exactly(client, 8))
+        assert (size, code) == (8, _SSL)
+        client.sendall(b"S")
+        return server_context().wrap_socket(client, server_side=True)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    for each in (source, target):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)

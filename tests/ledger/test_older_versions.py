@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from reconciler.errors import LedgerError
+from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.ledger.tables import POSTGRES_SCHEMA
@@ -94,8 +94,11 @@ def test_an_older_store_is_migrated_when_it_is_asked_for(older: Ledger, clock: C
         with pytest.raises(LedgerError, match="older version") as caught:
             attempt()
         assert "ledger init" in caught.value.hint
+    with pytest.raises(Leased, match="alice"):
+        older.initialise()
+    clock.now += 60
     older.initialise()
-    clock.now += 50
+    clock.now -= 10
     history = older.recall([TABLE])[TABLE]
     assert [(call.id, call.state, call.age_seconds) for call in history.calls] == [(CALL["id"], CallState.INTENT, 50)]
     assert [lease.remaining_seconds for lease in older.leases()] == [10]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import certifi
 import psycopg
 import pytest
 from sqlalchemy import Connection, event
@@ -12,8 +13,9 @@ from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Lease, Ledger, open_ledger
 from reconciler.model.attempt import Ticket, Verdict
 from reconciler.model.history import CallState
+from tests.client.proxies import CERTIFICATE
 from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
-from tests.ledger.pooling_proxy import PoolingProxy
+from tests.ledger.pooling_proxy import PoolingProxy, SessionPooler, TlsGateway
 from tests.postgres import fresh_database, socket_url
 
 OTHERS = (
@@ -105,7 +107,18 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
             "SELECT table_schema, table_name FROM information_schema.tables "
             "WHERE table_schema IN ('public', 'reconciler') ORDER BY 1, 2"
         ).fetchall()
-    ours = ["alembic_version", "calls", "events", "meta", "tables"]
+    ours = [
+        "alembic_version",
+        "approvals",
+        "call_rows",
+        "calls",
+        "checkpoints",
+        "events",
+        "meta",
+        "row_ids",
+        "shapes",
+        "tables",
+    ]
     assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
 
 
@@ -147,6 +160,40 @@ def test_a_pooling_proxy_makes_no_difference(server: str) -> None:
         for handle in handles:
             handle.close()
         assert proxy.transactions > 6 * 20 * 3
+
+
+def test_a_session_pooler_with_two_connections_makes_no_difference(server: str) -> None:
+    """Six threads take turns; with a third connection the program would wait for a login that never comes."""
+    with SessionPooler(server, sessions=2) as pooler, open_ledger(pooler.address, connections=2) as ledger:
+        with ThreadPoolExecutor(6) as pool:
+            counts = list(pool.map(lambda number: _work(ledger, str(number)), range(6)))
+        assert counts == [20] * 6
+        assert sum('"type":"call"' in line for line in ledger.export()) == 120
+    assert pooler.most_at_once == 2
+
+
+def test_a_process_opens_no_more_connections_than_it_may(server: str) -> None:
+    """However many threads it has."""
+    opened: list[object] = []
+    with open_ledger(server, connections=3) as ledger:
+        event.listen(ledger._store._engine, "connect", lambda connection, _: opened.append(connection))
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda number: _work(ledger, str(number)), range(8))) == [20] * 8
+    assert 1 < len(opened) <= 3
+
+
+def test_a_servers_certificate_is_checked_as_sslmode_says(server: str) -> None:
+    """`verify-full` trusts whom `sslrootcert` names, and no other."""
+    with TlsGateway(server) as gateway:
+        for root, is_trusted in ((CERTIFICATE, True), (certifi.where(), False)):
+            with open_ledger(f"{gateway.address}?sslmode=verify-full&sslrootcert={root}") as ledger:
+                if is_trusted:
+                    assert _work(ledger, "1") == 20
+                    continue
+                with pytest.raises(LedgerError) as caught:
+                    ledger.recall([TABLE])
+                assert "certificate verify failed" in str(caught.value)
+                assert "sslrootcert" in caught.value.hint
 
 
 def test_nothing_of_a_session_stays_on_the_server(server: str, served: Ledger) -> None:

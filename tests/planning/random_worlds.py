@@ -112,11 +112,11 @@ class Choices:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Make up a table, manifests for it, a ledger and a project's settings."""
+def worlds(draw: st.DrawFn, calls: int = 3) -> World:
+    """Make up a table, manifests for it, a ledger of so many calls at most and a project's settings."""
     choose = Choices(draw(st.binary(min_size=320, max_size=320)))
     table = _table(choose)
-    manifests, history, settings = _manifests(choose, table), _history(choose, table), _settings(choose)
+    manifests, history, settings = _manifests(choose, table), _history(choose, table, calls), _settings(choose)
     values = {column.id: [choose.one_of(VALUES) for _ in table.row_ids] for column in table.columns}
     return World(asked(table, manifests, values), manifests, history, settings, values)
 
@@ -219,8 +219,8 @@ def _condition(choose: Choices, table: TableSnapshot, depth: int) -> Condition:
     return CellTest(name, operator, choose.one_of(OPERANDS[operator]), NOWHERE)
 
 
-def _history(choose: Choices, table: TableSnapshot) -> TableHistory:
-    calls = tuple(_past_call(choose, number, table) for number in range(choose.number(0, 3)))
+def _history(choose: Choices, table: TableSnapshot, most: int) -> TableHistory:
+    calls = tuple(_past_call(choose, number, table) for number in range(choose.number(0, most)))
     return TableHistory(TABLE, len(calls), calls, NOW.timestamp())
 
 

@@ -17,7 +17,7 @@ from reconciler.cli import group as cli
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
-SCRIPTS = sorted([*(ROOT / ".github").rglob("*.sh"), *(ROOT / ".gitlab").glob("*.sh")])
+SCRIPTS = sorted((ROOT / ".github").rglob("*.sh"))
 SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 MODELINE = "# yaml-language-server: $schema="
@@ -64,11 +64,9 @@ def test_shellcheck_finds_nothing() -> None:
 
 
 def test_the_files_fit_the_schemas_of_their_hosts() -> None:
-    """GitHub's workflows and actions, GitLab's jobs."""
+    """GitHub's workflows and actions."""
     run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
     run("check-jsonschema", "--builtin-schema", "vendor.github-actions", *map(str, ACTIONS))
-    jobs = str(ROOT / ".gitlab/reconciler.yml")
-    run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", jobs)
 
 
 def test_the_schemas_are_valid_for_draft_07_tools() -> None:
@@ -152,9 +150,6 @@ def test_an_apply_is_protected_and_never_cancelled() -> None:
     assert "secrets." not in str(jobs("apply")["find"])
     for name in ("apply", "refresh"):
         assert load(ROOT / f".github/workflows/{name}.yml")["concurrency"]["cancel-in-progress"] is False
-    gitlab = load(ROOT / ".gitlab/reconciler.yml")
-    assert gitlab["reconciler-apply"]["resource_group"]
-    assert gitlab["reconciler-apply"]["interruptible"] is False
 
 
 def test_secrets_reach_steps_and_no_job() -> None:

@@ -1,6 +1,7 @@
 """The sticky comment: one for each project, found again, updated in place, never somebody else's."""
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge import GitHub, GitLab
 from reconciler.forge.comments import Kind, marker
 from reconciler.forge.http import ForgeClient
+from tests.client.proxies import forward, network
+from tests.client.wire_server import WireServer
 from tests.journey.desk import Desk, Said
 from tests.review.forge_server import MINE, TOKEN, Forge
 from tests.review.plans_and_reports import call, line, plan, report, result, run, table
@@ -328,3 +331,25 @@ def test_a_marker_is_a_comment_of_html() -> None:
     assert marker(Kind.REPORT, "a/b.c", "00ff") == "<!-- extruct-reconciler report a/b.c 00ff -->"
     with pytest.raises(SettingsError, match="name in a comment"):
         marker(Kind.PLAN, "a>b")
+
+
+def test_a_forge_is_reached_through_the_environments_proxy(comment: Comment, forge: Forge, desk: Desk) -> None:
+    """All of it, with credentials for the proxy alone."""
+    with WireServer(forward) as proxy:
+        desk.extra["http_proxy"] = proxy.url.replace("//", "//user:secret@")
+        assert comment(small()).code == 0
+        assert len(proxy.requests) == len(forge.requests) > 0
+        assert all("proxy-authorization" in seen.headers for seen in proxy.requests)
+    assert len(forge.comments) == 1
+
+
+def test_trouble_with_a_forges_proxy_names_it() -> None:
+    """Without its credentials."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    options = ApiOptions("https://forge.example", Token(TOKEN), network=network(url))
+    patience = RetryTiming(sleep=lambda _: None, random=lambda: 0.5)
+    with ForgeClient(options, patience) as client, pytest.raises(BadResponse) as caught:
+        client.get("/user")
+    assert f"no connection through the proxy {url} (HTTPS_PROXY)" in caught.value.message
+    assert "hunter2" not in caught.value.message

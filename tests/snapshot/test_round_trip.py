@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from reconciler.documents import plan_file
 from reconciler.documents.snapshot_file import LiveSnapshot, decode, encode
@@ -30,6 +31,7 @@ from tests.planning.tables_and_manifests import (
     plan_settings,
     row_id,
 )
+from tests.planning.test_folding import folded
 
 KEY = b"k" * 32
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
@@ -64,6 +66,18 @@ def test_planning_from_a_snapshot_changes_nothing(world: World) -> None:
     ]
     assert content(plans[0]) == content(plans[1])
     event("calls" if plans[0].calls else "no call")
+
+
+@thorough
+@given(worlds(calls=6), st.lists(st.integers(0, 2), min_size=6, max_size=6))
+def test_a_checkpoint_goes_with_it(world: World, turns: list[int]) -> None:
+    """Where the ledger has folded calls, too."""
+    plans = []
+    for history in (world.history, folded(world.history, turns)):
+        kept = through_a_file(seen(world.table, history))
+        inputs = PlanInputs(world.manifests, kept.snapshots, kept.histories, world.settings)
+        plans.append(content(make_plan(inputs)))
+    assert plans[0] == plans[1]
 
 
 @thorough

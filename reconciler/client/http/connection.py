@@ -19,12 +19,14 @@ from urllib.parse import urlencode, urlsplit
 
 from reconciler.client.http.api_messages import refusal
 from reconciler.client.http.buffers import Body, Buffers
-from reconciler.client.http.failures import NOT_WHOLE, TransientError, failure_words, is_certificate_failure
+from reconciler.client.http.failures import NOT_WHOLE, TransientError, failure_words, is_certificate_failure, no_tunnel
 from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 from reconciler.client.http.lenient_json import without_mark
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import Query, headers, leads_away
-from reconciler.errors import ApiError, BadResponse
+from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted
+from reconciler.errors import ApiError, BadResponse, Refused
+from reconciler.model.network import Proxy
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
@@ -35,7 +37,6 @@ LONGEST_ANSWER = 10
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)*")
 """The API's paths: nothing to escape, and nothing that leads elsewhere."""
 _REDIRECTS = (301, 302, 303, 307, 308)
-_NETWORK = (OSError, http.client.HTTPException)
 
 T = TypeVar("T")
 
@@ -69,7 +70,12 @@ class Connection:
         self._context = context
         self._buffers = buffers
         self._base = urlsplit(options.base_url)
+        self._proxy = options.network.proxy_for(options.base_url)
         sent = {"Host": self._base.netloc, **headers(options), "Accept-Encoding": "gzip"}
+        self._target = self._base.path
+        if self._proxy is not None and not options.is_encrypted:
+            self._target = options.base_url
+            sent |= self._proxy.headers
         self._headers = "".join(f"{name}: {text}\r\n" for name, text in sent.items())
         self._sock: socket.socket | None = None
         self._response: http.client.HTTPResponse | None = None
@@ -154,7 +160,7 @@ class Connection:
             return _Answer(response.status, found.get("Retry-After"), redirects)
         except ApiError as error:
             failure = error
-        except _NETWORK as error:
+        except (OSError, http.client.HTTPException, _NoTunnelError) as error:
             failure = self._late(where) if self._is_late else self._transient(where, error, has_begun=body.size > 0)
         except UnpackingError as error:
             failure = TransientError(BadResponse(f"{where}: {error}", hint=NOT_WHOLE))
@@ -175,7 +181,7 @@ class Connection:
         if sock is None or _has_news(sock):
             self.close()
             sock = self._connect()
-        sock.sendall(f"GET {self._base.path}{target} HTTP/1.1\r\n{self._headers}\r\n".encode("ascii"))
+        sock.sendall(f"GET {self._target}{target} HTTP/1.1\r\n{self._headers}\r\n".encode("ascii"))
         response = self._response = http.client.HTTPResponse(sock, method="GET")
         response.begin()
         while 100 <= response.status < 200:  # e.g. early hints; the library skips a 100 alone
@@ -187,10 +193,14 @@ class Connection:
     def _connect(self) -> socket.socket:
         host, is_encrypted = self._base.hostname or "", self._options.is_encrypted
         port = self._base.port or (443 if is_encrypted else 80)
-        sock = socket.create_connection((host, port), self._options.timeout_seconds)
+        proxy = self._proxy
+        where = (host, port) if proxy is None else (proxy.host, proxy.port)
+        sock = socket.create_connection(where, self._options.timeout_seconds)
         try:
             self._line = sock.dup()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if proxy is not None and is_encrypted:
+                _open_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
             self._sock = self._context.wrap_socket(sock, server_hostname=host) if is_encrypted else sock
         except BaseException:
             sock.close()
@@ -227,17 +237,40 @@ class Connection:
         elif has_begun:
             said = f"the answer breaks off ({said})"
         if is_certificate_failure(error):
-            return BadResponse(
-                f"{where}: the server's certificate is not trusted ({said})", hint="Check the API's base URL."
-            )
+            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT)
+        if isinstance(error, _NoTunnelError):
+            if error.status < 500:
+                return Refused(f"{where}: {error}", hint=error.hint, status=error.status)
+            said = str(error)
+        elif self._proxy is not None and self._sock is None:
+            said = f"no connection through {self._proxy} ({said})"
         return TransientError(
             BadResponse(f"{where}: {said}", hint="Check the network and the API's base URL, then run it again."),
             no_connection=self._sock is None,
         )
 
 
+class _NoTunnelError(Exception):
+    """A proxy's refusal."""
+
+    def __init__(self, proxy: Proxy, status: int) -> None:
+        words, self.hint = no_tunnel(proxy, status)
+        super().__init__(words)
+        self.status = status
+
+
+def _open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
+    sent = {"Host": target, **proxy.headers}
+    lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {text}" for name, text in sent.items()), "", ""]
+    sock.sendall("\r\n".join(lines).encode("ascii"))
+    with http.client.HTTPResponse(sock, method="CONNECT") as response:
+        response.begin()
+        if not 200 <= response.status < 300:
+            raise _NoTunnelError(proxy, response.status)
+
+
 class _Rest:
-    """What `HTTPResponse` takes for a socket: the rest of a stream."""
+    """The rest of a stream, which `HTTPResponse` takes for a socket."""
 
     def __init__(self, stream: BufferedReader) -> None:
         self._stream = stream
@@ -254,7 +287,7 @@ def _further(response: Any) -> http.client.HTTPResponse:
 
 
 def _has_news(sock: socket.socket) -> bool:
-    """Return whether an idle connection is readable: the server closed it, or sent something that nobody asked for."""
+    """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
     if hasattr(select, "poll"):
         poll = select.poll()  # unlike `select`, it takes any file descriptor
         poll.register(sock, select.POLLIN)

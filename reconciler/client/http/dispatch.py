@@ -24,7 +24,8 @@ from reconciler.client.http.throttle import OBJECTIONS, Throttle
 from reconciler.client.http.workers import Workers
 from reconciler.errors import ApiError, BadResponse, Refused
 
-_STOPS_EVERYTHING = (401, 403)
+_STOPS_EVERYTHING = (401, 403, 407)
+"""407: a proxy wants other credentials than it got."""
 LARGE_AT_ONCE = 8
 """Large pages requested at once: more would only wait for each other, and each holds memory."""
 LOOK_AT_DEADLINES_SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""What went wrong beneath a request, in words, and whether another try may help."""
+"""Failures beneath a request, in words, and whether another try may help."""
 
 import os
 import ssl
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.client.http.api_messages import spoken
 from reconciler.client.http.options import Token
 from reconciler.errors import ApiError
+from reconciler.model.network import Proxy
 
 NOT_WHOLE = (
     "Something between here and the API may have cut or replaced it: check the network, proxies and the API's base URL."
@@ -25,6 +26,15 @@ class TransientError(Exception):
         """The raw `Retry-After` header."""
         self.no_connection = no_connection
         """True if not even a connection was made: reads of other tables would fail too."""
+
+
+def no_tunnel(proxy: Proxy, status: int) -> tuple[str, str]:
+    """Return words and a hint for a proxy that refuses to connect us."""
+    if status == 407:
+        hint = f"Put user and password into the URL of {proxy.source}: http://user:password@host:port."
+    else:
+        hint = f"Ask those who run the proxy, correct {proxy.source}, or name the host in NO_PROXY."
+    return f"{proxy} opens no tunnel and answers {status}", hint
 
 
 def failure_words(error: BaseException, token: Token) -> str:

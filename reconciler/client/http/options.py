@@ -2,11 +2,12 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from reconciler.errors import SettingsError
+from reconciler.model.network import Network
 from reconciler.text.addresses import is_loopback_host
 
 MOST_WORKERS = 256
@@ -64,6 +65,8 @@ class ApiOptions:
     """Rows requested per data page."""
     call_seconds: float = 30
     """T of `spend.md`: a whole run call, from the name lookup to the last byte of the answer."""
+    network: Network = field(default_factory=Network)
+    """Proxies, and the certificates that are trusted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", _checked_url(self.base_url))

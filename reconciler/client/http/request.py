@@ -1,6 +1,5 @@
-"""What every request carries, and where it may go."""
+"""The headers and the address of every request, and its proxy."""
 
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -25,16 +24,6 @@ def headers(options: ApiOptions) -> dict[str, str]:
     }
 
 
-def tls_context(options: ApiOptions) -> ssl.SSLContext:
-    """Return the TLS settings that all connections share: loading the CA bundle takes tens of milliseconds.
-
-    For plain http they are empty and trust no certificate. The environment does not affect them.
-    """
-    if options.is_encrypted:
-        return httpx.create_ssl_context(trust_env=False)
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> httpx.URL:
     """Return the full URL. Raises Refused if the library parses it as another origin than the base URL's."""
     base = httpx.URL(options.base_url)
@@ -43,6 +32,12 @@ def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> h
     if not same or url.userinfo or url.path != base.path.rstrip("/") + unquote(path):
         raise leads_away()
     return url
+
+
+def httpx_proxy(options: ApiOptions, url: httpx.URL) -> httpx.Proxy | None:
+    """Return the proxy on the way to `url`, as httpx takes it."""
+    proxy = options.network.proxy_for(str(url))
+    return None if proxy is None else httpx.Proxy(proxy.url, headers=proxy.headers)
 
 
 def leads_away() -> Refused:

@@ -1,0 +1,72 @@
+"""Whose certificates are believed, and what to say if one is not."""
+
+import os
+import ssl
+import sys
+from pathlib import Path
+
+import certifi
+
+from reconciler.client.http.options import ApiOptions
+from reconciler.errors import SettingsError
+from reconciler.model.network import TrustStore
+
+if sys.platform in ("darwin", "win32"):
+    import truststore
+
+_SYSTEM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older Fedora and RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # BSD
+)
+NOT_TRUSTED_HINT = (
+    "If your network inspects traffic, set SSL_CERT_FILE or --ca-bundle to a file with its certificate authority; "
+    "else check the address."
+)
+
+
+def tls_context(options: ApiOptions) -> ssl.SSLContext:
+    """Return the TLS settings that all connections share: loading a store takes tens of milliseconds.
+
+    For plain http they are empty and trust no certificate. Raises SettingsError if the store cannot be read.
+    """
+    if options.is_encrypted:
+        return _trusting(options.network.trust)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _trusting(store: TrustStore) -> ssl.SSLContext:
+    if not store.source:
+        return _system()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if store.content is not None:
+            context.load_verify_locations(cadata=store.content.decode("ascii"))
+        elif Path(store.path).is_dir():
+            context.load_verify_locations(capath=store.path)
+        else:
+            context.load_verify_locations(cafile=store.path)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a file of certificates"
+        hint = "It must hold certificates as PEM text (-----BEGIN CERTIFICATE-----)."
+        raise SettingsError(f"{store} cannot be read: {reason}", hint=hint) from None
+    return context
+
+
+def _system() -> ssl.SSLContext:
+    """Return the system's trust; elsewhere than on Windows and macOS it is a file, and certifi's if there is none."""
+    if sys.platform in ("darwin", "win32"):
+        native: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return native
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Not `load_default_certs`: that depends on how this Python was built, and a portable one finds nothing.
+    file = next(filter(os.path.isfile, (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_FILES)), None)
+    context.load_verify_locations(cafile=file or certifi.where())
+    return context
+
+
+def not_trusted(options: ApiOptions, said: str) -> str:
+    """Return the words for a certificate that is not trusted; `said` is the library's reason."""
+    return f"the server's certificate is not trusted by {options.network.trust} ({said})"

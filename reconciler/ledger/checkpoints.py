@@ -1,0 +1,125 @@
+"""Checkpoints in the store: read with a table's history, written in the transaction that folds calls into them."""
+
+import zlib
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, insert, select, true, update
+
+from reconciler.ledger import approvals, codec, leases, row_sets
+from reconciler.ledger.clocks import Moment
+from reconciler.ledger.extents import PAST, WITH_ROWS
+from reconciler.ledger.store import Transaction
+from reconciler.ledger.tables import call_rows, calls, checkpoints, row_ids
+from reconciler.model.checkpoint import Begun, Checkpoint
+from reconciler.model.compact import PackedIds, RowIndex
+from reconciler.model.folding import fold
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import Lease
+
+MOST_CALLS = 100
+"""Folded in one transaction, which must not stand still for seconds: a server ends one that does."""
+ENOUGH_CALLS = 100
+ENOUGH_CELLS = 20_000
+"""What may gather before an apply folds it: reading that many takes less than a plan's other work."""
+
+FOLDABLE: ColumnElement[bool] = and_(
+    calls.c.folded == false(), calls.c.state == CallState.ACCEPTED.value, calls.c.settled_at.is_not(None)
+)
+_TO_FOLD = (
+    select(*PAST)
+    .select_from(WITH_ROWS)
+    .where(calls.c.table_id == bindparam("of_table"), FOLDABLE)
+    .order_by(calls.c.table_version)
+    .limit(MOST_CALLS)
+)
+_GATHERED = select(func.count().label("calls"), func.coalesce(func.sum(calls.c.cells), 0).label("cells")).where(
+    calls.c.table_id == bindparam("of_table"), FOLDABLE
+)
+_FOLDED = update(calls).where(calls.c.id == bindparam("call_id")).values(row_set=bindparam("rows"), folded=true())
+
+_UNNEEDED = delete(call_rows).where(call_rows.c.call_id == bindparam("call_id"))
+
+
+def read(tx: Transaction, table_ids: Collection[str], moment: Moment) -> dict[str, Checkpoint]:
+    """Return the checkpoints of those tables that have one. Raises Corrupt."""
+    found = {}
+    rows = tx.execute(select(checkpoints).where(checkpoints.c.table_id.in_(table_ids))).all()
+    listed = listed_rows(tx, [row.table_id for row in rows])
+    for row in rows:
+        try:
+            found[row.table_id] = Checkpoint.unpack(row.content, listed.get(row.table_id, ()), moment.since)
+        except ValueError as error:
+            raise codec.corrupt("checkpoint", row.table_id, error) from error
+    return found
+
+
+def listed_rows(tx: Transaction, table_ids: Collection[str]) -> dict[str, Sequence[str]]:
+    """Return the row ids of tables, each at its number. Raises Corrupt."""
+    pieces: dict[str, list[Sequence[str]]] = {}
+    rows = tx.execute(
+        select(row_ids).where(row_ids.c.table_id.in_(table_ids)).order_by(row_ids.c.table_id, row_ids.c.first)
+    )
+    for row in rows:
+        own = pieces.setdefault(row.table_id, [])
+        try:
+            piece = row_sets.unpack_rows(row.ids)
+            if row.first != sum(map(len, own)):
+                raise ValueError("a piece of them is missing")
+        except ValueError as error:
+            raise codec.corrupt("row ids of table", row.table_id, error) from error
+        own.append(piece)
+    return {table_id: _joined(own) for table_id, own in pieces.items()}
+
+
+def _joined(pieces: Sequence[Sequence[str]]) -> Sequence[str]:
+    packed = [piece for piece in pieces if isinstance(piece, PackedIds)]
+    if len(packed) == len(pieces):
+        return PackedIds.joined(packed)
+    return tuple(row for piece in pieces for row in piece)
+
+
+def has_gathered(tx: Transaction, table_id: str) -> bool:
+    """Say whether there is enough to fold that it is worth a transaction."""
+    gathered = tx.execute(_GATHERED, {"of_table": table_id}).one()
+    return bool(gathered.calls >= ENOUGH_CALLS or gathered.cells >= ENOUGH_CELLS)
+
+
+def tables_to_fold(tx: Transaction) -> list[str]:
+    """Return the ids of the tables that have calls to fold."""
+    return list(tx.execute(select(calls.c.table_id).where(FOLDABLE).distinct().order_by(calls.c.table_id)).scalars())
+
+
+def compact(tx: Transaction, table_id: str, lease: Lease | None) -> int:
+    """Fold settled calls of a table into its checkpoint, MOST_CALLS at most; return how many. Raises Leased.
+
+    What planning is told stays the same, so the table's version does.
+    """
+    table = leases.lock_one(tx, table_id)
+    moment = tx.moment()
+    leases.require(table, lease, moment)
+    rows = tx.execute(_TO_FOLD, {"of_table": table_id}).all()
+    if not rows:
+        return 0
+    known: dict[bytes, tuple[str, ...]] = {}
+    past = [(codec.past_call(row, moment, known), Begun(row.begun_at, row.boot, row.booted_at)) for row in rows]
+    before = read(tx, [table_id], moment).get(table_id) or Checkpoint(age_of=moment.since)
+    listed = before.listing(row_id for row in rows for row_id in known[row.row_set])
+    try:
+        after = fold(listed, past)
+    except (ValueError, zlib.error) as error:
+        raise codec.corrupt("checkpoint", table_id, error) from error
+    _write(tx, table_id, len(before.rows), after)
+    index = RowIndex(listed.rows)
+    approvals.remember(tx, table_id, (call for call, _ in past), index)
+    numbers = {packed: row_sets.pack_numbers(index.positions_of(ids)) for packed, ids in known.items()}
+    tx.execute(_UNNEEDED, [{"call_id": row.id} for row in rows])
+    tx.execute(_FOLDED, [{"call_id": row.id, "rows": numbers[row.row_set]} for row in rows])
+    return len(rows)
+
+
+def _write(tx: Transaction, table_id: str, listed: int, checkpoint: Checkpoint) -> None:
+    tx.execute(delete(checkpoints).where(checkpoints.c.table_id == table_id))
+    tx.execute(insert(checkpoints), {"table_id": table_id, "content": checkpoint.pack()})
+    new = checkpoint.rows[listed:]
+    if new:
+        tx.execute(insert(row_ids), {"table_id": table_id, "first": listed, "ids": row_sets.pack_rows(new)})

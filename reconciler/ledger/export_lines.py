@@ -1,0 +1,166 @@
+"""The lines of an export: which fields each kind has, what may stand in them, and how a row of the store is said.
+
+They do not change with how a call is stored: its columns, its rows and its cells are always listed.
+"""
+
+import json
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, LargeBinary, Row, Table, Text
+
+from reconciler.errors import LedgerError
+from reconciler.ledger import codec, row_sets
+from reconciler.ledger.extents import Extent
+from reconciler.ledger.tables import LEASE_COLUMNS, approvals, calls, checkpoints, events, row_ids, tables
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import EventKind
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Reason
+from reconciler.text.sanitize import one_line
+
+KINDS: Mapping[str, Table] = {
+    "table": tables,
+    "row_ids": row_ids,
+    "checkpoint": checkpoints,
+    "approval": approvals,
+    "call": calls,
+    "event": events,
+}
+"""In the order in which they stand in an export."""
+SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"})}
+"""Schema → the fields of calls that older exports lack."""
+FIRST_KINDS = frozenset({"table", "call", "event"})
+KINDS_SINCE = 4
+"""The schema from which on an export may hold the other kinds."""
+_LISTED = ("columns", "column_keys", "rows", "covered", "configs")
+"""What a call is said by in the place of its shape and its row set."""
+_STORED = ("shape", "row_set", "covered", "folded")
+_ELSEWHERE = (*_LISTED, "before")
+"""Fields of calls that other tables hold."""
+_FIELDS = {kind: [column.name for column in table.c] for kind, table in KINDS.items()}
+_FIELDS["table"] = [name for name in _FIELDS["table"] if name not in LEASE_COLUMNS]
+_FIELDS["call"] = [*(name for name in _FIELDS["call"] if name not in _STORED), *_ELSEWHERE]
+_JSON: Mapping[str, type] = {
+    "columns": list,
+    "column_keys": list,
+    "rows": list,
+    "covered": list,
+    "before": dict,
+    "configs": dict,
+    "labels": dict,
+    "detail": dict,
+}
+_WORDS: Mapping[str, type] = {"mode": Mode, "state": CallState, "kind": EventKind}
+
+
+def lacking_in(schema: int) -> frozenset[str]:
+    """Return the fields of calls that an export of a schema does not have."""
+    return frozenset[str]().union(*(names for since, names in SINCE.items() if since > schema))
+
+
+def said(kind: str, row: Row[Any], listed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a row of the store as its line says it; `listed` are its table's row ids. Raises Corrupt."""
+    try:
+        extent = Extent.of_row(row, listed).document() if kind == "call" else {}
+        return {name: extent[name] if name in extent else _said(name, row._mapping[name]) for name in _FIELDS[kind]}
+    except (ValueError, TypeError, LookupError) as error:
+        raise codec.corrupt(kind, row._mapping.get("id") or row.table_id, error) from error
+
+
+def _said(name: str, value: Any) -> Any:
+    if name == "ids":
+        return list(row_sets.unpack_rows(value))
+    if isinstance(value, bytes):
+        return b64encode(value).decode("ascii")
+    return json.loads(value) if name in _JSON else value
+
+
+def parsed(line: str, number: int) -> dict[str, Any]:
+    """Return a line as what it holds. Raises LedgerError."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise LedgerError(f"line {number} is not JSON: {error}") from None
+    if not isinstance(entry, dict):
+        raise LedgerError(f"line {number} is not a JSON object")
+    return entry
+
+
+def type_of(entry: dict[str, Any], number: int) -> str:
+    """Take out of a line which kind it is of. Raises LedgerError."""
+    kind = entry.pop("type", None)
+    if not isinstance(kind, str):
+        raise LedgerError(f"line {number} does not say of which type it is")
+    return kind
+
+
+def check(kind: str, entry: dict[str, Any], number: int, lacking: frozenset[str]) -> None:
+    """Raise LedgerError unless a line holds all that its kind has, and nothing that a ledger would not."""
+    expected = set(_FIELDS[kind]) - (lacking if kind == "call" else frozenset())
+    if entry.keys() != expected:
+        wrong = ", ".join(sorted(entry.keys() ^ expected))
+        raise LedgerError(f"line {number}: fields are missing or unknown: {one_line(wrong)}")
+    for name, value in entry.items():
+        if not _fits(KINDS[kind], name, value):
+            raise LedgerError(f"line {number}: {name} cannot be {one_line(repr(value), 60)}")
+
+
+def values(kind: str, entry: Mapping[str, Any]) -> codec.Values:
+    """Return the columns that hold what a checked line says; of a call without its extent."""
+    return {name: _stored(name, value) for name, value in entry.items() if not (kind == "call" and name in _ELSEWHERE)}
+
+
+def _stored(name: str, value: Any) -> Any:
+    if name == "ids":
+        return row_sets.pack_rows(value)
+    if name == "content":
+        return b64decode(value)
+    return codec.encode(value) if name in _JSON else value
+
+
+def _fits(table: Table, name: str, value: Any) -> bool:
+    if name in _JSON:
+        return isinstance(value, _JSON[name])
+    if name == "ids":
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    column = table.c[name]
+    if value is None:
+        return bool(column.nullable)
+    if name in _WORDS:
+        return value in [word.value for word in _WORDS[name]]  # type: ignore[attr-defined]
+    if name == "reason" and value not in list(Reason):
+        return False
+    return _fits_type(column, name, value)
+
+
+def _fits_type(column: Column[Any], name: str, value: Any) -> bool:
+    if isinstance(column.type, Text):
+        return (
+            isinstance(value, str) and codec.storable_text(value) == value and (name != "credits" or _is_price(value))
+        )
+    if isinstance(column.type, LargeBinary):
+        return isinstance(value, str) and _is_binary(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if column.type.python_type is float:
+        return math.isfinite(value)
+    return isinstance(value, int) and codec.storable(value) == value
+
+
+def _is_binary(text: str) -> bool:
+    try:
+        b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_price(text: str) -> bool:
+    try:
+        known = codec.price(text)
+    except ArithmeticError:
+        return False
+    return known is not None and known.is_finite()

@@ -1,0 +1,111 @@
+"""The way to a host: the proxy it is reached through, and the certificates that it may show."""
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from urllib.parse import unquote, urlsplit
+
+DEFAULT_PROXY_PORT = 1080
+"""curl's."""
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy. Its credentials are in no text of it."""
+
+    host: str
+    port: int
+    source: str
+    """The variable or setting that names it."""
+    credentials: str = field(default="", repr=False)
+    """For `Proxy-Authorization: Basic …`; empty for none."""
+
+    @property
+    def url(self) -> str:
+        """The address, without credentials."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers for the proxy, and for nothing behind it."""
+        return {"Proxy-Authorization": f"Basic {self.credentials}"} if self.credentials else {}
+
+    def __str__(self) -> str:
+        return f"the proxy {self.url} ({self.source})"
+
+
+def read_proxy(text: str, source: str) -> Proxy | str:
+    """Return the proxy that `text` names, as curl reads it, or why it names none; never quotes it."""
+    scheme = _SCHEME.match(text)
+    if scheme is not None and scheme[1].lower() != "http":
+        return f"it names a proxy of the kind `{scheme[1].lower()[:20]}`, and only http:// proxies can be used"
+    try:
+        parts = urlsplit(text if scheme else f"http://{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "it cannot be read as a URL"
+    # Anything after the port is a password with a bare `/`, `?` or `#` in it, and `host` a part of that.
+    if not host or not _HOST.fullmatch(host) or port == 0 or parts.path not in ("", "/") or parts.query:
+        return "it must be http://host:port, with special characters of a password escaped (@ is %40)"
+    if parts.fragment or not text.isprintable() or " " in text:
+        return "it must be http://host:port, with special characters of a password escaped (# is %23)"
+    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    credentials = b64encode(user.encode()).decode() if "@" in parts.netloc else ""
+    return Proxy(host, DEFAULT_PROXY_PORT if port is None else port, source, credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """The certificate authorities that are trusted; without `path` and `content` the system's."""
+
+    source: str = ""
+    """The flag, setting or variable that names them; empty for the system's."""
+    path: str = ""
+    """A file or folder."""
+    content: bytes | None = field(default=None, repr=False)
+    """The file's content, if it is not to be read from the disk."""
+
+    def __str__(self) -> str:
+        return f"the certificates in {self.path} ({self.source})" if self.source else "the system's certificates"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Proxies and trust of everything that is sent."""
+
+    https: Proxy | None = None
+    http: Proxy | None = None
+    """For addresses with plain http."""
+    exceptions: str = ""
+    """As NO_PROXY has it."""
+    trust: TrustStore = TrustStore()
+
+    def proxy_for(self, url: str) -> Proxy | None:
+        """Return the proxy on the way to `url`; None if there is none."""
+        parts = urlsplit(url)
+        proxy = self.https if parts.scheme == "https" else self.http
+        return None if proxy is None or is_excepted(parts.hostname or "", self.exceptions) else proxy
+
+
+def is_excepted(host: str, exceptions: str) -> bool:
+    """Return whether NO_PROXY names `host`, by curl's rules: `*` alone, a name and all below it, an address, a CIDR."""
+    if exceptions.strip() == "*":
+        return True
+    named = [each.strip("[]") for each in re.split(r"[\s,]+", exceptions.lower()) if each]
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        name = host.lower().rstrip(".")
+        below = [each.strip(".") for each in named]
+        return any(each and (name == each or name.endswith(f".{each}")) for each in below)
+    return any(_is_within(address, each) for each in named)
+
+
+def _is_within(address: object, network: str) -> bool:
+    try:
+        return address in ip_network(network, strict=False)
+    except ValueError:
+        return False

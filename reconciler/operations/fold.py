@@ -1,0 +1,40 @@
+"""How an apply keeps the ledger young: what its look shows to have ended is settled, and what is settled is folded."""
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from reconciler.errors import Leased, LedgerError
+from reconciler.ledger.lease_keeper import LeaseKeeper
+from reconciler.operations.apply_context import ApplyContext
+from reconciler.operations.observe import Observation
+from reconciler.operations.profile import Phase
+from reconciler.spending.wait import shown_calls
+
+
+def settle_shown(observation: Observation, context: ApplyContext) -> None:
+    """Settle the calls that an apply sent and did not wait for, as far as their tables show now that they have ended.
+
+    Raises nothing: the next look will show it, too.
+    """
+    shows_within = context.settings.project.api.spend.shows_within_seconds
+    in_doubt = {verdict.call.id for verdict in observation.verdicts}  # to the ledger they are, until it is told
+    try:
+        with context.profile.phase(Phase.LEDGER):
+            for table, snapshot in observation.snapshots.items():
+                for call, settlement in shown_calls(observation.histories[table], snapshot, shows_within):
+                    if call.id not in in_doubt:
+                        context.ledger.settle(call.id, settlement)
+    except LedgerError as error:
+        context.watcher.on_trouble(error.message)
+
+
+def fold(tables: Collection[str], leases: LeaseKeeper, context: ApplyContext) -> None:
+    """Fold what is settled of tables whose leases are held, where enough has gathered. Raises nothing."""
+    try:
+        with context.profile.phase(Phase.LEDGER), suppress(Leased):
+            for table in sorted(tables):
+                if context.interrupt:
+                    return
+                context.ledger.compact(table, lease=leases.of(table), only_enough=True)
+    except LedgerError as error:
+        context.watcher.on_trouble(error.message)

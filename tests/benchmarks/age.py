@@ -1,0 +1,102 @@
+"""A ledger as two years of weekly refreshes leave it, written by the ledger's own code under a clock of our own.
+
+    python -m tests.benchmarks.age FILE WEEKS ROWS COLUMNS
+
+Prints the file's size in bytes after each week, as a JSON list.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from reconciler.ledger import Ledger, open_ledger
+from reconciler.model.attempt import Actor, Ended, Ending, Intent, Receipt, Settlement
+from reconciler.model.compact import CellMarks
+from reconciler.model.history import Block, CallState
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Call, Reason
+from reconciler.text.digest import short_digest
+from tests.benchmarks.server import column_id, row_id, table_id
+
+A_WEEK = 604_800.0
+MOST_CELLS = 1000
+"""Of a call, as by default."""
+ACTOR = Actor("ci", "https://ci.example/acme/accounts/actions/runs/1234567890", "5c6f0b7e8d9a4b3c2d" * 2)
+LABELS = {"team": "gtm", "owner": "ana"}
+
+
+@dataclass
+class Clock:
+    """Seconds since the epoch."""
+
+    now: float
+
+    def __call__(self) -> float:
+        """Return them."""
+        return self.now
+
+
+def calls(week: int, rows: int, columns: int) -> list[Call]:
+    """Return a refresh of a whole table as the planner cuts it."""
+    ids = tuple(column_id(number) for number in range(columns))
+    size = max(1, MOST_CELLS // columns)
+    every = [row_id(number) for number in range(rows)]
+    return [
+        Call(
+            id=short_digest([week, start]),
+            address="table-0/all",
+            table_id=table_id(0),
+            mode=Mode.ALL,
+            revision=None,
+            columns=ids,
+            column_keys=tuple(f"column_{number}" for number in range(columns)),
+            rows=part,
+            cells=len(part) * columns,
+            credits=Decimal(len(part) * columns),
+            reason=Reason.CELLS_STALE,
+            covered=(Block(ids, part),),
+            before=dict.fromkeys(ids, CellMarks(bytes([1]) * len(part))),
+            configs={column: f"sha256:{short_digest(column, 64)}" for column in ids},
+        )
+        for start in range(0, rows, size)
+        for part in [tuple(every[start : start + size])]
+    ]
+
+
+def buy(ledger: Ledger, version: int, week: int, found: list[Call], clock: Clock) -> int:
+    """Send calls as an apply does, one commit a call; return the table's version behind them."""
+    ended = None
+    plan_id = f"sha256:{short_digest(week, 64)}"
+    for call in found:
+        ticket = ledger.begin(Intent(call, plan_id, ACTOR, LABELS, version, ended))
+        version = ticket.table_version
+        clock.now += 0.5
+        receipt = Receipt(short_digest([call.id, "run"]), call.cells)
+        ended = Ended(ticket, Ending(CallState.ACCEPTED, "", 200, receipt))
+    if ended is not None:
+        ledger.end(ended.ticket, ended.ending)
+    return version
+
+
+def fill(path: Path, weeks: int, rows: int, columns: int) -> list[int]:
+    """Write a ledger of so many weekly refreshes, the last an hour ago; return its size after each."""
+    clock = Clock(time.time() - 3600 - (weeks - 1) * A_WEEK)
+    sizes, version = [], 0
+    for week in range(weeks):
+        found = calls(week, rows, columns)
+        began = clock.now
+        with open_ledger(str(path), clock=clock) as ledger:
+            version = buy(ledger, version, week, found, clock)
+            for call in found:
+                ledger.settle(call.id, Settlement(call.cells, 0, 0))
+            ledger.compact(table_id(0), only_enough=True)
+        sizes.append(path.stat().st_size)
+        clock.now = began + A_WEEK
+    return sizes
+
+
+if __name__ == "__main__":
+    print(json.dumps(fill(Path(sys.argv[1]), *map(int, sys.argv[2:]))))  # noqa: T201

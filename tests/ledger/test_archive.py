@@ -1,0 +1,110 @@
+"""The trail of old calls goes into a file and comes back from it; what planning needs of them stays."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import LedgerError
+from reconciler.ledger import Ledger, open_ledger
+from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, begin
+from tests.ledger.test_checkpoints import ROWS, buy
+
+A_WEEK = 604_800.0
+
+
+@pytest.fixture
+def aged(ledger: Ledger, clock: Clock) -> Ledger:
+    """A ledger with a call a week, all of them folded but the last, and one that was never settled."""
+    begin(ledger, a_call(90, table=OTHER_TABLE))
+    for number in range(1, 6):
+        buy(ledger, number, ROWS[:20], plan_id="mine")
+        clock.now += A_WEEK
+    ledger.compact(TABLE)
+    buy(ledger, 6, ROWS[:20], plan_id="mine")
+    return ledger
+
+
+def archive(ledger: Ledger, before: float) -> list[str]:
+    """Archive, and return the lines of the file."""
+    lines: list[str] = []
+    ledger.archive(before, lines.extend)
+    return lines
+
+
+def test_what_is_old_goes_and_planning_knows_it_still(aged: Ledger, clock: Clock) -> None:
+    """The recall is the same; the calls are not there any more."""
+    before = aged.recall([TABLE], plan_id="mine")
+    report = aged.report("month")
+    lines = archive(aged, clock.now - 2 * A_WEEK)
+    assert {call.id for call in aged.calls()} == {a_call(number).id for number in (4, 5, 6, 90)}
+    assert aged.events(a_call(3).id) == []
+    assert aged.recall([TABLE], plan_id="mine") == before
+    assert json.loads(lines[-1]) == {"type": "end", "table": 0, "call": 3, "event": 9}
+    assert aged.report("month", archives=[lines]) == report
+    assert aged.report("month", archives=[lines, lines]) == report
+
+
+def test_an_archive_comes_back(aged: Ledger, clock: Clock) -> None:
+    """As it was, and once."""
+    before = list(aged.export())[1:]
+    lines = archive(aged, clock.now)
+    assert list(aged.export())[1:] != before
+    assert aged.load(lines).calls == 5
+    assert list(aged.export())[1:] == before
+    assert aged.load(lines).calls == 0
+    assert aged.report("plan", archives=[lines]) == aged.report("plan")
+
+
+def test_an_archive_is_read_into_an_empty_ledger(aged: Ledger, clock: Clock, tmp_path: Path) -> None:
+    """There its calls count as what they are."""
+    lines = archive(aged, clock.now)
+    with open_ledger(str(tmp_path / "empty.db"), clock=clock) as other:
+        assert other.load(lines).calls == 5
+        assert len(other.recall([TABLE])[TABLE].calls) == 5
+
+
+def test_another_ledgers_archive_is_refused(aged: Ledger, clock: Clock, tmp_path: Path) -> None:
+    """A table that began fewer calls cannot have lost those."""
+    lines = archive(aged, clock.now)
+    with open_ledger(str(tmp_path / "other.db"), clock=clock) as other:
+        begin(other, a_call(1))
+        with pytest.raises(LedgerError, match="this ledger never began"):
+            other.load(lines)
+
+
+def test_work_goes_on_after_it(aged: Ledger, clock: Clock) -> None:
+    """Events are numbered on, so that what was archived can come back."""
+    lines = archive(aged, clock.now)
+    buy(aged, 7, ROWS[:20])
+    aged.compact(TABLE)
+    assert aged.load(lines).calls == 5
+    numbers = [event.seq for number in range(1, 8) for event in aged.events(a_call(number).id)]
+    assert numbers == list(range(1, 22))
+
+
+def test_nothing_goes_that_is_not_written(aged: Ledger, clock: Clock) -> None:
+    """A file that cannot be written to its end leaves the ledger as it was."""
+    before = list(aged.export())[1:]
+
+    def full(lines: Iterator[str]) -> None:
+        next(lines)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        aged.archive(clock.now, full)
+    assert list(aged.export())[1:] == before
+
+
+def test_the_future_is_not_archived(aged: Ledger, clock: Clock) -> None:
+    """By the store's clock."""
+    with pytest.raises(LedgerError, match="cannot lie in the future"):
+        archive(aged, clock.now + 1)
+
+
+def test_an_archive_that_is_cut_off_counts_for_nothing(aged: Ledger, clock: Clock) -> None:
+    """Half of what was spent is a wrong answer."""
+    lines = archive(aged, clock.now)
+    with pytest.raises(LedgerError, match="cut off"):
+        aged.report("month", archives=[lines[:-1]])

@@ -1,0 +1,178 @@
+"""A store that version 0.1 wrote is migrated whole: no record is lost, and a kill in the middle only means to go on.
+
+`version_0_1/` holds what its own code wrote: the rows of a store, and the export of the same ledger.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+from reconciler.errors import Leased, LedgerError
+from reconciler.ledger import Ledger, migrate, open_ledger
+from reconciler.ledger.tables import LEASE_COLUMNS, POSTGRES_SCHEMA
+from tests.at_most_once.driver import Point, points
+from tests.at_most_once.processes import Driver
+from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, TABLE, Clock, a_call, begin
+from tests.postgres import fresh_database
+
+WRITTEN = Path(__file__).with_name("version_0_1")
+ROWS: dict[str, list[dict[str, Any]]] = json.loads((WRITTEN / "rows.json").read_text(encoding="utf-8"))
+EXPORT = (WRITTEN / "export.jsonl").read_text(encoding="utf-8").splitlines()
+AFTER = max(call["begun_at"] for call in ROWS["calls"]) + 3600
+"""When the lease that is in them has run out."""
+STEPS = {"reconciler.ledger.migrate": ("migrate", "make_room", "rewrite", "finish", "upgrade", "_refuse_leases")}
+
+
+def write(connection: Connection, copies: int = 0) -> None:
+    """Make the tables as version 0.1 made them, with what it wrote, and one of its calls so many times more.
+
+    With more calls, nobody holds the lease that it was written under: these stores go by the real clock.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    prefix, mark = "", "?"
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"CREATE SCHEMA {POSTGRES_SCHEMA}")
+        prefix, mark = f"{POSTGRES_SCHEMA}.", "%s"
+    command.upgrade(config, "0002")
+    last = ROWS["calls"][-1]
+    more = [last | {"id": f"{number:032x}", "table_version": number} for number in range(1000, 1000 + copies)]
+    free = dict.fromkeys(LEASE_COLUMNS) if copies else {}
+    held = [row | free for row in ROWS["tables"]]
+    for table, rows in (ROWS | {"calls": ROWS["calls"] + more, "tables": held}).items():
+        for row in rows:
+            marks = ", ".join([mark] * len(row))
+            names = ", ".join(row)
+            connection.exec_driver_sql(f"INSERT INTO {prefix}{table} ({names}) VALUES ({marks})", (*row.values(),))
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, int], str]:
+    """A function that makes such a store and returns its URL."""
+
+    def made(store: str, copies: int) -> str:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
+        path.touch()
+        url = str(path) if store == "sqlite" else fresh_database(request.getfixturevalue("postgres_server"))
+        with open_ledger(url) as ledger, ledger._store._engine.begin() as connection:
+            write(connection, copies)
+        return url
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """What starts command lines as processes, and kills them at a line of the program."""
+    with Driver(tmp_path_factory.mktemp("processes")) as driver:
+        yield driver
+
+
+def content(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return what a ledger exports, without the time of it."""
+    return [json.loads(line) for line in ledger.export()][1:]
+
+
+def written() -> list[dict[str, Any]]:
+    """Return what version 0.1 exported; what cells of a settled call showed before it has done its work."""
+    entries = [json.loads(line) for line in EXPORT][1:]
+    return [entry | {"before": {}} if entry.get("settled_at") is not None else entry for entry in entries]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_no_record_is_lost(make: Callable[[str, int], str], store: str, clock: Clock) -> None:
+    """Every table, call and event is exported as version 0.1 exported it, and work goes on."""
+    clock.now = AFTER
+    with open_ledger(make(store, 0), clock=clock) as ledger:
+        ledger.initialise()
+        assert content(ledger) == written()
+        before = (ledger.calls(), ledger.report("month"))
+        assert sum(ledger.compact(table) for table in ledger.tables_to_compact()) == 8
+        assert (ledger.calls(), ledger.report("month")) == before
+        begin(ledger, a_call(30))
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_it_remembers_the_same_after_folding(make: Callable[[str, int], str], store: str, clock: Clock) -> None:
+    """Per cell: how often it was bought, and what is in doubt."""
+    clock.now = AFTER
+    with open_ledger(make(store, 0), clock=clock) as ledger:
+        ledger.initialise()
+        whole = ledger.recall([TABLE, OTHER_TABLE])
+        for table in (TABLE, OTHER_TABLE):
+            ledger.compact(table)
+        for table, history in ledger.recall([TABLE, OTHER_TABLE]).items():
+            assert [call for call in whole[table].calls if not call.settled] == list(history.calls)
+            counted: dict[tuple[str, str], int] = {}
+            for call in whole[table].accepted():
+                for block in call.covered if call.settled else ():
+                    for cell in ((column, row) for column in block.columns for row in block.rows):
+                        counted[cell] = counted.get(cell, 0) + 1
+            rows = history.checkpoint.rows
+            found = {
+                (column, rows[number]): count
+                for column in ("c1", "c2", "c3")
+                for number, count in enumerate(history.checkpoint.bought(column))
+                if count
+            }
+            assert found == counted
+
+
+def test_an_export_of_version_0_1_is_read(ledger: Ledger) -> None:
+    """As it was written; and once more, for nothing."""
+    assert ledger.load(EXPORT).calls == len(ROWS["calls"])
+    assert content(ledger) == written()
+    assert ledger.load(EXPORT).calls == 0
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_an_apply_at_work_is_not_disturbed(make: Callable[[str, int], str], store: str, clock: Clock) -> None:
+    """While a lease is held the store stays what it was, for the program that holds it."""
+    clock.now = AFTER - 3600
+    with open_ledger(make(store, 0), clock=clock) as ledger:
+        with pytest.raises(Leased, match="ci") as caught:
+            ledger.initialise()
+        assert "ledger init" in caught.value.hint
+        clock.now += 60
+        ledger.initialise()
+        assert content(ledger) == written()
+
+
+def cases() -> list[tuple[Point, int, str]]:
+    """Choose where to kill: at every third line, on the stores by turns; in what is done again, the second time."""
+    some = list(points(STEPS))[::3]
+    return [
+        (point, 2 if point.function == "rewrite" else 1, store)
+        for point, store in zip(some, cycle(["sqlite", "postgres"]), strict=False)
+    ]
+
+
+@pytest.mark.parametrize(("point", "nth", "store"), cases(), ids=str)
+def test_a_kill_in_the_middle_loses_nothing(
+    make: Callable[[str, int], str], driver: Driver, tmp_path: Path, point: Point, nth: int, store: str
+) -> None:
+    """`ledger init` goes on where it was killed; until it has, no program works in the store."""
+    url = make(store, 230)
+    environment = {"RECONCILER_LEDGER": url, "CI": "1"}
+    killed = driver.run(["ledger", "init"], tmp_path, environment, at=(point, nth))
+    with open_ledger(url) as ledger:
+        if killed.code == -9:
+            with pytest.raises(LedgerError, match="older version"):
+                ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)
+        else:  # no lease is held, so not every line is reached
+            assert (point.function, killed.code) == ("_refuse_leases", 0)
+        again = driver.run(["ledger", "init"], tmp_path, environment)
+        assert again.code == 0, again.err
+        *whole, end = content(ledger)
+        assert end["call"] == len(ROWS["calls"]) + 230
+        added = {f"{number:032x}" for number in range(1000, 1230)}
+        assert [entry for entry in whole if entry.get("id") not in added] == written()[:-1]

@@ -1,0 +1,65 @@
+"""A plan made from a checkpoint and the calls beside it is the plan made from the whole history, bit for bit."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from reconciler.documents import plan_file
+from reconciler.model.checkpoint import Begun, Checkpoint
+from reconciler.model.folding import fold
+from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.planning import adoption
+from tests.planning.random_worlds import NOW, World, worlds
+from tests.planning.tables_and_manifests import TABLE
+from tests.planning.test_planner import ORIGIN, plan_of, thorough
+
+
+def age_of(begun: Begun) -> float:
+    """Return the age of a call that began so many seconds before the ledger is recalled."""
+    return NOW.timestamp() - begun.begun_at
+
+
+def folded(history: TableHistory, turns: Sequence[int]) -> TableHistory:
+    """Return the history with those of its calls that can be in a checkpoint, folded at these turns; 0: never."""
+    calls = [replace(call, version=number) for number, call in enumerate(history.calls, 1)]
+    checkpoint, left = Checkpoint(age_of=age_of), []
+    by_turn: dict[int, list[PastCall]] = {}
+    for call, turn in zip(calls, turns, strict=False):
+        may_be = call.settled and call.state is CallState.ACCEPTED
+        by_turn.setdefault(turn if may_be else 0, []).append(call)
+    left = by_turn.pop(0, [])
+    for _, of_turn in sorted(by_turn.items()):
+        rows = (row for call in of_turn for block in call.covered for row in block.rows)
+        checkpoint = fold(
+            checkpoint.listing(rows), [(call, Begun(NOW.timestamp() - call.age_seconds)) for call in of_turn]
+        )
+        # As it is kept, and read again.
+        checkpoint = Checkpoint.unpack(checkpoint.pack(), checkpoint.rows, age_of)
+    assert all(checkpoint.holds(call.version) is (call not in left) for call in calls)
+    return replace(history, calls=tuple(left), checkpoint=checkpoint)
+
+
+@thorough
+@given(worlds(calls=6), st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_a_plan_from_a_checkpoint_is_the_plan_from_the_history(world: World, turns: list[int]) -> None:
+    """Whichever of the settled calls are folded, in whatever order, one after the other or at once."""
+    short = folded(world.history, turns)
+    plans = [plan_of(world), plan_of(world, short)]
+    whole, from_checkpoint = (json.dumps(plan_file.document(plan, ORIGIN)) for plan in plans)
+    assert whole == from_checkpoint
+    assert plans[0] == plans[1]
+    event(f"folded: {len(world.history.calls) - len(short.calls)}")
+
+
+@thorough
+@given(worlds(calls=6), st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_what_is_adopted_is_the_same_too(world: World, turns: list[int]) -> None:
+    """It asks which cells the ledger holds at a revision."""
+    found = [
+        adoption.records(world.table, history, "r1", f"{TABLE}/adopt")
+        for history in (world.history, folded(world.history, turns))
+    ]
+    assert found[0] == found[1]
