@@ -230,7 +230,8 @@ _ROUTES: tuple[Route, ...] = (
 def serve_gitlab() -> Iterator[GitLab]:
     """Serve it for the length of a `with` block."""
     forge = GitLab()
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (_api(forge), _store(forge))]
+    api_of_it = type("Api", (_Api,), {"forge": forge})
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (api_of_it, _store(forge))]
     api, store = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
     forge.url, forge.store_url = f"{api}/api/v4", store
     threads = [Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}) for server in servers]
@@ -260,88 +261,87 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _api(forge: GitLab) -> type[BaseHTTPRequestHandler]:
-    class Api(_Handler):
-        def do_GET(self) -> None:
-            """Answer a read."""
-            path, query = self.opened()
-            if not path:
-                return None
-            kept = forge.file(path, query)
-            if kept is not None:
-                job, name = kept
-                if name not in forge.files.get(job, {}):
-                    return self.json(404, {"message": "404 Not found"})
-                return self.reply(302, b"", {"Location": f"{forge.store_url}/{job}/{name}?signature=abc"})
-            if self.headers["JOB-TOKEN"]:
-                return self.json(401, {"message": "401 Unauthorized"})
-            if path == "/user":
-                return self.json(200, {"id": BOT, "username": "project_42_bot"})
-            found = forge.answer(path, query)
-            if found is None:
+class _Api(_Handler):
+    forge: GitLab
+
+    def do_GET(self) -> None:
+        """Answer a read."""
+        path, query = self.opened()
+        if not path:
+            return None
+        kept = self.forge.file(path, query)
+        if kept is not None:
+            job, name = kept
+            if name not in self.forge.files.get(job, {}):
                 return self.json(404, {"message": "404 Not found"})
-            if isinstance(found, tuple):
-                return self.json(*found)
-            return self.page(found, query)
+            return self.reply(302, b"", {"Location": f"{self.forge.store_url}/{job}/{name}?signature=abc"})
+        if self.headers["JOB-TOKEN"]:
+            return self.json(401, {"message": "401 Unauthorized"})
+        if path == "/user":
+            return self.json(200, {"id": BOT, "username": "project_42_bot"})
+        found = self.forge.answer(path, query)
+        if found is None:
+            return self.json(404, {"message": "404 Not found"})
+        if isinstance(found, tuple):
+            return self.json(*found)
+        return self.page(found, query)
 
-        def do_POST(self) -> None:
-            """Add a note."""
-            path, _ = self.opened()
-            match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes", path)
-            if match and forge.answer(path.removesuffix("/notes"), {}):
-                number = 100 + len(forge.notes)
-                made = {"id": number, "noteable_iid": int(match[1]), "author": {"id": BOT}, "body": self.text()}
-                forge.notes.append(made)
-                return self.json(201, made)
-            return self.json(404, {"message": "404 Not found"}) if path else None
+    def do_POST(self) -> None:
+        """Add a note."""
+        path, _ = self.opened()
+        match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes", path)
+        if match and self.forge.answer(path.removesuffix("/notes"), {}):
+            number = 100 + len(self.forge.notes)
+            made = {"id": number, "noteable_iid": int(match[1]), "author": {"id": BOT}, "body": self.text()}
+            self.forge.notes.append(made)
+            return self.json(201, made)
+        return self.json(404, {"message": "404 Not found"}) if path else None
 
-        def do_PUT(self) -> None:
-            """Edit a note."""
-            path, _ = self.opened()
-            match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes/([0-9]+)", path)
-            (found,) = [each for each in forge.notes if match and each["id"] == int(match[2])]
-            found["body"] = self.text()
-            return self.json(200, found)
+    def do_PUT(self) -> None:
+        """Edit a note."""
+        path, _ = self.opened()
+        match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes/([0-9]+)", path)
+        (found,) = [each for each in self.forge.notes if match and each["id"] == int(match[2])]
+        found["body"] = self.text()
+        return self.json(200, found)
 
-        def opened(self) -> tuple[str, Query]:
-            """Return the path and query of a request whose token is right and that is not planned to fail."""
-            parts = urlsplit(self.path)
-            forge.requests.append(f"{self.command} {self.path}")
-            path = parts.path.removeprefix("/api/v4")
-            bearer, private, job = (self.headers[name] for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN"))
-            if path == parts.path or not (f"Bearer {TOKEN}" == bearer or private == TOKEN or job == JOB_TOKEN):
-                self.json(401, {"message": "401 Unauthorized"})
+    def opened(self) -> tuple[str, Query]:
+        """Return the path and query of a request whose token is right and that is not planned to fail."""
+        parts = urlsplit(self.path)
+        self.forge.requests.append(f"{self.command} {self.path}")
+        path = parts.path.removeprefix("/api/v4")
+        bearer, private, job = (self.headers[name] for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN"))
+        if path == parts.path or not (f"Bearer {TOKEN}" == bearer or private == TOKEN or job == JOB_TOKEN):
+            self.json(401, {"message": "401 Unauthorized"})
+            return "", {}
+        for end, answers in self.forge.failures.items():
+            if path.endswith(end) and answers:
+                status, headers = answers.pop(0)
+                self.json(status, {"message": "not now"}, headers)
                 return "", {}
-            for end, answers in forge.failures.items():
-                if path.endswith(end) and answers:
-                    status, headers = answers.pop(0)
-                    self.json(status, {"message": "not now"}, headers)
-                    return "", {}
-            return path, parse_qs(parts.query)
+        return path, parse_qs(parts.query)
 
-        def text(self) -> str:
-            """Return the body of a note that was sent; GitLab takes a million characters."""
-            sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            assert set(sent) == {"body"}
-            assert 0 < len(sent["body"]) <= 1_000_000
-            return str(sent["body"])
+    def text(self) -> str:
+        """Return the body of a note that was sent; GitLab takes a million characters."""
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert set(sent) == {"body"}
+        assert 0 < len(sent["body"]) <= 1_000_000
+        return str(sent["body"])
 
-        def page(self, found: Any, query: Query) -> None:
-            """Answer one page, and say which one is next."""
-            if not isinstance(found, list):
-                return self.json(200, found)
-            size, number = (int(query.get(name, [default])[0]) for name, default in (("per_page", "20"), ("page", "1")))
-            assert size <= 100
-            more = len(found) > number * size
-            headers = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"'} if more else {}
-            shown = found[(number - 1) * size : number * size]
-            return self.json(200, shown, {**headers, "X-Next-Page": str(number + 1) if more else ""})
+    def page(self, found: Any, query: Query) -> None:
+        """Answer one page, and say which one is next."""
+        if not isinstance(found, list):
+            return self.json(200, found)
+        size, number = (int(query.get(name, [default])[0]) for name, default in (("per_page", "20"), ("page", "1")))
+        assert size <= 100
+        more = len(found) > number * size
+        headers = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"'} if more else {}
+        shown = found[(number - 1) * size : number * size]
+        return self.json(200, shown, {**headers, "X-Next-Page": str(number + 1) if more else ""})
 
-        def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-            """Answer with JSON."""
-            self.reply(status, json.dumps(content).encode(), headers)
-
-    return Api
+    def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
+        """Answer with JSON."""
+        self.reply(status, json.dumps(content).encode(), headers)
 
 
 def _store(forge: GitLab) -> type[BaseHTTPRequestHandler]:
