@@ -17,5 +17,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options: one rewrites expected outputs, whose diff the review reads; others allow a network."""
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the files of expected outputs")
     parser.addoption("--index", action="store_true", help="ask the package index whether every system gets wheels")
+    parser.addoption("--stories", action="store_true", help="play every story of the pipelines, which takes minutes")
     parser.addoption("--pictures", metavar="DIR", help="keep what the browser shows of pages in this folder")
     parser.addoption("--gitlab-ci-local", metavar="PROGRAM", help="run GitLab's file in this runner; it uses the index")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is long, unless it is asked for."""
+    if not config.getoption("--stories"):
+        long = [item for item in items if item.get_closest_marker("story")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)

@@ -16,11 +16,12 @@ from reconciler import ApplyEvents, CallResult, Interrupt, Plan, ReadCost, Repor
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import Console, exits, let_go_of_readers
+from reconciler.cli.plan_outcome import keep_problems, problems
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
 from reconciler.cli.session import open_session, say_cost, say_where
 from reconciler.documents.saved_plan_checks import SavedPlan
-from reconciler.errors import PlanError, SettingsError
+from reconciler.errors import PlanError, ReconcilerError, SettingsError
 from reconciler.model.observed import TableStatus
 from reconciler.model.report import ExitCode
 from reconciler.render.plan_text import addressed, plan_text
@@ -61,11 +62,27 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
 @options.limits
 @options.detailed_exitcode
 @options.profile
+@problems
 @click.pass_context
 @exits
-def command(
-    context: click.Context,
-    /,
+def command(context: click.Context, /, file: str | None, problems: str | None, **given: Any) -> int:
+    """Send the run calls that are due, each at most once.
+
+    Shows the plan and asks first. Applying twice sends nothing the second time; a call that may have been paid for is
+    never sent again. With --plan, sends what is still due of what the file lists, and nothing else.
+    """
+    if file is not None and (given["target"] or given["exclude"]):
+        raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
+    try:
+        return _run(Console(context.obj), file=file, **given)
+    except ReconcilerError as error:  # before anything was sent: afterwards every trouble stands in the report
+        keep_problems(problems, error)
+        raise
+
+
+def _run(
+    console: Console,
+    *,
     paths: tuple[str, ...],
     file: str | None,
     plan_max_age: float,
@@ -82,14 +99,6 @@ def command(
     profile: str | None,
     **limits: str | None,
 ) -> int:
-    """Send the run calls that are due, each at most once.
-
-    Shows the plan and asks first. Applying twice sends nothing the second time; a call that may have been paid for is
-    never sent again. With --plan, sends only the cells that the file lists and that are still due.
-    """
-    if file is not None and (target or exclude):
-        raise click.UsageError("--plan has its own selection and cannot be combined with --target or --exclude")
-    console = Console(context.obj)
     reading = Reading(console)
     with ExitStack() as opened:
         session = opened.enter_context(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from reconciler.cli.console import Console, exits
+from reconciler.cli.plan_outcome import append_outputs
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.model.report import ExitCode
 from reconciler.operations import change_hosts
@@ -21,6 +22,7 @@ from reconciler.render.plan_markdown import plan_markdown
 from reconciler.text.sanitize import one_line
 
 FORMATS = ("text", "json", "markdown")
+_OUTPUTS = "Append `numbers=[…]`, `missing=[…]`, `exit-code=N`, or `has-snapshot=true`."
 _SNAPSHOT = "Fetch the newest snapshot of the default branch instead."
 _REVIEW = "Count no plan that is newer than the last approving review."
 
@@ -53,7 +55,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--outputs",
                 metavar="FILE",
                 type=click.Path(dir_okay=False),
-                help="Append `numbers=[…]`, `missing=[…]`.",
+                help=_OUTPUTS,
             ),
             click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How stdout is written."),
         ]
@@ -118,17 +120,13 @@ def _answer(
         raise click.UsageError("give either --out-dir or --snapshot")
     with opened as host:
         if asked.snapshot is not None:
-            return _fetch_snapshot(console, host, asked.name, asked.snapshot)
+            return _fetch_snapshot(console, host, asked)
         found = approved_plans(host, push(), asked.name, needs_review=asked.require_review)
     _tell(console, found.passed_over)
     folder = Path(asked.out_dir or "")
     folder.mkdir(parents=True, exist_ok=True)
     for plan in found.plans:
         write_whole(folder / f"{plan.number}.json", plan.data)
-    if asked.outputs is not None:
-        with Path(asked.outputs).open("a", encoding="utf-8") as outputs:
-            outputs.write(f"numbers={json.dumps([plan.number for plan in found.plans])}\n")
-            outputs.write(f"missing={json.dumps(found.missing)}\n")
     console.answer(_shown(found, folder, asked.form))
     if not found.changes:
         console.error(
@@ -140,21 +138,30 @@ def _answer(
             f"change {number} has no valid plan, so nothing of it may be sent",
             "Plan it on the default branch, have that plan approved, and apply it.",
         )
+    code = ExitCode.PARTIAL if found.missing else ExitCode.OK
     if not found.plans:
-        return ExitCode.STALE
-    return ExitCode.PARTIAL if found.missing else ExitCode.OK
+        code = ExitCode.STALE
+    lists = {"numbers": [plan.number for plan in found.plans], "missing": list(found.missing)}
+    _append(asked, {name: json.dumps(listed) for name, listed in lists.items()} | {"exit-code": str(int(code))})
+    return code
 
 
-def _fetch_snapshot(console: Console, host: ChangeHost, name: str, file: str) -> int:
+def _fetch_snapshot(console: Console, host: ChangeHost, asked: _Asked) -> int:
     """Write the newest snapshot. A missing one is not an error: the plan then says what it needs."""
-    data, passed_over = newest_snapshot(host, name)
+    data, passed_over = newest_snapshot(host, asked.name)
     _tell(console, passed_over)
+    _append(asked, {"has-snapshot": "false" if data is None else "true"})
     if data is None:
         console.info("There is no snapshot of the live tables.")
         return ExitCode.OK
-    write_whole(Path(file), data)
-    console.info(f"The snapshot is saved in {one_line(file)}.")
+    write_whole(Path(asked.snapshot or ""), data)
+    console.info(f"The snapshot is saved in {one_line(asked.snapshot or '')}.")
     return ExitCode.OK
+
+
+def _append(asked: _Asked, lines: dict[str, str]) -> None:
+    if asked.outputs is not None:
+        append_outputs(asked.outputs, lines)
 
 
 def _tell(console: Console, passed_over: tuple[PassedOver, ...]) -> None:

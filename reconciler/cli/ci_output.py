@@ -22,7 +22,7 @@ def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic],
     """Answer with the problems of manifests in a CI's form; return False if the form is not for problems."""
     rooted = [replace(each, location=annotations.moved(each.location, _prefix())) for each in problems]
     if form == "github":
-        console.answer(annotations.workflow_commands(annotations.of_problems(rooted)))
+        console.command(annotations.workflow_commands(annotations.of_problems(rooted)))
         append_summary(problems_markdown(rooted))
     elif form == "gitlab":
         console.answer(check_reports.code_quality(rooted))
@@ -39,7 +39,7 @@ def answer_valid(console: Console, form: str, summary: str, files: Sequence[str]
     """Answer that there is no problem, in a CI's form; return False if the form is not for problems."""
     if form == "github":
         notice = annotations.Annotation(annotations.Level.NOTICE, f"Validate: {counted(len(files), 'file')}", summary)
-        console.answer(annotations.workflow_commands([notice]))
+        console.command(annotations.workflow_commands([notice]))
         return True
     return answer_problems(console, form, (), files)
 
@@ -55,7 +55,7 @@ def answer_plan(console: Console, form: str, content: Mapping[str, Any], *, is_s
     text = plan_markdown(content, pointer=pointer)
     if form == "github":
         found = annotations.of_plan(content, plan_headline(content))
-        console.answer(annotations.workflow_commands(annotations.relocated(found, _prefix())))
+        console.command(annotations.workflow_commands(annotations.relocated(found, _prefix())))
     else:
         console.answer(text)
     append_summary(text)

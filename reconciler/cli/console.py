@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 import time
@@ -26,6 +27,10 @@ Parameters = ParamSpec("Parameters")
 
 EXIT_CODES = {StalePlan: ExitCode.STALE, LimitExceeded: ExitCode.LIMIT, Leased: ExitCode.LEASED}
 """Error class → exit code; every other ReconcilerError is 1."""
+
+
+_COMMAND = re.compile(r"^(\s*)(::)", re.MULTILINE)
+"""A workflow command stands at the beginning of a line, blanks aside; an old one, `##[`, anywhere in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class Console:
 
     def answer(self, text: str) -> None:
         """Write the answer to stdout."""
+        click.echo(inert(text))
+
+    def command(self, text: str) -> None:
+        """Write to stdout what a CI's log takes for its own commands."""
         click.echo(text)
 
     def tell(self, text: str) -> bool:
@@ -68,7 +77,7 @@ class Console:
         Raises nothing, because the exit code must reflect what was done. Returns whether stdout was written.
         """
         if not self._lost:
-            failure = _failure_of(lambda: click.echo(text)) if sys.stdout is not None else "it is closed"
+            failure = _failure_of(lambda: click.echo(inert(text))) if sys.stdout is not None else "it is closed"
             if failure is None:
                 return True
             self._lost.append(failure)
@@ -80,7 +89,7 @@ class Console:
     def say(self, text: str, *, newline: bool = True) -> None:
         """Write to stderr. If that fails, go on: there is nowhere left to report it."""
         with suppress(OSError, ValueError):
-            click.echo(text, nl=newline, err=True)
+            click.echo(inert(text), nl=newline, err=True)
 
     def stream(self, pieces: Iterable[str]) -> None:
         """Write an answer to stdout piece by piece; the last one ends the line."""
@@ -120,6 +129,13 @@ class Console:
         files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
         self.say(f"{problems_text(error.problems)}\n{sums}")
+
+
+def inert(text: str) -> str:
+    """Return text for people in which no line is a command of GitHub's log: a name in it may begin one."""
+    if os.environ.get("GITHUB_ACTIONS") != "true" or not ("::" in text or "##[" in text):
+        return text
+    return _COMMAND.sub(r"\1· \2", text).replace("##[", "## [")
 
 
 def utc_now() -> str:
@@ -167,6 +183,11 @@ def let_go_of_readers() -> None:
                 os.set_blocking(descriptor, False)
 
 
+def exit_code_of(error: ReconcilerError) -> ExitCode:
+    """Return the code that a command ends with because of an error."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.ERROR)
+
+
 def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
     """Make a command exit with the code it returns, or else print its error and exit with the error's code."""
 
@@ -182,7 +203,7 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
             code = ExitCode.ERROR
         except ReconcilerError as error:
             console.error(error.message, error.hint)
-            code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.ERROR)
+            code = exit_code_of(error)
         except BrokenPipeError:
             # The reader went away: `reconciler plan | head`. Keep Python from complaining about it at exit.
             forget_stdout()

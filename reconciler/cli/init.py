@@ -10,18 +10,18 @@ from reconciler.manifests import json_schema
 from reconciler.manifests.find_files import find_files
 from reconciler.model.report import ExitCode
 from reconciler.settings.settings import project_file_in
-from reconciler.version import __version__
 
 
 @click.command("init")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--ci", type=click.Choice(list(scaffold.CALLERS)), help="Write the files that call its pipelines, too.")
 @click.pass_context
 @exits
-def command(context: click.Context, /, folder: Path) -> int:
+def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
     """Scaffold a project that works at once against the simulator.
 
-    Writes a project file, a manifest, the schemas that editors check them with, a .gitignore and a CI workflow.
-    Existing files stay as they are.
+    Writes a project file, a manifest, the schemas that editors check them with, and a .gitignore. Existing files
+    stay as they are.
     """
     console = Console(context.obj)
     manifests = folder / "manifests"
@@ -31,7 +31,8 @@ def command(context: click.Context, /, folder: Path) -> int:
         has_manifests=manifests.is_dir() and bool(find_files([manifests])),
     )
     schemas = {name: json_schema.text(name) for name in json_schema.names()}
-    for name, text in scaffold.project_files(ground, __version__, schemas).items():
+    files = scaffold.project_files(ground, schemas) | (scaffold.ci_files(ci) if ci else {})
+    for name, text in files.items():
         path = folder / name
         is_new = _write_new(path, text)
         console.answer(f"{'Wrote' if is_new else 'Kept existing'} {path.as_posix()}")
@@ -44,6 +45,8 @@ def command(context: click.Context, /, folder: Path) -> int:
     if folder.resolve() != Path.cwd():
         console.answer(f"The project is in {folder.as_posix()}: change to that folder first.")
     console.answer(scaffold.NEXT_STEPS)
+    if ci:
+        console.answer(scaffold.CI_STEP)
     return ExitCode.OK
 
 

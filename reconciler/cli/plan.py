@@ -1,6 +1,7 @@
 """`reconciler plan`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,10 +10,11 @@ from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
 from reconciler.cli.pages import assets, parted
+from reconciler.cli.plan_outcome import PlanOutcome, outputs
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_cost, say_where
 from reconciler.documents import plan_file
-from reconciler.errors import ManifestError
+from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.operations.profile import Phase, sizes_of
@@ -46,11 +48,28 @@ from reconciler.render.review_text import review_text
 @options.limits
 @options.detailed_exitcode
 @options.profile
+@outputs
 @click.pass_context
 @exits
-def command(
-    context: click.Context,
-    /,
+def command(context: click.Context, /, form: str, outputs: str | None, problems: str | None, **given: Any) -> int:
+    """Show which run calls are due, and send nothing.
+
+    Reads the manifests at PATH, the live tables they name and the ledger. Sends nothing but GET.
+    """
+    console, outcome = Console(context.obj), PlanOutcome(outputs, problems)
+    try:
+        return _plan(console, outcome, form=form, **given)
+    except ReconcilerError as error:
+        outcome.failed(error)
+        if isinstance(error, ManifestError) and answer_problems(console, form, error.problems):
+            return ExitCode.ERROR
+        raise
+
+
+def _plan(
+    console: Console,
+    outcome: PlanOutcome,
+    *,
     paths: tuple[str, ...],
     out: tuple[str, ...],
     form: str,
@@ -63,11 +82,6 @@ def command(
     profile: str | None,
     **limits: str | None,
 ) -> int:
-    """Show which run calls are due, and send nothing.
-
-    Reads the manifests at PATH, the live tables they name and the ledger. Sends only GET.
-    """
-    console = Console(context.obj)
     reading = Reading(console)
     with (
         reading,
@@ -75,12 +89,7 @@ def command(
     ):
         if live_snapshot is None:
             say_where(console, session)
-        try:
-            targets = session.load(paths, target=target, exclude=exclude)
-        except ManifestError as error:
-            if answer_problems(console, form, error.problems):
-                return ExitCode.ERROR
-            raise
+        targets = session.load(paths, target=target, exclude=exclude)
         for option, name in [*(("--out", name) for name in out), ("--profile", profile)]:
             if name is not None:
                 refuse_own_files(option, name, session.own_files())
@@ -88,16 +97,18 @@ def command(
         cost = session.cost()
     say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):
-        _answer(console, session, plan, form, out)
+        content = _answer(console, session, plan, form, out)
     if profile is not None:
         write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))
+    code = ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK
     if plan.errored or plan.violations:
-        return ExitCode.ERROR if plan.errored else ExitCode.LIMIT
-    return ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK
+        code = ExitCode.ERROR if plan.errored else ExitCode.LIMIT
+    outcome.made(content, code, is_saved=bool(parted(out)[1]))
+    return code
 
 
-def _answer(console: Console, session: Session, plan: SessionPlan, form: str, outs: tuple[str, ...]) -> None:
-    """Save the plan if it is to be saved, and write it to stdout; a page that is saved is not written there, too."""
+def _answer(console: Console, session: Session, plan: SessionPlan, form: str, outs: tuple[str, ...]) -> dict[str, Any]:
+    """Save the plan if it is to be saved, and write it to stdout unless a page is saved; return its document."""
     content = session.document(plan)
     pages, documents = parted(outs)
     page = plan_page(content, assets(), plan) if pages or form == "html" else ""
@@ -112,3 +123,4 @@ def _answer(console: Console, session: Session, plan: SessionPlan, form: str, ou
     elif not answer_plan(console, form, content, is_saved=bool(documents)):
         head = review_text(plan.against, plan.taken, console.paint)
         console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint))
+    return content

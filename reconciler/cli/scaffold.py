@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 PROJECT = "reconciler.yaml"
 MANIFEST = "manifests/target-accounts.yaml"
 IGNORED = ".gitignore"
-WORKFLOW = ".github/workflows/reconciler.yml"
 SCHEMAS = "schemas"
 """Folder of the schemas that the modelines name, so that editors need no network and match the version in use."""
 LEDGER_FOLDER = ".reconciler/"
@@ -54,88 +54,8 @@ _IGNORED = """\
 .reconciler/
 """
 
-_WORKFLOW = """\
-# Plans in pull requests, applies merged changes, and checks for drift every Monday.
-#
-# It needs two secrets: EXTRUCT_API_TOKEN, and RECONCILER_LEDGER, the URL of a PostgreSQL database that all jobs share
-# (`reconciler --ledger URL ledger init` once). A ledger in a job's own files disappears with the job, and the next one
-# would buy everything again.
-name: reconciler
-on:
-  pull_request:
-    paths: ["manifests/**", "reconciler.yaml", ".github/workflows/reconciler.yml"]
-  push:
-    branches: [main]
-    paths: ["manifests/**", "reconciler.yaml"]
-  schedule:
-    - cron: "17 6 * * 1"
-
-permissions:
-  contents: read
-
-env:
-  PACKAGE: extruct-reconciler[postgres]==@VERSION@
-
-jobs:
-  validate:
-    if: github.event_name == 'pull_request'
-    runs-on: ubuntu-24.04
-    steps:
-      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2
-        with: {persist-credentials: false}
-      - uses: actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b # v5.3.0
-        with: {python-version: "3.12"}
-      - run: pip install "$PACKAGE"
-      - run: reconciler validate --format github
-
-  plan:
-    # A pull request from a fork gets no secrets; it is validated above.
-    if: github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository
-    runs-on: ubuntu-24.04
-    env:
-      EXTRUCT_API_TOKEN: ${{ secrets.EXTRUCT_API_TOKEN }}
-      RECONCILER_LEDGER: ${{ secrets.RECONCILER_LEDGER }}
-    steps:
-      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2
-        with: {persist-credentials: false}
-      - uses: actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b # v5.3.0
-        with: {python-version: "3.12"}
-      - run: pip install "$PACKAGE"
-      - run: reconciler plan --format github
-
-  apply:
-    if: github.event_name == 'push'
-    runs-on: ubuntu-24.04
-    timeout-minutes: 150
-    # One after the other; a run that has begun to spend is never cancelled.
-    concurrency: {group: reconciler-apply, cancel-in-progress: false}
-    env:
-      EXTRUCT_API_TOKEN: ${{ secrets.EXTRUCT_API_TOKEN }}
-      RECONCILER_LEDGER: ${{ secrets.RECONCILER_LEDGER }}
-    steps:
-      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2
-        with: {persist-credentials: false}
-      - uses: actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b # v5.3.0
-        with: {python-version: "3.12"}
-      - run: pip install "$PACKAGE"
-      - name: The ledger must outlive this job
-        run: test -n "$RECONCILER_LEDGER" || { echo "::error::Set the secret RECONCILER_LEDGER."; exit 1; }
-      - run: reconciler apply --yes --wait --lease-timeout 600
-
-  drift:
-    if: github.event_name == 'schedule'
-    runs-on: ubuntu-24.04
-    env:
-      EXTRUCT_API_TOKEN: ${{ secrets.EXTRUCT_API_TOKEN }}
-      RECONCILER_LEDGER: ${{ secrets.RECONCILER_LEDGER }}
-    steps:
-      - uses: actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2
-        with: {persist-credentials: false}
-      - uses: actions/setup-python@0b93645e9fea7318ecaed2b359559ac225c90a2b # v5.3.0
-        with: {python-version: "3.12"}
-      - run: pip install "$PACKAGE"
-      - run: reconciler drift # fails if cells are due
-"""
+CALLERS = {"github": ".github/workflows"}
+"""CI → the folder that its files are written to; they stand below `callers/`, as a team has them in its repository."""
 
 NEXT_STEPS = f"""\
 Next, without an account, against the simulator:
@@ -150,6 +70,10 @@ With an account:
   reconciler import --search TEXT     # a manifest for each table found; then remove {MANIFEST}"""
 
 
+CI_STEP = """\
+In the CI's files, write in the place of OWNER who has the copy of the reconciler that you trust."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExistingFiles:
     """The existing files in the folder, as far as they matter."""
@@ -159,19 +83,24 @@ class ExistingFiles:
     has_manifests: bool
 
 
-def project_files(ground: ExistingFiles, version: str, schemas: Mapping[str, str]) -> dict[str, str]:
+def project_files(ground: ExistingFiles, schemas: Mapping[str, str]) -> dict[str, str]:
     """Return path → text of all files of a new project, in the order people read them.
 
-    `schemas` are texts by name; `version` is the one that the CI installs. A folder that already has a project or
-    manifests gets no sample manifest, because its table is not theirs.
+    `schemas` are texts by name. A folder that already has a project or manifests gets no sample manifest, because its
+    table is not theirs.
     """
     files = {ground.project or PROJECT: _PROJECT}
     if not (ground.project or ground.has_manifests):
         files[MANIFEST] = _MANIFEST
     files[IGNORED] = _IGNORED
-    files[WORKFLOW] = _WORKFLOW.replace("@VERSION@", version)
     files |= {f"{SCHEMAS}/{name}.v1.json": schemas[name] for name in ("manifest", "project")}
     return files
+
+
+def ci_files(ci: str) -> dict[str, str]:
+    """Return path → text of the files that call the pipelines of a CI."""
+    folder = Path(__file__).parent / "callers" / ci
+    return {f"{CALLERS[ci]}/{file.name}": file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
 
 
 def hides_ledger(ignored: str) -> bool:

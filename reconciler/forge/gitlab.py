@@ -10,6 +10,8 @@ from reconciler.forge.http import ForgeClient
 class GitLab:
     """`Comments` over GitLab's REST API."""
 
+    workflows = ""
+
     def __init__(self, client: ForgeClient, project: str, number: int) -> None:
         """Take the project's number and the merge request's number in it. Raises SettingsError."""
         if not (project.isascii() and project.isdigit()):
@@ -29,12 +31,17 @@ class GitLab:
     def read(self) -> Iterator[Comment]:
         """Yield the notes."""
         for item in pages(self._client, self._list):
-            yield comment_of(item, self._list, "author", "id")
+            yield comment_of(item, f"GET {self._list}", "author", "id")
 
-    def create(self, body: str) -> None:
+    def create(self, body: str) -> Comment:
         """Write a new note."""
-        self._client.write("POST", self._list, {"body": body})
+        created = self._client.write("POST", self._list, {"body": body}).content
+        return comment_of(created, f"POST {self._list}", "author", "id")
 
     def update(self, id_: int, body: str) -> None:
         """Replace the body of a note."""
         self._client.write("PUT", f"{self._list}/{id_}", {"body": body})
+
+    def remove(self, id_: int) -> None:
+        """Delete a note."""
+        self._client.write("DELETE", f"{self._list}/{id_}")

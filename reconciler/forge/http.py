@@ -95,7 +95,7 @@ class ForgeClient:
             failed = Unavailable(error.error.message, hint=error.error.hint, status=error.error.status)
         raise failed
 
-    def write(self, method: str, path: str, body: Mapping[str, str]) -> Answer:
+    def write(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Answer:
         """Send once; again only if the forge says that it did nothing because of its rate limit.
 
         Raises Refused, BadResponse.

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.client import ApiOptions, Token
+from reconciler.documents import problems_file
 from reconciler.errors import SettingsError
-from reconciler.forge import GitHub, GitLab, post
-from reconciler.forge.comments import Kind, marker
+from reconciler.forge import Comments, GitHub, GitHubIssues, GitLab, Posted, post, withdraw
+from reconciler.forge.comments import Kind, marker, size_line
 from reconciler.forge.http import ForgeClient
+from reconciler.model.ledger_entries import CallFilter, CallRecord
+from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_plan_document
 from reconciler.operations.read_report import read_report_document
+from reconciler.settings import provenance
 from reconciler.settings.network import network_of
 from reconciler.text.digest import digest
 
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(merge|head)")
 
 
@@ -36,13 +41,36 @@ class Review:
     run: str | None
     """URL of the job that runs here."""
 
-    def post(self, first_line: str, text: str) -> str:
+    def post(self, first_line: str, text: str, *, may_create: bool = True) -> str:
         """Write or update the comment that begins with that line; return the effect in one word.
 
         Raises SettingsError if there is no token or the repository is misspelled, Refused, BadResponse.
         """
         with ForgeClient(forge_options(self.url, self.token_variable, self.environment)) as client:
-            return post(self.forge(client, self.repository, self.number), first_line, text).value
+            comments = self.forge(client, self.repository, self.number)
+            return post(comments, first_line, text, may_create=may_create).value
+
+
+@dataclass(frozen=True, slots=True)
+class IssueBoard:
+    """The issues of a repository on GitHub: one for each project, open while something is due."""
+
+    url: str
+    """Base URL of the forge's API."""
+    environment: Mapping[str, str]
+    """Of the job: it has the token."""
+    repository: str
+    title: str
+
+    def keep(self, first_line: str, text: str, *, is_open: bool) -> str:
+        """Open or update the issue that begins with that line, or close it; return what became of it, in a word.
+
+        Raises SettingsError, Refused, BadResponse.
+        """
+        with ForgeClient(forge_options(self.url, "GITHUB_TOKEN", self.environment)) as client:
+            issues: Comments = GitHubIssues(client, self.repository, self.title)
+            posted = post(issues, first_line, text) if is_open else withdraw(issues, first_line)
+        return "closed" if posted is Posted.REMOVED else posted.value
 
 
 def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> ApiOptions:
@@ -55,7 +83,6 @@ def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> Ap
 
 def github_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:
     """Return the given pull request, or else the job's. Raises SettingsError if there is none."""
-    server, run = environment.get("GITHUB_SERVER_URL"), environment.get("GITHUB_RUN_ID")
     repository = repository or environment.get("GITHUB_REPOSITORY", "")
     found = _PULL_REF.fullmatch(environment.get("GITHUB_REF", ""))
     number = number or (int(found[1]) if found else None)
@@ -68,7 +95,24 @@ def github_review(environment: Mapping[str, str], repository: str | None, number
         environment,
         repository,
         number,
-        f"{server}/{repository}/actions/runs/{run}" if server and run else None,
+        github_run(environment),
+    )
+
+
+def github_run(environment: Mapping[str, str]) -> str | None:
+    """Return where the job that runs here can be looked at; None outside one."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, run = (environment.get(name) for name in names)
+    return f"{server}/{repository}/actions/runs/{run}" if server and run else None
+
+
+def github_issues(environment: Mapping[str, str], repository: str | None, title: str) -> IssueBoard:
+    """Return the issues of the repository that is named, else of the job's."""
+    return IssueBoard(
+        environment.get("GITHUB_API_URL") or "https://api.github.com",
+        environment,
+        repository or environment.get("GITHUB_REPOSITORY", ""),
+        title,
     )
 
 
@@ -94,6 +138,29 @@ def plan_marker(name: str) -> str:
     return marker(Kind.PLAN, name)
 
 
+def issue_marker(name: str) -> str:
+    """Return the hidden first line of the issue about what is due in a project. Raises SettingsError."""
+    return marker(Kind.DRIFT, name)
+
+
+def plan_size(content: Mapping[str, Any]) -> str:
+    """Return the hidden line that says which commit a plan was made for, and its size; empty outside a pipeline."""
+    commit = commit_of(content)
+    return size_line(commit, content["totals"]["cells"]) + "\n" if commit else ""
+
+
+def commit_of(content: Mapping[str, Any]) -> str:
+    """Return the last commit of the change that a plan was made for; empty outside a pipeline."""
+    commit = (content.get("review") or {}).get("head", "")
+    return commit if _COMMIT.fullmatch(commit) else ""
+
+
+def job_commit(environment: Mapping[str, str]) -> str:
+    """Return the last commit of the change whose pipeline this is; empty outside one."""
+    made_for = provenance.review(environment)
+    return made_for.head if made_for is not None and _COMMIT.fullmatch(made_for.head) else ""
+
+
 def receipt_marker(name: str, report: Any = None) -> str:
     """Return the hidden first line of a report's receipt, unique to it; None stands for a missing report."""
     return marker(Kind.REPORT, name, "none" if report is None else digest(report).removeprefix("sha256:")[:16])
@@ -107,3 +174,17 @@ def read_plan(file: str) -> Any:
 def read_report(file: str) -> Any:
     """Return the JSON of a report file. Raises SettingsError if it is not understood, OSError."""
     return read_report_document(Path(file))
+
+
+def calls_of(ledger: ProjectLedger, plan_id: str) -> list[CallRecord]:
+    """Return what a ledger holds of an applied plan, the newest call first. Raises LedgerError, SettingsError."""
+    return ledger.calls(CallFilter(plan_id=plan_id, limit=None))
+
+
+def read_problems(file: str | None) -> list[dict[str, str]]:
+    """Return the `location`, `message` and `hint` of each problem that `plan --problems` kept; none if it kept none."""
+    try:
+        with Path(file or "").open("rb") as opened:
+            return problems_file.read_problems(opened.read(problems_file.LARGEST + 1))
+    except OSError:
+        return []

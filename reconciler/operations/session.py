@@ -143,10 +143,13 @@ class Session:
         """Also enforce the limits and prices of a git ref or folder, so that a change cannot raise its own limits.
 
         The addresses of the API and the ledger come from there too, unless an argument or a variable sets them. Call it
-        before any other method. Raises LimitExceeded if there is no project file there.
+        before any other method. A commit without a project file has no limits, which is told; a folder without one
+        raises LimitExceeded.
         """
         self.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
+        if self.settings.floor is None:
+            self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
 
     def network(self) -> Network:
         """Return through which proxy each host is reached, and whose certificates are trusted. Raises SettingsError."""

@@ -62,17 +62,20 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
 
     The addresses of the API, its proxy and the ledger, the certificates that are trusted (the content of their file,
     too), and the timing of calls are taken from there too, unless a flag or the environment sets them: a change can
-    neither choose who receives the token, nor hide what was bought. Raises what `read_revision` raises, and
-    LimitExceeded if there is no project file with limits to enforce.
+    neither choose who receives the token, nor hide what was bought. A commit without a project file, as before a
+    project's first pull request, has no limits to enforce. Raises what `read_revision` raises, and LimitExceeded for a
+    folder without a project file: it is more likely the wrong one.
     """
     if where is None:
         return settings
     found = read_revision(where, settings, named)
+    if found.project is None and not Path(where).is_dir():
+        return settings
     if found.project is None:
         message = (
             f"refused before anything was sent: there is no project file at {found.name}, so limits cannot be checked"
         )
-        hint = "Merge a project file with the limits first, or plan without --limits-from."
+        hint = "Name the folder of the other project's file, or a commit."
         raise LimitExceeded(message, hint=hint)
     unknown = f"the manifests at {found.name} are not valid" if found.problems else ""
     prices = (found.project.prices, settings.project.prices)

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler import __version__
 from reconciler.cli import scaffold
 from reconciler.manifests import json_schema
 from reconciler.simulator.server import serve
@@ -14,8 +13,9 @@ from reconciler.simulator.world.clock import ManualClock
 from reconciler.simulator.world.sample import sample
 from tests.journey.desk import Desk
 
+ROOT = Path(__file__).parents[2]
+
 WRITTEN = {
-    ".github/workflows/reconciler.yml",
     ".gitignore",
     "manifests/target-accounts.yaml",
     "reconciler.yaml",
@@ -59,12 +59,12 @@ def test_nothing_that_is_there_is_overwritten(desk: Desk) -> None:
     """A second init, and one over files of one's own, changes no byte."""
     (desk.folder / ".gitignore").write_text("*.log\n")
     (desk.folder / ".github/workflows").mkdir(parents=True)
-    (desk.folder / ".github/workflows/reconciler.yml").write_text("mine\n")
-    said = desk.run("init")
+    (desk.folder / ".github/workflows/plan.yml").write_text("mine\n")
+    said = desk.run("init", "--ci", "github")
     assert (said.code, ".reconciler/" in said.err) == (0, True)
     before = files(desk.folder)
-    assert (before[".gitignore"], before[".github/workflows/reconciler.yml"]) == ("*.log\n", "mine\n")
-    assert desk.run("init").code == 0
+    assert (before[".gitignore"], before[".github/workflows/plan.yml"]) == ("*.log\n", "mine\n")
+    assert desk.run("init", "--ci", "github").code == 0
     assert files(desk.folder) == before
 
 
@@ -91,17 +91,23 @@ def test_every_file_has_a_modeline_that_leads_to_its_schema(desk: Desk) -> None:
         assert path.read_text() == json_schema.text(kind)
 
 
-def test_the_workflow_spends_nothing_without_a_shared_ledger() -> None:
-    """It installs this version, pins its actions, and stops before an apply whose memory would be gone with the job."""
-    files_ = scaffold.project_files(scaffold.ExistingFiles(None, False), __version__, {"manifest": "", "project": ""})
-    workflow: Any = yaml.safe_load(files_[scaffold.WORKFLOW])
-    assert workflow["env"]["PACKAGE"].endswith(f"=={__version__}")
-    commands = {job: [step.get("run", "") for step in of["steps"]] for job, of in workflow["jobs"].items()}
-    assert [job for job, runs in commands.items() if any("reconciler apply" in run for run in runs)] == ["apply"]
-    assert any("RECONCILER_LEDGER" in run for run in commands["apply"][:-1])
-    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
-    assert all(len(name.partition("@")[2]) == 40 for name in used)
-    assert workflow["permissions"] == {"contents": "read"}
+def test_the_files_for_a_ci_are_callers_and_nothing_else(desk: Desk) -> None:
+    """Each names a workflow of this repository; nothing of it is copied, and only what it needs is permitted."""
+    said = desk.run("init", "--ci", "github")
+    assert "OWNER" in said.out
+    written = {name: text for name, text in files(desk.folder).items() if name.startswith(".github/")}
+    assert set(written) == {f".github/workflows/{name}.yml" for name in ("plan", "apply", "refresh")}
+    for name, text in written.items():
+        workflow: Any = yaml.safe_load(text)
+        (job,) = workflow["jobs"].values()
+        assert (job["uses"], workflow["permissions"]) == (f"OWNER/extruct-reconciler/{name}@v0", {})
+        called: Any = yaml.safe_load((ROOT / name).read_text())
+        assert set(job) == {"permissions", "uses", "secrets"}
+        wanted = [each["permissions"] for each in called["jobs"].values()]
+        assert job["permissions"] == {
+            key: "write" if any(each.get(key) == "write" for each in wanted) else "read"
+            for key in sorted({key for each in wanted for key in each})
+        }
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""GitHub's REST API on loopback, as far as a pipeline asks it: pull requests, reviews, runs, artifacts, rules.
+"""GitHub's REST API on loopback, as far as a pipeline asks it: what was merged, what runs left, comments and issues.
 
-It refuses what the reference refuses: a token that is wrong, a page beyond a hundred, a file store that is handed the
-token. Artifacts are stored on another port, to which the API redirects.
+It refuses what the reference refuses: a token that is wrong or may not ask for its user, a page beyond a hundred, a
+comment that is too long, a file store that is handed the token. Artifacts are stored on another port, to which the API
+redirects.
 """
 
 import io
@@ -20,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 REPOSITORY = "acme/data"
 REPOSITORY_ID, FORK_ID = 1, 2
 TOKEN = "forge-token-1234567890"
+JOB = "github-actions[bot]"
+LONGEST_COMMENT = 65_536
 PLAN, APPLY, REFRESH = (f".github/workflows/{name}.yml" for name in ("plan", "apply", "refresh"))
 
 
@@ -42,6 +45,15 @@ class GitHub:
     """None: rules may not be asked for."""
     failures: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
     """Path → statuses and headers that its next requests are answered with."""
+    login: str = JOB
+    """Who the token writes as."""
+    knows_user: bool = False
+    """False: the token is a job's own or an app's, which may not ask for its user."""
+    may_write: bool = True
+    """False: the token is that of a fork's job, which may only read."""
+    comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    """Of pull requests and issues, oldest first."""
+    issues: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     files: dict[int, bytes] = field(default_factory=dict)
     """Artifact → its zip."""
@@ -112,6 +124,66 @@ class GitHub:
         self.artifacts.insert(0, made)
         return number
 
+    def bodies(self, number: int = 7) -> list[str]:
+        """Return the comments of a pull request."""
+        return [each["body"] for each in self.comments.get(number, [])]
+
+    def comment(self, number: int, body: str, author: str | None = None) -> dict[str, Any]:
+        """Add a comment."""
+        made = {
+            "id": 1000 + sum(map(len, self.comments.values())),
+            "body": body,
+            "user": {"login": author or self.login},
+        }
+        self.comments.setdefault(number, []).append(made)
+        return made
+
+    def write(self, method: str, path: str, content: dict[str, Any]) -> tuple[int, Any]:
+        """Return the status and content of what is not a GET."""
+        if not self.may_write:
+            return 403, {"message": "Resource not accessible by integration"}
+        if len(content.get("body", "")) > LONGEST_COMMENT:
+            return 422, {"message": "Validation Failed"}
+        path = path.removeprefix(f"/repos/{REPOSITORY}/issues")
+        if found := re.fullmatch("/([0-9]+)/comments", path):
+            assert method == "POST"
+            return 201, self.comment(int(found[1]), content["body"])
+        if found := re.fullmatch("/comments/([0-9]+)", path):
+            return self._edit(method, int(found[1]), content)
+        if path == "" and method == "POST":
+            self.issues.append(
+                {"number": 100 + len(self.issues), "state": "open", "user": {"login": self.login}, **content}
+            )
+            return 201, self.issues[-1]
+        found = re.fullmatch("/([0-9]+)", path)
+        if found is None or method != "PATCH":
+            return 404, {"message": "Not Found"}
+        (issue,) = [each for each in self.issues if each["number"] == int(found[1])]
+        issue.update(content)
+        return 200, issue
+
+    def _edit(self, method: str, number: int, content: dict[str, Any]) -> tuple[int, Any]:
+        for listed in self.comments.values():
+            for each in listed:
+                if each["id"] == number and method == "DELETE":
+                    listed.remove(each)
+                    return 204, None
+                if each["id"] == number:
+                    each.update(content)
+                    return 200, each
+        return 404, {"message": "Not Found"}
+
+    def _comments_of(self, _: Any, number: str) -> Any:
+        return self.comments.get(int(number), [])
+
+    def _issues(self, query: dict[str, list[str]]) -> Any:
+        """Return the open issues, pull requests among them, as GitHub does."""
+        assert query["state"] == ["open"]
+        pulls = [
+            {"number": each["number"], "user": {"login": "a"}, "body": "", "pull_request": {}} for each in self.pulls
+        ]
+        return [*pulls, *(each for each in self.issues if each["state"] == "open")]
+
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         """Return the content of a GET; None: there is no such thing."""
         for pattern, method in _ROUTES:
@@ -176,6 +248,8 @@ class GitHub:
 
 
 _ROUTES = (
+    ("/issues/([0-9]+)/comments", GitHub._comments_of),
+    ("/issues", GitHub._issues),
     ("", GitHub._about),
     (r"/compare/([^.]+)\.\.\.(.+)", GitHub._compare),
     ("/commits/([^/]+)/pulls", GitHub._pulls_of),
@@ -222,44 +296,71 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Api(_Handler):
+    forge: GitHub
+
+    def do_GET(self) -> None:
+        """Answer a read."""
+        parts, query = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
+        self.forge.requests.append(self.path)
+        if self.refuses(parts.path):
+            return None
+        if parts.path == "/user":
+            answer = {"login": self.forge.login}, {"message": "Resource not accessible by integration"}
+            return self.json(200, answer[0]) if self.forge.knows_user else self.json(403, answer[1])
+        kept = re.fullmatch(f"/repos/{REPOSITORY}/actions/artifacts/([0-9]+)/zip", parts.path)
+        if kept:
+            return self.reply(302, b"", {"Location": f"{self.forge.store_url}/{kept[1]}?signature=abc"})
+        found = self.forge.answer(parts.path, query)
+        if found is None:
+            return self.json(404, {"message": "Not Found"})
+        if isinstance(found, tuple):
+            return self.json(*found)
+        return self.page(found, query)
+
+    def write(self) -> None:
+        """Answer what is not a read."""
+        content = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        self.forge.requests.append(f"{self.command} {self.path}")
+        if self.refuses(self.command):
+            return None
+        status, answer = self.forge.write(self.command, self.path, content)
+        return self.reply(204, b"") if status == 204 else self.json(status, answer)
+
+    def refuses(self, what: str) -> bool:
+        """Answer a request with a wrong token, and one that is to fail."""
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.json(401, {"message": f"Bad credentials: {self.headers['Authorization']}"})
+            return True
+        if self.forge.failures.get(what):
+            status, headers = self.forge.failures[what].pop(0)
+            self.json(status, {"message": f"not now, not with {self.headers['Authorization']}"}, headers)
+            return True
+        return False
+
+    def page(self, found: Any, query: dict[str, list[str]]) -> None:
+        """Answer one page, with a link to the next one."""
+        size, number = (int(query.get(name, [default])[0]) for name, default in (("per_page", "30"), ("page", "1")))
+        assert size <= 100
+        key = next((key for key in ("workflow_runs", "artifacts", "commits") if key in found), None)
+        listed = found[key] if key and isinstance(found, dict) else found
+        if not isinstance(listed, list):
+            return self.json(200, found)
+        shown = listed[(number - 1) * size : number * size]
+        more = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"'} if len(listed) > number * size else {}
+        return self.json(200, {**found, key: shown} if isinstance(found, dict) and key else shown, more)
+
+    def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
+        """Answer with JSON."""
+        self.reply(status, json.dumps(content).encode(), headers)
+
+
+for _method in ("POST", "PATCH", "DELETE"):
+    setattr(_Api, f"do_{_method}", _Api.write)
+
+
 def _api(forge: GitHub) -> type[BaseHTTPRequestHandler]:
-    class Api(_Handler):
-        def do_GET(self) -> None:
-            """Answer a read."""
-            parts, query = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
-            forge.requests.append(self.path)
-            if self.headers["Authorization"] != f"Bearer {TOKEN}":
-                return self.json(401, {"message": "Bad credentials"})
-            if forge.failures.get(parts.path):
-                status, headers = forge.failures[parts.path].pop(0)
-                return self.json(status, {"message": "not now"}, headers)
-            kept = re.fullmatch(f"/repos/{REPOSITORY}/actions/artifacts/([0-9]+)/zip", parts.path)
-            if kept:
-                return self.reply(302, b"", {"Location": f"{forge.store_url}/{kept[1]}?signature=abc"})
-            found = forge.answer(parts.path, query)
-            if found is None:
-                return self.json(404, {"message": "Not Found"})
-            if isinstance(found, tuple):
-                return self.json(*found)
-            return self.page(found, query)
-
-        def page(self, found: Any, query: dict[str, list[str]]) -> None:
-            """Answer one page, with a link to the next one."""
-            size, number = (int(query.get(name, [default])[0]) for name, default in (("per_page", "30"), ("page", "1")))
-            assert size <= 100
-            key = next((key for key in ("workflow_runs", "artifacts", "commits") if key in found), None)
-            listed = found[key] if key and isinstance(found, dict) else found
-            if not isinstance(listed, list):
-                return self.json(200, found)
-            shown = listed[(number - 1) * size : number * size]
-            more = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"'} if len(listed) > number * size else {}
-            return self.json(200, {**found, key: shown} if isinstance(found, dict) and key else shown, more)
-
-        def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-            """Answer with JSON."""
-            self.reply(status, json.dumps(content).encode(), headers)
-
-    return Api
+    return type("Api", (_Api,), {"forge": forge})
 
 
 def _store(forge: GitHub) -> type[BaseHTTPRequestHandler]:

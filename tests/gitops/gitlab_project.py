@@ -14,8 +14,9 @@ import yaml
 
 from reconciler.simulator.live import LiveSimulator
 from tests.documentation.pages import block
+from tests.gitops.act import ROOT
 from tests.gitops.gitlab_api import JOB_TOKEN, PROJECT, TOKEN, GitLab
-from tests.gitops.hosted_repository import IDENTITY, ROOT
+from tests.gitops.hosted_repository import IDENTITY
 
 FILE = ROOT / ".gitlab/reconciler.yml"
 MANIFEST = "manifests/target-accounts.yaml"

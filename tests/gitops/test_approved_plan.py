@@ -75,7 +75,7 @@ def test_the_plan_of_the_merged_pull_request_is_taken(github: GitHub, tmp_path: 
     said = ask(github, tmp_path, "--out-dir", str(tmp_path / "plans"), "--outputs", str(tmp_path / "outputs"))
     assert said.exit_code == 0, said.output
     assert json.loads((tmp_path / "plans/7.json").read_text()) == a_plan()
-    assert (tmp_path / "outputs").read_text() == "numbers=[7]\nmissing=[]\n"
+    assert (tmp_path / "outputs").read_text() == "numbers=[7]\nmissing=[]\nexit-code=0\n"
     assert github.leaked == []
 
 

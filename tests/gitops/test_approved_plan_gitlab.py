@@ -79,7 +79,7 @@ def test_the_plan_of_the_merged_merge_request_is_taken(gitlab: GitLab, tmp_path:
     said = ask(gitlab, tmp_path, "--out-dir", str(tmp_path / "plans"), "--outputs", str(tmp_path / "outputs"))
     assert said.exit_code == 0, said.output
     assert taken(tmp_path) == a_plan()
-    assert (tmp_path / "outputs").read_text() == "numbers=[7]\nmissing=[]\n"
+    assert (tmp_path / "outputs").read_text() == "numbers=[7]\nmissing=[]\nexit-code=0\n"
     assert gitlab.leaked == []
 
 
@@ -138,7 +138,7 @@ def test_a_merge_train_merges_several(gitlab: GitLab, tmp_path: Path) -> None:
     said = ask(
         gitlab, tmp_path, "--out-dir", str(tmp_path / "plans"), "--outputs", str(outputs), after=OTHER_MERGE
     )  # fmt: skip
-    assert (said.exit_code, outputs.read_text()) == (0, "numbers=[7, 12]\nmissing=[]\n"), said.output
+    assert (said.exit_code, outputs.read_text()) == (0, "numbers=[7, 12]\nmissing=[]\nexit-code=0\n"), said.output
 
 
 TRUSTED: dict[str, tuple[dict[str, Any], str]] = {

@@ -1,265 +1,402 @@
-"""From an empty folder to a reviewed, applied plan on GitHub, with the guide's files and the actions' own scripts."""
+"""From an empty folder to a reviewed, applied plan on GitHub: the guide's files in a real runner.
+
+Three of the stories are always played, the others with `--stories`.
+"""
 
 import json
-import os
 import re
+import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
-from reconciler import __version__
-from tests.gitops.fake_gh import REPOSITORY, Store
-from tests.gitops.hosted_repository import ADD, KEY, MANIFEST, ROOT, SETUP, Hosted
-from tests.review.forge_server import TOKEN
+import pytest
+
+from tests.gitops.act import Ran
+from tests.gitops.github_api import TOKEN
+from tests.gitops.hosted_repository import ADD, KEY, MANIFEST, Hosted
 
 
-def test_the_readme_names_this_version() -> None:
-    """In the requirements file that its commands write."""
-    assert re.findall(r"extruct-reconciler\[postgres\] == ([0-9.]+)'", SETUP) == [__version__]
+def main_of(hosted: Hosted) -> str:
+    """Return the commit of the main branch."""
+    return hosted.shell(f"git rev-parse {hosted.main}")
+
+
+def merged(hosted: Hosted, branch: str = "change", number: int = 7) -> Ran:
+    """Merge a branch and run what the push starts."""
+    before = main_of(hosted)
+    hosted.merge(branch, number)
+    return hosted.push(before)
 
 
 def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     """Planned with a comment, merged, applied: each planned cell is charged once, and the receipt says so.
 
-    A new commit updates the comment. Applied again, nothing is sent. No log holds a secret or a name that is a command.
-    A fork gets a plan, but no apply.
+    A new commit updates the comment. Run again, nothing is sent. No secret is in a log, a comment or a file.
     """
     hosted.branch("change", ADD)
     hosted.edit("change", ("max_attempts: 3", "max_attempts: 9"))
-    first = hosted.plan("change", name="gtm").outputs
-    hosted.edit("change", ("max_attempts: 9", "max_attempts: 3"))
-    ran = hosted.plan("change", name="gtm")
-    assert ran.failed == "", ran.log
-    assert ran.outputs["plan-id"] != first["plan-id"]
-    assert hosted.posts() == 0
-    (comment,) = hosted.forge.comments
-    calls, cells, price = (ran.outputs[key] for key in ("calls", "cells", "credits"))
-    assert comment["body"].startswith(
-        f"<!-- extruct-reconciler plan gtm -->\n### Plan `gtm`: 1 table, {calls} calls, {cells} cells, {price} credits"
-    )
-    assert "**This change causes " in comment["body"]
-    assert "Due anyway: " in comment["body"]
-    assert (ran.outputs["has-changes"], ran.outputs["exit-code"]) == ("true", "2")
-    assert re.fullmatch("sha256:[0-9a-f]{64}", ran.outputs["plan-id"])
-    assert "::notice title=Plan::Plan: 1 table" in ran.log
-
-    hosted.merge("change")
-    applied = hosted.apply(name="gtm")
-    assert (applied.failed, applied.outputs["exit-code"]) == ("", "2"), applied.log
-    charges = hosted.simulator.charges()
-    assert set(charges.values()) == {1}
-    assert len(charges) == int(cells)
-    receipt = hosted.forge.comments[1]["body"]
-    assert f"### Applied `gtm`: {calls} calls accepted, {cells} cells, {price} credits" in receipt
-    assert re.search(rf"\| `target-accounts` \| {cells} \| {cells} \| 0 \| 0 \| [0-9]+ \|", receipt)
-
-    posts = hosted.posts()
-    again = hosted.apply(name="gtm")
-    assert (again.failed, again.outputs["exit-code"]) == ("", "0"), "the plan is used up"
-    assert (hosted.posts(), hosted.simulator.charges()) == (posts, charges)
-
-    _no_name_is_a_command(ran.log, "The plan is saved in")
-    _no_name_is_a_command(applied.log, "### Applied")
-    _secrets_are_nowhere(hosted)
-    _a_fork_is_planned_from_the_snapshot(hosted)
-
-
-def _no_name_is_a_command(log: str, last: str) -> None:
-    """What is printed for people stands between `stop-commands` and its end."""
-    opened = re.findall(r"^::stop-commands::([0-9a-f]{32})$", log, flags=re.MULTILINE)
-    for token in opened:
-        inside = log.partition(f"::stop-commands::{token}\n")[2]
-        assert f"\n::{token}::\n" in inside or inside.startswith(f"::{token}::")
-    assert last in log.partition(f"::stop-commands::{opened[-1]}")[2].partition(f"::{opened[-1]}::")[0]
-
-
-def _secrets_are_nowhere(hosted: Hosted) -> None:
-    """Neither in a log, nor in a comment, nor in an artifact."""
-    kept = b"".join(path.read_bytes() for path in hosted.store.folder.rglob("*") if path.is_file())
-    posted = json.dumps(hosted.forge.comments)
-    for secret in (hosted.token, TOKEN, KEY):
-        assert secret.encode() not in kept
-        assert secret not in posted
-
-
-def _a_fork_is_planned_from_the_snapshot(hosted: Hosted) -> None:
-    """The one that the main branch's apply left; its plan is kept, and never applied."""
-    seen, posts = len(hosted.simulator.requests()), hosted.posts()
-    hosted.branch("forked", ("revision: 2026-q4", "revision: 2027-q1"))
-    ran = hosted.plan("forked", fork=True, name="gtm")
-    assert (ran.failed, ran.outputs["exit-code"], ran.outputs["has-changes"]) == ("", "2", "true"), ran.log
-    assert len(hosted.simulator.requests()) == seen
-    summary = (hosted.folder.parent / "temp/summary.md").read_text()
-    assert "Planned from a snapshot of the live tables, " in summary
-    hosted.merge("forked")
-    assert (hosted.apply(name="gtm").failed, hosted.posts()) == ("Verdict: 4", posts)
-
-
-def test_main_moved_on_after_the_plan(hosted: Hosted) -> None:
-    """The merged manifests are not those of the plan: exit code 4, nothing sent, and the pull request says so."""
-    hosted.branch("change", ADD)
     hosted.plan("change")
-    hosted.branch("other", ("max_attempts: 3", "max_attempts: 2"))
-    hosted.merge("other", pull_request=False)
-    hosted.merge("change")
-    ran = hosted.apply()
-    assert (ran.failed, ran.outputs["exit-code"]) == ("Verdict: 4", "4"), ran.log
+    head = hosted.edit("change", ("max_attempts: 9", "max_attempts: 3"))
+    planned = hosted.plan("change")
+    assert planned.succeeded, planned.log
     assert hosted.posts() == 0
-    assert "### No apply for `default`; nothing was sent" in hosted.forge.comments[1]["body"]
+    (comment,) = hosted.github.bodies()
+    totals = planned.artifact("reconciler-plan-default")["totals"]
+    assert comment.startswith("<!-- extruct-reconciler plan default -->\n")
+    assert f"### Plan `default`: 1 table, {totals['calls']} calls, {totals['cells']} cells" in comment
+    assert "**This change causes " in comment
+    assert f"For commit {head}." in comment
+
+    applied = merged(hosted)
+    assert applied.succeeded, applied.log
+    charges = hosted.simulator.charges()
+    assert (len(charges), set(charges.values())) == (totals["cells"], {1})
+    assert (
+        f"### Applied `default`: {totals['calls']} calls accepted, {totals['cells']} cells" in hosted.github.bodies()[1]
+    )
+    assert hosted.github.issues == [], "nothing is due any more"
+
+    again = hosted.push(hosted.shell("git rev-parse HEAD^1"))
+    assert again.succeeded, again.log
+    assert hosted.simulator.charges() == charges
+    secrets_are_nowhere(hosted, planned, applied)
+    each_step_has_what_it_needs(planned, applied)
 
 
-def test_a_push_without_a_pull_request(hosted: Hosted) -> None:
-    """Nobody approved a plan, so nothing is sent."""
+def secrets_are_nowhere(hosted: Hosted, *runs: Ran) -> None:
+    """Neither in a log, nor in a comment, nor in an artifact."""
+    kept = b"".join(path.read_bytes() for ran in runs for path in ran.artifacts.rglob("*") if path.is_file())
+    told = "".join(ran.log for ran in runs) + json.dumps(hosted.github.comments)
+    for secret in (hosted.token, TOKEN, KEY, hosted.ledger):
+        assert secret.encode() not in kept
+        assert secret not in told
+
+
+def each_step_has_what_it_needs(planned: Ran, applied: Ran) -> None:
+    """And no other secret: what shows or looks up has no API token, what plans and applies has no forge's token."""
+    seen = {(each["arguments"][0], tuple(each["secrets"])) for ran in (planned, applied) for each in ran.processes}
+    assert seen == {
+        ("validate", ()),
+        ("plan", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY")),
+        ("plan", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER")),
+        ("comment", ("GITHUB_TOKEN",)),
+        ("comment", ("RECONCILER_LEDGER", "GITHUB_TOKEN")),
+        ("approved-plan", ("GITHUB_TOKEN",)),
+        ("apply", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER")),
+        ("snapshot", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY")),
+    }
+
+
+def test_a_limit_that_is_passed_and_merged_all_the_same(hosted: Hosted) -> None:
+    """The change raises the limit and the spending; the check is red, the comment says why, and nothing is bought."""
+    hosted.limit("max_credits: 2000", "max_credits: 5")
+    hosted.branch("change", ("max_credits: 5", "max_credits: 5000"), "reconciler.yaml")
+    hosted.edit("change", ADD)
+    ran = hosted.plan("change")
+    assert not ran.succeeded
+    assert "**An apply would be refused:** 1 limit exceeded." in hosted.github.bodies()[0]
+    applied = merged(hosted)
+    assert (applied.succeeded, hosted.simulator.charges()) == (False, {})
+    assert "exit status 4" in applied.log
+    assert "### No apply for `default`; nothing was sent" in hosted.github.bodies()[1]
+
+
+@pytest.mark.story
+def test_the_limits_before_the_push_bind_the_apply(hosted: Hosted) -> None:
+    """A limit that was lowered after the plan, and is raised by the merge itself, holds; the comment names it."""
     hosted.branch("change", ADD)
-    hosted.merge("change", pull_request=False)
-    ran = hosted.apply()
-    assert (ran.failed, hosted.posts(), hosted.forge.comments) == ("Verdict: 4", 0, [])
-    assert "::error title=No plan was approved::" in ran.log
-
-
-def test_a_merge_whose_last_commit_has_no_plan(hosted: Hosted, tmp_path: Path) -> None:
-    """A plan of an earlier commit is not the approved one."""
-    planned = tmp_path / "plan.json"
-    planned.write_text("{}")
-    hosted.store.upload("reconciler-plan-default", planned, {"head_sha": hosted.branch("change", ADD)})
-    hosted.shell("git checkout --quiet change && git commit --quiet --allow-empty --message unplanned")
+    assert hosted.plan("change").succeeded
+    hosted.shell("git checkout --quiet main")
+    hosted.limit("max_credits: 2000", "max_credits: 5")
+    before = main_of(hosted)
     hosted.merge("change")
-    ran = hosted.apply()
-    assert (ran.failed, hosted.posts()) == ("Verdict: 4", 0)
-    (comment,) = hosted.forge.comments
-    assert "Exit code 4" in comment["body"]
+    hosted.limit("max_credits: 5", "max_credits: 2000")
+    hosted.github.pulls[-1]["merge_commit_sha"] = main_of(hosted)
+    ran = hosted.push(before)
+    assert (ran.succeeded, hosted.simulator.charges()) == (False, {})
+    assert "the limit is 5" in hosted.github.bodies()[1]
+
+
+@pytest.mark.story
+def test_another_base_has_other_limits(hosted: Hosted) -> None:
+    """Planned for a laxer branch, then for the main one: the first plan does not count, the second is refused."""
+    hosted.limit("max_credits: 2000", "max_credits: 5")
+    hosted.shell("git branch lax main && git checkout --quiet lax")
+    hosted.limit("max_credits: 5", "max_credits: 5000")
+    hosted.branch("change", ADD)
+    assert hosted.plan("change", base="lax").succeeded
+    first = merged(hosted)
+    assert (first.succeeded, hosted.simulator.charges()) == (False, {})
+    assert "made for another base: lax" in first.log
 
 
 def test_a_broken_manifest(hosted: Hosted) -> None:
-    """Is marked beside its line; the comment says that there is no plan, and the job fails."""
-    hosted.branch("broken", ("mode: failed", "mode: fialed"))
+    """Is marked beside its line and stands in the comment, in the place of the plan before it."""
+    hosted.branch("broken")
+    assert hosted.plan("broken").succeeded
+    head = hosted.edit("broken", ("mode: failed", "mode: fialed"))
+    hosted.branch("other", ADD)
     ran = hosted.plan("broken")
-    assert (ran.failed, ran.outputs["exit-code"], ran.outputs["has-changes"]) == ("Verdict: 1", "1", "false")
-    assert f"::error file={MANIFEST},line=15,col=13,title=Problem in a manifest::" in ran.log
-    assert len(hosted.forge.comments) == 1
-    assert "### No plan for `default`; nothing was sent" in hosted.forge.comments[0]["body"]
+    assert not ran.succeeded
+    assert re.search(rf"::error file={MANIFEST},line=15,col=13", ran.log)
+    (comment,) = hosted.github.bodies()
+    assert "### No plan for `default`; nothing was sent" in comment
+    assert f"`{MANIFEST}:15:13`" in comment
+    assert "did you mean `failed`?" in comment
+    assert f"For commit {head}." in comment
 
 
-def test_a_change_cannot_raise_its_own_limit(hosted: Hosted) -> None:
-    """The plan is held to the limits of the base; exit code 3, and the comment says which."""
-    hosted.shell(
-        "sed -i 's/max_cells: 2000/max_cells: 10/' reconciler.yaml && git commit --quiet --all --message limit"
-    )
-    hosted.branch("change", ("max_cells: 10", "max_cells: 5000"), "reconciler.yaml")
+@pytest.mark.story
+def test_forks_and_dependabot(hosted: Hosted) -> None:
+    """Without a snapshot validated, with one planned from it; no secret, no comment, no request, no apply."""
+    hosted.branch("forked", ADD)
+    for of in ({"fork": True}, {"author": "dependabot[bot]"}):
+        ran = hosted.plan("forked", **of)
+        assert ran.succeeded, ran.log
+        assert "There is no snapshot of the live tables." in ran.log
+    assert (hosted.simulator.requests(), hosted.github.comments) == ([], {})
+    assert hosted.refresh("schedule").succeeded
+    asked, bought = len(hosted.simulator.requests()), hosted.posts()
+    ran = hosted.plan("forked", fork=True)
+    assert ran.succeeded, ran.log
+    assert "Planned from a snapshot of the live tables" in ran.log
+    assert len(hosted.simulator.requests()) == asked
+    assert {secret for each in ran.processes for secret in each["secrets"]} == {"GITHUB_TOKEN"}
+    applied = merged(hosted, "forked")
+    assert (applied.succeeded, hosted.posts()) == (False, bought)
+    assert "it ran for a fork" in applied.log
+
+
+@pytest.mark.story
+def test_an_upload_that_fails(hosted: Hosted) -> None:
+    """The comment says that this plan cannot be approved, also in the place of an older one."""
+    hosted.branch("change", ADD)
+    hosted.plan("change")
+    hosted.edit("change", ("max_attempts: 3", "max_attempts: 9"))
+    hosted.extra["STAND_IN_REFUSES"] = "uploads"
     ran = hosted.plan("change")
-    assert (ran.failed, ran.outputs["exit-code"]) == ("Verdict: 3", "3"), ran.log
-    assert "**An apply would be refused:** 1 limit exceeded." in hosted.forge.comments[0]["body"]
+    assert not ran.succeeded
+    (comment,) = hosted.github.bodies()
+    assert "its file was not kept, so it cannot be approved" in comment
+    applied = merged(hosted)
+    assert (applied.succeeded, hosted.posts()) == (False, 0)
 
 
-def test_a_fork_without_a_snapshot_is_validated(hosted: Hosted) -> None:
-    """No token, no network, no comment; the job is green, or red where a manifest is broken."""
+@pytest.mark.story
+def test_the_ledger_s_secret_is_missing(hosted: Hosted) -> None:
+    """A sentence says so, nothing is sent, and the pull request hears of it."""
     hosted.branch("change", ADD)
-    ran = hosted.plan("change", fork=True)
-    assert (ran.failed, ran.outputs["exit-code"], hosted.forge.requests) == ("", "0", [])
-    assert "::notice title=No plan::" in ran.log
-    assert hosted.simulator.requests() == []
-    hosted.branch("broken", ("mode: failed", "mode: fialed"))
-    assert hosted.plan("broken", fork=True).failed == "Verdict: 1"
-
-
-def test_a_forks_own_snapshot_counts_for_nothing(hosted: Hosted, tmp_path: Path) -> None:
-    """Its branch may be called main too."""
-    forged = tmp_path / "live.snapshot"
-    forged.write_text("{}")
-    hosted.store.upload("reconciler-snapshot-default", forged, {"head_branch": "main", "head_repository_id": 2})
-    hosted.branch("change", ADD)
-    ran = hosted.plan("change", fork=True)
-    assert "There is no snapshot." in ran.log
-    assert ran.outputs["has-changes"] == "false"
-
-
-def test_two_projects_in_one_repository(hosted: Hosted) -> None:
-    """Each has a comment and a plan file of its own."""
-    hosted.branch("change", ADD)
-    for name in ("gtm", "research"):
-        assert hosted.plan("change", name=name).failed == ""
-    assert len(hosted.forge.comments) == 2
-    assert {each["name"] for each in hosted.store.read("artifacts")} == {
-        "reconciler-plan-gtm",
-        "reconciler-plan-research",
-    }
-
-
-def test_a_cancelled_job_ends_politely(hosted: Hosted, tmp_path: Path) -> None:
-    """The call in flight is finished and written down, the report is there, and what was not sent can be sent later."""
-    hosted.branch("change", ADD)
-    planned = int(hosted.plan("change").outputs["cells"])
+    hosted.plan("change")
+    before = main_of(hosted)
     hosted.merge("change")
-    hosted.shell("git checkout --quiet main")
-    hosted.simulator.fault("latency", "POST", seconds=1.0)
-    output, report = tmp_path / "output", tmp_path / "report.json"
-    environment = {
-        **os.environ,
-        "PATH": f"{hosted.tools}:{os.environ['PATH']}",
-        "GITHUB_OUTPUT": str(output),
-        "RECONCILER_PLAN": str(hosted.store.folder / "run-500/reconciler-plan-default/plan.json"),
-        "RECONCILER_REPORT": str(report),
-        "RECONCILER_LEDGER": hosted.ledger,
-        "EXTRUCT_API_URL": hosted.simulator.url,
-        "EXTRUCT_API_TOKEN": hosted.token,
-    }
-    job = subprocess.Popen(
-        ["bash", str(hosted.folder / ".github/actions/apply/apply.sh")],
-        cwd=hosted.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while not hosted.posts() and time.monotonic() < until:
-        time.sleep(0.01)
-    job.send_signal(signal.SIGINT)
-    log, _ = job.communicate(timeout=60)
-    assert output.read_text() == "exit-code=6\n", log
-    bought = json.loads(report.read_text())["totals"]["cells_accepted"]
-    assert 0 < bought == sum(hosted.simulator.charges().values()) < planned
-    hosted.simulator.clear_faults()
-    hosted.simulator.finish()
-    assert hosted.apply().outputs["exit-code"] == "2"
+    ran = hosted.push(before, RECONCILER_LEDGER="")
+    assert (ran.succeeded, hosted.posts()) == (False, 0)
+    assert "ledger" in hosted.github.bodies()[1]
+    assert "### No apply for `default`; nothing was sent" in hosted.github.bodies()[1]
+
+
+@pytest.mark.story
+def test_the_first_pull_request_of_a_project(hosted: Hosted) -> None:
+    """Its base has no project file: planned by its own limits, which is said, merged, applied."""
+    hosted.shell("git checkout --quiet --orphan empty && git rm -rfq --cached reconciler.yaml manifests")
+    hosted.shell("mkdir ../kept && mv reconciler.yaml manifests ../kept/ && git add -A && git commit -qm none")
+    hosted.shell("git branch -M empty main && git checkout --quiet -b change && mv ../kept/* . ")
+    hosted.commit()
+    ran = hosted.plan("change")
+    assert ran.succeeded, ran.log
+    assert "has no project file, so only the limits of this one hold" in ran.log
+    assert len(hosted.github.bodies()) == 1
+    applied = merged(hosted)
+    assert applied.succeeded, applied.log
     assert set(hosted.simulator.charges().values()) == {1}
-    assert len(hosted.simulator.charges()) == planned
 
 
-def test_installing_without_saying_what(tmp_path: Path) -> None:
-    """Copied actions do not know where the reconciler is, and no name is guessed."""
-    actions = tmp_path / "repository/.github/actions"
-    actions.mkdir(parents=True)
-    script = actions / "install.sh"
-    script.write_text((ROOT / ".github/actions/install.sh").read_text())
-    environment = {
-        **os.environ,
-        "RUNNER_TEMP": str(tmp_path),
-        "GITHUB_PATH": str(tmp_path / "path"),
-        "RECONCILER_REQUIREMENTS": "",
-    }
-    done = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "::error title=There is no reconciler to install::" in done.stdout
+@pytest.mark.story
+@pytest.mark.parametrize("way", ["squash", "rebase"])
+def test_another_way_to_merge_on_another_default_branch(hosted: Hosted, way: str) -> None:
+    """The branch is called master, and what is pushed is no commit of the pull request."""
+    hosted.shell("git branch -M master")
+    hosted.main = "master"
+    hosted.branch("change", ADD)
+    assert hosted.plan("change").succeeded
+    before = main_of(hosted)
+    hosted.merge("change", way=way)
+    ran = hosted.push(before)
+    assert ran.succeeded, ran.log
+    assert set(hosted.simulator.charges().values()) == {1}
 
 
-def test_the_artifact_of_the_newest_run_is_taken(tmp_path: Path, tools: Path) -> None:
-    """Over all pages; an expired one, one of a fork and one of another commit do not count."""
-    store = Store(tmp_path / "github")
-    file = tmp_path / "plan.json"
-    file.write_text("x")
-    for run in ({}, {}, {"head_repository_id": 2}, {"head_sha": "b"}, {}, {"head_sha": "b"}):
-        store.upload("reconciler-plan-default", file, {"head_sha": "a", **run})
-    artifacts = store.read("artifacts")
-    for each in artifacts:
-        each["expired"] = each["id"] == 504
-    store.write("artifacts", artifacts)
-    assert chosen(store, tools) == "501"
+AGAIN = ("max_attempts: 3}", "max_attempts: 3}\n    - {name: again, mode: all, columns: [size], revision: r1}")
 
 
-def chosen(store: Store, tools: Path) -> str:
-    """Return the run that `choose.py` takes."""
-    artifacts = f"repos/{REPOSITORY}/actions/artifacts --field name=reconciler-plan-default"
-    script = f'gh api --paginate {artifacts} | python3 "{ROOT}/.github/actions/choose.py" run-of-commit a'
-    environment: dict[str, Any] = {
-        "PATH": f"{tools}:{os.environ['PATH']}", "FAKE_GITHUB": str(store.folder), "GH_TOKEN": "x",
-    }  # fmt: skip
-    return subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def two_changes(hosted: Hosted) -> Hosted:
+    """Return a repository with nothing due, and planned pull requests 7 and 8 over different manifests."""
+    second = hosted.second_manifest()
+    assert hosted.refresh().succeeded
+    hosted.branch("one", ADD)
+    hosted.branch("two", AGAIN, second)
+    for branch, number in (("one", 7), ("two", 8)):
+        assert hosted.plan(branch, number=number).succeeded
+    return hosted
+
+
+@pytest.mark.story
+def test_a_merge_queue_of_two(two_changes: Hosted) -> None:
+    """Its own check reports; one push merges both, each has its receipt, and each call is bought once."""
+    hosted, bought = two_changes, sum(two_changes.simulator.charges().values())
+    queued = hosted.plan("one", event="merge_group")
+    assert queued.succeeded, queued.log
+    assert len(hosted.github.bodies(7)) == 1
+    before = main_of(hosted)
+    hosted.merge("one", 7)
+    hosted.merge("two", 8)
+    ran = hosted.push(before)
+    assert ran.succeeded, ran.log
+    planned = sum(plan["totals"]["cells"] for plan in (ran.artifact_named("7.json"), ran.artifact_named("8.json")))
+    assert sum(hosted.simulator.charges().values()) - bought == planned
+    assert [len(hosted.github.bodies(number)) for number in (7, 8)] == [2, 2]
+
+
+@pytest.mark.story
+def test_two_merges_over_different_manifests(two_changes: Hosted) -> None:
+    """The first does not make the approval of the second stale; a change without a plan ends the push with 6."""
+    hosted = two_changes
+    hosted.branch("three")
+    assert merged(hosted, "one", 7).succeeded
+    before, bought = main_of(hosted), sum(hosted.simulator.charges().values())
+    hosted.merge("two", 8)
+    hosted.merge("three", 9)
+    ran = hosted.push(before)
+    assert not ran.succeeded
+    assert "exit status 6" in ran.log
+    assert "Applied `default`: 1 call accepted, 3 cells" in hosted.github.bodies(8)[1]
+    assert "### No apply for `default`; nothing was sent" in hosted.github.bodies(9)[0]
+    assert sum(hosted.simulator.charges().values()) == bought + 3
+
+
+@pytest.mark.story
+def test_a_plan_that_is_made_again_after_the_merge(hosted: Hosted) -> None:
+    """Its job was run again, and more was due by then: the plan that was reviewed is applied, and nothing beyond it."""
+    hosted.branch("change", ADD)
+    cells = hosted.plan("change", run=55).artifact("reconciler-plan-default")["totals"]["cells"]
+    before = main_of(hosted)
+    hosted.merge("change")
+    hosted.plan("change", run=55)
+    ran = hosted.push(before)
+    assert ran.succeeded, ran.log
+    assert "newer than the merge" in ran.log
+    assert len(hosted.simulator.charges()) == cells
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["cancelled", "killed"])
+def test_an_apply_that_is_cancelled_or_killed(hosted: Hosted, how: signal.Signals) -> None:
+    """During a long call: the receipt is there, and a second push buys what is left and no cell twice."""
+    hosted.branch("change", ADD)
+    planned = hosted.plan("change").artifact("reconciler-plan-default")["totals"]["cells"]
+    before = main_of(hosted)
+    hosted.merge("change")
+    hosted.simulator.fault("latency", "POST", seconds=3.0)
+    started = hosted.start_push(before)
+    until = time.monotonic() + 120
+    while not hosted.posts() and time.monotonic() < until:
+        time.sleep(0.02)
+    hosted.signal_apply(how)
+    ran = hosted.finish_push(started)
+    assert not ran.succeeded
+    receipt = hosted.github.bodies()[1]
+    assert "Applied `default`: " in receipt, receipt
+    assert ("This is what the ledger holds of it." in receipt) == (how is signal.SIGKILL)
+    assert ("**In doubt:** 1 call" in receipt) == (how is signal.SIGKILL)
+    assert 0 < sum(hosted.simulator.charges().values()) < planned
+    hosted.simulator.clear_faults()
+    if how is signal.SIGINT:
+        assert hosted.push(before).succeeded
+        assert len(hosted.simulator.charges()) == planned
+    assert set(hosted.simulator.charges().values()) == {1}
+
+
+@pytest.mark.story
+def test_what_falls_due_without_a_pull_request(hosted: Hosted) -> None:
+    """A schedule opens one issue and applies what the reviewers approve; then the issue is closed.
+
+    By hand on another branch nothing happens.
+    """
+    hosted.callers_say("refresh.yml", "apply: false")
+    for _ in range(2):
+        assert hosted.refresh("schedule").succeeded
+    (issue,) = hosted.github.issues
+    assert issue["state"] == "open"
+    assert "### Due in `default`: 1 table" in issue["body"]
+    assert hosted.posts() == 0
+    hosted.branch("lax", ADD)
+    assert hosted.refresh(ref="lax").processes == []
+    hosted.shell("git checkout --quiet main")
+    hosted.callers_say("refresh.yml", "apply: true", "apply: false")
+    ran = hosted.refresh()
+    assert ran.succeeded, ran.log
+    assert set(hosted.simulator.charges().values()) == {1}
+    assert [each["state"] for each in hosted.github.issues] == ["closed"]
+
+
+@pytest.mark.story
+def test_what_a_change_plants_is_not_run(hosted: Hosted, tmp_path: Path) -> None:
+    """Modules, an environment, git's configuration, `.env` files and an address for the token change nothing."""
+    hosted.branch("evil", ADD)
+    proof = tmp_path / "ran"
+    evil = f"open({str(proof)!r}, 'a').write(__file__)\n"
+    for name in ("json.py", "secrets.py", "sitecustomize.py", "usercustomize.py", "click/__init__.py", "a.pth"):
+        path = hosted.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(evil if name.endswith(".py") else f"import os; {evil}")
+    for name in ("bin/git", "bin/reconciler", ".venv/bin/python", ".venv/bin/git"):
+        path = hosted.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\necho {name} >> {proof}\n")
+        path.chmod(0o755)
+    (hosted.folder / ".env").write_text("EXTRUCT_API_URL=http://127.0.0.1:1\nPYTHONPATH=.\n")
+    bare = hosted.folder / "manifests/bare"
+    hosted.shell(f"git init --quiet --bare {bare} && git -C {bare} config core.fsmonitor 'touch {proof}'")
+    shutil.rmtree(bare / "hooks")
+    (bare / "refs/heads/.keep").write_text("")
+    hosted.commit()
+    ran = hosted.plan("evil")
+    assert ran.succeeded, ran.log
+    assert merged(hosted, "evil").succeeded
+    assert not proof.exists(), proof.read_text()
+    assert set(hosted.simulator.charges().values()) == {1}
+
+
+@pytest.mark.story
+def test_the_change_names_another_address(hosted: Hosted) -> None:
+    """The token goes where the workflow says, whatever the project file says."""
+    hosted.branch("evil", ADD)
+    hosted.edit("evil", ("  limits:", "  api: {url: 'http://127.0.0.1:9'}\n  limits:"), "reconciler.yaml")
+    ran = hosted.plan("evil")
+    assert "Connection refused" not in ran.log
+    assert hosted.posts() == 0
+
+
+@pytest.mark.story
+def test_a_second_project(hosted: Hosted) -> None:
+    """Has its own folder, comment and plan file."""
+    hosted.shell("mkdir sub && cp -R reconciler.yaml manifests sub/")
+    hosted.shell("sed -i.bak 's/name: target-accounts/name: second/' sub/manifests/*.yaml && rm sub/manifests/*.bak")
+    hosted.callers_say("plan.yml", "name: second\n      working-directory: sub")
+    hosted.branch("change", ADD, "sub/" + MANIFEST)
+    ran = hosted.plan("change")
+    assert ran.succeeded, ran.log
+    assert hosted.github.bodies()[0].startswith("<!-- extruct-reconciler plan second -->")
+    assert [folder.name for folder in ran.artifacts.iterdir()] == ["reconciler-plan-second"]
+
+
+@pytest.mark.story
+def test_a_change_without_a_manifest(hosted: Hosted) -> None:
+    """Its check reports too, and there is nothing to comment."""
+    hosted.branch("docs")
+    (hosted.folder / "notes.md").write_text("x")
+    hosted.commit()
+    ran = hosted.plan("docs")
+    assert (ran.succeeded, hosted.github.comments) == (True, {})

@@ -12,9 +12,10 @@ import subprocess
 import pytest
 import yaml
 
+from tests.gitops.act import ROOT
 from tests.gitops.gitlab_api import JOB_TOKEN, PROJECT, TOKEN
 from tests.gitops.gitlab_project import FILE, PLANNED, Project
-from tests.gitops.hosted_repository import ADD, IDENTITY, ROOT
+from tests.gitops.hosted_repository import ADD, IDENTITY
 
 
 @pytest.fixture

@@ -107,15 +107,26 @@ def test_a_pull_request_cannot_lower_its_own_prices(desk: Desk, repository: Repo
     assert desk.run("plan", "--limits-from", "main").code == 3
 
 
-def test_a_base_without_a_project_file_refuses(desk: Desk, repository: Repository) -> None:
-    """There is nothing to hold the plan to, so it does not pass."""
+def test_a_commit_without_a_project_file_has_no_limits(desk: Desk, repository: Repository) -> None:
+    """A project's first pull request is planned by its own limits, which is said."""
     repository.commit()
-    desk.write(f"{HEAD}  limits: {{max_credits: 700}}\n", name="reconciler.yaml")
+    desk.write(f"{HEAD}  limits: {{max_credits: 7}}\n", name="reconciler.yaml")
     for command in (["plan"], ["apply", "--yes"]):
         said = desk.run(*command, "--limits-from", "main")
         assert said.code == 3
-        assert "there is no project file at main, so limits cannot be checked" in said.err
+        assert "main has no project file, so only the limits of this one hold." in said.err
+    desk.write(f"{HEAD}  limits: {{max_credits: 700}}\n", name="reconciler.yaml")
+    assert desk.run("plan", "--limits-from", "main").code == 0
     assert desk.posts() == []
+
+
+def test_a_folder_without_a_project_file_refuses(desk: Desk) -> None:
+    """It is more likely the wrong folder."""
+    (desk.folder / "elsewhere").mkdir()
+    desk.write(f"{HEAD}  limits: {{max_credits: 700}}\n", name="reconciler.yaml")
+    said = desk.run("plan", "--limits-from", "./elsewhere")
+    assert said.code == 3
+    assert "there is no project file at ./elsewhere, so limits cannot be checked" in said.err
 
 
 def test_a_base_whose_project_file_is_wrong_refuses(desk: Desk, repository: Repository) -> None:

@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         """Add a comment, or change one."""
         if self.command == "POST":
             self.forge.add(text)
-            self.reply(201, {"id": 1})
+            self.reply(201, self.forge.comments[-1])
         elif int(id_ or 0) in self.forge.forbidden:
             self.reply(403, {"message": "not yours"})
         else:

@@ -17,7 +17,7 @@ from reconciler.cli import group as cli
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
-SCRIPTS = sorted((ROOT / ".github/actions").rglob("*.sh"))
+SCRIPTS = sorted((ROOT / ".github").rglob("*.sh"))
 SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 MODELINE = "# yaml-language-server: $schema="
@@ -116,7 +116,9 @@ def test_permissions_are_the_least() -> None:
         workflow = load(path)
         assert workflow["permissions"] == {}
         for job in workflow["jobs"].values():
-            assert {name for name, level in job["permissions"].items() if level == "write"} <= {"pull-requests"}
+            assert {name for name, level in job["permissions"].items() if level == "write"} <= {
+                *("pull-requests", "issues", "id-token", "attestations")
+            }
             assert job["timeout-minutes"] <= 150
 
 
@@ -127,12 +129,44 @@ def test_a_checkout_leaves_no_credentials() -> None:
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
+def jobs(name: str) -> dict[str, Any]:
+    """Return the jobs of a workflow."""
+    return dict(load(ROOT / f".github/workflows/{name}.yml")["jobs"])
+
+
 def test_an_apply_is_protected_and_never_cancelled() -> None:
-    """Its environment has the secrets; its concurrency group is the commit's own."""
-    workflow = load(ROOT / ".github/workflows/apply.yml")
-    assert workflow["jobs"]["apply"]["environment"] == "reconciler"
-    assert workflow["concurrency"]["cancel-in-progress"] is False
-    assert "github.sha" in workflow["concurrency"]["group"]
+    """Only jobs of the protected environment apply, and what they apply was shown by a job before, without secrets."""
+    applying = [
+        (name, job)
+        for name in ("plan", "apply", "refresh")
+        for job in jobs(name).values()
+        if any(step.get("uses", "").endswith("actions/apply") for step in job["steps"])
+    ]
+    assert [(name, job["environment"]) for name, job in applying] == [
+        ("apply", "reconciler"),
+        ("refresh", "reconciler"),
+    ]
+    assert all(job["needs"] for _, job in applying)
+    assert "secrets." not in str(jobs("apply")["find"])
+    for name in ("apply", "refresh"):
+        assert load(ROOT / f".github/workflows/{name}.yml")["concurrency"]["cancel-in-progress"] is False
+
+
+def test_secrets_reach_steps_and_no_job() -> None:
+    """Each step names what it needs; a step that another one's author wrote gets none."""
+    for name in ("plan", "apply", "refresh"):
+        for job in jobs(name).values():
+            assert "secrets." not in str(job.get("env", {}))
+    for _, step in steps():
+        if step.get("uses", "").startswith(("actions/", "pypa/")):
+            assert "token" not in str(step.get("with", {})).replace("persist-credentials", "")
+
+
+def test_the_address_of_the_api_is_always_set() -> None:
+    """Wherever the token is: no file of a change may name another."""
+    with_token = [step for _, step in steps() if "EXTRUCT_API_TOKEN" in step.get("env", {})]
+    assert len(with_token) == 4
+    assert all(step["env"]["EXTRUCT_API_URL"] == "${{ inputs.api-url }}" for step in with_token)
 
 
 def test_a_pull_request_runs_without_its_base_s_rights() -> None:
@@ -150,15 +184,50 @@ def test_the_outputs_that_were_promised() -> None:
     assert set(workflow["jobs"]["plan"]["outputs"]) == promised
 
 
-@pytest.mark.parametrize("name", ["plan", "apply"])
-def test_a_workflow_gives_its_action_what_it_asks_for(name: str) -> None:
+@pytest.mark.parametrize("name", ["plan", "apply", "refresh"])
+def test_a_workflow_gives_its_actions_what_they_ask_for(name: str) -> None:
     """No input that is not there, none missing that must be there."""
-    inputs = load(ROOT / f".github/actions/{name}/action.yml")["inputs"]
-    (step,) = [
-        step for job in load(ROOT / f".github/workflows/{name}.yml")["jobs"].values() for step in job["steps"][1:]
-    ]
-    assert set(step["with"]) <= set(inputs)
-    assert {key for key, described in inputs.items() if described.get("required")} <= set(step["with"])
+    for step in [step for job in jobs(name).values() for step in job["steps"]]:
+        action = step.get("uses", "").removeprefix("$/.github/actions/")
+        if action in ("plan", "apply", "look"):
+            inputs = load(ROOT / f".github/actions/{action}/action.yml")["inputs"]
+            assert set(step["with"]) <= set(inputs)
+            assert {key for key, described in inputs.items() if described.get("required")} <= set(step["with"])
+
+
+def test_the_files_that_init_writes_are_checked_too(tmp_path: Path) -> None:
+    """By the same tools; `secrets: inherit` is the only way for an environment's secrets, which each file says."""
+    folder = tmp_path / ".github/workflows"
+    shutil.copytree(ROOT / "reconciler/cli/callers/github", folder)
+    files = [str(path) for path in sorted(folder.iterdir())]
+    assert run("actionlint", *files) == ""
+    run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
+    said = run(
+        "zizmor",
+        "--offline",
+        "--quiet",
+        "--no-exit-codes",
+        "--format",
+        "json",
+        "--persona",
+        "regular",
+        str(tmp_path / ".github"),
+    )
+    assert {each["ident"] for each in json.loads(said)} <= {"unpinned-uses"}
+
+
+SECURITY = ROOT / ".github/SECURITY.md"
+
+
+@pytest.mark.parametrize(
+    "named", sorted(set(re.findall("`([a-z_]+/(?:[a-z_/]+\\.py(?:::[a-z_]+)?)?)`", SECURITY.read_text())))
+)
+def test_the_threat_model_names_tests_that_there_are(named: str) -> None:
+    """Each line of it is held by one."""
+    file, _, test = named.partition("::")
+    path = ROOT / "tests" / file
+    assert path.exists()
+    assert not test or f"def {test}(" in path.read_text()
 
 
 def test_the_hook_runs_a_command_that_there_is() -> None:

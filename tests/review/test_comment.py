@@ -277,7 +277,7 @@ def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, fo
     for name in ("x.json", "y.json"):
         # The very words of `apply --plan`.
         assert comment(None, "plan", "--plan", name).err == desk.run("apply", "--plan", name).err
-    assert comment(small(), "plan", "--no-plan", "1").code == 64
+    assert comment(small(), "plan", "--no-report", "1").code == 64
     assert comment().code == 64
     assert forge.requests == []
 
@@ -320,8 +320,9 @@ def test_nobody_there(tmp_path: Path) -> None:
 def test_who_the_token_is(forge: Forge) -> None:
     """A person's token says so; a job's own is GitHub's bot."""
     with client(forge, []) as sender:
-        assert GitHub(sender, "acme/data", 7).mine() == MINE
+        assert GitHub(sender, "acme/data", 7).mine() is None
         forge.knows_user = True
+        assert GitHub(sender, "acme/data", 7).mine() == MINE
         assert GitLab(sender, "42", 7).mine() == "77"
 
 
