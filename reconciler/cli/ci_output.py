@@ -15,7 +15,7 @@ from reconciler.text.numbers import counted
 
 VALIDATE_FORMATS = ("text", "github", "gitlab", "sarif", "junit")
 PLAN_FORMATS = ("text", "json", "markdown", "html", "github", "gitlab")
-APPLY_FORMATS = ("text", "json", "markdown")
+APPLY_FORMATS = ("text", "json", "markdown", "html")
 
 
 def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic], files: Sequence[str] = ()) -> bool:

@@ -23,6 +23,7 @@ COMMANDS = {
     "drift": "List the causes of due cells, one per line, and exit 2 if there are any.",
     "approved-plan": "Find the plan that was approved for a push.",
     "comment": "Post a plan or a receipt where the change is reviewed.",
+    "show": "Show a saved plan, report or snapshot.",
     "snapshot": "Save what planning needs from the live tables.",
     "ledger": "Show what was spent, when and by whom.",
     "schema": "Print a JSON Schema.",

@@ -7,12 +7,14 @@ from typing import Any
 
 from reconciler.cli.ci_output import append_summary
 from reconciler.cli.console import Console
+from reconciler.cli.pages import assets
 from reconciler.documents import report_file
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import CallResult
 from reconciler.model.report import Report
 from reconciler.operations.atomic_file import Outlet, profile_text, refuse_own_files
 from reconciler.render.colour import plain
+from reconciler.render.page.report_page import report_page
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text
 from reconciler.text.sanitize import one_line
@@ -62,13 +64,17 @@ class Receipt:
                 self._console.say("\n".join(map(plain_line, self._report.results)))
 
     def _answer(self, form: str) -> None:
-        if form == "markdown":
-            text = report_markdown(self._document())
-        else:
-            text = self._json() if form == "json" else report_text(self._report, self._console.paint)
+        text = self._told(form)
         self._is_whole &= self._console.tell(text)
         if form == "markdown":
             self._try("the page of the CI's job has no receipt", lambda: append_summary(text))
+
+    def _told(self, form: str) -> str:
+        if form == "markdown":
+            return report_markdown(self._document())
+        if form == "html":
+            return report_page(self._document(), assets())
+        return self._json() if form == "json" else report_text(self._report, self._console.paint)
 
     def _document(self) -> dict[str, Any]:
         return report_file.document(self._report, self._exit_code)

@@ -8,9 +8,11 @@ import click
 from reconciler import Status
 from reconciler.cli import options
 from reconciler.cli.console import Console, exits, utc_now
+from reconciler.cli.pages import assets
 from reconciler.cli.session import open_session, say_where
 from reconciler.documents.status_file import status_document
 from reconciler.model.report import ExitCode
+from reconciler.render.page.status_page import status_page
 from reconciler.render.status_text import status_text
 
 EVERY_SECONDS = 5.0
@@ -20,7 +22,7 @@ FASTEST_SECONDS = 1.0
 
 @click.command("status")
 @options.paths
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text",
               help="How stdout is written; with --watch, one JSON object per line.")  # fmt: skip
 @click.option("--watch", metavar="[SECONDS]", type=click.FloatRange(min=0), is_flag=False, flag_value=EVERY_SECONDS,
               help=f"Repeat every {EVERY_SECONDS:g} s, or as given, until Ctrl-C.")  # fmt: skip
@@ -45,6 +47,8 @@ def command(
     """
     if count is not None and watch is None:
         raise click.UsageError("--count needs --watch")
+    if form == "html" and watch is not None:
+        raise click.UsageError("--watch needs --format text or json: a page is not repeated")
     console = Console(context.obj)
     code = ExitCode.OK
     with open_session(console) as session:
@@ -71,8 +75,10 @@ def _shown(console: Console, found: Status, *, form: str, is_watch: bool) -> tup
     """Return the output for one status, and the exit code."""
     now = utc_now()
     code = ExitCode.ERROR if found.diagnostics else ExitCode.OK
+    document = status_document(found, now)
+    if form == "html":
+        return status_page(document, assets()).rstrip("\n"), code
     if form == "json":
-        document = status_document(found, now)
         return json.dumps(document, indent=None if is_watch else 2, ensure_ascii=True), code
     text = status_text(found, console.paint)
     return (f"{now}\n\n{text}\n" if is_watch else text), code

@@ -14,7 +14,6 @@ import hmac
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from itertools import chain
@@ -39,6 +38,7 @@ from reconciler.errors import SettingsError
 from reconciler.model import row_set
 from reconciler.model.compact import PackedIds
 from reconciler.model.history import TableHistory
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableIndex, TableSnapshot
 from reconciler.text.digest import PREFIX, canonical_json
 from reconciler.text.sanitize import one_line
@@ -125,28 +125,6 @@ class _Content(Struct, array_like=True):
 
 # msgspec prepares a type on first use, and two threads doing so at once crash the interpreter.
 _PREPARED = [msgspec.msgpack.Decoder(shape) for shape in (_Header, _Content)]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSnapshot:
-    """The state of the live tables and the ledger, as far as planning needs it."""
-
-    taken_at: str
-    """RFC 3339, UTC, in seconds."""
-    tool_version: str
-    base_url: str
-    snapshots: Mapping[str, TableSnapshot]
-    """By table id, without digests of values."""
-    histories: Mapping[str, TableHistory]
-    """By table id, with doubts judged; calls lack the marks of their cells and the name of who applied them."""
-    unreadable: Mapping[str, tuple[str, str]]
-    """Table id → why a table could not be read, and what to do."""
-    digest: str = ""
-    """Of the file that it was read from."""
-    verified: bool = False
-    """True if the file's signature was checked and is valid."""
-    index: TableIndex | None = None
-    """None if every manifest named its table by id."""
 
 
 def encode(live: LiveSnapshot, key: bytes | None) -> bytes:

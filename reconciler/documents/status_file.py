@@ -96,4 +96,4 @@ def _run(run: RunStatus) -> dict[str, Any]:
 
 
 def _open_call(call: CallInDoubt) -> dict[str, Any]:
-    return {**call_in_doubt_part(call), "age_seconds": round(call.age_seconds)}
+    return {**call_in_doubt_part(call), "age_seconds": round(call.age_seconds or 0)}

@@ -287,8 +287,8 @@ class CallInDoubt:
     table_id: str
     cells: int
     credits: Decimal | None
-    age_seconds: float
-    """Since its last attempt began."""
+    age_seconds: float | None
+    """Since its last attempt began; None of one that a file tells of."""
     actor: str = ""
     """The person or CI job that applied it."""
     quiet_for_seconds: float | None = None

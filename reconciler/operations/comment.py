@@ -3,7 +3,6 @@
 They need no project and so no session: a broken project file is also worth a comment.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +15,14 @@ from reconciler.errors import SettingsError
 from reconciler.forge import Comments, GitHub, GitHubIssues, GitLab, Posted, post, withdraw
 from reconciler.forge.comments import Kind, marker, size_line
 from reconciler.forge.http import ForgeClient
-from reconciler.manifests import json_schema
-from reconciler.manifests.open_file import open_file
 from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_plan_document
+from reconciler.operations.read_report import read_report_document
 from reconciler.settings import provenance
 from reconciler.settings.network import network_of
 from reconciler.text.digest import digest
 
-LARGEST_FILE = 256 * 1024 * 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(merge|head)")
 
@@ -176,18 +173,7 @@ def read_plan(file: str) -> Any:
 
 def read_report(file: str) -> Any:
     """Return the JSON of a report file. Raises SettingsError if it is not understood, OSError."""
-    with open_file(file) as opened:
-        data = opened.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise SettingsError(f"the report file is larger than {LARGEST_FILE:,} bytes")
-    try:
-        content = json.loads(data.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        raise SettingsError("the report file is not understood: it is not JSON") from None
-    problems = json_schema.problems("report", content)
-    if problems:
-        raise SettingsError(f"the report file is not understood: {problems[0].message}")
-    return content
+    return read_report_document(Path(file))
 
 
 def calls_of(ledger: ProjectLedger, plan_id: str) -> list[CallRecord]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from reconciler.documents.snapshot_file import LiveSnapshot
 from reconciler.errors import ApiError, BadResponse, Refused
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import ByName, ByTag, Manifest
 from reconciler.model.observed import ListedTable, TableHeader, TableIndex
 from reconciler.planning.table_lookup import KnownTables, Resolution, resolve

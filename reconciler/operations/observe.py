@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler.client import Reader
-from reconciler.documents.snapshot_file import LiveSnapshot
 from reconciler.errors import ApiError, BadResponse
 from reconciler.ledger import Ledger
 from reconciler.manifests.calendar import dates_of
@@ -16,6 +15,7 @@ from reconciler.manifests.loader import load_manifests
 from reconciler.model.compact import RowIndex
 from reconciler.model.condition import Condition
 from reconciler.model.history import TableHistory
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import TableIndex, TableSnapshot
 from reconciler.model.plan import Plan

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.documents.snapshot_file import MAX_FILE_BYTES, LiveSnapshot, decode, encode
+from reconciler.documents.snapshot_file import MAX_FILE_BYTES, decode, encode
 from reconciler.errors import ApiError, SettingsError
 from reconciler.manifests.open_file import open_file
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.observed import TableIndex
 from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.operations.atomic_file import write_whole

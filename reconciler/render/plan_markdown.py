@@ -72,7 +72,7 @@ def _against_limits(content: Document) -> str:
     return f" (limit {', '.join(found)})" if found else ""
 
 
-def _balance(content: Document) -> str:
+def balance_words(content: Document) -> str:
     """Return how many credits the account has and what is left of them; empty if the API was not asked."""
     balance = content.get("balance")
     if balance is None or not content["calls"]:
@@ -87,7 +87,7 @@ def _balance(content: Document) -> str:
 
 
 def _verdict(content: Document) -> str:
-    lines = [line for line in [_balance(content)] if line]
+    lines = [line for line in [balance_words(content)] if line]
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:

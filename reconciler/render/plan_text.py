@@ -305,8 +305,8 @@ def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
     lines = [paint(head, Colour.DOUBT)]
     for call in calls:
         by = f" by {one_line(call.actor)}" if call.actor else ""
-        sent = f"sent {duration(call.age_seconds)} ago{by}"
-        lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}")
+        sent = "sent earlier" if call.age_seconds is None else f"sent {duration(call.age_seconds)} ago"
+        lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}{by}")
         lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
     lines.append("  Otherwise look at the table, then say which:")
     for call in calls:
@@ -382,6 +382,11 @@ def _last_wave(plan: Plan) -> str:
 def _next_step(violations: Sequence[Violation]) -> str:
     if not violations:
         return "Apply it with `reconciler apply`, or save it with `--out plan.json`."
+    return refusal_text(violations)
+
+
+def refusal_text(violations: Sequence[Violation]) -> str:
+    """Say that an apply would be refused, by which limits, and what to do."""
     lines = ["An apply would be refused before anything is sent:"]
     lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
     return "\n".join([*lines, NARROW])

@@ -9,7 +9,8 @@ from reconciler.text.numbers import counted
 Document = Mapping[str, Any]
 
 POINTER = "The report file has all of it."
-_STATES = {"refused": "refused", "not_sent": "not sent", "in_doubt": "in doubt", "not_attempted": "not tried"}
+STATES = {"refused": "refused", "not_sent": "not sent", "in_doubt": "in doubt", "not_attempted": "not tried"}
+"""State of a call that was not accepted → in words."""
 _TITLES = (
     "manifest",
     "planned:",
@@ -34,19 +35,20 @@ def report_markdown(content: Document, title: str = "Applied", pointer: str = PO
 
     `title` and `pointer` are the caller's own Markdown.
     """
-    head = "\n\n".join(part for part in (_headline(content, title), _verdict(content)) if part)
+    head = "\n\n".join(part for part in (f"### {report_headline(content, title)}", _verdict(content)) if part)
     foot = f"Plan {code(content['plan_id'][:19])}, exit code {number(content['exit_code'])}."
     return fit(head, _sections(content), foot, pointer, limit)
 
 
-def _headline(content: Document, title: str) -> str:
+def report_headline(content: Document, title: str) -> str:
+    """Return the sums on one line; nothing but numbers in it comes from outside."""
     sums = content["totals"]
     if not content["calls"]:
         is_short = content.get("unsent") or content.get("stale")
-        return f"### {title}: {'nothing was sent' if is_short else 'nothing was due, nothing was sent'}"
+        return f"{title}: {'nothing was sent' if is_short else 'nothing was due, nothing was sent'}"
     accepted = f"{_count(sums['accepted'], 'call')} accepted, {_count(sums['cells_accepted'], 'cell')}"
-    parts = [f"### {title}: {accepted}, {number(sums['credits_accepted'])} credits"]
-    parts += [f"{number(sums[state])} {word}" for state, word in _STATES.items() if sums[state]]
+    parts = [f"{title}: {accepted}, {number(sums['credits_accepted'])} credits"]
+    parts += [f"{number(sums[state])} {word}" for state, word in STATES.items() if sums[state]]
     return ", ".join(parts)
 
 
@@ -117,7 +119,7 @@ def _manifest(line: Document) -> str:
 
 def _call(call: Document) -> str:
     requested = "" if call["requested_cells"] is None else number(call["requested_cells"])
-    state = _STATES.get(call["state"], str(call["state"]))
+    state = STATES.get(call["state"], str(call["state"]))
     detail = cell(call["detail"], 200) if call["detail"] else ""
     sizes = [number(call["cells"]), requested, number(call["credits"])]
     address = cell(call["address"]) + (f": {cell(call['table_name'])}" if call.get("table_name") else "")

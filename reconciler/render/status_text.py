@@ -138,5 +138,5 @@ def _drift(drift: Drift) -> str:
 
 def _doubt(call: CallInDoubt) -> str:
     cells = counted(call.cells, "cell")
-    age = duration(call.age_seconds)
-    return f"{addressed(call)}: in doubt: {cells} of call {call.id[:8]}, sent {age} ago, may have been paid for"
+    age = "earlier" if call.age_seconds is None else f"{duration(call.age_seconds)} ago"
+    return f"{addressed(call)}: in doubt: {cells} of call {call.id[:8]}, sent {age}, may have been paid for"

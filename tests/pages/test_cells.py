@@ -22,6 +22,17 @@ def drawn(grid: Grid) -> Counter[Shade]:
     return found
 
 
+def calls_by_cell(grid: Grid) -> dict[tuple[str, str], str]:
+    """Return the call of each due cell, by column and row."""
+    places = [(column, row) for column in grid.columns for row in grid.rows]
+    groups = [grid.groups[number] for number in grid.cells]
+    return {
+        place: group.says[0].partition("call ")[2][:8]
+        for place, group in zip(places, groups, strict=True)
+        if group.wave is not None
+    }
+
+
 def skips_by_cell(plan: Plan) -> Counter[tuple[str, str, SkipReason]]:
     """Count the verdicts of a plan's maps by table, address and reason."""
     found: Counter[tuple[str, str, SkipReason]] = Counter()
@@ -56,6 +67,13 @@ def test_every_due_cell_is_drawn_once(name: str) -> None:
                     due[DUE[call["mode"]]] += call["cells"]
                 found = drawn(table.grid)
                 assert {shade: found[shade] for shade in due} == due
+                assert calls_by_cell(table.grid) == {
+                    (column, row): call["id"][:8]
+                    for call in table.calls
+                    for block in call.get("due") or [call]
+                    for column in block["columns"]
+                    for row in block["rows"]
+                }
 
 
 def test_every_reason_has_a_shade() -> None:

@@ -6,17 +6,23 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from reconciler.documents import plan_file
+from reconciler.documents import plan_file, report_file
+from reconciler.documents.status_file import status_document
+from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement
 from reconciler.model.change import ChangeImpact
 from reconciler.model.history import Block, CallState, TableHistory
 from reconciler.model.limits import Limit, Limits
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Manifest, Mode, Rollout
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import GitState, Origin
 from reconciler.model.plan import Plan, Violation, sums
+from reconciler.model.report import Report
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
+from reconciler.planning.status import status_of
 from reconciler.spending.approval import Approval
+from reconciler.text.digest import digest
 from tests.planning.tables_and_manifests import (
     TABLE,
     a_column,
@@ -51,7 +57,7 @@ def plan_of(
     inputs = PlanInputs(
         manifests, {each.id: each for each in snapshots}, {each.table_id: each for each in histories}, plan_settings()
     )
-    return make_plan(inputs, options or PlanOptions())
+    return make_plan(inputs, replace(options or PlanOptions(), manifest_digest=digest("manifests")))
 
 
 def busy() -> tuple[Plan, dict[str, Any]]:
@@ -120,6 +126,36 @@ def busy() -> tuple[Plan, dict[str, Any]]:
         "max_credits", "1,171 credits are due and the limit is 1,000", "reconciler.yaml:9", Decimal(1171), Decimal(1000)
     )
     return plan, plan_file.document(plan, ORIGIN, [violation], limits=limits, against=against)
+
+
+def a_snapshot() -> LiveSnapshot:
+    """Return a look at one table, with a call in doubt, and at one that could not be read."""
+    chance = Random(5)
+    letters = ["".join(chance.choices("d.fpuqi", (50, 20, 9, 2, 1, 1, 1), k=300)) for _ in range(6)]
+    table = a_table([a_column(number, key=KEYS[number]) for number in range(1, 7)], letters)
+    doubtful = a_past_call(CallState.IN_DOUBT, [Block((column_id(1),), (row_id(3), row_id(4)))], settled=False)
+    unread = {PARTNERS: ("the API answered 503", "Try again.")}
+    histories = {TABLE: TableHistory(TABLE, 1, (doubtful,))}
+    return LiveSnapshot("2026-11-26T18:00:00Z", "1.0.0", ORIGIN.base_url, {TABLE: table}, histories, unread)
+
+
+def a_report() -> dict[str, Any]:
+    """Return the report of an apply of which one call is in doubt, one was refused, and cells failed."""
+    plan, _ = busy()
+    receipt = Receipt("5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50", None)
+    endings = [Ending(CallState.ACCEPTED, receipt=receipt) for _ in plan.calls]
+    endings[1] = Ending(CallState.IN_DOUBT, "no answer after 30 s")
+    endings[2] = Ending(CallState.REFUSED, "the API said no", 422)
+    results = tuple(
+        CallResult(call, ending, settlement=Settlement(call.cells - 2, 1, 1) if ending.receipt else None)
+        for call, ending in zip(plan.calls, endings, strict=True)
+    )
+    return report_file.document(Report(f"sha256:{'0' * 64}", results, waited=True, in_doubt=plan.in_doubt), 7)
+
+
+def a_status() -> dict[str, Any]:
+    """Return the status of the busy plan."""
+    return status_document(status_of(busy()[0]), "2026-11-26T18:00:00Z")
 
 
 def large(rows: int, columns: int) -> tuple[Plan, dict[str, Any]]:

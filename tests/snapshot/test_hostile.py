@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.documents.snapshot_file import MAX_BYTES, LiveSnapshot, decode, encode
+from reconciler.documents.snapshot_file import MAX_BYTES, decode, encode
 from reconciler.errors import SettingsError
 from reconciler.model.history import Block, CallState, TableHistory
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.text.digest import canonical_json
 from tests.example_counts import examples
 from tests.planning.tables_and_manifests import TABLE, a_column, a_past_call, a_table, column_id, row_id

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.documents import plan_file
-from reconciler.documents.snapshot_file import LiveSnapshot, decode, encode
+from reconciler.documents.snapshot_file import decode, encode
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import Origin

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.documents import plan_file
-from reconciler.documents.snapshot_file import LiveSnapshot
 from reconciler.manifests import json_schema
+from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.origin import Origin
 from reconciler.operations.snapshots import taken_of
 from reconciler.render.colour import plain

@@ -32,7 +32,7 @@ class Shade(Enum):
     WAITING = "waiting", "…", "waiting"
     BLOCKED = "blocked", "⊘", "blocked"
     MISSING = "missing", "∅", "missing inputs"
-    DEAD = "dead", "×", "failed or never started, and not run again"
+    DEAD = "dead", "×", "failed, or never started"
     UNKNOWN = "unknown", "◇", "status or age unknown"
     EMPTY = "empty", "–", "no value"
     DONE = "done", "·", "done, or where its run wants it"
@@ -45,12 +45,12 @@ class Shade(Enum):
 
     @property
     def glyph(self) -> str:
-        """What stands in a cell, beside its colour."""
+        """It stands in a cell, beside its colour."""
         return self.value[1]
 
     @property
     def label(self) -> str:
-        """What it means."""
+        """Its meaning."""
         return self.value[2]
 
     @property
@@ -96,7 +96,7 @@ class Group:
     def content(self, cells: int) -> list[Any]:
         """Return it as data of the page, with how many cells it holds."""
         says = [one_line(each, MOST_CHARACTERS) for each in self.says]
-        return [self.shade.rank, says, list(self.manifests), self.wave, self.cause, cells]
+        return [self.shade.rank, says, list(map(one_line, self.manifests)), self.wave, self.cause, cells]
 
 
 NOWHERE = Group(Shade.OUTSIDE)
@@ -190,7 +190,7 @@ def grid_of_calls(calls: Sequence[Document]) -> Grid:
 
 
 class _Verdicts(dict[tuple[int, ...], int]):
-    """What several runs say of a cell → the number of its group, made when it is first met."""
+    """The verdicts of several runs on a cell → the number of its group, made when it is first met."""
 
     def __init__(self, grid: Grid, addresses: tuple[str, ...], phrase: Phrase) -> None:
         self._grid, self._addresses, self._phrase = grid, addresses, phrase

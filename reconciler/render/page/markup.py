@@ -10,7 +10,7 @@ Attribute: TypeAlias = str | int | bool | None
 
 MOST_CHARACTERS = 400
 """Of one text."""
-_EMPTY = {"meta", "link", "rect", "input", "br"}
+_WITHOUT_END = {"meta", "br"}
 
 
 class Html(str):
@@ -20,8 +20,8 @@ class Html(str):
 
 
 def text(of: str, limit: int = MOST_CHARACTERS) -> Html:
-    """Return a text as HTML, on one line and without anything that cannot be seen."""
-    return of if isinstance(of, Html) else Html(escape(one_line(of, limit)))
+    """Return a text as HTML: on one line, with nothing invisible, and no command of a CI's log (`##[…`) in it."""
+    return of if isinstance(of, Html) else Html(escape(one_line(of, limit)).replace("##[", "##&#91;"))
 
 
 def tag(name: str, /, *children: str, **attributes: Attribute) -> Html:
@@ -30,7 +30,7 @@ def tag(name: str, /, *children: str, **attributes: Attribute) -> Html:
     `class_` is the attribute `class`, `data_map` is `data-map`; True stands alone, None and False leave it out.
     """
     written = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in _EMPTY:
+    if name in _WITHOUT_END:
         return Html(f"<{name}{written}>")
     return Html(f"<{name}{written}>{''.join(map(text, children))}</{name}>")
 

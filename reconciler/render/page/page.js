@@ -13,7 +13,8 @@
   const form = document.getElementById("filters");
   const chosen = { manifest: "", label: "", reason: "", wave: "", cause: "" };
 
-  const number = (value) => value.toLocaleString("en-US");
+  const format = new Intl.NumberFormat("en-US");
+  const number = (value) => format.format(value);
   const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
   function element(name, attributes = {}, text = "") {
@@ -95,16 +96,17 @@
       const counts = new Uint32Array(shades.length), base = column * this.count;
       let changed = 0;
       for (let at = base + start; at < base + end; at++) {
-        const group = this.cells[at];
-        if (!this.passes[group]) { counts[OUTSIDE]++; continue; }
-        counts[this.groups[group][SHADE]]++;
-        if (this.groups[group][CAUSE] === "change") changed++;
+        counts[this.shadeOf[this.cells[at]]]++;
+        changed += this.changes[this.cells[at]];
       }
       return { start, end, counts, changed, total: end - start };
     }
 
     draw() {
       this.passes = passing(this.groups);
+      // Typed arrays: a view of a large table looks at each of its millions of cells.
+      this.shadeOf = Uint8Array.from(this.groups, (group, at) => (this.passes[at] ? group[SHADE] : OUTSIDE));
+      this.changes = Uint8Array.from(this.groups, (group, at) => (this.passes[at] && group[CAUSE] === "change" ? 1 : 0));
       const [start, end] = this.view, tiles = Math.ceil((end - start) / this.step);
       const last = Math.min(this.firstColumn + COLUMNS, this.columns.length);
       const head = element("tr");
@@ -148,23 +150,24 @@
       made.dataset.shade = shades[main].key;
       const glyph = element("span", { "aria-hidden": "true" }, shades[main].glyph);
       if (tile.changed) made.classList.add("changed");
-      if (made.className.startsWith("mixed")) made.append(this.mix(tile));
+      if (made.className.startsWith("mixed")) made.style.backgroundImage = this.mix(tile);
       made.append(glyph);
       made.setAttribute("aria-label", `${this.columns[column]}, ${this.rowTitle(row)}: ${this.summary(tile)}`);
       made.setAttribute("aria-describedby", this.told.id);
       return made;
     }
 
-    /** Return a tile of several kinds of cells as a bar of their shares. */
+    /** Return a tile of several kinds of cells as a bar of their shares, each at least wide enough to be seen. */
     mix(tile) {
-      const bar = element("span", { class: "mix", "aria-hidden": "true" });
+      const parts = [];
+      let at = 0;
       tile.counts.forEach((count, shade) => {
         if (!count) return;
-        const part = element("span", { class: `fill-${shades[shade].key}` });
-        part.style.flexGrow = count;
-        bar.append(part);
+        const end = at + Math.max(100 * count / tile.total, 3);
+        parts.push(`var(--${shades[shade].key}) ${at}% ${end}%`);
+        at = end;
       });
-      return bar;
+      return `linear-gradient(to right, ${parts.join(", ")})`;
     }
 
     summary(tile) {
@@ -179,7 +182,10 @@
 
     get isFiltered() { return this.passes.includes(false); }
 
-    explainNothing() { this.told.textContent = "No cell is pointed at."; }
+    explainNothing() {
+      this.told.textContent = "No cell is pointed at.";
+      this.told.classList.remove("pointing");
+    }
 
     explain(row, column) {
       const tile = this.tile(row, column);
@@ -194,6 +200,7 @@
         lines.push(`Rows ${number(tile.start + 1)} to ${number(tile.end)}.`);
       }
       this.told.textContent = lines.join(" ");
+      this.told.classList.add("pointing");
     }
 
     focusable(row, column) {
@@ -231,7 +238,7 @@
       act();
     }
 
-    /** Do something that draws the map anew, and have the focus stay in it. */
+    /** Do something that redraws the map, and have the focus stay in it. */
     again(act) {
       act();
       this.move(...this.focused);
@@ -279,9 +286,10 @@
     for (const select of form.querySelectorAll("select")) chosen[select.name] = select.value;
     const isAny = Object.values(chosen).every((value) => !value);
     let sections = 0, due = 0;
-    for (const section of document.querySelectorAll("section.table")) {
-      const has = (name, value) => !value || section.dataset[name].split("\n").includes(value);
-      section.hidden = !(has("manifests", chosen.manifest) && has("labels", chosen.label));
+    for (const [at, section] of document.querySelectorAll("section.table").entries()) {
+      const [manifests, labels] = data.sections[at];
+      section.hidden = Boolean((chosen.manifest && !manifests.includes(chosen.manifest)) ||
+        (chosen.label && !labels.includes(chosen.label)));
       if (section.hidden) continue;
       sections++;
       for (const host of section.querySelectorAll("[data-map]")) {

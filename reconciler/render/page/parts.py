@@ -1,15 +1,19 @@
 """Parts that several pages share: sums, bars of cells by kind, calls in doubt, problems."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from reconciler.model.credits import Credits
 from reconciler.render.markdown import number
-from reconciler.render.page.cells import Shade
-from reconciler.render.page.markup import Html, items, joined, section, tag
+from reconciler.render.page.cells import Grid, Shade
+from reconciler.render.page.markup import Html, items, joined, section, table, tag
+from reconciler.text.sanitize import one_line
 
 Document = Mapping[str, Any]
+
+MOST_CELLS = 20_000_000
+"""Of one map: a file may claim any number of rows and columns."""
 
 RESOLVE = (
     "Each may have been paid for, so it is not sent again. It settles by itself once the table shows that it ran. "
@@ -26,6 +30,11 @@ def count(value: Any, noun: str) -> str:
 def price(of: Any) -> str:
     """Return `1 credit`, `269 credits`, `credits unknown`."""
     return "credits unknown" if of is None else count(of, "credit")
+
+
+def known(of: Any) -> str:
+    """Return `269`, or `unknown`."""
+    return "unknown" if of is None else number(of)
 
 
 def cost(calls: Iterable[Document]) -> Credits:
@@ -59,12 +68,13 @@ def words(counts: Mapping[Shade, int]) -> str:
     return " · ".join(found) or "none"
 
 
-def legend(shades: Iterable[Shade]) -> Html:
+def legend(shades: Collection[Shade]) -> Html:
     """Return what the glyphs and colours of a page mean."""
     return items(
         (
             joined([tag("span", shade.glyph, class_=f"key fill-{shade.key}", aria_hidden="true"), shade.label], " ")
-            for shade in shades
+            for shade in Shade
+            if shade in shades
         ),
         class_="legend",
     )
@@ -83,9 +93,28 @@ def _problem(of: Document) -> Html:
 
 
 def in_doubt(calls: Sequence[Document], title: str = "In doubt") -> Html:
-    """Return the calls of which nobody knows whether they were paid for, and how that ends."""
+    """Return the calls that may have been paid for, and how that ends."""
     found = [
         f"{call['id'][:8]}: {call['address']}, {count(call['cells'], 'cell')}, {price(call['credits'])}"
         for call in calls
     ]
     return section(title, items(found), tag("p", RESOLVE)) if found else Html()
+
+
+def map_of(number_of_map: int) -> Iterator[Html]:
+    """Yield the place of a map; its number is its place in the data."""
+    yield tag("div", class_="map", data_map=number_of_map)
+    yield tag("noscript", tag("p", "The map needs scripts. The tables below say the same in numbers."))
+
+
+def by_column(grid: Grid, name: str) -> Html:
+    """Return the map in numbers, for readers without scripts and those who listen."""
+    counts = [grid.counts(position) for position in range(len(grid.columns))]
+    shades = [shade for shade in Shade if any(found[shade] for found in counts)]
+    rows = [
+        [key, *(number(found[shade]) for shade in shades)]
+        for key, found in zip(grid.columns.values(), counts, strict=True)
+    ]
+    titles = ["Column", *(f"{shade.glyph} {shade.label}:".strip() for shade in shades)]
+    inner = table(f"Cells of {one_line(name)} by column", titles, rows)
+    return tag("details", tag("summary", "The map in numbers"), inner)

@@ -14,8 +14,8 @@ from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
 from reconciler.render.page.markup import Html, items, joined, section, table, tag
 from reconciler.render.page.plan_tables import CAUSES, PageTable, due_shade, shade_of, table_section, tables_of
-from reconciler.render.page.shell import Assets, page
-from reconciler.render.plan_markdown import plan_headline
+from reconciler.render.page.shell import Assets, drawing, page
+from reconciler.render.plan_markdown import balance_words, plan_headline
 from reconciler.render.plan_text import growth_words
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line
@@ -41,10 +41,10 @@ def plan_page(content: Document, assets: Assets, plan: Plan | None = None) -> st
             )
         ),
         assets,
-        {
-            "shades": [[shade.key, shade.glyph, shade.label] for shade in Shade],
-            "maps": [each.grid.content() for each in tables if each.grid is not None],
-        },
+        drawing(
+            (each.grid for each in tables if each.grid is not None),
+            [(each.manifests, each.labels) for each in tables],
+        ),
     )
 
 
@@ -121,9 +121,8 @@ def _totals(content: Document) -> Html:
     for skip in content["skipped"]:
         skipped[skip["reason"]] += skip["cells"]
     left = [f"{number(skipped[reason])} {reason.phrase}" for reason in SkipReason if skipped[reason]]
-    return section(
-        "Totals and limits", parts.facts(figures), tag("p", f"Not due: {'; '.join(left)}.") if left else Html()
-    )
+    lines = [balance_words(content), f"Not due: {'; '.join(left)}." if left else ""]
+    return section("Totals and limits", parts.facts(figures), *(tag("p", line) for line in lines if line))
 
 
 def _limit(limit: Any) -> str:
@@ -157,17 +156,15 @@ def _change(of: Document) -> Html:
 
 def _filters(content: Document, tables: Sequence[PageTable]) -> Html:
     """Return the filters; hidden until the script can act on them."""
-    entries = [entry for each in tables for entry in each.entries]
     shades = sorted(
         {shade_of(skip) for each in tables for skip in each.skips}
         | {due_shade(call) for each in tables for call in each.calls},
         key=lambda shade: shade.rank,
     )
-    labels = sorted({f"{key}={value}" for entry in entries for key, value in entry["labels"].items()})
+    manifests = dict.fromkeys(name for each in tables for name in each.manifests)
+    labels = sorted({label for each in tables for label in each.labels})
     chosen = [
-        _select(
-            "manifest", "Manifest", [(name, name) for name in dict.fromkeys(entry["manifest"] for entry in entries)]
-        ),
+        _select("manifest", "Manifest", [(name, name) for name in manifests]),
         _select("label", "Label", [(label, label) for label in labels]),
         _select("reason", "Cells that are", [(shade.key, f"{shade.glyph} {shade.label}") for shade in shades]),
         _select(
@@ -187,7 +184,7 @@ def _filters(content: Document, tables: Sequence[PageTable]) -> Html:
         found,
         id="filters",
         hidden=True,
-        aria_label="Filter the maps and calls",
+        aria_label="Filter the maps",
     )
 
 
@@ -205,7 +202,7 @@ def _legend(tables: Sequence[PageTable]) -> Html:
         | {shade_of(skip) for each in tables for skip in each.skips}
     )
     has_change = any(call.get("cause") == "change" for each in tables for call in each.calls)
-    shades = parts.legend(shade for shade in Shade if shade in used)
+    shades = parts.legend(used)
     change = tag("p", "Underlined: due because of this change.") if has_change else Html()
     return section("What the glyphs mean", shades, change)
 

@@ -9,14 +9,13 @@ from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import DUE, REASONS, SHADES, Grid, Phrase, Shade, grid_of_calls, grid_of_plan
 from reconciler.render.page.markup import Html, section, table, tag
+from reconciler.render.page.parts import MOST_CELLS, by_column
 from reconciler.render.plan_text import waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.sanitize import one_line
 
 Document = Mapping[str, Any]
 
-MOST_CELLS = 20_000_000
-"""Of one map: a file may claim any number of rows and columns."""
 CAUSES = {"change": "this change", "due": "due anyway"}
 _REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
 _FROM_FILE = (
@@ -39,6 +38,17 @@ class PageTable:
     def is_worth_a_section(self) -> bool:
         """Say whether anything in it is not where the manifests want it."""
         return bool(self.calls) or any(not REASONS[skip["reason"]].is_as_wanted for skip in self.skips)
+
+    @property
+    def manifests(self) -> list[str]:
+        """The names of its manifests, cleaned."""
+        return [one_line(entry["manifest"]) for entry in self.entries]
+
+    @property
+    def labels(self) -> list[str]:
+        """Their labels, cleaned: `team=gtm`."""
+        pairs = [pair for entry in self.entries for pair in entry["labels"].items()]
+        return sorted({one_line(f"{key}={value}") for key, value in pairs})
 
     def of_run(self, run: Document, of: Sequence[Document]) -> list[Document]:
         """Return the calls or skips of a run."""
@@ -105,11 +115,8 @@ def due_shade(call: Document) -> Shade:
 def table_section(of: PageTable, number_of_map: int | None, *, is_split: bool, is_whole: bool) -> Html:
     """Return a table: its map, its runs, and its cells in numbers. `number_of_map` is its place in the data."""
     first = of.entries[0]
-    labels = sorted({f"{key}={value}" for entry in of.entries for key, value in entry["labels"].items()})
-    manifests = [entry["manifest"] for entry in of.entries]
-    about = f"{', '.join(manifests)} · {parts.count(first['rows'], 'row')} · {first['run_status']}" + (
-        f" · {', '.join(labels)}" if labels else ""
-    )
+    sizes = [parts.count(first["rows"], "row"), first["run_status"]]
+    about = " · ".join([", ".join(of.manifests), *sizes, *([", ".join(of.labels)] if of.labels else [])])
     runs = [row for entry in of.entries for run in entry["runs"] for row in _run_rows(of, run, is_split=is_split)]
     titles = [
         "Run",
@@ -128,13 +135,11 @@ def table_section(of: PageTable, number_of_map: int | None, *, is_split: bool, i
         table(f"Runs of {one_line(first['name'])}", titles, runs),
     ]
     if of.grid is not None:
-        inner.append(_by_column(of.grid, first["name"]))
+        inner.append(by_column(of.grid, first["name"]))
     return section(
         first["name"],
         *inner,
         class_="table",
-        data_manifests="\n".join(map(one_line, manifests)),
-        data_labels="\n".join(map(one_line, labels)),
     )
 
 
@@ -147,8 +152,7 @@ def _map(of: PageTable, number_of_map: int | None, *, is_whole: bool) -> Iterato
         return
     if not is_whole:
         yield tag("p", _FROM_FILE, class_="hint")
-    yield tag("div", class_="map", data_map=number_of_map)
-    yield tag("noscript", tag("p", "The map needs scripts. The tables below say the same in numbers."))
+    yield from parts.map_of(number_of_map)
 
 
 def _run_rows(of: PageTable, run: Document, *, is_split: bool) -> Iterator[list[str]]:
@@ -193,16 +197,3 @@ def _because(run: Document, call: Document) -> str:
     if call["reason"] == "cells_stale":
         return f"older than {older_than_as_written(run)}, or never run"
     return _REASONS.get(call["reason"]) or f"revision {one_line(run['revision'] or '')} not run"
-
-
-def _by_column(grid: Grid, name: str) -> Html:
-    """Return the map in numbers, for readers without scripts and those who listen."""
-    counts = [grid.counts(position) for position in range(len(grid.columns))]
-    shades = [shade for shade in Shade if any(found[shade] for found in counts)]
-    rows = [
-        [key, *(number(found[shade]) for shade in shades)]
-        for key, found in zip(grid.columns.values(), counts, strict=True)
-    ]
-    titles = ["Column", *(f"{shade.glyph} {shade.label}:".strip() for shade in shades)]
-    inner = table(f"Cells of {one_line(name)} by column", titles, rows)
-    return tag("details", tag("summary", "The map in numbers"), inner)

@@ -2,11 +2,12 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from reconciler.render.page.cells import Grid, Shade
 from reconciler.render.page.markup import Html, joined, tag
 
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
@@ -35,7 +36,9 @@ def page(title: str, body: str, assets: Assets, data: Mapping[str, Any] | None =
     ]
     scripts = []
     if data is not None:
-        told = json.dumps(data, ensure_ascii=True, separators=(",", ":")).translate(_IN_SCRIPT)
+        told = (
+            json.dumps(data, ensure_ascii=True, separators=(",", ":")).translate(_IN_SCRIPT).replace("##[", r"##\u005b")
+        )
         scripts = [tag("script", Html(told), type="application/json", id="data"), tag("script", Html(assets.script))]
     inner = joined([tag("head", joined(head)), tag("body", joined([body, *scripts]))])
     return f"<!doctype html>\n{tag('html', inner, lang='en')}\n"
@@ -51,3 +54,12 @@ def _policy(assets: Assets, *, has_script: bool) -> str:
 
 def _hash(content: str) -> str:
     return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
+
+
+def drawing(grids: Iterable[Grid], sections: Sequence[tuple[Sequence[str], Sequence[str]]] = ()) -> dict[str, Any]:
+    """Return what the script of a page draws; for each section of a table, its manifests and labels, to filter by."""
+    return {
+        "shades": [[shade.key, shade.glyph, shade.label] for shade in Shade],
+        "sections": sections,
+        "maps": [grid.content() for grid in grids],
+    }
