@@ -34,4 +34,5 @@ def main(url: str, tables: int, connections: int, endings: list[str]) -> tuple[f
 
 
 if __name__ == "__main__":
-    print(*main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:] or [""]))  # noqa: T201
+    taken = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:] or [""])
+    sys.stdout.write("{} {}\n".format(*taken))
