@@ -111,7 +111,8 @@ def command(context: click.Context, /) -> int:
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
     """Set environment variables for the length of a `with` block, and remove those that would override them."""
-    strong = ("EXTRUCT_API_TOKEN_FILE", "RECONCILER_PROJECT", "RECONCILER_LEDGER")
+    proxies = ("http_proxy", "all_proxy", "ALL_PROXY")  # the simulator is on this machine
+    strong = ("EXTRUCT_API_TOKEN_FILE", "RECONCILER_PROJECT", "RECONCILER_LEDGER", *proxies)
     before = dict(os.environ)
     try:
         for name in strong:

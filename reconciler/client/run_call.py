@@ -8,9 +8,11 @@
 
 import asyncio
 import json
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -37,6 +39,11 @@ LARGEST_RECEIPT = 64 * 1024 * 1024
 """Bytes; the answer repeats the ids of every row and column of the call."""
 MOST_CELLS = 1_000_000_000
 """A larger `num_requested_cells` is nonsense and is ignored."""
+if sys.platform == "win32":
+    _SystemsLoop = asyncio.ProactorEventLoop
+else:
+    _SystemsLoop = asyncio.SelectorEventLoop
+
 _PROVES_NOTHING_SENT = (
     httpx.ConnectError,  # refused, name not found, TLS handshake failed
     httpx.ConnectTimeout,
@@ -148,7 +155,7 @@ class SpendClient:
         if self._is_abandoned:
             raise NotSent(f"{where}: the apply was stopped; nothing was sent")
         try:
-            runner = asyncio.Runner()
+            runner = asyncio.Runner(loop_factory=_Loop)
             runner.get_loop()
         except OSError as error:  # e.g. too many open files
             raise NotSent(f"{where}: {error.strerror or type(error).__name__}; nothing was sent") from None
@@ -168,7 +175,6 @@ class SpendClient:
     async def _post(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
         loop, own = asyncio.get_running_loop(), asyncio.current_task()
         assert own is not None
-        loop.set_default_executor(_Lookups())
         # A separate task, so that cutting it off cannot affect the code after it.
         work = loop.create_task(self._exchange(url, body, call_id, exchange))
 
@@ -244,21 +250,22 @@ class SpendClient:
         return receipt
 
 
-class _Lookups(ThreadPoolExecutor):
-    """Looks names up, each in a thread that neither the event loop nor the program waits for at its end."""
+class _Loop(_SystemsLoop):
+    """Looks names up, each in a thread that neither this loop nor the program waits for at its end."""
 
-    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **more: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
+    async def getaddrinfo(self, *where: Any, **more: Any) -> list[Any]:
+        """Return what the system says of a name."""
+        future: Future[list[Any]] = Future()
 
         def look_up() -> None:
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(fn(*arguments, **more))
+                    future.set_result(socket.getaddrinfo(*where, **more))
                 except Exception as error:  # raised where the name is awaited
                     future.set_exception(error)
 
         threading.Thread(target=look_up, name="reconciler-lookup", daemon=True).start()
-        return future
+        return await asyncio.wrap_future(future, loop=self)
 
 
 def _unsent_hint(exchange: _Exchange, options: ApiOptions) -> str:

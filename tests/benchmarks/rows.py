@@ -32,13 +32,29 @@ def each(cpu_seconds: float, requests: int) -> str:
     return f"{cpu_seconds / requests * 1000:.2f} ms of CPU"
 
 
+def bare_gets(url: str, tables: int, connections: int, *endings: str) -> tuple[float, float]:
+    """Return the seconds and the CPU seconds of a bare loop over the same requests."""
+    command = [sys.executable, "-m", "tests.benchmarks.bare_gets", url, str(tables), str(connections), *endings]
+    seconds, cpu_seconds = map(float, run(command, HERE).out.split())
+    return seconds, cpu_seconds
+
+
+def of_bare(bare: list[tuple[float, float]], floor: float, requests: int) -> str:
+    """Say how near a bare loop comes to the floor at the same time: the rest is the machine's."""
+    seconds, cpu_seconds = (median(list(values)) for values in zip(*bare, strict=True))
+    return f"a bare loop of http.client: {seconds / floor:.2f} ×, {each(cpu_seconds, requests)}"
+
+
 def thousand_tables(repeats: int) -> Iterator[Row]:
     """1,000 tables, 2 GETs each, 50 ms, 32 connections."""
     world = World(tables=1000, latency=0.05, done=False)
     floor = 2000 * world.latency / 32
+    ran, bare = [], []
     with serving(world) as url, project(url, 1000, concurrency=32) as made:
-        ran = [made.run("plan") for _ in range(repeats)]
-    work = [profile["phases"]["reading"] + profile["phases"]["planning"] for _, profile in ran]
+        for _ in range(repeats):
+            bare.append(bare_gets(url, 1000, 32, "", "/data?offset=0&limit=500"))
+            ran.append(made.run("plan"))
+    work, planning = ([profile["phases"][name] for _, profile in ran] for name in ("reading", "planning"))
     assert all(profile["reading"]["requests"] == 2000 + ACCOUNT for _, profile in ran)
     whole = median([spent.seconds for spent, _ in ran])
     cpu = median([spent.cpu_seconds for spent, _ in ran])
@@ -48,7 +64,9 @@ def thousand_tables(repeats: int) -> Iterator[Row]:
         "≤ 1.1 × floor",
         f"{ratio:.2f} × ({median(work):.2f} s, floor {floor:.2f} s)",
         ratio <= 1.1,
-        f"whole command {whole:.2f} s, {each(cpu, 2000)} a GET; server alone: {ceiling(world)}",
+        f"{of_bare(bare, floor, 2000)}; planning {median(planning):.2f} s, whole command {whole:.2f} s, "
+        f"{each(cpu, 2000)} a GET; "
+        f"server alone: {ceiling(world)}",
     )
 
 
@@ -181,14 +199,17 @@ def ten_thousand_gets(repeats: int) -> Iterator[Row]:
     world = World(tables=10_000, latency=0.02)
     floor = 10_000 * world.latency / 16
     most = 1.05 * floor + 0.5
+    ran, bare = [], []
     with serving(world) as url, project(url, 10_000) as made:
-        ran = [made.run("plan") for _ in range(repeats)]
+        for _ in range(repeats):
+            bare.append(bare_gets(url, 10_000, 16))
+            ran.append(made.run("plan"))
     assert all(profile["reading"]["requests"] == 10_000 for _, profile in ran)
     reading = median([profile["phases"]["reading"] for _, profile in ran])
     with serving(world) as url:
         gets = [run([sys.executable, "-m", "tests.benchmarks.gets", url, "10000"], HERE) for _ in range(repeats)]
     cpu = median([float(spent.out) for spent in gets]) / 10_000
-    beside = f"floor {floor:.1f} s; server alone: {ceiling(world)}"
+    beside = f"{of_bare(bare, floor, 10_000)}; server alone: {ceiling(world)}"
     found = f"{reading / floor:.2f} × floor ({reading:.1f} s)"
     yield Row("10,000 GETs at 20 ms, 16 connections", f"≤ {most:.1f} s", found, reading <= most, beside)
     yield Row("10,000 GETs: CPU a GET", "≤ 0.25 ms", f"{cpu * 1000:.2f} ms", cpu <= 0.00025, "the reader alone")

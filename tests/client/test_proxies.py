@@ -64,8 +64,9 @@ def table() -> LiveTable:
 def test_https_goes_through_a_tunnel() -> None:
     """The proxy learns the host and its own credentials; the token and everything else stay inside."""
     with WireServer(Api(table()), tls=server_context()) as api, WireServer(tunnel) as proxy:
-        assert isinstance(read(api.url, network(proxy.url)), TableSnapshot)
-        assert api.connections == len(proxy.requests)
+        with Reader(options(api.url, network=network(proxy.url), concurrency=1)) as reader:
+            assert len(reader.read_table(TABLE).row_ids) == 2
+        assert (len(api.requests), api.connections, len(proxy.requests)) == (2, 1, 1)
     basic = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
     for seen in proxy.requests:
         assert (seen.method, seen.target) == ("CONNECT", f"127.0.0.1:{api.port}")

@@ -166,6 +166,13 @@ def test_the_demo_has_a_ledger_of_its_own_in_ci(
     assert "calls accepted" in capsys.readouterr().out
 
 
+def test_the_demo_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its simulator is on this machine, which a proxy of the network does not reach."""
+    for name in ("http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert run(["demo"]) == 0
+
+
 @pytest.mark.parametrize(
     "setting",
     ["host=h", "hostaddr=127.0.0.1", "service=s", "passfile=/x", "sslkey=/x", "password=p", "options=-cx", "HOST"],
