@@ -54,7 +54,7 @@ _IGNORED = """\
 .reconciler/
 """
 
-CALLERS = {"github": ".github/workflows"}
+CALLERS = {"github": ".github/workflows", "gitlab": "."}
 """CI → the folder that its files are written to; they stand below `callers/`, as a team has them in its repository."""
 
 NEXT_STEPS = f"""\
@@ -71,7 +71,8 @@ With an account:
 
 
 CI_STEP = """\
-In the CI's files, write in the place of OWNER who has the copy of the reconciler that you trust."""
+In the CI's files, replace OWNER with the owner of the copy of the reconciler that you trust. If a file was kept, add
+to it what the guide of your CI shows (.github/README.md and .gitlab/README.md of the reconciler)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,10 @@ def project_files(ground: ExistingFiles, schemas: Mapping[str, str]) -> dict[str
 def ci_files(ci: str) -> dict[str, str]:
     """Return path → text of the files that call the pipelines of a CI."""
     folder = Path(__file__).parent / "callers" / ci
-    return {f"{CALLERS[ci]}/{file.name}": file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
+    return {
+        (Path(CALLERS[ci]) / file.name).as_posix(): file.read_text(encoding="utf-8")
+        for file in sorted(folder.iterdir())
+    }
 
 
 def hides_ledger(ignored: str) -> bool:

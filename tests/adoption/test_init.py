@@ -117,3 +117,18 @@ def test_the_files_for_a_ci_are_callers_and_nothing_else(desk: Desk) -> None:
 def test_a_gitignore_hides_the_ledger_or_not(ignored: str, hides: bool) -> None:
     """However its line is written."""
     assert scaffold.hides_ledger(ignored) is hides
+
+
+def test_the_file_for_gitlab_includes_one_file_with_inputs_that_it_has(desk: Desk) -> None:
+    """And a file that exists is kept, with a word on what to add to it."""
+    said = desk.run("init", "--ci", "gitlab")
+    assert ("OWNER" in said.out, ".gitlab/README.md" in said.out) == (True, True)
+    written: Any = yaml.safe_load((desk.folder / ".gitlab-ci.yml").read_text())
+    (included,) = written["include"]
+    spec: Any = next(iter(yaml.safe_load_all((ROOT / included["file"].lstrip("/")).read_text())))
+    needed = {name for name, about in spec["spec"]["inputs"].items() if "default" not in (about or {})}
+    assert needed <= set(included["inputs"]) <= set(spec["spec"]["inputs"])
+    assert included["ref"] == included["inputs"]["revision"]
+    (desk.folder / ".gitlab-ci.yml").write_text("mine: {}\n")
+    assert "Kept existing .gitlab-ci.yml" in desk.run("init", "--ci", "gitlab").out
+    assert (desk.folder / ".gitlab-ci.yml").read_text() == "mine: {}\n"
