@@ -93,7 +93,8 @@ def _plan(
         for option, name in [*(("--out", name) for name in out), ("--profile", profile)]:
             if name is not None:
                 refuse_own_files(option, name, session.own_files())
-        plan = session.plan(targets, against=against, live_snapshot=live_snapshot)
+        is_drawn = form == "html" or bool(parted(out)[0])
+        plan = session.plan(targets, against=against, live_snapshot=live_snapshot, maps=is_drawn)
         cost = session.cost()
     say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):

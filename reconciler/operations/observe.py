@@ -55,6 +55,8 @@ class Targets:
     """Manifests whose table does not exist yet."""
     named: tuple[str, ...] = ()
     """The paths they were read from, as the caller named them; empty if the project file named them."""
+    maps: bool = False
+    """True to keep the decision about each cell in a plan, for a picture of it."""
     unread: frozenset[str] = frozenset()
     """Names of unresolved manifests that may still name the same tables: the API did not answer."""
 
@@ -221,7 +223,8 @@ def plan(
         [*targets.unresolved, *_diagnostics(targets.manifests, observation.unreadable)],
         targets.pending,
     )
-    return make_plan(inputs, PlanOptions(within, anyway, targets.digest, targets.include, targets.exclude))
+    selected = (targets.include, targets.exclude)
+    return make_plan(inputs, PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps))
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:

@@ -151,14 +151,16 @@ class Session:
         exclude: Several = (),
         against: str | None = None,
         live_snapshot: Named | None = None,
+        maps: bool = False,
     ) -> SessionPlan:
         """Return the run calls that are due; sends only GET and writes nothing.
 
         `against` is a git ref or a folder to compare with (`plan.against`). With `live_snapshot`, a file of `snapshot`,
         neither token nor ledger nor network is needed. `plan.violations` lists exceeded limits, `plan.diagnostics` the
-        errors that make the plan unfit to apply; `plan.totals()` sums cells and credits.
+        errors that make the plan unfit to apply; `plan.totals()` sums cells and credits. With `maps`,
+        `plan.maps` holds the decision about each cell, one byte per cell.
         """
-        targets = self.load(paths, target=target, exclude=exclude)
+        targets = replace(self.load(paths, target=target, exclude=exclude), maps=maps)
         kept = None if live_snapshot is None else Path(live_snapshot)
         return plan_targets(targets, against, kept, self._connections)
 

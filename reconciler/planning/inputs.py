@@ -40,3 +40,5 @@ class PlanOptions:
     include: tuple[str, ...] = ()
     """The `--target`s that selected the manifests; recorded in the plan."""
     exclude: tuple[str, ...] = ()
+    maps: bool = False
+    """True to keep the decision about each cell, one byte per cell."""

@@ -77,6 +77,7 @@ class TablePlanner:
         self._settings = settings
         self._within = options.within
         self._anyway = options.anyway
+        self._keeps_map = options.maps
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
@@ -119,7 +120,7 @@ class TablePlanner:
                 for verdict, count in self._count(left, due).items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
-        part.cell_map = cell_map(self._snapshot, decided)
+        part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():
             held_up[address] += count

@@ -57,7 +57,7 @@ def plan_of(
     inputs = PlanInputs(
         manifests, {each.id: each for each in snapshots}, {each.table_id: each for each in histories}, plan_settings()
     )
-    return make_plan(inputs, replace(options or PlanOptions(), manifest_digest=digest("manifests")))
+    return make_plan(inputs, replace(options or PlanOptions(), manifest_digest=digest("manifests"), maps=True))
 
 
 def busy() -> tuple[Plan, dict[str, Any]]:
