@@ -136,9 +136,9 @@ class _Column:
         yield ("purchases", self._name), pack_values(entries)
         for (mode, config), counts in self._tries.items():
             yield ("tries", self._name, mode.value, config), pack_counts(counts)
-        for (mode, revision, config), portions in self._portions.items():
+        for (mode, *rest), portions in self._portions.items():
             portions.sort(key=lambda portion: portion.version)
-            yield ("portions", self._name, mode.value, revision, config), pack_portions(portions)
+            yield ("portions", self._name, mode.value, *rest), pack_portions(portions)
 
 
 class _Folding:
