@@ -55,7 +55,10 @@ def under(
 
 def _call(table_id: str, plan_id: str, entry: Sequence[Any], listed: Sequence[str]) -> PastCall:
     version, address, mode, revision, price, blocks = entry
-    covered = (Block(tuple(columns), tuple(picked(listed, numbers_of(map(tuple, runs))))) for columns, runs in blocks)
+    covered = (
+        Block(tuple(columns), tuple(picked(listed, numbers_of(map(tuple, runs), len(listed)))))
+        for columns, runs in blocks
+    )
     return PastCall(
         id="",
         table_id=table_id,

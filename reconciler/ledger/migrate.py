@@ -85,10 +85,14 @@ def make_room(tx: Transaction) -> None:
 
 
 def rewrite(tx: Transaction, after: str) -> str | None:
-    """Rewrite some calls, those with the next ids; return the last of these, None if there were none."""
+    """Rewrite some calls, those with the next ids; return the last of these, None if there were none.
+
+    Not under an apply that has begun since: it would try a call again as if it were still spelled the old way.
+    """
     if _schema(tx) != ROOM_MADE:
         return None
     rows = tx.execute(_LEFT, {"after": after}).all()
+    _refuse_leases(tx)
     for row in rows:
         try:
             extent = Extent.of_document({name: json.loads(row._mapping[name]) for name in ("covered", *_LISTED)})

@@ -29,7 +29,11 @@ from reconciler.ledger.tables import (
 )
 from reconciler.model.checkpoint import Checkpoint
 from reconciler.model.compact import RowIndex
+from reconciler.model.folding import FoldedCells
+from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import Loaded
+from reconciler.model.manifest import Mode
+from reconciler.model.runs import merged
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
@@ -114,6 +118,7 @@ def load(tx: Transaction, source: Iterable[str]) -> Loaded:
             raise LedgerError(f"line {number}: a ledger does not hold entries of type {quote(now)}")
     if not ended:
         raise LedgerError("the export is cut off: its last line is missing", hint="Export it again.")
+    loading.finish()
     added = loading.added
     return Loaded(tables=added["table"], calls=added["call"], events=added["event"])
 
@@ -144,7 +149,10 @@ class _Loading:
         self.added = dict.fromkeys(KINDS, 0)
         self._is_archive = False
         self._new_tables: set[str] = set()
-        self._folded: dict[str, tuple[Checkpoint, RowIndex]] = {}
+        self._is_same_ledger = False
+        self._left_out: dict[str, Checkpoint] = {}
+        """Checkpoints of tables that were here, which have their own or none yet."""
+        self._folded: dict[str, tuple[Checkpoint, RowIndex, FoldedCells]] = {}
 
     def begin(self, header: dict[str, Any]) -> None:
         """Take the first line."""
@@ -157,6 +165,8 @@ class _Loading:
             self.kinds = frozenset({"call", "event"})
         else:
             self._take_over(header.get("ledger"))
+        own = self._tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
+        self._is_same_ledger = own == header.get("ledger")
 
     def _take_over(self, ledger_id: object) -> None:
         """Let a ledger that holds nothing yet go on as the exported one: plans made with that one stay good."""
@@ -176,7 +186,10 @@ class _Loading:
         """Add what is missing of a batch; the rest must be the same here."""
         table = KINDS[kind]
         if table in (row_ids, checkpoints, approvals):
-            # A table that was here has its own, which amounts to the same, or none yet.
+            # A table that was here has its own, which must amount to the same, or the calls themselves.
+            if table is checkpoints:
+                known = [entry for entry in batch if entry["table_id"] not in self._new_tables]
+                self._left_out |= {entry["table_id"]: _unpacked(entry) for entry in known}
             batch = [entry for entry in batch if entry["table_id"] in self._new_tables]
         names = [key.name for key in table.primary_key.columns]
         wanted = [tuple(entry[name] for name in names) for entry in batch]
@@ -232,13 +245,7 @@ class _Loading:
         """Raise LedgerError for a checkpoint that planning could not read."""
         listed = listed_rows(self._tx, [entry["table_id"] for entry in batch])
         for entry in batch:
-            content = export_lines.values("checkpoint", entry)["content"]
-            try:
-                Checkpoint.unpack(content, listed.get(entry["table_id"], ()), lambda _: 0.0).check()
-            except ValueError as error:
-                raise LedgerError(
-                    f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}"
-                ) from None
+            _unpacked(entry, listed.get(entry["table_id"], ()))
 
     def _extent(self, entry: dict[str, Any]) -> tuple[codec.Values, codec.Values]:
         """Return a call's columns in `calls` for the cells it covers, and its `call_rows` unless it is folded."""
@@ -251,15 +258,36 @@ class _Loading:
         extent.keep_shape(self._tx, table_id)
         if table_id not in self._folded:
             checkpoint = read(self._tx, [table_id], self._tx.moment()).get(table_id) or Checkpoint()
-            self._folded[table_id] = checkpoint, RowIndex(checkpoint.rows)
-        checkpoint, index = self._folded[table_id]
-        is_folded = checkpoint.holds(entry["table_version"])
-        if not is_folded:
+            self._folded[table_id] = checkpoint, RowIndex(checkpoint.rows), FoldedCells(checkpoint)
+        checkpoint, index, cells = self._folded[table_id]
+        if not checkpoint.holds(entry["table_version"]):
             marks = codec.encode(_with_marks_dropped(entry)["before"])
             return stored | {"folded": False, "row_set": None}, {"call_id": entry["id"]} | extent.rows_values(marks)
+        of = Mode(entry["mode"]), entry["revision"]
+        is_theirs = cells.include(of, entry["table_version"], extent.covered, extent.configs)
+        if not (self._is_same_ledger and _can_be_folded(entry) and is_theirs):
+            raise LedgerError(
+                f"call {one_line(entry['id'])} is not one of those that this ledger has folded in its place",
+                hint="Nothing was imported. Import into an empty ledger.",
+            )
         numbers = index.positions_of(extent.rows)
         packed = row_sets.pack_rows(extent.rows) if -1 in numbers else row_sets.pack_numbers(numbers)
         return stored | {"folded": True, "row_set": packed}, {}
+
+    def finish(self) -> None:
+        """Raise LedgerError if a checkpoint that was left out holds calls that this ledger does not have."""
+        for table_id, checkpoint in self._left_out.items():
+            settled = (calls.c.state == CallState.ACCEPTED.value) & calls.c.settled_at.is_not(None)
+            of_table = select(calls.c.table_version).where(calls.c.table_id == table_id, settled)
+            here = [(version, 1) for version in self._tx.execute(of_table).scalars()]
+            own = read(self._tx, [table_id], self._tx.moment()).get(table_id) or Checkpoint()
+            known = merged([*here, *own.versions()])
+            if not self._is_same_ledger or merged([*known, *checkpoint.versions()]) != known:
+                raise LedgerError(
+                    f"the export has bought cells of table {one_line(table_id)} by calls that were archived,"
+                    " and this ledger knows the table without them",
+                    hint="Nothing was imported. Import into an empty ledger, and the archives after it.",
+                )
 
     def _make_tables(self, batch: Sequence[dict[str, Any]]) -> None:
         """See that the tables of an archive's calls are there. Raises LedgerError for an archive of another ledger."""
@@ -281,6 +309,20 @@ class _Loading:
                     f"the archive knows calls of table {one_line(table_id)} that this ledger never began",
                     hint="Import it into the ledger that it was taken from, or into an empty one.",
                 )
+
+
+def _can_be_folded(entry: Mapping[str, Any]) -> bool:
+    return entry["state"] == CallState.ACCEPTED.value and entry.get("settled_at") is not None
+
+
+def _unpacked(entry: Mapping[str, Any], listed: Sequence[str] | None = None) -> Checkpoint:
+    """Return the checkpoint of a line, checked against the rows of its table if these are given. Raises LedgerError."""
+    try:
+        checkpoint = Checkpoint.unpack(export_lines.values("checkpoint", entry)["content"], listed or (), lambda _: 0.0)
+        checkpoint.versions() if listed is None else checkpoint.check()
+    except ValueError as error:
+        raise LedgerError(f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}") from None
+    return checkpoint
 
 
 def _with_marks_dropped(entry: dict[str, Any]) -> dict[str, Any]:

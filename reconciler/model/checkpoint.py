@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import isfinite
 from typing import Any, Self, TypeAlias
 
 from reconciler.model.compact import PackedIds, RowIndex
@@ -22,6 +23,7 @@ _SIZE = struct.Struct(">I")
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 VERSIONS: Name = ("versions",)
+_MOST_VERSIONS = 2**63
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one part: a few bytes from elsewhere must not become more than memory holds."""
 
@@ -86,20 +88,18 @@ class Checkpoint:
         purchases = [Purchase(Begun(at, boot, booted_at), config) for at, boot, booted_at, config in entries]
         return self._counts(("last", column)), purchases
 
-    def portions(self, column: str, mode: Mode, revision: str | None, config: str) -> Iterator[Portion]:
+    def portions(self, column: str, mode: Mode, revision: str | None, config: str | None) -> Iterator[Portion]:
         """Yield which rows calls of a mode, a revision and a configuration were the first to try."""
         packed = self.parts.get(("portions", column, mode.value, revision, config))
         if packed is not None:
             for version, *flat in unpack_values(packed):
-                yield Portion(version, numbers_of(zip(flat[::2], flat[1::2], strict=True)))
+                yield Portion(version, numbers_of(zip(flat[::2], flat[1::2], strict=True), len(self.rows)))
 
     def at_revision(self, column: str, revision: str) -> Iterator[Portion]:
         """Yield the rows that were bought by calls of mode `all` at a revision, whatever the configuration."""
         for kind, *rest in self.parts:
             if kind == "portions" and rest[:3] == [column, Mode.ALL.value, revision]:
-                config = rest[3]
-                assert config is not None
-                yield from self.portions(column, Mode.ALL, revision, config)
+                yield from self.portions(column, Mode.ALL, revision, rest[3])
 
     def listing(self, rows: Iterable[str]) -> Self:
         """Return it with those of `rows` behind its own that it does not list yet."""
@@ -129,8 +129,10 @@ class Checkpoint:
                         self._check_rows(len(last))
                         if max(last, default=0) > len(purchases) or not all(map(_is_sound, purchases)):
                             raise ValueError("a purchase is not what it should be")
-                    case "portions", [str(column), str(mode), revision, str(config)]:
+                    case "portions", [str(column), str(mode), revision, config]:
                         for portion in self.portions(column, Mode(mode), revision, config):
+                            if not 0 <= portion.version < _MOST_VERSIONS:
+                                raise ValueError("a call in it has no place among the others")
                             self._check_rows(max(portion.rows, default=-1) + 1, min(portion.rows, default=0))
                     case _:
                         if (kind, *rest) != VERSIONS:
@@ -181,7 +183,9 @@ class Checkpoint:
 
 
 def _is_sound(purchase: Purchase) -> bool:
-    return isinstance(purchase.begun.begun_at, float | int) and isinstance(purchase.config, str | None)
+    begun = purchase.begun
+    booted_at = 0.0 if begun.booted_at is None else begun.booted_at
+    return isfinite(begun.begun_at) and isfinite(booted_at) and isinstance(purchase.config, str | None)
 
 
 def pack_counts(counts: "array[int]") -> bytes:

@@ -5,7 +5,7 @@ They may be folded in any order.
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -21,9 +21,9 @@ from reconciler.model.checkpoint import (
     pack_values,
 )
 from reconciler.model.compact import RowIndex
-from reconciler.model.history import CallState, PastCall
+from reconciler.model.history import Block, CallState, PastCall
 from reconciler.model.manifest import Mode
-from reconciler.model.runs import numbers_of, pack_runs, runs_of
+from reconciler.model.runs import merged, pack_runs
 
 
 def fold(checkpoint: Checkpoint, calls: Iterable[tuple[PastCall, Begun]]) -> Checkpoint:
@@ -36,6 +36,41 @@ def fold(checkpoint: Checkpoint, calls: Iterable[tuple[PastCall, Begun]]) -> Che
     return folding.result()
 
 
+class FoldedCells:
+    """Tells whether a call may be one of those that a checkpoint holds: a version alone does not say whose it is."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._rows = RowIndex(checkpoint.rows)
+        self._firsts: dict[tuple[str, Mode, str | None, str | None], array[int]] = {}
+
+    def include(
+        self, of: tuple[Mode, str | None], version: int, covered: Iterable[Block], configs: Mapping[str, str]
+    ) -> bool:
+        """Say whether each cell was bought in this mode and at this revision, by the call of this version or before."""
+        for block in covered:
+            rows = self._rows.positions_of(block.rows)
+            for column in block.columns:
+                key = (column, *of, configs.get(column))
+                firsts = self._firsts.get(key)
+                if firsts is None:
+                    total = len(self._checkpoint.rows)
+                    firsts = self._firsts[key] = _firsts(self._checkpoint.portions(*key), total)
+                if not all(row >= 0 and 0 < firsts[row] <= version for row in rows):
+                    return False
+        return True
+
+
+def _firsts(portions: Iterable[Portion], total: int) -> "array[int]":
+    """Return for each row the version of the call that was the first to try it; 0: none was."""
+    firsts = array("Q", bytes(8 * total))
+    for portion in portions:
+        for row in portion.rows:
+            if not firsts[row] or portion.version < firsts[row]:
+                firsts[row] = portion.version
+    return firsts
+
+
 class _Column:
     """A column's share of the checkpoint while calls are added to it."""
 
@@ -45,9 +80,8 @@ class _Column:
         self._bought = checkpoint.bought(column)
         self._last, self._purchases = checkpoint.last(column)
         self._tries: dict[tuple[Mode, str], array[int]] = {}
-        self._firsts: dict[tuple[Mode, str | None, str], array[int]] = {}
-        """The version of the call that was the first to try each row; 0: none was."""
-        self._portions: dict[tuple[Mode, str | None, str], list[Portion]] = {}
+        self._firsts: dict[tuple[Mode, str | None, str | None], array[int]] = {}
+        self._portions: dict[tuple[Mode, str | None, str | None], list[Portion]] = {}
         ages = [inf, *(checkpoint.age_of(purchase.begun) for purchase in self._purchases)]
         self._ages = array("d", [ages[at] for at in self._last])
 
@@ -65,9 +99,7 @@ class _Column:
             if age < self._ages[row]:
                 self._ages[row] = age
                 self._last[row] = place
-        if config is None:
-            return  # no column has that configuration
-        if call.mode is not Mode.ALL:
+        if call.mode is not Mode.ALL and config is not None:
             self._add_tries(call.mode, config, rows, total)
         self._add_portion((call.mode, call.revision, config), call.version, rows, total)
 
@@ -79,15 +111,13 @@ class _Column:
         for row in rows:
             counts[row] += 1
 
-    def _add_portion(self, key: tuple[Mode, str | None, str], version: int, rows: Sequence[int], total: int) -> None:
+    def _add_portion(
+        self, key: tuple[Mode, str | None, str | None], version: int, rows: Sequence[int], total: int
+    ) -> None:
         firsts = self._firsts.get(key)
         if firsts is None:
             self._portions[key] = list(self._checkpoint.portions(self._name, *key))
-            firsts = self._firsts[key] = array("Q", bytes(8 * total))
-            for portion in self._portions[key]:
-                for row in portion.rows:
-                    if not firsts[row] or portion.version < firsts[row]:
-                        firsts[row] = portion.version
+            firsts = self._firsts[key] = _firsts(self._portions[key], total)
         firsts.extend([0] * (total - len(firsts)))
         fresh = [row for row in rows if not firsts[row] or version < firsts[row]]
         for row in fresh:
@@ -106,9 +136,9 @@ class _Column:
         yield ("purchases", self._name), pack_values(entries)
         for (mode, config), counts in self._tries.items():
             yield ("tries", self._name, mode.value, config), pack_counts(counts)
-        for (mode, revision, config), portions in self._portions.items():
+        for (mode, *rest), portions in self._portions.items():
             portions.sort(key=lambda portion: portion.version)
-            yield ("portions", self._name, mode.value, revision, config), pack_portions(portions)
+            yield ("portions", self._name, mode.value, *rest), pack_portions(portions)
 
 
 class _Folding:
@@ -116,10 +146,10 @@ class _Folding:
         self._checkpoint = checkpoint
         self._rows = RowIndex(checkpoint.rows)
         self._columns: dict[str, _Column] = {}
-        self._versions = numbers_of(checkpoint.versions())
+        self._versions = checkpoint.versions()
 
     def add(self, call: PastCall, begun: Begun) -> None:
-        self._versions.append(call.version)
+        self._versions.append((call.version, 1))
         for block in call.covered:
             numbers = self._rows.positions_of(block.rows)
             assert -1 not in numbers
@@ -130,7 +160,7 @@ class _Folding:
 
     def result(self) -> Checkpoint:
         parts = dict(self._checkpoint.parts)
-        parts[VERSIONS] = pack_runs(runs_of(sorted(self._versions)))
+        parts[VERSIONS] = pack_runs(merged(self._versions))
         for column in self._columns.values():
             parts.update(column.parts())
         return replace(self._checkpoint, parts=parts)

@@ -21,9 +21,27 @@ def runs_of(numbers: Iterable[int]) -> Iterator[Run]:
         yield start, stop - start
 
 
-def numbers_of(runs: Iterable[Run]) -> list[int]:
-    """Return the numbers of runs, in their order."""
-    return list(chain.from_iterable(range(start, start + length) for start, length in runs))
+def numbers_of(runs: Iterable[Run], most: int | None = None) -> list[int]:
+    """Return the numbers of runs, in their order. Raises ValueError where they are more than `most`.
+
+    A few bytes from elsewhere can name more numbers than memory holds.
+    """
+    each = list(runs)
+    if most is not None and sum(length for _, length in each) > most:
+        raise ValueError(f"there are more than {most:,} of them")
+    return list(chain.from_iterable(range(start, start + length) for start, length in each))
+
+
+def merged(runs: Iterable[Run]) -> list[Run]:
+    """Return runs of the same numbers, in ascending order and each number once."""
+    found: list[Run] = []
+    for start, length in sorted(runs):
+        if found and start <= sum(found[-1]):
+            first = found[-1][0]
+            found[-1] = first, max(found[-1][1], start + length - first)
+        else:
+            found.append((start, length))
+    return found
 
 
 def pack_runs(runs: Iterable[Run]) -> bytes:

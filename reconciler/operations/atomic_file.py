@@ -122,8 +122,7 @@ def write_whole(path: Path, content: str | bytes | Iterable[str], mode: int = PR
 
 def write_durably(path: Path, lines: Iterable[str], mode: int = PRIVATE) -> None:
     """Write a new file line by line, whole and on the disk on return. Raises FileExistsError, OSError."""
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, "it is there already", str(path))
+    _open_new(path, mode).close()  # so that of two at once one is refused, and replaces nothing
     scratch = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         with _open_new(scratch, mode) as file:
@@ -131,7 +130,10 @@ def write_durably(path: Path, lines: Iterable[str], mode: int = PRIVATE) -> None
                 file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        scratch.rename(path)
+        scratch.replace(path)
+    except BaseException:
+        path.unlink()
+        raise
     finally:
         scratch.unlink(missing_ok=True)
     if os.name == "posix":

@@ -240,6 +240,50 @@ MUTANTS = [
         (("operations/permit", "left = whole if self._saved is None else", "left = whole if True else"),),
     ),
     Mutant(
+        "an approval is forgotten by folding",
+        "test_a_folded_approval_is_used_up[1]",
+        (
+            (
+                "ledger/checkpoints",
+                "    approvals.remember(tx, table_id, (call for call, _ in past), index)\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "an approval that was folded is forgotten by folding more of it",
+        "test_a_folded_approval_is_used_up[2]",
+        (("ledger/approvals", "[] if before is None else", "[] if True else"),),
+    ),
+    Mutant(
+        "tries are forgotten by folding",
+        "test_what_is_folded_is_remembered[empty-mode: new-1000000000.0]",
+        (("model/folding", "            counts[row] += 1\n", "            pass\n"),),
+    ),
+    Mutant(
+        "revisions are forgotten by folding",
+        "test_what_is_folded_is_remembered[done-mode: all, revision: r1-0.0]",
+        (("model/folding", "        if fresh:\n", "        if False:\n"),),
+    ),
+    Mutant(
+        "a cell is as old as its first purchase",
+        "test_a_folded_cell_is_as_old_as_its_last_purchase",
+        (("model/folding", "            if age < self._ages[row]:\n", "            if self._ages[row] == inf:\n"),),
+    ),
+    Mutant(
+        "checkpoints are not read",
+        "test_what_is_folded_is_remembered[failed-mode: failed, max_attempts: 1-0.0]",
+        (("ledger/queries", "checkpoint.update(checkpoints.read(tx, batch, moment))", "pass"),),
+    ),
+    Mutant(
+        "a call that is awaited is folded",
+        "test_a_call_that_is_awaited_is_not_folded",
+        (
+            ("ledger/checkpoints", ", calls.c.settled_at.is_not(None)\n", "\n"),
+            ("model/folding", "        assert call.settled\n", ""),
+        ),
+    ),
+    Mutant(
         "a pending cell is taken for a sign of landing",
         "test_r5_a_table_that_runs_does_not_prove_that_nothing_landed",
         (("spending/evidence", "if now == CellState.PENDING and state in _NEVER_RUN:", "if False:"),),

@@ -569,6 +569,68 @@ def test_an_approval_is_used_up(set_stage: Callable[..., Stage]) -> None:
     assert stage.charged() == {1}
 
 
+@pytest.mark.parametrize(
+    ("state", "run", "shows_after"),
+    [
+        ("empty", "mode: new", 1e9),
+        ("failed", "mode: failed, max_attempts: 1", 0.0),
+        ("done", ALL, 0.0),
+    ],
+)
+def test_what_is_folded_is_remembered(
+    set_stage: Callable[..., Stage], state: str, run: str, shows_after: float
+) -> None:
+    """Tries and revisions count from a checkpoint as they do from calls."""
+    stage = set_stage(state, fails=1.0, shows_after=shows_after)
+    for _ in range(4):
+        outcome(stage.party(run))
+        if not shows_after:
+            stage.simulator.finish()
+        stage.clock.now += 2 * Q
+        stage.handles[-1].compact(ACCOUNTS)
+    history = stage.handles[0].recall([ACCOUNTS])[ACCOUNTS]
+    assert (stage.charged(), len(history.checkpoint.versions()), history.calls) == ({1}, 1, ())
+
+
+def test_a_folded_cell_is_as_old_as_its_last_purchase(set_stage: Callable[..., Stage]) -> None:
+    """Every three days a look, after seven it is stale: bought on day 0 and 9, and not on day 15."""
+    stage = set_stage("empty")
+    for _ in range(6):
+        outcome(stage.party("mode: all, refresh: {every: 7d}"))
+        stage.simulator.finish()
+        stage.clock.now += 3 * 86_400
+        stage.handles[-1].compact(ACCOUNTS)
+    assert stage.charged() == {2}
+
+
+def test_a_call_that_is_awaited_is_not_folded(set_stage: Callable[..., Stage]) -> None:
+    """Its cells are as failed as before until it shows; from a checkpoint they would be due."""
+    stage = set_stage("failed", fails=1.0, shows_after=100.0)
+    run = "mode: failed, max_attempts: 5"
+    for _ in range(3):
+        outcome(stage.party(run))
+        stage.handles[-1].compact(ACCOUNTS)
+    assert stage.charged() == {1}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_folded_approval_is_used_up(set_stage: Callable[..., Stage], times: int) -> None:
+    """However much was folded since, and in how many turns."""
+    stage = set_stage("failed", fails=1.0)
+    run = "mode: failed, max_attempts: 5"
+    keys = ("news", "notes")[:times]
+    made = plan_file.document(stage.party(run, keys).plan(), Origin("2026-01-01T00:00:00Z", "1", "x"))
+    plan = saved_plan_checks.check_plan(made, datetime(2026, 1, 1, tzinfo=UTC), 60)
+    stage.simulator.fault("status", "POST", RUN, status=422, skip=1, times=1)  # so two calls are sent by two applies
+    for _ in range(5):
+        outcome(stage.party(run, keys), approve=lambda _plan: plan.plan_id, saved=plan)
+        stage.simulator.finish()
+        stage.clock.now += 100 * Q
+        stage.handles[-1].compact(ACCOUNTS)
+    assert stage.handles[0].tables_to_compact() == []
+    assert (len(stage.simulator.charges()), stage.charged()) == (times * CELLS, {1})
+
+
 @pytest.mark.parametrize("status", [408, 425, 460, 499])
 def test_a_status_that_proves_nothing_leaves_the_call_in_doubt(set_stage: Callable[..., Stage], status: int) -> None:
     """A gateway says it after the work was done."""

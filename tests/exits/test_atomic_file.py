@@ -3,11 +3,12 @@
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from reconciler.operations.atomic_file import SHARED, Outlet, write_whole
+from reconciler.operations.atomic_file import SHARED, Outlet, write_durably, write_whole
 from tests.exits.conftest import Start
 from tests.journey.desk import Desk
 
@@ -99,3 +100,16 @@ def test_what_stdout_goes_to_already_is_written_where_it_stands(office: Desk, st
     assert '"format_version"' in both
     assert "Apply it with `reconciler apply`" in both
     assert int((office.folder / "lines").read_text()) == both.count("\n")
+
+
+def test_of_two_that_write_one_new_file_the_second_is_refused(tmp_path: Path) -> None:
+    """However far the first has come: what it wrote may be nowhere else any more."""
+    path = tmp_path / "new"
+
+    def lines() -> Iterator[str]:
+        yield "first"
+        with pytest.raises(FileExistsError):
+            write_durably(path, ["second"])
+
+    write_durably(path, lines())
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("new", "first\n")]

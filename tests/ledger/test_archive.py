@@ -1,14 +1,16 @@
 """The trail of old calls goes into a file and comes back from it; what planning needs of them stays."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import Ledger, open_ledger
-from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, begin
+from reconciler.model.attempt import Settlement
+from reconciler.model.history import CallState
+from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, begin, ended
 from tests.ledger.test_checkpoints import ROWS, buy
 
 A_WEEK = 604_800.0
@@ -108,3 +110,66 @@ def test_an_archive_that_is_cut_off_counts_for_nothing(aged: Ledger, clock: Cloc
     lines = archive(aged, clock.now)
     with pytest.raises(LedgerError, match="cut off"):
         aged.report("month", archives=[lines[:-1]])
+
+
+def weekly(ledger: Ledger, clock: Clock, numbers: Sequence[int], *, settled: bool = True) -> None:
+    """Buy ten rows a week, other ones every time."""
+    for number in numbers:
+        buy(ledger, number, ROWS[10 * number : 10 * number + 10], settled=settled)
+        clock.now += A_WEEK
+
+
+def test_an_export_does_not_lose_its_checkpoint_to_an_archive(ledger: Ledger, clock: Clock, tmp_path: Path) -> None:
+    """Where the later of two archives was imported first, the cells of the earlier one would be bought again."""
+    weekly(ledger, clock, range(1, 6))
+    ledger.compact(TABLE)
+    archive(ledger, clock.now)
+    weekly(ledger, clock, [6], settled=False)
+    weekly(ledger, clock, [7])
+    ledger.settle(a_call(6).id, Settlement(20, 0, 0))  # so the newest call is not the last that is heard of
+    ledger.compact(TABLE)
+    later = archive(ledger, clock.now)
+    with open_ledger(str(tmp_path / "other.db"), clock=clock) as other:
+        other.load(later)
+        with pytest.raises(LedgerError, match="by calls that were archived"):
+            other.load(ledger.export())
+    with open_ledger(str(tmp_path / "empty.db"), clock=clock) as other:
+        other.load(ledger.export())
+        other.load(later)
+        assert other.recall([TABLE]) == ledger.recall([TABLE])
+
+
+@pytest.mark.parametrize("state", [CallState.ACCEPTED, CallState.IN_DOUBT])
+def test_another_ledgers_calls_are_not_taken_for_folded_ones(
+    ledger: Ledger, clock: Clock, tmp_path: Path, state: CallState
+) -> None:
+    """Their versions are those of folded calls, and their cells others: what they bought or may have would be lost."""
+    weekly(ledger, clock, range(1, 4))
+    ledger.compact(TABLE)
+    archive(ledger, clock.now)
+    with open_ledger(str(tmp_path / "other.db"), clock=clock) as other:
+        for number in range(11, 14):
+            call = a_call(number, rows=ROWS[10 * number : 10 * number + 10])
+            other.end(begin(other, call), ended(state))
+        lines = list(other.export())
+    with pytest.raises(LedgerError, match="not one of those that this ledger has folded"):
+        ledger.load(lines)
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_an_archive_of_other_calls_is_not_taken_for_folded_ones(
+    ledger: Ledger, clock: Clock, tmp_path: Path, is_copy: bool
+) -> None:
+    """Nor that of a copy which went its own way."""
+    with open_ledger(str(tmp_path / "other.db"), clock=clock) as other:
+        if is_copy:
+            weekly(ledger, clock, [1])
+            other.load(ledger.export())
+        weekly(other, clock, range(11, 14))
+        other.compact(TABLE)
+        lines = archive(other, clock.now)
+    weekly(ledger, clock, range(2, 8))
+    ledger.compact(TABLE)
+    archive(ledger, clock.now)
+    with pytest.raises(LedgerError, match="not one of those that this ledger has folded"):
+        ledger.load(lines)

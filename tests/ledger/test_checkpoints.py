@@ -48,6 +48,16 @@ def test_a_recall_reads_a_checkpoint_and_the_calls_beside_it(ledger: Ledger, oth
     assert portions == [(1, list(range(100)))]
 
 
+def test_a_call_without_a_configuration_keeps_its_revision(ledger: Ledger) -> None:
+    """An export may hold one; its cells were bought all the same."""
+    call = replace(a_call(1, rows=ROWS[:3], mode=Mode.ALL, revision="r1"), configs={})
+    ledger.end(begin(ledger, call), accepted())
+    ledger.settle(call.id, Settlement(3, 0, 0))
+    ledger.compact(TABLE)
+    (portion,) = ledger.recall([TABLE])[TABLE].checkpoint.at_revision("c1", "r1")
+    assert list(portion.rows) == [0, 1, 2]
+
+
 def test_the_trail_of_a_folded_call_stays(ledger: Ledger) -> None:
     """Its record, its events, its cells, and what was spent."""
     call = buy(ledger, 1, ROWS[:5])

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text, update
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, migrate, open_ledger
-from reconciler.ledger.tables import LEASE_COLUMNS, POSTGRES_SCHEMA
+from reconciler.ledger.migrate import SECONDS, make_room
+from reconciler.ledger.tables import LEASE_COLUMNS, POSTGRES_SCHEMA, tables
 from tests.at_most_once.driver import Point, points
 from tests.at_most_once.processes import Driver
 from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, TABLE, Clock, a_call, begin
@@ -143,6 +144,23 @@ def test_an_apply_at_work_is_not_disturbed(make: Callable[[str, int], str], stor
             ledger.initialise()
         assert "ledger init" in caught.value.hint
         clock.now += 60
+        ledger.initialise()
+        assert content(ledger) == written()
+
+
+def test_nothing_is_rewritten_under_an_apply_that_began_since(make: Callable[[str, int], str], clock: Clock) -> None:
+    """A program that knew the store before may take a lease between two steps, and try one of the calls again."""
+    clock.now = AFTER
+    with open_ledger(make("sqlite", 0), clock=clock) as ledger:
+        ledger._store.step(make_room, SECONDS)
+        with ledger._store._engine.begin() as connection:
+            lease = {"owner": "late", "actor": "late", "acquired_at": AFTER, "expires_at": AFTER + 60}
+            connection.execute(update(tables).where(tables.c.table_id == TABLE).values(lease | {"boot": None}))
+        with pytest.raises(Leased, match="late"):
+            ledger.initialise()
+        with ledger._store._engine.begin() as connection:
+            assert connection.execute(text("SELECT count(*) FROM calls WHERE shape IS NOT NULL")).scalar() == 0
+        clock.now += 61
         ledger.initialise()
         assert content(ledger) == written()
 
