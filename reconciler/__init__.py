@@ -6,11 +6,12 @@
         plan = session.plan(target=["team=gtm"])   # a SessionPlan; sends only GET
         report = session.apply(plan)               # a Report; that plan is the approval
 
-`open_session` reads the settings; the methods of `Session` are `validate`, `plan`, `apply`, `plan_and_apply`, `status`,
-`drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are `Decimal`, or None
-if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and inert. Whatever goes
-wrong is a ReconcilerError with `message` and `hint`, and its class says what to do (`reconciler/errors.py` draws the
-tree). Names are loaded when they are first used, so that importing `reconciler` costs nothing.
+`open_session` reads the settings; the methods of `Session` are `validate`, `plan`, `apply`, `plan_and_apply`, `wait`,
+`status`, `drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are `Decimal`,
+or None if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and inert.
+Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says what to do
+(`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing `reconciler` costs
+nothing.
 
 The rooms, from the street inwards:
 
@@ -64,8 +65,9 @@ if TYPE_CHECKING:
     from reconciler.operations.adopt import AdoptedTable, Adoption
     from reconciler.operations.apply_events import ApplyEvents, Interrupt
     from reconciler.operations.import_tables import ImportedTable
+    from reconciler.operations.open_session import open_session
     from reconciler.operations.project_ledger import ProjectLedger
-    from reconciler.operations.session import Session, open_session
+    from reconciler.operations.session import Session
     from reconciler.operations.snapshots import SnapshotTaken
     from reconciler.operations.validate import Validation
     from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
@@ -86,8 +88,9 @@ else:
         "operations.adopt": "AdoptedTable Adoption",
         "operations.apply_events": "ApplyEvents Interrupt",
         "operations.import_tables": "ImportedTable",
+        "operations.open_session": "open_session",
         "operations.project_ledger": "ProjectLedger",
-        "operations.session": "Session open_session",
+        "operations.session": "Session",
         "operations.snapshots": "SnapshotTaken",
         "operations.validate": "Validation",
         "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",

@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "Check manifests and the project file, offline.",
     "plan": "Show which run calls are due, and send nothing.",
     "apply": "Send the run calls that are due, each at most once.",
+    "wait": "Wait until the tables are idle and every accepted call is settled.",
     "status": "Show how the live tables compare with the manifests.",
     "drift": "List the causes of due cells, one per line, and exit 2 if there are any.",
     "approved-plan": "Find the plan that was approved for a push.",

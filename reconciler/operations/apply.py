@@ -10,20 +10,19 @@ from dataclasses import dataclass, replace
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ReconcilerError
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
-from reconciler.model.attempt import CallResult, Stop, StopCause, Verdict
+from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.credits import Credits, Priced
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
 from reconciler.operations.apply_context import ApplyContext
-from reconciler.operations.fold import fold, settle_shown
+from reconciler.operations.fold import fold, record_endings, settle_shown
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.send import send
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
-from reconciler.spending.doubt import DoubtEnding
 from reconciler.spending.wait import LONGEST_POLL_SECONDS
 from reconciler.text.sanitize import one_line
 
@@ -86,7 +85,7 @@ def apply(
             targets, settings = permit.find(targets)
             last = _look_for_apply(targets, tables, context, permit)
             final = permit.plan(targets, last, settings, permit.left(last))
-        _record(last.verdicts, leases, context)
+        record_endings(last.verdicts, leases, context)
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
         report = work.send(final, observation, last)
         fold(tables, leases, context)
@@ -96,22 +95,6 @@ def apply(
 def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
     sources = Sources(context.reader, context.ledger, context.settings, context.profile)
     return observe_tables(targets, tables, sources, whole=False, plan_id=permit.saved_plan_id)
-
-
-def _record(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context: ApplyContext) -> None:
-    """Record what the live tables proved about calls in doubt, before anything is sent that relies on it."""
-    quiet = context.settings.project.api.spend.quiet_seconds
-    for ending in endings:
-        verdict = Verdict(
-            ending.call.id,
-            ending.call.attempt,
-            landed=ending.landed,
-            reason="the live table shows it",
-            actor=context.actor,
-            evidence=ending.evidence,
-            min_age_seconds=0.0 if ending.landed else quiet,
-        )
-        context.ledger.resolve(verdict, lease=leases.of(ending.call.table_id))
 
 
 def _has_left(due: Plan) -> bool:
@@ -297,7 +280,7 @@ class WaveRunner:
         refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
         # A running table may belong to another apply, and is left to it: leases are taken only for calls sent now.
         self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in observation.verdicts})
-        _record(observation.verdicts, self._leases, self._tools)
+        record_endings(observation.verdicts, self._leases, self._tools)
         return due
 
     def _within_growth(self, due: Plan, observation: Observation) -> Plan:

@@ -1,4 +1,4 @@
-"""The parts that an apply works with, put together once and handed to each of its steps."""
+"""The parts that an apply and a wait work with, put together once and handed to each of their steps."""
 
 from dataclasses import dataclass, field
 
@@ -12,16 +12,22 @@ from reconciler.settings.settings import Settings
 from reconciler.spending.protocol import Runner
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyContext:
-    """The resources of an apply."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitContext:
+    """The resources of waiting, which sends nothing."""
 
     settings: Settings
     reader: Reader
-    runner: Runner
     ledger: Ledger
     actor: Actor
     watcher: Witness
     interrupt: Interrupt
-    lease_timeout_seconds: float = 0.0
     profile: Profile = field(default_factory=Profile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyContext(WaitContext):
+    """The resources of an apply."""
+
+    runner: Runner
+    lease_timeout_seconds: float = 0.0

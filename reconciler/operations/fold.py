@@ -1,14 +1,33 @@
-"""How an apply keeps the ledger young: what its look shows to have ended is settled, and what is settled is folded."""
+"""How an apply keeps the ledger young: doubts that the tables end are recorded, what has ended is settled, and what is
+settled is folded."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger.lease_keeper import LeaseKeeper
-from reconciler.operations.apply_context import ApplyContext
+from reconciler.model.attempt import Verdict
+from reconciler.operations.apply_context import ApplyContext, WaitContext
 from reconciler.operations.observe import Observation
 from reconciler.operations.profile import Phase
+from reconciler.spending.doubt import DoubtEnding
 from reconciler.spending.wait import shown_calls
+
+
+def record_endings(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context: WaitContext) -> None:
+    """Record what the live tables proved about calls in doubt, before anything is done that relies on it."""
+    quiet = context.settings.project.api.spend.quiet_seconds
+    for ending in endings:
+        verdict = Verdict(
+            ending.call.id,
+            ending.call.attempt,
+            landed=ending.landed,
+            reason="the live table shows it",
+            actor=context.actor,
+            evidence=ending.evidence,
+            min_age_seconds=0.0 if ending.landed else quiet,
+        )
+        context.ledger.resolve(verdict, lease=leases.of(ending.call.table_id))
 
 
 def settle_shown(observation: Observation, context: ApplyContext) -> None:

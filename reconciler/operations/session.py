@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -29,6 +28,7 @@ from reconciler.model.session_plan import SessionPlan
 from reconciler.operations import observe, snapshots, validate
 from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
+from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
 from reconciler.operations.observe import Targets
@@ -38,12 +38,12 @@ from reconciler.operations.profile import Phase, Profile
 from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
-from reconciler.operations.start_apply import ApplyTerms, start_apply
+from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
 from reconciler.operations.validate import Validation
 from reconciler.planning.status import DriftReport, Status, status_of
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
-from reconciler.settings.settings import Flags, Settings, ledger_files, load_settings
+from reconciler.settings.settings import Settings, ledger_files
 from reconciler.spending.limits_check import effective_limits
 from reconciler.text.addresses import table_id
 from reconciler.text.sanitize import one_line
@@ -55,41 +55,6 @@ Several: TypeAlias = Named | Sequence[Named]
 """One path or selector, or several."""
 
 _LOG = logging.getLogger("reconciler")
-
-
-def open_session(
-    project: Named | None = None,
-    *,
-    token: str | None = None,
-    ledger: Named | None = None,
-    api_url: str | None = None,
-    max_credits: Decimal | float | None = None,
-    max_cells: int | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> "Session":
-    """Read a project's settings and return a session on it, a context manager.
-
-    Each argument replaces a variable, which is read only if the argument is left out: `project` (a project file or its
-    folder) `RECONCILER_PROJECT`, or else the nearest project file from the working directory up; `token`
-    `EXTRUCT_API_TOKEN`; `ledger` (a path or `postgresql://…`; a relative path starts at the project's folder)
-    `RECONCILER_LEDGER`; `api_url` `EXTRUCT_API_URL`; `max_credits` and `max_cells` (of one apply)
-    `RECONCILER_MAX_CREDITS` and `RECONCILER_MAX_CELLS`. `environment` stands in for `os.environ`, for all of these and
-    for what a CI says about itself.
-
-    Raises SettingsError for an invalid setting, and ManifestError for an invalid project file. Sends nothing to the API
-    and opens no ledger before the first method that needs it; a missing token is an error there.
-    """
-    variables = dict(os.environ if environment is None else environment)
-    if token is not None:
-        variables["EXTRUCT_API_TOKEN"] = token
-    flags = Flags(
-        project=None if project is None else os.fspath(project),
-        api_url=api_url,
-        ledger=None if ledger is None else os.fspath(ledger),
-        max_credits=None if max_credits is None else str(max_credits),
-        max_cells=None if max_cells is None else str(max_cells),
-    )
-    return Session(load_settings(flags, variables), variables)
 
 
 class Session:
@@ -297,6 +262,24 @@ class Session:
             targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=False
         )
         return DriftReport(observe.plan(targets, observation, self.settings))
+
+    def wait(
+        self,
+        paths: Several | Targets = (),
+        *,
+        target: Several = (),
+        exclude: Several = (),
+        timeout_seconds: float | None = None,
+        events: ApplyEvents | None = None,
+    ) -> Report:
+        """Wait until the tables are idle and every accepted call is settled, as `apply` does, and send nothing.
+
+        Writes to the ledger what became of the cells, and the end of each doubt that a table proves. The report holds
+        the calls that were waited for: `exit_code()` is 6 if cells failed, 7 if a call is in doubt. Raises
+        ManifestError if a table cannot be read, Leased if an apply holds a table for all of `timeout_seconds`.
+        """
+        targets = observe.resolve(self.load(paths, target=target, exclude=exclude), self._connections.reader())
+        return await_calls(targets, wait_context(self._connections, *self._told(events, None)), timeout_seconds)
 
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
         """Write what planning needs from the live tables to a file for `plan(live_snapshot=…)`; no values, no prompts.

@@ -7,7 +7,7 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.model.plan import Plan
 from reconciler.model.report import Report
 from reconciler.operations.apply import apply
-from reconciler.operations.apply_context import ApplyContext
+from reconciler.operations.apply_context import ApplyContext, WaitContext
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.connection import Connections
 from reconciler.operations.observe import Targets
@@ -29,6 +29,21 @@ class ApplyTerms:
     interrupt: Interrupt
 
 
+def wait_context(connections: Connections, events: ApplyEvents, interrupt: Interrupt) -> WaitContext:
+    """Return what waiting works with; it creates no ledger, because without one there is nothing to settle."""
+    connections.interrupt = interrupt
+    reader, ledger = connections.both()
+    return WaitContext(
+        settings=connections.settings,
+        reader=reader,
+        ledger=ledger,
+        actor=connections.actor(),
+        watcher=Witness(events),
+        interrupt=interrupt,
+        profile=connections.profile,
+    )
+
+
 def start_apply(
     targets: Targets,
     saved: SavedPlan | None,
@@ -43,15 +58,15 @@ def start_apply(
     client = connections.spend_client()
     interrupt.abandons(client.abandon, reader.abandon)
     context = ApplyContext(
-        connections.settings,
-        reader,
-        client,
-        ledger,
-        connections.actor(),
-        witness,
-        interrupt,
-        terms.lease_timeout_seconds,
-        connections.profile,
+        settings=connections.settings,
+        reader=reader,
+        runner=client,
+        ledger=ledger,
+        actor=connections.actor(),
+        watcher=witness,
+        interrupt=interrupt,
+        lease_timeout_seconds=terms.lease_timeout_seconds,
+        profile=connections.profile,
     )
     wait_for = waiting(context, terms.timeout_seconds) if terms.waits else None
 

@@ -12,7 +12,7 @@ from reconciler.model.observed import TableSnapshot, TableStatus
 from reconciler.model.plan import Call
 from reconciler.model.read_scope import ReadScope
 from reconciler.model.report import Report, bought_cells
-from reconciler.operations.apply_context import ApplyContext
+from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.profile import Phase
 from reconciler.spending.elapsed import elapsed
 from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
@@ -21,7 +21,7 @@ from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
 class _LiveTables:
     """The live tables for waiting; failures are reported and change nothing that was spent."""
 
-    def __init__(self, context: ApplyContext) -> None:
+    def __init__(self, context: WaitContext) -> None:
         self._tools = context
 
     def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
@@ -59,18 +59,26 @@ def _rows_of(calls: Iterable[Call]) -> ReadScope:
     return ReadScope(rows=frozenset(row for call in calls for row in call.rows))
 
 
-def wait(report: Report, context: ApplyContext, timeout_seconds: float | None, others: Collection[str] = ()) -> Report:
+def wait(
+    report: Report,
+    context: WaitContext,
+    timeout_seconds: float | None,
+    others: Collection[str] = (),
+    rests_in: Callable[[Call], float] | None = None,
+) -> Report:
     """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
 
-    Calls that were settled before are left as they are; `others` are tables that are waited for besides. Raises
-    nothing: whatever goes wrong now does not change what was spent, and the report must come out.
+    Calls that were settled before are left as they are; `others` are tables that are waited for besides. `rests_in`
+    says in how many seconds a call's quiet period ends; by default it begins now. Raises nothing: whatever goes wrong
+    now does not change what was spent, and the report must come out.
     """
     calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
     interrupt = context.interrupt
     patience = WaitTiming(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
     quiet = context.settings.project.api.spend.quiet_seconds
+    rests_in = rests_in or (lambda _: quiet)
     with context.profile.phase(Phase.WAITING), interrupt.reading():
-        waited = wait_until_settled(calls, others, _LiveTables(context), patience, quiet, context.watcher.on_poll)
+        waited = wait_until_settled(calls, others, _LiveTables(context), patience, rests_in, context.watcher.on_poll)
     results = count_cells(report.results, waited.snapshots)
     try:
         for before, result in zip(report.results, results, strict=True):
@@ -84,8 +92,10 @@ def wait(report: Report, context: ApplyContext, timeout_seconds: float | None, o
     )
 
 
-def waiting(context: ApplyContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
-    """Return what waits for a wave; all waves together have `timeout_seconds`."""
+def waiting(
+    context: WaitContext, timeout_seconds: float | None, rests_in: Callable[[Call], float] | None = None
+) -> Callable[[Report, Collection[str]], Report]:
+    """Return what waits for a wave; all waves together have `timeout_seconds`. `rests_in` is as for `wait`."""
     waited = 0.0
 
     def wait_for(report: Report, others: Collection[str]) -> Report:
@@ -94,7 +104,7 @@ def waiting(context: ApplyContext, timeout_seconds: float | None) -> Callable[[R
         awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
         left = None if timeout_seconds is None else max(0.0, timeout_seconds - waited)
         with context.watcher.waiting(sum(map(bought_cells, awaited))):
-            found = wait(report, context, left, others)
+            found = wait(report, context, left, others, rests_in)
         waited += time.monotonic() - began
         return found
 

@@ -40,7 +40,7 @@ def result_text(result: CallResult, width: int, paint: Paint) -> str:
 
 def report_text(report: Report, paint: Paint) -> str:
     """Return the end of the report, below the lines of its calls: what waiting found, calls in doubt, and totals."""
-    parts = [*_settled(report, paint)]
+    parts = [*settled_lines(report, paint)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
         parts.append(paint(f"Stopped: {one_line(report.stop.message)}{hint}", Colour.BAD))
@@ -100,7 +100,8 @@ def outgrown_words(grown: Outgrown) -> str:
     )
 
 
-def _settled(report: Report, paint: Paint) -> list[str]:
+def settled_lines(report: Report, paint: Paint) -> list[str]:
+    """Return what waiting found of each call, all in one text; none if nothing is settled."""
     settled = [result for result in report.results if result.settlement is not None]
     if not settled:
         return []

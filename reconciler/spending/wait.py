@@ -68,6 +68,8 @@ class _Table:
     unseen: list[Call]
     """Its accepted calls that have not shown yet."""
     calls: Sequence[Call]
+    rests_in: float
+    """Seconds from the beginning until all its calls have rested."""
     status: TableStatus | None = None
     """As of the last read of its cells."""
     interval: float = FIRST_LOOK_SECONDS
@@ -100,18 +102,21 @@ def wait_until_settled(
     others: Collection[str],
     tables: Tables,
     patience: WaitTiming,
-    quiet_seconds: float,
+    rests_in: Callable[[Call], float],
     on_poll: Callable[[Mapping[str, TableStatus]], None],
 ) -> Waited:
     """Wait until the accepted `calls` have shown and their tables are idle, and until the tables `others` are idle.
 
-    The calls must already be accepted; Q = `quiet_seconds` counts from here. A table that cannot be read counts as
-    running and is not polled again.
+    The calls must already be accepted; `rests_in` returns how many seconds from here the quiet period of one ends. A
+    table that cannot be read counts as running and is not polled again.
     """
     by_table: dict[str, list[Call]] = {table: [] for table in others}
     for call in calls:
         by_table.setdefault(call.table_id, []).append(call)
-    waiting = {table: _Table(list(of_table), of_table) for table, of_table in by_table.items()}
+    waiting = {
+        table: _Table(list(of_table), of_table, max(map(rests_in, of_table), default=0.0))
+        for table, of_table in by_table.items()
+    }
     unreadable: set[str] = set()
     latest: dict[str, TableStatus] = {}
     began = patience.clock()
@@ -122,16 +127,17 @@ def wait_until_settled(
         answers = tables.statuses(sorted(pending))
         unreadable |= pending - answers.keys()
         latest.update(answers)
-        has_rested = patience.clock() - began >= quiet_seconds
+        elapsed = patience.clock() - began
+        has_rested = {id_ for id_, table in waiting.items() if elapsed >= table.rests_in}
         for id_, status in answers.items():
             waiting[id_].latest = status
             waiting[id_].is_done = status.is_finished and not waiting[id_].calls
-        looked = {id_ for id_ in answers if waiting[id_].wants_look(patience.clock(), has_rested)}
+        looked = {id_ for id_ in answers if waiting[id_].wants_look(patience.clock(), id_ in has_rested)}
         if looked:
             snapshots = tables.snapshots({id_: waiting[id_].calls for id_ in sorted(looked)})
             unreadable |= looked - snapshots.keys()
             for id_, snapshot in snapshots.items():
-                waiting[id_].look(snapshot, patience.clock(), has_rested)
+                waiting[id_].look(snapshot, patience.clock(), id_ in has_rested)
         on_poll(latest)
         pending = {id_ for id_ in pending - unreadable if not waiting[id_].is_done}
         elapsed = patience.clock() - began
@@ -139,8 +145,8 @@ def wait_until_settled(
         if not pending or (left is not None and left <= 0):
             break
         pause = max(interval, len(pending) / MOST_POLLS_PER_SECOND)
-        if elapsed < quiet_seconds:
-            pause = min(pause, quiet_seconds - elapsed)
+        rests = [left_ for id_ in pending if (left_ := waiting[id_].rests_in - elapsed) > 0]
+        pause = min([pause, *rests])
         patience.sleep(pause if left is None else min(pause, left))
         interval = min(interval * 1.5, LONGEST_POLL_SECONDS)
     unfinished = {id_: table for id_, table in waiting.items() if not table.is_done}

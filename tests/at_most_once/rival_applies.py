@@ -88,7 +88,15 @@ class Party:
         runner = client if self.around is None else Wrapped(client, self.around)
         events = ApplyEvents(on_unrecorded=self.complaints.append, on_trouble=self.complaints.append)
         with Reader(self.options, sleep=lambda _seconds: None) as reader:
-            yield ApplyContext(self.settings, reader, runner, self.ledger, Actor("party"), Witness(events), Patient())
+            yield ApplyContext(
+                settings=self.settings,
+                reader=reader,
+                runner=runner,
+                ledger=self.ledger,
+                actor=Actor("party"),
+                watcher=Witness(events),
+                interrupt=Patient(),
+            )
 
     def apply(self, approve: Callable[[Plan], str] = lambda _plan: "sha256:plan", **more: Any) -> Report:
         """Apply from the first look to the report. Raises what an apply raises."""

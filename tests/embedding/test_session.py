@@ -363,3 +363,15 @@ def test_a_session_is_held_to_the_limits_of_a_base(desk: Desk, tmp_path: Path) -
         assert [violation.rule for violation in opened.plan().violations] == ["max_cells"]
         assert opened.limits().max_cells is not None
         assert {path.name for path in opened.own_files()} >= {"reconciler.yaml", "ledger.db", "ledger.db-wal"}
+
+
+def test_waiting_settles_what_was_not_waited_for(desk: Desk) -> None:
+    """And sends nothing; the report holds the calls that it waited for."""
+    with session(desk) as opened:
+        opened.apply(opened.plan(), wait=False)
+        desk.simulator.finish()
+        report = opened.wait(target="target-accounts/retry")
+        assert report.exit_code() == 0
+        assert sum(result.settlement.done for result in report.results if result.settlement) == 8
+        assert opened.wait().results == ()
+    assert len(desk.charged()) == 8

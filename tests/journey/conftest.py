@@ -21,7 +21,8 @@ def make_desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Ma
 
         def make(*tables: dict[str, Any], **serving: Any) -> Desk:
             serving.setdefault("clock", ManualClock())
-            simulator = stack.enter_context(serve({"tables": list(tables)}, **serving))
+            paced = {"pace": serving.pop("pace")} if "pace" in serving else {}
+            simulator = stack.enter_context(serve({"tables": list(tables), **paced}, **serving))
             return Desk(tmp_path, simulator, capsys)
 
         yield make

@@ -81,7 +81,7 @@ class Watch:
         """Wait for the calls, and for all tables of the script."""
         patience = WaitTiming(lambda: self.now, self.sleep, timeout, lambda: self.now >= self.stops_at)
         return wait_until_settled(
-            calls, self.script.keys(), self, patience, QUIET, lambda seen: self.seen.append(dict(seen))
+            calls, self.script.keys(), self, patience, lambda _: QUIET, lambda seen: self.seen.append(dict(seen))
         )
 
 
