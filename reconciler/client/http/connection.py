@@ -201,11 +201,20 @@ class Connection:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if proxy is not None and is_encrypted:
                 _open_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
-            self._sock = self._context.wrap_socket(sock, server_hostname=host) if is_encrypted else sock
+            self._sock = self._encrypted(sock, host) if is_encrypted else sock
         except BaseException:
             sock.close()
             raise
         return self._sock
+
+    def _encrypted(self, sock: socket.socket, host: str) -> ssl.SSLSocket:
+        # The library neither closes a socket whose peer has gone by now, nor always refuses to wrap it.
+        sock.getpeername()
+        encrypted = self._context.wrap_socket(sock, server_hostname=host)
+        if encrypted.version() is None:
+            encrypted.close()
+            raise ConnectionResetError("the connection was closed before the handshake")
+        return encrypted
 
     def _receive(self, where: str, response: http.client.HTTPResponse, body: Body) -> bool:
         """Fill `body`; return whether that was all of it."""
