@@ -7,9 +7,9 @@
         report = session.apply(plan)               # a Report; that plan is the approval
 
 `open_session` reads the settings; the methods of `Session` are `validate`, `plan`, `apply`, `plan_and_apply`, `wait`,
-`status`, `drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are `Decimal`,
-or None if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and inert.
-Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says what to do
+`status`, `explain`, `drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are
+`Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and
+inert. Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says what to do
 (`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing `reconciler` costs
 nothing.
 
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from reconciler.operations.session import Session
     from reconciler.operations.snapshots import SnapshotTaken
     from reconciler.operations.validate import Validation
+    from reconciler.planning.explanation import ExplainedCells
     from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
     from reconciler.text.location import Diagnostic, Location
 else:
@@ -93,6 +94,7 @@ else:
         "operations.session": "Session",
         "operations.snapshots": "SnapshotTaken",
         "operations.validate": "Validation",
+        "planning.explanation": "ExplainedCells",
         "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
         "text.location": "Diagnostic Location",
     }
@@ -129,6 +131,7 @@ __all__ = [
     "EventKind",
     "EventRecord",
     "ExitCode",
+    "ExplainedCells",
     "ImportedTable",
     "InDoubt",
     "Interrupt",

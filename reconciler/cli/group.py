@@ -21,6 +21,7 @@ COMMANDS = {
     "apply": "Send the run calls that are due, each at most once.",
     "wait": "Wait until the tables are idle and every accepted call is settled.",
     "status": "Show how the live tables compare with the manifests.",
+    "explain": "Say why each cell is due or not.",
     "drift": "List the causes of due cells, one per line, and exit 2 if there are any.",
     "approved-plan": "Find the plan that was approved for a push.",
     "comment": "Post a plan or a receipt where the change is reviewed.",

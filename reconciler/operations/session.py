@@ -30,6 +30,7 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
@@ -40,6 +41,7 @@ from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
 from reconciler.operations.validate import Validation
+from reconciler.planning.explanation import ExplainedCells
 from reconciler.planning.status import DriftReport, Status, status_of
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
@@ -251,6 +253,15 @@ class Session:
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
         return status_of(observe.plan(targets, observation, self.settings))
+
+    def explain(
+        self, selector: str, paths: Several | Targets = (), *, column: str | None = None, row: str | None = None
+    ) -> tuple[ExplainedCells, ...]:
+        """Return why each cell of a manifest, or of `name/run`, is due or not, by run, column and reason.
+
+        `column` (a key or an id) and `row` (an id) narrow it. Sends only GET and writes nothing.
+        """
+        return explain_cells(self.load(paths), selector, column, row, self._connections)
 
     def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
         """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
