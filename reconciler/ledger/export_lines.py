@@ -21,6 +21,8 @@ from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 from reconciler.text.sanitize import one_line
 
+AN_EXPORT = "`reconciler ledger export` writes it."
+
 KINDS: Mapping[str, Table] = {
     "table": tables,
     "row_ids": row_ids,
@@ -83,9 +85,9 @@ def parsed(line: str, number: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise LedgerError(f"line {number} is not JSON: {error}") from None
+        raise LedgerError(f"line {number} is not JSON: {error}", hint=AN_EXPORT) from None
     if not isinstance(entry, dict):
-        raise LedgerError(f"line {number} is not a JSON object")
+        raise LedgerError(f"line {number} is not a JSON object", hint=AN_EXPORT)
     return entry
 
 
