@@ -21,6 +21,7 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
+from reconciler.model.manifest import is_revision
 from reconciler.model.network import Network
 from reconciler.model.plan import Plan
 from reconciler.model.reading import ReadCost, ReadProgress
@@ -77,7 +78,8 @@ def open_session(
     for what a CI says about itself.
 
     Raises SettingsError for an invalid setting, and ManifestError for an invalid project file. Sends nothing to the API
-    and opens no ledger before the first method that needs it; a missing token is an error there.
+    and opens no ledger before the first method that needs it; what is wrong with the token, the API's address or the
+    ledger's is an error there.
     """
     variables = dict(os.environ if environment is None else environment)
     if token is not None:
@@ -136,8 +138,8 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close every connection to the API and the ledger."""
-        self._connections.close()
+        """Close every connection to the API and the ledger; afterwards, methods that need one raise SettingsError."""
+        self._connections.end()
 
     def hold_to(self, revision: str, paths: Several = ()) -> None:
         """Also enforce the limits and prices of a git ref or folder, so that a change cannot raise its own limits.
@@ -146,7 +148,7 @@ class Session:
         before any other method. A commit without a project file has no limits, which is told; a folder without one
         raises LimitExceeded.
         """
-        self.close()
+        self._connections.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
         if self.settings.floor is None:
             self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
@@ -301,7 +303,7 @@ class Session:
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
         """Write what planning needs from the live tables to a file for `plan(live_snapshot=…)`; no values, no prompts.
 
-        Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`. Raises OSError.
+        Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`.
         """
         key = snapshots.signing_key(self._environment, unsigned=unsigned)
         return snapshots.take_snapshot(Path(file), self.load(paths), key, self._connections)
@@ -326,8 +328,10 @@ class Session:
         the run that fills empty cells is switched on; with `adopt`, done cells are recorded in the ledger as run at
         that revision; `force` overwrites manifests that were edited. Returns the result for each table, or why it
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
-        if no table is found, OSError.
+        if no table is found or a file cannot be written.
         """
+        if adopt is not None:
+            _check_revision(adopt)
         choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
@@ -344,8 +348,10 @@ class Session:
         """Record every done cell of the manifests' tables as run at a revision, at no cost; sends only GET.
 
         For a new ledger, and for tables that were run by hand: a run with `mode: all` at that revision buys none of
-        these cells again. A running table is among the failures.
+        these cells again. A running table is among the failures. Raises SettingsError if no manifest could name such a
+        revision.
         """
+        _check_revision(revision)
         return adopt(self.load(paths), revision, self._connections)
 
     def cost(self) -> ReadCost:
@@ -380,6 +386,14 @@ class Session:
 def _each(named: Several) -> tuple[str, ...]:
     several = (named,) if isinstance(named, str | os.PathLike) else named
     return tuple(os.fspath(each) for each in several)
+
+
+def _check_revision(text: str) -> None:
+    if not is_revision(text):
+        message = f"{one_line(text)!r} is not a revision"
+        raise SettingsError(
+            message, hint="Use letters, digits and signs without spaces, as in a manifest's `revision`."
+        )
 
 
 def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
