@@ -20,7 +20,7 @@ from reconciler.model.attempt import Actor
 from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.manifest import Manifest
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot
-from reconciler.operations.adopt import adopt_done
+from reconciler.operations.adopt import adopt_done, check_revision
 from reconciler.operations.atomic_file import SHARED, write_whole
 from reconciler.operations.find_tables import find
 from reconciler.operations.named_file import WRITABLE, named_file
@@ -68,6 +68,8 @@ class Choice:
 
 def shelf_of(settings: Settings, out: Path | None, wish: ImportOptions, *, force: bool) -> "ManifestFolder":
     """Read the existing manifests; `out` is the folder for new ones. Raises ManifestError, SettingsError."""
+    if wish.revision is not None:
+        check_revision(wish.revision)
     folder = out or _folder(settings)
     if out is not None and wish.revision is not None:
         check_owner(settings, [out / "manifest.yaml"])

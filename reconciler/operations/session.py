@@ -21,7 +21,6 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan, SettingsError
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
-from reconciler.model.manifest import is_revision
 from reconciler.model.network import Network
 from reconciler.model.plan import Plan
 from reconciler.model.reading import ReadCost, ReadProgress
@@ -330,8 +329,6 @@ class Session:
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
         if no table is found or a file cannot be written.
         """
-        if adopt is not None:
-            _check_revision(adopt)
         choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
@@ -351,7 +348,6 @@ class Session:
         these cells again. A running table is among the failures. Raises SettingsError if no manifest could name such a
         revision.
         """
-        _check_revision(revision)
         return adopt(self.load(paths), revision, self._connections)
 
     def cost(self) -> ReadCost:
@@ -386,14 +382,6 @@ class Session:
 def _each(named: Several) -> tuple[str, ...]:
     several = (named,) if isinstance(named, str | os.PathLike) else named
     return tuple(os.fspath(each) for each in several)
-
-
-def _check_revision(text: str) -> None:
-    if not is_revision(text):
-        message = f"{one_line(text)!r} is not a revision"
-        raise SettingsError(
-            message, hint="Use letters, digits and signs without spaces, as in a manifest's `revision`."
-        )
 
 
 def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
