@@ -10,6 +10,7 @@ import click
 from reconciler.cli.options import Decorated
 from reconciler.documents.problems_file import problems_json
 from reconciler.errors import ReconcilerError
+from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import write_whole
 
 problems = click.option(
