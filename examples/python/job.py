@@ -21,7 +21,8 @@ def run(project: str, most_credits: Decimal) -> int:
             print(f"{problem.location}: {problem.message}", file=sys.stderr)
         cost = plan.totals().credits
         if cost is None or cost > most_credits:
-            print(f"The plan costs {cost or 'nobody knows how many'} credits, and {most_credits} are allowed.")
+            shown = "an unknown number of" if cost is None else cost
+            print(f"The plan costs {shown} credits, and {most_credits} are allowed.")
             return reconciler.ExitCode.LIMIT
         report = session.apply(plan, timeout_seconds=LONGEST_WAIT_SECONDS)
     for result in report.results:
@@ -36,8 +37,8 @@ def main(project: str, most_credits: str) -> int:
     try:
         return run(project, Decimal(most_credits))
     except reconciler.ReconcilerError as error:
-        print(f"{error.message}\n  {error.hint}", file=sys.stderr)
-        return reconciler.ExitCode.ERROR
+        print(*filter(None, (error.message, error.hint)), sep="\n  ", file=sys.stderr)
+        return reconciler.ExitCode.of(error)
 
 
 if __name__ == "__main__":

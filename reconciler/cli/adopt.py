@@ -8,7 +8,7 @@ from reconciler.cli import options
 from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
 from reconciler.errors import ManifestError
-from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.manifest import Manifest, Mode, is_revision
 from reconciler.model.report import ExitCode
 from reconciler.text.sanitize import one_line
 
@@ -20,7 +20,7 @@ class Revision(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it unchanged."""
-        if not 1 <= len(value) <= 100 or not all("!" <= character <= "~" for character in value):
+        if not is_revision(value):
             self.fail(f"{one_line(value)!r} is not a revision: letters, digits and signs without spaces", param, ctx)
         return value
 

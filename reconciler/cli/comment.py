@@ -138,7 +138,7 @@ def _keep_issue(console: Console, repository: str | None, link: str | None, give
 
 
 def _text(console: Console, given: Mapping[str, Any], link: str | None) -> _Text:
-    """Return the comment's first line and the rest of it. Raises SettingsError, StalePlan, OSError."""
+    """Return the comment's first line and the rest of it. Raises SettingsError, StalePlan."""
     of_plan, of_report = (any(given[key] is not None for key in keys) for keys in (_PLAN, _REPORT))
     if of_plan == of_report:
         raise click.UsageError("give --plan or --no-plan, or --report or --no-report")

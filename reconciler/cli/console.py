@@ -14,7 +14,7 @@ from typing import Any, NoReturn, ParamSpec, TextIO
 
 import click
 
-from reconciler.errors import Leased, LimitExceeded, ManifestError, ReconcilerError, StalePlan
+from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
 from reconciler.render.colour import Colour, Paint, plain
 from reconciler.render.plan_text import problems_text
@@ -24,9 +24,6 @@ from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
 Parameters = ParamSpec("Parameters")
-
-EXIT_CODES = {StalePlan: ExitCode.STALE, LimitExceeded: ExitCode.LIMIT, Leased: ExitCode.LEASED}
-"""Error class → exit code; every other ReconcilerError is 1."""
 
 
 _COMMAND = re.compile(r"^(\s*)(::)", re.MULTILINE)
@@ -183,11 +180,6 @@ def let_go_of_readers() -> None:
                 os.set_blocking(descriptor, False)
 
 
-def exit_code_of(error: ReconcilerError) -> ExitCode:
-    """Return the code that a command ends with because of an error."""
-    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.ERROR)
-
-
 def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
     """Make a command exit with the code it returns, or else print its error and exit with the error's code."""
 
@@ -203,7 +195,7 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
             code = ExitCode.ERROR
         except ReconcilerError as error:
             console.error(error.message, error.hint)
-            code = exit_code_of(error)
+            code = ExitCode.of(error)
         except BrokenPipeError:
             # The reader went away: `reconciler plan | head`. Keep Python from complaining about it at exit.
             forget_stdout()
@@ -211,7 +203,10 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
         except OSError as error:
             if error.filename is None:
                 forget_stdout()  # a full disk, say
-            console.error(f"{one_line(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}")
+            hint = "Name a file that may be read or written, in an existing folder." if error.filename else ""
+            console.error(
+                f"{one_line(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}", hint
+            )
             code = ExitCode.ERROR
         raise click.exceptions.Exit(int(code))
 

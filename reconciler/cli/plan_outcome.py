@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli.console import exit_code_of
 from reconciler.cli.options import Decorated
 from reconciler.documents.problems_file import problems_json
 from reconciler.errors import ReconcilerError
+from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import write_whole
 
 problems = click.option(
@@ -56,7 +56,7 @@ class PlanOutcome:
     def failed(self, error: ReconcilerError) -> None:
         """Tell that there is none, and why."""
         keep_problems(self.problems, error)
-        self._append({"has-plan": "false", "has-changes": "false", "exit-code": str(exit_code_of(error))})
+        self._append({"has-plan": "false", "has-changes": "false", "exit-code": str(ExitCode.of(error))})
 
     def _append(self, lines: Mapping[str, str]) -> None:
         if self.outputs is not None:

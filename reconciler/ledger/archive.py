@@ -28,7 +28,7 @@ def export(tx: Transaction, before: float, archived: list[tuple[str, str]]) -> I
     Raises LedgerError for a time that has not come: an archive is of what is over.
     """
     if before > tx.now():
-        raise LedgerError("the date of an archive cannot lie in the future")
+        raise LedgerError("the date of an archive cannot lie in the future", hint="Name a date that is over.")
     yield transfer.header(tx, **{transfer.ARCHIVED_BEFORE: before})
     old = (calls.c.folded == true()) & (calls.c.begun_at < before) & calls.c.id.not_in(_newest())
     of_calls = select(*EVERYTHING).select_from(WITH_ROWS).where(old).order_by(calls.c.id)
@@ -82,7 +82,7 @@ def records(lines: Iterable[str]) -> Iterator[CallRecord]:
             row = SimpleNamespace(**dict.fromkeys(lacking), **stored, **listed)
             yield codec.call_record(cast("Row[Any]", row), Moment(0.0))
     if not is_whole:
-        raise LedgerError("the archive is cut off: its last line is missing")
+        raise LedgerError("the archive is cut off: its last line is missing", hint="Use a whole copy of the file.")
 
 
 def portions(archived: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

@@ -1,4 +1,4 @@
-"""What may become of a call, as a pure function of what is known: the money's state machine.
+"""The states of a call, and how each new fact moves it: the money's state machine, as pure functions.
 
 Three things can be said about an attempt, by different processes and in any order: how it ended (by whoever sent it,
 perhaps after a long pause), whether it landed (by whoever recovered it), and that a newer attempt was begun. The rules:
@@ -29,15 +29,15 @@ class CallProgress:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What a new fact makes of a call."""
+    """The state of a call after a new fact."""
 
     standing: CallProgress
     reopens: bool = False
     """The call was closed as unpaid and no longer is: plans made since must fail, so the table's version grows."""
     late: bool = False
-    """The fact came after somebody else had ended the attempt."""
+    """The fact came after another process had ended the attempt."""
     complaint: str = ""
-    """What the one who reports the fact must be told as an error, after it was recorded."""
+    """The error to raise to the reporter of the fact, after it was recorded; empty if there is none."""
 
 
 def end(standing: CallProgress, attempt: int, ending: CallState, *, counted: bool) -> Transition:

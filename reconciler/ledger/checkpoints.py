@@ -20,7 +20,7 @@ MOST_CALLS = 100
 """Folded in one transaction, which must not stand still for seconds: a server ends one that does."""
 ENOUGH_CALLS = 100
 ENOUGH_CELLS = 20_000
-"""What may gather before an apply folds it: reading that many takes less than a plan's other work."""
+"""As many may gather before an apply folds them: reading them takes less than a plan's other work."""
 
 FOLDABLE: ColumnElement[bool] = and_(
     calls.c.folded == false(), calls.c.state == CallState.ACCEPTED.value, calls.c.settled_at.is_not(None)

@@ -1,4 +1,4 @@
-"""Two clocks: the store's, which all machines share, and this machine's since it booted, which nobody can set.
+"""Two clocks: the store's, which all machines share, and this machine's since it booted, which cannot be set.
 
 A time in the store stands beside the moment at which its machine seemed to have booted by the store's clock. Whoever
 reads it on the same boot knows by that how far the store's clock was set in between, and takes it out again: elapsed

@@ -31,7 +31,7 @@ class Silent(Exception):
 
 
 class GivenUp(Exception):
-    """Nobody waits for this operation any more; raised in its own thread."""
+    """The caller no longer waits for this operation; raised in the operation's own thread."""
 
 
 class Operation:
@@ -57,12 +57,12 @@ class Operation:
             self._connection = None
 
     def require(self) -> None:
-        """Raise GivenUp if nobody waits for the operation any more."""
+        """Raise GivenUp if the caller no longer waits for the operation."""
         if self.is_given_up:
             raise GivenUp
 
     def go_on(self) -> None:
-        """Begin the time anew: the store has answered, and there is more to come."""
+        """Restart the time limit: the store has answered, and more is to come."""
         self.waited = 0.0
         self.require()
 
@@ -129,7 +129,7 @@ class Deadlines:
             try:
                 operation.require()
                 outcome.append(work())
-            except BaseException as error:  # whoever waits is told
+            except BaseException as error:  # raised again in the thread that waits
                 failure.append(error)
             finally:
                 self._current.operation = None

@@ -12,7 +12,7 @@ from reconciler.model.ledger_entries import EventKind, EventRecord
 
 _earlier = events.alias()
 _NEXT = select(func.coalesce(func.max(_earlier.c.seq), 0) + 1).where(_earlier.c.table_id == bindparam("of_table"))
-# Inline: nobody asks for the `seq` it got, so the store need not return it.
+# Inline: the `seq` is not needed afterwards, so the store need not return it.
 _APPEND = (
     insert(events)
     .values(

@@ -1,4 +1,4 @@
-"""The lines of an export: which fields each kind has, what may stand in them, and how a row of the store is said.
+"""The lines of an export: which fields each kind has, what they may hold, and how a row of the store is written.
 
 They do not change with how a call is stored: its columns, its rows and its cells are always listed.
 """
@@ -21,6 +21,8 @@ from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 from reconciler.text.sanitize import one_line
 
+AN_EXPORT = "`reconciler ledger export` writes it."
+
 KINDS: Mapping[str, Table] = {
     "table": tables,
     "row_ids": row_ids,
@@ -36,7 +38,7 @@ FIRST_KINDS = frozenset({"table", "call", "event"})
 KINDS_SINCE = 4
 """The schema from which on an export may hold the other kinds."""
 _LISTED = ("columns", "column_keys", "rows", "covered", "configs")
-"""What a call is said by in the place of its shape and its row set."""
+"""Fields of a call that stand for its shape and its row set."""
 _STORED = ("shape", "row_set", "covered", "folded")
 _ELSEWHERE = (*_LISTED, "before")
 """Fields of calls that other tables hold."""
@@ -83,17 +85,17 @@ def parsed(line: str, number: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise LedgerError(f"line {number} is not JSON: {error}") from None
+        raise LedgerError(f"line {number} is not JSON: {error}", hint=AN_EXPORT) from None
     if not isinstance(entry, dict):
-        raise LedgerError(f"line {number} is not a JSON object")
+        raise LedgerError(f"line {number} is not a JSON object", hint=AN_EXPORT)
     return entry
 
 
 def type_of(entry: dict[str, Any], number: int) -> str:
-    """Take out of a line which kind it is of. Raises LedgerError."""
+    """Remove a line's type and return it. Raises LedgerError."""
     kind = entry.pop("type", None)
     if not isinstance(kind, str):
-        raise LedgerError(f"line {number} does not say of which type it is")
+        raise LedgerError(f"line {number} does not say its type", hint=AN_EXPORT)
     return kind
 
 
@@ -102,10 +104,10 @@ def check(kind: str, entry: dict[str, Any], number: int, lacking: frozenset[str]
     expected = set(_FIELDS[kind]) - (lacking if kind == "call" else frozenset())
     if entry.keys() != expected:
         wrong = ", ".join(sorted(entry.keys() ^ expected))
-        raise LedgerError(f"line {number}: fields are missing or unknown: {one_line(wrong)}")
+        raise LedgerError(f"line {number}: fields are missing or unknown: {one_line(wrong)}", hint=AN_EXPORT)
     for name, value in entry.items():
         if not _fits(KINDS[kind], name, value):
-            raise LedgerError(f"line {number}: {name} cannot be {one_line(repr(value), 60)}")
+            raise LedgerError(f"line {number}: {name} cannot be {one_line(repr(value), 60)}", hint=AN_EXPORT)
 
 
 def values(kind: str, entry: Mapping[str, Any]) -> codec.Values:

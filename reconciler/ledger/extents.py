@@ -17,9 +17,9 @@ from reconciler.text.digest import short_digest
 
 SHAPE = (shapes.c.columns, shapes.c.column_keys, shapes.c.configs)
 WITH_SHAPES = calls.outerjoin(shapes, (shapes.c.table_id == calls.c.table_id) & (shapes.c.id == calls.c.shape))
-"""What to select from where a call's columns are asked for."""
+"""To select from, if a call's columns are needed."""
 WITH_ROWS = WITH_SHAPES.outerjoin(call_rows, call_rows.c.call_id == calls.c.id)
-"""What to select from where its rows are, too."""
+"""To select from, if its rows are needed too."""
 ROWS = (
     func.coalesce(calls.c.row_set, call_rows.c.row_set).label("row_set"),
     func.coalesce(call_rows.c.before, "{}").label("before"),
@@ -32,7 +32,7 @@ PAST = (
     *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
     *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
 )
-"""What `codec.past_call` reads."""
+"""The columns that `codec.past_call` reads."""
 _IS_THERE = select(shapes.c.id).where(shapes.c.table_id == bindparam("of_table"), shapes.c.id == bindparam("of_shape"))
 _ADD = insert(shapes)
 
@@ -85,7 +85,7 @@ class Extent:
         }
 
     def values(self) -> Values:
-        """Return the columns of `calls` that hold it. Raises LookupError where a block is not of its cells."""
+        """Return the columns of `calls` that hold it. Raises LookupError if a block is not one of its cells."""
         places = row_sets.blocks_to_places(self.covered, self.columns, self.rows)
         return {"shape": self._shape_id, "covered": encode(places)}
 
@@ -98,7 +98,7 @@ class Extent:
         return short_digest([list(self.columns), list(self.column_keys), list(self.configs.items())])
 
     def keep_shape(self, tx: Transaction, table_id: str) -> None:
-        """Make sure that the store has its shape; the table's row must be locked, unless nobody else can write."""
+        """Store the shape if it is not there yet; the table's row must be locked, unless no other process can write."""
         key = {"of_table": table_id, "of_shape": self._shape_id}
         if tx.execute(_IS_THERE, key).first() is None:
             shape = {"columns": self.columns, "column_keys": self.column_keys, "configs": dict(self.configs)}

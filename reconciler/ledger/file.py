@@ -1,4 +1,4 @@
-"""What is SQLite's own: the engine of a file in WAL mode, fully synchronous, and a file that may only be read."""
+"""The parts that only SQLite needs: the engine of a file in WAL mode, fully synchronous, and read-only files."""
 
 import os
 import sqlite3
@@ -74,14 +74,14 @@ def _may(do: int, path: Path) -> bool:
 
 
 def has_log(path: Path) -> bool:
-    """Say whether there are changes that stand beside the file and not in it: somebody is at work, or was killed."""
+    """Return True if changes are beside the file and not yet in it: a process is writing, or was killed."""
     logs = [path.with_name(f"{path.name}-{kind}") for kind in ("wal", "journal")]
     return any(log.exists() and log.stat().st_size > 0 for log in logs)
 
 
 @contextmanager
 def looked_at(path: Path, connection: Connection) -> Iterator[None]:
-    """Read from `connection`, once if it is `Unlocked`. Raises LedgerError if somebody wrote meanwhile unseen by it."""
+    """Read from `connection`, once if it is `Unlocked`. Raises LedgerError if the file changed in the meantime."""
     driver: object = connection.connection.dbapi_connection
     if not isinstance(driver, Unlocked):
         yield
@@ -134,7 +134,8 @@ def make_folder(path: Path, shown: str) -> None:
     try:
         path.touch(mode=0o600, exist_ok=True)  # SQLite gives the files beside it the same mode
     except OSError as error:
-        raise Unwritable(f"the ledger {shown} cannot be created: {error.strerror}") from error
+        hint = "Check its folder, or name another place with --ledger."
+        raise Unwritable(f"the ledger {shown} cannot be created: {error.strerror}", hint=hint) from error
     _sync(folder)
 
 

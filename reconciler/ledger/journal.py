@@ -1,7 +1,7 @@
 """Writing what happens to calls: intent, ending, settlement, resolution. Each is one transaction and leaves an event.
 
 Whoever begins an attempt has won three comparisons in one transaction: the lease is still its own (fence), no attempt
-was begun for the table since it planned (version), and nobody else began this attempt of this call (R6 of `spend.md`).
+was begun for the table since it planned (version), and this attempt of this call is not there yet (R6 of `spend.md`).
 """
 
 from typing import Any
@@ -136,7 +136,7 @@ def void(tx: Transaction, table_id: str, call_id: str, token: str, detail: str) 
 def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     """Record how an attempt ended; return what to complain about once it is durable. Raises LedgerError.
 
-    The same ending again changes nothing, so that a lost connection is no reason to lose an outcome.
+    The same ending again changes nothing, so that an outcome can be recorded again after a lost connection.
     """
     assert ending.state is not CallState.INTENT
     found = _lock_call(tx, ticket.call_id)
@@ -196,7 +196,8 @@ def resolve(tx: Transaction, verdict: Verdict, lease: Lease | None) -> CallState
         leases.require(table, lease, moment)
     standing = _standing(found)
     if standing.state not in (CallState.INTENT, CallState.IN_DOUBT):
-        raise LedgerError(f"call {call_id} is not in doubt: it is {_words(found.state)}")
+        hint = "`reconciler ledger list --state in_doubt` shows the calls in doubt."
+        raise LedgerError(f"call {call_id} is not in doubt: it is {_words(found.state)}", hint=hint)
     if standing.attempt != attempt:
         raise LedgerError(
             f"attempt {standing.attempt} of call {call_id} has begun since attempt {attempt} was looked at",

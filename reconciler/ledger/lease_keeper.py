@@ -38,7 +38,7 @@ class LeaseKeeper:
         timing: LeaseTiming,
         on_wait: Callable[[str], None],
     ) -> None:
-        """`on_wait` is told, while it waits, who holds a lease."""
+        """`on_wait` receives, while this waits, the holder of a lease."""
         self._ledger = ledger
         self._tables = sorted(tables)
         self._actor = actor

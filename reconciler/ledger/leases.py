@@ -65,12 +65,12 @@ def _batches(table_ids: Collection[str]) -> list[list[str]]:
 
 
 def is_live(row: Row[Any], moment: Moment) -> bool:
-    """Say whether somebody holds the table's lease."""
+    """Return True if the table's lease is held and has not expired."""
     return row.owner is not None and codec.lease_ends(row, moment) > moment.now
 
 
 def require(row: Row[Any], lease: Lease | None, moment: Moment) -> None:
-    """Raise Leased unless `lease` is still the table's, or nobody has one and none was given."""
+    """Raise Leased unless `lease` is still the table's, or none is held and none was given."""
     if lease is None:
         if is_live(row, moment):
             raise _refused([row], moment)
@@ -78,16 +78,16 @@ def require(row: Row[Any], lease: Lease | None, moment: Moment) -> None:
     if row.owner == lease.owner and row.fence == lease.fence and is_live(row, moment):
         return
     if is_live(row, moment) and row.fence != lease.fence:
-        raise Leased(f"the lease was lost: {held_by([row], moment)}")
+        raise Leased(f"the lease was lost: {held_by([row], moment)}", hint="Plan again.")
     raise Leased(f"the lease of table {row.table_id} was lost: it had run out or was released", hint="Plan again.")
 
 
 def refusal(tx: Transaction, rows: Sequence[Row[Any]], owner: str, moment: Moment) -> Leased | None:
     """Return the error for those of the locked rows that others than `owner` hold; the caller raises it once committed.
 
-    A lease that seems to end later than it can was taken before the store's clock was set back, nobody knows how far.
+    A lease that seems to end later than it can was taken before the store's clock was set back, by an unknown amount.
     From now on it ends as if it had just been renewed, which is never too early; its holder renews it if it lives. That
-    is written down: seen anew at each look, it would last until the clock has caught up.
+    is written down: if each look started again, the lease would last until the clock has caught up.
     """
     held = [row for row in rows if is_live(row, moment) and row.owner != owner]
     for row in held:
@@ -155,7 +155,7 @@ def renew(tx: Transaction, leases: Collection[Lease], seconds: float) -> tuple[L
 
 
 def release(tx: Transaction, leases: Collection[Lease]) -> None:
-    """Give leases back; one that was lost meanwhile is somebody else's and is left alone."""
+    """Give leases back; one that was lost in the meantime belongs to another apply and is left alone."""
     by_table = {lease.table_id: lease for lease in leases}
     for row in lock(tx, by_table):
         lease = by_table[row.table_id]
@@ -171,7 +171,7 @@ def held(tx: Transaction) -> list[Lease]:
 
 
 def force_release(tx: Transaction, table_id: str, reason: str, actor: Actor) -> Lease | None:
-    """Take a lease away from its holder, whose next write fails; kept as an event. None: nobody held one."""
+    """Take a lease away from its holder, whose next write fails; kept as an event. Returns None if none was held."""
     known = tx.execute(select(tables.c.table_id).where(tables.c.table_id == table_id)).first()
     if known is None:
         return None

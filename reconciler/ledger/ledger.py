@@ -82,7 +82,7 @@ class Ledger:
     """The memory of what was paid for. Usable from several threads.
 
     An SQLite ledger that does not exist reads as empty and is created by the first write; a PostgreSQL one is created
-    by `initialise`. Every method may raise a LedgerError: Corrupt, TooNew, Unwritable where a write failed.
+    by `initialise`. Every method may raise a LedgerError: Corrupt, TooNew, Unwritable if a write failed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -143,7 +143,7 @@ class Ledger:
             raise
 
     def _void(self, call: Call, token: str, why: Unwritable, seconds: float) -> None:
-        """End as not sent an attempt that nobody will send, should it have been recorded although it seems not.
+        """End as not sent an attempt that will not be sent, in case it was recorded after all.
 
         An intent for which there is no answer may be in the ledger all the same. If that cannot be found out, it stays
         there as an intent, which is in doubt.
@@ -157,8 +157,8 @@ class Ledger:
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Record how the attempt ended, durable on return; the same ending again changes nothing.
 
-        An ending that comes after somebody else ended the attempt is kept as an event; of those, an acceptance is never
-        lost, and a doubt undoes a verdict that nothing was sent. Raises LedgerError, after recording, when a newer
+        An ending that comes after another process ended the attempt is kept as an event; of those, an acceptance is
+        never lost, and a doubt undoes a verdict that nothing was sent. Raises LedgerError, after recording, if a newer
         attempt had begun.
         """
         complaint = self._store.write(lambda tx: journal.end(tx, ticket, ending), repeatable=True)
@@ -277,7 +277,7 @@ class Ledger:
         return self._store.read(leases.held)
 
     def force_release(self, table_id: str, *, reason: str, actor: Actor) -> Lease | None:
-        """Take a lease away from its holder, who can begin nothing more under it; None: nobody held one."""
+        """Take a lease away from its holder, who can begin nothing more under it; None if none was held."""
         return self._store.write(lambda tx: leases.force_release(tx, table_id, reason, actor))
 
     # Moving.
@@ -287,7 +287,7 @@ class Ledger:
         yield from self._store.stream(transfer.export)
 
     def load(self, lines: Iterable[str]) -> Loaded:
-        """Add what an export holds, all or nothing; raises LedgerError where the ledger holds something different."""
+        """Add what an export holds, all or nothing; raises LedgerError if the ledger holds something different."""
 
         def work(transaction: Transaction) -> Loaded:
             return transfer.load(transaction, lines)

@@ -24,7 +24,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 """Types in /proc/mounts whose locks or shared memory SQLite must not trust."""
 
 CONNECTIONS = 6
-"""Four run calls at once, the leases, and whoever asks."""
+"""Four run calls at once, the leases, and one for a question in between."""
 _SECRETS = ("password", "sslpassword")
 _HOST = re.compile(r"[\w.,:%-]*")
 _NO_PASSFILE = {"passfile": f"{os.devnull}/none"}
@@ -142,7 +142,7 @@ def network_file_system(path: Path, mounts: str) -> str | None:
 
 
 def refuse_network_file_system(location: Location, mounts: str) -> None:
-    """Raise SettingsError where the SQLite file stands on a network file system."""
+    """Raise SettingsError if the SQLite file is on a network file system."""
     if location.path is None:
         return
     kind = network_file_system(location.path.resolve(), mounts)
@@ -154,7 +154,7 @@ def refuse_network_file_system(location: Location, mounts: str) -> None:
 
 
 def mounted() -> str:
-    """Return the text of /proc/mounts; empty where the system has none."""
+    """Return the text of /proc/mounts; empty if the system has none."""
     try:
         return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -72,7 +72,7 @@ def past(tx: Transaction, call_id: str) -> PastCall:
     """Return one call with the cells it covered, whatever its state. Raises LedgerError."""
     row = tx.execute(select(*PAST, calls.c.folded).select_from(WITH_ROWS).where(calls.c.id == call_id)).first()
     if row is None:
-        raise LedgerError(f"there is no call {call_id} in the ledger")
+        raise LedgerError(f"there is no call {call_id} in the ledger", hint="`reconciler ledger list` shows the calls.")
     listed = checkpoints.listed_rows(tx, [row.table_id]) if row.folded else {}
     return codec.past_call(row, tx.moment(), {}, listed.get(row.table_id, ()))
 

@@ -4,12 +4,13 @@ from sqlalchemy import Connection, inspect, select
 
 from reconciler.errors import Corrupt, TooNew
 from reconciler.ledger.location import Location
+from reconciler.ledger.store_errors import FROM_BACKUP
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, meta
 from reconciler.text.sanitize import one_line
 
 
 def schema_of(connection: Connection, location: Location) -> int | None:
-    """Return the schema version; None where there is no ledger. Raises Corrupt and TooNew."""
+    """Return the schema version; None if there is no ledger. Raises Corrupt and TooNew."""
     is_sqlite = location.path is not None
     inspector = inspect(connection)
     if not inspector.has_table("meta", schema=None if is_sqlite else POSTGRES_SCHEMA):
@@ -22,7 +23,7 @@ def schema_of(connection: Connection, location: Location) -> int | None:
     try:
         version = int(connection.scalar(select(meta.c.value).where(meta.c.key == "schema")) or "")
     except ValueError:
-        raise Corrupt(f"{location.shown} does not say which version of a ledger it is") from None
+        raise Corrupt(f"{location.shown} does not say which version of a ledger it is", hint=FROM_BACKUP) from None
     if version > SCHEMA_VERSION:
         raise TooNew(
             f"the ledger {location.shown} was written by a newer version of the program "

@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: the engine, how its transactions begin, and who holds a lock.
+"""The parts that only PostgreSQL needs: the engine, how its transactions begin, and who holds a lock.
 
 Through psycopg, with nothing that lives longer than a transaction (no prepared statements, session settings or session
 locks), so that it works behind a pooling proxy. Whatever the server's default, a commit is on its disk before it

@@ -1,4 +1,4 @@
-"""What was spent, added up exactly and without guessing: unknown credits are counted beside the sum, doubts apart."""
+"""The sums of what was spent, exact and without guessing: unknown credits and doubts are counted separately."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def report(
     until: float | None,
     moved: Iterable[CallRecord] = (),
 ) -> list[SpendLine]:
-    """Return a line per group, by its key. Raises SettingsError where `label` does not fit `by`.
+    """Return a line per group, by its key. Raises SettingsError if `label` does not fit `by`.
 
     `moved` are calls of archives; one that is in the ledger too counts as it is there.
     """

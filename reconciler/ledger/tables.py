@@ -133,7 +133,7 @@ shapes = Table(
     Column("column_keys", Text, nullable=False),
     Column("configs", Text, nullable=False),
 )
-"""What the calls of a table have in common, stored once: columns and their configurations. `id` is a digest of it."""
+"""The columns and configurations that calls of a table share, stored once. `id` is a digest of them."""
 
 row_ids = Table(
     "row_ids",
@@ -153,7 +153,7 @@ checkpoints = Table(
     Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
     Column("content", LargeBinary, nullable=False),
 )
-"""What the folded calls of a table amount to (`checkpoint_codec.py`), written in the transaction that marks them."""
+"""The sum of a table's folded calls (`model/checkpoint.py`), written in the transaction that marks them."""
 
 approvals = Table(
     "approvals",
@@ -183,4 +183,4 @@ LEASE_COLUMNS = (
     *("owner", "actor", "ci_run", "git_sha", "acquired_at", "expires_at"),
     *("boot", "booted_at", "lease_seconds"),
 )
-"""The columns of `tables` that are empty while nobody holds the lease."""
+"""The columns of `tables` that are empty while the lease is not held."""

@@ -41,6 +41,7 @@ FORMAT = "reconciler-ledger"
 ARCHIVED_BEFORE = "archived_before"
 """In the header of an archive: calls that began earlier, in seconds since the epoch."""
 _BATCH = 200
+_AGAIN = "Export it again."
 
 
 def export(tx: Transaction) -> Iterator[str]:
@@ -61,7 +62,7 @@ def end(counts: Mapping[str, int]) -> str:
 
 
 def _counted(counts: Mapping[str, int]) -> dict[str, int]:
-    # The kinds that came later are named where there are any.
+    # The kinds that came later are named if there are any.
     return {kind: count for kind, count in counts.items() if count or kind in FIRST_KINDS}
 
 
@@ -102,7 +103,7 @@ def load(tx: Transaction, source: Iterable[str]) -> Loaded:
             continue
         now = export_lines.type_of(entry, number)
         if ended:
-            raise LedgerError(f"line {number}: the export goes on after its end")
+            raise LedgerError(f"line {number}: the export goes on after its end", hint=export_lines.AN_EXPORT)
         if batch and (now != batched or len(batch) == _BATCH):
             loading.add(batched, batch)
             batch = []
@@ -115,9 +116,10 @@ def load(tx: Transaction, source: Iterable[str]) -> Loaded:
             batch.append(entry)
             batched = now
         else:
-            raise LedgerError(f"line {number}: a ledger does not hold entries of type {quote(now)}")
+            message = f"line {number}: a ledger does not hold entries of type {quote(now)}"
+            raise LedgerError(message, hint=export_lines.AN_EXPORT)
     if not ended:
-        raise LedgerError("the export is cut off: its last line is missing", hint="Export it again.")
+        raise LedgerError("the export is cut off: its last line is missing", hint=_AGAIN)
     loading.finish()
     added = loading.added
     return Loaded(tables=added["table"], calls=added["call"], events=added["event"])
@@ -180,7 +182,7 @@ class _Loading:
         expected = _counted(seen)
         if entry != expected:
             message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {expected}"
-            raise LedgerError(message, hint="Export it again.")
+            raise LedgerError(message, hint=_AGAIN)
 
     def add(self, kind: str, batch: Sequence[dict[str, Any]]) -> None:
         """Add what is missing of a batch; the rest must be the same here."""
@@ -194,7 +196,7 @@ class _Loading:
         names = [key.name for key in table.primary_key.columns]
         wanted = [tuple(entry[name] for name in names) for entry in batch]
         if len(set(wanted)) != len(wanted):
-            raise LedgerError("the export holds something twice")
+            raise LedgerError("the export holds an entry twice", hint=_AGAIN)
         if self._is_archive and table is calls:
             self._make_tables(batch)
         there = self._there(kind, table, wanted)
@@ -238,7 +240,7 @@ class _Loading:
                     self._tx.execute(insert(call_rows), unfolded)
         except IntegrityError as error:
             raise Corrupt(
-                "the export contradicts itself: an entry belongs to a table or call that it does not hold"
+                "the export contradicts itself: an entry belongs to a table or call that it does not hold", hint=_AGAIN
             ) from error
 
     def _check(self, batch: Sequence[dict[str, Any]]) -> None:
@@ -254,7 +256,7 @@ class _Loading:
             extent = Extent.of_document(entry)
             stored = extent.values()
         except (ValueError, TypeError, LookupError, AttributeError):
-            raise LedgerError(f"the cells of call {one_line(entry['id'])} contradict themselves") from None
+            raise LedgerError(f"the cells of call {one_line(entry['id'])} contradict themselves", hint=_AGAIN) from None
         extent.keep_shape(self._tx, table_id)
         if table_id not in self._folded:
             checkpoint = read(self._tx, [table_id], self._tx.moment()).get(table_id) or Checkpoint()
@@ -321,7 +323,9 @@ def _unpacked(entry: Mapping[str, Any], listed: Sequence[str] | None = None) -> 
         checkpoint = Checkpoint.unpack(export_lines.values("checkpoint", entry)["content"], listed or (), lambda _: 0.0)
         checkpoint.versions() if listed is None else checkpoint.check()
     except ValueError as error:
-        raise LedgerError(f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}") from None
+        raise LedgerError(
+            f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}", hint=_AGAIN
+        ) from None
     return checkpoint
 
 

@@ -11,6 +11,11 @@ from reconciler.model.condition import Condition
 from reconciler.text.location import Location
 
 
+def is_revision(text: str) -> bool:
+    """Say whether a text may be a run's `revision`: 1 to 100 letters, digits and signs of ASCII, as the schema says."""
+    return 1 <= len(text) <= 100 and all("!" <= character <= "~" for character in text)
+
+
 class Mode(StrEnum):
     """Which cells a run call takes (`extruct-api.md`, Run [D])."""
 

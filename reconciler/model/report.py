@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 
+from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
@@ -24,6 +25,14 @@ class ExitCode(IntEnum):
     IN_DOUBT = 7
     USAGE = 64
     CANCELLED = 130
+
+    @classmethod
+    def of(cls, error: ReconcilerError) -> "ExitCode":
+        """Return the code of a command that ends with an error; most are 1."""
+        return next((code for kind, code in _OF_ERRORS.items() if isinstance(error, kind)), cls.ERROR)
+
+
+_OF_ERRORS = {StalePlan: ExitCode.STALE, LimitExceeded: ExitCode.LIMIT, Leased: ExitCode.LEASED}
 
 
 @dataclass(frozen=True, slots=True)

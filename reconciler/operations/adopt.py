@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.errors import ApiError
+from reconciler.errors import ApiError, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.model.attempt import Actor
-from reconciler.model.manifest import Manifest
+from reconciler.model.manifest import Manifest, is_revision
 from reconciler.model.observed import TableSnapshot
 from reconciler.operations.connection import Connections
 from reconciler.operations.observe import Targets, resolve
@@ -42,8 +42,16 @@ class Adoption:
     """Every manifest whose table is known."""
 
 
+def check_revision(text: str) -> None:
+    """Raise SettingsError for a revision that no manifest could name."""
+    if not is_revision(text):
+        hint = "Use letters, digits and signs without spaces, as in a manifest's `revision`."
+        raise SettingsError(f"{one_line(text)!r} is not a revision", hint=hint)
+
+
 def adopt(targets: Targets, revision: str, connections: Connections) -> Adoption:
     """Record the done cells of the manifests' tables as run at a revision. Raises Refused on 401, 403; LedgerError."""
+    check_revision(revision)
     reader, ledger = connections.reader(), connections.writing_ledger()
     targets = resolve(targets, reader)
     by_table: dict[str, list[Manifest]] = {}

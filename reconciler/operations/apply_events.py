@@ -18,7 +18,8 @@ def _ignore(_: object) -> None:
 class ApplyEvents:
     """Callbacks for the events of a running apply; an event without one is ignored.
 
-    Only `on_plan` may raise, and then nothing is sent.
+    If `on_plan` raises, nothing is sent, and if `waiting` does, the apply ends with its report. Whatever the others
+    raise is logged, and the apply goes on: an `Interrupt` ends it.
     """
 
     on_plan: Callable[[Plan], None] = _ignore

@@ -167,12 +167,12 @@ def receipt_marker(name: str, report: Any = None) -> str:
 
 
 def read_plan(file: str) -> Any:
-    """Return the JSON of a plan file. Raises StalePlan if it is not understood, OSError."""
+    """Return the JSON of a plan file. Raises StalePlan if it is not understood, SettingsError if it cannot be read."""
     return read_plan_document(Path(file))
 
 
 def read_report(file: str) -> Any:
-    """Return the JSON of a report file. Raises SettingsError if it is not understood, OSError."""
+    """Return the JSON of a report file. Raises SettingsError if it cannot be read or is not understood."""
     return read_report_document(Path(file))
 
 

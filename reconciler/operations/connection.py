@@ -55,6 +55,7 @@ class Connections:
         self.interrupt = Interrupt()
         """Of the current or last apply: once it is set, the store is only waited for briefly."""
         self._on_progress = on_progress
+        self._is_over = False
         self._stack = ExitStack()
         self._reader: Reader | None = None
         self._ledger: Ledger | None = None
@@ -64,8 +65,20 @@ class Connections:
         self._reader, self._ledger = None, None
         self._stack.close()
 
+    def end(self) -> None:
+        """Close what is open, for good: whatever opened again would never be closed."""
+        self._is_over = True
+        self.close()
+
+    def _check_open(self) -> None:
+        """Raise SettingsError after `end`."""
+        if self._is_over:
+            hint = "Call its methods within `with open_session(…)`, or open another one."
+            raise SettingsError("the session is closed", hint=hint)
+
     def reader(self) -> Reader:
         """Return the reader. Raises SettingsError, e.g. if there is no token."""
+        self._check_open()
         if self._reader is None:
             options = api_options(self.settings, self.environment)
             self._reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress))
@@ -73,6 +86,7 @@ class Connections:
 
     def ledger(self) -> Ledger:
         """Return the ledger, for callers that write nothing or create one on purpose. Raises SettingsError."""
+        self._check_open()
         if self._ledger is None:
             by_project = self.settings.named_ledger is None
             ledger = open_ledger(

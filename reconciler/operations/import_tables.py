@@ -20,9 +20,10 @@ from reconciler.model.attempt import Actor
 from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.manifest import Manifest
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot
-from reconciler.operations.adopt import adopt_done
+from reconciler.operations.adopt import adopt_done, check_revision
 from reconciler.operations.atomic_file import SHARED, write_whole
 from reconciler.operations.find_tables import find
+from reconciler.operations.named_file import WRITABLE, named_file
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
 from reconciler.text.numbers import counted
 
@@ -67,6 +68,8 @@ class Choice:
 
 def shelf_of(settings: Settings, out: Path | None, wish: ImportOptions, *, force: bool) -> "ManifestFolder":
     """Read the existing manifests; `out` is the folder for new ones. Raises ManifestError, SettingsError."""
+    if wish.revision is not None:
+        check_revision(wish.revision)
     folder = out or _folder(settings)
     if out is not None and wish.revision is not None:
         check_owner(settings, [out / "manifest.yaml"])
@@ -84,7 +87,7 @@ def import_tables(
     """Write a manifest for each chosen table, and yield the result; tables that cannot be read come last.
 
     With a revision in the shelf's wish, done cells are first recorded as run at it. Raises SettingsError if no table
-    is found, Refused on 401 and 403, LedgerError, OSError.
+    is found, Refused on 401 and 403, LedgerError.
     """
     shelf = _found(shelf, reader, tell)
     chosen = dict.fromkeys([*choice.tables, *_listed(reader, choice.search, choice.tags, every=choice.every)])
@@ -221,8 +224,9 @@ def _write_one(shelf: ManifestFolder, header: TableHeader, name: str, adopted: s
     there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
     fate = from_table.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
     if fate is ImportOutcome.WRITTEN and text is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text, SHARED)
+        with named_file(path, WRITABLE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text, SHARED)
     columns = len(from_table.listed(header.columns))
     return ImportedTable(header.id, header.name, fate, path, columns, tuple(claims), adopted, shelf.lacking(header.id))
 

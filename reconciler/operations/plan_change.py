@@ -63,7 +63,7 @@ def plan_targets(
 ) -> SessionPlan:
     """Plan from one observation of the live tables, or from a snapshot; compare with a git ref or a folder.
 
-    Raises SettingsError, ManifestError if the base's project file is invalid, Refused, LedgerError, OSError.
+    Raises SettingsError, ManifestError if the base's project file is invalid, Refused, LedgerError.
     """
     settings, profile = connections.settings, connections.profile
     base = None if against is None else read_revision(against, settings, targets.named)

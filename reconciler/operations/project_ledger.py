@@ -24,8 +24,10 @@ from reconciler.model.ledger_entries import (
 )
 from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
+from reconciler.operations.named_file import named_file
 from reconciler.text.sanitize import one_line
 
+_AN_EXPORT = "Name a file that `reconciler ledger export` or `reconciler ledger archive` wrote."
 _NEW_FILE = "Nothing was archived. Name a new file in a folder that can be written to."
 
 LONGEST_LINE = 64 * 1024**2
@@ -44,6 +46,12 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
             yield line.decode()
         except UnicodeDecodeError:
             raise LedgerError(f"line {number} is not UTF-8", hint="`reconciler ledger export` writes it.") from None
+
+
+def _opened(file: str) -> BinaryIO:
+    """Open an export or an archive. Raises SettingsError."""
+    with named_file(file, _AN_EXPORT):
+        return open_file(file)
 
 
 class ProjectLedger:
@@ -86,10 +94,11 @@ class ProjectLedger:
         """Return what was spent on calls begun from `since` and before `until`, one line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value. `archives`
-        are files that `archive` wrote: their calls count too, each once. Raises OSError.
+        are files that `archive` wrote: their calls count too, each once. Raises SettingsError if one cannot be
+        read.
         """
         with ExitStack() as files:
-            lines = [lines_of(files.enter_context(open_file(archive))) for archive in archives]
+            lines = [lines_of(files.enter_context(_opened(archive))) for archive in archives]
             return self._connections.ledger().report(by, label=label, since=since, until=until, archives=lines)
 
     def resolve(self, call: str, *, landed: bool, reason: str) -> tuple[CallRecord, CallState]:
@@ -164,6 +173,6 @@ class ProjectLedger:
         return self._connections.writing_ledger().load(lines)
 
     def load_file(self, file: str | BinaryIO) -> Loaded:
-        """Add an export as `load` does, from a file that is not trusted to be one. Raises OSError."""
-        with open_file(file) if isinstance(file, str) else nullcontext(file) as opened:
+        """Add an export as `load` does, from a file that is not trusted to be one. Raises SettingsError."""
+        with _opened(file) if isinstance(file, str) else nullcontext(file) as opened:
             return self.load(lines_of(opened))

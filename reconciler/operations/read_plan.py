@@ -9,15 +9,20 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import StalePlan
 from reconciler.manifests import json_schema
 from reconciler.manifests.open_file import open_file
+from reconciler.operations.named_file import named_file
 
 LARGEST_FILE = 64 * 1024**2
 """Bytes; anything larger, including a device, is refused."""
 
 
 def read_plan_document(path: Path) -> Any:
-    """Return the JSON of a plan file that matches its `plan_id`. Raises StalePlan if it does not, OSError."""
-    with open_file(path) as file:
-        return plan_content(file.read(LARGEST_FILE + 1))
+    """Return the JSON of a plan file that matches its `plan_id`. Raises StalePlan if it does not.
+
+    Raises SettingsError if it cannot be read.
+    """
+    with named_file(path, "Name a file that `reconciler plan --out FILE` wrote."), open_file(path) as file:
+        data = file.read(LARGEST_FILE + 1)
+    return plan_content(data)
 
 
 def plan_content(data: bytes) -> Any:
@@ -37,5 +42,5 @@ def plan_content(data: bytes) -> Any:
 
 
 def read_saved_plan(path: Path, max_age_seconds: float) -> SavedPlan:
-    """Return what a plan file approves. Raises StalePlan if it is not understood or too old, OSError."""
+    """Return what a plan file approves. Raises StalePlan if it is not understood or too old, SettingsError."""
     return saved_plan_checks.check_plan(read_plan_document(path), datetime.now(UTC), max_age_seconds)

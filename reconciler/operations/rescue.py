@@ -1,9 +1,11 @@
 """The report of an apply that fails unexpectedly after it has begun to send."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from typing import TypeVar
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.attempt import CallResult, Ending, Stop, StopCause, Ticket
@@ -11,6 +13,10 @@ from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Call, CallInDoubt, Plan
 from reconciler.model.report import Report
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
+
+Told = TypeVar("Told")
+
+_LOG = logging.getLogger("reconciler")
 
 
 class Witness:
@@ -32,7 +38,7 @@ class Witness:
     def on_result(self, result: CallResult) -> None:
         """Note the result of a call."""
         self._results.append(result)
-        self._events.on_result(result)
+        self._call(self._events.on_result, result)
 
     def waiting(self, cells: int) -> AbstractContextManager[object]:
         """Return a context manager to enter while waiting for a wave with that many cells."""
@@ -40,7 +46,7 @@ class Witness:
 
     def on_poll(self, statuses: Mapping[str, TableStatus]) -> None:
         """Pass on the tables' status."""
-        self._events.on_poll(statuses)
+        self._call(self._events.on_poll, statuses)
 
     def on_unrecorded(self, call: Call, ticket: Ticket, ending: Ending) -> None:
         """Note an outcome that the ledger could not record, and pass its record on for a person to keep."""
@@ -53,11 +59,18 @@ class Witness:
             "cells": call.cells,
             **asdict(ending),
         }
-        self._events.on_unrecorded(json.dumps(record))
+        self._call(self._events.on_unrecorded, json.dumps(record))
 
     def on_trouble(self, message: str) -> None:
         """Pass on a failure that does not change what was spent."""
-        self._events.on_trouble(message)
+        self._call(self._events.on_trouble, message)
+
+    def _call(self, callback: Callable[[Told], None], told: Told) -> None:
+        """Call a callback. One that raises must not keep the outcomes of other calls out of the report."""
+        try:
+            callback(told)
+        except Exception:
+            _LOG.exception("a callback of the apply raised; the apply goes on")
 
     def report_of(self, work: Callable[[], Report], interrupt: Interrupt) -> Report:
         """Do the work of an apply; once it sends, every failure is in the report. Before, raises as `work` does."""

@@ -10,6 +10,7 @@ The commands of the command line call a Session too, so both do the same.
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -103,8 +104,8 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close every connection to the API and the ledger."""
-        self._connections.close()
+        """Close every connection to the API and the ledger; afterwards, methods that need one raise SettingsError."""
+        self._connections.end()
 
     def hold_to(self, revision: str, paths: Several = ()) -> None:
         """Also enforce the limits and prices of a git ref or folder, so that a change cannot raise its own limits.
@@ -113,7 +114,7 @@ class Session:
         before any other method. A commit without a project file has no limits, which is told; a folder without one
         raises LimitExceeded.
         """
-        self.close()
+        self._connections.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
         if self.settings.floor is None:
             self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
@@ -297,7 +298,7 @@ class Session:
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
         """Write what planning needs from the live tables to a file for `plan(live_snapshot=…)`; no values, no prompts.
 
-        Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`. Raises OSError.
+        Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`.
         """
         key = snapshots.signing_key(self._environment, unsigned=unsigned)
         return snapshots.take_snapshot(Path(file), self.load(paths), key, self._connections)
@@ -322,7 +323,7 @@ class Session:
         the run that fills empty cells is switched on; with `adopt`, done cells are recorded in the ledger as run at
         that revision; `force` overwrites manifests that were edited. Returns the result for each table, or why it
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
-        if no table is found, OSError.
+        if no table is found or a file cannot be written.
         """
         choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
@@ -340,7 +341,8 @@ class Session:
         """Record every done cell of the manifests' tables as run at a revision, at no cost; sends only GET.
 
         For a new ledger, and for tables that were run by hand: a run with `mode: all` at that revision buys none of
-        these cells again. A running table is among the failures.
+        these cells again. A running table is among the failures. Raises SettingsError if no manifest could name such a
+        revision.
         """
         return adopt(self.load(paths), revision, self._connections)
 

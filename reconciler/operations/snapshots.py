@@ -14,6 +14,7 @@ from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.operations.atomic_file import write_whole
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, index_of
+from reconciler.operations.named_file import WRITABLE, named_file
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables, resolve, to_snapshot
 from reconciler.settings.settings import read_snapshot_key
 from reconciler.text.location import Diagnostic
@@ -33,14 +34,18 @@ class SnapshotTaken:
 
 
 def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: Connections) -> SnapshotTaken:
-    """Read the manifests' tables and write what planning needs from them. Raises Refused, LedgerError, OSError."""
+    """Read the manifests' tables and write what planning needs from them.
+
+    Raises Refused, LedgerError, and SettingsError if the file cannot be written.
+    """
     made = origin(connections.settings, connections.tell)
     reader, ledger = connections.both()
     directory = CachedLister(reader)
     targets = resolve(targets, directory)
     observation = observe_tables(targets, targets.tables, Sources(reader, ledger, connections.settings))
     data = encoded(observation, made, index_of(targets.written, targets.tables, directory), key)
-    write_whole(file, data)
+    with named_file(file, WRITABLE):
+        write_whole(file, data)
     unresolved = tuple(sorted(targets.unresolved))
     return SnapshotTaken(len(observation.snapshots), len(data), key is not None, observation.unreadable, unresolved)
 
@@ -60,8 +65,8 @@ def encoded(observation: Observation, made: Origin, index: TableIndex | None, ke
 
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:
-    """Read a file that `snapshot` wrote. Raises SettingsError if it cannot be used, OSError."""
-    with open_file(path) as file:
+    """Read a file that `snapshot` wrote. Raises SettingsError if it cannot be used."""
+    with named_file(path, "Name a file that `reconciler snapshot --out FILE` wrote."), open_file(path) as file:
         data = file.read(MAX_FILE_BYTES + 1)
     return decode(data, read_snapshot_key(environment))
 

@@ -183,7 +183,7 @@ class _Search:
         if not parent.tables:
             return _Found()
         if len(parent.tables) > 1:
-            message = f"{name} means {len(parent.tables)} tables, so nobody can tell whose child this is"
+            message = f"{name} means {len(parent.tables)} tables, so it is not clear whose child this is"
             return _wrong(location, message, "Write the child table's id, or make its parent one table.")
         (table,) = parent.tables
         header = self._facts.headers.get(table)

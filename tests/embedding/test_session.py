@@ -265,9 +265,9 @@ def test_a_plan_is_shown_before_it_is_sent(desk: Desk) -> None:
             opened.plan_and_apply(refuse, wait=False)
         assert desk.posts() == []
         report = opened.plan_and_apply(shown.append, wait=False)
+        assert opened.ledger.calls()[0].plan_id == report.plan_id
     assert [sum(call.cells for call in plan.calls) for plan in shown] == [8, 8]
     assert sum(result.call.cells for result in report.results) == len(desk.charged()) == 8
-    assert opened.ledger.calls()[0].plan_id == report.plan_id
 
 
 def test_an_apply_tells_how_it_goes(make_desk: MakeDesk) -> None:

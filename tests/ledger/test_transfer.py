@@ -129,7 +129,7 @@ BROKEN: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "line doubled": (lambda lines: [*lines[:2], *lines[1:]], "twice"),
     "goes on": (lambda lines: lines + lines[-1:], "goes on"),
     "not ours": (lambda lines: ['{"hello": 1}'], "not an export"),
-    "no type": (lambda lines: [lines[0], '{"type": ["cell"]}'], "which type"),
+    "no type": (lambda lines: [lines[0], '{"type": ["cell"]}'], "does not say its type"),
     "not JSON": (lambda lines: [lines[0], "{oops"], "line 2 is not JSON"),
     "deep": (lambda lines: [lines[0], "[" * 100_000], "line 2 is not JSON"),
     "a list": (lambda lines: [lines[0], "[]"], "line 2 is not a JSON object"),
