@@ -67,6 +67,8 @@ class LedgerView:
 
     def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> RowSet:
         """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
+        if (mode, column.id) not in self._tries and not self._checkpoint.tries(column.id, mode, column.config_digest):
+            return RowSet.none(self.rows)  # no counters for a column that was never tried
         return RowSet.of_flags(bytes(count >= max_attempts for count in self._tries_of(mode, column.id)))
 
     def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
@@ -86,6 +88,8 @@ class LedgerView:
 
     def times_bought(self, column: str, rows: list[int]) -> int:
         """How many accepted calls covered the cells, added up: it grows whenever one is bought (or was adopted)."""
+        if column not in self._bought and not self._checkpoint.bought(column):
+            return 0  # no counters for a column that was never bought
         bought = self._bought_of(column)
         return sum(bought[row] for row in rows)
 

@@ -121,6 +121,7 @@ class TablePlanner:
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
+        decided.clear()  # one byte per cell: a plan of millions of cells has no room for it beside its calls
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():
             held_up[address] += count
