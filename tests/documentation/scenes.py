@@ -43,6 +43,7 @@ test $? -eq 5
 """,
     ".venv/bin/python": '#!/bin/sh\ncd "{root}" && exec "{python}" "$@" --help\n',
     ".ci/run": '#!/bin/sh\ntest -x "{root}/.ci/run"\n',
+    ".ci/long": '#!/bin/sh\ntest -x "{root}/.ci/long"\n',
 }
 """What stands in for commands that take minutes; CI runs them."""
 _LEDGER_ON_A_SERVER = "postgresql://ledger.internal/reconciler"

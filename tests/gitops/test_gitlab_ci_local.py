@@ -23,7 +23,7 @@ def runner(request: pytest.FixtureRequest) -> str:
     """Return the program."""
     found = request.config.getoption("--gitlab-ci-local")
     if not found:
-        pytest.skip("needs npm's gitlab-ci-local and the package index: --gitlab-ci-local PROGRAM, as .ci/run does")
+        pytest.skip("needs npm's gitlab-ci-local and the package index: --gitlab-ci-local PROGRAM, as .ci/long does")
     return str(found)
 
 

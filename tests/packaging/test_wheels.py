@@ -41,7 +41,7 @@ def resolved(system: str, version: str, *options: str) -> str | None:
 def index(request: pytest.FixtureRequest) -> None:
     """Ask only where a network is allowed."""
     if not request.config.getoption("--index"):
-        pytest.skip("asks the package index, and the suite needs no network: run it with --index, as .ci/run does")
+        pytest.skip("asks the package index, and the suite needs no network: run it with --index, as .ci/long does")
 
 
 @pytest.mark.usefixtures("index")
