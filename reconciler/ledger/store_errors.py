@@ -12,7 +12,7 @@ FROM_BACKUP = (
     "Bring it back from a backup, then run `reconciler ledger adopt --as REVISION` before the next apply: the backup "
     "does not know what was bought since."
 )
-"""The hint for a ledger that is lost. Never a backup alone: an older ledger buys again what it forgot."""
+"""For a ledger that is lost. Never a backup alone: an older ledger buys again what it forgot."""
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _SQLITE_WRITING = {

@@ -37,7 +37,8 @@ PRELOADED = (
 )
 
 APPLY_PATH: dict[str, tuple[str, ...]] = {
-    "reconciler.operations.apply": ("apply", "_record", "WaveRunner.send", "WaveRunner._send_wave"),
+    "reconciler.operations.apply": ("apply", "WaveRunner.send", "WaveRunner._send_wave"),
+    "reconciler.operations.fold": ("record_endings",),
     "reconciler.operations.start_apply": ("start_apply",),
     "reconciler.operations.rescue": ("Witness.report_of", "Witness.on_result"),
     "reconciler.operations.send": ("send",),

@@ -97,7 +97,7 @@ MUTANTS = [
         "test_r4_a_call_in_doubt_rests_before_it_is_judged",
         (
             ("spending/doubt", "call.age_seconds < quiet_seconds or ", ""),
-            ("operations/apply", "min_age_seconds=0.0 if ending.landed else quiet", "min_age_seconds=0.0"),
+            ("operations/fold", "min_age_seconds=0.0 if ending.landed else quiet", "min_age_seconds=0.0"),
         ),
     ),
     Mutant(

@@ -186,8 +186,8 @@ def test_a_kill_in_the_middle_loses_nothing(
         if killed.code == -9:
             with pytest.raises(LedgerError, match="older version"):
                 ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)
-        else:  # no lease is held, so not every line is reached
-            assert (point.function, killed.code) == ("_refuse_leases", 0)
+        else:  # no lease is held and no call is damaged, so not every line is reached
+            assert (point.function in ("_refuse_leases", "rewrite", "finish"), killed.code) == (True, 0)
         again = driver.run(["ledger", "init"], tmp_path, environment)
         assert again.code == 0, again.err
         *whole, end = content(ledger)
