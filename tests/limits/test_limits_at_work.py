@@ -79,7 +79,7 @@ def test_a_pull_request_cannot_raise_its_own_limit(desk: Desk, repository: Repos
     assert desk.run("plan").code == 0
     said = desk.run("plan", "--limits-from", "main")
     assert said.code == 3
-    assert "(limit 7)" in said.out
+    assert "(limit 7, " in said.out
     assert (
         "  8 credits are due and the limit is 7\n    max_credits, set in main:reconciler.yaml:4 "
         "(spec.limits.max_credits); to be raised by platform-team\n"
