@@ -81,6 +81,8 @@ _raw_pages = msgspec.json.Decoder(_Page[Raw, Raw])
 _single = msgspec.json.Decoder(_Row[Cell])
 _raw_single = msgspec.json.Decoder(_Row[Raw])
 _cells: msgspec.json.Decoder[Cell] = msgspec.json.Decoder(Cell)
+for _shape in (_Header, _Row, _Page, _Header[Any], _Row[Any], _Page[Any, Any]):
+    msgspec.json.Decoder(_shape)  # prepared here: two threads that first use a type at once crash the interpreter
 _FAST_REFUSES = (msgspec.DecodeError, UnicodeDecodeError, UnclearError)
 
 
