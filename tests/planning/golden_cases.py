@@ -94,7 +94,8 @@ def _planned() -> Case:
         table: judge(replace(recalled.get(table, TableHistory(table)), recalled_at=now), seen, quiet)[0]
         for table, seen in live.snapshots.items()
     }
-    plan = observe.plan(replace(wanted, maps=True), Observation(live.snapshots, histories, (), live.unreadable), settings)
+    observation = Observation(live.snapshots, histories, (), live.unreadable)
+    plan = observe.plan(replace(wanted, maps=True), observation, settings)
     return Case(plan, project.limits, check_limits(plan, project.limits, None))
 
 
