@@ -69,7 +69,9 @@ def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
     """What an editor shows as a default is what happens."""
     api = read("project")["properties"]["spec"]["properties"]["api"]["properties"]
     spend = api.pop("spend")["properties"]
-    assert {key: value.get("default") for key, value in api.items()} == {key: getattr(ApiSettings(), key) for key in api}
+    assert {key: value.get("default") for key, value in api.items()} == {
+        key: getattr(ApiSettings(), key) for key in api
+    }
     assert {key: value["default"] for key, value in spend.items()} == {key: getattr(Spend(), key) for key in spend}
 
 
