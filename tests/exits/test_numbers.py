@@ -37,6 +37,7 @@ def test_the_options_that_take_a_float_are_known() -> None:
         ("apply", "--timeout"),
         ("simulator", "--speed"),
         ("status", "--watch"),
+        ("wait", "--timeout"),
     ]
 
 

@@ -186,7 +186,7 @@ def test_a_merge_queue_pushes_several_pull_requests(github: GitHub, tmp_path: Pa
     github.pull(8, OTHER_HEAD, OTHER_MERGE, MERGED)
     planned(github)
     said = ask(github, tmp_path, after=OTHER_MERGE)
-    assert (said.exit_code, "change 8 has no plan" in said.output) == (6, True), said.output
+    assert (said.exit_code, "change 8 has no valid plan" in said.output) == (6, True), said.output
     planned(github, run=100, head_sha=OTHER_HEAD, content=a_plan(8, OTHER_HEAD))
     said = ask(github, tmp_path, after=OTHER_MERGE)
     assert said.exit_code == 0, said.output

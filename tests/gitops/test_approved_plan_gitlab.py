@@ -132,7 +132,7 @@ def test_a_merge_train_merges_several(gitlab: GitLab, tmp_path: Path) -> None:
     gitlab.merge_request(12, OTHER_HEAD, MERGED, merge_commit_sha=OTHER_MERGE)
     planned(gitlab)
     said = ask(gitlab, tmp_path, after=OTHER_MERGE)
-    assert (said.exit_code, "change 12 has no plan" in said.output) == (6, True), said.output
+    assert (said.exit_code, "change 12 has no valid plan" in said.output) == (6, True), said.output
     planned(gitlab, of=12, sha=OTHER_HEAD, content=a_plan(12, OTHER_HEAD))
     outputs = tmp_path / "outputs"
     said = ask(

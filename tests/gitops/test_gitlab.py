@@ -55,7 +55,7 @@ def test_the_reports_of_a_merge_request(project: Project) -> None:
     assert found["location"] == {"path": MANIFEST, "lines": {"begin": 15}}
     (suite,) = ElementTree.parse(project.folder / "reconciler-default-junit.xml").getroot()
     assert suite.get("failures") == "1"
-    assert "none. Nothing was sent" in project.forge.notes[0]["body"]
+    assert "nothing was sent" in project.forge.notes[0]["body"]
 
 
 def test_without_token_and_snapshot_the_manifests_are_validated(project: Project) -> None:
@@ -107,7 +107,7 @@ def test_a_change_cannot_raise_its_own_limits(project: Project) -> None:
     ended = project.pipeline(project.merge())
     assert (ended["approved"].code, ended["apply"].code) == (0, 3), ended
     assert project.simulator.charges() == {}
-    assert "Nothing was sent" in project.forge.notes[-1]["body"]
+    assert "nothing was sent" in project.forge.notes[-1]["body"]
 
 
 def test_several_changes_in_one_push(project: Project) -> None:

@@ -46,9 +46,9 @@ def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return a browser; the tests that need one are skipped where there is none."""
+    """Return a browser for one module: its loop runs in this thread, where other tests must not find it."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip(f"needs a browser: install Debian's package chromium, or another of {', '.join(PROGRAMS)}")
