@@ -4,6 +4,7 @@ import errno
 import os
 import select
 import stat
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +26,7 @@ def open_file(path: str | Path) -> BinaryIO:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-        if not stat.S_ISREG(kind) and os.name == "posix":
+        if not stat.S_ISREG(kind) and sys.platform != "win32":
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
             if not poll.poll(PIPE_SECONDS * 1000):

@@ -9,6 +9,7 @@ import re
 import select
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -297,7 +298,7 @@ def _further(response: Any) -> http.client.HTTPResponse:
 
 def _has_news(sock: socket.socket) -> bool:
     """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
-    if hasattr(select, "poll"):
+    if sys.platform != "win32":
         poll = select.poll()  # unlike `select`, it takes any file descriptor
         poll.register(sock, select.POLLIN)
         return bool(poll.poll(0))
