@@ -298,11 +298,12 @@ def _further(response: Any) -> http.client.HTTPResponse:
 
 def _has_news(sock: socket.socket) -> bool:
     """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        return bool(select.select([sock], [], [], 0)[0])
+    else:  # noqa: RET505 - a type checker reads one branch for each platform
         poll = select.poll()  # unlike `select`, it takes any file descriptor
         poll.register(sock, select.POLLIN)
         return bool(poll.poll(0))
-    return bool(select.select([sock], [], [], 0)[0])
 
 
 def _check_framing(response: http.client.HTTPResponse) -> None:
