@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.gitops.forge_servers import Handler, file_store, serving
 
 REPOSITORY = "acme/data"
 REPOSITORY_ID, FORK_ID = 1, 2
@@ -267,39 +267,15 @@ _ROUTES = (
 def serve_github() -> Iterator[GitHub]:
     """Serve it for the length of a `with` block."""
     forge = GitHub()
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (_api(forge), _store(forge))]
-    forge.url, forge.store_url = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
-    threads = [Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}) for server in servers]
-    for thread in threads:
-        thread.start()
-    try:
+    api = type("Api", (_Api,), {"forge": forge})
+    with serving(api, file_store(lambda path: forge.files[int(path)], forge.leaked)) as (forge.url, forge.store_url):
         yield forge
-    finally:
-        for server, thread in zip(servers, threads, strict=True):
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def reply(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
-        """Answer."""
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
-
-
-class _Api(_Handler):
+class _Api(Handler):
     forge: GitHub
 
-    def do_GET(self) -> None:
+    def read(self) -> None:
         """Answer a read."""
         parts, query = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
         self.forge.requests.append(self.path)
@@ -350,26 +326,6 @@ class _Api(_Handler):
         more = {"Link": '<http://127.0.0.1:1/elsewhere>; rel="next"'} if len(listed) > number * size else {}
         return self.json(200, {**found, key: shown} if isinstance(found, dict) and key else shown, more)
 
-    def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-        """Answer with JSON."""
-        self.reply(status, json.dumps(content).encode(), headers)
 
-
-for _method in ("POST", "PATCH", "DELETE"):
-    setattr(_Api, f"do_{_method}", _Api.write)
-
-
-def _api(forge: GitHub) -> type[BaseHTTPRequestHandler]:
-    return type("Api", (_Api,), {"forge": forge})
-
-
-def _store(forge: GitHub) -> type[BaseHTTPRequestHandler]:
-    class Store(_Handler):
-        def do_GET(self) -> None:
-            """Hand out a file to whoever has its signed address, and to no one with a token."""
-            if "Authorization" in self.headers or "PRIVATE-TOKEN" in self.headers:
-                forge.leaked.append(self.path)
-                return self.reply(400, b"InvalidAuthenticationInfo")
-            return self.reply(200, forge.files[int(urlsplit(self.path).path[1:])])
-
-    return Store
+for _method, _answer in {"GET": _Api.read, **dict.fromkeys(("POST", "PATCH", "DELETE"), _Api.write)}.items():
+    setattr(_Api, f"do_{_method}", _answer)

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.gitops.forge_servers import Handler, file_store, serving
 
 PROJECT, FORK = 42, 77
 BOT = 9
@@ -230,41 +230,20 @@ _ROUTES: tuple[Route, ...] = (
 def serve_gitlab() -> Iterator[GitLab]:
     """Serve it for the length of a `with` block."""
     forge = GitLab()
-    api_of_it = type("Api", (_Api,), {"forge": forge})
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (api_of_it, _store(forge))]
-    api, store = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
-    forge.url, forge.store_url = f"{api}/api/v4", store
-    threads = [Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}) for server in servers]
-    for thread in threads:
-        thread.start()
-    try:
+
+    def find(path: str) -> bytes:
+        job, name = path.split("/", 1)
+        return forge.files[int(job)][name]
+
+    with serving(type("Api", (_Api,), {"forge": forge}), file_store(find, forge.leaked)) as (api, store):
+        forge.url, forge.store_url = f"{api}/api/v4", store
         yield forge
-    finally:
-        for server, thread in zip(servers, threads, strict=True):
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def reply(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
-        """Answer."""
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
-
-
-class _Api(_Handler):
+class _Api(Handler):
     forge: GitLab
 
-    def do_GET(self) -> None:
+    def read(self) -> None:
         """Answer a read."""
         path, query = self.opened()
         if not path:
@@ -286,7 +265,7 @@ class _Api(_Handler):
             return self.json(*found)
         return self.page(found, query)
 
-    def do_POST(self) -> None:
+    def add(self) -> None:
         """Add a note."""
         path, _ = self.opened()
         match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes", path)
@@ -297,7 +276,7 @@ class _Api(_Handler):
             return self.json(201, made)
         return self.json(404, {"message": "404 Not found"}) if path else None
 
-    def do_PUT(self) -> None:
+    def edit(self) -> None:
         """Edit a note."""
         path, _ = self.opened()
         match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes/([0-9]+)", path)
@@ -339,19 +318,6 @@ class _Api(_Handler):
         shown = found[(number - 1) * size : number * size]
         return self.json(200, shown, {**headers, "X-Next-Page": str(number + 1) if more else ""})
 
-    def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-        """Answer with JSON."""
-        self.reply(status, json.dumps(content).encode(), headers)
 
-
-def _store(forge: GitLab) -> type[BaseHTTPRequestHandler]:
-    class Store(_Handler):
-        def do_GET(self) -> None:
-            """Hand out a file to whoever has its signed address, and to no one with a token."""
-            if any(name in self.headers for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN")):
-                forge.leaked.append(self.path)
-                return self.reply(400, b"InvalidAuthenticationInfo")
-            job, name = urlsplit(self.path).path[1:].split("/", 1)
-            return self.reply(200, forge.files[int(job)][name])
-
-    return Store
+for _method, _answer in {"GET": _Api.read, "POST": _Api.add, "PUT": _Api.edit}.items():
+    setattr(_Api, f"do_{_method}", _answer)
