@@ -45,9 +45,18 @@ MOST_NAMED = 5
 
 
 def plan_text(
-    plan: Plan, limits: Limits, violations: Sequence[Violation], paint: Paint, *, is_preview: bool = True
+    plan: Plan,
+    limits: Limits,
+    violations: Sequence[Violation],
+    paint: Paint,
+    *,
+    is_preview: bool = True,
+    saved_in: str = "",
 ) -> str:
-    """Return the whole plan as text, without a newline at its end; a preview ends with what to do next."""
+    """Return the whole plan as text, without a newline at its end; a preview ends with what to do next.
+
+    `saved_in` is the plan file, if there is one.
+    """
     if _is_settled(plan):
         runs = sum(len(table.runs) for table in plan.tables)
         sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
@@ -70,7 +79,8 @@ def plan_text(
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
         parts.append(problems_text(plan.diagnostics))
-    parts.append(_summary(plan, limits, violations, is_preview=is_preview))
+    summary = _summary(plan, limits)
+    parts.append(f"{summary}{_next_step(plan, violations, saved_in)}" if is_preview else summary)
     return "\n\n".join(parts)
 
 
@@ -332,20 +342,16 @@ def problems_text(problems: Sequence[Diagnostic]) -> str:
     return "\n".join(lines)
 
 
-def _summary(plan: Plan, limits: Limits, violations: Sequence[Violation], *, is_preview: bool) -> str:
+def _summary(plan: Plan, limits: Limits) -> str:
     if plan.errored:
         return f"The plan has {counted(len(plan.diagnostics), 'error')} and cannot be applied. Nothing was sent."
     if not plan.calls and plan.waiting:
         cells = counted(sum(call.cells for call in plan.waiting), "cell")
         verb = "waits" if cells == "1 cell" else "wait"
-        line = f"No call can be sent now: {cells} ({_credits(plan.waiting)}) {verb} until the table is idle."
-        return f"{line} Nothing was sent.\n`reconciler apply --wait` sends them then." if is_preview else line
+        return f"No call can be sent now: {cells} ({_credits(plan.waiting)}) {verb} until the table is idle."
     if not plan.calls:
         return f"Nothing to do now: {counted(len(plan.tables), 'table')}, no call is due. Nothing was sent."
-    line = _sums(plan, limits) + _last_wave(plan)
-    if not is_preview:
-        return line
-    return f"{line} Nothing was sent.\n{_next_step(violations)}"
+    return _sums(plan, limits) + _last_wave(plan)
 
 
 def _sums(plan: Plan, limits: Limits) -> str:
@@ -379,10 +385,19 @@ def _last_wave(plan: Plan) -> str:
     return f" In {last} waves: `--wait` sends one after the other." if last > 1 else ""
 
 
-def _next_step(violations: Sequence[Violation]) -> str:
-    if not violations:
-        return "Apply it with `reconciler apply`, or save it with `--out plan.json`."
-    return refusal_text(violations)
+def _next_step(plan: Plan, violations: Sequence[Violation], saved_in: str) -> str:
+    """Return the end of a preview: that nothing was sent, and what to do; empty if nothing can be done."""
+    if plan.errored or not plan.has_due:
+        return ""
+    if not plan.calls:
+        step = "`reconciler apply --wait` sends them then."
+    elif violations:
+        step = refusal_text(violations)
+    elif saved_in:
+        step = f"Apply it with `reconciler apply --plan {one_line(saved_in)}`."
+    else:
+        step = "Apply it with `reconciler apply`, or save it with `--out plan.json`."
+    return f" Nothing was sent.\n{step}"
 
 
 def refusal_text(violations: Sequence[Violation]) -> str:

@@ -218,12 +218,13 @@ def check_recipient(settings: Settings) -> None:
 def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
     """Return the limits that flags and variables set; flags override variables."""
     flagged = Limits(
-        max_credits=_limit("--max-credits", flags.max_credits), max_cells=_limit("--max-cells", flags.max_cells)
+        max_credits=_limit("--max-credits", flags.max_credits),
+        max_cells=_limit("--max-cells", flags.max_cells, whole=True),
     )
     variables = {name: environment.get(name) or None for name in LIMIT_VARIABLES}
     set_in_variables = Limits(
         max_credits=_limit("RECONCILER_MAX_CREDITS", variables["RECONCILER_MAX_CREDITS"]),
-        max_cells=_limit("RECONCILER_MAX_CELLS", variables["RECONCILER_MAX_CELLS"]),
+        max_cells=_limit("RECONCILER_MAX_CELLS", variables["RECONCILER_MAX_CELLS"], whole=True),
     )
     return (
         flagged.over(limits_in(flags.limits or "", "--limits"))
@@ -331,7 +332,8 @@ def _folders_up(start: Path) -> Iterator[Path]:
             return
 
 
-def _limit(source: str, text: str | None) -> Limit | None:
+def _limit(source: str, text: str | None, *, whole: bool = False) -> Limit | None:
+    """Return a limit from a flag or variable; cells are counted in `whole` numbers. Raises SettingsError."""
     if text is None:
         return None
     try:
@@ -339,5 +341,7 @@ def _limit(source: str, text: str | None) -> Limit | None:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value < 0:
-        raise SettingsError(f"{source} must be a number, 0 or more")
+        raise SettingsError(f"{source} must be a number, 0 or more", hint="Write it in digits, such as 500.")
+    if whole and value != value.to_integral_value():
+        raise SettingsError(f"{source} must be a whole number", hint="Cells are counted: write 2, say, and not 1.5.")
     return Limit(value, source)

@@ -3,6 +3,7 @@
 The long part: `pytest tests/at_most_once --soak SECONDS --kills all`.
 """
 
+import signal
 from collections.abc import Iterator
 from functools import cache
 
@@ -23,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that make the proof long."""
     parser.addoption("--soak", type=float, metavar="SECONDS", default=SHORT_SOAK, help="how long the soak lasts")
     parser.addoption("--kills", choices=["some", "all"], default="some", help="at which points of apply to kill it")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups() -> None:
+    """Let SIGHUP end processes, as a terminal does: what starts the tests may ignore it, and processes inherit that."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A program that holds a session wrongly gets a ReconcilerError with a next step, and pays for nothing twice."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
@@ -148,3 +149,14 @@ def test_a_plan_of_another_api_is_stale(desk: Desk) -> None:
     with reconciler.open_session(environment=elsewhere) as second, pytest.raises(reconciler.StalePlan, match="against"):
         second.apply(plan, wait=False)
     assert desk.posts() == []
+
+
+def test_a_running_event_loop_is_no_obstacle(desk: Desk) -> None:
+    """As in a notebook, whose cells run inside one: the calls are sent from threads of their own."""
+
+    async def cell() -> reconciler.Report:
+        with session(desk) as opened:
+            return opened.apply(opened.plan(), wait=False)
+
+    assert asyncio.run(cell()).exit_code() == 0
+    assert set(desk.charged().values()) == {1}

@@ -1,4 +1,7 @@
-"""GitLab's jobs as the shipped file has them: from a merge request to a receipt, and what must not bend them."""
+"""GitLab's jobs as the shipped file has them: from a merge request to a receipt, and what must not bend them.
+
+Some of the stories are always played, the others with `--stories`.
+"""
 
 import json
 import xml.etree.ElementTree as ElementTree
@@ -67,6 +70,7 @@ def test_without_token_and_snapshot_the_manifests_are_validated(project: Project
     assert (project.simulator.requests(), project.forge.notes) == ([], [])
 
 
+@pytest.mark.story
 def test_a_merge_request_without_a_plan(project: Project) -> None:
     """Nothing is sent, and the merge request says so; nor is anything for a push without a merge request."""
     project.change(*ADD)
@@ -82,6 +86,7 @@ def test_a_merge_request_without_a_plan(project: Project) -> None:
     assert project.simulator.charges() == {}
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("event", ["merged_result", "merge_train"])
 def test_pipelines_for_the_result_of_a_merge(project: Project, event: str) -> None:
     """A merged-results pipeline plans it for the merge request's head. A train's is too late, and notes nothing."""
@@ -110,6 +115,7 @@ def test_a_change_cannot_raise_its_own_limits(project: Project) -> None:
     assert "nothing was sent" in project.forge.notes[-1]["body"]
 
 
+@pytest.mark.story
 def test_several_changes_in_one_push(project: Project) -> None:
     """As a merge train pushes them: each is applied, each has its receipt, and the one without a plan is named."""
     base = project.git("git rev-parse origin/main")
@@ -132,6 +138,7 @@ def test_several_changes_in_one_push(project: Project) -> None:
     assert sorted(of) == [7, 8, 9]
 
 
+@pytest.mark.story
 def test_a_second_project_in_its_own_folder(project: Project) -> None:
     """With jobs, reports, notes and plans of its own name; paths in the reports are those of the repository."""
     project.git("git checkout --quiet main && mkdir -p teams/gtm && git mv manifests reconciler.yaml teams/gtm/")
@@ -166,6 +173,7 @@ def test_an_apply_without_its_ground_stops(project: Project, missing: str) -> No
     assert project.simulator.charges() == {}
 
 
+@pytest.mark.story
 def test_a_schedule_plans_the_default_branch_and_waits_for_a_person(project: Project) -> None:
     """What fell due meanwhile, or was left behind; no merge request comes with it, so no note does."""
     ended = project.pipeline(source="schedule")
@@ -174,6 +182,7 @@ def test_a_schedule_plans_the_default_branch_and_waits_for_a_person(project: Pro
     assert project.forge.notes == []
 
 
+@pytest.mark.story
 def test_files_of_a_change_change_nothing_of_the_program(project: Project, tmp_path: Path) -> None:
     """Modules, an environment, a git configuration, a plan and links under the names that the jobs write."""
     mark = tmp_path / "mark"
@@ -197,6 +206,7 @@ def test_files_of_a_change_change_nothing_of_the_program(project: Project, tmp_p
     assert set(project.simulator.charges().values()) == {1}
 
 
+@pytest.mark.story
 def test_a_default_branch_of_another_name(project: Project) -> None:
     """Nothing is called main."""
     project.git("git push --quiet origin main:master")
@@ -208,6 +218,7 @@ def test_a_default_branch_of_another_name(project: Project) -> None:
     assert [each.code for each in ended.values()] == [0, 0, 0], ended
 
 
+@pytest.mark.story
 def test_a_killed_apply_leaves_a_receipt(project: Project) -> None:
     """What runs after the script says that calls may have been paid for, as long as no report says otherwise."""
     project.change(*ADD)

@@ -211,3 +211,10 @@ def test_the_token_appears_nowhere(desk: Desk, tmp_path: Path) -> None:
     texts = [each.out + each.err for each in said]
     texts += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(token in text for text in texts)
+
+
+def test_a_saved_plan_says_how_it_is_applied(desk: Desk) -> None:
+    """A plan that is not saved yet says how to save it, too."""
+    assert "or save it with `--out plan.json`" in desk.run("plan").out
+    said = desk.run("plan", "--out", "plan.html", "--out", "week.json").out
+    assert said.endswith("Nothing was sent.\nApply it with `reconciler apply --plan week.json`.\n")

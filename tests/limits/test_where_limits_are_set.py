@@ -169,6 +169,21 @@ def test_a_number_in_a_variable_is_a_number(text: str, tmp_path: Path) -> None:
         settled(tmp_path, environment={"RECONCILER_MAX_CREDITS": text})
 
 
+@pytest.mark.parametrize("source", ["--max-cells", "RECONCILER_MAX_CELLS"])
+def test_cells_are_limited_in_whole_numbers(source: str, tmp_path: Path) -> None:
+    """Half a cell is a slip of the pen; 2.0 is two."""
+
+    def limit(text: str) -> Limit | None:
+        if source.startswith("--"):
+            return settled(tmp_path, max_cells=text).max_cells
+        return settled(tmp_path, environment={source: text}).max_cells
+
+    with pytest.raises(SettingsError, match=f"{source} must be a whole number") as caught:
+        limit("1.5")
+    assert "1.5" in caught.value.hint
+    assert limit("2.0") == Limit(Decimal(2), source)
+
+
 def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
     """As for every other variable of the program."""
     empty = dict.fromkeys(("RECONCILER_MAX_CREDITS", "RECONCILER_MAX_CELLS", "RECONCILER_LIMITS"), "")
