@@ -24,7 +24,8 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import PlanError, ReconcilerError, SettingsError
 from reconciler.model.observed import TableStatus
 from reconciler.model.report import ExitCode
-from reconciler.render.plan_text import addressed, plan_text
+from reconciler.render.plan_parts import addressed
+from reconciler.render.plan_text import plan_text
 from reconciler.render.report_text import result_text
 from reconciler.text.sanitize import one_line
 

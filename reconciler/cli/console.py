@@ -17,7 +17,7 @@ import click
 from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
 from reconciler.render.colour import Colour, Paint, plain
-from reconciler.render.plan_text import problems_text
+from reconciler.render.plan_parts import problems_text
 from reconciler.settings.provenance import is_ci
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.text.numbers import counted

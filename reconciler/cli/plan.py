@@ -123,6 +123,7 @@ def _answer(console: Console, session: Session, plan: SessionPlan, form: str, ou
         console.stream(plan_file.iter_json(content))
     elif not answer_plan(console, form, content, is_saved=bool(documents)):
         head = review_text(plan.against, plan.taken, console.paint)
-        saved_in = documents[0] if documents else ""
+        # /dev/stdout is another file to the next command.
+        saved_in = next((name for name in documents if not name.startswith("/dev/")), "")
         console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint, saved_in=saved_in))
     return content

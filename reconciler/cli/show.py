@@ -19,7 +19,8 @@ from reconciler.render.page.plan_page import plan_page
 from reconciler.render.page.report_page import report_page
 from reconciler.render.page.snapshot_page import snapshot_page
 from reconciler.render.plan_markdown import plan_markdown
-from reconciler.render.plan_text import plan_text, refusal_text
+from reconciler.render.plan_parts import refusal_text
+from reconciler.render.plan_text import plan_text
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text
 from reconciler.render.review_text import review_text

@@ -12,7 +12,8 @@ from typing import Any
 from reconciler.model.credits import Credits
 from reconciler.model.plan import SkipReason
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_text import MOST_TABLES, waited_for
+from reconciler.render.plan_parts import waited_for
+from reconciler.render.plan_text import MOST_TABLES
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line

@@ -1,8 +1,7 @@
 """A plan as text: for each table, which cells are due and which are not, and why; the totals come last."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
 from reconciler.model.credits import Credits
@@ -10,9 +9,6 @@ from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import (
     Call,
-    CallInDoubt,
-    ExpectedGrowth,
-    Pending,
     Plan,
     PlannedRun,
     PlannedTable,
@@ -22,13 +18,21 @@ from reconciler.model.plan import (
     SkipReason,
     Violation,
 )
-from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.plan_parts import (
+    WAITING,
+    growth_text,
+    in_doubt_text,
+    pending_text,
+    price_text,
+    problems_text,
+    refusal_text,
+    trial_words,
+    waited_for,
+)
 from reconciler.render.staleness import older_than
-from reconciler.spending.limits_check import NARROW
-from reconciler.text.location import Diagnostic
-from reconciler.text.numbers import amount, counted, duration, moment_text, percent
+from reconciler.text.numbers import amount, counted, moment_text, percent
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
@@ -38,10 +42,7 @@ RunKey: TypeAlias = tuple[str, str]
 """Table id and address: a run may cover several tables."""
 MOST_TABLES = 20
 """Manifests shown one by one; if there are more, the largest."""
-NOTHING_DUE, WAITING, DOUBT = "·", "…", "?"
-
-MOST_NAMED = 5
-"""Upstream columns named per kind."""
+NOTHING_DUE = "·"
 
 
 def plan_text(
@@ -218,29 +219,12 @@ def _skipped(skip: Skip) -> str:
     return skip.reason.phrase + waited_for([(each.column, each.is_implied) for each in skip.waits_for], quote)
 
 
-def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str]) -> str:
-    """Return the columns that blocked cells wait for, each given by key and whether it is implied; empty if unknown."""
-    parts = []
-    for is_implied, words in ((False, ""), (True, "implied by the kind of table or column: ")):
-        keys = [spelled(key) for key, implied in columns if implied is is_implied]
-        more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
-        if keys:
-            parts.append(f"{words}{', '.join(keys[:MOST_NAMED])}{more}")
-    return f": {'; '.join(parts)}" if parts else ""
-
-
 def _run_name(run: PlannedRun) -> str:
     return run.address.partition("/")[2]
 
 
 def _credits(calls: Sequence[Call]) -> str:
-    return _price(Credits.of(calls).total)
-
-
-def _price(credits_: Decimal | None) -> str:
-    if credits_ is None:
-        return "credits unknown"
-    return f"{amount(credits_)} {'credit' if credits_ == 1 else 'credits'}"
+    return price_text(Credits.of(calls).total)
 
 
 def _reason(calls: Sequence[Call], run: PlannedRun) -> str:
@@ -271,77 +255,6 @@ def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Pain
     return [f"    first {portion}; the rest once at most {percent(trial.max_failed)} of their cells failed"]
 
 
-def trial_words(trial: RolloutResult) -> str:
-    """Return the result of a first portion in words."""
-    share = percent(trial.max_failed)
-    return f"{trial.failed:,} of {counted(trial.cells, 'cell')} of the first portion failed, and at most {share} may"
-
-
-def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
-    """Return the cells that may fall due while the plan is applied, with their maximum number if it is known."""
-    lines = []
-    for each in growths:
-        name, because = one_line(each.manifest), one_line(each.because)
-        text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
-        lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
-    return "\n".join(lines)
-
-
-def growth_words(because: str, rows: int | None, cells: int | None, price: Decimal | float | None) -> str:
-    """Return the maximum growth once `because` has run, in words; None stands for an unknown number."""
-    most = "no `allow_growth`" if cells is None else f"at most {counted(cells, 'cell')}"
-    if rows is None:
-        return f"cells unknown until {because} has run; {most}"
-    credits_ = "" if price is None else f", {_price(Decimal(price))}"
-    return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
-
-
-def addressed(of: Call | CallInDoubt | Drift) -> str:
-    """Return a call's address, with its table if the address may stand for several."""
-    return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
-
-
-def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
-    """Return the manifests that wait for their table, one per line."""
-    rows = [(f"{WAITING} {each.manifest}", f"waits for {one_line(each.waits_for)}: not there yet") for each in pending]
-    return "\n".join(paint(line, Colour.QUIET) for line in aligned(rows))
-
-
-def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
-    """Return the calls in doubt, and how each doubt ends."""
-    verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
-    head = f"{DOUBT} {counted(len(calls), 'call')} {verb} in doubt: "
-    head += f"{they} may have been paid for, so {they} will not be sent again."
-    lines = [paint(head, Colour.DOUBT)]
-    for call in calls:
-        by = f" by {one_line(call.actor)}" if call.actor else ""
-        sent = "sent earlier" if call.age_seconds is None else f"sent {duration(call.age_seconds)} ago"
-        lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {_price(call.credits)} · {sent}{by}")
-        lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
-    lines.append("  Otherwise look at the table, then say which:")
-    for call in calls:
-        lines.append(f'    reconciler ledger resolve {call.id[:8]} --landed      --reason "…"')
-        lines.append(f'    reconciler ledger resolve {call.id[:8]} --not-landed  --reason "…"')
-    return "\n".join(lines)
-
-
-def _or_that_it_did_not(call: CallInDoubt) -> str:
-    if call.quiet_for_seconds is None:
-        return "."
-    when = f"in {duration(call.quiet_for_seconds)}" if call.quiet_for_seconds else "by now, on an idle table"
-    return f", or did not: that is proven if its cells are still empty {when}."
-
-
-def problems_text(problems: Sequence[Diagnostic]) -> str:
-    """Return problems with their locations, one per line, each with its hint below."""
-    lines = []
-    for problem in problems:
-        lines.append(f"{problem.location}: {problem.message}")
-        if problem.hint:
-            lines.append(f"  {problem.hint}")
-    return "\n".join(lines)
-
-
 def _summary(plan: Plan, limits: Limits) -> str:
     if plan.errored:
         return f"The plan has {counted(len(plan.diagnostics), 'error')} and cannot be applied. Nothing was sent."
@@ -360,10 +273,10 @@ def _sums(plan: Plan, limits: Limits) -> str:
     if plan.account is not None and plan.account.is_unlimited and plan.calls:
         noted.append("balance unlimited")
     limit = f" ({', '.join(noted)})" if noted else ""
-    price = _price(totals.credits)
+    price = price_text(totals.credits)
     if totals.credits is None and totals.cost.known:
         unpriced = f"{counted(totals.cost.unpriced_cells, 'cell')} of unknown price"
-        price = f"{_price(totals.cost.known)} and {unpriced}"
+        price = f"{price_text(totals.cost.known)} and {unpriced}"
     sizes = [counted(totals.tables, "table"), counted(totals.calls, "call"), counted(totals.cells, "cell"), price]
     return f"Plan: {', '.join(sizes)}{limit}.{_balance(plan)}"
 
@@ -398,10 +311,3 @@ def _next_step(plan: Plan, violations: Sequence[Violation], saved_in: str) -> st
     else:
         step = "Apply it with `reconciler apply`, or save it with `--out plan.json`."
     return f" Nothing was sent.\n{step}"
-
-
-def refusal_text(violations: Sequence[Violation]) -> str:
-    """Say that an apply would be refused, by which limits, and what to do."""
-    lines = ["An apply would be refused before anything is sent:"]
-    lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
-    return "\n".join([*lines, NARROW])

@@ -7,7 +7,7 @@ from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, cost_of, sum_cells
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_text import addressed, in_doubt_text, trial_words
+from reconciler.render.plan_parts import addressed, in_doubt_text, trial_words
 from reconciler.text.numbers import amount, counted
 from reconciler.text.sanitize import one_line
 

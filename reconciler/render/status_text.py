@@ -7,7 +7,7 @@ from reconciler.model.plan import CallInDoubt, Plan, Reason
 from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_text import addressed, in_doubt_text, pending_text, problems_text
+from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, problems_text
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration, moment_text
 from reconciler.text.sanitize import one_line

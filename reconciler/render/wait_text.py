@@ -2,7 +2,7 @@
 
 from reconciler.model.report import Report
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_text import in_doubt_text
+from reconciler.render.plan_parts import in_doubt_text
 from reconciler.render.report_text import awaited_words, settled_lines
 from reconciler.text.numbers import counted
 

@@ -120,12 +120,13 @@ def fitting(world: World, by_rows: bool) -> World:
         new = [run for run in manifest.runs if run.rows is None and run.mode is Mode.NEW]
         if runs := named if by_rows else new:
             manifests.append(replace(manifest, runs=tuple(runs)))
-    quiet = tuple(call for call in world.history.calls if _alone(world, call) != WHOLE)
+    quiet = tuple(call for call in world.history.calls if _allows_less(world, call))
     return World(world.table, tuple(manifests), replace(world.history, calls=quiet), world.settings)
 
 
-def _alone(world: World, call: PastCall) -> ReadScope:
-    return read_scope_of([a_manifest(a_run(Mode.NEW))], replace(world.history, calls=(call,)), QUIET)
+def _allows_less(world: World, call: PastCall) -> bool:
+    alone = replace(world.history, calls=(call,))
+    return read_scope_of([a_manifest(a_run(Mode.NEW))], alone, world.settings.shows_within_seconds) != WHOLE
 
 
 @settings(max_examples=examples(2000), deadline=None, suppress_health_check=list(HealthCheck))
@@ -133,7 +134,7 @@ def _alone(world: World, call: PastCall) -> ReadScope:
 def test_a_plan_is_the_same_where_less_was_read(world: World, by_rows: bool, failed_count: bool) -> None:
     """Whatever the counters count, whatever the ledger holds: equal calls, equal errors."""
     world = fitting(world, by_rows)
-    allowed = read_scope_of(world.manifests, world.history, QUIET)
+    allowed = read_scope_of(world.manifests, world.history, world.settings.shows_within_seconds)
     assume(allowed != WHOLE)
     table = world.table
     cells = b"".join(table.states.values())

@@ -16,7 +16,7 @@ from reconciler.render.page.markup import Html, items, joined, section, table, t
 from reconciler.render.page.plan_tables import CAUSES, PageTable, due_shade, shade_of, table_section, tables_of
 from reconciler.render.page.shell import Assets, drawing, page
 from reconciler.render.plan_markdown import balance_words, plan_headline
-from reconciler.render.plan_text import growth_words
+from reconciler.render.plan_parts import growth_words
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line
 

@@ -10,7 +10,7 @@ from reconciler.render.page import parts
 from reconciler.render.page.cells import DUE, REASONS, SHADES, Grid, Phrase, Shade, grid_of_calls, grid_of_plan
 from reconciler.render.page.markup import Html, section, table, tag
 from reconciler.render.page.parts import MOST_CELLS, by_column
-from reconciler.render.plan_text import waited_for
+from reconciler.render.plan_parts import waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.sanitize import one_line
 

@@ -1,0 +1,114 @@
+"""Parts of a plan's text that reports, statuses and pages show too: doubts, growth, problems, awaited columns."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, RolloutResult, Violation
+from reconciler.planning.status import Drift
+from reconciler.render.alignment import aligned
+from reconciler.render.colour import Colour, Paint
+from reconciler.spending.limits_check import NARROW
+from reconciler.text.location import Diagnostic
+from reconciler.text.numbers import amount, counted, duration, percent
+from reconciler.text.sanitize import one_line
+
+WAITING, DOUBT = "…", "?"
+
+MOST_NAMED = 5
+"""Upstream columns named per kind."""
+
+
+def waited_for(columns: Sequence[tuple[str, bool]], spelled: Callable[[str], str]) -> str:
+    """Return the columns that blocked cells wait for, each given by key and whether it is implied; empty if unknown."""
+    parts = []
+    for is_implied, words in ((False, ""), (True, "implied by the kind of table or column: ")):
+        keys = [spelled(key) for key, implied in columns if implied is is_implied]
+        more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
+        if keys:
+            parts.append(f"{words}{', '.join(keys[:MOST_NAMED])}{more}")
+    return f": {'; '.join(parts)}" if parts else ""
+
+
+def price_text(credits_: Decimal | None) -> str:
+    """Return a price in words; None stands for an unknown one."""
+    if credits_ is None:
+        return "credits unknown"
+    return f"{amount(credits_)} {'credit' if credits_ == 1 else 'credits'}"
+
+
+def trial_words(trial: RolloutResult) -> str:
+    """Return the result of a first portion in words."""
+    share = percent(trial.max_failed)
+    return f"{trial.failed:,} of {counted(trial.cells, 'cell')} of the first portion failed, and at most {share} may"
+
+
+def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
+    """Return the cells that may fall due while the plan is applied, with their maximum number if it is known."""
+    lines = []
+    for each in growths:
+        name, because = one_line(each.manifest), one_line(each.because)
+        text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
+        lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
+    return "\n".join(lines)
+
+
+def growth_words(because: str, rows: int | None, cells: int | None, price: Decimal | float | None) -> str:
+    """Return the maximum growth once `because` has run, in words; None stands for an unknown number."""
+    most = "no `allow_growth`" if cells is None else f"at most {counted(cells, 'cell')}"
+    if rows is None:
+        return f"cells unknown until {because} has run; {most}"
+    credits_ = "" if price is None else f", {price_text(Decimal(price))}"
+    return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
+
+
+def addressed(of: Call | CallInDoubt | Drift) -> str:
+    """Return a call's address, with its table if the address may stand for several."""
+    return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
+
+
+def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
+    """Return the manifests that wait for their table, one per line."""
+    rows = [(f"{WAITING} {each.manifest}", f"waits for {one_line(each.waits_for)}: not there yet") for each in pending]
+    return "\n".join(paint(line, Colour.QUIET) for line in aligned(rows))
+
+
+def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
+    """Return the calls in doubt, and how each doubt ends."""
+    verb, they = ("is", "it") if len(calls) == 1 else ("are", "they")
+    head = f"{DOUBT} {counted(len(calls), 'call')} {verb} in doubt: "
+    head += f"{they} may have been paid for, so {they} will not be sent again."
+    lines = [paint(head, Colour.DOUBT)]
+    for call in calls:
+        by = f" by {one_line(call.actor)}" if call.actor else ""
+        sent = "sent earlier" if call.age_seconds is None else f"sent {duration(call.age_seconds)} ago"
+        lines.append(f"  {addressed(call)} · {counted(call.cells, 'cell')} · {price_text(call.credits)} · {sent}{by}")
+        lines.append("    It settles by itself once the table shows that it ran" + _or_that_it_did_not(call))
+    lines.append("  Otherwise look at the table, then say which:")
+    for call in calls:
+        lines.append(f'    reconciler ledger resolve {call.id[:8]} --landed      --reason "…"')
+        lines.append(f'    reconciler ledger resolve {call.id[:8]} --not-landed  --reason "…"')
+    return "\n".join(lines)
+
+
+def _or_that_it_did_not(call: CallInDoubt) -> str:
+    if call.quiet_for_seconds is None:
+        return "."
+    when = f"in {duration(call.quiet_for_seconds)}" if call.quiet_for_seconds else "by now, on an idle table"
+    return f", or did not: that is proven if its cells are still empty {when}."
+
+
+def problems_text(problems: Sequence[Diagnostic]) -> str:
+    """Return problems with their locations, one per line, each with its hint below."""
+    lines = []
+    for problem in problems:
+        lines.append(f"{problem.location}: {problem.message}")
+        if problem.hint:
+            lines.append(f"  {problem.hint}")
+    return "\n".join(lines)
+
+
+def refusal_text(violations: Sequence[Violation]) -> str:
+    """Say that an apply would be refused, by which limits, and what to do."""
+    lines = ["An apply would be refused before anything is sent:"]
+    lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
+    return "\n".join([*lines, NARROW])
