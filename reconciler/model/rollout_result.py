@@ -1,4 +1,4 @@
-"""What a rollout's first portion came to, and so whether the rest may follow."""
+"""The result of a rollout's first portion, which decides whether the rest may follow."""
 
 from dataclasses import dataclass
 from decimal import Decimal
