@@ -11,6 +11,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Call, Plan, Reason, SkipReason
 from reconciler.model.verdict_changes import WOULD_CHANGE
 from reconciler.planning.cell_decision import Decision
+from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 from reconciler.text.sanitize import one_line
 
@@ -192,4 +193,4 @@ def _unknown(noun: str, text: str, choices: Sequence[str], where: str) -> Settin
     listed = ", ".join(one_line(choice, 80) for choice in choices[:MOST_LISTED]) or "none"
     more = f" and {len(choices) - MOST_LISTED:,} more" if len(choices) > MOST_LISTED else ""
     message = f"there is no {noun} {quote(text)} {where}{did_you_mean(text, choices[:1000])}"
-    return SettingsError(message, hint=f"The {noun}s {where}: {listed}{more}.")
+    return SettingsError(message, hint=f"The {noun}s {where}: {listed}{more}.", code=Code.NOTHING_SELECTED)
