@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests.find_files import find_files
 from reconciler.manifests.loader import load_manifests
+from reconciler.manifests.open_file import shown_path
 from reconciler.model.manifest import Manifest
 from reconciler.settings.settings import Settings, manifest_paths
 from reconciler.text.location import Diagnostic
@@ -31,7 +32,7 @@ def validate(settings: Settings, named: Sequence[str], of_project: Sequence[Diag
     files: tuple[str, ...] = ()
     try:
         folders = manifest_paths(settings, named)
-        files = tuple(path.as_posix() for path in find_files(folders))
+        files = tuple(map(shown_path, find_files(folders)))
         manifests = load_manifests(folders, settings.project_file)
     except ManifestError as error:
         return Validation(files, problems=tuple(sorted({*of_project, *error.problems})))
