@@ -152,7 +152,8 @@ def test_sarif() -> None:
     log = json.loads(sarif(PROBLEMS))
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
-    assert run["tool"]["driver"]["rules"][0]["id"] == run["results"][0]["ruleId"]
+    assert [each["id"] for each in run["tool"]["driver"]["rules"]] == ["E005", "E101"]
+    assert [each["ruleId"] for each in run["results"]] == ["E101", "E101", "E005"]
     assert run["results"][0]["locations"] == [
         {
             "physicalLocation": {
