@@ -35,6 +35,7 @@ from reconciler.model.plan import (
     WaitsFor,
 )
 from reconciler.model.rollout_result import RolloutResult
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
 
@@ -251,7 +252,7 @@ def _growth(of: Document) -> ExpectedGrowth:
 
 
 def _diagnostic(of: Document) -> Diagnostic:
-    return Diagnostic(_location(of), text(of["message"]), text(of["hint"]))
+    return Diagnostic(_location(of), Code.of(of.get("code")), text(of["message"]), text(of["hint"]))
 
 
 def _location(of: Document) -> Location:

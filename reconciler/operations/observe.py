@@ -30,6 +30,7 @@ from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.spending.doubt import DoubtEnding, judge
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 from reconciler.text.location import Diagnostic
 
@@ -254,7 +255,7 @@ def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
 
 def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Diagnostic]:
     return [
-        Diagnostic(manifest.table_place, error.message, error.hint)
+        Diagnostic(manifest.table_place, Code.UNREADABLE_TABLE, error.message, error.hint)
         for manifest in manifests
         if (error := unreadable.get(manifest.table_id)) is not None
     ]
