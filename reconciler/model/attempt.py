@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.model.budget import Budget, Charge
 from reconciler.model.history import Block, CallState
 from reconciler.model.plan import Call
 
@@ -74,6 +75,10 @@ class Intent:
     """The table's version in the ledger when the call was planned; another one now means another apply has begun."""
     ended: Ended | None = None
     """How the table's call before this one ended: recorded in the same transaction, so both or neither."""
+    charge: Charge | None = None
+    """What the call counts in budgets; None: as it and its labels say."""
+    budgets: tuple[Budget, ...] = ()
+    """Those that it must keep, with all that was spent before it."""
 
 
 @dataclass(frozen=True, slots=True)
