@@ -52,6 +52,8 @@ class Ending:
     """The HTTP status, if there was an answer."""
     receipt: Receipt | None = None
     """Set exactly when the state is ACCEPTED."""
+    passes_budget: bool = False
+    """True if the attempt was not begun, because a budget would be passed: by what others spent since the plan."""
 
 
 @dataclass(frozen=True, slots=True)

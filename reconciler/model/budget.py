@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from reconciler.model.limits import Limit, Period, Unit
+from reconciler.text.numbers import json_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +96,26 @@ class BudgetUse:
         if not self.is_known:
             return None
         return self.after / self.budget.value if self.budget.value else Decimal(bool(self.after))
+
+    def content(self) -> dict[str, Any]:
+        """Return it as a plan file says it, and as renderers read it."""
+        of, window = self.budget, self.window
+        scope = "table" if of.table_id else "label" if of.label else "project"
+        unpriced = self.spent.unpriced_cells + self.due.unpriced_cells
+        return {
+            "rule": of.rule,
+            "scope": scope,
+            "name": of.table_id or of.label or None,
+            "period": of.period.value,
+            "unit": of.unit.value,
+            "limit": json_number(of.value),
+            "spent": json_number(self.spent.of(of.unit)),
+            "due": json_number(self.due.of(of.unit)),
+            "left": json_number(self.left),
+            "share": None if self.share is None else float(round(self.share, 6)),
+            "unpriced_cells": unpriced if of.unit is Unit.CREDITS else 0,
+            "since": window.since.isoformat(timespec="seconds"),
+            "until": window.until.isoformat(timespec="seconds"),
+            "timezone": of.timezone,
+            "set_at": of.limit.set_at,
+        }

@@ -7,6 +7,7 @@ from typing import Any
 
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
+from reconciler.manifests.calendar import zone_faults
 from reconciler.manifests.yaml_reader import Document, parse
 from reconciler.model.limits import Anomaly, Budgets, Cap, Limit, Limits, Period, Rule, Unit
 from reconciler.model.manifest import Mode
@@ -55,6 +56,15 @@ def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
             yield Diagnostic(document.location((*at, "tables", table), key=True), message, hint)
 
 
+def zone_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
+    """Yield a problem if the limits at the path `at` name a time zone that does not exist."""
+    value: Any = document.value
+    for step in (*at, "timezone"):
+        value = value.get(step) if isinstance(value, dict) else None
+    for fault in zone_faults(value) if isinstance(value, str) else ():
+        yield Diagnostic(document.location((*at, "timezone")), fault.message, fault.hint)
+
+
 def limits_of(document: Document, at: Path) -> Limits:
     """Return the limits at the path `at` of a project file that its schema has already accepted."""
     return _Reader(document, at, "").limits()
@@ -76,6 +86,7 @@ def limits_in(text: str, source: str) -> Limits:
     problems += [Diagnostic(other.location(()), f"{source} must hold exactly one mapping") for other in documents[1:]]
     problems += precision_problems(document, ())
     problems += named_twice(document, ())
+    problems += zone_problems(document, ())
     if problems:
         raise ManifestError(problems)
     return _Reader(document, (), source).limits()

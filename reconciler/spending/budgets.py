@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.budget import Budget, BudgetUse, Charge, Spent
-from reconciler.model.limits import NO_BUDGETS, Budgets, Limit, Limits
+from reconciler.model.limits import NO_BUDGETS, Budgets, Limit, Limits, Rule
 from reconciler.model.plan import Call, ExpectedGrowth, Violation
 from reconciler.text.numbers import amount, counted
 from reconciler.text.sanitize import one_line
@@ -102,14 +102,14 @@ class CountedPlan:
                 limit = use.budget.limit
                 number = None if use.left is None else use.after
                 message = passed(use, self._passing(use))
-                yield Violation(use.budget.rule, message, limit.set_at, number, limit.value, _raised_by(limit))
+                yield Violation(use.budget.rule, message, limit.set_at, number, limit.value, raised_by(limit))
 
     def _unreadable(self) -> Iterator[Violation]:
         for label, cap in self.limits[0].per_label.items():
             for period, unit, limit in cap.budgets.limits():
                 message = f"{one_line(label)}: {self.unknown}, so this budget cannot be checked"
                 rule = f"per_label.per_{period}.max_{unit}"
-                yield Violation(rule, message, limit.set_at, None, None, _raised_by(limit))
+                yield Violation(rule, message, limit.set_at, None, None, raised_by(limit))
 
     def _passing(self, use: BudgetUse) -> Call | None:
         """Return the first call with which the budget would be passed; None if it is growth that passes it."""
@@ -178,10 +178,12 @@ def moment_there(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _raised_by(limit: Limit) -> str:
-    return one_line(limit.contact) if limit.contact else "whoever may change that file"
-
-
-def is_close(use: BudgetUse) -> bool:
-    """Return True if so much of a budget is used that people should know."""
-    return use.share is None or use.share >= WARN_AT
+def raised_by(limit: Limit | Rule) -> str:
+    """Return who may raise a limit, in words."""
+    if limit.contact:
+        return one_line(limit.contact)
+    if limit.set_at.startswith("--"):
+        return "whoever runs this command"
+    if limit.set_at.startswith("RECONCILER_"):
+        return "whoever sets that variable"
+    return "whoever may change that file"
