@@ -1,5 +1,6 @@
 """What was spent, as it is summed: equal to the calls at every moment, on both stores, whatever happens to them."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +18,17 @@ from reconciler.model.attempt import Intent, Settlement, Verdict
 from reconciler.model.budget import Budget, Charge
 from reconciler.model.history import CallState
 from reconciler.model.limits import Limit, Period, Unit
-from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, TABLE, Clock, a_call, accepted, begin, ended
+from tests.ledger.calls_and_actors import (
+    ALICE,
+    OTHER_TABLE,
+    TABLE,
+    Clock,
+    a_call,
+    accepted,
+    before_statement,
+    begin,
+    ended,
+)
 
 Opener = Callable[[], Ledger]
 
@@ -218,3 +229,32 @@ def test_the_last_applies_of_a_manifest(ledger: Ledger, clock: Clock) -> None:
     assert ledger.last_applies(["accounts"], 2, without="p5") == {"accounts": (Decimal(4), Decimal(5))}
     assert ledger.last_applies(["accounts"], 9) == {"accounts": tuple(map(Decimal, (9, 4, 5, 1)))}
     assert ledger.last_applies(["others"], 2) == {"others": ()}
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_intents_of_two_quarters_keep_a_budget_together(url: str) -> None:
+    """The second waits for the first although no row of the sums is the same; otherwise neither sees the other."""
+    clocks = [Clock(), Clock(Clock().now + spent.QUARTER_SECONDS)]
+    with open_ledger(url, clock=clocks[0]) as one, open_ledger(url, clock=clocks[1]) as two:
+        intents = [
+            Intent(a_call(number, table=table), "sha256:plan", ALICE, {}, 0, budgets=(a_budget("5"),))
+            for number, table in enumerate((TABLE, OTHER_TABLE))
+        ]
+        refused: list[str] = []
+
+        def follow() -> None:
+            try:
+                two.begin(intents[1])
+            except LimitExceeded as error:
+                refused.append(error.message)
+
+        second = threading.Thread(target=follow)
+
+        def meanwhile() -> None:
+            second.start()
+            second.join(0.5)
+
+        before_statement(one, "SELECT coalesce(sum(reconciler.spent_totals", meanwhile)
+        one.begin(intents[0])
+        second.join()
+        assert len(refused) == len(one.calls()) == 1
