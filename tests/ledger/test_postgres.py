@@ -119,6 +119,7 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
         "row_ids",
         "shapes",
         "spent",
+        "spent_totals",
         "tables",
     ]
     assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
