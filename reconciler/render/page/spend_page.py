@@ -33,12 +33,14 @@ def _period(content: Document) -> str:
 def _main(content: Document) -> Iterator[Html]:
     sums, lines = content["totals"], content["lines"]
     figures = [
-        ("Credits", _credits(sums)),
+        ("Credits", number(sums["credits"])),
         ("Cells", number(sums["cells"])),
         ("Calls", number(sums["calls"])),
         ("Done", _known(sums["done"])),
         ("Failed", _known(sums["failed"])),
     ]
+    if sums["unpriced_cells"]:
+        figures.insert(1, ("Cells of unknown price, not counted", number(sums["unpriced_cells"])))
     if sums["in_doubt_calls"]:
         figures.append(("Calls in doubt, not counted", number(sums["in_doubt_calls"])))
     yield section("Totals", parts.facts(figures))
@@ -46,7 +48,8 @@ def _main(content: Document) -> Iterator[Html]:
     if shown and content["by"] != "column":
         yield section("What the colours mean", parts.legend({Shade.DONE, Shade.DEAD, Shade.EMPTY}))
         yield section(f"By {content['by']}, the dearest first", *(_bar(line) for line in shown))
-    titles = [content["by"].capitalize(), "Name", "Calls:", "Cells:", "Done:", "Failed:", "Credits:", "In doubt:"]
+    figures_of = ("Calls:", "Cells:", "Done:", "Failed:", "Credits:", "Unpriced:", "In doubt:")
+    titles = [content["by"].capitalize(), "Name", *figures_of]
     if lines:
         yield section("In numbers", table(f"Spent by {content['by']}", titles, [_row(line) for line in lines]))
     else:
@@ -62,9 +65,9 @@ def _bar(line: Document) -> Html:
 
 
 def _row(line: Document) -> list[str]:
-    doubts = number(line["in_doubt_calls"]) if line["in_doubt_calls"] else ""
+    others = [number(line[key]) if line[key] else "" for key in ("unpriced_cells", "in_doubt_calls")]
     figures = [number(line["calls"]), number(line["cells"]), _known(line["done"]), _known(line["failed"])]
-    return [line["key"] or "(none)", line["name"], *figures, _credits(line), doubts]
+    return [line["key"] or "(none)", line["name"], *figures, number(line["credits"]), *others]
 
 
 def _credits(of: Document) -> str:
