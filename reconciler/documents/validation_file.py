@@ -1,4 +1,4 @@
-"""What `validate` found → JSON, versioned."""
+"""The findings of `validate` → JSON, versioned."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -41,7 +41,7 @@ class _Sum:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What of a call belongs to a line."""
+    """The part of a call that belongs to a line."""
 
     name: str
     planned: int

@@ -184,7 +184,7 @@ class SpendLine:
 
 @dataclass(frozen=True, slots=True)
 class SpendReport(Sequence[SpendLine]):
-    """What was spent: a line per group."""
+    """The sums of what was spent: a line per group."""
 
     lines: tuple[SpendLine, ...]
     """By their keys."""

@@ -13,7 +13,7 @@ from reconciler.cli.group import run
 from reconciler.documents.ledger_csv import calls_csv
 from reconciler.documents.ledger_file import spend_document
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.model.ledger_entries import CallFilter
+from reconciler.model.ledger_entries import CallFilter, Grouping
 from reconciler.render.page.shell import Assets
 from reconciler.render.page.spend_page import spend_page
 from tests.journey.desk import ACCOUNTS, Desk
@@ -127,8 +127,9 @@ def test_a_page_of_hostile_names(ledger: Ledger) -> None:
     evil = "<script>alert(1)</script>"
     ledger.end(begin(ledger, a_call(1, columns=(evil,), address=f"{evil}/x"), labels={evil: evil}), accepted())
     now = datetime(2026, 1, 31, tzinfo=UTC).timestamp()
-    for by in ("manifest", "label", "column"):
-        content = spend_document(ledger.report(by), by, None, now)  # type: ignore[arg-type]
+    groupings: tuple[Grouping, ...] = ("manifest", "label", "column")
+    for by in groupings:
+        content = spend_document(ledger.report(by), by, None, now)
         page = spend_page(json.loads(json.dumps(content)), Assets("", ""))
         assert "<script" not in page
         assert ("<svg" in page) is (by != "column")
