@@ -42,14 +42,16 @@ class Console:
 
     def settings(self, **limits: str | None) -> Settings:
         """Return the settings from flags, environment, project file and defaults."""
-        return load_settings(Flags(**self._named(), **limits), os.environ)
+        return load_settings(self.setting_flags(**limits), os.environ)
 
     def settings_and_problems(self) -> tuple[Settings, tuple[Diagnostic, ...]]:
         """Return the settings, and what is wrong with the project file; then only its `manifests` are used."""
-        return settings_and_problems(Flags(**self._named()), os.environ)
+        return settings_and_problems(self.setting_flags(), os.environ)
 
-    def _named(self) -> dict[str, Any]:
-        return {name: self.flags[name] for name in ("project", "api_url", "ledger", "ca_bundle")}
+    def setting_flags(self, **limits: str | None) -> Flags:
+        """Return what the command line says about settings."""
+        named = {name: self.flags[name] for name in ("project", "api_url", "ledger", "ca_bundle")}
+        return Flags(**named, **limits)
 
     @property
     def owns_process(self) -> bool:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, RolloutResult, Violation
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
@@ -62,7 +64,7 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
     return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
-def addressed(of: Call | CallInDoubt | Drift) -> str:
+def addressed(of: Call | CallInDoubt | Drift | StaleCells) -> str:
     """Return a call's address, with its table if the address may stand for several."""
     return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 
