@@ -1,4 +1,4 @@
-"""The findings of `validate` → JSON, versioned."""
+"""The problems that `validate` found → JSON, versioned."""
 
 from collections.abc import Iterable
 from typing import Any
