@@ -13,6 +13,7 @@ from typing import Any
 from reconciler.model.account import Account
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
+from reconciler.model.expectation import Judgement
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.manifest import ByName, ByTag, Calendar, ChildOf, MaxAge, Mode, NameAt, Refresh, Source
 from reconciler.model.observed import IDLE
@@ -160,9 +161,16 @@ def _source(of: Document | None) -> Source | None:
 
 def _run(of: Document) -> PlannedRun:
     rollout = of.get("rollout")
-    share = decimal(rollout["max_failed"]) if rollout else None
     trial = (
-        RolloutResult(rollout["first"], share or Decimal(0), rollout["tried"], rollout["failed"]) if rollout else None
+        RolloutResult(
+            rollout["first"],
+            decimal(rollout["max_failed"]),
+            rollout["tried"],
+            rollout["failed"],
+            tuple(map(Judgement.of, rollout.get("expect", ()))),
+        )
+        if rollout
+        else None
     )
     return PlannedRun(
         address=text(of["address"]),
