@@ -98,7 +98,7 @@ class RevisionOfShape(Struct, forbid_unknown_fields=True):
 
 
 class ExpectShape(Struct, forbid_unknown_fields=True):
-    """What answers have to be like."""
+    """Requirements on answers."""
 
     max_empty: _Share | UnsetType = UNSET
     max_match: (
@@ -112,7 +112,7 @@ class ExpectShape(Struct, forbid_unknown_fields=True):
 
 
 class RolloutShape(Struct, forbid_unknown_fields=True):
-    """A first portion, the share of it that may fail, and what its answers have to be like."""
+    """A first portion, the share of it that may fail, and requirements on its answers."""
 
     first: Annotated[int, Meta(ge=1, le=1_000_000)]
     max_failed: _Share | UnsetType = UNSET

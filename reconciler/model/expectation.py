@@ -27,7 +27,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerTest:
-    """What is asked of one answer; one that meets it is not as expected."""
+    """A question about one answer; one that meets it is not as expected."""
 
     rule: Rule
     operand: str | int | None = None

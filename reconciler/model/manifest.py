@@ -107,7 +107,7 @@ class Rollout:
     max_failed: Decimal | None
     """The share of the portion's cells that may fail, 0 to 1; None if any may."""
     expect: Expectation | None = None
-    """What its answers have to be like."""
+    """Requirements on its answers."""
 
     def content(self) -> dict[str, Any]:
         """Return it as numbers."""
@@ -138,7 +138,7 @@ class Run:
     refresh: Refresh | None = None
     rollout: Rollout | None = None
     expect: Expectation | None = None
-    """What the answers of all its cells have to be like, once they were waited for."""
+    """Requirements on the answers of all its cells, judged once its calls were waited for."""
     follows_config: bool = False
     """`revision: {of: config}`: a cell is run again once its column's configuration is not that of its last run."""
 
