@@ -82,6 +82,8 @@ class Runner:
     """For the runner's own files."""
     repository: Path
     """The work tree of the repository that calls the workflows."""
+    program: Path
+    """An executable that starts the program."""
 
     def __post_init__(self) -> None:
         """Lay out the called repository and the stand-ins for other actions."""
@@ -170,7 +172,7 @@ names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "G
 with open({str(run / "processes")!r}, "a") as told:
     secrets = [name for name in names if os.environ.get(name)]
     told.write(json.dumps({{"arguments": sys.argv[1:], "secrets": secrets, "pid": os.getpid()}}) + "\\n")
-os.execv({sys.executable!r}, [{sys.executable!r}, "-I", "-m", "reconciler", *sys.argv[1:]])
+os.execv({str(self.program)!r}, [{str(self.program)!r}, *sys.argv[1:]])
 """
         )
         (folder / "reconciler").chmod(0o755)

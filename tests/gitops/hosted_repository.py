@@ -77,7 +77,7 @@ class Hosted:
     github: GitHub
     ledger: str
     program: Path
-    """A folder with `reconciler` in it, for the people who set it up."""
+    """An executable that starts the program."""
     token: str
     secrets: dict[str, str] = field(default_factory=dict)
     """Of the repository."""
@@ -99,9 +99,9 @@ class Hosted:
     def shell(self, script: str, **variables: str) -> str:
         """Run a script at the top of the repository."""
         environment = {**os.environ, **IDENTITY, **variables, "GIT_CONFIG_GLOBAL": os.devnull}
-        environment["PATH"] = f"{self.program}:{environment['PATH']}"
+        named = f'reconciler() {{ "{self.program}" "$@"; }}\n'
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", named + script],
             cwd=self.folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -117,7 +117,7 @@ class Hosted:
             path.write_text(f"{text}    with:\n      api-url: {self.simulator.url}\n")
         shutil.copy(ROOT / "examples/three-modes/manifest.yaml", self.folder / MANIFEST)
         self.limit("max_credits: 200", "max_credits: 2000")
-        self.runner = Runner(self.folder.parent / "runner", self.folder)
+        self.runner = Runner(self.folder.parent / "runner", self.folder, self.program)
         self.shell(f"git branch -M {self.main} && git remote add origin https://github.com/{REPOSITORY}.git")
 
     def limit(self, old: str, new: str) -> str:
