@@ -201,7 +201,11 @@ def _made_for(commit: str) -> str:
 
 
 def _pointer(what: str, link: str | None) -> str:
-    return f"The {what} file has all of it: [see the run]({link})." if _is_link(link) else f"The {what} file has all of it."
+    return (
+        f"The {what} file has all of it: [see the run]({link})."
+        if _is_link(link)
+        else f"The {what} file has all of it."
+    )
 
 
 def _page(link: str | None) -> str:

@@ -17,9 +17,22 @@ from tests.gitops.gitlab_project import Project
 from tests.gitops.hosted_repository import Hosted
 from tests.gitops.warm_program import warm_program
 
-STARTED_ANEW = f"""#!/bin/sh
-if [ "$1$2$3" = -I-mreconciler ]; then shift 3; fi # started as Python is
-exec "{sys.executable}" -I -m reconciler "$@"
+STARTED_ANEW = f"""#!{sys.executable} -I
+import os, sys
+if sys.argv[1:4] == ["-I", "-m", "reconciler"]:  # started as Python is
+    del sys.argv[1:4]
+sys.argv[0] = "reconciler"
+told = os.environ.get("STAND_IN_CONNECTIONS")
+
+def tell(event, given):
+    if told and event in ("socket.connect", "socket.getaddrinfo"):
+        address = given[1] if event == "socket.connect" else given[:2]
+        with open(told, "a") as file:
+            file.write(f"{{address[0]}}:{{address[1]}}\\n" if isinstance(address, tuple) else f"{{address}}\\n")
+
+sys.addaudithook(tell)
+from reconciler.cli import main
+main()
 """
 
 

@@ -48,6 +48,8 @@ class PullRequest:
     event: str = "pull_request"
     run: int | None = None
     """The run that is run again."""
+    was_for: str = ""
+    """The branch that it was for before: GitHub's merge is still with that one."""
 
     @property
     def is_foreign(self) -> bool:
@@ -65,6 +67,9 @@ class PullRequest:
             "head": {"sha": head, "ref": self.branch, "repo": repository},
             "base": {"sha": before, "ref": self.base, "repo": {"full_name": REPOSITORY}},
         }
+        if self.was_for:
+            changes = {"base": {"ref": {"from": self.was_for}}}
+            return {"number": self.number, "action": "edited", "changes": changes, "pull_request": pull}
         return {"number": self.number, "action": "synchronize", "pull_request": pull}
 
 
@@ -165,7 +170,8 @@ class Hosted:
 
     def _plan(self, pull: "PullRequest") -> Ran:
         head, before = self.shell(f"git rev-parse {pull.branch}"), self.shell(f"git rev-parse {pull.base}")
-        self.shell(f"git checkout --quiet --detach {pull.base} && git merge --quiet --no-ff --no-edit {pull.branch}")
+        merged_with = pull.was_for or pull.base
+        self.shell(f"git checkout --quiet --detach {merged_with} && git merge --quiet --no-ff --no-edit {pull.branch}")
         payload: dict[str, Any] = {"repository": self._about()} | pull.payload(head, before)
         secrets = {"GITHUB_TOKEN": TOKEN} if pull.is_foreign else self.secrets
         self.github.may_write = not pull.is_foreign

@@ -38,6 +38,8 @@ def test_from_a_merge_request_to_a_receipt(project: Project) -> None:
     }  # fmt: skip
     assert plan["git"]["dirty"] is False
     assert "**This change causes " in project.forge.notes[0]["body"]
+    assert "/artifacts/file/plan.html)." in project.forge.notes[0]["body"]
+    assert project.artifacts["plan"]["plan.html"].lower().startswith(b"<!doctype html>")
     ended = project.pipeline(project.merge())
     assert [each.code for each in ended.values()] == [0, 0, 0], ended
     assert "Approved plan of change 7" in ended["approved"].log
@@ -54,6 +56,8 @@ def test_the_reports_of_a_merge_request(project: Project) -> None:
     project.change("mode: failed", "mode: fialed")
     ended = project.plan()
     assert ended.code == 1, ended.log
+    assert f"`{MANIFEST}:15:13`" in project.forge.notes[0]["body"]
+    assert "did you mean `failed`?" in project.forge.notes[0]["body"]
     (found,) = json.loads((project.folder / "reconciler-default-codequality.json").read_text())
     assert found["location"] == {"path": MANIFEST, "lines": {"begin": 15}}
     (suite,) = ElementTree.parse(project.folder / "reconciler-default-junit.xml").getroot()
@@ -252,6 +256,7 @@ def test_an_apply_that_is_cancelled(project: Project, *, ends: bool) -> None:
     project.grace = None
     if ends:
         again = project.pipeline(before)
-        assert again["apply"].code == 0, again["apply"].log
+        # The second plan lists the first change's table too, as it was before that change.
+        assert again["apply"].code == 6, again["apply"].log
         assert len(project.simulator.charges()) > planned
     assert set(project.simulator.charges().values()) == {1}

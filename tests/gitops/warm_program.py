@@ -1,7 +1,7 @@
 """The program, loaded once and forked for each start: a pipeline's jobs start it dozens of times.
 
-A signal to the process that is started does not reach the program, and no module is loaded from anywhere. So the stories,
-which are about such things, start it anew each time.
+A signal to the process that is started does not reach the program, and no module is loaded from anywhere. So where all
+stories are played, some of which are about such things, it is started anew each time.
 """
 
 import subprocess
