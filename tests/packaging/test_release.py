@@ -1,4 +1,4 @@
-"""What the release workflow and the container's definition do, played on this machine; `--index` installs from the index."""
+"""The release workflow and the container's definition, played on this machine; `--index` installs from the index."""
 
 import json
 import os
