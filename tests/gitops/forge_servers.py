@@ -26,6 +26,8 @@ class Forge:
     """A method, or the end of a path → statuses and headers that its next requests are answered with."""
     forbidden: set[int] = field(default_factory=set)
     """Comments that may not be edited."""
+    lies: Callable[[Any], Any] | None = None
+    """Makes of an honest answer what it answers a read with."""
     nonsense: bytes | None = None
     """Answered to every read, in the place of what was asked for."""
     requests: list[str] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request at a time, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
+    forge: Any = None
 
     def fails(self, forge: Forge, path: str) -> bool:
         """Answer a request that is to fail, repeating the token, or with nonsense; tell whether it was one."""
@@ -70,6 +73,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
         """Answer with JSON."""
+        if self.forge is not None and self.forge.lies is not None and self.command == "GET" and status == 200:
+            content = self.forge.lies(content)
         self.reply(status, json.dumps(content).encode(), headers)
 
     def log_message(self, *arguments: Any) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.gitops.forge_servers import Forge, Handler, file_store, serving
 
@@ -22,6 +22,8 @@ REPOSITORY = "acme/data"
 REPOSITORY_ID, FORK_ID = 1, 2
 TOKEN = "forge-token-1234567890"
 JOB = "github-actions[bot]"
+WRITER, READER = "dev", "fan[bot]"
+"""The only people with an access of their own."""
 LONGEST_COMMENT = 65_536
 ENTERPRISE = "/api/v3"
 """Where the API is on GitHub Enterprise Server."""
@@ -70,9 +72,10 @@ class GitHub(Forge):
             }
         )
 
-    def review(self, number: int, commit: str, at: str, state: str = "APPROVED") -> None:
+    def review(self, number: int, commit: str, at: str, state: str = "APPROVED", by: str = WRITER) -> None:
         """Add a review."""
-        self.reviews.setdefault(number, []).append({"state": state, "commit_id": commit, "submitted_at": at})
+        made = {"state": state, "commit_id": commit, "submitted_at": at, "user": {"login": by}}
+        self.reviews.setdefault(number, []).append(made)
 
     def require_reviews(self, count: int = 1) -> None:
         """Have a ruleset ask for approving reviews."""
@@ -206,6 +209,10 @@ class GitHub(Forge):
     def _reviews_of(self, _: Any, number: str) -> Any:
         return self.reviews.get(int(number), [])
 
+    def _permission_of(self, _: Any, login: str) -> Any:
+        permissions = {WRITER: "write", READER: "read"}
+        return {"permission": permissions[unquote(login)]} if unquote(login) in permissions else None
+
     def _rules_of(self, _: Any, branch: str) -> Any:
         return (403, {"message": "Upgrade to GitHub Pro"}) if self.rules is None else self.rules
 
@@ -242,6 +249,7 @@ _ROUTES = (
     (r"/compare/([^.]+)\.\.\.(.+)", GitHub._compare),
     ("/commits/([^/]+)/pulls", GitHub._pulls_of),
     ("/pulls/([0-9]+)/reviews", GitHub._reviews_of),
+    ("/collaborators/([^/]+)/permission", GitHub._permission_of),
     ("/rules/branches/(.+)", GitHub._rules_of),
     ("/actions/workflows/([^/]+)/runs", GitHub._runs_of),
     ("/actions/runs/([0-9]+)", GitHub._run_of),

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.gitops.forge_servers import Forge, Handler, file_store, serving
 
 PROJECT, FORK = 42, 77
-BOT = 9
-"""The user of the token."""
+BOT, AUTHOR = 9, 3
+"""The user of the token, and of each merge request."""
 TOKEN, JOB_TOKEN = "forge-token-1234567890", "job-token-1234567890"
 EVENT = "merge_request_event"
 Query = dict[str, list[str]]
@@ -45,6 +45,7 @@ class GitLab(Forge):
         made = {
             "iid": number,
             "state": "merged",
+            "author": {"id": AUTHOR},
             "sha": head,
             "merge_commit_sha": None,
             "squash_commit_sha": None,
