@@ -11,7 +11,7 @@ from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import Leased, ReconcilerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.clocks import Boot
-from reconciler.model.attempt import Actor, Receipt
+from reconciler.model.attempt import Actor, Ending, Receipt, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.plan import Call, Plan
@@ -33,6 +33,18 @@ ALL = "mode: all, revision: r1"
 
 class Killed(BaseException):
     """The process is gone: nothing catches it, and nothing it had is of use any more."""
+
+
+class Dead(Ledger):
+    """A handle whose process is gone: it writes nothing more, not even on the way out."""
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Do nothing."""
+        raise Killed
+
+    def release(self, held: object) -> None:
+        """Do nothing."""
+        raise Killed
 
 
 @dataclass
@@ -133,6 +145,8 @@ class Stage:
     simulator: LiveSimulator
     clock: StoreClock
     handles: list[Ledger] = field(default_factory=list)
+    ledger_url: str = ""
+    """Where the ledger is; a file in the folder if it is empty."""
 
     def party(
         self,
@@ -155,7 +169,7 @@ class Stage:
         project = folder / "reconciler.yaml"
         project.write_text(settings(limits=limits), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
-        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
+        ledger = open_ledger(self.ledger_url or f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)
         wanted = observe.load(chosen, [str(folder / "accounts.yaml")], (), ())
         options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})
