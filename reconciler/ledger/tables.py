@@ -179,7 +179,7 @@ spent = Table(
     Column("credits", BigInteger, nullable=False),
     Column("unpriced_cells", BigInteger, nullable=False),
 )
-"""What calls came to, by table, quarter of an hour, plan, manifest and labels (`words`); `id` is a digest of the last
+"""Sums of what calls came to, by table, quarter of an hour, plan, manifest and labels (`words`); `id` is a digest of the last
 three. `credits` are millionths. Kept with every call (`spent.py`), also once a call is folded or archived.
 """
 
