@@ -55,7 +55,8 @@ def list_(
     chosen = CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit)
     with open_session(console) as session:
         calls = session.ledger.calls(chosen)
-    console.answer(_json([ledger_file.call_part(call) for call in calls]) if form == "json" else calls_text(calls))
+    text = console.fit(calls_text(calls))
+    console.answer(_json([ledger_file.call_part(call) for call in calls]) if form == "json" else text)
     return ExitCode.OK
 
 
@@ -72,7 +73,7 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     if form == "json":
         console.answer(_json(ledger_file.call_document(record, events)))
     else:
-        console.answer(call_text(record, events))
+        console.answer(console.fit(call_text(record, events)))
     return ExitCode.OK
 
 
@@ -137,7 +138,7 @@ def leases(context: click.Context, /) -> int:
     """List the tables that an apply holds."""
     console = Console(context.obj)
     with open_session(console) as session:
-        console.answer(leases_text(session.ledger.leases()))
+        console.answer(console.fit(leases_text(session.ledger.leases())))
     return ExitCode.OK
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
+from reconciler.model.ended_call import EndedCall
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.plan import (
     Call,
@@ -87,6 +88,8 @@ class Status:
     diagnostics: tuple[Diagnostic, ...]
     pending: tuple[Pending, ...] = ()
     """Manifests whose table does not exist yet."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def due(self) -> int:
@@ -209,6 +212,8 @@ class DriftReport:
 
     plan: Plan
     """Made from the least that has to be read to find the due cells."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:

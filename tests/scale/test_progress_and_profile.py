@@ -105,7 +105,7 @@ def test_a_profile_says_where_the_time_went(make_desk: Any) -> None:
     """Its keys are fixed; the phases are those that there are; no id stands in it."""
     desk: Desk = make_desk(accounts())
     desk.write(FILL)
-    for command in (["plan"], ["apply", "--yes"]):
+    for command in (["plan"], ["apply", "--yes", "--no-wait"]):
         assert desk.run(*command, "--profile", "profile.json").code == 0
         text = (desk.folder / "profile.json").read_text(encoding="utf-8")
         found = json.loads(text)
