@@ -13,7 +13,7 @@ from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import CallFilter, Grouping
+from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.text.numbers import counted
@@ -36,8 +36,8 @@ command.add_command(adopt.command)
 @command.command("list")
 @click.option(
     "--state",
-    type=click.Choice([*(state.value for state in CallState), ledger_file.ADOPTED]),
-    help="Only calls in this state.",
+    type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
+    help="Only calls in this state; `accepted` includes those that are `settled`.",
 )
 @click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
 @click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
@@ -50,9 +50,10 @@ def list_(
 ) -> int:
     """List calls, the newest first."""
     console = Console(context.obj)
-    states = None if state in (None, ledger_file.ADOPTED) else [CallState(state)]
-    adopted = None if state is None else state == ledger_file.ADOPTED
-    chosen = CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit)
+    states = None if state in (None, SETTLED, ADOPTED) else [CallState(state)]
+    adopted = None if state is None else state == ADOPTED
+    settled = True if state == SETTLED else None
+    chosen = CallFilter(states=states, adopted=adopted, settled=settled, address=address, label=label, limit=limit)
     with open_session(console) as session:
         calls = session.ledger.calls(chosen)
     text = console.fit(calls_text(calls))

@@ -16,6 +16,10 @@ Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor"
 """The grouping of the spend report: one line per value."""
 
 
+SETTLED, ADOPTED = "settled", "adopted"
+"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
+
+
 class EventKind(StrEnum):
     """Events of a call or of a table's lease. The first five are the states an attempt passes through."""
 
@@ -113,6 +117,8 @@ class CallFilter:
     states: Collection[CallState] | None = None
     adopted: bool | None = None
     """Only cells that were taken over, or only what was called."""
+    settled: bool | None = None
+    """Only calls whose cells were counted, or only the others."""
     label: str | None = None
     """`key`, or `key=value`."""
     plan_id: str | None = None

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _INDENT = re.compile("(?:\x1b\\[[0-9;]*m)* *")
-_WORD = re.compile(r"(?:`[^`\n]*`|\S)+")
-"""A word; a command in backticks is one, however many words it has."""
+_WORD = re.compile(r"(?:[0-9][0-9,.]* )?(?:`[^`\n]*`|\S)+")
+"""A word; a number and its noun are one, and so is a command in backticks, however many words it has."""
 _COMMAND = re.compile(r" *(?:\$ )?reconciler ")
 _NO_LEAST: Mapping[int, int] = {}
 
@@ -78,7 +78,8 @@ def _broken(line: str, width: int) -> Iterator[str]:
     head = _INDENT.match(line)
     assert head is not None
     indent = width_of(head.group())
-    hanging = " " * min(indent + 4 if indent else 2, width // 3)
+    longest = max(map(width_of, line.split()))
+    hanging = " " * max(2, min(indent + 4 if indent else 2, width // 3, width - longest))
     if _COMMAND.match(_COLOUR.sub("", line)):
         yield from _filled(head.group(), line[head.end() :].split(), hanging, width - 2, end=" \\")
         return

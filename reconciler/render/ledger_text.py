@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallRecord, EventRecord, Lease, SpendLine
 from reconciler.render.alignment import aligned
 from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
@@ -42,9 +42,10 @@ def calls_text(calls: Sequence[CallRecord]) -> str:
 
 
 def _state(call: CallRecord) -> str:
+    """Return the state as `--state` takes it and the README explains it."""
     if call.is_adopted:
-        return "adopted"
-    return "settled" if call.settled_at is not None else call.state.value.replace("_", " ")
+        return ADOPTED
+    return SETTLED if call.settled_at is not None else call.state.value
 
 
 def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:

@@ -168,7 +168,7 @@ def _tables(plan: Plan, standing: Sequence[PlannedTable], paint: Paint, view: Pl
             reason = "see the errors below" if plan.errored else "no longer approved"
             lines.append(paint(f"  not planned: {reason}", Colour.BAD))
         for key in ((table.table_id, run.address) for run in table.runs):
-            columns = columns_lines(calls.get(key) or waiting.get(key, ()), "      ", rows=view.rows)
+            columns = columns_lines(calls.get(key, ()) or waiting.get(key, ()), "      ", rows=view.rows)
             lines += [paint(heads[key], rows[key].colour), *columns, *rows[key].below]
     if left_out:
         lines.append(_left_out(left_out, calls))

@@ -35,17 +35,18 @@ MOST_ROWS = 3
 def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = False) -> str:
     """Return one call's line, its address padded to `width`, with `rows` the rows of each column below it."""
     cells = counted(result.call.cells, "cell")
-    ending, words = result.ending, [one_line(result.reason)]
+    ending, note = result.ending, result.reason
     word, colour = ("not tried", Colour.QUIET) if ending is None else WORDS[ending.state]
-    if ending is not None and ending.receipt is None:
-        words = [one_line(ending.detail)]
-    elif ending is not None and ending.receipt is not None:
+    if ending is not None and ending.receipt is not None:
         cells = f"{bought_cells(result):,} of {cells}"
-        words = [f"run {one_line(ending.receipt.run_id)[:8]}"] if ending.receipt.run_id else []
-    named = columns_lines([result.call], "", rows=False)
-    line = (addressed(result.call), paint(word, colour), cells, "   ".join(filter(None, [*words, *named])))
+        note = f"run {ending.receipt.run_id[:8]}" if ending.receipt.run_id else ""
+    elif ending is not None:
+        note = ending.detail
+    columns = columns_lines([result.call], "    " if rows else "", rows=rows)
+    inner = [] if rows else columns
+    line = (addressed(result.call), paint(word, colour), cells, *inner, *([one_line(note)] if note else []))
     (head,) = aligned([line], least={0: width, 1: WIDEST_WORD})
-    return "\n".join([head, *(columns_lines([result.call], "    ", rows=True) if rows else [])])
+    return "\n".join([head, *columns]) if rows else head
 
 
 def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:
@@ -149,6 +150,8 @@ def _sums(report: Report) -> str:
     if not report.results:
         said = "nothing was sent" if report.unsent or report.stale else "nothing was due, nothing was sent"
         return f"Applied: {said}." + _resumed(report)
+    if not accepted:
+        return f"Applied: no call was accepted.{_resumed(report)}"
     cells = counted(sum(bought_cells(result) for result in accepted), "cell")
     return f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}.{_resumed(report)}"
 

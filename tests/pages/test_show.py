@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_plan_file_reads_as_the_plan_did(name: str) -> None:
     again = plan_reader.plan_of(json.loads(json.dumps(content)))
     limits, violations = plan_reader.limits_of(content), plan_reader.violations_of(content)
     told = plan_text(again, limits, violations, plain, view=SHOWN)
-    was = plan_text(case.plan, case.limits, case.violations, plain, view=SHOWN)
+    was = plan_text(replace(case.plan, waiting=()), case.limits, case.violations, plain, view=SHOWN)
     told, was = (PROVEN.sub(".", SENT.sub("sent", text)) for text in (told, was))
     told, was = (COLUMNS.sub(lambda line: CELLS.sub("", line.group()), text) for text in (told, was))
     if not case.plan.waiting or case.plan.calls:

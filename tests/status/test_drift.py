@@ -26,11 +26,17 @@ def test_a_revision_that_was_not_run_is_named(make_desk: MakeDesk) -> None:
 
 
 def test_a_settled_project_says_nothing(desk: Desk) -> None:
-    """Cron mails nobody, and the exit code is 0; so it is while the cells are under way, with a word on stderr."""
+    """Cron mails nobody, and the exit code is 0; so it is while the cells are under way, with a word on stderr.
+
+    Another word says what has ended, until the ledger has it.
+    """
     desk.run("apply", "--yes", "--no-wait")
     said = desk.run("drift")
     assert (said.code, said.out, "is running" in said.err) == (0, "", True)
     desk.simulator.finish()
+    said = desk.run("drift")
+    assert (said.code, said.out, "3 earlier calls have ended" in said.err) == (0, "", True)
+    desk.run("wait")
     said = desk.run("drift")
     assert (said.code, said.out, said.err) == (0, "", "")
 
