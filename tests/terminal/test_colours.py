@@ -1,5 +1,6 @@
 """Colours: which streams show them, and that they can be read on any background and told apart."""
 
+import math
 import re
 from itertools import combinations
 from pathlib import Path
@@ -54,7 +55,7 @@ def luminance(colour: Colour) -> float:
         parts = [8 + 10 * (number - 232)] * 3
     else:
         parts = [LEVELS[(number - 16) // step % 6] for step in (36, 6, 1)]
-    red, green, blue = (((part / 255 + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (math.pow((part / 255 + 0.055) / 1.055, 2.4) for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 

@@ -27,10 +27,10 @@ PROJECT = "apiVersion: reconciler/v1\nkind: Project\nspec: {api: {run_concurrenc
 AGO = re.compile(r"sent(\s+)[0-9] s(\s+)ago")
 
 
-def partners(**column: object) -> dict[str, object]:
+def partners() -> dict[str, object]:
     """Return a table of three rows without news."""
     rows = [{"id": row_id(number), "data": {"site": f"{number}.example"}, "cells": {}} for number in (21, 22, 23)]
-    columns = [{"kind": "input", "key": "site"}, agent("news", **column)]
+    columns = [{"kind": "input", "key": "site"}, agent("news")]
     return {"id": PARTNERS, "name": "Partners", "columns": columns, "rows": rows}
 
 
