@@ -9,7 +9,7 @@ from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Call
 from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.observe import Observation
-from reconciler.planning.table_planner import REASONS
+from reconciler.planning.table_plan import REASONS
 from reconciler.spending.elapsed import elapsed
 
 

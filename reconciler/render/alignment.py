@@ -78,7 +78,7 @@ def _broken(line: str, width: int) -> Iterator[str]:
     head = _INDENT.match(line)
     assert head is not None
     indent = width_of(head.group())
-    longest = max(map(width_of, line.split()))
+    longest = max(map(width_of, line.split()), default=0)
     hanging = " " * max(2, min(indent + 4 if indent else 2, width // 3, width - longest))
     if _COMMAND.match(_COLOUR.sub("", line)):
         yield from _filled(head.group(), line[head.end() :].split(), hanging, width - 2, end=" \\")
