@@ -84,6 +84,8 @@ def limits(command: Decorated) -> Decorated:
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
 
+show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
+
 profile = click.option(
     "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."
 )
