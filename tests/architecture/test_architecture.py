@@ -56,7 +56,7 @@ OF_COMMANDS = "cli render documents model text __init__ errors version"
 
 BESIDE_THE_FACE = {
     ("cli.console", "settings.settings"): "flags become settings before anything heavy is loaded",
-    ("cli.console", "settings.provenance"): "whether a CI runs this, and so no person is asked",
+    ("cli.console", "settings.ci"): "whether a CI runs this, and so no person is asked",
     ("cli.validate", "operations.validate"): "a hook waits for it, so it loads neither network nor ledger",
     ("cli.approved_plan", "operations.approved_plan"): "asks a forge about a push, before there is a plan to apply",
     ("cli.approved_plan", "operations.change_hosts"): "opens that forge",
