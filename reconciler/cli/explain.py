@@ -5,6 +5,7 @@ import json
 import click
 
 from reconciler.cli.console import Console, exits
+from reconciler.cli.options import completed_by
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_where
 from reconciler.documents.explanation_file import explanation_document
@@ -13,8 +14,9 @@ from reconciler.render.explain_text import explain_text
 
 
 @click.command("explain")
-@click.argument("selector", metavar="MANIFEST[/RUN]")
-@click.option("--column", metavar="C", help="Only this column, by key or id.")
+@click.argument("selector", metavar="MANIFEST[/RUN]", shell_complete=completed_by("runs"))
+@click.option("--column", metavar="C", shell_complete=completed_by("columns"),
+              help="Only this column, by key or id.")  # fmt: skip
 @click.option("--row", metavar="R", help="Only this row, by id.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
 @click.pass_context
