@@ -13,12 +13,13 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Violation,
 )
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.render.alignment import aligned
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_parts import (
     WAITING,
@@ -80,6 +81,9 @@ def plan_text(
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
         parts.append(problems_text(plan.diagnostics))
+    if plan.budgets:
+        lines = budget_lines((use.content() for use in plan.budgets), one_line)
+        parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))
     summary = _summary(plan, limits)
     parts.append(f"{summary}{_next_step(plan, violations, saved_in)}" if is_preview else summary)
     return "\n\n".join(parts)
@@ -232,6 +236,7 @@ def _reason(calls: Sequence[Call], run: PlannedRun) -> str:
         Reason.CELLS_EMPTY: "no value yet",
         Reason.CELLS_FAILED: "failed",
         Reason.REVISION_CHANGED: f"revision {one_line(calls[0].revision or '')} not run",
+        Reason.CONFIG_CHANGED: "not run with the present configuration",
         Reason.CELLS_STALE: f"older than {older_than(run.refresh, run.stale_before)}, or never run",
     }[calls[0].reason]
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"

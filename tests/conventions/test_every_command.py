@@ -66,7 +66,8 @@ def test_an_example_can_be_typed(example: str) -> None:
     """Its command, its options and their values exist."""
     words = shlex.split(re.split(r" (?:>>?|<) ", example)[0])
     command: click.Command = cli.group
-    context = click.Context(cli.group, info_name="reconciler", obj={})
+    # As the program makes it: a command remembers the names of its help option from the first context it sees.
+    context = click.Context(cli.group, info_name="reconciler", obj={}, **cli.group.context_settings)
     while isinstance(command, click.Group) and words:
         with click.Context(command, parent=context) as inner:
             _, found, words = command.resolve_command(inner, words)
