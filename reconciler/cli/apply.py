@@ -16,6 +16,7 @@ from reconciler import ApplyEvents, CallResult, Interrupt, Plan, ReadCost, Repor
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import ERASED, Console, exits, let_go_of_readers
+from reconciler.cli.pages import without_stdout
 from reconciler.cli.plan_outcome import keep_problems, problems
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
@@ -63,7 +64,7 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
     default=0.0,
     help="Wait this long for another apply to finish with a table. Default: not at all.",
 )
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON.")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON; - is stdout.")
 @click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
 @options.show_rows
 @options.targets
@@ -81,6 +82,8 @@ def command(context: click.Context, /, file: str | None, problems: str | None, *
     """
     if file is not None and (given["target"] or given["exclude"]):
         raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
+    outs, given["form"] = without_stdout(() if given["out"] is None else (given["out"],), given["form"])
+    given["out"] = next(iter(outs), None)
     try:
         return _run(Console(context.obj), file=file, **given)
     except ReconcilerError as error:  # before anything was sent: afterwards every trouble stands in the report
