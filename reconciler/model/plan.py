@@ -47,7 +47,6 @@ class SkipReason(StrEnum):
     """As every renderer says it, after a number of cells."""
 
     FAILED = "failed", "failed, left to a run of mode `failed`"
-    """Failed, and `new` does not run failed cells."""
     IN_PROGRESS = "in_progress", "in progress"
     WAITING_FOR_TABLE = "waiting_for_table", "due once the table is idle"
     NOT_STARTED = "not_started", "not started although bought as often as `max_attempts` allows"
@@ -59,8 +58,8 @@ class SkipReason(StrEnum):
     UNKNOWN_STATUS = "unknown_status", "of unknown status"
     AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `import --adopt` takes over what is done"
     """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
-    HELD_BACK = "held_back", "held back, too many of the first portion failed"
-    """Too many cells of its run's first portion failed (`rollout`)."""
+    HELD_BACK = "held_back", "held back, the first portion is not as its run requires"
+    """Too many cells of its run's first portion failed, or its answers are not as expected (`rollout`)."""
     WAITING = "waiting", "waiting for what comes first: an upstream manifest, or the first portion of a rollout"
     """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
     NOT_DUE = "not_due", "done or failed, by the table's header; its rows were not read"
