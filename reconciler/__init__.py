@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
+    from reconciler.model.drift import Drift, DriftKind, Severity
     from reconciler.model.ledger_entries import CallFilter, CallRecord, EventKind, EventRecord, Lease, Loaded, SpendLine
     from reconciler.model.limits import Limits
     from reconciler.model.plan import Call, Plan, Totals, Violation
@@ -70,8 +71,9 @@ if TYPE_CHECKING:
     from reconciler.operations.session import Session
     from reconciler.operations.snapshots import SnapshotTaken
     from reconciler.operations.validate import Validation
+    from reconciler.planning.drift import DriftReport
     from reconciler.planning.explanation import ExplainedCells
-    from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
+    from reconciler.planning.status import ManifestStatus, RunStatus, Status
     from reconciler.text.location import Diagnostic, Location
 else:
     _HOMES = {
@@ -80,6 +82,7 @@ else:
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
         "model.attempt": "CallResult",
+        "model.drift": "Drift DriftKind Severity",
         "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine",
         "model.limits": "Limits",
         "model.plan": "Call Plan Totals Violation",
@@ -94,8 +97,9 @@ else:
         "operations.session": "Session",
         "operations.snapshots": "SnapshotTaken",
         "operations.validate": "Validation",
+        "planning.drift": "DriftReport",
         "planning.explanation": "ExplainedCells",
-        "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
+        "planning.status": "ManifestStatus RunStatus Status",
         "text.location": "Diagnostic Location",
     }
     """Module → the names it gives to the face."""
@@ -126,6 +130,7 @@ __all__ = [
     "Corrupt",
     "Diagnostic",
     "Drift",
+    "DriftKind",
     "DriftReport",
     "ErroredPlan",
     "EventKind",
@@ -157,6 +162,7 @@ __all__ = [
     "Session",
     "SessionPlan",
     "SettingsError",
+    "Severity",
     "SnapshotTaken",
     "SpendLine",
     "StalePlan",

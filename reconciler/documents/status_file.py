@@ -1,11 +1,14 @@
 """Status and drift → JSON, versioned (`schemas/status.v1.json`, `schemas/drift.v1.json`)."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
+from reconciler.model.drift import FAILS_ON, Drift, DriftKind
 from reconciler.model.plan import CallInDoubt, Plan
-from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted
+from reconciler.planning.drift import causes, is_any
+from reconciler.planning.status import RunStatus, Status
 from reconciler.text.numbers import json_number, rfc3339
 
 FORMAT_VERSION = "1.0"
@@ -45,21 +48,25 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
     return content
 
 
-def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
-    """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
-    causes = [_cause(drift) for drift in drifts(plan)]
+def drift_document(plan: Plan, observed_at: str, fail_on: Collection[DriftKind] = FAILS_ON) -> dict[str, Any]:
+    """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339.
+
+    `fail_on` are the kinds of causes that count as drift.
+    """
+    found = causes(plan)
     return {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
         "errored": plan.errored,
-        "drifted": has_drifted(plan),
-        "causes": causes,
+        "drifted": is_any(found, fail_on),
+        "causes": [drift_part(each) for each in found],
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
 
 
-def _cause(drift: Drift) -> dict[str, Any]:
+def drift_part(drift: Drift) -> dict[str, Any]:
+    """Return one cause."""
     content: dict[str, Any] = {
         "address": drift.address,
         "table_id": drift.table_id,
@@ -67,7 +74,11 @@ def _cause(drift: Drift) -> dict[str, Any]:
         "revision": drift.revision,
         "cells": drift.cells,
         "credits": json_number(drift.credits),
+        "kind": drift.kind.value,
+        "severity": drift.kind.severity.value,
     }
+    if drift.call:
+        content["call"] = drift.call
     if drift.refresh is not None:
         content["refresh"] = drift.refresh.content()
     return content

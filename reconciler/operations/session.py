@@ -42,8 +42,9 @@ from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
 from reconciler.operations.validate import Validation
+from reconciler.planning.drift import DriftReport
 from reconciler.planning.explanation import ExplainedCells
-from reconciler.planning.status import DriftReport, Status, status_of
+from reconciler.planning.status import Status, status_of
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
@@ -265,7 +266,7 @@ class Session:
         return explain_cells(self.load(paths), selector, column, row, self._connections)
 
     def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
-        """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
+        """Return which cells are not as the manifests want them, and why; sends only GET and writes nothing.
 
         If a table could not be read, `errored` is true and the result may be incomplete.
         """

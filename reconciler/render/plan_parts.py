@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from reconciler.model.drift import Drift
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, RolloutResult, Violation
-from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.spending.limits_check import NARROW

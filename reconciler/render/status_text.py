@@ -1,15 +1,13 @@
-"""Status on one screen, and drift with one line per cause, which suits a mail from cron."""
+"""Status on one screen."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from reconciler.model.plan import CallInDoubt, Plan, Reason
-from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
+from reconciler.planning.status import ManifestStatus, RunStatus, Status
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, problems_text
-from reconciler.render.staleness import older_than
-from reconciler.text.numbers import amount, counted, duration, moment_text
+from reconciler.render.plan_parts import in_doubt_text, pending_text, problems_text
+from reconciler.text.numbers import amount, counted, moment_text
 from reconciler.text.sanitize import one_line
 
 Number: TypeAlias = Callable[[RunStatus], int | None]
@@ -116,27 +114,3 @@ def _summary(of: Status) -> str:
 def counted_credits(number: str) -> str:
     """Return `1 credit`, `1,240 credits`."""
     return f"{number} credit" if number == "1" else f"{number} credits"
-
-
-def drift_text(plan: Plan) -> str:
-    """Return one line for each cause, calls in doubt last; empty if there is none."""
-    return "\n".join([*map(_drift, drifts(plan)), *map(_doubt, plan.in_doubt)])
-
-
-def _drift(drift: Drift) -> str:
-    cells = counted(drift.cells, "cell")
-    have, were, are = ("has", "was", "is") if drift.cells == 1 else ("have", "were", "are")
-    stale = older_than(drift.refresh, drift.stale_before)
-    words = {
-        Reason.CELLS_EMPTY: f"{cells} {have} no value",
-        Reason.CELLS_FAILED: f"{cells} {are} failed",
-        Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
-        Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
-    }
-    return f"{addressed(drift)}: {words.get(drift.reason, f'{cells} {are} due')}"
-
-
-def _doubt(call: CallInDoubt) -> str:
-    cells = counted(call.cells, "cell")
-    age = "earlier" if call.age_seconds is None else f"{duration(call.age_seconds)} ago"
-    return f"{addressed(call)}: in doubt: {cells} of call {call.id[:8]}, sent {age}, may have been paid for"

@@ -1,0 +1,49 @@
+"""Drift with one line per cause, which suits a mail from cron."""
+
+from reconciler.model.drift import Drift, DriftKind
+from reconciler.model.plan import Reason, SkipReason
+from reconciler.render.plan_parts import addressed
+from reconciler.render.staleness import older_than
+from reconciler.text.numbers import counted, duration
+from reconciler.text.sanitize import one_line
+
+
+def cause_text(drift: Drift) -> str:
+    """Return one cause on one line; of a dead end, with the way out."""
+    say = {DriftKind.DUE: _due, DriftKind.DEAD_END: _dead_end, DriftKind.IN_DOUBT: _in_doubt}[drift.kind]
+    return f"{addressed(drift)}: {say(drift)}"
+
+
+def _due(drift: Drift) -> str:
+    cells, is_one = counted(drift.cells, "cell"), drift.cells == 1
+    have, were, are = ("has", "was", "is") if is_one else ("have", "were", "are")
+    stale = older_than(drift.refresh, drift.stale_before)
+    words: dict[Reason | SkipReason, str] = {
+        Reason.CELLS_EMPTY: f"{cells} {have} no value",
+        Reason.CELLS_FAILED: f"{cells} {are} failed",
+        Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
+        Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
+    }
+    return words.get(drift.reason, f"{cells} {are} due")
+
+
+def _dead_end(drift: Drift) -> str:
+    cells, is_one = counted(drift.cells, "cell"), drift.cells == 1
+    have, were, are, them = ("has", "was", "is", "it") if is_one else ("have", "were", "are", "them")
+    words: dict[Reason | SkipReason, str] = {
+        SkipReason.ATTEMPTS_EXHAUSTED: f"{cells} {are} failed and out of attempts; change the column, "
+        f"or raise `max_attempts` above {drift.max_attempts}",
+        SkipReason.NOT_STARTED: f"{cells} {were} bought and never started; look at the table, "
+        f"or raise `max_attempts` above {drift.max_attempts} to buy {them} again",
+        SkipReason.AGE_UNKNOWN: f"{cells} {were} run outside the ledger, so the age is unknown; "
+        f"`reconciler ledger adopt --as NAME` takes {them} over",
+        SkipReason.HELD_BACK: f"{cells} {are} held back, because the first portion did not do well enough; "
+        "`reconciler plan` has the figures",
+    }
+    return f"dead end: {words.get(drift.reason, f'{cells} {have} no way on')}"
+
+
+def _in_doubt(drift: Drift) -> str:
+    age = "earlier" if drift.age_seconds is None else f"{duration(drift.age_seconds)} ago"
+    cells = counted(drift.cells, "cell")
+    return f"in doubt: {cells} of call {drift.call[:8]}, sent {age}, may have been paid for"
