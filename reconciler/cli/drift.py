@@ -42,6 +42,7 @@ def _kinds(_: click.Context, __: click.Parameter, text: str) -> tuple[DriftKind,
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
 @options.targets
+@options.notify_host
 @click.pass_context
 @exits
 def command(
@@ -50,8 +51,8 @@ def command(
     paths: tuple[str, ...],
     fail_on: tuple[DriftKind, ...],
     form: str,
-    target: tuple[str, ...],
-    exclude: tuple[str, ...],
+    notify_hosts: str | None,
+    **selection: tuple[str, ...],
 ) -> int:
     """List why cells are not as the manifests want them, one cause per line, and exit 2 if one counts; for cron.
 
@@ -59,8 +60,8 @@ def command(
     doubt. Sends only GET and writes nothing. Exits 0 if there is no cause that counts, 1 if that cannot be told.
     """
     console = Console(context.obj)
-    with open_session(console) as session:
-        found = session.drift(paths, target=target, exclude=exclude)
+    with open_session(console, notify_hosts=notify_hosts) as session:
+        found = session.drift(paths, **selection)
     if form == "json":
         document = drift_document(found.plan, utc_now(), fail_on)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
@@ -69,7 +70,9 @@ def command(
     _say_unseen(console, found.plan)
     if found.errored:
         raise ManifestError(found.plan.diagnostics)
-    return ExitCode.CHANGES if found.fails_on(fail_on) else ExitCode.OK
+    code = ExitCode.CHANGES if found.fails_on(fail_on) else ExitCode.OK
+    session.notify(found, code)
+    return code
 
 
 def _say_unseen(console: Console, plan: Plan) -> None:

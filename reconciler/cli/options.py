@@ -53,6 +53,14 @@ def limits(command: Decorated) -> Decorated:
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
 
+notify_host = click.option(
+    "--notify-host",
+    "notify_hosts",
+    multiple=True,
+    metavar="HOST",
+    callback=lambda _, __, hosts: ",".join(hosts) or None,
+    help="Webhooks of spec.notify may be on this host[:port]. Default: RECONCILER_NOTIFY_HOSTS, else none.",
+)
 profile = click.option(
     "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."
 )

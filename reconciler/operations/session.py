@@ -33,6 +33,7 @@ from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -346,6 +347,13 @@ class Session:
         revision.
         """
         return adopt(self.load(paths), revision, self._connections)
+
+    def notify(self, outcome: Outcome, exit_code: int | None = None, *, interrupt: Interrupt | None = None) -> None:
+        """Tell the webhooks of `spec.notify` how an apply or `drift` ended: its report, or the error it was refused by.
+
+        Raises nothing, takes 20 seconds at most, and works on a closed session too.
+        """
+        notify(outcome, exit_code, self.settings, self._environment, self._tell, interrupt or Interrupt())
 
     def cost(self) -> ReadCost:
         """Return the cost of reading so far: requests, bytes, seconds."""

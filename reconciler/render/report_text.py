@@ -60,7 +60,7 @@ def report_text(report: Report, paint: Paint) -> str:
     if report.still_running:
         tables = counted(len(report.still_running), "table")
         parts.append(f"{tables} still running when waiting ended; `reconciler plan` shows them later.")
-    parts.append(_sums(report))
+    parts.append(sums_text(report))
     return "\n\n".join(parts)
 
 
@@ -132,7 +132,8 @@ def _open(result: CallResult) -> CallInDoubt:
     return CallInDoubt(call.id, call.address, call.table_id, call.cells, call.credits, 0.0, table_name=call.table_name)
 
 
-def _sums(report: Report) -> str:
+def sums_text(report: Report) -> str:
+    """Return the totals, counted from outcomes."""
     accepted = report.in_state(CallState.ACCEPTED)
     if not report.results:
         if report.unsent or report.stale:

@@ -34,7 +34,7 @@ CONTRACTS = {
     "simulator": "manifests text",
     "documents": "planning spending model text",
     "render": "planning spending model text",
-    "operations": "forge documents settings planning ledger client spending manifests model text",
+    "operations": "forge render documents settings planning ledger client spending manifests model text",
     "cli": "operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
