@@ -51,7 +51,7 @@ class CalendarProblem:
 @cache
 def faults(at: Calendar) -> tuple[CalendarProblem, ...]:
     """Return the problems of a calendar, each with what to write instead."""
-    return (*_cron_faults(at.cron), *_zone_faults(at.timezone))
+    return (*_cron_faults(at.cron), *zone_faults(at.timezone))
 
 
 def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[Calendar, CalendarDates]:
@@ -171,7 +171,8 @@ def _refused(cron: str) -> str | None:
     return None
 
 
-def _zone_faults(name: str) -> Iterator[CalendarProblem]:
+def zone_faults(name: str) -> Iterator[CalendarProblem]:
+    """Yield the problem of a time zone's name, if it has one."""
     if name not in _zones():
         guess = did_you_mean(name, _zones())
         hint = "Write a name such as `Europe/Berlin` or `UTC`."

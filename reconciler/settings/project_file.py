@@ -12,7 +12,7 @@ from reconciler.manifests import json_schema
 from reconciler.manifests.yaml_reader import Document, read_documents
 from reconciler.model.limits import Limits, Prices, Rule
 from reconciler.model.notice import NoticeForm, Occasion, Webhook
-from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems
+from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems, zone_problems
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
@@ -155,6 +155,7 @@ def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     yield from _short_quiet_period(document)
     yield from _below_the_floor(document, api_url)
     yield from named_twice(document, ("spec", "limits"))
+    yield from zone_problems(document, ("spec", "limits"))
     for key in ("prices", "limits"):
         yield from precision_problems(document, ("spec", key))
 
