@@ -1,6 +1,7 @@
 """`reconciler drift`."""
 
 import json
+from dataclasses import replace
 
 import click
 
@@ -40,6 +41,7 @@ def _kinds(_: click.Context, __: click.Parameter, text: str) -> tuple[DriftKind,
     callback=_kinds,
     help=f"Exit 2 if there is a cause of these kinds: {', '.join(DriftKind)}; or {NONE}.",
 )
+@click.option("--outside", is_flag=True, help="Also compare the ledger with the balance and whole tables.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
 @options.targets
 @options.notify_host
@@ -51,6 +53,7 @@ def command(
     paths: tuple[str, ...],
     fail_on: tuple[DriftKind, ...],
     form: str,
+    outside: bool,
     notify_hosts: str | None,
     **selection: tuple[str, ...],
 ) -> int:
@@ -60,10 +63,15 @@ def command(
     doubt. Sends only GET and writes nothing. Exits 0 if there is no cause that counts, 1 if that cannot be told.
     """
     console = Console(context.obj)
+    if DriftKind.OUTSIDE in fail_on and not outside:
+        raise click.UsageError("--fail-on outside goes with --outside, which looks for it")
     with open_session(console, notify_hosts=notify_hosts) as session:
-        found = session.drift(paths, **selection)
+        targets = session.load(paths, **selection)
+        found = session.drift(targets)
+        if outside:
+            found = replace(found, outside=session.ledger.reconcile(targets))
     if form == "json":
-        document = drift_document(found.plan, utc_now(), fail_on)
+        document = drift_document(found, utc_now(), fail_on)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
     elif found.causes:
         console.answer("\n".join(map(cause_text, found.causes)))

@@ -7,14 +7,16 @@ from typing import Any, get_args
 
 import click
 
-from reconciler.cli import adopt
+from reconciler.cli import adopt, options
 from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
+from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
+from reconciler.render.reconciliation_text import reconciliation_text
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -108,6 +110,28 @@ def report(
     with open_session(console) as session:
         lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until), archives=archives)
     console.answer(_json([ledger_file.spend_part(line) for line in lines]) if form == "json" else spend_text(lines, by))
+    return ExitCode.OK
+
+
+@command.command("reconcile")
+@options.paths
+@click.option("--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="From the first balance since then.")
+@click.option("--until", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="To the last one before; else now.")
+@form_option
+@click.pass_context
+@exits
+def reconcile(
+    context: click.Context, /, paths: tuple[str, ...], since: datetime | None, until: datetime | None, form: str
+) -> int:
+    """Compare the ledger with the balance and the live tables: what was spent and run beside it.
+
+    Every apply keeps the balance that it finds. Between two of them, credits are ours (calls in the ledger), outside
+    (gone without one) or refunded. Also lists the manifests' tables with cells that are done and were never bought.
+    """
+    console = Console(context.obj)
+    with open_session(console) as session:
+        found = session.ledger.reconcile(session.load(paths), since=_seconds(since), until=_seconds(until))
+    console.answer(_json(reconciliation_document(found)) if form == "json" else reconciliation_text(found))
     return ExitCode.OK
 
 

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
+from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind
-from reconciler.model.plan import CallInDoubt, Plan
-from reconciler.planning.drift import causes, is_any
+from reconciler.model.plan import CallInDoubt
+from reconciler.planning.drift import DriftReport
 from reconciler.planning.status import RunStatus, Status
 from reconciler.text.numbers import json_number, rfc3339
 
@@ -48,21 +49,24 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
     return content
 
 
-def drift_document(plan: Plan, observed_at: str, fail_on: Collection[DriftKind] = FAILS_ON) -> dict[str, Any]:
+def drift_document(found: DriftReport, observed_at: str, fail_on: Collection[DriftKind] = FAILS_ON) -> dict[str, Any]:
     """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339.
 
     `fail_on` are the kinds of causes that count as drift.
     """
-    found = causes(plan)
-    return {
+    plan = found.plan
+    content = {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
         "errored": plan.errored,
-        "drifted": is_any(found, fail_on),
-        "causes": [drift_part(each) for each in found],
+        "drifted": found.fails_on(fail_on),
+        "causes": [drift_part(each) for each in found.causes],
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
+    if found.outside is not None:
+        content["outside"] = reconciliation_document(found.outside)
+    return content
 
 
 def drift_part(drift: Drift) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class DriftKind(StrEnum):
     """The next apply buys them."""
     DEAD_END = "dead_end", Severity.WARNING
     """No apply buys them until a person changes something."""
+    OUTSIDE = "outside", Severity.WARNING
+    """They were run, or credits were spent, beside the ledger."""
     IN_DOUBT = "in_doubt", Severity.ERROR
     """A call that covers them may have been paid for."""
 
@@ -45,8 +47,10 @@ class Drift:
     """One reason why cells of one run are not as it wants them; of a call in doubt, that call."""
 
     address: str
+    """Empty for credits of the balance."""
     table_id: str
-    reason: Reason | SkipReason
+    reason: Reason | SkipReason | DriftKind
+    """OUTSIDE has no other reason."""
     revision: str | None
     cells: int
     credits: Decimal | None

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.budget import BudgetUse
 from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, RolloutResult, SkipReason
@@ -91,6 +92,8 @@ class Report:
     """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those of which the plan takes so much that people should know. Not in the report's file."""
 
     def in_state(self, state: CallState) -> tuple[CallResult, ...]:
         """Return the results that ended in `state`."""

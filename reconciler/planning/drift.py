@@ -1,9 +1,10 @@
 """Drift: where the live tables differ from what the manifests want, read from a plan, by run and reason."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reconciler.model.balance import Reconciliation
 from reconciler.model.credits import Credits, Priced
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind
 from reconciler.model.plan import Call, Plan, PlannedRun, SkipReason
@@ -39,9 +40,9 @@ def due(plan: Plan, calls: Iterable[Call]) -> tuple[Drift, ...]:
     return tuple(found.values())
 
 
-def causes(plan: Plan) -> tuple[Drift, ...]:
-    """Return all causes: due cells by run, then dead ends by run and reason, then calls in doubt."""
-    return (*due(plan, (*plan.calls, *plan.waiting)), *_dead_ends(plan), *_doubts(plan))
+def causes(plan: Plan, outside: Reconciliation | None = None) -> tuple[Drift, ...]:
+    """Return all causes: due cells by run, dead ends by run and reason, what happened outside, calls in doubt."""
+    return (*due(plan, (*plan.calls, *plan.waiting)), *_dead_ends(plan), *_outside(outside), *_doubts(plan))
 
 
 def _dead_ends(plan: Plan) -> Iterator[Drift]:
@@ -66,6 +67,16 @@ def _dead_ends(plan: Plan) -> Iterator[Drift]:
             kind=DriftKind.DEAD_END,
             max_attempts=run.max_attempts if run else 0,
         )
+
+
+def _outside(found: Reconciliation | None) -> Iterator[Drift]:
+    if found is None:
+        return
+    for table in found.tables:
+        address, kind = ", ".join(table.manifests), DriftKind.OUTSIDE
+        yield Drift(address, table.table_id, kind, None, table.cells, Decimal(0), table.name, kind=kind)
+    if found.outside:
+        yield Drift("", "", DriftKind.OUTSIDE, None, 0, found.outside, kind=DriftKind.OUTSIDE)
 
 
 def _doubts(plan: Plan) -> Iterator[Drift]:
@@ -94,11 +105,13 @@ class DriftReport:
 
     plan: Plan
     """Made from the least that has to be read to find the due cells."""
+    outside: Reconciliation | None = None
+    """The ledger against the balance and the tables; None if that was not asked for."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:
-        """Due cells by run, then dead ends by run and reason, then calls in doubt."""
-        return causes(self.plan)
+        """Due cells by run, dead ends by run and reason, what happened outside, calls in doubt."""
+        return causes(self.plan, self.outside)
 
     @property
     def has_drifted(self) -> bool:
@@ -112,9 +125,4 @@ class DriftReport:
 
     def fails_on(self, kinds: Collection[DriftKind]) -> bool:
         """Return True if there is a cause of one of `kinds`."""
-        return is_any(self.causes, kinds)
-
-
-def is_any(found: Sequence[Drift], kinds: Collection[DriftKind]) -> bool:
-    """Return True if one of the causes is of one of `kinds`."""
-    return any(cause.kind in kinds for cause in found)
+        return any(cause.kind in kinds for cause in self.causes)

@@ -4,21 +4,26 @@ from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.plan import Reason, SkipReason
 from reconciler.render.plan_parts import addressed
 from reconciler.render.staleness import older_than
-from reconciler.text.numbers import counted, duration
+from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
 
 
 def cause_text(drift: Drift) -> str:
     """Return one cause on one line; of a dead end, with the way out."""
-    say = {DriftKind.DUE: _due, DriftKind.DEAD_END: _dead_end, DriftKind.IN_DOUBT: _in_doubt}[drift.kind]
-    return f"{addressed(drift)}: {say(drift)}"
+    say = {
+        DriftKind.DUE: _due,
+        DriftKind.DEAD_END: _dead_end,
+        DriftKind.OUTSIDE: _outside,
+        DriftKind.IN_DOUBT: _in_doubt,
+    }[drift.kind]
+    return f"{addressed(drift) or 'balance'}: {say(drift)}"
 
 
 def _due(drift: Drift) -> str:
     cells, is_one = counted(drift.cells, "cell"), drift.cells == 1
     have, were, are = ("has", "was", "is") if is_one else ("have", "were", "are")
     stale = older_than(drift.refresh, drift.stale_before)
-    words: dict[Reason | SkipReason, str] = {
+    words: dict[Reason | SkipReason | DriftKind, str] = {
         Reason.CELLS_EMPTY: f"{cells} {have} no value",
         Reason.CELLS_FAILED: f"{cells} {are} failed",
         Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
@@ -30,7 +35,7 @@ def _due(drift: Drift) -> str:
 def _dead_end(drift: Drift) -> str:
     cells, is_one = counted(drift.cells, "cell"), drift.cells == 1
     have, were, are, them = ("has", "was", "is", "it") if is_one else ("have", "were", "are", "them")
-    words: dict[Reason | SkipReason, str] = {
+    words: dict[Reason | SkipReason | DriftKind, str] = {
         SkipReason.ATTEMPTS_EXHAUSTED: f"{cells} {are} failed and out of attempts; change the column, "
         f"or raise `max_attempts` above {drift.max_attempts}",
         SkipReason.NOT_STARTED: f"{cells} {were} bought and never started; look at the table, "
@@ -41,6 +46,15 @@ def _dead_end(drift: Drift) -> str:
         "`reconciler plan` has the figures",
     }
     return f"dead end: {words.get(drift.reason, f'{cells} {have} no way on')}"
+
+
+def _outside(drift: Drift) -> str:
+    if not drift.table_id:
+        spent = amount(drift.credits or 0)
+        return f"outside: {spent} credits were spent beside the ledger; `reconciler ledger reconcile` says when"
+    done = "is done that the ledger" if drift.cells == 1 else "are done that the ledger"
+    cells = counted(drift.cells, "cell")
+    return f"outside: {cells} {done} never bought; `reconciler ledger adopt --as NAME` takes them over"
 
 
 def _in_doubt(drift: Drift) -> str:

@@ -9,6 +9,7 @@ from reconciler.model.history import CallState
 from reconciler.model.notice import Notice, Occasion
 from reconciler.model.report import Report
 from reconciler.planning.drift import DriftReport
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.drift_text import cause_text
 from reconciler.render.report_text import sums_text
 from reconciler.text.numbers import amount, counted
@@ -18,8 +19,10 @@ MOST_LINES = 10
 LONGEST_LINE = 500
 
 
-def report_notice(report: Report, exit_code: int, budgets: Sequence[str] = ()) -> Notice:
-    """Return the notice of an apply that ended with a report; `budgets` are lines about those it takes past 80 %."""
+def report_notice(report: Report, exit_code: int) -> Notice:
+    """Return the notice of an apply that ended with a report."""
+    spent = report.in_state(CallState.ACCEPTED) or report.in_state(CallState.IN_DOUBT)
+    budgets = budget_lines([use.content() for use in report.budgets], one_line) if spent else []
     is_refused = report.in_state(CallState.REFUSED) or (report.stop is not None and not _was_attempted(report))
     is_in_doubt = report.in_doubt or report.unrecorded or report.in_state(CallState.IN_DOUBT)
     is_applied = report.results or report.unsent or report.held_back or report.outgrown or report.stale
@@ -42,7 +45,8 @@ def refusal_notice(error: ReconcilerError, exit_code: int) -> Notice:
 def drift_notice(found: DriftReport, exit_code: int) -> Notice:
     """Return the notice of drift."""
     causes = found.causes
-    due, dead, doubts = ([each for each in causes if each.kind is kind] for kind in DriftKind)
+    kinds = (DriftKind.DUE, DriftKind.DEAD_END, DriftKind.IN_DOUBT)
+    due, dead, doubts = ([each for each in causes if each.kind is kind] for kind in kinds)
     parts = []
     if due:
         price = Credits.of(due).total

@@ -30,12 +30,6 @@ def test_an_apply_with_nothing_to_send_is_no_occasion() -> None:
     assert notice.lines == ("a/fill: 2 cells of call ffffffff in doubt, may have been paid for",)
 
 
-def test_a_budget_is_an_occasion_of_its_own() -> None:
-    """With a line for each."""
-    notice = report_notice(Report("p"), 0, ["412 of 500 credits of this month are spent"])
-    assert (notice.occasions, notice.lines) == ((Occasion.BUDGET,), ("412 of 500 credits of this month are spent",))
-
-
 def test_a_message_is_short() -> None:
     """However much there is to say."""
     unsent = tuple(Unsent("a/" + "x\x1b" * 900, "t", 3, "") for _ in range(500))

@@ -17,7 +17,7 @@ from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.notify import notify
 from reconciler.settings.settings import Flags, load_settings
 from tests.client.wire_server import Exchange, WireServer
-from tests.journey.desk import ACCOUNTS, Desk
+from tests.journey.desk import ACCOUNTS, REFRESH, Desk, row_id
 from tests.settings.test_which_project import HEAD
 
 RUN = "/v1/tables/*/run"
@@ -109,6 +109,24 @@ def test_a_doubt_and_a_refusal_of_the_api_are_told(desk: Desk, receiver: WireSer
     assert doubt["in_doubt"] == [
         call["id"] for call in desk.run("ledger", "list", "--state", "in_doubt", "--format", "json").json
     ]
+
+
+def test_a_budget_is_told_when_an_apply_takes_it_past_80_percent(desk: Desk) -> None:
+    """Once: of an apply that begins beyond it, no more is said than by its plan."""
+    limits = "  limits: {per_day: {max_credits: 10}, per_month: {max_credits: 1000}}\n"
+    with WireServer(lambda exchange: exchange.answer(200)) as server:
+        tell(desk, server, project("{url: {env: HOOK_URL}, on: [budget]}", limits=limits))
+        assert desk.run("apply", "--yes", "--no-wait", "--target", "*/retry").code == 0
+        assert server.requests == []
+        desk.simulator.finish()
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
+        desk.simulator.finish()
+        (body,) = bodies(server)
+        assert body["events"] == ["budget", "applied"]
+        assert "this day: 8 of 10 credits, 2 left after this plan (80 % used)" in str(body["text"])
+        desk.write(REFRESH.replace("columns: [news]", f"columns: [news]\n      rows: [{row_id(1)}]"))
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
+        assert len(server.requests) == 1
 
 
 def test_drift_is_told_if_it_counts(desk: Desk) -> None:

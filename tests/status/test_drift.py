@@ -135,4 +135,4 @@ def test_what_counts_as_drift_can_be_chosen(desk: Desk) -> None:
     assert (said.code, said.out.count("\n")) == (0, 2)
     for kinds in ("", "dead", "none,due", "due,,in_doubt"):
         said = desk.run("drift", "--fail-on", kinds)
-        assert (said.code, "due, dead_end, in_doubt" in said.err) == (64, True)
+        assert (said.code, "due, dead_end, outside, in_doubt" in said.err) == (64, True)
