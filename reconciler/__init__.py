@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from reconciler.planning.drift import DriftReport
     from reconciler.planning.explanation import ExplainedCells
     from reconciler.planning.status import ManifestStatus, RunStatus, Status
+    from reconciler.text.codes import Code
     from reconciler.text.location import Diagnostic, Location
 else:
     _HOMES = {
@@ -100,6 +101,7 @@ else:
         "planning.drift": "DriftReport",
         "planning.explanation": "ExplainedCells",
         "planning.status": "ManifestStatus RunStatus Status",
+        "text.codes": "Code",
         "text.location": "Diagnostic Location",
     }
     """Module → the names it gives to the face."""
@@ -127,6 +129,7 @@ __all__ = [
     "CallFilter",
     "CallRecord",
     "CallResult",
+    "Code",
     "Corrupt",
     "Diagnostic",
     "Drift",

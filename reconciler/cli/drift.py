@@ -13,7 +13,7 @@ from reconciler.errors import ManifestError
 from reconciler.model.drift import FAILS_ON, DriftKind
 from reconciler.model.plan import Plan
 from reconciler.model.report import ExitCode
-from reconciler.render.drift_text import cause_text
+from reconciler.render.drift_text import drift_text
 from reconciler.text.sanitize import one_line
 
 NONE = "none"
@@ -43,6 +43,11 @@ def _kinds(_: click.Context, __: click.Parameter, text: str) -> tuple[DriftKind,
 )
 @click.option("--outside", is_flag=True, help="Also compare the ledger with the balance and whole tables.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
+@click.option(
+    "--stale",
+    is_flag=True,
+    help="Also list answers that predate the present prompt, with the cost of buying them again.",
+)
 @options.targets
 @options.notify_host
 @click.pass_context
@@ -53,6 +58,7 @@ def command(
     paths: tuple[str, ...],
     fail_on: tuple[DriftKind, ...],
     form: str,
+    stale: bool,
     outside: bool,
     notify_hosts: str | None,
     **selection: tuple[str, ...],
@@ -60,21 +66,22 @@ def command(
     """List why cells are not as the manifests want them, one cause per line, and exit 2 if one counts; for cron.
 
     A cause is due (the next apply buys its cells), a dead end (no apply does, until you change something) or a call in
-    doubt. Sends only GET and writes nothing. Exits 0 if there is no cause that counts, 1 if that cannot be told.
+    doubt. Sends only GET and writes nothing. Exits 0 if there is no cause that counts, 1 if that cannot be told. Stale
+    answers do not count: nothing buys them unasked.
     """
     console = Console(context.obj)
     if DriftKind.OUTSIDE in fail_on and not outside:
         raise click.UsageError("--fail-on outside goes with --outside, which looks for it")
     with open_session(console, notify_hosts=notify_hosts) as session:
         targets = session.load(paths, **selection)
-        found = session.drift(targets)
+        found = session.drift(targets, stale=stale)
         if outside:
             found = replace(found, outside=session.ledger.reconcile(targets))
     if form == "json":
         document = drift_document(found, utc_now(), fail_on)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
-    elif found.causes:
-        console.answer("\n".join(map(cause_text, found.causes)))
+    elif found.causes or found.stale:
+        console.answer(drift_text(found))
     _say_unseen(console, found.plan)
     if found.errored:
         raise ManifestError(found.plan.diagnostics)

@@ -30,13 +30,14 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Totals,
     Violation,
     WaitsFor,
 )
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
 
@@ -201,6 +202,7 @@ def _run(of: Document) -> PlannedRun:
         refresh=_refresh(of.get("refresh")),
         stale_before=_moment(of.get("stale_before")),
         next_due=_moment(of.get("next_due")),
+        follows_config=of.get("revision_of") == "config",
     )
 
 
@@ -276,7 +278,7 @@ def _growth(of: Document) -> ExpectedGrowth:
 
 
 def _diagnostic(of: Document) -> Diagnostic:
-    return Diagnostic(_location(of), text(of["message"]), text(of["hint"]))
+    return Diagnostic(_location(of), Code.of(of.get("code")), text(of["message"]), text(of["hint"]))
 
 
 def _location(of: Document) -> Location:

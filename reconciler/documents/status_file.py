@@ -8,6 +8,7 @@ from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
 from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind
 from reconciler.model.plan import CallInDoubt
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.drift import DriftReport
 from reconciler.planning.status import RunStatus, Status
 from reconciler.text.numbers import json_number, rfc3339
@@ -60,7 +61,7 @@ def drift_document(found: DriftReport, observed_at: str, fail_on: Collection[Dri
         "observed_at": observed_at,
         "errored": plan.errored,
         "drifted": found.fails_on(fail_on),
-        "causes": [drift_part(each) for each in found.causes],
+        "causes": [*map(drift_part, found.causes), *map(_stale, found.stale)],
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
@@ -86,6 +87,18 @@ def drift_part(drift: Drift) -> dict[str, Any]:
     if drift.refresh is not None:
         content["refresh"] = drift.refresh.content()
     return content
+
+
+def _stale(stale: StaleCells) -> dict[str, Any]:
+    return {
+        "address": stale.address,
+        "table_id": stale.table_id,
+        "reason": "predates_config",
+        "revision": None,
+        "cells": stale.cells,
+        "credits": json_number(stale.cost.total),
+        "columns": dict(stale.columns),
+    }
 
 
 def _run(run: RunStatus) -> dict[str, Any]:

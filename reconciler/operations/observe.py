@@ -30,6 +30,7 @@ from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.spending.doubt import DoubtEnding, judge
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 from reconciler.text.location import Diagnostic
 
@@ -57,6 +58,8 @@ class Targets:
     """The paths they were read from, as the caller named them; empty if the project file named them."""
     maps: bool = False
     """True to keep the decision about each cell in a plan, for a picture of it."""
+    stale: bool = False
+    """True to count in a plan the answers that an earlier configuration of their column gave."""
     unread: frozenset[str] = frozenset()
     """Names of unresolved manifests that may still name the same tables: the API did not answer."""
 
@@ -225,7 +228,8 @@ def plan(
         targets.pending,
     )
     selected = (targets.include, targets.exclude)
-    return make_plan(inputs, PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps))
+    options = PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps, stale=targets.stale)
+    return make_plan(inputs, options)
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
@@ -251,7 +255,7 @@ def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
 
 def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Diagnostic]:
     return [
-        Diagnostic(manifest.table_place, error.message, error.hint)
+        Diagnostic(manifest.table_place, Code.UNREADABLE_TABLE, error.message, error.hint)
         for manifest in manifests
         if (error := unreadable.get(manifest.table_id)) is not None
     ]

@@ -8,6 +8,7 @@ from reconciler.model.balance import Reconciliation
 from reconciler.model.credits import Credits, Priced
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind
 from reconciler.model.plan import Call, Plan, PlannedRun, SkipReason
+from reconciler.model.stale_cells import StaleCells
 
 DEAD_ENDS = (
     SkipReason.ATTEMPTS_EXHAUSTED,
@@ -122,6 +123,11 @@ class DriftReport:
     def errored(self) -> bool:
         """True if something could not be read; `plan.diagnostics` lists it."""
         return self.plan.errored
+
+    @property
+    def stale(self) -> tuple[StaleCells, ...]:
+        """By run, the answers that an earlier configuration of their column gave; only if they were asked for."""
+        return self.plan.stale
 
     def fails_on(self, kinds: Collection[DriftKind]) -> bool:
         """Return True if there is a cause of one of `kinds`."""

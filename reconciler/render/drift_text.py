@@ -2,10 +2,27 @@
 
 from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.plan import Reason, SkipReason
-from reconciler.render.plan_parts import addressed
+from reconciler.model.stale_cells import StaleCells
+from reconciler.planning.drift import DriftReport
+from reconciler.render.plan_parts import addressed, price_text
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
+
+MOST_COLUMNS = 5
+
+
+def drift_text(found: DriftReport) -> str:
+    """Return one line for each cause, and for stale answers; empty if there are none."""
+    return "\n".join([*map(cause_text, found.causes), *map(_stale, found.stale)])
+
+
+def _stale(stale: StaleCells) -> str:
+    verb = "predates" if stale.cells == 1 else "predate"
+    columns = ", ".join(one_line(key) for key in list(stale.columns)[:MOST_COLUMNS])
+    more = f" and {len(stale.columns) - MOST_COLUMNS:,} more" if len(stale.columns) > MOST_COLUMNS else ""
+    cost = price_text(stale.cost.total)
+    return f"{addressed(stale)}: {counted(stale.cells, 'cell')} {verb} the present prompt: {cost} ({columns}{more})"
 
 
 def cause_text(drift: Drift) -> str:
@@ -27,6 +44,7 @@ def _due(drift: Drift) -> str:
         Reason.CELLS_EMPTY: f"{cells} {have} no value",
         Reason.CELLS_FAILED: f"{cells} {are} failed",
         Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
+        Reason.CONFIG_CHANGED: f"{cells} {were} not run with the present configuration",
         Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
     }
     return words.get(drift.reason, f"{cells} {are} due")

@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from reconciler.model.drift import Drift
-from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, RolloutResult, Violation
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.model.stale_cells import StaleCells
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.source_lines import source_line
 from reconciler.spending.limits_check import NARROW
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import amount, counted, duration, percent
@@ -61,7 +64,7 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
     return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
-def addressed(of: Call | CallInDoubt | Drift) -> str:
+def addressed(of: Call | CallInDoubt | Drift | StaleCells) -> str:
     """Return a call's address, with its table if the address may stand for several."""
     return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 
@@ -97,11 +100,17 @@ def _or_that_it_did_not(call: CallInDoubt) -> str:
     return f", or did not: that is proven if its cells are still empty {when}."
 
 
-def problems_text(problems: Sequence[Diagnostic]) -> str:
-    """Return problems with their locations, one per line, each with its hint below."""
+def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> str:
+    """Return problems with their locations, one per line, each with its hint below.
+
+    With the `width` of a terminal, the line of the file that each is in stands between the two.
+    """
     lines = []
     for problem in problems:
-        lines.append(f"{problem.location}: {problem.message}")
+        lines.append(f"{problem.location}: {problem.code} {problem.message}")
+        shown = "" if width is None else source_line(problem.location, width)
+        if shown:
+            lines.append(shown)
         if problem.hint:
             lines.append(f"  {problem.hint}")
     return "\n".join(lines)

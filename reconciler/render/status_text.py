@@ -36,6 +36,8 @@ _WHERE_THERE_ARE_ANY: tuple[tuple[str, Number], ...] = (
 )
 _LAST: tuple[tuple[str, Number], ...] = (("DUE", lambda run: run.due),)
 NOTHING, NOT_READ = "·", "-"
+MOST_COLUMNS = 5
+"""Columns with stale answers named for one run."""
 
 
 def status_text(of: Status, paint: Paint) -> str:

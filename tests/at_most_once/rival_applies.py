@@ -153,7 +153,7 @@ class Stage:
         text = manifest or fill(ACCOUNTS, "accounts", run, keys)
         (folder / "accounts.yaml").write_text(text, encoding="utf-8")
         project = folder / "reconciler.yaml"
-        project.write_text(settings(limits=limits), encoding="utf-8")
+        project.write_text(settings(limits), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
         ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)
