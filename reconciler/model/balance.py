@@ -1,4 +1,4 @@
-"""The balance at moments in time, and what became of it in between."""
+"""The balance at moments in time, and the credits that went in between."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class BalanceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What became of the balance between two moments, in credits."""
+    """The way of the balance between two moments, in credits."""
 
     since: BalanceRecord
     until: BalanceRecord

@@ -352,10 +352,7 @@ class Session:
         return adopt(self.load(paths), revision, self._connections)
 
     def notify(self, outcome: Outcome, exit_code: int | None = None, *, interrupt: Interrupt | None = None) -> None:
-        """Tell the webhooks of `spec.notify` how an apply or `drift` ended: its report, or the error it was refused by.
-
-        Raises nothing, takes 20 seconds at most, and works on a closed session too.
-        """
+        """Tell the webhooks of `spec.notify` how an apply or `drift` ended; raises nothing and takes at most 20 s."""
         notify(outcome, exit_code, self.settings, self._environment, self._tell, interrupt or Interrupt())
 
     def cost(self) -> ReadCost:

@@ -52,13 +52,14 @@ def _due(drift: Drift) -> str:
 
 def _dead_end(drift: Drift) -> str:
     cells, is_one = counted(drift.cells, "cell"), drift.cells == 1
+    known_by = "configuration" if drift.refresh is None else "age"
     have, were, are, them = ("has", "was", "is", "it") if is_one else ("have", "were", "are", "them")
     words: dict[Reason | SkipReason | DriftKind, str] = {
         SkipReason.ATTEMPTS_EXHAUSTED: f"{cells} {are} failed and out of attempts; change the column, "
         f"or raise `max_attempts` above {drift.max_attempts}",
         SkipReason.NOT_STARTED: f"{cells} {were} bought and never started; look at the table, "
         f"or raise `max_attempts` above {drift.max_attempts} to buy {them} again",
-        SkipReason.AGE_UNKNOWN: f"{cells} {were} run outside the ledger, so the age is unknown; "
+        SkipReason.AGE_UNKNOWN: f"{cells} {were} run outside the ledger, so the {known_by} is unknown; "
         f"`reconciler ledger adopt --as NAME` takes {them} over",
         SkipReason.HELD_BACK: f"{cells} {are} held back, because the first portion did not do well enough; "
         "`reconciler plan` has the figures",

@@ -171,7 +171,7 @@ def test_a_dead_end_says_the_way_out() -> None:
         "a/retry: dead end: 1 cell is failed and out of attempts; change the column, or raise `max_attempts` above 3\n"
         "a/retry: dead end: 2 cells were bought and never started; look at the table, or raise `max_attempts` above 3 "
         "to buy them again\n"
-        "a/retry: dead end: 3 cells were run outside the ledger, so the age is unknown; "
+        "a/retry: dead end: 3 cells were run outside the ledger, so the configuration is unknown; "
         "`reconciler ledger adopt --as NAME` takes them over\n"
         "a/retry: dead end: 4 cells are held back, because the first portion did not do well enough; "
         "`reconciler plan` has the figures"
