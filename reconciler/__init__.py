@@ -57,7 +57,16 @@ if TYPE_CHECKING:
     )
     from reconciler.model.attempt import CallResult
     from reconciler.model.drift import Drift, DriftKind, Severity
-    from reconciler.model.ledger_entries import CallFilter, CallRecord, EventKind, EventRecord, Lease, Loaded, SpendLine
+    from reconciler.model.ledger_entries import (
+        CallFilter,
+        CallRecord,
+        EventKind,
+        EventRecord,
+        Lease,
+        Loaded,
+        SpendLine,
+        SpendReport,
+    )
     from reconciler.model.limits import Limits
     from reconciler.model.plan import Call, Plan, Totals, Violation
     from reconciler.model.reading import ReadCost, ReadProgress
@@ -84,7 +93,7 @@ else:
         ),
         "model.attempt": "CallResult",
         "model.drift": "Drift DriftKind Severity",
-        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine",
+        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine SpendReport",
         "model.limits": "Limits",
         "model.plan": "Call Plan Totals Violation",
         "model.reading": "ReadCost ReadProgress",
@@ -168,6 +177,7 @@ __all__ = [
     "Severity",
     "SnapshotTaken",
     "SpendLine",
+    "SpendReport",
     "StalePlan",
     "Status",
     "TooNew",

@@ -7,6 +7,7 @@ from typing import Any
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
 from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind
+from reconciler.model.expectation import Unmet
 from reconciler.model.plan import CallInDoubt
 from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.drift import DriftReport
@@ -61,7 +62,7 @@ def drift_document(found: DriftReport, observed_at: str, fail_on: Collection[Dri
         "observed_at": observed_at,
         "errored": plan.errored,
         "drifted": found.fails_on(fail_on),
-        "causes": [*map(drift_part, found.causes), *map(_stale, found.stale)],
+        "causes": [*map(drift_part, found.causes), *map(_unmet, found.unmet), *map(_stale, found.stale)],
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
@@ -87,6 +88,18 @@ def drift_part(drift: Drift) -> dict[str, Any]:
     if drift.refresh is not None:
         content["refresh"] = drift.refresh.content()
     return content
+
+
+def _unmet(unmet: Unmet) -> dict[str, Any]:
+    return {
+        "address": unmet.address,
+        "table_id": unmet.table_id,
+        "reason": "answers_unexpected",
+        "revision": None,
+        "cells": sum(each.found for each in unmet.judgements),
+        "credits": 0,
+        "expect": [each.content() for each in unmet.judgements],
+    }
 
 
 def _stale(stale: StaleCells) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.judge import unmet_in
 from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
@@ -277,10 +278,10 @@ class Session:
         targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(
-            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=stale
-        )
-        return DriftReport(observe.plan(targets, observation, self.settings))
+        sources = observe.Sources(reader, ledger, self.settings)
+        observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
+        unmet = unmet_in(targets.manifests, observation.snapshots)
+        return DriftReport(observe.plan(targets, observation, self.settings), unmet)
 
     def wait(
         self,

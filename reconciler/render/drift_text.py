@@ -4,7 +4,7 @@ from reconciler.model.drift import Drift, DriftKind
 from reconciler.model.plan import Reason, SkipReason
 from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.drift import DriftReport
-from reconciler.render.plan_parts import addressed, price_text
+from reconciler.render.plan_parts import addressed, price_text, unmet_words
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
@@ -13,8 +13,8 @@ MOST_COLUMNS = 5
 
 
 def drift_text(found: DriftReport) -> str:
-    """Return one line for each cause, and for stale answers; empty if there are none."""
-    return "\n".join([*map(cause_text, found.causes), *map(_stale, found.stale)])
+    """Return one line for each cause, and for answers that are unexpected or stale; empty if there are none."""
+    return "\n".join([*map(cause_text, found.causes), *map(unmet_words, found.unmet), *map(_stale, found.stale)])
 
 
 def _stale(stale: StaleCells) -> str:

@@ -16,7 +16,7 @@ Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode Explained
 ImportedTable InDoubt Interrupt Lease Leased LedgerError
 LimitExceeded Limits Loaded Location ManifestError ManifestStatus NotSent Plan PlanError ProjectLedger ReadCost
 ReadProgress ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError Severity SnapshotTaken SpendLine
-StalePlan Status TooNew Totals Unwritable Validation Violation __version__ open_session
+SpendReport StalePlan Status TooNew Totals Unwritable Validation Violation __version__ open_session
 """
 """A name that goes breaks somebody's program."""
 
