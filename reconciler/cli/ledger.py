@@ -96,7 +96,11 @@ def show(context: click.Context, /, call: str, form: str) -> int:
 
 @command.command("report")
 @click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
-@click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
+@click.option(
+    "--label",
+    metavar="KEY[=VALUE]",
+    help="With --by label and label-month: this label; as KEY=VALUE: only these calls.",
+)
 @options.period
 @click.option(
     "--archive",

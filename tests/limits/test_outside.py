@@ -123,3 +123,16 @@ def test_without_two_balances_nothing_is_compared(a_desk: ADesk) -> None:
     found = reconciled(desk)
     assert (found["from"], found["ours"], found["outside"], found["balance"]["from"]) == (None, 0, 0, None)
     assert "no two balances to compare" in desk.run("ledger", "reconcile").out
+
+
+def test_a_team_is_charged_by_month(a_desk: ADesk) -> None:
+    """One line for each team and month, as CSV and as a page; what has no team has lines of its own."""
+    desk = a_desk({})
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    for label, team in (("team", "gtm"), ("region", "(none)")):
+        by = ("ledger", "report", "--by", "label-month", "--label", label)
+        lines = desk.run(*by, "--format", "csv").out.splitlines()
+        (line,) = (line for line in lines if team in line)
+        assert f"{team} 20" in line
+        assert "8" in line.split(",")
+        assert f"{team} 20" in desk.run(*by, "--format", "html").out
