@@ -13,7 +13,9 @@ from reconciler.errors import ManifestError
 from reconciler.model.drift import FAILS_ON, DriftKind
 from reconciler.model.plan import Plan
 from reconciler.model.report import ExitCode
+from reconciler.render.colour import plain
 from reconciler.render.drift_text import drift_text
+from reconciler.render.ended_text import ended_text
 from reconciler.text.sanitize import one_line
 
 NONE = "none"
@@ -81,7 +83,9 @@ def command(
         document = drift_document(found, utc_now(), fail_on)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
     elif found.causes or found.stale or found.unmet:
-        console.answer(drift_text(found))
+        console.answer(console.fit(drift_text(found)))
+    if found.ended:
+        console.info(ended_text(found.ended, plain).rstrip("\n"))
     _say_unseen(console, found.plan)
     if found.errored:
         raise ManifestError(found.plan.diagnostics)

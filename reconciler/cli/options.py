@@ -92,6 +92,8 @@ notify_host = click.option(
     callback=lambda _, __, hosts: ",".join(hosts) or None,
     help="Webhooks of spec.notify may be on this host[:port]. Default: RECONCILER_NOTIFY_HOSTS, else none.",
 )
+show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
+
 profile = click.option(
     "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."
 )

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeAlias
 
 from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
-from reconciler.errors import ApiError, ErroredPlan, SettingsError
+from reconciler.errors import ApiError, ErroredPlan
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
 from reconciler.model.network import Network
@@ -31,8 +31,9 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
-from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, table_ids
 from reconciler.operations.judge import unmet_in
 from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
@@ -51,7 +52,6 @@ from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
 from reconciler.spending.limits_check import effective_limits
-from reconciler.text.addresses import table_id
 from reconciler.text.sanitize import one_line
 
 A_DAY_SECONDS = 86400.0
@@ -256,7 +256,8 @@ class Session:
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
-        return status_of(observe.plan(targets, observation, self.settings))
+        found = status_of(observe.plan(targets, observation, self.settings))
+        return replace(found, ended=ended_calls(observation, self.settings))
 
     def explain(
         self, selector: str, paths: Several | Targets = (), *, column: str | None = None, row: str | None = None
@@ -280,8 +281,11 @@ class Session:
         targets = observe.resolve(targets, reader)
         sources = observe.Sources(reader, ledger, self.settings)
         observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
-        unmet = unmet_in(targets.manifests, observation.snapshots)
-        return DriftReport(observe.plan(targets, observation, self.settings), unmet)
+        plan, unmet = (
+            observe.plan(targets, observation, self.settings),
+            unmet_in(targets.manifests, observation.snapshots),
+        )
+        return DriftReport(plan, unmet, ended_calls(observation, self.settings))
 
     def wait(
         self,
@@ -331,7 +335,7 @@ class Session:
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
         if no table is found or a file cannot be written.
         """
-        choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
+        choice = Choice(table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
         reader = connections.reader()
@@ -388,13 +392,3 @@ class Session:
 def _each(named: Several) -> tuple[str, ...]:
     several = (named,) if isinstance(named, str | os.PathLike) else named
     return tuple(os.fspath(each) for each in several)
-
-
-def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
-    found = [(text, table_id(text)) for text in named]
-    for text, identity in found:
-        if identity is None:
-            shown = one_line(text)
-            message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
-            raise SettingsError(message, hint="Copy the table's address from the dashboard.")
-    return tuple(identity for _, identity in found if identity is not None)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from reconciler.model.balance import Reconciliation
 from reconciler.model.credits import Credits, Priced
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind
+from reconciler.model.ended_call import EndedCall
 from reconciler.model.expectation import Unmet
 from reconciler.model.plan import Call, Plan, PlannedRun, SkipReason
 from reconciler.model.stale_cells import StaleCells
@@ -109,6 +110,8 @@ class DriftReport:
     """Made from the least that has to be read to find the due cells."""
     unmet: tuple[Unmet, ...] = ()
     """Runs whose answers are not as their `expect` says."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
     outside: Reconciliation | None = None
     """The ledger against the balance and the tables; None if that was not asked for."""
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from reconciler.model.credits import Credits
 from reconciler.model.drift import Drift
+from reconciler.model.ended_call import EndedCall
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import CallInDoubt, CellCounts, Pending, Plan, PlannedTable, SkipReason
 from reconciler.planning.drift import due as due_by_run
@@ -79,6 +80,8 @@ class Status:
     diagnostics: tuple[Diagnostic, ...]
     pending: tuple[Pending, ...] = ()
     """Manifests whose table does not exist yet."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def due(self) -> int:
