@@ -123,7 +123,7 @@ def test_a_budget_is_told_when_an_apply_takes_it_past_80_percent(desk: Desk) -> 
         desk.simulator.finish()
         (body,) = bodies(server)
         assert body["events"] == ["budget", "applied"]
-        assert "this day: 8 of 10 credits, 2 left after this plan (80 % used)" in str(body["text"])
+        assert "today: 8 of 10 credits, 2 left after this plan (80 % used)" in str(body["text"])
         desk.write(REFRESH.replace("columns: [news]", f"columns: [news]\n      rows: [{row_id(1)}]"))
         assert desk.run("apply", "--yes", "--no-wait").code == 0
         assert len(server.requests) == 1
