@@ -15,6 +15,7 @@ from reconciler.model.account import Account
 from reconciler.model.budget import Budget, BudgetUse, Spent, Window
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
+from reconciler.model.expectation import Judgement
 from reconciler.model.limits import Limit, Limits, Period, Unit
 from reconciler.model.manifest import ByName, ByTag, Calendar, ChildOf, MaxAge, Mode, NameAt, Refresh, Source
 from reconciler.model.observed import IDLE
@@ -30,13 +31,14 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Totals,
     Violation,
     WaitsFor,
 )
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
 
@@ -188,9 +190,16 @@ def _source(of: Document | None) -> Source | None:
 
 def _run(of: Document) -> PlannedRun:
     rollout = of.get("rollout")
-    share = decimal(rollout["max_failed"]) if rollout else None
     trial = (
-        RolloutResult(rollout["first"], share or Decimal(0), rollout["tried"], rollout["failed"]) if rollout else None
+        RolloutResult(
+            rollout["first"],
+            decimal(rollout["max_failed"]),
+            rollout["tried"],
+            rollout["failed"],
+            tuple(map(Judgement.of, rollout.get("expect", ()))),
+        )
+        if rollout
+        else None
     )
     return PlannedRun(
         address=text(of["address"]),
@@ -203,6 +212,7 @@ def _run(of: Document) -> PlannedRun:
         refresh=_refresh(of.get("refresh")),
         stale_before=_moment(of.get("stale_before")),
         next_due=_moment(of.get("next_due")),
+        follows_config=of.get("revision_of") == "config",
     )
 
 
@@ -278,7 +288,7 @@ def _growth(of: Document) -> ExpectedGrowth:
 
 
 def _diagnostic(of: Document) -> Diagnostic:
-    return Diagnostic(_location(of), text(of["message"]), text(of["hint"]))
+    return Diagnostic(_location(of), Code.of(of.get("code")), text(of["message"]), text(of["hint"]))
 
 
 def _location(of: Document) -> Location:

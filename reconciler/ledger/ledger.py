@@ -16,6 +16,7 @@ from reconciler.ledger import (
     budget_windows,
     checkpoints,
     events,
+    health,
     journal,
     leases,
     location,
@@ -36,7 +37,7 @@ from reconciler.model.ledger_entries import (
     Grouping,
     Lease,
     Loaded,
-    SpendLine,
+    SpendReport,
 )
 from reconciler.model.plan import Call
 
@@ -108,6 +109,10 @@ class Ledger:
     def is_there(self) -> bool:
         """Say whether there is a ledger at an SQLite ledger's path; a server is not asked."""
         return self._store.is_there()
+
+    def health(self) -> health.Health:
+        """Return whether the ledger can be used, and what in it waits for a person; it must be there."""
+        return health.examine(self._store)
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""
@@ -258,7 +263,7 @@ class Ledger:
         since: float | None = None,
         until: float | None = None,
         archives: Iterable[Iterable[str]] = (),
-    ) -> list[SpendLine]:
+    ) -> SpendReport:
         """Return what was spent, a line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, `key` groups by that label's value; without it there

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest
+from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 
 _FIELDS = (
@@ -46,6 +47,7 @@ class CalendarProblem:
     """The manifest's key with the problem: `at` or `timezone`."""
     message: str
     hint: str
+    code: Code = Code.INVALID_CALENDAR
 
 
 @cache
@@ -176,7 +178,7 @@ def zone_faults(name: str) -> Iterator[CalendarProblem]:
     if name not in _zones():
         guess = did_you_mean(name, _zones())
         hint = "Write a name such as `Europe/Berlin` or `UTC`."
-        yield CalendarProblem("timezone", f"there is no time zone {quote(name)}{guess}", hint)
+        yield CalendarProblem("timezone", f"there is no time zone {quote(name)}{guess}", hint, Code.UNKNOWN_TIME_ZONE)
 
 
 @cache

@@ -33,6 +33,7 @@ from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.judge import unmet_in
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -264,18 +265,22 @@ class Session:
         """
         return explain_cells(self.load(paths), selector, column, row, self._connections)
 
-    def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
+    def drift(
+        self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
+    ) -> DriftReport:
         """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
 
-        If a table could not be read, `errored` is true and the result may be incomplete.
+        `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
+        table could not be read, `errored` is true and the result may be incomplete.
         """
-        targets = self.load(paths, target=target, exclude=exclude)
+        targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(
-            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=False
+        sources = observe.Sources(reader, ledger, self.settings)
+        observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
+        return DriftReport(
+            observe.plan(targets, observation, self.settings), unmet_in(targets.manifests, observation.snapshots)
         )
-        return DriftReport(observe.plan(targets, observation, self.settings))
 
     def wait(
         self,

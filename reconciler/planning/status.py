@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
+from reconciler.model.expectation import Unmet
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.plan import (
     Call,
@@ -22,6 +23,7 @@ from reconciler.model.plan import (
     Reason,
     SkipReason,
 )
+from reconciler.model.stale_cells import StaleCells
 from reconciler.text.location import Diagnostic
 
 
@@ -209,6 +211,8 @@ class DriftReport:
 
     plan: Plan
     """Made from the least that has to be read to find the due cells."""
+    unmet: tuple[Unmet, ...] = ()
+    """Runs whose answers are not as their `expect` says."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:
@@ -224,6 +228,11 @@ class DriftReport:
     def errored(self) -> bool:
         """True if something could not be read; `plan.diagnostics` lists it."""
         return self.plan.errored
+
+    @property
+    def stale(self) -> tuple[StaleCells, ...]:
+        """By run, the answers that an earlier configuration of their column gave; only if they were asked for."""
+        return self.plan.stale
 
 
 def has_drifted(plan: Plan) -> bool:

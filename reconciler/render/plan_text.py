@@ -13,11 +13,11 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Violation,
 )
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.render.alignment import aligned
 from reconciler.render.budget_words import budget_lines
 from reconciler.render.colour import Colour, Paint
@@ -236,6 +236,7 @@ def _reason(calls: Sequence[Call], run: PlannedRun) -> str:
         Reason.CELLS_EMPTY: "no value yet",
         Reason.CELLS_FAILED: "failed",
         Reason.REVISION_CHANGED: f"revision {one_line(calls[0].revision or '')} not run",
+        Reason.CONFIG_CHANGED: "not run with the present configuration",
         Reason.CELLS_STALE: f"older than {older_than(run.refresh, run.stale_before)}, or never run",
     }[calls[0].reason]
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"
@@ -256,7 +257,9 @@ def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Pain
     if trial.is_breached:
         return [paint(f"    {trial_words(trial)}", Colour.BAD)]
     portion = counted(trial.first, "row")
-    return [f"    first {portion}; the rest once at most {percent(trial.max_failed)} of their cells failed"]
+    terms = [] if trial.max_failed is None else [f"at most {percent(trial.max_failed)} of their cells failed"]
+    terms += ["their answers are as expected"] if trial.judgements else []
+    return [f"    first {portion}; the rest once {' and '.join(terms)}"]
 
 
 def _summary(plan: Plan, limits: Limits) -> str:

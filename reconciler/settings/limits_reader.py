@@ -8,9 +8,11 @@ from typing import Any
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
 from reconciler.manifests.calendar import zone_faults
-from reconciler.manifests.yaml_reader import Document, parse
+from reconciler.manifests.document import Document
+from reconciler.manifests.yaml_reader import parse
 from reconciler.model.limits import Anomaly, Budgets, Cap, Limit, Limits, Period, Rule, Unit
 from reconciler.model.manifest import Mode
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import path_text, quote
 
@@ -38,7 +40,11 @@ def precision_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
         and not isinstance(value, bool)
         and -int(as_decimal(value).as_tuple().exponent) > DECIMAL_PLACES
     ):
-        yield Diagnostic(document.location(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+        yield Diagnostic(
+            document.location(at),
+            Code.TOO_MANY_DECIMALS,
+            f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places",
+        )
 
 
 def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
@@ -53,7 +59,9 @@ def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
             line = document.location((*at, "tables", other), key=True).line
             message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
             hint = "Upper and lower case do not matter in a table's id. Keep one of the two."
-            yield Diagnostic(document.location((*at, "tables", table), key=True), message, hint)
+            yield Diagnostic(
+                document.location((*at, "tables", table), key=True), Code.TABLE_LIMITED_TWICE, message, hint
+            )
 
 
 def zone_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
@@ -62,7 +70,7 @@ def zone_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
     for step in (*at, "timezone"):
         value = value.get(step) if isinstance(value, dict) else None
     for fault in zone_faults(value) if isinstance(value, str) else ():
-        yield Diagnostic(document.location((*at, "timezone")), fault.message, fault.hint)
+        yield Diagnostic(document.location((*at, "timezone")), fault.code, fault.message, fault.hint)
 
 
 def limits_of(document: Document, at: Path) -> Limits:
@@ -82,8 +90,13 @@ def limits_in(text: str, source: str) -> Limits:
     at: Path = ("spec", "limits")
     whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
     found = [each for each in json_schema.problems("project", whole) if each.at[:2] == at]
-    problems = [Diagnostic(document.location(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
-    problems += [Diagnostic(other.location(()), f"{source} must hold exactly one mapping") for other in documents[1:]]
+    problems = [
+        Diagnostic(document.location(each.at[2:], key=each.at_key), each.code, _shorter(each.message)) for each in found
+    ]
+    problems += [
+        Diagnostic(other.location(()), Code.SEVERAL_DOCUMENTS, f"{source} must hold exactly one mapping")
+        for other in documents[1:]
+    ]
     problems += precision_problems(document, ())
     problems += named_twice(document, ())
     problems += zone_problems(document, ())
