@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from reconciler.operations.validate import Validation
     from reconciler.planning.explanation import ExplainedCells
     from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
+    from reconciler.text.codes import Code
     from reconciler.text.location import Diagnostic, Location
 else:
     _HOMES = {
@@ -96,6 +97,7 @@ else:
         "operations.validate": "Validation",
         "planning.explanation": "ExplainedCells",
         "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
+        "text.codes": "Code",
         "text.location": "Diagnostic Location",
     }
     """Module → the names it gives to the face."""
@@ -123,6 +125,7 @@ __all__ = [
     "CallFilter",
     "CallRecord",
     "CallResult",
+    "Code",
     "Corrupt",
     "Diagnostic",
     "Drift",

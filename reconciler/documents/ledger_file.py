@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.model.attempt import Settlement
 from reconciler.model.ledger_entries import CallRecord, EventRecord, SpendLine
 from reconciler.model.plan import Reason
 from reconciler.text.numbers import json_number
@@ -33,12 +34,16 @@ def call_part(call: CallRecord) -> dict[str, Any]:
         "begun_at": _time(call.begun_at),
         "ended_at": _time(call.ended_at),
         "settled_at": _time(call.settled_at),
-        "settlement": None if call.settlement is None else asdict(call.settlement),
+        "settlement": None if call.settlement is None else _settlement(call.settlement),
         "run_id": call.run_id,
         "requested_cells": call.requested_cells,
         "plan_id": call.plan_id,
         "actor": asdict(call.actor),
     }
+
+
+def _settlement(of: Settlement) -> dict[str, Any]:
+    return {"done": of.done, "failed": of.failed, "not_started": of.not_started}
 
 
 def call_document(call: CallRecord, events: Sequence[EventRecord]) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def document(
         content["review"] = asdict(origin.review)
     if plan.account is not None:
         content["balance"] = _balance(plan, plan.account)
+    if plan.budgets:
+        content["budgets"] = [use.content() for use in plan.budgets]
     if plan.ledger_id:
         content["ledger"] = {"id": plan.ledger_id}
     if plan.pending:

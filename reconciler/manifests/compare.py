@@ -10,7 +10,7 @@ from typing import Any
 
 from deepdiff import DeepDiff
 
-from reconciler.manifests.yaml_reader import Document
+from reconciler.manifests.document import Document
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, NameAt, Refresh, Run
 from reconciler.model.plan import Call, Cause, Totals, sums

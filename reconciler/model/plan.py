@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.account import Account
+from reconciler.model.budget import BudgetUse
 from reconciler.model.cell_map import CellMap
 from reconciler.model.credits import Credits
 from reconciler.model.history import Block
@@ -49,12 +50,10 @@ class SkipReason(StrEnum):
     """Failed, and `new` does not run failed cells."""
     IN_PROGRESS = "in_progress", "in progress"
     WAITING_FOR_TABLE = "waiting_for_table", "due once the table is idle"
-    """Due, but its table is running: sent once the table is idle."""
     NOT_STARTED = "not_started", "not started although bought as often as `max_attempts` allows"
     """Bought as often as the run's `max_attempts` allows, but still empty on an idle table (`new`)."""
     MISSING_INPUTS = "missing_inputs", "missing inputs"
     BLOCKED = "blocked", "blocked, an upstream cell is not done and not part of this plan"
-    """An upstream cell is not done and not part of this plan."""
     ATTEMPTS_EXHAUSTED = "attempts_exhausted", "out of attempts"
     IN_DOUBT = "in_doubt", "in doubt"
     UNKNOWN_STATUS = "unknown_status", "of unknown status"
@@ -68,8 +67,7 @@ class SkipReason(StrEnum):
     """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
     DONE = "done", "done"
     SATISFIED = "satisfied", "where their run wants them"
-    """The run's state is already reached: bought at this revision or recently enough (`all`), or never run and so not
-    failed (`failed`)."""
+    """The run's state is reached: bought at this revision or recently enough (`all`), or never failed (`failed`)."""
 
     @property
     def is_as_wanted(self) -> bool:
@@ -193,8 +191,7 @@ class ExpectedGrowth:
     because: str
     """The column that fills it: `manifest/column`."""
     max_cells: int | None
-    """The most that one apply buys of it: by its `allow_growth` or by `max_rows`, whichever is less. None if unknown,
-    and then nothing is applied."""
+    """The most that one apply buys of it: by `allow_growth` or `max_rows`. None: unknown, and nothing is applied."""
     max_credits: Decimal | None
     """Likewise; None if unknown."""
     location: Location
@@ -364,6 +361,10 @@ class Plan:
     """Calls that would be sent if running tables were idle. Not in the plan file, which approves only exact calls."""
     account: Account | None = None
     """Who would pay; None if the API was not asked, as when nothing is due."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those that it takes from; none if nothing is due, or if the ledger was not asked."""
+    last_applies: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+    """Manifest → the credits of its last applies, the newest first; only if a limit depends on them."""
     maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
     """The decision about each cell. Not in the plan file."""
     stale: tuple[StaleCells, ...] = ()

@@ -223,7 +223,7 @@ class WaveRunner:
         self._sent += wave.calls
         reasons = self._troubles(wave.calls)
         calls = tuple(call for call in wave.calls if call.id not in reasons)
-        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools)
+        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools, self._settings)
         self._report = replace(
             self._report,
             results=(*self._report.results, *sent.results),

@@ -31,6 +31,7 @@ from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.spending.doubt import DoubtEnding, judge
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 from reconciler.text.location import Diagnostic
 
@@ -268,7 +269,7 @@ def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
 
 def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Diagnostic]:
     return [
-        Diagnostic(manifest.table_place, error.message, error.hint)
+        Diagnostic(manifest.table_place, Code.UNREADABLE_TABLE, error.message, error.hint)
         for manifest in manifests
         if (error := unreadable.get(manifest.table_id)) is not None
     ]
@@ -282,4 +283,4 @@ def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapsh
         replace(call, has_shown=bool(evidence.sign_of_landing(call, snapshot, row_index)), before={}, actor="")
         for call in history.calls
     )
-    return replace(snapshot, digests={}), replace(history, calls=calls)
+    return replace(snapshot, digests={}, answers={}), replace(history, calls=calls)

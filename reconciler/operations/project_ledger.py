@@ -25,6 +25,7 @@ from reconciler.model.ledger_entries import (
 from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
 from reconciler.operations.named_file import named_file
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 _AN_EXPORT = "Name a file that `reconciler ledger export` or `reconciler ledger archive` wrote."
@@ -162,7 +163,9 @@ class ProjectLedger:
             )
         except OSError as error:
             shown = one_line(str(out))
-            raise SettingsError(f"the archive {shown} cannot be written: {error.strerror}", hint=_NEW_FILE) from error
+            raise SettingsError(
+                f"the archive {shown} cannot be written: {error.strerror}", hint=_NEW_FILE, code=Code.UNUSABLE_FILE
+            ) from error
 
     def export(self) -> Iterator[str]:
         """Yield the whole ledger as JSON lines, from one consistent view that stays open until the last line."""

@@ -344,7 +344,7 @@ class TablePlanner:
         if self._whole.unread_rows and scope.run.rows is None:
             return None
         flags = scope.rows.flags()
-        states = (self._snapshot.states[column.id] for column in scope.columns)
+        states = map(self._states, scope.columns)
         return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
 
     def _cells(self, scope: Scope) -> int:
@@ -354,6 +354,8 @@ class TablePlanner:
 
     def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
         outputs = [column for column in self._snapshot.columns if not column.is_input]
+        is_all_planned = self._rows == len(self._whole.row_ids)
+        shown = map(self._states, outputs) if is_all_planned else self._whole.states.values()
         return PlannedTable(
             manifest=manifest.name,
             table_id=self._snapshot.id,
@@ -362,7 +364,7 @@ class TablePlanner:
             is_finished=self._snapshot.is_finished,
             rows=self._whole.num_rows,
             columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
-            cells=None if self._whole.unread_rows else CellCounts.of(self._whole.states.values()),
+            cells=None if self._whole.unread_rows else CellCounts.of(shown),
             output_cells=self._whole.num_rows * len(outputs),
             runs=tuple(
                 self._run_line(scope)

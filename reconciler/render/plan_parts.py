@@ -10,6 +10,7 @@ from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.source_lines import source_line
 from reconciler.spending.limits_check import NARROW
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import amount, counted, duration, percent
@@ -131,11 +132,17 @@ def _or_that_it_did_not(call: CallInDoubt) -> str:
     return f", or did not: that is proven if its cells are still empty {when}."
 
 
-def problems_text(problems: Sequence[Diagnostic]) -> str:
-    """Return problems with their locations, one per line, each with its hint below."""
+def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> str:
+    """Return problems with their locations, one per line, each with its hint below.
+
+    With the `width` of a terminal, the line of the file that each is in stands between the two.
+    """
     lines = []
     for problem in problems:
-        lines.append(f"{problem.location}: {problem.message}")
+        lines.append(f"{problem.location}: {problem.code} {problem.message}")
+        shown = "" if width is None else source_line(problem.location, width)
+        if shown:
+            lines.append(shown)
         if problem.hint:
             lines.append(f"  {problem.hint}")
     return "\n".join(lines)

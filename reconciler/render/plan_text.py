@@ -19,6 +19,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.render.alignment import aligned
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_parts import (
     WAITING,
@@ -80,6 +81,9 @@ def plan_text(
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
         parts.append(problems_text(plan.diagnostics))
+    if plan.budgets:
+        lines = budget_lines((use.content() for use in plan.budgets), one_line)
+        parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))
     summary = _summary(plan, limits)
     parts.append(f"{summary}{_next_step(plan, violations, saved_in)}" if is_preview else summary)
     return "\n\n".join(parts)

@@ -11,8 +11,8 @@ import reconciler
 from reconciler import errors
 
 NAMES = """
-AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Corrupt Diagnostic Drift
-DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells
+AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Code Corrupt Diagnostic
+Drift DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells
 ImportedTable InDoubt Interrupt Lease Leased LedgerError
 LimitExceeded Limits Loaded Location ManifestError ManifestStatus NotSent Plan PlanError ProjectLedger ReadCost
 ReadProgress ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError SnapshotTaken SpendLine
