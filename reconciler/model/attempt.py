@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.budget import Budget, Charge
@@ -118,6 +119,17 @@ class Yield:
     """Cells that were done before the call and are done after it."""
     changed: int
     """Those whose answer is another one; its explanation and its sources do not count."""
+    credits: Decimal | None = None
+    """The planned cost of these cells; None if a price is unknown."""
+
+    def __add__(self, other: "Yield") -> "Yield":
+        both = None if self.credits is None or other.credits is None else self.credits + other.credits
+        return Yield(self.answers + other.answers, self.changed + other.changed, both)
+
+    @property
+    def credits_per_change(self) -> Decimal | None:
+        """The credits for each answer that changed; None if none did, or a price is unknown."""
+        return None if self.credits is None or not self.changed else self.credits / self.changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import IntEnum
 
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
-from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.attempt import CallResult, Stop, StopCause, Yield
 from reconciler.model.credits import Credits
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
@@ -71,6 +71,19 @@ class Unsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Yielded:
+    """What running a column's cells again changed."""
+
+    address: str
+    table_id: str
+    column: str
+    """Its key."""
+    total: Yield
+    table_name: str = ""
+    """As `Call.table_name`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of one apply."""
 
@@ -93,6 +106,8 @@ class Report:
     """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
+    yields: tuple[Yielded, ...] = ()
+    """By run and column: what calls of mode `all` that were waited for changed."""
     unmet: tuple[Unmet, ...] = ()
     """Runs with calls that were waited for whose answers are not as their `expect` says."""
 

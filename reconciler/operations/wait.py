@@ -16,6 +16,7 @@ from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.profile import Phase
 from reconciler.spending.elapsed import elapsed
 from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
+from reconciler.spending.yields import added_up
 
 
 class _LiveTables:
@@ -88,7 +89,13 @@ def wait(
         context.watcher.on_trouble(error.message)
     stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
     return replace(
-        report, results=results, waited=True, still_running=waited.running, awaited=waited.awaited, stop=stop
+        report,
+        results=results,
+        yields=added_up(results),
+        waited=True,
+        still_running=waited.running,
+        awaited=waited.awaited,
+        stop=stop,
     )
 
 

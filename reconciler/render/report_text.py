@@ -7,7 +7,7 @@ from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, cost_of, sum_cells
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_parts import addressed, in_doubt_text, trial_words, unmet_words
+from reconciler.render.plan_parts import addressed, in_doubt_text, trial_words, unmet_words, yield_words
 from reconciler.text.numbers import amount, counted
 from reconciler.text.sanitize import one_line
 
@@ -40,7 +40,7 @@ def result_text(result: CallResult, width: int, paint: Paint) -> str:
 
 def report_text(report: Report, paint: Paint) -> str:
     """Return the end of the report, below the lines of its calls: what waiting found, calls in doubt, and totals."""
-    parts = [*settled_lines(report, paint)]
+    parts = [*settled_lines(report, paint), *yield_lines(report)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
         parts.append(paint(f"Stopped: {one_line(report.stop.message)}{hint}", Colour.BAD))
@@ -99,6 +99,12 @@ def outgrown_words(grown: Outgrown) -> str:
         f"{one_line(growth.manifest)}: {due} fell due once {one_line(growth.because)} had run, and {allowed}. "
         "None were sent.\n  Plan again: they are in the next plan."
     )
+
+
+def yield_lines(report: Report) -> list[str]:
+    """Return what running cells again changed, all in one text; none if nothing was run again."""
+    lines = [f"{addressed(each)}: {one_line(each.column)}: {yield_words(each.total)}" for each in report.yields]
+    return ["\n".join(lines)] if lines else []
 
 
 def unmet_lines(report: Report, paint: Paint) -> list[str]:
