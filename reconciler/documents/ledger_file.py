@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.attempt import Settlement
-from reconciler.model.ledger_entries import CallRecord, EventRecord, SpendLine
+from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventRecord, SpendLine
 from reconciler.model.plan import Reason
-from reconciler.text.numbers import json_number
+from reconciler.text.numbers import age_text, json_number
 
 ADOPTED = Reason.ADOPTED.value
 """The state of adopted cells: no call bought them and nothing was paid."""
@@ -66,6 +66,20 @@ def spend_part(line: SpendLine) -> dict[str, Any]:
         "in_doubt_calls": line.in_doubt_calls,
         "in_doubt_cells": line.in_doubt_cells,
         "in_doubt_credits": json_number(line.in_doubt_cost.known),
+        **({} if line.changed is None else _yield(line.changed)),
+    }
+
+
+def _yield(of: ColumnYield) -> dict[str, Any]:
+    """Return what became of a column's answers; the last is a suggestion by arithmetic alone."""
+    per_change = of.total.credits_per_change
+    return {
+        "answers": of.total.answers,
+        "changed": of.total.changed,
+        "credits_per_change": None if per_change is None else json_number(round(per_change, 6).normalize() + 0),
+        "refreshes": of.refreshes,
+        "seconds_between_refreshes": None if of.between_seconds is None else round(of.between_seconds),
+        "suggested_every": None if of.half_changed_seconds is None else age_text(of.half_changed_seconds),
     }
 
 

@@ -87,7 +87,7 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         attempt = _retry(tx, call, before, values)
         tx.execute(_CHANGE_ROWS, {"of_call": call.id} | extent.rows_values(codec.marks_value(call)))
     _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
-    detail = {
+    detail: dict[str, Any] = {
         "address": call.address,
         "plan_id": intent.plan_id,
         "who": intent.actor.name,
@@ -98,6 +98,9 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         "table_version": version + 1,
         "fence": None if lease is None else lease.fence,
     }
+    if len({call.prices.get(column) for column in call.columns}) > 1:
+        known = {column: call.prices.get(column) for column in call.columns}
+        detail["prices"] = {column: None if each is None else str(each) for column, each in known.items()}
     of = (call.id, attempt)
     events.append(tx, table_id=call.table_id, attempt=of, kind=EventKind.INTENT, at=now, detail=detail)
     counted = values | {"payments": 0, "requested_cells": None}

@@ -1,12 +1,13 @@
 """The sums of what was spent, exact and without guessing: unknown credits and doubts are counted separately."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.errors import SettingsError
+from reconciler.ledger.column_report import by_column
 from reconciler.ledger.queries import has_label, listed
 from reconciler.ledger.store import Transaction
 from reconciler.model.credits import Credits
@@ -47,6 +48,11 @@ def report(
     selecting = label if label is not None and "=" in label else None
     wanted = CallFilter(states=_COUNTED, label=selecting, since=since, until=until)
     records = {record.id: record for record in moved if _is_wanted(record, wanted)}
+    if by == "column":
+        if records:
+            message = "an archive does not say what was spent by column"
+            raise SettingsError(message, hint="Leave out --archive, or group by manifest.")
+        return by_column(tx, listed(tx, wanted))
     records |= {record.id: record for record in listed(tx, wanted)}
     paid: defaultdict[str, _Sum] = defaultdict(_Sum)
     doubtful: defaultdict[str, _Sum] = defaultdict(_Sum)
@@ -69,27 +75,28 @@ def _is_wanted(record: CallRecord, wanted: CallFilter) -> bool:
     )
 
 
+def _month(record: CallRecord) -> str:
+    return datetime.fromtimestamp(record.begun_at, UTC).strftime("%Y-%m")
+
+
+_KEYS: Mapping[str, Callable[[CallRecord], str]] = {
+    "table": lambda record: record.table_id,
+    "manifest": lambda record: record.manifest,
+    "run": lambda record: record.address,
+    "mode": lambda record: record.mode.value,
+    "actor": lambda record: record.actor.name,
+    "plan": lambda record: record.plan_id,
+    "month": _month,
+}
+
+
 def _keys(record: CallRecord, by: Grouping, label: str | None) -> Iterable[str]:
-    match by:
-        case "table":
-            return [record.table_id]
-        case "manifest":
-            return [record.manifest]
-        case "run":
-            return [record.address]
-        case "mode":
-            return [record.mode.value]
-        case "actor":
-            return [record.actor.name]
-        case "plan":
-            return [record.plan_id]
-        case "month":
-            return [datetime.fromtimestamp(record.begun_at, UTC).strftime("%Y-%m")]
-        case "label":
-            if label is None:
-                return [f"{key}={value}" for key, value in record.labels.items()] or [""]
-            key = label.partition("=")[0]
-            return [record.labels[key]] if has_label(record, key) else [""]
+    if by != "label":
+        return [_KEYS[by](record)]
+    if label is None:
+        return [f"{key}={value}" for key, value in record.labels.items()] or [""]
+    key = label.partition("=")[0]
+    return [record.labels[key]] if has_label(record, key) else [""]
 
 
 def _line(key: str, paid: _Sum, doubtful: _Sum) -> SpendLine:

@@ -6,13 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from reconciler.model.attempt import Actor, Settlement
+from reconciler.model.attempt import Actor, Settlement, Yield
 from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 
-Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan"]
+Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan", "column"]
 """The grouping of the spend report: one line per value."""
 
 
@@ -145,6 +145,24 @@ class EventRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnYield:
+    """What running a column's cells again changed, as far as it was waited for or seen later."""
+
+    total: Yield
+    refreshes: int
+    """Applies that ran its cells again."""
+    between_seconds: float | None
+    """From one of them to the next, on average; None if there is only one."""
+
+    @property
+    def half_changed_seconds(self) -> float | None:
+        """The time in which half of the answers would change at this rate, by the rule of three; None if unknown."""
+        if self.between_seconds is None or not self.total.changed:
+            return None
+        return self.between_seconds * self.total.answers / (2 * self.total.changed)
+
+
+@dataclass(frozen=True, slots=True)
 class SpendLine:
     """The cost of one table, manifest, label, month, etc. Unknown credits are counted apart, never taken as 0."""
 
@@ -160,6 +178,8 @@ class SpendLine:
     """Calls that may have been paid for; not included in the figures above."""
     in_doubt_cells: int
     in_doubt_cost: Credits
+    changed: ColumnYield | None = None
+    """Of a column whose answers were given again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Yielded:
-    """What running a column's cells again changed."""
+    """The answers of a column that running its cells again changed."""
 
     address: str
     table_id: str

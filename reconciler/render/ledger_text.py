@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventRecord, Lease, SpendLine
 from reconciler.render.alignment import aligned
-from reconciler.text.numbers import amount, counted, duration
+from reconciler.render.plan_parts import yield_words
+from reconciler.text.numbers import age_text, amount, counted, duration
 from reconciler.text.sanitize import one_line
+
+ARITHMETIC = "`every` is arithmetic by the rule of three, no advice: the age at which half of the answers have changed."
 
 
 def moment(seconds: float) -> str:
@@ -90,7 +93,19 @@ def spend_text(lines: Sequence[SpendLine], by: str) -> str:
         (one_line(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line))
         for line in lines
     ]
-    return "\n".join(aligned(rows, right={1, 2, 3}))
+    yields = [line for line in lines if line.changed is not None]
+    said = [f"{one_line(line.key)}: {_changed(line.changed)}" for line in yields if line.changed is not None]
+    return "\n".join([*aligned(rows, right={1, 2, 3}), *(["", *said, ARITHMETIC] if said else [])])
+
+
+def _changed(of: ColumnYield) -> str:
+    """Return what running cells again changed, and after which time half of the answers would be others."""
+    words = yield_words(of.total)
+    if of.between_seconds is None:
+        return words
+    words += f"; run again {of.refreshes:,} times, {age_text(of.between_seconds)} apart"
+    half = of.half_changed_seconds
+    return words if half is None else f"{words}: half of them change in {age_text(half)}, `every: {age_text(half)}`"
 
 
 def _spent(line: SpendLine) -> str:

@@ -1,4 +1,4 @@
-"""What running cells again changed: their answers before the call, by its marks, against those after it."""
+"""The answers that running cells again changed: those before the call, by its marks, against those after it."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal

@@ -10,6 +10,7 @@ import pytest
 from reconciler.manifests import json_schema
 from reconciler.model.attempt import Yield
 from reconciler.render.plan_parts import yield_words
+from tests.freshness.aged_ledger import DAY, later
 from tests.journey.conftest import make_desk as make_desk_at_rest
 from tests.journey.desk import ACCOUNTS, Desk
 from tests.waves.conftest import MakeDesk, make_desk
@@ -88,3 +89,40 @@ def test_a_run_that_was_not_waited_for_is_compared_by_whoever_settles_it(make_de
 def test_it_is_said_in_words(found: Yield, words: str) -> None:
     """With the price of each change, rounded for people."""
     assert yield_words(found) == words
+
+
+def test_the_ledger_reports_it_by_column(make_desk_at_rest: MakeDesk) -> None:
+    """Cells and credits exactly, though a call's columns have different prices; changes and an age by arithmetic."""
+    first = table(select("news", "up", "down", "flat"), *["done"] * 8, None)
+    first["columns"].append({**select("grade", "A"), "price": 3})
+    for row in first["rows"]:
+        row["cells"] |= {"grade": "done"} if row["cells"] else {}
+    desk = make_desk_at_rest(first)
+    desk.write("apiVersion: reconciler/v1\nkind: Project\nspec: {prices: {columns: {grade: 3}}}\n", "reconciler.yaml")
+    given: dict[str, list[int]] = {"news": [0, 0]}
+    for number in range(3):
+        desk.write(manifest("accounts", ACCOUNTS, f"mode: all, revision: r{number}"))
+        before = answers(desk)
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
+        desk.simulator.finish()
+        assert desk.run("wait").code == 0
+        given["news"] = [sum(pair) for pair in zip(given["news"], compared(before, answers(desk)), strict=True)]
+        later(desk, 30 * DAY)
+        assert desk.run("ledger", "compact").code == 0
+    grade, news = desk.run("ledger", "report", "--by", "column", "--format", "json").json
+    assert [(line["key"], line["calls"], line["cells"], line["credits"]) for line in (grade, news)] == [
+        ("accounts/grade", 3, 27, 81),
+        ("accounts/news", 3, 27, 27),
+    ]
+    total, changed = given["news"]
+    assert (news["answers"], news["changed"], news["refreshes"]) == (total, changed, 3)
+    assert news["credits_per_change"] == pytest.approx(total / changed)
+    assert news["seconds_between_refreshes"] == pytest.approx(30 * DAY, rel=0.001)
+    assert news["suggested_every"] == f"{round(30 * total / changed / 2)}d"
+    assert (grade["answers"], grade["changed"], grade["suggested_every"]) == (total, 0, None)
+    assert grade["credits_per_change"] is None
+    said = desk.run("ledger", "report", "--by", "column").out
+    assert f"accounts/news: {changed} of {total} answers changed, " in said
+    assert f"; run again 3 times, 30d apart: half of them change in {news['suggested_every']}, `every: " in said
+    assert "`every` is arithmetic" in said
+    assert "archive does not say" in desk.run("ledger", "report", "--by", "column", "--archive", "moved.jsonl").err
