@@ -16,7 +16,7 @@ from reconciler.render.source_lines import source_line
 from reconciler.text.location import Location
 from tests.journey.desk import FILL, environment
 
-KEYS = "name mode columns rows max_attempts refresh rollout revision"
+KEYS = "name mode columns rows max_attempts refresh rollout expect revision"
 BAD_PROJECT = "apiVersion: reconciler/v1\nkind: Project\nspec:\n  manifests: [runs]\n  limit: {max_credits: 5}\n"
 
 
