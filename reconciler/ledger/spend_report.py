@@ -1,11 +1,12 @@
 """The sums of what was spent, exact and without guessing: unknown credits and doubts are counted separately."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.errors import SettingsError
+from reconciler.ledger.column_yields import column_yields
 from reconciler.ledger.queries import has_label, listed
 from reconciler.ledger.store import Transaction
 from reconciler.model.attempt import Settlement
@@ -114,7 +115,11 @@ def report(
             names.setdefault(key, share.name)
             group = groups.setdefault(key, _Group(_Sum(done=None, failed=None)) if by == "column" else _Group())
             group.add(record, share)
-    return SpendReport(tuple(groups[key].line(key, names[key]) for key in sorted(groups)), total.line(""))
+    lines = [groups[key].line(key, names[key]) for key in sorted(groups)]
+    if by == "column":
+        changed = column_yields(tx, records.values())
+        lines = [replace(line, changed=changed.get(line.key)) for line in lines]
+    return SpendReport(tuple(lines), total.line(""))
 
 
 def _shares(record: CallRecord, by: Grouping, label: str | None) -> Iterator[tuple[str, _Share]]:

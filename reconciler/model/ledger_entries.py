@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, overload
 
-from reconciler.model.attempt import Actor, Settlement
+from reconciler.model.attempt import Actor, Settlement, Yield
 from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
@@ -163,6 +163,24 @@ class EventRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnYield:
+    """The answers that running a column's cells again changed, as far as they were waited for or seen later."""
+
+    total: Yield
+    refreshes: int
+    """Applies that ran its cells again."""
+    between_seconds: float | None
+    """From one of them to the next, on average; None if there is only one."""
+
+    @property
+    def half_changed_seconds(self) -> float | None:
+        """The time in which half of the answers would change at this rate, by the rule of three; None if unknown."""
+        if self.between_seconds is None or not self.total.changed:
+            return None
+        return self.between_seconds * self.total.answers / (2 * self.total.changed)
+
+
+@dataclass(frozen=True, slots=True)
 class SpendLine:
     """The cost of one table, manifest, label, month, etc. Unknown credits are counted apart, never taken as 0."""
 
@@ -184,6 +202,8 @@ class SpendLine:
     """Likewise, failed; the rest did not start, or its call is not settled yet."""
     name: str = ""
     """A table's manifest, or a column's key, of the newest call; else empty."""
+    changed: ColumnYield | None = None
+    """Of a column whose answers were given again."""
 
 
 @dataclass(frozen=True, slots=True)

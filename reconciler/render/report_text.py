@@ -10,7 +10,7 @@ from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.columns_text import columns_lines
 from reconciler.render.last_line import last_words
-from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words
+from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words, yield_words
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -54,7 +54,7 @@ def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> s
 
     `exit_code` is the apply's, by default the report's own.
     """
-    parts = [*settled_lines(report, paint)]
+    parts = [*settled_lines(report, paint), *yield_lines(report)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
         parts.append(paint(f"Stopped: {one_line(report.stop.message)}{hint}", Colour.BAD))
@@ -111,6 +111,12 @@ def outgrown_words(grown: Outgrown) -> str:
         f"{one_line(growth.manifest)}: {due} fell due once {one_line(growth.because)} had run, and {allowed}. "
         "None were sent.\n  Plan again: they are in the next plan."
     )
+
+
+def yield_lines(report: Report) -> list[str]:
+    """Return what running cells again changed, all in one text; none if nothing was run again."""
+    lines = [f"{addressed(each)}: {one_line(each.column)}: {yield_words(each.total)}" for each in report.yields]
+    return ["\n".join(lines)] if lines else []
 
 
 def unmet_lines(report: Report, paint: Paint) -> list[str]:
