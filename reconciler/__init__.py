@@ -56,7 +56,16 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
-    from reconciler.model.ledger_entries import CallFilter, CallRecord, EventKind, EventRecord, Lease, Loaded, SpendLine
+    from reconciler.model.ledger_entries import (
+        CallFilter,
+        CallRecord,
+        EventKind,
+        EventRecord,
+        Lease,
+        Loaded,
+        SpendLine,
+        SpendReport,
+    )
     from reconciler.model.limits import Limits
     from reconciler.model.plan import Call, Plan, Totals, Violation
     from reconciler.model.reading import ReadCost, ReadProgress
@@ -81,7 +90,7 @@ else:
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
         "model.attempt": "CallResult",
-        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine",
+        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine SpendReport",
         "model.limits": "Limits",
         "model.plan": "Call Plan Totals Violation",
         "model.reading": "ReadCost ReadProgress",
@@ -162,6 +171,7 @@ __all__ = [
     "SettingsError",
     "SnapshotTaken",
     "SpendLine",
+    "SpendReport",
     "StalePlan",
     "Status",
     "TooNew",

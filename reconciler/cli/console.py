@@ -19,7 +19,7 @@ from reconciler.model.report import ExitCode
 from reconciler.render.alignment import cut, wrapped
 from reconciler.render.colour import Colour, Paint, coloured, plain, shows_colour
 from reconciler.render.plan_parts import problems_text
-from reconciler.settings.provenance import is_ci
+from reconciler.settings.ci import is_ci
 from reconciler.settings.settings import Flags, Settings, load_settings, settings_and_problems
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted

@@ -187,6 +187,8 @@ def _run(run: PlannedRun) -> dict[str, Any]:
             "tried": run.trial.cells,
             "failed": run.trial.failed,
         }
+        if run.trial.judgements:
+            content["rollout"]["expect"] = [each.content() for each in run.trial.judgements]
     if run.follows_config:
         content["revision_of"] = "config"
     if run.refresh is not None:

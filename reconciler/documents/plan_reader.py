@@ -15,6 +15,7 @@ from reconciler.model.account import Account
 from reconciler.model.budget import Budget, BudgetUse, Spent, Window
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
+from reconciler.model.expectation import Judgement
 from reconciler.model.limits import Limit, Limits, Period, Unit
 from reconciler.model.manifest import ByName, ByTag, Calendar, ChildOf, MaxAge, Mode, NameAt, Refresh, Source
 from reconciler.model.observed import IDLE
@@ -187,9 +188,16 @@ def _source(of: Document | None) -> Source | None:
 
 def _run(of: Document) -> PlannedRun:
     rollout = of.get("rollout")
-    share = decimal(rollout["max_failed"]) if rollout else None
     trial = (
-        RolloutResult(rollout["first"], share or Decimal(0), rollout["tried"], rollout["failed"]) if rollout else None
+        RolloutResult(
+            rollout["first"],
+            decimal(rollout["max_failed"]),
+            rollout["tried"],
+            rollout["failed"],
+            tuple(map(Judgement.of, rollout.get("expect", ()))),
+        )
+        if rollout
+        else None
     )
     return PlannedRun(
         address=text(of["address"]),

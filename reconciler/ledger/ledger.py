@@ -37,7 +37,7 @@ from reconciler.model.ledger_entries import (
     Grouping,
     Lease,
     Loaded,
-    SpendLine,
+    SpendReport,
 )
 from reconciler.model.plan import Call
 
@@ -263,7 +263,7 @@ class Ledger:
         since: float | None = None,
         until: float | None = None,
         archives: Iterable[Iterable[str]] = (),
-    ) -> list[SpendLine]:
+    ) -> SpendReport:
         """Return what was spent, a line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, `key` groups by that label's value; without it there

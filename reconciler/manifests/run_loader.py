@@ -11,12 +11,14 @@ from reconciler.manifests.shapes import (
     MODES,
     AllShape,
     ConditionShape,
+    ExpectShape,
     RefreshShape,
     RevisionOfShape,
     RunShape,
     SelectionShape,
 )
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
+from reconciler.model.expectation import Expectation
 from reconciler.model.manifest import (
     DEFAULT_MAX_ATTEMPTS,
     Calendar,
@@ -60,7 +62,15 @@ def make_run(
         if isinstance(shape, AllShape) and shape.refresh
         else None,
         follows_config=isinstance(shape, AllShape) and isinstance(shape.revision, RevisionOfShape),
-        rollout=rollout and Rollout(rollout.first, Decimal(rollout.max_failed.removesuffix("%")) / 100),
+        rollout=rollout
+        and Rollout(
+            rollout.first,
+            _share(rollout.max_failed) if rollout.max_failed else None,
+            _expectation(document, (*at, "rollout", "expect"), rollout.expect, patterns, problems)
+            if rollout.expect
+            else None,
+        ),
+        expect=_expectation(document, (*at, "expect"), shape.expect, patterns, problems) if shape.expect else None,
     )
 
 
@@ -90,6 +100,27 @@ def _refresh(document: Document, at: KeyPath, shape: RefreshShape, problems: set
         for fault in faults(calendar)
     )
     return calendar
+
+
+def _share(text: str) -> Decimal:
+    return Decimal(text.removesuffix("%")) / 100
+
+
+def _expectation(
+    document: Document, at: KeyPath, shape: ExpectShape, patterns: Patterns, problems: set[Diagnostic]
+) -> Expectation:
+    matches = shape.max_match or {}
+    for pattern in matches:
+        refusal = patterns.refusal(pattern)
+        if refusal:
+            problems.add(
+                Diagnostic(document.location((*at, "max_match", pattern)), refusal.code, str(refusal), refusal.hint)
+            )
+    return Expectation(
+        _share(shape.max_empty) if shape.max_empty else None,
+        tuple((pattern, _share(share)) for pattern, share in matches.items()),
+        shape.min_sources or None,
+    )
 
 
 def _selection(

@@ -17,6 +17,7 @@ from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.fold import fold, record_endings, settle_shown
+from reconciler.operations.judge import judged
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.resume import resume
@@ -92,7 +93,7 @@ def apply(
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
         report = work.send(final, observation, last, resumed)
         fold(tables, leases, context)
-        return report
+    return report if wait_for is None else judged(report, work.targets, context)
 
 
 def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
@@ -169,6 +170,11 @@ class WaveRunner:
         """By table, as last read."""
         self._report = Report(approved.plan_id)
         self._permit.has_begun = True
+
+    @property
+    def targets(self) -> Targets:
+        """The manifests with their tables, as last found."""
+        return self._wanted
 
     def send(self, due: Plan, first: Observation, last: Observation, resumed: tuple[CallResult, ...]) -> Report:
         """Send all calls of `due`, the first wave at once; raises nothing.

@@ -16,8 +16,9 @@ from reconciler.model.origin import Origin
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.profile import Profile
+from reconciler.settings.ci import is_ci
 from reconciler.settings.network import api_network
-from reconciler.settings.provenance import actor, git_state, is_ci
+from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line

@@ -20,7 +20,7 @@ from reconciler.model.ledger_entries import (
     Grouping,
     Lease,
     Loaded,
-    SpendLine,
+    SpendReport,
 )
 from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
@@ -91,7 +91,7 @@ class ProjectLedger:
         since: float | None = None,
         until: float | None = None,
         archives: Iterable[str] = (),
-    ) -> list[SpendLine]:
+    ) -> SpendReport:
         """Return what was spent on calls begun from `since` and before `until`, one line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value. `archives`

@@ -34,6 +34,7 @@ from reconciler.operations.connection import Connections, origin
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.judge import unmet_in
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -277,11 +278,11 @@ class Session:
         targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(
-            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=stale
-        )
+        sources = observe.Sources(reader, ledger, self.settings)
+        observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
         plan = observe.plan(targets, observation, self.settings)
-        return DriftReport(plan, ended_calls(observation, self.settings))
+        unmet = unmet_in(targets.manifests, observation.snapshots)
+        return DriftReport(plan, unmet, ended_calls(observation, self.settings))
 
     def wait(
         self,

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
 from reconciler.model.ended_call import EndedCall
+from reconciler.model.expectation import Unmet
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.plan import (
     Call,
@@ -213,6 +214,8 @@ class DriftReport:
 
     plan: Plan
     """Made from the least that has to be read to find the due cells."""
+    unmet: tuple[Unmet, ...] = ()
+    """Runs whose answers are not as their `expect` says."""
     ended: tuple[EndedCall, ...] = ()
     """Calls of earlier applies that the live tables show to have ended."""
 

@@ -47,7 +47,7 @@ from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.scopes import Scope, scopes
 from reconciler.planning.stale_prompts import stale_cells
 from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, reason_of, skips_of
-from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
+from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result, unjudged
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest, short_digest
@@ -113,6 +113,10 @@ class TablePlanner:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
         self._trials = {scope.address: rollout_result(scope, self._snapshot, self._memory) for scope in found}
+        part.diagnostics = unjudged(found, self._trials)
+        if part.diagnostics:
+            part.tables = [self._line(manifest, []) for manifest in self._manifests]
+            return part
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
         skipped: dict[tuple[str, Decision], int] = {}
         decided = self._decide(found)

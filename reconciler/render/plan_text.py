@@ -302,7 +302,9 @@ def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Pain
     if trial.is_breached:
         return [paint(f"    {trial_words(trial)}", Colour.BAD)]
     portion = counted(trial.first, "row")
-    return [f"    first {portion}; the rest once at most {percent(trial.max_failed)} of their cells failed"]
+    terms = [] if trial.max_failed is None else [f"at most {percent(trial.max_failed)} of their cells failed"]
+    terms += ["their answers are as expected"] if trial.judgements else []
+    return [f"    first {portion}; the rest once {' and '.join(terms)}"]
 
 
 def _summary(plan: Plan, limits: Limits) -> str:
