@@ -17,6 +17,8 @@ Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor"
 
 SETTLED = "settled"
 """An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""
+ADOPTED = "adopted"
+"""Cells that were done before the ledger knew them, taken over as if an accepted call had bought them."""
 
 
 class EventKind(StrEnum):

@@ -280,9 +280,11 @@ class Session:
         targets = observe.resolve(targets, reader)
         sources = observe.Sources(reader, ledger, self.settings)
         observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
-        plan = observe.plan(targets, observation, self.settings)
-        unmet = unmet_in(targets.manifests, observation.snapshots)
-        return DriftReport(plan, unmet, ended_calls(observation, self.settings))
+        return DriftReport(
+            observe.plan(targets, observation, self.settings),
+            unmet_in(targets.manifests, observation.snapshots),
+            ended_calls(observation, self.settings),
+        )
 
     def wait(
         self,
