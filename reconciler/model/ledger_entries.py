@@ -17,10 +17,8 @@ Grouping = Literal["table", "manifest", "run", "label", "month", "label-month", 
 
 SETTLED = "settled"
 """An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""
-
-
-SETTLED, ADOPTED = "settled", "adopted"
-"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
+ADOPTED = "adopted"
+"""Cells that were done before the ledger knew them, taken over as if an accepted call had bought them."""
 
 
 class EventKind(StrEnum):
