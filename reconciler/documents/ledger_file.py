@@ -6,13 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model.attempt import Settlement
-from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventRecord, Grouping, SpendLine, SpendReport
-from reconciler.model.plan import Reason
+from reconciler.model.ledger_entries import (
+    ADOPTED,
+    CallRecord,
+    ColumnYield,
+    EventRecord,
+    Grouping,
+    SpendLine,
+    SpendReport,
+)
 from reconciler.text.numbers import age_text, json_number
 
 FORMAT_VERSION = "1.0"
 
-ADOPTED = Reason.ADOPTED.value
 """The state of adopted cells: no call bought them and nothing was paid."""
 
 
