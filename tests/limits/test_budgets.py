@@ -56,7 +56,7 @@ def test_the_plan_says_what_is_left(desk: Desk) -> None:
     assert (label["scope"], label["name"], label["left"]) == ("label", "team=gtm", 0.5)
     assert (table["scope"], table["name"], table["left"]) == ("table", ACCOUNTS, 42)
     said = [
-        "8 of 10 credits, 2 left after this plan (80 % used), until ",
+        "today: 8 of 10 credits, 2 left after this plan (80 % used), until ",
         "this month: 8 of 100 cells, 92 left after this plan, until ",
         "8 of 8.5 credits, 0.5 left after this plan (94.12 % used), until ",
         "1 more budget of a table: the plan file lists it",
