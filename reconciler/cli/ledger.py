@@ -14,7 +14,7 @@ from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
 from reconciler.documents.ledger_csv import calls_csv, spend_csv
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import SETTLED, CallFilter, Grouping
+from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.render.page.spend_page import spend_page
@@ -38,8 +38,8 @@ command.add_command(adopt.command)
 @command.command("list")
 @click.option(
     "--state",
-    type=click.Choice([*(state.value for state in CallState), SETTLED, ledger_file.ADOPTED]),
-    help="Only calls in this state.",
+    type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
+    help="Only calls in this state; `accepted` includes those that are `settled`.",
 )
 @click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
 @click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
@@ -68,11 +68,10 @@ def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
     """Return the filter for a state as the list names it, and for what else is chosen."""
     if state is None:
         return CallFilter(**chosen)
-    if state == ledger_file.ADOPTED:
+    if state == ADOPTED:
         return CallFilter(adopted=True, **chosen)
-    is_accepted = state in (SETTLED, CallState.ACCEPTED)
-    states = [CallState.ACCEPTED if is_accepted else CallState(state)]
-    return CallFilter(states=states, settled=state == SETTLED if is_accepted else None, adopted=False, **chosen)
+    states = [CallState.ACCEPTED if state == SETTLED else CallState(state)]
+    return CallFilter(states=states, settled=True if state == SETTLED else None, adopted=False, **chosen)
 
 
 @command.command("show")
