@@ -108,7 +108,7 @@ class CallRecord:
     def shown_state(self) -> str:
         """The state as people see it, and filter by it."""
         if self.is_adopted:
-            return self.reason.value
+            return ADOPTED
         return SETTLED if self.settled_at is not None else self.state.value
 
     @property
@@ -125,10 +125,10 @@ class CallFilter:
     address: str | None = None
     """A manifest's name, or `manifest/run`."""
     states: Collection[CallState] | None = None
-    settled: bool | None = None
-    """Only calls whose cells were counted once the table was idle, or only others."""
     adopted: bool | None = None
     """Only cells that were taken over, or only what was called."""
+    settled: bool | None = None
+    """Only calls whose cells were counted, or only the others."""
     label: str | None = None
     """`key`, or `key=value`."""
     plan_id: str | None = None
