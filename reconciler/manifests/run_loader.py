@@ -113,7 +113,9 @@ def _expectation(
     for pattern in matches:
         refusal = patterns.refusal(pattern)
         if refusal:
-            problems.add(Diagnostic(document.location((*at, "max_match", pattern)), str(refusal), refusal.hint))
+            problems.add(
+                Diagnostic(document.location((*at, "max_match", pattern)), refusal.code, str(refusal), refusal.hint)
+            )
     return Expectation(
         _share(shape.max_empty) if shape.max_empty else None,
         tuple((pattern, _share(share)) for pattern, share in matches.items()),

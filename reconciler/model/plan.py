@@ -59,6 +59,7 @@ class SkipReason(StrEnum):
     AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `import --adopt` takes over what is done"
     """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
     HELD_BACK = "held_back", "held back, the first portion is not as its run requires"
+    """Too many cells of its run's first portion failed, or its answers are not as expected (`rollout`)."""
     WAITING = "waiting", "waiting for what comes first: an upstream manifest, or the first portion of a rollout"
     """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
     NOT_DUE = "not_due", "done or failed, by the table's header; its rows were not read"

@@ -17,6 +17,7 @@ from reconciler.planning.judging import judgements
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells
 from reconciler.planning.scopes import Scope
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 
 _UNSETTLED = frozenset(
@@ -49,7 +50,7 @@ def unjudged(found: Iterable[Scope], results: Mapping[str, RolloutResult | None]
     message = "the snapshot does not say what the answers of this run's first portion are like"
     hint = "It holds what the manifests that it was taken with ask for; plan from the live tables instead."
     unknown = [scope for scope in found if (of := results[scope.address]) is not None and not of.is_judged]
-    return [Diagnostic(scope.run.location, message, hint) for scope in unknown]
+    return [Diagnostic(scope.run.location, Code.NOT_IN_SNAPSHOT, message, hint) for scope in unknown]
 
 
 def portion(scope: Scope, column: Column, due: RowSet, memory: LedgerView) -> RowSet:

@@ -89,6 +89,12 @@ def unknown_commit(ref: str, folder: Path) -> SettingsError:
     if top is None:
         message = f"{quote(ref)} is not a folder, and there is no git repository here that could know a commit"
         return SettingsError(message, hint="Name a folder, or work in a clone of the repository.", code=Code.GIT)
+    if not ref.strip("0"):  # as a CI writes what was before a branch's first push
+        return SettingsError(
+            f"{quote(ref)} stands for no commit: before this push there was no such branch",
+            hint="Plan the branch itself, have that plan approved, and apply it.",
+            code=Code.GIT,
+        )
     shallow = ask_git(top, "rev-parse", "--is-shallow-repository") == b"true\n"
     return SettingsError(
         f"{quote(ref)} is neither a folder nor a commit that git knows here"
