@@ -13,15 +13,15 @@ from typing import Any
 from reconciler.model.account import Account
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
+from reconciler.model.forecast import ScheduleCost
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.manifest import ByName, ByTag, Calendar, ChildOf, MaxAge, Mode, NameAt, Refresh, Source
-from reconciler.model.observed import IDLE
+from reconciler.model.observed import IDLE, CellCounts
 from reconciler.model.origin import SnapshotOrigin
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
     Cause,
-    CellCounts,
     ExpectedGrowth,
     Pending,
     Plan,
@@ -58,6 +58,7 @@ def plan_of(content: Document) -> Plan:
         skipped=tuple(_skip(each, homes) for each in content["skipped"]),
         in_doubt=tuple(call_in_doubt(each, names) for each in content["in_doubt"]),
         diagnostics=tuple(_diagnostic(each) for each in content["diagnostics"]),
+        forecast=_forecast(content.get("forecast")),
         account=_account(content.get("balance")),
         growth=tuple(_growth(each) for each in content.get("growth", ())),
         pending=tuple(
@@ -126,6 +127,13 @@ def _account(balance: Document | None) -> Account | None:
     if balance is None:
         return None
     return Account(available=decimal(balance["available"]), is_unlimited=balance["unlimited"])
+
+
+def _forecast(of: Document | None) -> ScheduleCost | None:
+    if of is None:
+        return None
+    cost = Credits(decimal(of["credits"]) or Decimal(0), of["unpriced_cells"])
+    return ScheduleCost(of["days"], cost, decimal(of["change"]))
 
 
 def _totals(of: Document | None) -> Totals:

@@ -12,6 +12,7 @@ from reconciler.model.plan import ExpectedGrowth, Plan, Violation
 from reconciler.operations.account import with_account
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.find_tables import resolve_base
+from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
 from reconciler.planning.waves import upstream_of
@@ -90,7 +91,7 @@ class Permit:
 
     def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within the approval. Raises PlanError if the result must not be sent."""
-        found = self.planned(targets, observation, settings, within)
+        found = with_forecast(self.planned(targets, observation, settings, within), observation)
         found = with_account(found, settings, self._tools.reader, self._account)
         self._account = found.account
         # An apply that waits also sends the calls that wait for its tables now.

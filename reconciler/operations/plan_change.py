@@ -18,6 +18,7 @@ from reconciler.operations import observe, snapshots
 from reconciler.operations.account import with_account
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
+from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.profile import Phase
 from reconciler.settings.provenance import review
@@ -113,10 +114,11 @@ def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, Chan
     """Make the plan; with a base, give each call one cause, and return what changed and its effect."""
     targets, base, settings = asked.targets, asked.base, asked.settings
     if base is None:
-        return observe.plan(targets, observation, settings), None
+        return with_forecast(observe.plan(targets, observation, settings), observation), None
     manifests = tuple(manifest for manifest in asked.before if manifest.table_id in observation.snapshots)
     before = Targets(manifests, "", (), ())
-    anyway = Approval.of_calls(observe.plan(before, observation, settings).calls)
+    base_plan = observe.plan(before, observation, settings)
+    anyway = Approval.of_calls(base_plan.calls)
     plan = observe.plan(targets, observation, settings, anyway=anyway)
     whole = plan
     if targets.written != targets.every:
@@ -125,6 +127,7 @@ def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, Chan
     dropped = [
         call for call in observe.plan(before, observation, settings, anyway=still).calls if call.cause is Cause.CHANGE
     ]
+    plan = with_forecast(plan, observation, whole, base_plan)
     return plan, add_up(base.name, _changes(asked, base), plan.calls, dropped)
 
 

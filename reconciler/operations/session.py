@@ -18,8 +18,9 @@ from typing import Any, Self, TypeAlias
 
 from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
-from reconciler.errors import ApiError, ErroredPlan, SettingsError
+from reconciler.errors import ApiError, ErroredPlan
 from reconciler.manifests.from_table import ImportOptions
+from reconciler.model.forecast import MONTH_DAYS
 from reconciler.model.limits import Limits
 from reconciler.model.network import Network
 from reconciler.model.plan import Plan
@@ -32,7 +33,8 @@ from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.explain import explain_cells
-from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.forecast import PlannedForecast, forecast_targets
+from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, tables_named
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -48,7 +50,6 @@ from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
 from reconciler.spending.limits_check import effective_limits
-from reconciler.text.addresses import table_id
 from reconciler.text.sanitize import one_line
 
 A_DAY_SECONDS = 86400.0
@@ -277,6 +278,21 @@ class Session:
         )
         return DriftReport(observe.plan(targets, observation, self.settings))
 
+    def forecast(
+        self,
+        paths: Several | Targets = (),
+        *,
+        days: int = MONTH_DAYS,
+        target: Several = (),
+        exclude: Several = (),
+    ) -> PlannedForecast:
+        """Return what runs with a `refresh` will buy within `days` times 24 hours, by manifest, column and day.
+
+        Sends only GET and writes nothing. `found.plan.diagnostics` lists the tables that could not be read, of which
+        `found.forecast` says nothing.
+        """
+        return forecast_targets(self.load(paths, target=target, exclude=exclude), days, self._connections)
+
     def wait(
         self,
         paths: Several | Targets = (),
@@ -325,7 +341,7 @@ class Session:
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
         if no table is found or a file cannot be written.
         """
-        choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
+        choice = Choice(tables_named((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
         reader = connections.reader()
@@ -378,13 +394,3 @@ class Session:
 def _each(named: Several) -> tuple[str, ...]:
     several = (named,) if isinstance(named, str | os.PathLike) else named
     return tuple(os.fspath(each) for each in several)
-
-
-def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
-    found = [(text, table_id(text)) for text in named]
-    for text, identity in found:
-        if identity is None:
-            shown = one_line(text)
-            message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
-            raise SettingsError(message, hint="Copy the table's address from the dashboard.")
-    return tuple(identity for _, identity in found if identity is not None)

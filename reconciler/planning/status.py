@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
 from reconciler.model.manifest import Mode, Refresh
+from reconciler.model.observed import CellCounts
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
-    CellCounts,
     Pending,
     Plan,
     PlannedRun,

@@ -9,12 +9,11 @@ from itertools import compress
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import PastCall, TableHistory
 from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh, Run
-from reconciler.model.observed import CellState, Column, TableSnapshot, depths, downstream
+from reconciler.model.observed import CellCounts, CellState, Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
     Cause,
-    CellCounts,
     PlannedRun,
     PlannedTable,
     Reason,
@@ -46,6 +45,7 @@ from reconciler.planning.inputs import PlanOptions
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
+from reconciler.planning.schedules import scheduled_cells
 from reconciler.planning.scopes import Scope, scopes
 from reconciler.planning.table_plan import Decided, TablePlan, cell_map, skips_of
 from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
@@ -121,6 +121,10 @@ class TablePlanner:
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
+        if self._freshness:
+            part.schedules = scheduled_cells(
+                decided, self._snapshot, self._memory, self._freshness, self._trials, self._settings.prices
+            )
         decided.clear()  # one byte per cell: a plan of millions of cells has no room for it beside its calls
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():

@@ -28,6 +28,7 @@ from reconciler.render.plan_parts import (
     price_text,
     problems_text,
     refusal_text,
+    schedule_words,
     trial_words,
     waited_for,
 )
@@ -61,7 +62,7 @@ def plan_text(
     if _is_settled(plan):
         runs = sum(len(table.runs) for table in plan.tables)
         sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
-        later = _next_due(plan)
+        later = _next_due(plan) + "".join(f"\n{line}" for line in _schedule(plan))
         if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
             return (
                 f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read.{later}"
@@ -80,7 +81,7 @@ def plan_text(
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
         parts.append(problems_text(plan.diagnostics))
-    summary = _summary(plan, limits)
+    summary = "\n".join([*_schedule(plan), _summary(plan, limits)])
     parts.append(f"{summary}{_next_step(plan, violations, saved_in)}" if is_preview else summary)
     return "\n\n".join(parts)
 
@@ -97,6 +98,14 @@ def _next_due(plan: Plan) -> str:
         return ""
     moment, address = min(found)
     return f"\nNext due: {one_line(address)}, {moment_text(moment)}."
+
+
+def _schedule(plan: Plan) -> list[str]:
+    """Return what the schedules cost; empty if the plan does not tell."""
+    if plan.forecast is None:
+        return []
+    cost = plan.forecast.cost
+    return [schedule_words(cost.known, plan.forecast.change, cost.unpriced_cells, amount)]
 
 
 def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:

@@ -20,6 +20,7 @@ SECTIONS = {
     "report": "Report",
     "status": "Status",
     "drift": "Drift",
+    "forecast": "Forecast",
 }
 """Schema → its heading: first the documents that people write, then those that the program writes."""
 

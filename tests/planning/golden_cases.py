@@ -35,6 +35,7 @@ from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan, Violation
 from reconciler.model.row_filter import row_filters
 from reconciler.operations import observe
+from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation
 from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
 from reconciler.settings.settings import Settings
@@ -95,7 +96,7 @@ def _planned() -> Case:
         for table, seen in live.snapshots.items()
     }
     observation = Observation(live.snapshots, histories, (), live.unreadable)
-    plan = observe.plan(replace(wanted, maps=True), observation, settings)
+    plan = with_forecast(observe.plan(replace(wanted, maps=True), observation, settings), observation)
     return Case(plan, project.limits, check_limits(plan, project.limits, None))
 
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from reconciler.documents import status_file
 from reconciler.model.manifest import Mode
+from reconciler.model.observed import CellCounts
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
-    CellCounts,
     Plan,
     PlannedRun,
     PlannedTable,
