@@ -1,7 +1,6 @@
 """`reconciler ledger …`."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -230,9 +229,8 @@ def export(context: click.Context, /) -> int:
 def import_(context: click.Context, /, file: str) -> int:
     """Add an export to this ledger; what it holds already stays. FILE may be `-`."""
     console = Console(context.obj)
-    source = sys.stdin.buffer if file == "-" else file
     with open_session(console) as session:
-        loaded = session.ledger.load_file(source)
+        loaded = session.ledger.load_file(file)
     counts = [counted(loaded.calls, "call"), counted(loaded.events, "event"), counted(loaded.tables, "table")]
     console.tell(f"Imported {', '.join(counts)}.")
     return ExitCode.OK

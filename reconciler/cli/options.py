@@ -29,10 +29,13 @@ paths = click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path()
 def targets(command: Decorated) -> Decorated:
     """Add `--target` and `--exclude`."""
     command = click.option(
-        "--exclude", multiple=True, metavar="SEL", help="Leave these runs out: a manifest, name/run or label=value."
+        "--exclude", multiple=True, metavar="SEL", help="Leave these runs out; written as for --target."
     )(command)
     return click.option(
-        "--target", multiple=True, metavar="SEL", help="Only these runs: a manifest, name/run or label=value."
+        "--target",
+        multiple=True,
+        metavar="SEL",
+        help="Only these runs: a manifest, name/run or label=value; * as in a shell, commas between several.",
     )(command)
 
 

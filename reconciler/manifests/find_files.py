@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from reconciler.errors import SettingsError
-from reconciler.manifests.open_file import refuse_special, refuse_stray_link
+from reconciler.manifests.open_file import STDIN, refuse_special, refuse_stray_link
 from reconciler.manifests.yaml_reader import MAX_BYTES
 from reconciler.text.sanitize import one_line
 
 PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
 """The names that a project file may have."""
+INSTALLED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
+"""Folders that tools fill: the YAML in them is other people's."""
 _JSON = ".json"
 _SUFFIXES = (".yaml", ".yml", _JSON)
 _VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
@@ -21,8 +23,9 @@ _VERSIONED = re.compile(rb"""["']?apiVersion["']?\s*:\s*["']?reconciler/""")
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Return the files at `paths`, in order of their names, each once; a missing path is a SettingsError.
 
-    A file is used whatever its name; a folder is searched to any depth for `*.yaml`, `*.yml` and `*.json` in any letter
-    case, without hidden files and folders. Other JSON files often sit next to manifests, so a JSON file counts only if
+    A file is used whatever its name, and `-` is standard input; a folder is searched to any depth for `*.yaml`, `*.yml`
+    and `*.json` in any letter case, without hidden files and folders and those where tools install other people's files
+    (`venv`, `node_modules` and their like). Other JSON files often sit next to manifests, so a JSON file counts only if
     it is an object with an `apiVersion` that begins with `reconciler/`. Links are followed inside their git work tree,
     and a file reached by two paths counts once, so a loop of links ends. A pipe is read only if it is named, as a
     shell's `<(…)` is.
@@ -31,6 +34,9 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     entered: set[str] = set()
     for path in paths:
         try:
+            if path == Path(STDIN):
+                found.setdefault(STDIN, path)
+                continue
             refuse_stray_link(path)
             if path.is_dir():
                 for file in _search(path, entered):
@@ -61,14 +67,15 @@ def _search(folder: Path, entered: set[str]) -> Iterator[Path]:
             continue
         entered.add(real)
         for path in here.iterdir():
-            if path.name.startswith("."):
+            if path.name.startswith(".") or path.name in INSTALLED:
                 continue
             is_folder, is_link = path.is_dir(), path.is_symlink()
             if is_link and (is_folder or may_hold_manifests(path)):
                 refuse_stray_link(path)
                 refuse_special(path)
             if is_folder:
-                waiting.append(path)
+                if not (path / "pyvenv.cfg").exists():  # a Python environment of another name
+                    waiting.append(path)
             elif may_hold_manifests(path) and (path.is_file() or is_link) and _is_ours(path):
                 # A broken link is a missing manifest: include it, and reading it reports that.
                 yield path

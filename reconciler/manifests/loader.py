@@ -17,6 +17,7 @@ from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests import json_schema
 from reconciler.manifests.dependencies import dependency_problems
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
+from reconciler.manifests.open_file import shown_path
 from reconciler.manifests.ownership import overlapping_claims
 from reconciler.manifests.run_loader import decimal_or_none, listed_once, make_run
 from reconciler.manifests.shapes import (
@@ -68,7 +69,7 @@ def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> t
     if problems:
         raise ManifestError(sorted(problems))
     if not manifests:
-        where = " and ".join(quote(path.as_posix()) for path in paths)
+        where = " and ".join(quote(shown_path(path)) for path in paths)
         raise SettingsError(f"there is no manifest in {where}", hint="`reconciler init` writes a first one.")
     return tuple(sorted(manifests, key=lambda manifest: manifest.name))
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 import yaml
 
 from reconciler.errors import ManifestError
-from reconciler.manifests.open_file import open_file
+from reconciler.manifests.open_file import open_named, shown_path
 from reconciler.manifests.yaml_blanks import Occupied, faults, is_worth_a_look, without_trailing_tabs
 from reconciler.manifests.yaml_encoding import decoded
 from reconciler.manifests.yaml_errors import NO_CHARACTER, QUESTION, Complaint, explain, glued
@@ -96,9 +96,9 @@ class Document:
 
 def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
     """Return the documents of one file, without the empty ones; a ManifestError carries every problem found in it."""
-    shown = one_line(path.as_posix(), limit=5000)
+    shown = one_line(shown_path(path), limit=5000)
     try:
-        with open_file(path) as file:
+        with open_named(path) as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

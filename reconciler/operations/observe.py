@@ -25,7 +25,7 @@ from reconciler.operations.profile import Phase, Profile
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.planner import make_plan
-from reconciler.planning.scopes import select_runs
+from reconciler.planning.selectors import select_runs, split_selectors
 from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
@@ -93,13 +93,14 @@ def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclu
     """Read and select manifests. Raises ManifestError with every problem of every file, SettingsError for
     selectors and for manifests of another project."""
     manifests = load_manifests(manifests_in_use(settings, named), settings.project_file)
-    selected = select_runs(manifests, include, exclude)
+    included, excluded = split_selectors(include, manifests), split_selectors(exclude, manifests)
+    selected = select_runs(manifests, included, excluded)
     return Targets(
         manifests=selected,
         written=selected,
         digest=digest([manifest.content() for manifest in manifests]),
-        include=tuple(include),
-        exclude=tuple(exclude),
+        include=included,
+        exclude=excluded,
         every=manifests,
         named=tuple(named),
     )

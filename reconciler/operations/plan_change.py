@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.errors import SettingsError
 from reconciler.manifests.compare import add_up, compare, compare_projects, lost, unreadable
+from reconciler.manifests.open_file import STDIN
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.manifest import Manifest
@@ -67,6 +69,9 @@ def plan_targets(
     Raises SettingsError, ManifestError if the base's project file is invalid, Refused, LedgerError.
     """
     settings, profile = connections.settings, connections.profile
+    if against is not None and STDIN in targets.named:
+        message = "a manifest from standard input cannot be compared: it has no place in a commit or another folder"
+        raise SettingsError(message, hint="Leave out --against, or save the manifest to a file of the project.")
     base = None if against is None else read_revision(against, settings, targets.named)
     made, taken = replace(origin(settings, connections.tell), review=review(connections.environment)), None
     if live_snapshot is not None:

@@ -1,14 +1,14 @@
 """The ledger as a session offers it: calls and spending, and the few changes that a person may make."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import Leased, LedgerError, SettingsError
-from reconciler.manifests.open_file import open_file
+from reconciler.manifests.open_file import open_named
 from reconciler.model.attempt import Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import (
@@ -48,10 +48,10 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
             raise LedgerError(f"line {number} is not UTF-8", hint="`reconciler ledger export` writes it.") from None
 
 
-def _opened(file: str) -> BinaryIO:
-    """Open an export or an archive. Raises SettingsError."""
+def _opened(file: str) -> AbstractContextManager[BinaryIO]:
+    """Open an export or an archive; `-` is standard input. Raises SettingsError."""
     with named_file(file, _AN_EXPORT):
-        return open_file(file)
+        return open_named(file)
 
 
 class ProjectLedger:
@@ -172,7 +172,7 @@ class ProjectLedger:
         """Add the records of an export, all or nothing; existing records stay."""
         return self._connections.writing_ledger().load(lines)
 
-    def load_file(self, file: str | BinaryIO) -> Loaded:
+    def load_file(self, file: str) -> Loaded:
         """Add an export as `load` does, from a file that is not trusted to be one. Raises SettingsError."""
-        with _opened(file) if isinstance(file, str) else nullcontext(file) as opened:
+        with _opened(file) as opened:
             return self.load(lines_of(opened))

@@ -8,7 +8,7 @@ from reconciler.documents import saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import StalePlan
 from reconciler.manifests import json_schema
-from reconciler.manifests.open_file import open_file
+from reconciler.manifests.open_file import open_named
 from reconciler.operations.named_file import named_file
 
 LARGEST_FILE = 64 * 1024**2
@@ -20,7 +20,7 @@ def read_plan_document(path: Path) -> Any:
 
     Raises SettingsError if it cannot be read.
     """
-    with named_file(path, "Name a file that `reconciler plan --out FILE` wrote."), open_file(path) as file:
+    with named_file(path, "Name a file that `reconciler plan --out FILE` wrote."), open_named(path) as file:
         data = file.read(LARGEST_FILE + 1)
     return plan_content(data)
 

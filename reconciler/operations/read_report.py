@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.errors import SettingsError
 from reconciler.manifests import json_schema
-from reconciler.manifests.open_file import open_file
+from reconciler.manifests.open_file import open_named
 from reconciler.operations.named_file import named_file
 
 LARGEST_FILE = 256 * 1024 * 1024
@@ -14,7 +14,7 @@ LARGEST_FILE = 256 * 1024 * 1024
 
 def read_report_document(path: Path) -> Any:
     """Return the JSON of a report file. Raises SettingsError if it cannot be read or is not understood."""
-    with named_file(path, "Name a file that `reconciler apply --out FILE` wrote."), open_file(path) as file:
+    with named_file(path, "Name a file that `reconciler apply --out FILE` wrote."), open_named(path) as file:
         data = file.read(LARGEST_FILE + 1)
     return report_content(data)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.documents.snapshot_file import FORMAT, decode
 from reconciler.errors import SettingsError
-from reconciler.manifests.open_file import open_file
+from reconciler.manifests.open_file import open_named, shown_path
 from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.operations.read_plan import plan_content
 from reconciler.operations.read_report import LARGEST_FILE, report_content
@@ -30,7 +30,7 @@ def read_saved_file(path: Path, environment: Mapping[str, str]) -> SavedFile:
 
     Raises StalePlan for a plan that is edited or not understood, SettingsError for any other file, OSError.
     """
-    with open_file(path) as file:
+    with open_named(path) as file:
         data = file.read(LARGEST_FILE + 1)
     if FORMAT.encode() in data[: len(FORMAT) + 40]:
         return SavedFile(snapshot=decode(data, read_snapshot_key(environment)))
@@ -40,7 +40,7 @@ def read_saved_file(path: Path, environment: Mapping[str, str]) -> SavedFile:
     if "by_manifest" in keys:
         return SavedFile(report=report_content(data))
     raise SettingsError(
-        f"{one_line(str(path))} is neither a plan, a report nor a snapshot",
+        f"{one_line(shown_path(path))} is neither a plan, a report nor a snapshot",
         hint="`plan --out`, `apply --out` and `snapshot --out` write such files.",
     )
 

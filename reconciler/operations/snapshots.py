@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.documents.snapshot_file import MAX_FILE_BYTES, decode, encode
 from reconciler.errors import ApiError, SettingsError
-from reconciler.manifests.open_file import open_file
+from reconciler.manifests.open_file import open_named
 from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.observed import TableIndex
 from reconciler.model.origin import Origin, SnapshotOrigin
@@ -66,7 +66,7 @@ def encoded(observation: Observation, made: Origin, index: TableIndex | None, ke
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:
     """Read a file that `snapshot` wrote. Raises SettingsError if it cannot be used."""
-    with named_file(path, "Name a file that `reconciler snapshot --out FILE` wrote."), open_file(path) as file:
+    with named_file(path, "Name a file that `reconciler snapshot --out FILE` wrote."), open_named(path) as file:
         data = file.read(MAX_FILE_BYTES + 1)
     return decode(data, read_snapshot_key(environment))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reconciler.errors import ManifestError
 from reconciler.manifests.find_files import find_files
 from reconciler.manifests.loader import load_manifests
+from reconciler.manifests.open_file import shown_path
 from reconciler.model.manifest import Manifest
 from reconciler.settings.settings import Settings, manifest_paths
 from reconciler.text.location import Diagnostic
@@ -26,7 +27,7 @@ class Validation:
 def validate(settings: Settings, named: Sequence[str]) -> Validation:
     """Check the manifests at the given paths, or else the project's. Raises SettingsError if there are none."""
     folders = manifest_paths(settings, named)
-    files = tuple(path.as_posix() for path in find_files(folders))
+    files = tuple(map(shown_path, find_files(folders)))
     try:
         return Validation(files, load_manifests(folders, settings.project_file))
     except ManifestError as error:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.errors import SettingsError
 from reconciler.model import condition
 from reconciler.model.manifest import ByTag, Manifest, Mode, NameAt, Run, Selection
 from reconciler.model.observed import Column, TableSnapshot
@@ -158,37 +157,3 @@ def _place_of(run: Run, column: Column) -> Location:
 
 def _quoted(text: str) -> str:
     return f"`{one_line(text)}`"
-
-
-def select_runs(manifests: Sequence[Manifest], include: Sequence[str], exclude: Sequence[str]) -> tuple[Manifest, ...]:
-    """Keep the runs that match a selector of `include` (all if it is empty) and none of `exclude`.
-
-    A selector is a manifest's name, `name/run`, or `label=value`. One that matches nothing is a SettingsError.
-    """
-    for selector in (*include, *exclude):
-        if not any(_matches(selector, manifest, run) for manifest in manifests for run in manifest.runs):
-            raise SettingsError(f"the selector {_quoted(selector)} matches no run", hint=_selector_hint(manifests))
-    kept = []
-    for manifest in manifests:
-        runs = tuple(
-            run
-            for run in manifest.runs
-            if (not include or any(_matches(selector, manifest, run) for selector in include))
-            and not any(_matches(selector, manifest, run) for selector in exclude)
-        )
-        if runs:
-            kept.append(replace(manifest, runs=runs))
-    return tuple(kept)
-
-
-def _matches(selector: str, manifest: Manifest, run: Run) -> bool:
-    key, equals, value = selector.partition("=")
-    if equals:
-        return manifest.labels.get(key) == value
-    name, slash, run_name = selector.partition("/")
-    return name == manifest.name and (not slash or run_name == run.name)
-
-
-def _selector_hint(manifests: Sequence[Manifest]) -> str:
-    names = ", ".join(manifest.name for manifest in manifests[:10]) or "none"
-    return f"A selector is a manifest's name, `name/run` or `label=value`. The manifests here: {names}."

@@ -97,10 +97,10 @@ def relocated(annotations: Sequence[Annotation], prefix: str) -> list[Annotation
 
 
 def moved(location: Location, prefix: str) -> Location:
-    """Return a location whose relative path has `prefix` in front."""
-    return (
-        location if not prefix or location.path.startswith("/") else replace(location, path=f"{prefix}/{location.path}")
-    )
+    """Return a location whose relative path has `prefix` in front; `<stdin>` is not a path."""
+    if not prefix or location.path.startswith(("/", "<")):
+        return location
+    return replace(location, path=f"{prefix}/{location.path}")
 
 
 def _command(of: Annotation) -> str:

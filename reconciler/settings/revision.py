@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.errors import LimitExceeded, ManifestError, SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
 from reconciler.manifests.loader import load_manifests
+from reconciler.manifests.open_file import STDIN
 from reconciler.manifests.yaml_reader import parse
 from reconciler.model.condition import relocated
 from reconciler.model.limits import BaseLimits
@@ -42,9 +43,11 @@ class Revision:
 def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revision:
     """Read the project file and the manifests at a git ref, or in a folder with the project's layout.
 
-    `named` are the paths of the command line. Raises SettingsError if `where` is neither a ref nor a folder, and
-    ManifestError if the project file is wrong; problems in manifests are returned in the result.
+    `named` are the paths of the command line; standard input is at no commit, and left out. Raises SettingsError if
+    `where` is neither a ref nor a folder, and ManifestError if the project file is wrong; problems in manifests are
+    returned in the result.
     """
+    named = [path for path in named if path != STDIN]
     if Path(where).is_dir():
         if not where.startswith((".", "/")) and find_commit(where, settings.root) is not None:
             hint = f"Write `./{one_line(where)}` for the folder, or `refs/heads/{one_line(where)}` for the branch."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.errors import SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
-from reconciler.manifests.open_file import open_file, refuse_special, refuse_stray_link
+from reconciler.manifests.open_file import STDIN, open_file, refuse_special, refuse_stray_link
 from reconciler.model.limits import BaseLimits, Limit, Limits
 from reconciler.settings.limits_reader import limits_in
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, load_project
@@ -235,15 +235,19 @@ def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
 
 def manifests_in_use(settings: Settings, named: Sequence[str]) -> list[Path]:
     """Return `manifest_paths` for a command that uses the ledger. Raises what `check_owner` raises."""
-    check_owner(settings, find_files([Path(name) for name in named if name != "-"]))
+    check_owner(settings, find_files([Path(name) for name in named if name != STDIN]))
     return manifest_paths(settings, named)
 
 
 def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
-    """Return the paths of manifests: those named, else the project file's, else `manifests/` next to it."""
+    """Return the paths of manifests: those named, else the project file's, else `manifests/` next to it.
+
+    Standard input is read if a person names it, not if a file does.
+    """
     if named:
         return [Path(name) for name in named]
-    return [settings.root / name for name in settings.project.manifests or ("manifests",)]
+    listed = [settings.root / name for name in settings.project.manifests or ("manifests",)]
+    return [path.absolute() if path == Path(STDIN) else path for path in listed]
 
 
 def read_token(environment: Mapping[str, str]) -> str:

@@ -125,8 +125,8 @@ text model spending planning documents render errors version
 """Rooms that read no clock, file, socket or environment."""
 
 PURE_LIBRARY = """
-array base64 bisect collections dataclasses datetime decimal difflib enum functools hashlib heapq hmac html ipaddress itertools
-json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
+array base64 bisect collections dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
+ipaddress itertools json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,14 +55,12 @@ def upstream_answer(exchange: Exchange, url: str = "") -> tuple[int, bytes]:
     target = exchange.request.target
     parts = urlsplit(target if "://" in target else url + target)
     assert parts.scheme == "http"
-    connection = http.client.HTTPConnection(parts.netloc, timeout=5)
     headers = {name: text for name, text in exchange.request.headers.items() if not name.startswith("proxy-")}
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    connection.request(exchange.request.method, path, exchange.request.body or None, headers)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    return answer.status, body
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=5)) as connection:
+        connection.request(exchange.request.method, path, exchange.request.body or None, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def send_on(url: str) -> Callable[[Exchange], None]:

@@ -104,7 +104,7 @@ def test_an_export_that_falls_silent_on_the_way_ends(postgres_server: str) -> No
     with (
         LosingProxy(url) as proxy,
         open_ledger(url) as other,
-        open_ledger(proxy.address, answer_seconds=SHORT) as ledger,
+        open_ledger(proxy.address, answer_seconds=10 * SHORT) as ledger,  # time for a portion on a busy machine
     ):
         other.initialise()
         for number in range(1, 250):

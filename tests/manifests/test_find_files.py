@@ -41,6 +41,17 @@ def test_a_folder_is_searched_to_any_depth_but_not_its_hidden_parts(tree: Path) 
     assert found(".") == ["a.yml", "b.yaml", "deep/er/c.yaml", "folder.yaml/g.yaml"]
 
 
+@pytest.mark.parametrize("folder", ["venv", "node_modules", "deep/__pycache__", "lib/site-packages", ".venv", "env"])
+def test_what_tools_install_is_not_searched(tree: Path, folder: str) -> None:
+    """Other people's YAML lies there; a Python environment is one whatever its name, and who names it means it."""
+    (tree / folder / "pkg").mkdir(parents=True)
+    (tree / folder / "pkg" / "z.yaml").touch()
+    if folder == "env":
+        (tree / folder / "pyvenv.cfg").touch()
+    assert [name for name in found(".") if "z.yaml" in name] == []
+    assert found(folder) == [f"{folder}/pkg/z.yaml"]
+
+
 def test_a_named_file_is_taken_whatever_it_is_called(tree: Path) -> None:
     """Who names a file means it: hidden, or of another ending."""
     assert found("deep/notes.txt", ".hidden", ".f.yaml") == [".f.yaml", ".hidden/d.yaml", "deep/notes.txt"]

@@ -8,7 +8,8 @@ import pytest
 from reconciler.errors import SettingsError
 from reconciler.model.condition import CellTest, Condition, Operator, key
 from reconciler.model.manifest import Manifest, Mode, Selection
-from reconciler.planning.scopes import Scope, scopes, select_runs
+from reconciler.planning.scopes import Scope, scopes
+from reconciler.planning.selectors import select_runs, split_selectors
 from reconciler.text.location import Diagnostic, Location
 from tests.planning.tables_and_manifests import a_column, a_manifest, a_run, a_table, column_id, row_id
 
@@ -156,16 +157,24 @@ PARTNERS = replace(a_manifest(a_run(Mode.NEW), name="partners"), labels={"team":
         ([], ["team=gtm"], ["partners/new"]),
         (["accounts"], ["accounts/new"], ["accounts/failed"]),
         (["accounts/new"], ["tier=1"], []),
+        (["acc*/new"], [], ["accounts/new"]),
+        (["*/new"], [], ["accounts/new", "partners/new"]),
+        (["team=s*"], [], ["partners/new"]),
+        (["*"], ["?artners"], ["accounts/new", "accounts/failed"]),
+        (["acc*/new,team=sales"], [], ["accounts/new", "partners/new"]),
+        ([], ["accounts/failed, partners"], ["accounts/new"]),
     ],
 )
 def test_selectors_keep_and_drop_runs(include: list[str], exclude: list[str], kept: list[str]) -> None:
-    """By manifest, by run, by label; what is excluded stays out."""
-    found = select_runs([ACCOUNTS, PARTNERS], include, exclude)
+    """By manifest, by run, by label, with `*` and commas; what is excluded stays out."""
+    manifests = [ACCOUNTS, PARTNERS]
+    found = select_runs(manifests, split_selectors(include, manifests), split_selectors(exclude, manifests))
     assert [f"{manifest.name}/{run.name}" for manifest in found for run in manifest.runs] == kept
 
 
 @pytest.mark.parametrize(
-    "selector", ["account", "accounts/fill", "team=x", "team", "owner=gtm", "", "accounts/", "/new"]
+    "selector",
+    ["account", "accounts/fill", "team=x", "team", "owner=gtm", "", "accounts/", "/new", "Acc*", "team=*x", "own*=gtm"],
 )
 def test_a_selector_that_matches_nothing_is_an_error(selector: str) -> None:
     """Else a typing error would plan nothing, or everything."""
@@ -173,3 +182,30 @@ def test_a_selector_that_matches_nothing_is_an_error(selector: str) -> None:
         select_runs([ACCOUNTS, PARTNERS], [selector], [])
     with pytest.raises(SettingsError, match="matches no run"):
         select_runs([ACCOUNTS, PARTNERS], [], [selector])
+
+
+def test_a_comma_within_a_label_separates_nothing() -> None:
+    """Nor is a `*` or a bracket in it anything but itself."""
+    odd = replace(PARTNERS, labels={"owners": "ann, bob", "path": "a[1]*"})
+    for selector in ("owners=ann, bob", "path=a[1]*"):
+        chosen = split_selectors([selector], [ACCOUNTS, odd])
+        assert [manifest.name for manifest in select_runs([ACCOUNTS, odd], chosen, [])] == ["partners"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "said", "listed"),
+    [
+        ("acounts", "did you mean `accounts`?", "The manifests here: accounts, partners."),
+        ("accounts/nw", "did you mean `accounts/new`?", "The runs here: accounts/new, accounts/failed, partners/new."),
+        ("team=gtn", "did you mean `team=gtm`?", "The labels here: team=gtm, team=sales, tier=1."),
+        ("a,,b", "the selectors `a`, ``, `b` match no run", "The manifests here"),
+        ("", "an empty selector matches no run", "The manifests here"),
+    ],
+)
+def test_a_wrong_selector_is_answered_with_what_there_is(selector: str, said: str, listed: str) -> None:
+    """All wrong ones at once."""
+    manifests = [ACCOUNTS, PARTNERS]
+    with pytest.raises(SettingsError) as raised:
+        select_runs(manifests, split_selectors([selector], manifests), [])
+    assert said in raised.value.message
+    assert listed in raised.value.hint
