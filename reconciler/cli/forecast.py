@@ -39,9 +39,9 @@ def command(
     target: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
-    """Show what runs with a `refresh` will buy, by day, manifest and label.
+    """Show what schedules will buy, by day, manifest and label.
 
-    Counts each cell when it falls due, by its age in the ledger. Sends only GET and writes nothing.
+    Schedules are runs with a `refresh`. Counts each cell when it falls due, by its age in the ledger. Sends only GET and writes nothing.
     """
     console = Console(context.obj)
     reading = Reading(console)
