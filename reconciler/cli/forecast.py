@@ -41,7 +41,8 @@ def command(
 ) -> int:
     """Show what schedules will buy, by day, manifest and label.
 
-    Schedules are runs with a `refresh`. Counts each cell when it falls due, by its age in the ledger. Sends only GET and writes nothing.
+    Schedules are runs with a `refresh`. Counts each cell when it falls due, by its age in the ledger. Sends only GET
+    and writes nothing.
     """
     console = Console(context.obj)
     reading = Reading(console)
