@@ -48,9 +48,9 @@ def forecast_headline(content: Document) -> str:
     if not content["manifests"]:
         return NO_SCHEDULE
     sums = content["totals"]
-    begin, end = (one_line(content[name], 40).replace("T", " ").replace("Z", " UTC") for name in ("from", "to"))
+    begin, end = (one_line(content[name], 40)[:16].replace("T", " ") for name in ("from", "to"))
     cells = f"{number(sums['cells'])} {'cell' if sums['cells'] == 1 else 'cells'}"
-    return f"Schedules buy {cells} for {price_words(sums)} from {begin} to {end}."
+    return f"Schedules buy {cells} for {price_words(sums)} from {begin} to {end} UTC."
 
 
 def price_words(of: Document) -> str:

@@ -34,9 +34,9 @@ def _main(content: Document) -> Iterator[Html]:
         yield section("By day, in UTC", *_plot(days))
     busy = [day for day in days if day["cells"]]
     for title, key, rows in (
-        ("Days", "date", busy),
         ("Manifests", "manifest", content["manifests"]),
         ("Labels", "label", content["labels"]),
+        ("Days", "date", busy),
     ):
         if rows:
             yield section(title, table(f"{title} with what schedules buy", _titles(key), map(_row(key), rows)))
