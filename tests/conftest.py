@@ -1,5 +1,6 @@
 """Options of the test run."""
 
+import gc
 import os
 import sys
 
@@ -28,3 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("story")]
         items[:] = [item for item in items if item not in long]
         config.hook.pytest_deselected(items=long)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take the tests themselves out of every later look for garbage, which they make a tenth slower."""
+    gc.collect()
+    gc.freeze()

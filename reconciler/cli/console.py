@@ -40,9 +40,12 @@ class Console:
 
     def settings(self, **limits: str | None) -> Settings:
         """Return the settings from flags, environment, project file and defaults."""
+        return load_settings(self.setting_flags(**limits), os.environ)
+
+    def setting_flags(self, **limits: str | None) -> Flags:
+        """Return what the command line says about settings."""
         named = {name: self.flags[name] for name in ("project", "api_url", "ledger", "ca_bundle")}
-        flags = Flags(**named, **limits)
-        return load_settings(flags, os.environ)
+        return Flags(**named, **limits)
 
     @property
     def owns_process(self) -> bool:

@@ -17,24 +17,36 @@ from reconciler.text.sanitize import one_line
 @click.command("drift")
 @options.paths
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
+@click.option(
+    "--stale",
+    is_flag=True,
+    help="Also list answers that predate the present prompt, with the cost of buying them again.",
+)
 @options.targets
 @click.pass_context
 @exits
 def command(
-    context: click.Context, /, paths: tuple[str, ...], form: str, target: tuple[str, ...], exclude: tuple[str, ...]
+    context: click.Context,
+    /,
+    paths: tuple[str, ...],
+    form: str,
+    stale: bool,
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
 ) -> int:
     """List the causes of due cells, one per line, and exit 2 if there are any; for cron.
 
-    Sends only GET and writes nothing. Exits 0 if nothing is due or in doubt, 1 if that cannot be told.
+    Sends only GET and writes nothing. Exits 0 if nothing is due or in doubt, 1 if that cannot be told. Stale answers
+    do not count: nothing buys them unasked.
     """
     console = Console(context.obj)
     with open_session(console) as session:
-        found = session.drift(paths, target=target, exclude=exclude)
+        found = session.drift(paths, target=target, exclude=exclude, stale=stale)
     plan = found.plan
     if form == "json":
         document = drift_document(plan, utc_now())
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
-    elif found.has_drifted:
+    elif found.has_drifted or found.stale:
         console.answer(drift_text(plan))
     for table in plan.tables:
         if not table.is_finished:

@@ -29,6 +29,7 @@ COMMANDS = {
     "show": "Show a saved plan, report or snapshot.",
     "snapshot": "Save what planning needs from the live tables.",
     "ledger": "Show what was spent, when and by whom.",
+    "doctor": "Say what is wrong with the setup, and how to mend it.",
     "schema": "Print a JSON Schema.",
     "simulator": "Serve a local stand-in of the API.",
     "demo": "Run the whole loop against the simulator, without an account.",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.planning.explanation import ExplainedCells
+from reconciler.text.numbers import json_number
 
 FORMAT_VERSION = "1.0"
 
@@ -37,4 +38,9 @@ def _group(group: ExplainedCells) -> dict[str, Any]:
             for call in group.covered_by
         ],
         "would_change": group.would_change,
+        **(
+            {}
+            if group.stale is None
+            else {"predates_config": {"rows": list(group.stale_rows), "credits": json_number(group.stale.total)}}
+        ),
     }

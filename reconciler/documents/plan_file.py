@@ -192,6 +192,8 @@ def _run(run: PlannedRun) -> dict[str, Any]:
             "tried": run.trial.cells,
             "failed": run.trial.failed,
         }
+    if run.follows_config:
+        content["revision_of"] = "config"
     if run.refresh is not None:
         content["refresh"] = run.refresh.content()
         if run.stale_before is not None:

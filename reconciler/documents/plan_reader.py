@@ -28,13 +28,13 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Totals,
     Violation,
     WaitsFor,
 )
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
 
@@ -183,6 +183,7 @@ def _run(of: Document) -> PlannedRun:
         refresh=_refresh(of.get("refresh")),
         stale_before=_moment(of.get("stale_before")),
         next_due=_moment(of.get("next_due")),
+        follows_config=of.get("revision_of") == "config",
     )
 
 

@@ -8,8 +8,9 @@ from reconciler.documents.plan_reader import call_in_doubt, decimal, text
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
-from reconciler.model.plan import Call, ExpectedGrowth, Reason, RolloutResult
+from reconciler.model.plan import Call, ExpectedGrowth, Reason
 from reconciler.model.report import HeldBack, Outgrown, Report, Unsent
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.text.location import Location
 
 Document = Mapping[str, Any]

@@ -5,6 +5,7 @@ from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
 from reconciler.model.plan import CallInDoubt, Plan
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted
 from reconciler.text.numbers import json_number, rfc3339
 
@@ -47,7 +48,7 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
 
 def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
     """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
-    causes = [_cause(drift) for drift in drifts(plan)]
+    causes = [*map(_cause, drifts(plan)), *map(_stale, plan.stale)]
     return {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
@@ -71,6 +72,18 @@ def _cause(drift: Drift) -> dict[str, Any]:
     if drift.refresh is not None:
         content["refresh"] = drift.refresh.content()
     return content
+
+
+def _stale(stale: StaleCells) -> dict[str, Any]:
+    return {
+        "address": stale.address,
+        "table_id": stale.table_id,
+        "reason": "predates_config",
+        "revision": None,
+        "cells": stale.cells,
+        "credits": json_number(stale.cost.total),
+        "columns": dict(stale.columns),
+    }
 
 
 def _run(run: RunStatus) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from reconciler.ledger import (
     archive,
     checkpoints,
     events,
+    health,
     journal,
     leases,
     location,
@@ -105,6 +106,10 @@ class Ledger:
     def is_there(self) -> bool:
         """Say whether there is a ledger at an SQLite ledger's path; a server is not asked."""
         return self._store.is_there()
+
+    def health(self) -> health.Health:
+        """Return whether the ledger can be used, and what in it waits for a person; it must be there."""
+        return health.examine(self._store)
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""

@@ -59,6 +59,14 @@ class Location:
         return text
 
 
+def trusted_by(location: Location) -> str:
+    """Return how the server's certificate is checked, in libpq's words; empty for a file."""
+    if location.url is None:
+        return ""
+    named = [f"{key}={location.url.query[key]}" for key in ("sslmode", "sslrootcert") if key in location.url.query]
+    return ", ".join(named) or "sslmode=prefer, libpq's default: not checked"
+
+
 def parse(text: str, *, by_project: bool = False) -> Location:
     """Understand `--ledger`. Raises SettingsError, whose message never holds more of a URL than its scheme.
 

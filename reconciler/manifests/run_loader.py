@@ -6,7 +6,15 @@ from decimal import Decimal
 from msgspec import UNSET, UnsetType
 
 from reconciler.manifests.calendar import faults
-from reconciler.manifests.shapes import MODES, AllShape, ConditionShape, RefreshShape, RunShape, SelectionShape
+from reconciler.manifests.shapes import (
+    MODES,
+    AllShape,
+    ConditionShape,
+    RefreshShape,
+    RevisionOfShape,
+    RunShape,
+    SelectionShape,
+)
 from reconciler.manifests.yaml_reader import Document
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
 from reconciler.model.manifest import (
@@ -42,7 +50,7 @@ def make_run(
         if isinstance(shape.rows, list)
         else None,
         max_attempts=DEFAULT_MAX_ATTEMPTS[Mode.ALL] if isinstance(shape, AllShape) else shape.max_attempts,
-        revision=(shape.revision or None) if isinstance(shape, AllShape) else None,
+        revision=shape.revision if isinstance(shape, AllShape) and isinstance(shape.revision, str) else None,
         location=document.location(at),
         selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)
         if isinstance(shape.rows, SelectionShape)
@@ -50,6 +58,7 @@ def make_run(
         refresh=_refresh(document, (*at, "refresh"), shape.refresh, problems)
         if isinstance(shape, AllShape) and shape.refresh
         else None,
+        follows_config=isinstance(shape, AllShape) and isinstance(shape.revision, RevisionOfShape),
         rollout=rollout and Rollout(rollout.first, Decimal(rollout.max_failed.removesuffix("%")) / 100),
     )
 

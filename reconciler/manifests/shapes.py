@@ -4,7 +4,7 @@ They mirror schemas/manifest.v1.json, which explains what these refuse; tests/ma
 the verdicts.
 """
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -26,6 +26,7 @@ _Text: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PL
 _Row: TypeAlias = Annotated[str, Meta(pattern=rf"^{_UUID}(?!\n)$")]
 _Columns: TypeAlias = Annotated[list[_Text], Meta(min_length=1)] | UnsetType
 _Operand: TypeAlias = Annotated[str, Meta(max_length=1000)] | int | float | bool
+_Revision: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]*(?!\n)$")]
 _Attempts: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
 _Bound: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?!\n)$")] | int | float
 _Parts: TypeAlias = Annotated[list["ConditionShape"], Meta(min_length=1, max_length=100)] | UnsetType
@@ -89,6 +90,12 @@ class RefreshShape(Struct, forbid_unknown_fields=True):
         _require(_given(self.every, self.at) == 1 and (self.timezone is UNSET or self.at is not UNSET))
 
 
+class RevisionOfShape(Struct, forbid_unknown_fields=True):
+    """A revision that changes by itself."""
+
+    of: Literal["config"]
+
+
 class RolloutShape(Struct, forbid_unknown_fields=True):
     """A first portion, and the share of it that may fail."""
 
@@ -120,7 +127,7 @@ class FailedShape(_RunShape, tag="failed", tag_field="mode", forbid_unknown_fiel
 class AllShape(_RunShape, tag="all", tag_field="mode", forbid_unknown_fields=True):
     """A run of mode `all`."""
 
-    revision: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]*(?!\n)$")] | UnsetType = UNSET
+    revision: _Revision | RevisionOfShape | UnsetType = UNSET
     refresh: RefreshShape | UnsetType = UNSET
 
     def __post_init__(self) -> None:

@@ -125,12 +125,14 @@ class Run:
     max_attempts: int
     """`new`: the most accepted calls for one cell. `failed`: the most reruns of one failed cell. Unused with `all`."""
     revision: str | None
-    """Only with mode `all`, which has either this or `refresh`."""
+    """Only with mode `all`, which has this, `follows_config` or `refresh`."""
     location: Location
     selection: Selection | None = None
     """Rows selected by data; `rows` is None then."""
     refresh: Refresh | None = None
     rollout: Rollout | None = None
+    follows_config: bool = False
+    """`revision: {of: config}`: a cell is run again once its column's configuration is not that of its last run."""
 
     def content(self) -> dict[str, Any]:
         """Return the run as written, without locations; keys left out stay out, so that old digests remain valid."""
@@ -140,7 +142,7 @@ class Run:
             "columns": None if self.columns is None else [column.text for column in self.columns],
             "rows": None if self.rows is None else [row.text for row in self.rows],
             "max_attempts": self.max_attempts,
-            "revision": self.revision,
+            "revision": {"of": "config"} if self.follows_config else self.revision,
         }
         more = {"select": self.selection, "refresh": self.refresh, "rollout": self.rollout}
         return content | {name: part.content() for name, part in more.items() if part is not None}

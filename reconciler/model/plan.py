@@ -13,6 +13,8 @@ from reconciler.model.forecast import ScheduleCost, ScheduledCells
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
 from reconciler.model.observed import CellCounts, Column
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.model.stale_cells import StaleCells
 from reconciler.text.location import Diagnostic, Location
 
 FORMAT_VERSION = "1.0"
@@ -26,6 +28,8 @@ class Reason(StrEnum):
     REVISION_CHANGED = "revision_changed"
     CELLS_STALE = "cells_stale"
     """The last run was longer ago than the run's `refresh` allows, or never."""
+    CONFIG_CHANGED = "config_changed"
+    """The last run had another configuration of the column, or there was none (`revision: {of: config}`)."""
     ADOPTED = "adopted"
     """Only in the ledger, never in a plan: cells that were done before the ledger knew them (`adoption.py`)."""
 
@@ -155,25 +159,6 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutResult:
-    """The result so far of the first portion of a run with a `rollout`."""
-
-    first: int
-    """Rows in the portion, for each column."""
-    max_failed: Decimal
-    """The share of its cells that may fail, 0 to 1."""
-    cells: int
-    """Cells of complete portions: those of each column that was tried on `first` rows."""
-    failed: int
-    """Those that are failed now."""
-
-    @property
-    def is_breached(self) -> bool:
-        """True if too many failed: the rest of the run is held back."""
-        return self.failed > self.max_failed * self.cells
-
-
-@dataclass(frozen=True, slots=True)
 class ExpectedGrowth:
     """A manifest whose table is filled while the plan is applied, so the number of cells that become due is unknown."""
 
@@ -220,6 +205,8 @@ class PlannedRun:
     """With a calendar: its last date, in its own time zone; a cell last run before that is stale."""
     next_due: datetime | None = None
     """With a `refresh`: when the first of the cells that are now fresh becomes due; UTC, rounded up to a second."""
+    follows_config: bool = False
+    """As `Run.follows_config`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +345,8 @@ class Plan:
     """The cost of the schedules in a month; None if there are none, or nothing asked for it."""
     maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
     """The decision about each cell. Not in the plan file."""
+    stale: tuple[StaleCells, ...] = ()
+    """By run; only if they were asked for. Not in the plan file."""
 
     @property
     def moving(self) -> frozenset[str]:

@@ -9,7 +9,8 @@ from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
-from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, RolloutResult, SkipReason
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, SkipReason
+from reconciler.model.rollout_result import RolloutResult
 
 
 class ExitCode(IntEnum):

@@ -9,6 +9,7 @@ WOULD_CHANGE: Mapping[Reason | SkipReason, str] = {
     Reason.CELLS_FAILED: "an accepted call that covers it, or a status other than failed",
     Reason.REVISION_CHANGED: "an accepted call at this revision, or the revision it was bought at",
     Reason.CELLS_STALE: "an accepted call, or a `refresh` that allows more time",
+    Reason.CONFIG_CHANGED: "an accepted call, or the configuration that the cell was last bought with",
     Reason.ADOPTED: "nothing; it is in the ledger alone",
     SkipReason.FAILED: "a run of mode `failed` over it, or one of mode `all`",
     SkipReason.IN_PROGRESS: "the end of its run; `reconciler wait` waits for it",
@@ -24,6 +25,6 @@ WOULD_CHANGE: Mapping[Reason | SkipReason, str] = {
     SkipReason.WAITING: "the end of what comes first",
     SkipReason.NOT_DUE: "an empty cell for mode `new`; a run of mode `failed` or `all` for the others",
     SkipReason.DONE: "a run of mode `all` with a `revision` or a `refresh`",
-    SkipReason.SATISFIED: "another `revision`, the end of its `refresh`, or a failure (mode `failed`)",
+    SkipReason.SATISFIED: "another `revision` or configuration, the end of its `refresh`, or a failure (mode `failed`)",
 }
 """Reason → a noun phrase, for "would change with …"."""

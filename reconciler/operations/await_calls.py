@@ -16,7 +16,7 @@ from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.fold import record_endings
 from reconciler.operations.observe import Observation, Sources, Targets
 from reconciler.operations.wait import waiting
-from reconciler.planning.table_planner import REASONS
+from reconciler.planning.table_plan import REASONS
 
 
 def await_calls(targets: Targets, context: WaitContext, timeout_seconds: float | None) -> Report:

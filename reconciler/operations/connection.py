@@ -22,6 +22,11 @@ from reconciler.settings.settings import Settings, check_recipient, ledger_addre
 from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
 
+NO_LEDGER_IN_CI_HINT = (
+    "Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
+    "If this file is kept between jobs and really should start empty, run `reconciler ledger init` once."
+)
+
 
 def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOptions:
     """Return the API's settings with the token. Raises SettingsError."""
@@ -132,8 +137,7 @@ def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[st
         raise SettingsError(
             f"there is no ledger at {one_line(ledger.location)}, and in CI a command creates none: a new one would not "
             "know what was bought before, and all of it would be bought again",
-            hint="Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
-            "If this file is kept between jobs and really should start empty, run `reconciler ledger init` once.",
+            hint=NO_LEDGER_IN_CI_HINT,
         )
     tell(f"There is no ledger at {one_line(ledger.location)} yet: it is created with its first record.")
 

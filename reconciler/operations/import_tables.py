@@ -194,7 +194,10 @@ class ManifestFolder:
         """Return what unchanged manifests still need to make use of an adoption; empty if nothing."""
         runs = [run for manifest in self.claims(table) for run in manifest.runs]
         # For a `refresh`, adopted cells count as run at the time of the adoption, whatever the revision.
-        is_used = any(run.refresh is not None or run.revision == self.wish.revision for run in runs)
+        # So they do for `{of: config}`, with the configuration of that moment.
+        is_used = any(
+            run.refresh is not None or run.follows_config or run.revision == self.wish.revision for run in runs
+        )
         if self.wish.revision is None or self.force or not runs or is_used:
             return ""
         return f"add a run with `mode: all` and `revision: {self.wish.revision}` to make use of it"

@@ -57,6 +57,8 @@ class Targets:
     """The paths they were read from, as the caller named them; empty if the project file named them."""
     maps: bool = False
     """True to keep the decision about each cell in a plan, for a picture of it."""
+    stale: bool = False
+    """True to count in a plan the answers that an earlier configuration of their column gave."""
     unread: frozenset[str] = frozenset()
     """Names of unresolved manifests that may still name the same tables: the API did not answer."""
 
@@ -225,7 +227,8 @@ def plan(
         targets.pending,
     )
     selected = (targets.include, targets.exclude)
-    return make_plan(inputs, PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps))
+    options = PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps, stale=targets.stale)
+    return make_plan(inputs, options)
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:

@@ -265,16 +265,19 @@ class Session:
         """
         return explain_cells(self.load(paths), selector, column, row, self._connections)
 
-    def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
+    def drift(
+        self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
+    ) -> DriftReport:
         """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
 
-        If a table could not be read, `errored` is true and the result may be incomplete.
+        `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
+        table could not be read, `errored` is true and the result may be incomplete.
         """
-        targets = self.load(paths, target=target, exclude=exclude)
+        targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(
-            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=False
+            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=stale
         )
         return DriftReport(observe.plan(targets, observation, self.settings))
 

@@ -13,7 +13,7 @@ from reconciler.model.forecast import Refreshes, ScheduledCells
 from reconciler.model.limits import Prices
 from reconciler.model.manifest import MaxAge, Mode, Refresh
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from reconciler.model.plan import RolloutResult
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.row_set import RowSet, with_flags
 from reconciler.planning import blocking
 from reconciler.planning.cell_decision import (

@@ -22,6 +22,7 @@ from reconciler.model.plan import (
     Reason,
     SkipReason,
 )
+from reconciler.model.stale_cells import StaleCells
 from reconciler.text.location import Diagnostic
 
 
@@ -224,6 +225,11 @@ class DriftReport:
     def errored(self) -> bool:
         """True if something could not be read; `plan.diagnostics` lists it."""
         return self.plan.errored
+
+    @property
+    def stale(self) -> tuple[StaleCells, ...]:
+        """By run, the answers that an earlier configuration of their column gave; only if they were asked for."""
+        return self.plan.stale
 
 
 def has_drifted(plan: Plan) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from reconciler.model.manifest import Manifest
 from reconciler.model.manifest_order import before
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from reconciler.model.plan import Call, RolloutResult, Skip, SkipReason
+from reconciler.model.plan import Call, Skip, SkipReason
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.row_set import RowSet
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells

@@ -25,7 +25,11 @@ ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
 POINTER = "The plan file has all of it."
 _RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
 _QUIET = {reason.value for reason in SkipReason if reason.is_as_wanted}
-_REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
+_REASONS = {
+    "cells_empty": "no value yet",
+    "cells_failed": "failed",
+    "config_changed": "not run with the present configuration",
+}
 _CAUSES = {"change": "this change", "due": "due anyway"}
 _NAMED_COLUMNS = 3
 _OLDEST = 10**10

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, RolloutResult, Violation
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
@@ -74,7 +76,7 @@ def schedule_words(
     return f"This schedule costs {priced} a month{more}."
 
 
-def addressed(of: Call | CallInDoubt | Drift) -> str:
+def addressed(of: Call | CallInDoubt | Drift | StaleCells) -> str:
     """Return a call's address, with its table if the address may stand for several."""
     return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 

@@ -13,11 +13,11 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Violation,
 )
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_parts import (
@@ -241,6 +241,7 @@ def _reason(calls: Sequence[Call], run: PlannedRun) -> str:
         Reason.CELLS_EMPTY: "no value yet",
         Reason.CELLS_FAILED: "failed",
         Reason.REVISION_CHANGED: f"revision {one_line(calls[0].revision or '')} not run",
+        Reason.CONFIG_CHANGED: "not run with the present configuration",
         Reason.CELLS_STALE: f"older than {older_than(run.refresh, run.stale_before)}, or never run",
     }[calls[0].reason]
     return words if len(calls) == 1 else f"{words}, {len(calls):,} calls"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from reconciler.model.plan import CallInDoubt, Plan, Reason
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, problems_text
+from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, price_text, problems_text
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration, moment_text
 from reconciler.text.sanitize import one_line
@@ -38,6 +39,8 @@ _WHERE_THERE_ARE_ANY: tuple[tuple[str, Number], ...] = (
 )
 _LAST: tuple[tuple[str, Number], ...] = (("DUE", lambda run: run.due),)
 NOTHING, NOT_READ = "·", "-"
+MOST_COLUMNS = 5
+"""Columns with stale answers named for one run."""
 
 
 def status_text(of: Status, paint: Paint) -> str:
@@ -119,8 +122,8 @@ def counted_credits(number: str) -> str:
 
 
 def drift_text(plan: Plan) -> str:
-    """Return one line for each cause, calls in doubt last; empty if there is none."""
-    return "\n".join([*map(_drift, drifts(plan)), *map(_doubt, plan.in_doubt)])
+    """Return one line for each cause, stale answers and calls in doubt last; empty if there is none."""
+    return "\n".join([*map(_drift, drifts(plan)), *map(_stale, plan.stale), *map(_doubt, plan.in_doubt)])
 
 
 def _drift(drift: Drift) -> str:
@@ -131,9 +134,18 @@ def _drift(drift: Drift) -> str:
         Reason.CELLS_EMPTY: f"{cells} {have} no value",
         Reason.CELLS_FAILED: f"{cells} {are} failed",
         Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
+        Reason.CONFIG_CHANGED: f"{cells} {were} not run with the present configuration",
         Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
     }
     return f"{addressed(drift)}: {words.get(drift.reason, f'{cells} {are} due')}"
+
+
+def _stale(stale: StaleCells) -> str:
+    verb = "predates" if stale.cells == 1 else "predate"
+    columns = ", ".join(one_line(key) for key in list(stale.columns)[:MOST_COLUMNS])
+    more = f" and {len(stale.columns) - MOST_COLUMNS:,} more" if len(stale.columns) > MOST_COLUMNS else ""
+    cost = price_text(stale.cost.total)
+    return f"{addressed(stale)}: {counted(stale.cells, 'cell')} {verb} the present prompt: {cost} ({columns}{more})"
 
 
 def _doubt(call: CallInDoubt) -> str:

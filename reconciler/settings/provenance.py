@@ -27,19 +27,24 @@ def git_state(folder: Path, tell: Callable[[str], None] = lambda _: None) -> Git
 
     Nothing depends on it, so `tell` is told if git refuses to look, and why.
     """
-    top = work_tree(folder)
-    if top is None:
-        return None
     try:
-        head = run_git(top, "rev-parse", "--verify", "HEAD")
-        if b"Needed a single revision" in head.stderr:  # nothing is committed yet
-            return None
-        if head.returncode:
-            raise refusal(top, head)
-        changed = ask_git(top, "status", "--porcelain")
+        return read_git_state(folder)
     except SettingsError as error:
         tell(f"The commit is not known: {error.message}\n  {error.hint}")
         return None
+
+
+def read_git_state(folder: Path) -> GitState | None:
+    """Return what `git_state` does. Raises SettingsError if git refuses to look."""
+    top = work_tree(folder)
+    if top is None:
+        return None
+    head = run_git(top, "rev-parse", "--verify", "HEAD")
+    if b"Needed a single revision" in head.stderr:  # nothing is committed yet
+        return None
+    if head.returncode:
+        raise refusal(top, head)
+    changed = ask_git(top, "status", "--porcelain")
     return GitState(sha=head.stdout.decode("ascii", "replace").strip(), dirty=bool(changed))
 
 

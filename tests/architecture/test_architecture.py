@@ -66,6 +66,8 @@ BESIDE_THE_FACE = {
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
+    ("cli.doctor", "operations.doctor"): "says what is wrong where no session can be opened",
+    ("cli.session", "operations.setting_origins"): "`-v` names the settings of an open session, as doctor does",
     ("cli.show", "operations.saved_file"): "needs no project: a file that was saved is all there is",
     ("cli.schema", "manifests.json_schema"): "does no project work: prints a schema",
     ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",

@@ -30,7 +30,7 @@ _RECONCILER = """\
 #!/bin/sh
 # `apply` asks on a terminal; where there is none, this is the answer.
 case " $* " in *" apply "*) case " $* " in *" --yes "*|*" --help "*) ;; *) set -- "$@" --yes ;; esac ;; esac
-exec "{python}" -P -m reconciler "$@"
+exec "{python}" -I -S "{client}" "$@"
 """
 _CHECKOUT = {
     ".venv/bin/pytest": """\
@@ -154,10 +154,10 @@ SCENES: dict[str, Callable[[Scene], None]] = {
 
 
 @contextmanager
-def scene(kind: str, folder: Path, ledger_on_a_server: str | None = None) -> Iterator[Scene]:
-    """Make a scene of a kind below a folder."""
+def scene(kind: str, folder: Path, client: Path, ledger_on_a_server: str | None = None) -> Iterator[Scene]:
+    """Make a scene of a kind below a folder; its `reconciler` is a fork server's client."""
     world = sample() if kind == "session" else load(ROOT / "examples" / "workspace.yaml")
-    _program(folder / "tools" / "reconciler", _RECONCILER)
+    _program(folder / "tools" / "reconciler", _RECONCILER.replace("{client}", os.fspath(client)))
     (folder / "here").mkdir()
     with serve(world, clock=ManualClock()) as simulator:
         made = Scene(folder / "here", simulator)

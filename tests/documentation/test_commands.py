@@ -13,6 +13,7 @@ from reconciler.cli import group as cli
 from tests.documentation.commands import expected_codes, matches, one_by_one, outcomes, session
 from tests.documentation.pages import ROOT, Block, Page, blocks, page, pages
 from tests.documentation.scenes import SCENES, scene
+from tests.fork_server import fork_server
 from tests.postgres import fresh_database, postgres_server
 
 __all__ = ["postgres_server"]
@@ -26,6 +27,13 @@ SESSIONS = [each for each in blocks("console") if each.kind not in ELSEWHERE]
 pytestmark = pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"the pages use {', '.join(NEEDED)}")
 
 
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program that a page's `reconciler` is; a process that imports everything takes longer than most commands."""
+    with fork_server(tmp_path_factory.mktemp("fork")) as client:
+        yield client
+
+
 def test_every_block_says_what_it_is() -> None:
     """No block without a language, and no command outside a block that is run."""
     languages = {block.language for each in pages() for block in each.blocks}
@@ -35,10 +43,12 @@ def test_every_block_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=str)
-def test_the_commands_of_a_block_do_what_it_says(block: Block, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_commands_of_a_block_do_what_it_says(
+    block: Block, tmp_path: Path, client: Path, request: pytest.FixtureRequest
+) -> None:
     """Each ends well, or with the exit code that the page names."""
     on_a_server = fresh_database(request.getfixturevalue("postgres_server")) if block.kind == "postgres" else None
-    with scene(block.kind, tmp_path, on_a_server) as here:
+    with scene(block.kind, tmp_path, client, on_a_server) as here:
         done = here.run(f"set -uo pipefail\ntrap 'echo $? >> ../failed' ERR\n{block.text}")
     failed = tmp_path / "failed"
     codes = [int(code) for code in failed.read_text().split()] if failed.exists() else []
@@ -47,10 +57,12 @@ def test_the_commands_of_a_block_do_what_it_says(block: Block, tmp_path: Path, r
 
 
 @pytest.mark.parametrize("block", SESSIONS, ids=str)
-def test_a_session_prints_what_is_shown(block: Block, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_session_prints_what_is_shown(
+    block: Block, tmp_path: Path, client: Path, pytestconfig: pytest.Config
+) -> None:
     """Word for word; `…` stands for anything. `--rewrite-golden` shows what is printed now."""
     commands = session(block)
-    with scene(block.kind, tmp_path) as here:
+    with scene(block.kind, tmp_path, client) as here:
         done = here.run(one_by_one(commands))
     found = outcomes(done.stdout)
     assert [code for _, code in found] == [command.code for command in commands], done.stderr

@@ -109,7 +109,10 @@ class Oracle:
         """Say why the cell is not due in `run`, or `due`."""
         state = self.state(cell)
         # Where it is already what the run wants, nothing else matters.
-        if run.mode is Mode.ALL and run.refresh is None and self._was_run_at(cell, run.revision):
+        is_at_revision = run.mode is Mode.ALL and run.refresh is None and not run.follows_config
+        if is_at_revision and self._was_run_at(cell, run.revision):
+            return "satisfied"
+        if run.follows_config and self.last_config(cell) == self._columns[cell[0]].config_digest:
             return "satisfied"
         if run.refresh is not None and self.is_fresh(run, cell):
             return "satisfied"
@@ -132,6 +135,8 @@ class Oracle:
         if run.mode is Mode.FAILED and self._tries(run.mode, cell) >= run.max_attempts:
             return "attempts_exhausted"
         if run.refresh is not None and state is not CellState.EMPTY and not self._accepted(cell):
+            return "age_unknown"
+        if run.follows_config and state is not CellState.EMPTY and self.last_config(cell) is None:
             return "age_unknown"
         # What the API could do about it.
         if self.misses_inputs(cell):
@@ -192,6 +197,23 @@ class Oracle:
 
     def _accepted(self, cell: Cell) -> list[PastCall]:
         return [call for call in self.history.calls if call.state is CallState.ACCEPTED and cell in _cells(call)]
+
+    def last_config(self, cell: Cell) -> str | None:
+        """Return the configuration with which the cell was last bought; None if it was not, or that is unknown."""
+        calls = self._accepted(cell)
+        return calls[-1].configs.get(cell[0]) if calls else None
+
+    def stale(self) -> dict[str, Counter[str]]:
+        """Return how many done cells of each run, by column, another configuration gave, each in the first run."""
+        found: dict[str, Counter[str]] = {}
+        counted = set(self.taken)
+        for wish in self.wishes:
+            for cell in wish.cells - counted:
+                last, now = self.last_config(cell), self._columns[cell[0]].config_digest
+                if self.table.states[cell[0]][self._row[cell[1]]] in DONE and last not in (None, now):
+                    counted.add(cell)
+                    found.setdefault(wish.address, Counter())[self._columns[cell[0]].key] += 1
+        return found
 
     def _was_run_at(self, cell: Cell, revision: str | None) -> bool:
         return any(call.mode is Mode.ALL and call.revision == revision for call in self._accepted(cell))

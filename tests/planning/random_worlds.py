@@ -194,7 +194,10 @@ def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column]
     attempts = choose.number(1, 2)
     rollout = Rollout(choose.number(1, 3), choose.one_of(SHARES)) if choose.perhaps(1, 4) else None
     refresh = choose.one_of(REFRESHES) if mode is Mode.ALL and choose.perhaps() else None
-    if refresh is not None:
+    if refresh is None and revision is not None and choose.perhaps(1, 3):
+        run = a_run(mode, names, rows, name=name, rollout=rollout)
+        run = replace(run, revision=None, follows_config=True)
+    elif refresh is not None:
         run = a_run(mode, names, rows, name=name, refresh=refresh, rollout=rollout)
     else:
         run = a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
@@ -242,7 +245,9 @@ def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
         attempt=1,
         settled=choose.perhaps(2, 3),
         covered=tuple(blocks),
-        configs={column: config(choose.one_of(["now", "now", "before"])) for column in columns},
+        configs={
+            column: config(choose.one_of(["now", "now", "before"])) for column in columns if not choose.perhaps(1, 8)
+        },
         before={
             column: tuple(_mark(choose, table, column, row, as_now=left_no_trace) for row in block.rows)
             for block in blocks

@@ -35,19 +35,33 @@ class Token:
             )
         self._text = text
 
+    @property
+    def is_there(self) -> bool:
+        """False for `NoToken`."""
+        return bool(self._text)
+
     def reveal(self) -> str:
         """Return the text, for the Authorization header and nothing else."""
         return self._text
 
     def redact(self, text: str) -> str:
         """Return `text` with every copy of the token removed: a server may echo its request."""
-        return text.replace(self._text, "[token]")
+        return text.replace(self._text, "[token]") if self._text else text
 
     def __repr__(self) -> str:
         return "Token([redacted])"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a token must not be stored")
+
+
+class NoToken(Token):
+    """No token, for the one question that needs none: whether the API can be reached."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._text = ""
 
 
 @dataclass(frozen=True, slots=True)
