@@ -52,6 +52,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--name", default="default", show_default=True, help="The project: each has a comment of its own."
             ),
             click.option("--link", metavar="URL", help="Where the file itself is. Default: the CI's run."),
+            click.option("--page", metavar="URL", help="Where the plan's page is, for the comment to link it."),
         ]
     ):
         command = option(command)
@@ -129,7 +130,8 @@ def _keep_issue(console: Console, repository: str | None, link: str | None, give
     if content is None:
         text = _no_plan(name, given["no_plan"] or "", comment.read_problems(given["problems"]), pointer)
     else:
-        text = plan_markdown(content, f"Due in `{name}`", pointer, LIMIT - len(first_line) - 1)
+        page = _page(given["page"])
+        text = plan_markdown(content, f"Due in `{name}`", pointer, LIMIT - len(first_line) - 1 - len(page)) + page
     is_open = content is None or bool(
         content["calls"] or content["in_doubt"] or content["errored"] or content["violations"]
     )
@@ -152,7 +154,7 @@ def _of_plan(given: Mapping[str, Any], link: str | None) -> _Text:
         problems = comment.read_problems(given["problems"])
         return _Text(first_line, _no_plan(name, given["no_plan"], problems, pointer))
     content = comment.read_plan(given["plan"])
-    before, after = comment.plan_size(content), _made_for(comment.commit_of(content))
+    before, after = comment.plan_size(content), _page(given["page"]) + _made_for(comment.commit_of(content))
     room = LIMIT - len(first_line) - 1 - len(before) - len(after)
     text = plan_markdown(content, f"Plan `{name}`", pointer, room)
     against = content.get("against")
@@ -199,9 +201,20 @@ def _made_for(commit: str) -> str:
 
 
 def _pointer(what: str, link: str | None) -> str:
-    if link is None or len(link) > _LONGEST_LINK or not _URL.fullmatch(link):
-        return f"The {what} file has all of it."
-    return f"The {what} file has all of it: [see the run]({link})."
+    return (
+        f"The {what} file has all of it: [see the run]({link})."
+        if _is_link(link)
+        else f"The {what} file has all of it."
+    )
+
+
+def _page(link: str | None) -> str:
+    return f"\n\n[Every cell of this plan, as a page]({link})." if _is_link(link) else ""
+
+
+def _is_link(text: str | None) -> bool:
+    """Tell whether a text is a URL that cannot be anything else in Markdown."""
+    return text is not None and len(text) <= _LONGEST_LINK and _URL.fullmatch(text) is not None
 
 
 def _no_plan(name: str, ended: str, problems: Sequence[Mapping[str, str]], pointer: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import time
@@ -18,8 +19,9 @@ from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
 from reconciler.render.colour import Colour, Paint, plain
 from reconciler.render.plan_parts import problems_text
-from reconciler.settings.provenance import is_ci
-from reconciler.settings.settings import Flags, Settings, load_settings
+from reconciler.settings.ci import is_ci
+from reconciler.settings.settings import Flags, Settings, load_settings, settings_and_problems
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -41,6 +43,10 @@ class Console:
     def settings(self, **limits: str | None) -> Settings:
         """Return the settings from flags, environment, project file and defaults."""
         return load_settings(self.setting_flags(**limits), os.environ)
+
+    def settings_and_problems(self) -> tuple[Settings, tuple[Diagnostic, ...]]:
+        """Return the settings, and what is wrong with the project file; then only its `manifests` are used."""
+        return settings_and_problems(self.setting_flags(), os.environ)
 
     def setting_flags(self, **limits: str | None) -> Flags:
         """Return what the command line says about settings."""
@@ -118,17 +124,19 @@ class Console:
         if self.flags["log_format"] == "json":
             return json.dumps({"time": utc_now(), "level": level, "message": message, **fields})
         prefix = "reconciler: " if level == "error" else ""
+        prefix += f"{fields['code']} " if fields.get("code") else ""
         return prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
 
     def problems(self, error: ManifestError) -> None:
         """Write problems with their locations to stderr, in the form that editors and CI logs link."""
         if self.flags["log_format"] == "json":
             for problem in error.problems:
-                self.error(problem.message, problem.hint, location=str(problem.location))
+                self.error(problem.message, problem.hint, code=problem.code, location=str(problem.location))
             return
         files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
-        self.say(f"{problems_text(error.problems)}\n{sums}")
+        width = shutil.get_terminal_size().columns if _is_terminal(sys.stderr) and not is_ci(os.environ) else None
+        self.say(f"{problems_text(error.problems, width)}\n{sums}")
 
 
 def inert(text: str) -> str:
@@ -197,7 +205,7 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
             console.problems(error)
             code = ExitCode.ERROR
         except ReconcilerError as error:
-            console.error(error.message, error.hint)
+            console.error(error.message, error.hint, **({"code": error.code} if error.code else {}))
             code = ExitCode.of(error)
         except BrokenPipeError:
             # The reader went away: `reconciler plan | head`. Keep Python from complaining about it at exit.

@@ -36,18 +36,18 @@ def command(
 ) -> int:
     """List the causes of due cells, one per line, and exit 2 if there are any; for cron.
 
-    Sends only GET and writes nothing. Exits 0 if nothing is due or in doubt, 1 if that cannot be told. Stale answers
-    do not count: nothing buys them unasked.
+    Sends only GET and writes nothing. Exits 0 if nothing is due or in doubt, 1 if that cannot be told. Answers that are
+    stale, or not as their run expects, are listed and do not count: nothing buys them unasked.
     """
     console = Console(context.obj)
     with open_session(console) as session:
         found = session.drift(paths, target=target, exclude=exclude, stale=stale)
     plan = found.plan
     if form == "json":
-        document = drift_document(plan, utc_now())
+        document = drift_document(plan, utc_now(), found.unmet)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
-    elif found.has_drifted or found.stale:
-        console.answer(drift_text(plan))
+    elif found.has_drifted or found.stale or found.unmet:
+        console.answer(drift_text(plan, found.unmet))
     for table in plan.tables:
         if not table.is_finished:
             name = f" {one_line(table.name)}" if table.has_siblings else ""

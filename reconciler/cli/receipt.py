@@ -17,6 +17,7 @@ from reconciler.render.colour import plain
 from reconciler.render.page.report_page import report_page
 from reconciler.render.report_markdown import report_markdown
 from reconciler.render.report_text import report_text, result_text
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 
@@ -32,6 +33,7 @@ def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
         raise SettingsError(
             f"{option} cannot be written, so nothing was sent: {one_line(path)}: {error.strerror}",
             hint="Name a writable file in an existing folder.",
+            code=Code.UNUSABLE_FILE,
         ) from None
 
 

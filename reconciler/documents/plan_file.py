@@ -69,6 +69,8 @@ def document(
             "change": json_number(plan.forecast.change),
             "unpriced_cells": plan.forecast.cost.unpriced_cells,
         }
+    if plan.budgets:
+        content["budgets"] = [use.content() for use in plan.budgets]
     if plan.ledger_id:
         content["ledger"] = {"id": plan.ledger_id}
     if plan.pending:
@@ -192,6 +194,8 @@ def _run(run: PlannedRun) -> dict[str, Any]:
             "tried": run.trial.cells,
             "failed": run.trial.failed,
         }
+        if run.trial.judgements:
+            content["rollout"]["expect"] = [each.content() for each in run.trial.judgements]
     if run.follows_config:
         content["revision_of"] = "config"
     if run.refresh is not None:

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
 from reconciler.errors import BadResponse, Refused, SettingsError
+from reconciler.forge.answers import in_known_shapes
 from reconciler.forge.comments import pages
 from reconciler.forge.github import repository_path
 from reconciler.forge.http import ForgeClient
@@ -29,6 +31,8 @@ from reconciler.model.merged_change import (
 )
 
 PLAN_WORKFLOW = "plan.yml"
+MOST_ATTEMPTS = 100
+"""Of one run; GitHub allows 50."""
 SNAPSHOT_EVENTS = ("push", "schedule", "workflow_dispatch")
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -43,6 +47,7 @@ class GitHubRuns:
         self._path = repository_path(repository)
         self._about: Mapping[str, Any] | None = None
 
+    @in_known_shapes
     def merged_changes(self, push: Push, *, needs_review: bool) -> Iterator[MergedChange]:
         """Yield the pull requests that a push merged into the default branch, oldest first."""
         commits = self._commits(push)
@@ -56,8 +61,10 @@ class GitHubRuns:
                     continue
                 number, head, merged_at = found
                 seen.add(number)
-                yield MergedChange(number, self._name, head, base, merged_at, self._reviewed_at(number, head), required)
+                reviewed_at = self._reviewed_at(number, head) if required else None
+                yield MergedChange(number, self._name, head, base, merged_at, reviewed_at, required)
 
+    @in_known_shapes
     def plans(self, change: MergedChange, name: str) -> Iterator[Candidate]:
         """Yield the plan files of a pull request's last commit, newest first."""
         path = f"{self._path}/actions/workflows/{PLAN_WORKFLOW}/runs"
@@ -68,6 +75,7 @@ class GitHubRuns:
                 why_not = "it ran for another commit"
             yield from self._files(run, f"reconciler-plan-{name}", "plan.json", LARGEST_PLAN, why_not)
 
+    @in_known_shapes
     def snapshots(self, name: str) -> Iterator[Candidate]:
         """Yield the snapshots that the default branch's workflows left, newest first."""
         base, artifact = self._default_branch(), f"reconciler-snapshot-{name}"
@@ -99,7 +107,8 @@ class GitHubRuns:
     def _attempts(self, path: str, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """Return a run's attempts, newest first: each starts from the beginning, and any of them may have failed."""
         count = int(run.get("run_attempt") or 1)
-        return [run] + [self._client.get(f"{path}/attempts/{number}").content for number in range(count - 1, 0, -1)]
+        earlier = range(count - 1, max(0, count - MOST_ATTEMPTS), -1)
+        return [run] + [self._client.get(f"{path}/attempts/{number}").content for number in earlier]
 
     def _candidate(
         self, kept: Mapping[str, Any], run: Mapping[str, Any], file: str, most_bytes: int, why_not: str
@@ -152,14 +161,23 @@ class GitHubRuns:
         return any(isinstance(count, int) and count > 0 for count in counts)
 
     def _reviewed_at(self, number: int, head: str) -> datetime | None:
-        """Return when the last approving review of a commit was given."""
+        """Return when a commit was last approved by a person who may write, as anyone may approve in public."""
         path = f"{self._path}/pulls/{number}/reviews"
         given = [
-            moment(each["submitted_at"], path)
+            (moment(each["submitted_at"], path), str(field(each["user"], "login", path)))
             for each in pages(self._client, path)
-            if each.get("state") == "APPROVED" and each.get("commit_id") == head and each.get("submitted_at")
+            if field(each, "state", path) == "APPROVED" and each.get("commit_id") == head and each.get("user")
         ]
-        return max(given, default=None)
+        return next((at for at, login in sorted(given, reverse=True) if self._may_write(login)), None)
+
+    def _may_write(self, login: str) -> bool:
+        path = f"{self._path}/collaborators/{quote(login, safe='')}/permission"
+        try:
+            return field(self._client.get(path).content, "permission", path) in ("admin", "write")
+        except Refused as error:
+            if error.status != 404:  # not a collaborator
+                raise
+            return False
 
     def _is_on(self, branch: str, sha: str) -> bool:
         """Tell whether a commit is part of a branch: a tag may carry the branch's name."""

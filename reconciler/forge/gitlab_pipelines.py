@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler.errors import BadResponse, SettingsError
+from reconciler.forge.answers import in_known_shapes
 from reconciler.forge.comments import pages
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import (
@@ -47,6 +48,7 @@ class GitLabPipelines:
         self._path = f"/projects/{project}"
         self._may_list = may_list
 
+    @in_known_shapes
     def merged_changes(self, push: Push, *, needs_review: bool) -> Iterator[MergedChange]:
         """Yield the merge requests that a push merged into the default branch, oldest first."""
         seen: set[int] = set()
@@ -59,11 +61,12 @@ class GitLabPipelines:
                     continue
                 number, head, merged_at = found
                 seen.add(number)
-                required, reviewed_at = self._reviews(number)
+                required, reviewed_at = self._reviews(number, field(field(merged, "author", path), "id", path))
                 yield MergedChange(
                     number, self._project, head, self._branch, merged_at, reviewed_at, needs_review or required
                 )
 
+    @in_known_shapes
     def plans(self, change: MergedChange, name: str) -> Iterator[Candidate]:
         """Yield the plan files that a merge request's pipelines left, newest first."""
         path = f"{self._path}/merge_requests/{change.number}"
@@ -79,6 +82,7 @@ class GitLabPipelines:
             for job in self._jobs(number, f"reconciler-plan-{name}"):
                 yield self._candidate(job, "plan.json", LARGEST_PLAN, why_not or _job_problem(job))
 
+    @in_known_shapes
     def snapshots(self, name: str) -> Iterator[Candidate]:
         """Yield the newest snapshots that the default branch left.
 
@@ -146,15 +150,18 @@ class GitLabPipelines:
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"GET {path}: a merge request answered in a shape we do not know") from None
 
-    def _reviews(self, number: int) -> tuple[bool, datetime | None]:
-        """Tell whether approvals are required, and when the last one was given that still holds."""
+    def _reviews(self, number: int, author: object) -> tuple[bool, datetime | None]:
+        """Tell whether approvals are required, and when the last one was given that still holds; none by its author."""
         path = f"{self._path}/merge_requests/{number}/approvals"
         found = self._client.get(path).content
-        holding = [each for each in field(found, "approved_by", path) if isinstance(each, dict)]
-        if all(each.get("approved_at") for each in holding):
-            given = [moment(each["approved_at"], path) for each in holding]
+        given_by = {
+            int(field(field(each, "user", path), "id", path)): each for each in field(found, "approved_by", path)
+        }
+        given_by.pop(author, None)
+        if all(each.get("approved_at") for each in given_by.values()):
+            given = [moment(each["approved_at"], path) for each in given_by.values()]
         else:
-            given = self._approvals_by(number, {int(field(field(each, "user", path), "id", path)) for each in holding})
+            given = self._approvals_by(number, set(given_by))
         required = found.get("approvals_required")
         return isinstance(required, int) and required > 0, max(given, default=None)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.account import Account
+from reconciler.model.budget import BudgetUse
 from reconciler.model.cell_map import CellMap
 from reconciler.model.credits import Credits
 from reconciler.model.forecast import ScheduleCost, ScheduledCells
@@ -50,27 +51,24 @@ class SkipReason(StrEnum):
     """Failed, and `new` does not run failed cells."""
     IN_PROGRESS = "in_progress", "in progress"
     WAITING_FOR_TABLE = "waiting_for_table", "due once the table is idle"
-    """Due, but its table is running: sent once the table is idle."""
     NOT_STARTED = "not_started", "not started although bought as often as `max_attempts` allows"
     """Bought as often as the run's `max_attempts` allows, but still empty on an idle table (`new`)."""
     MISSING_INPUTS = "missing_inputs", "missing inputs"
     BLOCKED = "blocked", "blocked, an upstream cell is not done and not part of this plan"
-    """An upstream cell is not done and not part of this plan."""
     ATTEMPTS_EXHAUSTED = "attempts_exhausted", "out of attempts"
     IN_DOUBT = "in_doubt", "in doubt"
     UNKNOWN_STATUS = "unknown_status", "of unknown status"
     AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `import --adopt` takes over what is done"
     """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
-    HELD_BACK = "held_back", "held back, too many of the first portion failed"
-    """Too many cells of its run's first portion failed (`rollout`)."""
+    HELD_BACK = "held_back", "held back, the first portion is not as its run requires"
+    """Too many cells of its run's first portion failed, or its answers are not as expected (`rollout`)."""
     WAITING = "waiting", "waiting for what comes first: an upstream manifest, or the first portion of a rollout"
     """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
     NOT_DUE = "not_due", "done or failed, by the table's header; its rows were not read"
     """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
     DONE = "done", "done"
     SATISFIED = "satisfied", "where their run wants them"
-    """The run's state is already reached: bought at this revision or recently enough (`all`), or never run and so not
-    failed (`failed`)."""
+    """The run's state is reached: bought at this revision or recently enough (`all`), or never failed (`failed`)."""
 
     @property
     def is_as_wanted(self) -> bool:
@@ -168,8 +166,7 @@ class ExpectedGrowth:
     because: str
     """The column that fills it: `manifest/column`."""
     max_cells: int | None
-    """The most that one apply buys of it: by its `allow_growth` or by `max_rows`, whichever is less. None if unknown,
-    and then nothing is applied."""
+    """The most that one apply buys of it: by `allow_growth` or `max_rows`. None: unknown, and nothing is applied."""
     max_credits: Decimal | None
     """Likewise; None if unknown."""
     location: Location
@@ -343,6 +340,10 @@ class Plan:
     """The cells that runs with a `refresh` cover, by age. Not in the plan file."""
     forecast: ScheduleCost | None = None
     """The cost of the schedules in a month; None if there are none, or nothing asked for it."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those that it takes from; none if nothing is due, or if the ledger was not asked."""
+    last_applies: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+    """Manifest → the credits of its last applies, the newest first; only if a limit depends on them."""
     maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
     """The decision about each cell. Not in the plan file."""
     stale: tuple[StaleCells, ...] = ()

@@ -8,6 +8,7 @@ from enum import IntEnum
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.credits import Credits
+from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, SkipReason
 from reconciler.model.rollout_result import RolloutResult
@@ -92,6 +93,8 @@ class Report:
     """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
+    unmet: tuple[Unmet, ...] = ()
+    """Runs with calls that were waited for whose answers are not as their `expect` says."""
 
     def in_state(self, state: CallState) -> tuple[CallResult, ...]:
         """Return the results that ended in `state`."""
@@ -122,7 +125,9 @@ class Report:
             return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
                 self.stop.cause, ExitCode.PARTIAL
             )
-        is_short = len(accepted) < len(self.results) or bool(self.held_back or self.outgrown or self.unsent)
+        is_short = len(accepted) < len(self.results) or bool(
+            self.held_back or self.outgrown or self.unsent or self.unmet
+        )
         if self.stop is not None or is_short or self.failed_cells or self.not_started_cells:
             return ExitCode.PARTIAL
         if self.stale:

@@ -21,7 +21,7 @@ WOULD_CHANGE: Mapping[Reason | SkipReason, str] = {
     SkipReason.IN_DOUBT: "a sign in the table, or `reconciler ledger resolve`",
     SkipReason.UNKNOWN_STATUS: "a status that this version knows; look at the cell in the dashboard",
     SkipReason.AGE_UNKNOWN: "`reconciler import --adopt`, which gives it an age, or a call that covers it",
-    SkipReason.HELD_BACK: "another configuration of the column, another revision, or a higher `max_failed`",
+    SkipReason.HELD_BACK: "another configuration of the column, another revision, or a `rollout` that allows more",
     SkipReason.WAITING: "the end of what comes first",
     SkipReason.NOT_DUE: "an empty cell for mode `new`; a run of mode `failed` or `all` for the others",
     SkipReason.DONE: "a run of mode `all` with a `revision` or a `refresh`",

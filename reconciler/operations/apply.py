@@ -17,6 +17,7 @@ from reconciler.model.plan import Call, Cause, Plan
 from reconciler.model.report import Outgrown, Report, Unsent, held_back
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.fold import fold, record_endings, settle_shown
+from reconciler.operations.judge import judged
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.send import send
@@ -89,7 +90,7 @@ def apply(
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
         report = work.send(final, observation, last)
         fold(tables, leases, context)
-        return report
+    return report if wait_for is None else judged(report, work.targets, context)
 
 
 def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
@@ -167,6 +168,11 @@ class WaveRunner:
         self._report = Report(approved.plan_id)
         self._permit.has_begun = True
 
+    @property
+    def targets(self) -> Targets:
+        """The manifests with their tables, as last found."""
+        return self._wanted
+
     def send(self, due: Plan, first: Observation, last: Observation) -> Report:
         """Send all calls of `due`, the first wave at once; raises nothing.
 
@@ -217,7 +223,7 @@ class WaveRunner:
         self._sent += wave.calls
         reasons = self._troubles(wave.calls)
         calls = tuple(call for call in wave.calls if call.id not in reasons)
-        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools)
+        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools, self._settings)
         self._report = replace(
             self._report,
             results=(*self._report.results, *sent.results),

@@ -14,6 +14,7 @@ from reconciler.model.report import Report
 from reconciler.operations import observe
 from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.fold import record_endings
+from reconciler.operations.judge import judged
 from reconciler.operations.observe import Observation, Sources, Targets
 from reconciler.operations.wait import waiting
 from reconciler.planning.table_plan import REASONS
@@ -45,7 +46,7 @@ def await_calls(targets: Targets, context: WaitContext, timeout_seconds: float |
             break
     if _has_doubts(observation):
         report = replace(report, in_doubt=observe.plan(targets, observation, context.settings).in_doubt)
-    return report
+    return judged(report, targets, context)
 
 
 @dataclass(frozen=True, slots=True)

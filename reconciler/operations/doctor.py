@@ -17,10 +17,11 @@ from reconciler.operations.doctor_api import Clocks, check_api, check_token
 from reconciler.operations.doctor_ledger import check_ledger, ledger_route, ledger_shown
 from reconciler.operations.setting_origins import project_file_of, setting_origins
 from reconciler.operations.validate import validate
+from reconciler.settings.ci import is_ci
 from reconciler.settings.git import work_tree
 from reconciler.settings.network import api_network, network_of
 from reconciler.settings.project_file import DEFAULT_PROJECT
-from reconciler.settings.provenance import actor, is_ci, read_git_state, review
+from reconciler.settings.provenance import actor, read_git_state, review
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line

@@ -26,6 +26,7 @@ from reconciler.operations.find_tables import find
 from reconciler.operations.named_file import WRITABLE, named_file
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
 from reconciler.text.addresses import table_id
+from reconciler.text.codes import Code
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -94,7 +95,9 @@ def import_tables(
     shelf = _found(shelf, reader, tell)
     chosen = dict.fromkeys([*choice.tables, *_listed(reader, choice.search, choice.tags, every=choice.every)])
     if not chosen:
-        raise SettingsError("no table was found", hint="Try another text or tag, or use --all.")
+        raise SettingsError(
+            "no table was found", hint="Try another text or tag, or use --all.", code=Code.NOTHING_SELECTED
+        )
     revision = shelf.wish.revision
     if revision is None:
         headers = reader.read_headers(chosen)

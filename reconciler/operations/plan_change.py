@@ -18,6 +18,7 @@ from reconciler.model.plan import Cause, Plan
 from reconciler.model.session_plan import SessionPlan
 from reconciler.operations import observe, snapshots
 from reconciler.operations.account import with_account
+from reconciler.operations.budgets import with_budgets
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
 from reconciler.operations.forecast import with_forecast
@@ -91,6 +92,8 @@ def plan_targets(
     if live_snapshot is None:
         with profile.phase(Phase.READING):
             plan = with_account(plan, asked.settings, connections.reader())
+        with profile.phase(Phase.LEDGER):
+            plan = with_budgets(plan, asked.settings, connections.ledger())
     limits, floor = asked.settings.limits, asked.settings.floor
     return SessionPlan.of(
         plan,

@@ -35,6 +35,7 @@ from reconciler.operations.connection import Connections, origin
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.forecast import PlannedForecast, forecast_targets
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, tables_named
+from reconciler.operations.judge import unmet_in
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -276,18 +277,14 @@ class Session:
         targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(
-            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=stale
+        sources = observe.Sources(reader, ledger, self.settings)
+        observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
+        return DriftReport(
+            observe.plan(targets, observation, self.settings), unmet_in(targets.manifests, observation.snapshots)
         )
-        return DriftReport(observe.plan(targets, observation, self.settings))
 
     def forecast(
-        self,
-        paths: Several | Targets = (),
-        *,
-        days: int = MONTH_DAYS,
-        target: Several = (),
-        exclude: Several = (),
+        self, paths: Several | Targets = (), *, days: int = MONTH_DAYS, target: Several = (), exclude: Several = ()
     ) -> PlannedForecast:
         """Return what runs with a `refresh` will buy within `days` times 24 hours, by manifest, column and day.
 

@@ -16,6 +16,7 @@ from reconciler.model.verdict_changes import WOULD_CHANGE
 from reconciler.planning.cell_decision import Decision
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.stale_prompts import predating
+from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 from reconciler.text.sanitize import one_line
 
@@ -222,4 +223,4 @@ def _unknown(noun: str, text: str, choices: Sequence[str], where: str) -> Settin
     listed = ", ".join(one_line(choice, 80) for choice in choices[:MOST_LISTED]) or "none"
     more = f" and {len(choices) - MOST_LISTED:,} more" if len(choices) > MOST_LISTED else ""
     message = f"there is no {noun} {quote(text)} {where}{did_you_mean(text, choices[:1000])}"
-    return SettingsError(message, hint=f"The {noun}s {where}: {listed}{more}.")
+    return SettingsError(message, hint=f"The {noun}s {where}: {listed}{more}.", code=Code.NOTHING_SELECTED)

@@ -47,6 +47,8 @@ def scheduled_cells(
 
     `decided` goes by column id, upstream columns first; `trials` go by address.
     """
+    if not freshness:
+        return []
     columns = {column.id: column for column in snapshot.columns}
     coming: dict[str, RowSet] = {}
     """Column id → rows whose cell is due now or will be."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
+from reconciler.model.expectation import Unmet
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.observed import CellCounts
 from reconciler.model.plan import (
@@ -210,6 +211,8 @@ class DriftReport:
 
     plan: Plan
     """Made from the least that has to be read to find the due cells."""
+    unmet: tuple[Unmet, ...] = ()
+    """Runs whose answers are not as their `expect` says."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:

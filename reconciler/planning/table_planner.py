@@ -47,7 +47,7 @@ from reconciler.planning.schedules import scheduled_cells
 from reconciler.planning.scopes import Scope, scopes
 from reconciler.planning.stale_prompts import stale_cells
 from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, reason_of, skips_of
-from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
+from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result, unjudged
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest, short_digest
@@ -113,6 +113,10 @@ class TablePlanner:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
         self._trials = {scope.address: rollout_result(scope, self._snapshot, self._memory) for scope in found}
+        part.diagnostics = unjudged(found, self._trials)
+        if part.diagnostics:
+            part.tables = [self._line(manifest, []) for manifest in self._manifests]
+            return part
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
         skipped: dict[tuple[str, Decision], int] = {}
         decided = self._decide(found)
@@ -125,10 +129,9 @@ class TablePlanner:
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
         if self._wants_stale:
             part.stale = list(stale_cells(found, self._snapshot, self._memory, self._due, self._settings.prices))
-        if self._freshness:
-            part.schedules = scheduled_cells(
-                decided, self._snapshot, self._memory, self._freshness, self._trials, self._settings.prices
-            )
+        part.schedules = scheduled_cells(
+            decided, self._snapshot, self._memory, self._freshness, self._trials, self._settings.prices
+        )
         decided.clear()  # one byte per cell: a plan of millions of cells has no room for it beside its calls
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():
@@ -344,7 +347,7 @@ class TablePlanner:
         if self._whole.unread_rows and scope.run.rows is None:
             return None
         flags = scope.rows.flags()
-        states = (self._snapshot.states[column.id] for column in scope.columns)
+        states = map(self._states, scope.columns)
         return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
 
     def _cells(self, scope: Scope) -> int:
@@ -354,6 +357,8 @@ class TablePlanner:
 
     def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
         outputs = [column for column in self._snapshot.columns if not column.is_input]
+        is_all_planned = self._rows == len(self._whole.row_ids)
+        shown = map(self._states, outputs) if is_all_planned else self._whole.states.values()
         return PlannedTable(
             manifest=manifest.name,
             table_id=self._snapshot.id,
@@ -362,7 +367,7 @@ class TablePlanner:
             is_finished=self._snapshot.is_finished,
             rows=self._whole.num_rows,
             columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
-            cells=None if self._whole.unread_rows else CellCounts.of(self._whole.states.values()),
+            cells=None if self._whole.unread_rows else CellCounts.of(shown),
             output_cells=self._whole.num_rows * len(outputs),
             runs=tuple(
                 self._run_line(scope)

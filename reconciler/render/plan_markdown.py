@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.model.credits import Credits
 from reconciler.model.plan import SkipReason
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
 from reconciler.render.plan_parts import schedule_words, waited_for
 from reconciler.render.plan_text import MOST_TABLES
@@ -101,6 +102,7 @@ def forecast_words(content: Document) -> str:
 
 def _verdict(content: Document) -> str:
     lines = [line for line in [balance_words(content), forecast_words(content)] if line]
+    lines += [f"Budget {line}." for line in budget_lines(content.get("budgets", ()), code)]
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:

@@ -19,6 +19,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.render.alignment import aligned
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_parts import (
     WAITING,
@@ -81,6 +82,9 @@ def plan_text(
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
         parts.append(problems_text(plan.diagnostics))
+    if plan.budgets:
+        lines = budget_lines((use.content() for use in plan.budgets), one_line)
+        parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))
     summary = "\n".join([*_schedule(plan), _summary(plan, limits)])
     parts.append(f"{summary}{_next_step(plan, violations, saved_in)}" if is_preview else summary)
     return "\n\n".join(parts)
@@ -262,7 +266,9 @@ def _trial_lines(calls: Sequence[Call], trial: RolloutResult | None, paint: Pain
     if trial.is_breached:
         return [paint(f"    {trial_words(trial)}", Colour.BAD)]
     portion = counted(trial.first, "row")
-    return [f"    first {portion}; the rest once at most {percent(trial.max_failed)} of their cells failed"]
+    terms = [] if trial.max_failed is None else [f"at most {percent(trial.max_failed)} of their cells failed"]
+    terms += ["their answers are as expected"] if trial.judgements else []
+    return [f"    first {portion}; the rest once {' and '.join(terms)}"]
 
 
 def _summary(plan: Plan, limits: Limits) -> str:

@@ -7,7 +7,7 @@ from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, cost_of, sum_cells
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_parts import addressed, in_doubt_text, trial_words
+from reconciler.render.plan_parts import addressed, in_doubt_text, trial_words, unmet_words
 from reconciler.text.numbers import amount, counted
 from reconciler.text.sanitize import one_line
 
@@ -47,8 +47,9 @@ def report_text(report: Report, paint: Paint) -> str:
     for held in report.held_back:
         cells = counted(held.cells, "cell")
         text = f"{one_line(held.address)}: {trial_words(held.trial)}. {cells} held back."
-        hint = "Check why they failed. To try again, change the column, the revision or `max_failed`."
+        hint = "Look at these cells. To try again, change the column, the revision or what the `rollout` requires."
         parts.append(paint(f"{text}\n  {hint}", Colour.BAD))
+    parts += unmet_lines(report, paint)
     parts += [paint(outgrown_words(grown), Colour.BAD) for grown in report.outgrown]
     parts += [paint(stale_words(report.stale), Colour.BAD)] if report.stale else []
     parts += [paint(unsent_words(report), Colour.BAD)] if report.unsent else []
@@ -98,6 +99,11 @@ def outgrown_words(grown: Outgrown) -> str:
         f"{one_line(growth.manifest)}: {due} fell due once {one_line(growth.because)} had run, and {allowed}. "
         "None were sent.\n  Plan again: they are in the next plan."
     )
+
+
+def unmet_lines(report: Report, paint: Paint) -> list[str]:
+    """Return a text for each run whose answers are not as expected."""
+    return [paint(f"Not as expected: {unmet_words(each)}.", Colour.BAD) for each in report.unmet]
 
 
 def settled_lines(report: Report, paint: Paint) -> list[str]:

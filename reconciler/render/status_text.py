@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from reconciler.model.expectation import Unmet
 from reconciler.model.plan import CallInDoubt, Plan, Reason
 from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, price_text, problems_text
+from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, price_text, problems_text, unmet_words
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration, moment_text
 from reconciler.text.sanitize import one_line
@@ -121,9 +122,10 @@ def counted_credits(number: str) -> str:
     return f"{number} credit" if number == "1" else f"{number} credits"
 
 
-def drift_text(plan: Plan) -> str:
-    """Return one line for each cause, stale answers and calls in doubt last; empty if there is none."""
-    return "\n".join([*map(_drift, drifts(plan)), *map(_stale, plan.stale), *map(_doubt, plan.in_doubt)])
+def drift_text(plan: Plan, unmet: Sequence[Unmet] = ()) -> str:
+    """Return one line for each cause, answers that are unexpected or stale and calls in doubt last; empty if none."""
+    answers = [*map(unmet_words, unmet), *map(_stale, plan.stale)]
+    return "\n".join([*map(_drift, drifts(plan)), *answers, *map(_doubt, plan.in_doubt)])
 
 
 def _drift(drift: Drift) -> str:

@@ -3,13 +3,13 @@
 from reconciler.model.report import Report
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.plan_parts import in_doubt_text
-from reconciler.render.report_text import awaited_words, settled_lines
+from reconciler.render.report_text import awaited_words, settled_lines, unmet_lines
 from reconciler.text.numbers import counted
 
 
 def wait_text(report: Report, paint: Paint) -> str:
     """Return the text for a report of waiting alone."""
-    parts = settled_lines(report, paint)
+    parts = [*settled_lines(report, paint), *unmet_lines(report, paint)]
     if report.in_doubt:
         parts.append(in_doubt_text(report.in_doubt, paint))
     if report.awaited:

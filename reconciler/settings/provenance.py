@@ -10,16 +10,12 @@ from pathlib import Path
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import Actor
 from reconciler.model.origin import GitState, Review
+from reconciler.settings.ci import is_ci
 from reconciler.settings.git import ask_git, refusal, run_git, work_tree
 
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(?:merge|head)")
 _LARGEST_EVENT = 32 * 1024**2
 """Bytes of the file that GitHub describes an event in."""
-
-
-def is_ci(environment: Mapping[str, str]) -> bool:
-    """Return whether this is a CI job: `CI` is set, and neither empty, `0` nor `false`."""
-    return environment.get("CI", "").strip().lower() not in ("", "0", "false")
 
 
 def git_state(folder: Path, tell: Callable[[str], None] = lambda _: None) -> GitState | None:

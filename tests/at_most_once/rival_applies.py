@@ -140,18 +140,20 @@ class Stage:
         keys: tuple[str, ...] = ("news",),
         manifest: str | None = None,
         boot: Boot | None = None,
+        limits: dict[str, Any] | None = None,
         **api: Any,
     ) -> Party:
         """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says.
 
-        `boot` is that of the party's machine; without it, all of time is the store's clock.
+        `boot` is that of the party's machine; without it, all of time is the store's clock. `limits` are those of the
+        party's project.
         """
         folder = self.folder / f"party-{len(self.handles)}"
         folder.mkdir()
         text = manifest or fill(ACCOUNTS, "accounts", run, keys)
         (folder / "accounts.yaml").write_text(text, encoding="utf-8")
         project = folder / "reconciler.yaml"
-        project.write_text(settings(), encoding="utf-8")
+        project.write_text(settings(limits), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
         ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)

@@ -45,10 +45,10 @@ spec:
 """
 
 
-def settings(**spend: float) -> str:
+def settings(limits: dict[str, Any] | None = None, /, **spend: float) -> str:
     """Return a project file with one connection, one run call at once, and short times."""
     api = {"spend": {**TIMES, **spend}, "concurrency": 1, "run_concurrency": 1}
-    spec = {"api": api, "prices": {"kinds": {"agent": 1}}}
+    spec = {"api": api, "prices": {"kinds": {"agent": 1}}, "limits": limits or {}}
     return json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": spec})
 
 

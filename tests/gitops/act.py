@@ -1,7 +1,7 @@
 """A real runner for the shipped workflows: `act` on this machine, without containers and without the network.
 
 Actions of other people are stood in for by what they do for us: a checkout is a clone, an artifact is a folder. `$/`,
-which this runner does not know yet, is spelled out as the repository and the version that the caller names.
+which this runner does not know yet, is spelled out by the guide's own command.
 """
 
 import json
@@ -17,15 +17,24 @@ from typing import Any
 
 import yaml
 
+from tests.documentation.pages import block
+
 ROOT = Path(__file__).parents[2]
 CALLED = "acme/extruct-reconciler"
 ACT = Path(sys.executable).parent / "act"
+SPELLED_OUT = block(".github/README.md", "sh", "spelled out").text
+"""The guide's command for runners that do not know `$/`, of which this one is."""
+ENTERPRISE = block(".github/README.md", "sh", "enterprise").text
+"""And the one for GitHub Enterprise Server."""
 _STAND_INS = {
     "checkout": """
       git clone --quiet --no-local "$STAND_IN_REPOSITORY" .
       git -c advice.detachedHead=false checkout --quiet "$GITHUB_SHA"
     """,
     "upload-artifact": """
+      if test "$ARCHIVE" = false; then NAME=$(basename "$FILES"); fi
+      run=$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID
+      echo "artifact-url=$run/artifacts/1" >> "$GITHUB_OUTPUT"
       if test -e "$FILES" || test "$MISSING" = error; then
         test -z "$STAND_IN_REFUSES"
         mkdir -p "$STAND_IN_ARTIFACTS/$NAME"
@@ -51,6 +60,8 @@ class Ran:
     """Name → a folder with its files."""
     processes: list[dict[str, Any]] = field(default_factory=list)
     """What each start of the program was told: its arguments and which secrets stood in its environment."""
+    connections: set[str] = field(default_factory=set)
+    """Each `host:port` that the program asked for or connected to; only with `--stories`."""
 
     def artifact(self, name: str) -> Any:
         """Return the one file of an artifact, as JSON."""
@@ -82,19 +93,21 @@ class Runner:
     """For the runner's own files."""
     repository: Path
     """The work tree of the repository that calls the workflows."""
+    program: Path
+    """An executable that starts the program."""
+    instance: str = ""
+    """The host of GitHub Enterprise Server, where all actions and workflows come from; empty for github.com."""
 
     def __post_init__(self) -> None:
         """Lay out the called repository and the stand-ins for other actions."""
         called = self.home / "called"
         shutil.copytree(ROOT / ".github", called / ".github")
-        for path in (called / ".github").rglob("*.yml"):
-            text = path.read_text()
-            for action in ("install", "plan", "apply", "look"):
-                text = text.replace(f"$/.github/actions/{action}", f"{CALLED}/.github/actions/{action}@v0")
-            path.write_text(text)
+        for script in [SPELLED_OUT, ENTERPRISE] if self.instance else [SPELLED_OUT]:
+            subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=called, check=True)
         self._action(called / ".github/actions/install", _INSTALL)
         self.stand_ins = {f"{CALLED}@v0": called}
         for path in (called / ".github").rglob("*.yml"):
+            assert "$/" not in path.read_text()
             for used in _uses(yaml.safe_load(path.read_text())):
                 name = used.partition("@")[0]
                 if name.startswith("actions/") and name.removeprefix("actions/") in _STAND_INS:
@@ -108,10 +121,13 @@ class Runner:
             "NAME": "${{ inputs.name }}",
             "FILES": "${{ inputs.path }}",
             "MISSING": "${{ inputs.if-no-files-found }}",
+            "ARCHIVE": "${{ inputs.archive }}",
         }
-        inputs = {name: {"default": ""} for name in ("name", "path", "if-no-files-found", "fetch-depth")}
-        step = {"shell": "bash", "run": script, "env": given}
-        action = {"name": folder.name, "inputs": inputs, "runs": {"using": "composite", "steps": [step]}}
+        inputs = {name: {"default": ""} for name in ("name", "path", "if-no-files-found", "fetch-depth", "archive")}
+        outputs = {"artifact-url": {"value": "${{ steps.all.outputs.artifact-url }}"}}
+        step = {"id": "all", "shell": "bash", "run": script, "env": given}
+        runs = {"using": "composite", "steps": [step]}
+        action = {"name": folder.name, "inputs": inputs, "outputs": outputs, "runs": runs}
         (folder / "action.yml").write_text(yaml.safe_dump(action))
 
     def start(self, workflow: str, job: Job, run_id: int) -> "subprocess.Popen[str]":
@@ -124,6 +140,7 @@ class Runner:
             "STAND_IN_REPOSITORY": str(self.repository),
             "STAND_IN_ARTIFACTS": str(run / "artifacts"),
             "STAND_IN_PROGRAM": str(self._program(run)),
+            "STAND_IN_CONNECTIONS": str(run / "connections"),
             "GITHUB_RUN_ID": str(run_id),
             "GITHUB_SERVER_URL": "https://forge.example",
             "CI": "true",
@@ -131,9 +148,14 @@ class Runner:
         }
         arguments = ["--env-file", "/dev/null", "--var-file", "/dev/null", "--input-file", "/dev/null"]
         arguments += [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
+        origin = f"https://{self.instance}/" if self.instance else ""  # without one, of any host
         arguments += [
-            part for used, folder in self.stand_ins.items() for part in ("--local-repository", f"{used}={folder}")
+            part
+            for used, folder in self.stand_ins.items()
+            for part in ("--local-repository", f"{origin}{used}={folder}")
         ]
+        if self.instance:
+            arguments += ["--github-instance", self.instance]
         return subprocess.Popen(
             [ACT, job.event, "--workflows", f".github/workflows/{workflow}", "--eventpath", run / "event.json",
              "--secret-file", run / "secrets", "--platform", "ubuntu-24.04=-self-hosted", "--no-cache-server",
@@ -148,7 +170,9 @@ class Runner:
         run = self._folder(run_id)
         told = run / "processes"
         processes = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
-        return Ran(started.returncode == 0, log, run / "artifacts", processes=processes)
+        asked = run / "connections"
+        connections = set(asked.read_text().splitlines()) if asked.exists() else set()
+        return Ran(started.returncode == 0, log, run / "artifacts", processes, connections)
 
     def signal(self, run_id: int, command: str, number: signal.Signals) -> None:
         """Send a signal to the last start of a command, as GitHub's runner does to the process of a step."""
@@ -170,7 +194,7 @@ names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "G
 with open({str(run / "processes")!r}, "a") as told:
     secrets = [name for name in names if os.environ.get(name)]
     told.write(json.dumps({{"arguments": sys.argv[1:], "secrets": secrets, "pid": os.getpid()}}) + "\\n")
-os.execv({sys.executable!r}, [{sys.executable!r}, "-I", "-m", "reconciler", *sys.argv[1:]])
+os.execv({str(self.program)!r}, [{str(self.program)!r}, *sys.argv[1:]])
 """
         )
         (folder / "reconciler").chmod(0o755)

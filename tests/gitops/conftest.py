@@ -15,23 +15,45 @@ from tests.gitops.gitlab_api import serve_gitlab
 from tests.gitops.gitlab_project import SETUP as GITLAB_SETUP
 from tests.gitops.gitlab_project import Project
 from tests.gitops.hosted_repository import Hosted
+from tests.gitops.warm_program import warm_program
+
+STARTED_ANEW = f"""#!{sys.executable} -I
+import os, sys
+if sys.argv[1:4] == ["-I", "-m", "reconciler"]:  # started as Python is
+    del sys.argv[1:4]
+sys.argv[0] = "reconciler"
+told = os.environ.get("STAND_IN_CONNECTIONS")
+
+def tell(event, given):
+    if told and event in ("socket.connect", "socket.getaddrinfo"):
+        address = given[1] if event == "socket.connect" else given[:2]
+        with open(told, "a") as file:
+            file.write(f"{{address[0]}}:{{address[1]}}\\n" if isinstance(address, tuple) else f"{{address}}\\n")
+
+sys.addaudithook(tell)
+from reconciler.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="session")
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return an executable that starts the program; with `--stories` anew each time, as jobs do."""
+    folder = tmp_path_factory.mktemp("program")
+    if request.config.getoption("--stories"):
+        (folder / "program").write_text(STARTED_ANEW)
+        (folder / "program").chmod(0o755)
+        yield folder / "program"
+    else:
+        with warm_program(folder) as executable:
+            yield executable
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> Path:
-    """Return a folder with `reconciler` in it."""
-    folder = tmp_path / "tools"
-    folder.mkdir()
-    (folder / "reconciler").write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -m reconciler "$@"\n')
-    (folder / "reconciler").chmod(0o755)
-    return folder
-
-
-@pytest.fixture
-def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
+def hosted(tmp_path: Path, program: Path) -> Iterator[Hosted]:
     """Return a repository made with the guide's own commands."""
     with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_github() as github:
-        hosted = Hosted(tmp_path, simulator, github, str(tmp_path / "ledger.db"), tools, simulator.token)
+        hosted = Hosted(tmp_path, simulator, github, str(tmp_path / "ledger.db"), program, simulator.token)
         with open_ledger(hosted.ledger) as ledger:
             ledger.initialise()  # as a team does once: no job makes one
         hosted.set_up()
@@ -39,13 +61,13 @@ def hosted(tmp_path: Path, tools: Path) -> Iterator[Hosted]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, program: Path) -> Iterator[Project]:
     """A project made with the guide's own commands, whose protected variables only the default branch sees."""
     ledger = str(tmp_path / "ledger.db")
     with open_ledger(ledger) as opened:
         opened.initialise()  # as a team does once: no job makes one
     with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_gitlab() as forge:
-        made = Project(tmp_path, simulator, forge)
+        made = Project(tmp_path, simulator, forge, program)
         made.git(f'reconciler="{ROOT}"\n{GITLAB_SETUP}')
         made.folder = tmp_path / "tables"
         made.git("git init --quiet --bare ../origin && git remote add origin ../origin && git push --quiet origin main")

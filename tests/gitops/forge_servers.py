@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -11,10 +12,56 @@ from urllib.parse import urlsplit
 TOKEN_HEADERS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN")
 
 
+@dataclass
+class Forge:
+    """What every forge holds."""
+
+    url: str = ""
+    """Of the API."""
+    store_url: str = ""
+    default_branch: str = "main"
+    commits: dict[str, list[str]] = field(default_factory=dict)
+    """Commit → its parents."""
+    failures: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
+    """A method, or the end of a path → statuses and headers that its next requests are answered with."""
+    forbidden: set[int] = field(default_factory=set)
+    """Comments that may not be edited."""
+    lies: Callable[[Any], Any] | None = None
+    """Makes of an honest answer what it answers a read with."""
+    nonsense: bytes | None = None
+    """Answered to every read, in the place of what was asked for."""
+    requests: list[str] = field(default_factory=list)
+    """Method and path with query, in order."""
+    leaked: list[str] = field(default_factory=list)
+    """Requests to the store that carried a token."""
+
+    def commit(self, sha: str, *parents: str) -> str:
+        """Add a commit."""
+        self.commits[sha] = list(parents)
+        return sha
+
+    def reachable(self, sha: str) -> set[str]:
+        """Return a commit with all that came before it."""
+        return {sha}.union(*(self.reachable(parent) for parent in self.commits.get(sha, [])))
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one request at a time, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
+    forge: Any = None
+
+    def fails(self, forge: Forge, path: str) -> bool:
+        """Answer a request that is to fail, repeating the token, or with nonsense; tell whether it was one."""
+        for key, answers in forge.failures.items():
+            if answers and (self.command == key or path.endswith(key)):
+                status, headers = answers.pop(0)
+                self.json(status, {"message": f"not now, not with {self.headers['Authorization']}"}, headers)
+                return True
+        if forge.nonsense is not None and self.command == "GET":
+            self.reply(200, forge.nonsense)
+            return True
+        return False
 
     def reply(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
         """Answer with bytes."""
@@ -26,6 +73,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def json(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
         """Answer with JSON."""
+        if self.forge is not None and self.forge.lies is not None and self.command == "GET" and status == 200:
+            content = self.forge.lies(content)
         self.reply(status, json.dumps(content).encode(), headers)
 
     def log_message(self, *arguments: Any) -> None:

@@ -14,27 +14,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.gitops.forge_servers import Handler, file_store, serving
+from tests.gitops.forge_servers import Forge, Handler, file_store, serving
 
 REPOSITORY = "acme/data"
 REPOSITORY_ID, FORK_ID = 1, 2
 TOKEN = "forge-token-1234567890"
 JOB = "github-actions[bot]"
+WRITER, READER = "dev", "fan[bot]"
+"""The only people with an access of their own."""
 LONGEST_COMMENT = 65_536
+ENTERPRISE = "/api/v3"
+"""Where the API is on GitHub Enterprise Server."""
 PLAN, APPLY, REFRESH = (f".github/workflows/{name}.yml" for name in ("plan", "apply", "refresh"))
 
 
 @dataclass
-class GitHub:
+class GitHub(Forge):
     """What it holds and what it was asked."""
 
-    url: str = ""
-    store_url: str = ""
-    default_branch: str = "main"
-    commits: dict[str, list[str]] = field(default_factory=dict)
-    """Commit → its parents."""
     branches: dict[str, str] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     reviews: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -43,8 +42,6 @@ class GitHub:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     rules: list[dict[str, Any]] | None = field(default_factory=list)
     """None: rules may not be asked for."""
-    failures: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
-    """Path → statuses and headers that its next requests are answered with."""
     login: str = JOB
     """Who the token writes as."""
     knows_user: bool = False
@@ -54,18 +51,14 @@ class GitHub:
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     """Of pull requests and issues, oldest first."""
     issues: list[dict[str, Any]] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
     files: dict[int, bytes] = field(default_factory=dict)
     """Artifact → its zip."""
-    leaked: list[str] = field(default_factory=list)
-    """Requests to the store that carried a token."""
 
     def commit(self, sha: str, *parents: str, branch: str | None = None) -> str:
         """Add a commit, and move a branch to it."""
-        self.commits[sha] = list(parents)
         if branch:
             self.branches[branch] = sha
-        return sha
+        return super().commit(sha, *parents)
 
     def pull(self, number: int, head: str, merged_as: str | None, at: str, base: str = "main") -> None:
         """Add a pull request; `merged_as` is the commit on its base, if it was merged."""
@@ -79,9 +72,10 @@ class GitHub:
             }
         )
 
-    def review(self, number: int, commit: str, at: str, state: str = "APPROVED") -> None:
+    def review(self, number: int, commit: str, at: str, state: str = "APPROVED", by: str = WRITER) -> None:
         """Add a review."""
-        self.reviews.setdefault(number, []).append({"state": state, "commit_id": commit, "submitted_at": at})
+        made = {"state": state, "commit_id": commit, "submitted_at": at, "user": {"login": by}}
+        self.reviews.setdefault(number, []).append(made)
 
     def require_reviews(self, count: int = 1) -> None:
         """Have a ruleset ask for approving reviews."""
@@ -165,6 +159,8 @@ class GitHub:
     def _edit(self, method: str, number: int, content: dict[str, Any]) -> tuple[int, Any]:
         for listed in self.comments.values():
             for each in listed:
+                if each["id"] == number and number in self.forbidden:
+                    return 403, {"message": "Resource not accessible by integration"}
                 if each["id"] == number and method == "DELETE":
                     listed.remove(each)
                     return 204, None
@@ -199,24 +195,23 @@ class GitHub:
         head = self.branches.get(head.removeprefix("refs/heads/"), head)
         if base not in self.commits or head not in self.commits:
             return None
-        ahead, behind = self._reachable(head), self._reachable(base)
+        ahead, behind = self.reachable(head), self.reachable(base)
         status = "identical" if base == head else "ahead" if base in ahead else "diverged"
         listed = [sha for sha in self.commits if sha in ahead - behind]
         commits = [{"sha": sha, "parents": [{"sha": each} for each in self.commits[sha]]} for sha in listed]
         return {"status": status, "commits": commits}
 
-    def _reachable(self, sha: str) -> set[str]:
-        return {sha}.union(*(self._reachable(parent) for parent in self.commits.get(sha, [])))
-
     def _pulls_of(self, _: Any, sha: str) -> Any:
         return [
-            each
-            for each in self.pulls
-            if each["merge_commit_sha"] == sha or sha in self._reachable(each["head"]["sha"])
+            each for each in self.pulls if each["merge_commit_sha"] == sha or sha in self.reachable(each["head"]["sha"])
         ]
 
     def _reviews_of(self, _: Any, number: str) -> Any:
         return self.reviews.get(int(number), [])
+
+    def _permission_of(self, _: Any, login: str) -> Any:
+        permissions = {WRITER: "write", READER: "read"}
+        return {"permission": permissions[unquote(login)]} if unquote(login) in permissions else None
 
     def _rules_of(self, _: Any, branch: str) -> Any:
         return (403, {"message": "Upgrade to GitHub Pro"}) if self.rules is None else self.rules
@@ -254,6 +249,7 @@ _ROUTES = (
     (r"/compare/([^.]+)\.\.\.(.+)", GitHub._compare),
     ("/commits/([^/]+)/pulls", GitHub._pulls_of),
     ("/pulls/([0-9]+)/reviews", GitHub._reviews_of),
+    ("/collaborators/([^/]+)/permission", GitHub._permission_of),
     ("/rules/branches/(.+)", GitHub._rules_of),
     ("/actions/workflows/([^/]+)/runs", GitHub._runs_of),
     ("/actions/runs/([0-9]+)", GitHub._run_of),
@@ -277,8 +273,9 @@ class _Api(Handler):
 
     def read(self) -> None:
         """Answer a read."""
+        self.forge.requests.append(f"{self.command} {self.path}")
+        self.path = self.path.removeprefix(ENTERPRISE)
         parts, query = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
-        self.forge.requests.append(self.path)
         if self.refuses(parts.path):
             return None
         if parts.path == "/user":
@@ -298,21 +295,18 @@ class _Api(Handler):
         """Answer what is not a read."""
         content = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         self.forge.requests.append(f"{self.command} {self.path}")
-        if self.refuses(self.command):
+        self.path = self.path.removeprefix(ENTERPRISE)
+        if self.refuses(self.path):
             return None
         status, answer = self.forge.write(self.command, self.path, content)
         return self.reply(204, b"") if status == 204 else self.json(status, answer)
 
-    def refuses(self, what: str) -> bool:
+    def refuses(self, path: str) -> bool:
         """Answer a request with a wrong token, and one that is to fail."""
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
             self.json(401, {"message": f"Bad credentials: {self.headers['Authorization']}"})
             return True
-        if self.forge.failures.get(what):
-            status, headers = self.forge.failures[what].pop(0)
-            self.json(status, {"message": f"not now, not with {self.headers['Authorization']}"}, headers)
-            return True
-        return False
+        return self.fails(self.forge, path)
 
     def page(self, found: Any, query: dict[str, list[str]]) -> None:
         """Answer one page, with a link to the next one."""

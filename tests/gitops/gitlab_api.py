@@ -13,26 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.gitops.forge_servers import Handler, file_store, serving
+from tests.gitops.forge_servers import Forge, Handler, file_store, serving
 
 PROJECT, FORK = 42, 77
-BOT = 9
-"""The user of the token."""
+BOT, AUTHOR = 9, 3
+"""The user of the token, and of each merge request."""
 TOKEN, JOB_TOKEN = "forge-token-1234567890", "job-token-1234567890"
 EVENT = "merge_request_event"
 Query = dict[str, list[str]]
 
 
 @dataclass
-class GitLab:
+class GitLab(Forge):
     """What it holds and what it was asked."""
 
-    url: str = ""
-    """Of the API: what `CI_API_V4_URL` holds."""
-    store_url: str = ""
-    default_branch: str = "main"
-    commits: dict[str, list[str]] = field(default_factory=dict)
-    """Commit → its parents."""
     merge_requests: list[dict[str, Any]] = field(default_factory=list)
     required: int = 0
     """Approvals that a merge needs."""
@@ -45,22 +39,13 @@ class GitLab:
     files: dict[int, dict[str, bytes]] = field(default_factory=dict)
     """Job → the files in its archive."""
     notes: list[dict[str, Any]] = field(default_factory=list)
-    failures: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
-    """End of a path → statuses and headers that its next requests are answered with."""
-    requests: list[str] = field(default_factory=list)
-    leaked: list[str] = field(default_factory=list)
-    """Requests to the store that carried a token."""
-
-    def commit(self, sha: str, *parents: str) -> str:
-        """Add a commit."""
-        self.commits[sha] = list(parents)
-        return sha
 
     def merge_request(self, number: int, head: str, at: str, **fields: Any) -> dict[str, Any]:
         """Add a merge request that was merged; `fields` replace what it says."""
         made = {
             "iid": number,
             "state": "merged",
+            "author": {"id": AUTHOR},
             "sha": head,
             "merge_commit_sha": None,
             "squash_commit_sha": None,
@@ -127,6 +112,12 @@ class GitLab:
         self.files[number] = files
         return number
 
+    def note(self, of: int, body: str, author: int = BOT) -> dict[str, Any]:
+        """Add a note."""
+        made = {"id": 100 + len(self.notes), "noteable_iid": of, "author": {"id": author}, "body": body}
+        self.notes.append(made)
+        return made
+
     def expire(self, job: int) -> None:
         """Delete a job's artifacts, as GitLab does in time."""
         self.files[job] = {}
@@ -164,22 +155,19 @@ class GitLab:
         before, _, after = query["ref_name"][0].partition("..")
         if before not in self.commits or after not in self.commits:
             return None
-        old, found, at = self._reachable(before), [], after
+        old, found, at = self.reachable(before), [], after
         if query.get("first_parent") != ["true"]:
-            return [{"id": sha} for sha in self.commits if sha in self._reachable(after) - old][::-1]
+            return [{"id": sha} for sha in self.commits if sha in self.reachable(after) - old][::-1]
         while at and at not in old:
             found.append({"id": at})
             at = next(iter(self.commits[at]), "")
         return found
 
-    def _reachable(self, sha: str) -> set[str]:
-        return {sha}.union(*(self._reachable(parent) for parent in self.commits.get(sha, [])))
-
     def _of_commit(self, _: Query, sha: str) -> Any:
         return [
             each
             for each in self.merge_requests
-            if sha in (each["merge_commit_sha"], each["squash_commit_sha"]) or sha in self._reachable(each["sha"])
+            if sha in (each["merge_commit_sha"], each["squash_commit_sha"]) or sha in self.reachable(each["sha"])
         ]
 
     def _merge_request(self, _: Query, number: str) -> Any:
@@ -208,6 +196,8 @@ class GitLab:
         return of if query.get("include_retried") == ["true"] else [each for each in of if not each["retried"]]
 
     def _notes(self, _: Query, number: str) -> Any:
+        if self._merge_request(_, number) is None:
+            return None
         return [each for each in self.notes if each["noteable_iid"] == int(number)]
 
 
@@ -242,6 +232,7 @@ def serve_gitlab() -> Iterator[GitLab]:
 
 class _Api(Handler):
     forge: GitLab
+    sent: bytes
 
     def read(self) -> None:
         """Answer a read."""
@@ -270,39 +261,37 @@ class _Api(Handler):
         path, _ = self.opened()
         match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes", path)
         if match and self.forge.answer(path.removesuffix("/notes"), {}):
-            number = 100 + len(self.forge.notes)
-            made = {"id": number, "noteable_iid": int(match[1]), "author": {"id": BOT}, "body": self.text()}
-            self.forge.notes.append(made)
-            return self.json(201, made)
+            return self.json(201, self.forge.note(int(match[1]), self.text()))
         return self.json(404, {"message": "404 Not found"}) if path else None
 
     def edit(self) -> None:
         """Edit a note."""
         path, _ = self.opened()
         match = re.fullmatch(f"/projects/{PROJECT}/merge_requests/([0-9]+)/notes/([0-9]+)", path)
+        if not path:
+            return None
+        body = self.text()
         (found,) = [each for each in self.forge.notes if match and each["id"] == int(match[2])]
-        found["body"] = self.text()
+        if found["id"] in self.forge.forbidden:
+            return self.json(403, {"message": "403 Forbidden"})
+        found["body"] = body
         return self.json(200, found)
 
     def opened(self) -> tuple[str, Query]:
         """Return the path and query of a request whose token is right and that is not planned to fail."""
         parts = urlsplit(self.path)
         self.forge.requests.append(f"{self.command} {self.path}")
+        self.sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = parts.path.removeprefix("/api/v4")
         bearer, private, job = (self.headers[name] for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN"))
         if path == parts.path or not (f"Bearer {TOKEN}" == bearer or private == TOKEN or job == JOB_TOKEN):
             self.json(401, {"message": "401 Unauthorized"})
             return "", {}
-        for end, answers in self.forge.failures.items():
-            if path.endswith(end) and answers:
-                status, headers = answers.pop(0)
-                self.json(status, {"message": "not now"}, headers)
-                return "", {}
-        return path, parse_qs(parts.query)
+        return ("", {}) if self.fails(self.forge, path) else (path, parse_qs(parts.query))
 
     def text(self) -> str:
         """Return the body of a note that was sent; GitLab takes a million characters."""
-        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent = json.loads(self.sent)
         assert set(sent) == {"body"}
         assert 0 < len(sent["body"]) <= 1_000_000
         return str(sent["body"])

@@ -2,11 +2,16 @@
 
 import os
 import re
+import shlex
+import shutil
+import signal
 import subprocess
-import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +28,13 @@ MANIFEST = "manifests/target-accounts.yaml"
 SETUP = block(".gitlab/README.md", "sh", "setup").text
 PLANNED, MERGED = "2026-03-01T10:00:00.000Z", "2126-03-01T12:00:00.000Z"
 """Jobs end long before the merge; a plan says itself when it was made, so the merge lies in the future."""
+PUT_PROGRAM = """\
+put_program() {
+  mkdir -m 700 "$tools"
+  mkdir -p "$tools/environment/bin"
+  ln -s "$STAND_IN_PYTHON" "$tools/environment/bin/python"
+}"""
+"""In the place of the job's own, which needs an index."""
 
 
 def jobs(**inputs: str) -> dict[str, Any]:
@@ -61,12 +73,14 @@ class Project:
     folder: Path
     simulator: LiveSimulator
     forge: GitLab
+    program: Path
+    """Stands in for the Python with the program in it."""
     inputs: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     """Protected variables: jobs of the default branch see them."""
     branch: str = "main"
-    on_machine: str = ""
-    """A line of shell that runs before each call of the program, with its arguments in `$*`."""
+    grace: float | None = None
+    """Seconds that the runner leaves an apply that is cancelled during its first run call; None: none is cancelled."""
     runs: int = 0
     """Jobs that ran."""
     artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -179,15 +193,20 @@ class Project:
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_bytes(content)
         environment = self._environment({**job["variables"], **variables})
-        install, *setup = job["before_script"]
-        assert "--require-hashes" in install
-        done = self._shell([*setup, *job["script"]], environment)
-        after = self._shell(job.get("after_script", []), environment)
+        program, *setup = job["before_script"]
+        assert "--require-hashes" in program
+        script = [program, PUT_PROGRAM, *setup, *job["script"]]
+        done = self._shell(script, environment, self.grace if kind == "apply" else None)
+        after = done
+        if "after_script" in job:
+            first, *rest = job["after_script"]
+            assert first == program
+            after = self._shell([program, PUT_PROGRAM, *rest], environment)
         kept = self._kept(job["artifacts"]["paths"])
-        if done.returncode == 0 or job["artifacts"].get("when") == "always":
+        if done.code == 0 or job["artifacts"].get("when") == "always":
             self.artifacts[kind] = kept
-        self.forge.job(pipeline, name, PLANNED, kept, status="failed" if done.returncode else "success")
-        return Ended(done.returncode, done.stdout + done.stderr + after.stdout + after.stderr)
+        self.forge.job(pipeline, name, PLANNED, kept, status="failed" if done.code else "success")
+        return Ended(done.code, done.log + ("" if after is done else after.log))
 
     def _kept(self, paths: list[str]) -> dict[str, bytes]:
         found = [file for path in paths for file in [self.folder / path, *(self.folder / path).rglob("*")]]
@@ -197,11 +216,6 @@ class Project:
         """Return what the runner sets, with a machine on which the program is installed."""
         number = str(self.runs)
         self.runs += 1
-        machine = self.folder.parent / f"reconciler-{number}"
-        (machine / "environment/bin").mkdir(parents=True)
-        python = machine / "environment/bin/python"
-        python.write_text(f'#!/bin/sh\n{self.on_machine}\nexec "{sys.executable}" "$@"\n')
-        python.chmod(0o755)
         mine = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "GIT", "RECONCILER"))}
         return {
             **mine,
@@ -209,7 +223,9 @@ class Project:
             "CI": "true",
             "GITLAB_CI": "true",
             "TMPDIR": str(self.folder.parent),
+            "STAND_IN_PYTHON": str(self.program),
             "CI_JOB_ID": number,
+            "CI_JOB_URL": f"https://forge.example/acme/data/-/jobs/{number}",
             "CI_API_V4_URL": self.forge.url,
             "CI_PROJECT_ID": str(PROJECT),
             "CI_PROJECT_DIR": str(self.folder),
@@ -219,9 +235,33 @@ class Project:
             **variables,
         }
 
-    def _shell(self, scripts: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run scripts one after another in one shell, with the options that the runner sets."""
-        return subprocess.run(
-            ["bash", "-eo", "pipefail", "-c", "\n".join(scripts)],
-            cwd=self.folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+    def posts(self) -> int:
+        """Count the run calls that the API saw."""
+        return sum(method == "POST" for method, _, _ in self.simulator.requests())
+
+    def _shell(self, scripts: list[str], environment: dict[str, str], grace: float | None = None) -> Ended:
+        """Run scripts in one shell as the runner does: from stdin, in a group of processes, evaluated behind a pipe."""
+        text = "\n".join(scripts)
+        with subprocess.Popen(
+            ["bash"], cwd=self.folder, env=environment, text=True, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as started:  # fmt: skip
+            if grace is not None:
+                Thread(target=self._cancel, args=(started.pid, grace)).start()
+            log, _ = started.communicate(f"set -eo pipefail\nset +o noclobber\n: | eval {shlex.quote(text)}\nexit 0\n")
+        if grace is not None:  # the container is removed, and what comes after has a new one
+            shutil.rmtree(self.folder.parent / f"reconciler-{environment['CI_JOB_ID']}")
+        return Ended(started.returncode, log)
+
+    def _cancel(self, group: int, grace: float) -> None:
+        """Signal every process of a job that sends a run call, and kill what is left after a time."""
+        until = time.monotonic() + 60
+        while not self.posts() and time.monotonic() < until:
+            time.sleep(0.02)
+        os.killpg(group, signal.SIGTERM)
+        until = time.monotonic() + grace
+        with suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                os.killpg(group, 0)
+                time.sleep(0.02)
+            os.killpg(group, signal.SIGKILL)

@@ -48,6 +48,8 @@ class PullRequest:
     event: str = "pull_request"
     run: int | None = None
     """The run that is run again."""
+    was_for: str = ""
+    """The branch that it was for before: GitHub's merge is still with that one."""
 
     @property
     def is_foreign(self) -> bool:
@@ -65,6 +67,9 @@ class PullRequest:
             "head": {"sha": head, "ref": self.branch, "repo": repository},
             "base": {"sha": before, "ref": self.base, "repo": {"full_name": REPOSITORY}},
         }
+        if self.was_for:
+            changes = {"base": {"ref": {"from": self.was_for}}}
+            return {"number": self.number, "action": "edited", "changes": changes, "pull_request": pull}
         return {"number": self.number, "action": "synchronize", "pull_request": pull}
 
 
@@ -77,7 +82,7 @@ class Hosted:
     github: GitHub
     ledger: str
     program: Path
-    """A folder with `reconciler` in it, for the people who set it up."""
+    """An executable that starts the program."""
     token: str
     secrets: dict[str, str] = field(default_factory=dict)
     """Of the repository."""
@@ -99,9 +104,9 @@ class Hosted:
     def shell(self, script: str, **variables: str) -> str:
         """Run a script at the top of the repository."""
         environment = {**os.environ, **IDENTITY, **variables, "GIT_CONFIG_GLOBAL": os.devnull}
-        environment["PATH"] = f"{self.program}:{environment['PATH']}"
+        named = f'reconciler() {{ "{self.program}" "$@"; }}\n'
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", named + script],
             cwd=self.folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -117,7 +122,7 @@ class Hosted:
             path.write_text(f"{text}    with:\n      api-url: {self.simulator.url}\n")
         shutil.copy(ROOT / "examples/three-modes/manifest.yaml", self.folder / MANIFEST)
         self.limit("max_credits: 200", "max_credits: 2000")
-        self.runner = Runner(self.folder.parent / "runner", self.folder)
+        self.runner = Runner(self.folder.parent / "runner", self.folder, self.program)
         self.shell(f"git branch -M {self.main} && git remote add origin https://github.com/{REPOSITORY}.git")
 
     def limit(self, old: str, new: str) -> str:
@@ -165,7 +170,8 @@ class Hosted:
 
     def _plan(self, pull: "PullRequest") -> Ran:
         head, before = self.shell(f"git rev-parse {pull.branch}"), self.shell(f"git rev-parse {pull.base}")
-        self.shell(f"git checkout --quiet --detach {pull.base} && git merge --quiet --no-ff --no-edit {pull.branch}")
+        merged_with = pull.was_for or pull.base
+        self.shell(f"git checkout --quiet --detach {merged_with} && git merge --quiet --no-ff --no-edit {pull.branch}")
         payload: dict[str, Any] = {"repository": self._about()} | pull.payload(head, before)
         secrets = {"GITHUB_TOKEN": TOKEN} if pull.is_foreign else self.secrets
         self.github.may_write = not pull.is_foreign

@@ -13,6 +13,7 @@ from tests.gitops.github_api import (
     APPLY,
     FORK_ID,
     PLAN,
+    READER,
     REFRESH,
     REPOSITORY,
     REPOSITORY_ID,
@@ -156,6 +157,24 @@ def test_a_plan_made_again_after_the_approval_is_passed_over(github: GitHub, tmp
     taken = json.loads((tmp_path / "plans/7.json").read_text())
     assert taken == (a_plan() if requires else wider)
     assert f"newer than {'the last approving review' if requires else 'the merge'}" in said.output
+
+
+@pytest.mark.parametrize("by", [READER, "stranger", None])
+def test_an_approval_by_whoever_may_not_write_is_no_review(github: GitHub, tmp_path: Path, by: str | None) -> None:
+    """Anyone may approve in a public repository, and would make a later, wider plan the approved one."""
+    github.require_reviews()
+    github.review(7, HEAD, NOON)
+    github.review(7, HEAD, "2026-03-01T13:30:00Z", by=by or "gone")
+    if by is None:
+        github.reviews[7][-1]["user"] = None
+    planned(github)
+    wider = a_plan(at="2026-03-01T13:00:00Z")
+    planned(github, at="2026-03-01T13:00:00Z", content=wider)
+    said = ask(github, tmp_path)
+    assert (said.exit_code, "newer than the last approving review" in said.output) == (0, True), said.output
+    assert json.loads((tmp_path / "plans/7.json").read_text()) == a_plan()
+    github.reviews[7] = github.reviews[7][1:]
+    assert ask(github, tmp_path).exit_code == 4
 
 
 def test_a_failed_attempt_after_the_approval_takes_nothing_away(github: GitHub, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from reconciler.forge.gitlab_pipelines import GitLabPipelines
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.operations.approved_plan import approved_plans, newest_snapshot
-from tests.gitops.gitlab_api import FORK, JOB_TOKEN, PROJECT, TOKEN, GitLab, serve_gitlab
+from tests.gitops.gitlab_api import AUTHOR, FORK, JOB_TOKEN, PROJECT, TOKEN, GitLab, serve_gitlab
 from tests.review.plans_and_reports import plan as plan_document
 from tests.review.plans_and_reports import sealed
 
@@ -238,6 +238,16 @@ def test_required_approvals_need_one_that_holds(gitlab: GitLab, tmp_path: Path, 
     assert ask(gitlab, tmp_path).exit_code == 4, "approved before it was planned"
     gitlab.approve(7, MERGED)
     assert ask(gitlab, tmp_path).exit_code == 0
+
+
+def test_an_author_s_own_approval_is_no_review(gitlab: GitLab, tmp_path: Path) -> None:
+    """Where GitLab lets authors approve, one could make a later, wider plan the approved one."""
+    gitlab.required = 1
+    gitlab.approve(7, MERGED, by=AUTHOR)
+    planned(gitlab, at=NOON)
+    assert ask(gitlab, tmp_path).exit_code == 4
+    gitlab.approve(7, PLANNED)
+    assert ask(gitlab, tmp_path).exit_code == 4, "the other approval came before the plan"
 
 
 def test_approvals_without_any_time_approve_nothing(gitlab: GitLab, tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.gitops.act import Ran
-from tests.gitops.github_api import TOKEN
+from tests.gitops.act import Ran, Runner
+from tests.gitops.github_api import ENTERPRISE, TOKEN
 from tests.gitops.hosted_repository import ADD, KEY, MANIFEST, Hosted
 
 
@@ -47,6 +48,9 @@ def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     assert f"### Plan `default`: 1 table, {totals['calls']} calls, {totals['cells']} cells" in comment
     assert "**This change causes " in comment
     assert f"For commit {head}." in comment
+    assert "(https://forge.example/acme/data/actions/runs/102/artifacts/1)." in comment
+    page = (planned.artifacts / "reconciler-plan-default.html/reconciler-plan-default.html").read_text()
+    assert page.lower().startswith("<!doctype html>")
 
     applied = merged(hosted)
     assert applied.succeeded, applied.log
@@ -120,15 +124,38 @@ def test_the_limits_before_the_push_bind_the_apply(hosted: Hosted) -> None:
 
 @pytest.mark.story
 def test_another_base_has_other_limits(hosted: Hosted) -> None:
-    """Planned for a laxer branch, then for the main one: the first plan does not count, the second is refused."""
+    """A pull request is retargeted from a laxer branch, and GitHub's merge is still the one with that branch.
+
+    It is planned again, by the limits of its new base, and the plan for the other one is no approval.
+    """
     hosted.limit("max_credits: 2000", "max_credits: 5")
     hosted.shell("git branch lax main && git checkout --quiet lax")
     hosted.limit("max_credits: 5", "max_credits: 5000")
     hosted.branch("change", ADD)
     assert hosted.plan("change", base="lax").succeeded
+    assert "would be refused" not in hosted.github.bodies()[0]
+    again = hosted.plan("change", was_for="lax")
+    assert not again.succeeded
+    assert "**An apply would be refused:** 1 limit exceeded." in hosted.github.bodies()[0]
     first = merged(hosted)
     assert (first.succeeded, hosted.simulator.charges()) == (False, {})
     assert "made for another base: lax" in first.log
+
+
+@pytest.mark.story
+def test_a_change_that_is_retargeted_within_the_limits(hosted: Hosted) -> None:
+    """Is planned for its new base, without what the other branch has, merged, and applied."""
+    hosted.shell("git checkout --quiet -b lax main")
+    hosted.edit("lax", ("max_attempts: 3", "max_attempts: 9"))
+    hosted.branch("change", ADD)
+    assert hosted.plan("change", base="lax").succeeded
+    before = hosted.plan("change", was_for="lax")
+    assert before.succeeded, before.log
+    assert before.artifact("reconciler-plan-default")["review"]["base"] == "main"
+    assert "max_attempts" not in hosted.github.bodies()[0]
+    applied = merged(hosted)
+    assert applied.succeeded, applied.log
+    assert set(hosted.simulator.charges().values()) == {1}
 
 
 def test_a_broken_manifest(hosted: Hosted) -> None:
@@ -380,6 +407,27 @@ def test_the_change_names_another_address(hosted: Hosted) -> None:
 
 
 @pytest.mark.story
+def test_on_another_host(hosted: Hosted) -> None:
+    """GitHub Enterprise Server: workflows come from there, and no token goes anywhere else but the API's to the API."""
+    hosted.runner = Runner(hosted.runner.home.with_name("of-its-own"), hosted.folder, hosted.program, "forge.example")
+    hosted.extra["GITHUB_API_URL"] = f"{hosted.github.url}{ENTERPRISE}"
+    hosted.branch("change", ADD)
+    planned = hosted.plan("change")
+    assert planned.succeeded, planned.log
+    applied = merged(hosted)
+    assert applied.succeeded, applied.log
+    assert set(hosted.simulator.charges().values()) == {1}
+    assert all(ENTERPRISE in request for request in hosted.github.requests)
+    of_forge, of_store, of_api = (
+        urlsplit(url).netloc for url in (hosted.github.url, hosted.github.store_url, hosted.simulator.url)
+    )
+    assert planned.connections == {of_forge, of_api}
+    assert applied.connections == {of_forge, of_store, of_api}
+    assert hosted.github.leaked == []
+    assert "github.com" not in planned.log + applied.log
+
+
+@pytest.mark.story
 def test_a_second_project(hosted: Hosted) -> None:
     """Has its own folder, comment and plan file."""
     hosted.shell("mkdir sub && cp -R reconciler.yaml manifests sub/")
@@ -389,7 +437,8 @@ def test_a_second_project(hosted: Hosted) -> None:
     ran = hosted.plan("change")
     assert ran.succeeded, ran.log
     assert hosted.github.bodies()[0].startswith("<!-- extruct-reconciler plan second -->")
-    assert [folder.name for folder in ran.artifacts.iterdir()] == ["reconciler-plan-second"]
+    kept = ["reconciler-plan-second", "reconciler-plan-second.html"]
+    assert sorted(folder.name for folder in ran.artifacts.iterdir()) == kept
 
 
 @pytest.mark.story

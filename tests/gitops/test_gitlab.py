@@ -38,6 +38,8 @@ def test_from_a_merge_request_to_a_receipt(project: Project) -> None:
     }  # fmt: skip
     assert plan["git"]["dirty"] is False
     assert "**This change causes " in project.forge.notes[0]["body"]
+    assert "/artifacts/file/plan.html)." in project.forge.notes[0]["body"]
+    assert project.artifacts["plan"]["plan.html"].lower().startswith(b"<!doctype html>")
     ended = project.pipeline(project.merge())
     assert [each.code for each in ended.values()] == [0, 0, 0], ended
     assert "Approved plan of change 7" in ended["approved"].log
@@ -54,6 +56,8 @@ def test_the_reports_of_a_merge_request(project: Project) -> None:
     project.change("mode: failed", "mode: fialed")
     ended = project.plan()
     assert ended.code == 1, ended.log
+    assert f"`{MANIFEST}:15:13`" in project.forge.notes[0]["body"]
+    assert "did you mean `failed`?" in project.forge.notes[0]["body"]
     (found,) = json.loads((project.folder / "reconciler-default-codequality.json").read_text())
     assert found["location"] == {"path": MANIFEST, "lines": {"begin": 15}}
     (suite,) = ElementTree.parse(project.folder / "reconciler-default-junit.xml").getroot()
@@ -166,11 +170,12 @@ def test_an_apply_without_its_ground_stops(project: Project, missing: str) -> No
     before = project.merge()
     if missing == "ledger":
         ended = project.pipeline(before, RECONCILER_LEDGER="")["apply"]
-        assert (ended.code, "RECONCILER_LEDGER is empty" in ended.log) == (1, True), ended.log
+        assert (ended.code, "RECONCILER_LEDGER is not understood: it is empty" in ended.log) == (1, True), ended.log
     else:
         ended = project.pipeline()["apply"]
-        assert (ended.code, "no limits to hold it to" in ended.log) == (4, True), ended.log
+        assert (ended.code, "before this push there was no such branch" in ended.log) == (1, True), ended.log
     assert project.simulator.charges() == {}
+    assert "### No apply for `default`; nothing was sent" in project.forge.notes[-1]["body"]
 
 
 @pytest.mark.story
@@ -219,11 +224,39 @@ def test_a_default_branch_of_another_name(project: Project) -> None:
 
 
 @pytest.mark.story
-def test_a_killed_apply_leaves_a_receipt(project: Project) -> None:
-    """What runs after the script says that calls may have been paid for, as long as no report says otherwise."""
+@pytest.mark.parametrize("ends", [True, False], ids=["the call ends", "the call lasts longer than the runner waits"])
+def test_an_apply_that_is_cancelled(project: Project, *, ends: bool) -> None:
+    """During a run call: every call is in the ledger and in the receipt, the next apply does not begin.
+
+    One push more sends what is left, and no cell is bought twice.
+    """
     project.change(*ADD)
     assert project.plan().code == 0
-    project.on_machine = 'case "$*" in *" apply "*) kill -9 $PPID; exit ;; esac'
-    ended = project.pipeline(project.merge())
-    assert ended["apply"].code == -9
-    assert "calls may have been sent and paid for" in project.forge.notes[-1]["body"]
+    planned = json.loads(project.artifacts["plan"]["plan.json"])["totals"]["cells"]
+    project.git("git checkout --quiet -B second origin/main")
+    (project.folder / "manifests/other.yaml").write_text(OTHER)
+    project.commit("second")
+    assert project.plan(8, "second").code == 0
+    before = project.merge()
+    project.merge(8, "second")
+    project.simulator.fault("latency", "POST", seconds=3.0)
+    project.grace = 60.0 if ends else 0.2
+    ended = project.pipeline(before)["apply"]
+    assert ended.code < 0, ended.log
+    reports = {path.rsplit("/", 1)[1]: content for path, content in project.artifacts["apply"].items()}
+    assert reports["7.code"] == (b"6\n" if ends else b"137\n"), ended.log
+    assert reports["8.code"] == b"130\n"
+    first, second = (note["body"] for note in project.forge.notes if "Plan `default`" not in note["body"])
+    assert "Applied `default`: " in first
+    assert ("This is what the ledger holds of it." in first, "**In doubt:** 1 call" in first) == (not ends, not ends)
+    assert "nothing was sent" in second
+    assert "it was cancelled" in second
+    assert 0 < sum(project.simulator.charges().values()) < planned
+    project.simulator.clear_faults()
+    project.grace = None
+    if ends:
+        again = project.pipeline(before)
+        # The second plan lists the first change's table too, as it was before that change.
+        assert again["apply"].code == 6, again["apply"].log
+        assert len(project.simulator.charges()) > planned
+    assert set(project.simulator.charges().values()) == {1}

@@ -124,7 +124,7 @@ def test_a_column_that_is_not_there_is_an_error_at_its_line(desk: Desk) -> None:
     desk.write(runs(FILL_GERMAN.replace("country", "contry")))
     said = desk.run("plan")
     assert said.code == desk.run("apply", "--yes").code == 1
-    assert "manifests/accounts.yaml:8:72: the table has no column `contry`; did you mean `country`?" in said.out
+    assert "manifests/accounts.yaml:8:72: E401 the table has no column `contry`; did you mean `country`?" in said.out
     assert desk.posts() == []
 
 
@@ -138,7 +138,7 @@ def test_a_snapshot_knows_the_rows_of_its_conditions_and_of_no_other(desk: Desk)
     desk.write(runs(FILL_GERMAN.replace("DE", "FR")))
     said = desk.run("plan", "--live-snapshot", "s")
     assert said.code == 1
-    assert "manifests/accounts.yaml:8:55: the snapshot does not say which rows meet this condition" in said.out
+    assert "manifests/accounts.yaml:8:55: E405 the snapshot does not say which rows meet this condition" in said.out
     desk.write(runs("{mode: new, columns: [notes], rows: {limit: 2}}"))
     limited = desk.run("plan", "--live-snapshot", "s", "--format", "json").json
     assert [row[-1] for row in limited["calls"][0]["rows"]] == ["1", "2"]

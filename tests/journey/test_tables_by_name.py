@@ -127,7 +127,9 @@ def test_a_workspace_of_more_than_a_page_is_listed_whole(make_desk: MakeDesk) ->
     change(desk, many[229]["id"], name="Partners")
     said = desk.run("plan", "--target", "weekly")
     assert said.code == 1
-    assert f"manifests/weekly.yaml:5:10: 2 tables are named `Partners`: `{many[229]['id']}`, `{PARTNERS}`" in said.out
+    assert (
+        f"manifests/weekly.yaml:5:10: E408 2 tables are named `Partners`: `{many[229]['id']}`, `{PARTNERS}`" in said.out
+    )
 
 
 def test_a_name_that_is_missing_leaves_the_others_planned(office: Desk) -> None:
@@ -136,7 +138,7 @@ def test_a_name_that_is_missing_leaves_the_others_planned(office: Desk) -> None:
     manifest(office, "table: {name: Markets}", name="good")
     said = office.run("plan")
     assert said.code == 1
-    assert "manifests/wrong.yaml:5:10: there is no table named `Partnrs`; did you mean `Partners`?" in said.out
+    assert "manifests/wrong.yaml:5:10: E407 there is no table named `Partnrs`; did you mean `Partners`?" in said.out
     assert "good   Markets" in said.out
     assert office.run("apply", "--yes").code == 1
     assert office.posts() == []

@@ -136,7 +136,7 @@ def test_a_base_whose_project_file_is_wrong_refuses(desk: Desk, repository: Repo
     desk.write(HEAD + "  api: {}\n", name="reconciler.yaml")
     said = desk.run("plan", "--limits-from", "main")
     assert said.code == 1
-    assert said.err.startswith("main:reconciler.yaml:4:25: spec.limits.max_credits must be a number")
+    assert said.err.startswith("main:reconciler.yaml:4:25: E103 spec.limits.max_credits must be a number")
 
 
 def test_a_base_whose_manifests_are_wrong_refuses_what_goes_by_labels(desk: Desk, repository: Repository) -> None:

@@ -37,13 +37,6 @@ def resolved(system: str, version: str, *options: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-@pytest.fixture
-def index(request: pytest.FixtureRequest) -> None:
-    """Ask only where a network is allowed."""
-    if not request.config.getoption("--index"):
-        pytest.skip("asks the package index, and the suite needs no network: run it with --index, as .ci/long does")
-
-
 @pytest.mark.usefixtures("index")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_release_that_is_taken_has_a_wheel(version: str) -> None:

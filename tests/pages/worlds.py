@@ -9,11 +9,14 @@ from typing import Any
 
 from reconciler.documents import plan_file, report_file
 from reconciler.documents.forecast_file import forecast_document
+from reconciler.documents.ledger_file import spend_document
 from reconciler.documents.status_file import status_document
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement
 from reconciler.model.change import ChangeImpact
+from reconciler.model.credits import Credits
 from reconciler.model.forecast import Forecast, ForecastLine
 from reconciler.model.history import Block, CallState, TableHistory
+from reconciler.model.ledger_entries import SpendLine, SpendReport
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Manifest, Mode, Rollout
@@ -171,6 +174,16 @@ def a_forecast() -> dict[str, Any]:
         ForecastLine("partners", {HOSTILE: HOSTILE}, a_column(2, key=HOSTILE), None, daily),
     )
     return forecast_document(Forecast(start, start + timedelta(days=90), lines, {"age_unknown": 1200}))
+
+
+def a_spending() -> dict[str, Any]:
+    """Return what was spent by table: one with doubts, one with a price that is not known."""
+    lines = (
+        SpendLine("t1", 2, 40, Credits(Decimal(80)), 1, 5, Credits(Decimal(5)), 30, 6, "accounts"),
+        SpendLine("t2", 1, 10, Credits(Decimal("0.5"), 9), 0, 0, Credits(), 4, 1, HOSTILE),
+    )
+    total = SpendLine("", 3, 50, Credits(Decimal("80.5"), 9), 1, 5, Credits(Decimal(5)), 34, 7)
+    return spend_document(SpendReport(lines, total), "table", 1_790_000_000.0, None)
 
 
 def large(rows: int, columns: int) -> tuple[Plan, dict[str, Any]]:

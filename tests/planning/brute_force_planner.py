@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not
+from reconciler.model.expectation import Expectation
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Run
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from tests.planning.random_worlds import DATES
+from tests.planning.random_worlds import DATES, answered
 
 Cell = tuple[str, str]
 """Column id, row id."""
@@ -173,7 +174,27 @@ class Oracle:
             for row in rows[: run.rollout.first]
         ]
         failed = sum(self.state(cell) is CellState.FAILED for cell in tried)
-        return failed > run.rollout.max_failed * len(tried)
+        if run.rollout.max_failed is not None and failed > run.rollout.max_failed * len(tried):
+            return True
+        return run.rollout.expect is not None and bool(self.breached(run.rollout.expect, tried))
+
+    def breached(self, expect: Expectation, cells: Iterable[Cell]) -> list[tuple[str, int, int]]:
+        """Return the keys of an `expect` that the answers of cells breach, with how many answers do, of how many."""
+        told = [answered(self.table, self.values, column)[self._row[row]] for column, row in cells]
+        answers = [each for each in told if each is not None]
+        found = []
+        empty = sum(answer in (None, "") and not isinstance(answer, list) for answer, _ in answers)
+        if expect.max_empty is not None and empty > expect.max_empty * len(answers):
+            found.append(("max_empty", empty, len(answers)))
+        for pattern, share in expect.max_match:
+            matching = sum(isinstance(answer, str) and re.search(pattern, answer) is not None for answer, _ in answers)
+            if matching > share * len(answers):
+                found.append(("max_match", matching, len(answers)))
+        if expect.min_sources is not None:
+            poor = sum(answer not in (None, "") and sources < expect.min_sources for answer, sources in answers)
+            if poor:
+                found.append(("min_sources", poor, len(answers)))
+        return found
 
     def misses_inputs(self, cell: Cell) -> bool:
         """Say whether the row lacks inputs."""

@@ -26,6 +26,7 @@ from typing import Any
 
 from reconciler.documents import plan_file
 from reconciler.errors import ApiError, BadResponse
+from reconciler.model.answer_filter import answer_filters
 from reconciler.model.condition import Condition
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Limits
@@ -37,6 +38,7 @@ from reconciler.model.row_filter import row_filters
 from reconciler.operations import observe
 from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation
+from reconciler.planning.first_portions import asked_answers
 from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
 from reconciler.settings.settings import Settings
 from reconciler.spending.doubt import judge
@@ -95,7 +97,12 @@ def _planned() -> Case:
         table: judge(replace(recalled.get(table, TableHistory(table)), recalled_at=now), seen, quiet)[0]
         for table, seen in live.snapshots.items()
     }
-    observation = Observation(live.snapshots, histories, (), live.unreadable)
+    values = {each.get("id", TABLE): each.get("values", {}) for each in described["tables"]}
+    snapshots = {
+        table: _looked_at(seen, wanted.manifests, histories[table], values[table])
+        for table, seen in live.snapshots.items()
+    }
+    observation = Observation(snapshots, histories, (), live.unreadable)
     plan = with_forecast(observe.plan(replace(wanted, maps=True), observation, settings), observation)
     return Case(plan, project.limits, check_limits(plan, project.limits, None))
 
@@ -170,6 +177,23 @@ def _table(described: Any) -> TableSnapshot:
 def _asked(table: TableSnapshot, conditions: list[Condition], values: dict[str, list[Any]]) -> TableSnapshot:
     found = row_filters(conditions, table.columns)
     return replace(table, matches={each.key: each.flags(values, len(table.row_ids)) for each in found})
+
+
+def _looked_at(
+    table: TableSnapshot, manifests: Iterable[Manifest], history: TableHistory, values: dict[str, list[Any]]
+) -> TableSnapshot:
+    """Return the table with the answers looked at that first portions ask for; none of them has a source."""
+    own = [manifest for manifest in manifests if manifest.table_id == table.id]
+    ids = {column.key: column.id for column in table.columns}
+    unknown = [None] * len(table.row_ids)
+    found = {
+        each.key: bytes(
+            state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) and each.is_met((answer, 0))
+            for state, answer in zip(table.states[ids[each.column]], values.get(each.column) or unknown, strict=True)
+        )
+        for each in answer_filters(asked_answers(own, history, whole=False), table.columns)
+    }
+    return replace(table, matches={**table.matches, **found})
 
 
 def _state(word: str, table: Any) -> CellState:

@@ -63,6 +63,11 @@ def test_shellcheck_finds_nothing() -> None:
     assert run("shellcheck", *map(str, SCRIPTS)) == ""
 
 
+def test_hadolint_finds_nothing() -> None:
+    """In the container's definition."""
+    assert run("hadolint", str(ROOT / ".github/Containerfile")) == ""
+
+
 def test_the_files_fit_the_schemas_of_their_hosts() -> None:
     """GitHub's workflows and actions."""
     run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))

@@ -16,12 +16,14 @@ from reconciler.forge.comments import Kind, marker
 from reconciler.forge.http import ForgeClient
 from tests.client.proxies import forward, network
 from tests.client.wire_server import WireServer
+from tests.gitops.github_api import REPOSITORY, TOKEN
+from tests.gitops.github_api import GitHub as GitHubServer
+from tests.gitops.gitlab_api import BOT, PROJECT
 from tests.journey.desk import Desk, Said
-from tests.review.forge_server import MINE, TOKEN, Forge
+from tests.review.commented import MINE, Commented
 from tests.review.plans_and_reports import call, line, plan, report, result, run, table
 
 Comment = Callable[..., Said]
-FORGES = ["github", "gitlab"]
 
 
 def small(cells: int = 3) -> dict[str, Any]:
@@ -35,8 +37,8 @@ def large() -> dict[str, Any]:
     return plan(tables=[table("a", "A", "idle", *runs)], calls=[call("a/0", ["news"])])
 
 
-@pytest.fixture(params=FORGES)
-def comment(request: pytest.FixtureRequest, desk: Desk, forge: Forge) -> Comment:
+@pytest.fixture
+def comment(desk: Desk, forge: Commented) -> Comment:
     """Return a function that posts a document as a comment, on either forge."""
     desk.extra = {
         "GITHUB_TOKEN": TOKEN,
@@ -51,10 +53,9 @@ def comment(request: pytest.FixtureRequest, desk: Desk, forge: Forge) -> Comment
         "CI_MERGE_REQUEST_IID": "7",
         "CI_JOB_URL": "https://forge.example/jobs/99",
     }
-    forge.knows_user = request.param == "gitlab"
 
     def post(content: dict[str, Any] | None = None, kind: str = "plan", *more: str) -> Said:
-        arguments = ["comment", request.param, *more]
+        arguments = ["comment", forge.name, *more]
         if content is not None:
             desk.write(json.dumps(content), f"{kind}.json")
             arguments += [f"--{kind}", f"{kind}.json"]
@@ -63,7 +64,7 @@ def comment(request: pytest.FixtureRequest, desk: Desk, forge: Forge) -> Comment
     return post
 
 
-def test_the_first_plan_makes_a_comment(comment: Comment, forge: Forge) -> None:
+def test_the_first_plan_makes_a_comment(comment: Comment, forge: Commented) -> None:
     """Which begins with the marker and ends with where the file is."""
     said = comment(small())
     assert (said.code, said.out, said.err) == (0, "", "The comment is created.\n")
@@ -73,7 +74,7 @@ def test_the_first_plan_makes_a_comment(comment: Comment, forge: Forge) -> None:
     )
 
 
-def test_the_next_plan_updates_it(comment: Comment, forge: Forge) -> None:
+def test_the_next_plan_updates_it(comment: Comment, forge: Commented) -> None:
     """In place; the same plan again writes nothing."""
     comment(small())
     assert comment(small(4)).err == "The comment is updated.\n"
@@ -84,7 +85,7 @@ def test_the_next_plan_updates_it(comment: Comment, forge: Forge) -> None:
     assert len([method for method in forge.methods() if method in ("PATCH", "PUT")]) == 1
 
 
-def test_projects_have_a_comment_each(comment: Comment, forge: Forge) -> None:
+def test_projects_have_a_comment_each(comment: Comment, forge: Commented) -> None:
     """The marker carries the project's name."""
     for name in ("gtm", "research", "gtm"):
         assert comment(small(), "plan", "--name", name).code == 0
@@ -94,7 +95,7 @@ def test_projects_have_a_comment_each(comment: Comment, forge: Forge) -> None:
     ]
 
 
-def test_it_is_found_on_a_later_page(comment: Comment, forge: Forge) -> None:
+def test_it_is_found_on_a_later_page(comment: Comment, forge: Commented) -> None:
     """Behind three hundred others; the link to another origin is not followed."""
     for number in range(300):
         forge.add(f"comment {number}", "somebody")
@@ -107,7 +108,7 @@ def test_it_is_found_on_a_later_page(comment: Comment, forge: Forge) -> None:
     ] == list("1234")
 
 
-def test_somebody_elses_marker_is_left_alone(comment: Comment, forge: Forge) -> None:
+def test_somebody_elses_marker_is_left_alone(comment: Comment, forge: Commented) -> None:
     """Its author could change the numbers under our text."""
     forge.add("<!-- extruct-reconciler plan default -->\nspoofed", "mallory")
     assert comment(small()).err == "The comment is created.\n"
@@ -115,27 +116,27 @@ def test_somebody_elses_marker_is_left_alone(comment: Comment, forge: Forge) -> 
     assert len(forge.comments) == 2
 
 
-def test_a_marker_further_down_is_a_quotation(comment: Comment, forge: Forge) -> None:
+def test_a_marker_further_down_is_a_quotation(comment: Comment, forge: Commented) -> None:
     """Only the first line counts."""
     forge.add("> look\n<!-- extruct-reconciler plan default -->\nquoted")
     assert comment(small()).err == "The comment is created.\n"
 
 
-def test_a_comment_that_may_not_be_edited_is_followed_by_a_new_one(comment: Comment, forge: Forge) -> None:
+def test_a_comment_that_may_not_be_edited_is_followed_by_a_new_one(comment: Comment, forge: Commented) -> None:
     """403 to the update."""
-    forge.forbidden.add(forge.add("<!-- extruct-reconciler plan default -->\nold"))
+    forge.forge.forbidden.add(forge.add("<!-- extruct-reconciler plan default -->\nold"))
     assert comment(small()).err == "The comment is created.\n"
     assert len(forge.comments) == 2
 
 
-def test_line_ends_that_the_forge_changed_do_not_hide_it(comment: Comment, forge: Forge) -> None:
+def test_line_ends_that_the_forge_changed_do_not_hide_it(comment: Comment, forge: Commented) -> None:
     """Forges store what was edited in their page with CRLF."""
     comment(small())
     forge.comments[0]["body"] = forge.comments[0]["body"].replace("\n", "\r\n")
     assert comment(small()).err == "The comment is unchanged.\n"
 
 
-def test_a_large_plan_fits(comment: Comment, forge: Forge) -> None:
+def test_a_large_plan_fits(comment: Comment, forge: Commented) -> None:
     """The marker counts, and the text points to the run."""
     assert comment(large(), "plan", "--name", "n" * 100).code == 0
     (found,) = forge.comments
@@ -143,7 +144,19 @@ def test_a_large_plan_fits(comment: Comment, forge: Forge) -> None:
     assert "The plan file has all of it: [see the run](https://forge.example/" in found["body"]
 
 
-def test_a_link_of_any_length(comment: Comment, forge: Forge) -> None:
+def test_a_page_is_linked(comment: Comment, forge: Commented) -> None:
+    """Also where the plan is cut short, if it is a plain URL."""
+    link = "https://forge.example/acme/data/actions/runs/99/artifacts/1"
+    for content in (small(), large()):
+        assert comment(content, "plan", "--page", link).code == 0
+        (found,) = forge.comments
+        assert found["body"].endswith(f"\n\n[Every cell of this plan, as a page]({link}).")
+        assert len(found["body"].encode()) <= 60_000
+    assert comment(small(), "plan", "--page", "https://e.example/) @you").code == 0
+    assert "as a page" not in forge.comments[0]["body"]
+
+
+def test_a_link_of_any_length(comment: Comment, forge: Commented) -> None:
     """Counts too, and one that is no plain URL is left out: it could be more than a link."""
     for link in (
         "https://forge.example/" + "a" * 1900,
@@ -156,7 +169,7 @@ def test_a_link_of_any_length(comment: Comment, forge: Forge) -> None:
         assert (link in body) == (len(link) < 2000 and " " not in link)
 
 
-def test_a_receipt_is_not_replaced_by_another(comment: Comment, forge: Forge) -> None:
+def test_a_receipt_is_not_replaced_by_another(comment: Comment, forge: Commented) -> None:
     """The same one is found again."""
     first = report(calls=[result("a/x")], by_manifest=[line("a")])
     second = report(calls=[result("a/y")], by_manifest=[line("a")])
@@ -169,7 +182,7 @@ def test_a_receipt_is_not_replaced_by_another(comment: Comment, forge: Forge) ->
 
 
 @pytest.mark.parametrize(("flag", "kind"), [("--no-plan", "plan"), ("--no-report", "report")])
-def test_that_there_is_nothing_is_said(comment: Comment, forge: Forge, flag: str, kind: str) -> None:
+def test_that_there_is_nothing_is_said(comment: Comment, forge: Commented, flag: str, kind: str) -> None:
     """An old plan must not stand there as if it were this commit's."""
     comment(small())
     assert comment(None, kind, flag, "4").code == 0
@@ -178,7 +191,7 @@ def test_that_there_is_nothing_is_said(comment: Comment, forge: Forge, flag: str
 
 
 @pytest.mark.parametrize("code", ["0", "2", "6", "7", "137"])
-def test_a_report_that_is_missing_is_not_taken_for_nothing_sent(comment: Comment, forge: Forge, code: str) -> None:
+def test_a_report_that_is_missing_is_not_taken_for_nothing_sent(comment: Comment, forge: Commented, code: str) -> None:
     """A full disk, or a kill, leaves no file and may leave a bill."""
     assert comment(None, "report", "--no-report", code).code == 0
     body = forge.comments[-1]["body"]
@@ -186,25 +199,25 @@ def test_a_report_that_is_missing_is_not_taken_for_nothing_sent(comment: Comment
     assert "Nothing was sent" not in body
 
 
-def test_reads_are_tried_again(comment: Comment, forge: Forge) -> None:
+def test_reads_are_tried_again(comment: Comment, forge: Commented) -> None:
     """After a 502 with a short Retry-After."""
-    forge.failures["GET"] = [502]
+    forge.forge.failures["GET"] = [(502, {})]
     assert comment(small()).code == 0
     assert len(forge.comments) == 1
 
 
-def test_writes_are_not_tried_again(comment: Comment, forge: Forge) -> None:
+def test_writes_are_not_tried_again(comment: Comment, forge: Commented) -> None:
     """A second POST would be a second comment."""
-    forge.failures["POST"] = [502, 502]
+    forge.forge.failures["POST"] = [(502, {}), (502, {})]
     said = comment(small())
     assert said.code == 1
     assert forge.methods().count("POST") == 1
     assert "502" in said.err
 
 
-def test_the_token_is_never_said(comment: Comment, forge: Forge, desk: Desk) -> None:
+def test_the_token_is_never_said(comment: Comment, forge: Commented, desk: Desk) -> None:
     """Also where the server repeats it."""
-    forge.failures["POST"] = [422]
+    forge.forge.failures["POST"] = [(422, {})]
     said = comment(small())
     assert said.code == 1
     assert "[token]" in said.err
@@ -219,16 +232,16 @@ def test_the_token_is_never_said(comment: Comment, forge: Forge, desk: Desk) -> 
 @pytest.mark.parametrize(
     "answer", [b"{}", b"nonsense", b"[1]", b'[{"id": "x", "user": 1, "author": 1}]', b"[" * 100_000]
 )
-def test_an_answer_of_another_shape_ends_it(comment: Comment, forge: Forge, answer: bytes) -> None:
+def test_an_answer_of_another_shape_ends_it(comment: Comment, forge: Commented, answer: bytes) -> None:
     """With one line, before anything is written."""
-    forge.answer = answer
+    forge.forge.nonsense = answer
     said = comment(small())
     assert said.code == 1
     assert said.err.startswith("reconciler: GET /")
     assert forge.comments == []
 
 
-def test_a_deleted_account_is_nobody(comment: Comment, forge: Forge) -> None:
+def test_a_deleted_account_is_nobody(comment: Comment, forge: Commented) -> None:
     """GitHub answers null for its user."""
     forge.add("hello", "gone")
     forge.comments[0] |= {"user": None, "author": None}
@@ -245,7 +258,7 @@ def test_a_deleted_account_is_nobody(comment: Comment, forge: Forge) -> None:
         ({"GITHUB_API_URL": "file:///etc", "CI_API_V4_URL": "file:///etc"}, "not usable"),
     ],
 )
-def test_wrong_surroundings(comment: Comment, desk: Desk, forge: Forge, change: dict[str, str], words: str) -> None:
+def test_wrong_surroundings(comment: Comment, desk: Desk, forge: Commented, change: dict[str, str], words: str) -> None:
     """Say what is wrong, and send nothing."""
     desk.extra |= change
     said = comment(small())
@@ -255,13 +268,13 @@ def test_wrong_surroundings(comment: Comment, desk: Desk, forge: Forge, change: 
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-->", "x" * 101, "a\nb", "--", "é"])
-def test_a_name_that_cannot_stand_in_a_marker(comment: Comment, forge: Forge, name: str) -> None:
+def test_a_name_that_cannot_stand_in_a_marker(comment: Comment, forge: Commented, name: str) -> None:
     """Is refused before anything is sent."""
     assert comment(small(), "plan", "--name", name).code == 1
     assert forge.requests == []
 
 
-def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, forge: Forge) -> None:
+def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, forge: Commented) -> None:
     """An edited plan, a report in its place, no JSON, no file, two files."""
     edited = {**small(), "skipped": [{"address": "a/x", "reason": "done", "cells": 1}]}
     assert (comment(edited).code, comment(report()).code) == (4, 4)
@@ -282,26 +295,32 @@ def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, fo
     assert forge.requests == []
 
 
-def client(forge: Forge, waits: list[float]) -> ForgeClient:
+def client(url: str, waits: list[float]) -> ForgeClient:
     """Return a client that does not really wait."""
-    options = ApiOptions(forge.url, Token(TOKEN))
-    return ForgeClient(options, RetryTiming(waits.append, lambda: 1.0))
+    return ForgeClient(ApiOptions(url, Token(TOKEN)), RetryTiming(waits.append, lambda: 1.0))
 
 
-def test_patience_ends(forge: Forge) -> None:
+def comments_on(forge: Commented, sender: ForgeClient, number: int) -> GitHub | GitLab:
+    """Return the comments on a change."""
+    on_github = forge.name == "github"
+    return GitHub(sender, REPOSITORY, number) if on_github else GitLab(sender, str(PROJECT), number)
+
+
+def test_patience_ends(forge: Commented) -> None:
     """After five tries, each wait longer than the one before."""
-    forge.failures["GET"] = [503] * 9
+    forge.forge.failures["GET"] = [(503, {})] * 9
     waits: list[float] = []
-    with client(forge, waits) as sender, pytest.raises(BadResponse, match="503"):
-        list(GitHub(sender, "acme/data", 7).read())
+    with client(forge.url, waits) as sender, pytest.raises(BadResponse, match="503"):
+        list(comments_on(forge, sender, 7).read())
     assert waits == [1.0, 2.0, 4.0, 8.0]
 
 
-def test_a_refusal_is_not_tried_again(forge: Forge) -> None:
+def test_a_refusal_is_not_tried_again(forge: Commented) -> None:
     """A 404 stays one."""
+    forge.forge.failures["GET"] = [(404, {})]
     waits: list[float] = []
-    with client(forge, waits) as sender, pytest.raises(Refused, match="404"):
-        list(GitLab(sender, "42", 8).read())
+    with client(forge.url, waits) as sender, pytest.raises(Refused, match="404"):
+        list(comments_on(forge, sender, 7).read())
     assert waits == []
 
 
@@ -317,13 +336,16 @@ def test_nobody_there(tmp_path: Path) -> None:
     assert caught.value.__context__ is None or TOKEN not in repr(caught.value.__context__)
 
 
-def test_who_the_token_is(forge: Forge) -> None:
-    """A person's token says so; a job's own is GitHub's bot."""
-    with client(forge, []) as sender:
-        assert GitHub(sender, "acme/data", 7).mine() is None
-        forge.knows_user = True
-        assert GitHub(sender, "acme/data", 7).mine() == MINE
-        assert GitLab(sender, "42", 7).mine() == "77"
+def test_who_the_token_is(forge: Commented) -> None:
+    """A person's token says so; a job's own on GitHub may not ask."""
+    with client(forge.url, []) as sender:
+        comments = comments_on(forge, sender, 7)
+        if isinstance(forge.forge, GitHubServer):
+            assert comments.mine() is None
+            forge.forge.knows_user = True
+            assert comments.mine() == MINE
+        else:
+            assert comments.mine() == str(BOT)
 
 
 def test_a_marker_is_a_comment_of_html() -> None:
@@ -333,7 +355,7 @@ def test_a_marker_is_a_comment_of_html() -> None:
         marker(Kind.PLAN, "a>b")
 
 
-def test_a_forge_is_reached_through_the_environments_proxy(comment: Comment, forge: Forge, desk: Desk) -> None:
+def test_a_forge_is_reached_through_the_environments_proxy(comment: Comment, forge: Commented, desk: Desk) -> None:
     """All of it, with credentials for the proxy alone."""
     with WireServer(forward) as proxy:
         desk.extra["http_proxy"] = proxy.url.replace("//", "//user:secret@")

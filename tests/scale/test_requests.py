@@ -144,7 +144,7 @@ def test_a_row_that_does_not_exist_is_an_error_at_its_line(desk: Desk) -> None:
     manifest(desk, table_id(3), f"{{mode: new, rows: [{row_id(3000)}, {row_id(77)}]}}")
     said = desk.run("plan")
     assert said.code == 1
-    assert f"manifests/t.yaml:4:117: the table has no row `{row_id(77)}`" in said.out + said.err
+    assert f"manifests/t.yaml:4:117: E404 the table has no row `{row_id(77)}`" in said.out + said.err
 
 
 def test_an_unsettled_doubt_has_the_table_read(make_desk: Any) -> None:

@@ -181,7 +181,7 @@ def test_a_table_that_it_does_not_hold_is_an_error_at_its_line(signing: Desk) ->
     signing.write(FILL.replace("target-accounts", "new").replace(ACCOUNTS, NOWHERE), name="manifests/new.yaml")
     said = in_a_fork(signing, "plan", "--live-snapshot", "s")
     assert said.code == 1
-    assert "manifests/new.yaml:7:10: the snapshot of the live tables does not hold this one" in said.out
+    assert "manifests/new.yaml:7:10: E406 the snapshot of the live tables does not hold this one" in said.out
 
 
 def test_a_table_that_could_not_be_read_is_kept_as_that(signing: Desk) -> None:
