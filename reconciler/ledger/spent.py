@@ -1,4 +1,4 @@
-"""What was spent, summed as it is spent: budgets and anomalies read these sums, never each call.
+"""Sums of spending, kept up to date with every call: budgets and anomalies read them, never each call.
 
 Every change of a call changes the sums in the same transaction, in the quarter of an hour in which its last attempt
 began. Quarters, because the midnight of every time zone is the start of one: a window's sum is that of its quarters,
@@ -54,7 +54,7 @@ class Amount(NamedTuple):
 
 
 class Heap(NamedTuple):
-    """What is summed together, in `spent`."""
+    """Calls that are summed together: one row of `spent`."""
 
     table_id: str
     quarter: int

@@ -78,7 +78,7 @@ class Intent:
     ended: Ended | None = None
     """How the table's call before this one ended: recorded in the same transaction, so both or neither."""
     charge: Charge | None = None
-    """What the call counts in budgets; None: as it and its labels say."""
+    """The amount and the labels that the call counts with in budgets; None: its own."""
     budgets: tuple[Budget, ...] = ()
     """Those that it must keep, with all that was spent before it."""
 

@@ -30,7 +30,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a call counts in budgets; under a base (`--limits-from`) more than the call itself says."""
+    """The amount and the labels that a call counts with in budgets; under a base (`--limits-from`) the higher ones."""
 
     credits: Decimal | None
     """None if a price is unknown."""
@@ -40,7 +40,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What calls came to: those paid for and those in doubt, never what is known not to have landed."""
+    """The sum of calls that were paid for or are in doubt; what is known not to have landed is not in it."""
 
     cells: int = 0
     credits: Decimal = Decimal(0)
@@ -73,11 +73,11 @@ class BudgetUse:
     window: Window
     spent: Spent
     due: Spent = Spent()
-    """What a plan would add at most."""
+    """The most that a plan would add."""
 
     @property
     def after(self) -> Decimal:
-        """What is spent once the plan is, in the budget's unit; too low if a price is unknown."""
+        """The sum once the plan is sent, in the budget's unit; too low if a price is unknown."""
         return (self.spent + self.due).of(self.budget.unit)
 
     @property
@@ -87,7 +87,7 @@ class BudgetUse:
 
     @property
     def left(self) -> Decimal | None:
-        """What is left after the plan; negative if it passes the budget, None if that is unknown."""
+        """The rest after the plan; negative if it passes the budget, None if that is unknown."""
         return self.budget.value - self.after if self.is_known else None
 
     @property

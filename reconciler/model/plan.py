@@ -48,7 +48,6 @@ class SkipReason(StrEnum):
     """As every renderer says it, after a number of cells."""
 
     FAILED = "failed", "failed, left to a run of mode `failed`"
-    """Failed, and `new` does not run failed cells."""
     IN_PROGRESS = "in_progress", "in progress"
     WAITING_FOR_TABLE = "waiting_for_table", "due once the table is idle"
     NOT_STARTED = "not_started", "not started although bought as often as `max_attempts` allows"

@@ -1,4 +1,4 @@
-"""What the ledger knows of a plan's budgets: asked only if something is due and a limit depends on it."""
+"""Ask the ledger about a plan's budgets: only if something is due, and if a limit depends on the answer."""
 
 from dataclasses import replace
 

@@ -16,8 +16,14 @@ MOST_TABLES = 5
 """Budgets of single tables that are named."""
 
 
-def budget_lines(budgets: Iterable[Document], spelled: Callable[[str], str]) -> list[str]:
-    """Return a line for each budget; of single tables only those that are nearly used up, and how many more are not."""
+_NOW = {"day": "today", "month": "this month"}
+
+
+def budget_lines(budgets: Iterable[Document], spelled: Callable[[str], str], lead: str = "") -> list[str]:
+    """Return a line for each budget, after a `lead`: of single tables only for those that are nearly used up.
+
+    The last line says how many more there are. `spelled` spells names, which come from outside.
+    """
     lines, of_tables, more = [], 0, 0
     for use in budgets:
         if use["scope"] == "table":
@@ -25,7 +31,7 @@ def budget_lines(budgets: Iterable[Document], spelled: Callable[[str], str]) -> 
                 more += 1
                 continue
             of_tables += 1
-        lines.append(_line(use, spelled))
+        lines.append(lead + _line(use, spelled))
     if more:
         rest = "budget of a table" if more == 1 else "budgets of tables"
         lines.append(f"{more:,} more {rest}: the plan file lists {'it' if more == 1 else 'them'}")
@@ -42,7 +48,7 @@ def _line(use: Document, spelled: Callable[[str], str]) -> str:
     after = _exact(use["spent"]) + _exact(use["due"])
     name = f" for {spelled(use['name'])}" if use["name"] else ""
     until = f"until {use['until'][:16].replace('T', ' ')} {use['timezone']}"
-    figures = f"this {use['period']}{name}: {amount(after)} of {amount(_exact(use['limit']))} {use['unit']}"
+    figures = f"{_NOW[use['period']]}{name}: {amount(after)} of {amount(_exact(use['limit']))} {use['unit']}"
     if use["left"] is None:
         return f"{figures} at least, {counted(use['unpriced_cells'], 'cell')} of unknown price, {until}"
     left = _exact(use["left"])

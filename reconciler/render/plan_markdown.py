@@ -102,7 +102,7 @@ def forecast_words(content: Document) -> str:
 
 def _verdict(content: Document) -> str:
     lines = [line for line in [balance_words(content), forecast_words(content)] if line]
-    lines += [f"Budget {line}." for line in budget_lines(content.get("budgets", ()), code)]
+    lines += [f"{line}." for line in budget_lines(content.get("budgets", ()), code, "Budget of ")]
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.budget import Budget, BudgetUse, Charge, Spent
-from reconciler.model.limits import NO_BUDGETS, Budgets, Limit, Limits, Rule
+from reconciler.model.limits import NO_BUDGETS, Budgets, Limit, Limits, Rule, Unit
 from reconciler.model.plan import Call, ExpectedGrowth, Violation
 from reconciler.text.numbers import amount, counted
 from reconciler.text.sanitize import one_line
@@ -167,8 +167,9 @@ def passed(use: BudgetUse, call: Call | None) -> str:
         )
     due = f"; {amount(use.due.of(budget.unit))} of them are due" if use.due.cells else ""
     by = f"; call {call.id[:8]} of `{one_line(call.address)}` would pass it" if call is not None else ""
+    verb = "bought" if budget.unit is Unit.CELLS else "spent"
     return (
-        f"{scope}{amount(use.after)} {budget.unit} would be spent since {since} ({zone}){due}, and the budget is "
+        f"{scope}{amount(use.after)} {budget.unit} would be {verb} since {since} ({zone}){due}, and the budget is "
         f"{amount(budget.value)} a {budget.period}{by}; the next {budget.period} begins {until}"
     )
 

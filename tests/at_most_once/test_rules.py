@@ -17,7 +17,6 @@ import pytest
 from reconciler.client import SpendClient
 from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.errors import InDoubt, Leased, LedgerError, LimitExceeded, NotSent
-from reconciler.ledger import Ledger
 from reconciler.ledger.clocks import Boot
 from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket, Verdict
 from reconciler.model.budget import Budget
@@ -35,6 +34,7 @@ from tests.at_most_once.rival_applies import (
     ALL,
     LEASE,
     D,
+    Dead,
     Killed,
     Party,
     Q,
@@ -134,18 +134,6 @@ def test_r2_the_intent_is_durable_before_a_byte_is_sent(set_stage: Callable[...,
     stage.clock.now += Q + LEASE
     assert outcome(other) == 0
     assert (stage.posts(), stage.charged()) == (1, {1})
-
-
-class Dead(Ledger):
-    """A handle whose process is gone: it writes nothing more, not even on the way out."""
-
-    def end(self, ticket: Ticket, ending: Ending) -> None:
-        """Do nothing."""
-        raise Killed
-
-    def release(self, held: object) -> None:
-        """Do nothing."""
-        raise Killed
 
 
 def test_r3_the_post_starts_within_d(set_stage: Callable[..., Stage]) -> None:

@@ -236,8 +236,16 @@ def test_intents_of_two_quarters_keep_a_budget_together(url: str) -> None:
     """The second waits for the first although no row of the sums is the same; otherwise neither sees the other."""
     clocks = [Clock(), Clock(Clock().now + spent.QUARTER_SECONDS)]
     with open_ledger(url, clock=clocks[0]) as one, open_ledger(url, clock=clocks[1]) as two:
+        # The table's own budget is looked at after the other: there the first stops.
         intents = [
-            Intent(a_call(number, table=table), "sha256:plan", ALICE, {}, 0, budgets=(a_budget("5"),))
+            Intent(
+                a_call(number, table=table),
+                "sha256:plan",
+                ALICE,
+                {},
+                0,
+                budgets=(a_budget("5"), a_budget("5", table_id=table)),
+            )
             for number, table in enumerate((TABLE, OTHER_TABLE))
         ]
         refused: list[str] = []
@@ -254,7 +262,7 @@ def test_intents_of_two_quarters_keep_a_budget_together(url: str) -> None:
             second.start()
             second.join(0.5)
 
-        before_statement(one, "SELECT coalesce(sum(reconciler.spent_totals", meanwhile)
+        before_statement(one, "SELECT coalesce(sum(reconciler.spent.", meanwhile)
         one.begin(intents[0])
         second.join()
         assert len(refused) == len(one.calls()) == 1
