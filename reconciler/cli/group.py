@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "Show how the live tables compare with the manifests.",
     "explain": "Say why each cell is due or not.",
     "drift": "List why cells are not as the manifests want them, one cause per line.",
+    "forecast": "Show what schedules will buy, by day, manifest and label.",
     "approved-plan": "Find the plan that was approved for a push.",
     "comment": "Post a plan or a receipt where the change is reviewed.",
     "show": "Show a saved plan, report or snapshot.",

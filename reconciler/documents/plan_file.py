@@ -62,6 +62,13 @@ def document(
         content["review"] = asdict(origin.review)
     if plan.account is not None:
         content["balance"] = _balance(plan, plan.account)
+    if plan.forecast is not None:
+        content["forecast"] = {
+            "days": plan.forecast.days,
+            "credits": json_number(plan.forecast.cost.total),
+            "change": json_number(plan.forecast.change),
+            "unpriced_cells": plan.forecast.cost.unpriced_cells,
+        }
     if plan.budgets:
         content["budgets"] = [use.content() for use in plan.budgets]
     if plan.ledger_id:

@@ -16,15 +16,15 @@ from reconciler.model.budget import Budget, BudgetUse, Spent, Window
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
 from reconciler.model.expectation import Judgement
+from reconciler.model.forecast import ScheduleCost
 from reconciler.model.limits import Limit, Limits, Period, Unit
 from reconciler.model.manifest import ByName, ByTag, Calendar, ChildOf, MaxAge, Mode, NameAt, Refresh, Source
-from reconciler.model.observed import IDLE
+from reconciler.model.observed import IDLE, CellCounts
 from reconciler.model.origin import SnapshotOrigin
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
     Cause,
-    CellCounts,
     ExpectedGrowth,
     Pending,
     Plan,
@@ -64,6 +64,7 @@ def plan_of(content: Document) -> Plan:
         skipped=tuple(_skip(each, homes) for each in content["skipped"]),
         in_doubt=tuple(call_in_doubt(each, names) for each in content["in_doubt"]),
         diagnostics=tuple(_diagnostic(each) for each in content["diagnostics"]),
+        forecast=_forecast(content.get("forecast")),
         account=_account(content.get("balance")),
         budgets=tuple(_budget(each) for each in content.get("budgets", ())),
         growth=tuple(_growth(each) for each in content.get("growth", ())),
@@ -133,6 +134,13 @@ def _account(balance: Document | None) -> Account | None:
     if balance is None:
         return None
     return Account(available=decimal(balance["available"]), is_unlimited=balance["unlimited"])
+
+
+def _forecast(of: Document | None) -> ScheduleCost | None:
+    if of is None:
+        return None
+    cost = Credits(decimal(of["credits"]) or Decimal(0), of["unpriced_cells"])
+    return ScheduleCost(of["days"], cost, decimal(of["change"]))
 
 
 def _budget(of: Document) -> BudgetUse:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -34,6 +34,7 @@ _FIELDS = (
 )
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 """Any calendar has its first date within 50 years of this day, as far as cronsim looks ahead, or never."""
+_DAY = timedelta(days=1)
 _LONGEST_FOLD = timedelta(hours=4)
 """Longer than any clock was set back since 1970."""
 _WHAT_TO_WRITE = "Write minute, hour, day of the month, month and day of the week: `0 6 * * 1` is every Monday at 6:00."
@@ -71,6 +72,30 @@ def dates(at: Calendar, now: datetime) -> CalendarDates:
     ahead = _first(at, CronSim(at.cron, here - _LONGEST_FOLD), lambda moment: moment > now)
     last, following = max(before, default=None), min(ahead, default=None)
     return CalendarDates(last and last.astimezone(zone), following and following.astimezone(zone))
+
+
+def dates_between(at: Calendar, start: datetime, stop: datetime) -> list[float]:
+    """Return the dates of a valid calendar after `start` and before `stop`, in seconds since the epoch, in order."""
+    zone, fields = ZoneInfo(at.timezone), CronSim(at.cron, _SOME_DAY)
+    times = [3600 * hour + 60 * minute for hour in fields.hours for minute in fields.minutes]
+    midnights = CronSim(" ".join(["0 0", *at.cron.split()[2:]]), _local(start, zone) - 2 * _DAY)
+    found: set[float] = set()
+    for midnight in takewhile(lambda each: each < _local(stop, zone) + _DAY, midnights):
+        first, following = (moment.replace(tzinfo=zone) for moment in (midnight, midnight + _DAY))
+        if first.utcoffset() == following.utcoffset():
+            # The clocks run on through the day, so one sum is enough for each of up to 1,440 dates.
+            begin = first.timestamp()
+            found.update([begin + time for time in times])
+        else:
+            found.update(
+                moment.timestamp() for time in times for moment in _moments(at, midnight + timedelta(seconds=time))
+            )
+    after, before = start.timestamp(), stop.timestamp()
+    return sorted(moment for moment in found if after < moment < before)
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    return moment.astimezone(zone).replace(tzinfo=None)
 
 
 def _first(at: Calendar, times: Iterable[datetime], is_asked_for: Callable[[datetime], bool]) -> list[datetime]:

@@ -136,6 +136,8 @@ class Limits:
     """A whole number."""
     min_balance: Limit | None = None
     """Credits that must be left after the plan."""
+    forecast_per_month: Limit | None = None
+    """Credits that 30 days of schedules may cost."""
     organization: Rule | None = None
     """The id or slug of the organization that must pay, as its only `allowed`."""
     per_table: Cap = NO_CAP
@@ -164,6 +166,7 @@ class Limits:
             max_credits=self.max_credits or weaker.max_credits,
             max_cells=self.max_cells or weaker.max_cells,
             min_balance=self.min_balance or weaker.min_balance,
+            forecast_per_month=self.forecast_per_month or weaker.forecast_per_month,
             organization=self.organization or weaker.organization,
             per_table=_over(self.per_table, weaker.per_table),
             tables=_over_each(self.tables, weaker.tables),

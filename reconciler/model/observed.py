@@ -159,6 +159,32 @@ class TableIndex:
     """Table id → ids of its child tables, for tables that a manifest names as a parent."""
 
 
+@dataclass(frozen=True, slots=True)
+class CellCounts:
+    """Numbers of cells of a table's output columns by state."""
+
+    done: int = 0
+    failed: int = 0
+    empty: int = 0
+    in_progress: int = 0
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, columns: Iterable[bytes]) -> "CellCounts":
+        """Count columns of `CellState` bytes."""
+        found = dict.fromkeys(CellState, 0)
+        for states in columns:
+            for state in CellState:
+                found[state] += states.count(state)
+        return cls(
+            done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
+            failed=found[CellState.FAILED],
+            empty=found[CellState.EMPTY] + found[CellState.PENDING_IDLE],
+            in_progress=found[CellState.IN_PROGRESS] + found[CellState.PENDING],
+            unknown=found[CellState.UNKNOWN],
+        )
+
+
 def depths(columns: Sequence[Column]) -> dict[str, int]:
     """Return the length of the longest chain of output columns upstream of each column.
 

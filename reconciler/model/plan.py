@@ -1,6 +1,6 @@
 """The plan as inert data: what would be sent, what would not, and why. `planner.py` makes the decisions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,9 +10,10 @@ from reconciler.model.account import Account
 from reconciler.model.budget import BudgetUse
 from reconciler.model.cell_map import CellMap
 from reconciler.model.credits import Credits
+from reconciler.model.forecast import ScheduleCost, ScheduledCells
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
-from reconciler.model.observed import CellState, Column
+from reconciler.model.observed import CellCounts, Column
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.stale_cells import StaleCells
 from reconciler.text.location import Diagnostic, Location
@@ -152,32 +153,6 @@ class Skip:
     """A run over several tables has skips in each."""
     waits_for: tuple[WaitsFor, ...] = ()
     """For blocked cells only."""
-
-
-@dataclass(frozen=True, slots=True)
-class CellCounts:
-    """Numbers of cells of a table's output columns by state."""
-
-    done: int = 0
-    failed: int = 0
-    empty: int = 0
-    in_progress: int = 0
-    unknown: int = 0
-
-    @classmethod
-    def of(cls, columns: Iterable[bytes]) -> "CellCounts":
-        """Count columns of `CellState` bytes."""
-        found = dict.fromkeys(CellState, 0)
-        for states in columns:
-            for state in CellState:
-                found[state] += states.count(state)
-        return cls(
-            done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
-            failed=found[CellState.FAILED],
-            empty=found[CellState.EMPTY] + found[CellState.PENDING_IDLE],
-            in_progress=found[CellState.IN_PROGRESS] + found[CellState.PENDING],
-            unknown=found[CellState.UNKNOWN],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +335,10 @@ class Plan:
     """Calls that would be sent if running tables were idle. Not in the plan file, which approves only exact calls."""
     account: Account | None = None
     """Who would pay; None if the API was not asked, as when nothing is due."""
+    schedules: tuple[ScheduledCells, ...] = field(default=(), repr=False, compare=False)
+    """The cells that runs with a `refresh` cover, by age. Not in the plan file."""
+    forecast: ScheduleCost | None = None
+    """The cost of the schedules in a month; None if there are none, or nothing asked for it."""
     budgets: tuple[BudgetUse, ...] = ()
     """Those that it takes from; none if nothing is due, or if the ledger was not asked."""
     last_applies: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)

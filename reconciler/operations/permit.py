@@ -13,6 +13,7 @@ from reconciler.operations.account import with_account
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.budgets import with_budgets
 from reconciler.operations.find_tables import resolve_base
+from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
 from reconciler.planning.waves import upstream_of
@@ -91,7 +92,7 @@ class Permit:
 
     def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within the approval. Raises PlanError if the result must not be sent."""
-        found = self.planned(targets, observation, settings, within)
+        found = with_forecast(self.planned(targets, observation, settings, within), observation)
         found = with_account(found, settings, self._tools.reader, self._account)
         self._account = found.account
         found = with_budgets(found, settings, self._tools.ledger, self.saved_plan_id)

@@ -21,6 +21,7 @@ from reconciler.operations.budgets import with_budgets
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
+from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.profile import Phase
 from reconciler.settings.provenance import review
@@ -124,10 +125,11 @@ def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, Chan
     """Make the plan; with a base, give each call one cause, and return what changed and its effect."""
     targets, base, settings = asked.targets, asked.base, asked.settings
     if base is None:
-        return observe.plan(targets, observation, settings), None
+        return with_forecast(observe.plan(targets, observation, settings), observation), None
     manifests = tuple(manifest for manifest in asked.before if manifest.table_id in observation.snapshots)
     before = Targets(manifests, "", (), ())
-    anyway = Approval.of_calls(observe.plan(before, observation, settings).calls)
+    base_plan = observe.plan(before, observation, settings)
+    anyway = Approval.of_calls(base_plan.calls)
     plan = observe.plan(targets, observation, settings, anyway=anyway)
     whole = plan
     if targets.written != targets.every:
@@ -136,6 +138,7 @@ def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, Chan
     dropped = [
         call for call in observe.plan(before, observation, settings, anyway=still).calls if call.cause is Cause.CHANGE
     ]
+    plan = with_forecast(plan, observation, whole, base_plan)
     return plan, add_up(base.name, _changes(asked, base), plan.calls, dropped)
 
 

@@ -20,6 +20,7 @@ from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan
 from reconciler.manifests.from_table import ImportOptions
+from reconciler.model.forecast import MONTH_DAYS
 from reconciler.model.limits import Limits
 from reconciler.model.network import Network
 from reconciler.model.plan import Plan
@@ -31,10 +32,11 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.drift import drift_of
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
+from reconciler.operations.forecast import PlannedForecast, forecast_targets
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, table_ids
-from reconciler.operations.judge import unmet_in
 from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
@@ -276,16 +278,17 @@ class Session:
         `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
         table could not be read, `errored` is true and the result may be incomplete.
         """
-        targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
-        reader, ledger = self._connections.both()
-        targets = observe.resolve(targets, reader)
-        sources = observe.Sources(reader, ledger, self.settings)
-        observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
-        plan, unmet = (
-            observe.plan(targets, observation, self.settings),
-            unmet_in(targets.manifests, observation.snapshots),
-        )
-        return DriftReport(plan, unmet, ended_calls(observation, self.settings))
+        return drift_of(self.load(paths, target=target, exclude=exclude), self._connections, stale=stale)
+
+    def forecast(
+        self, paths: Several | Targets = (), *, days: int = MONTH_DAYS, target: Several = (), exclude: Several = ()
+    ) -> PlannedForecast:
+        """Return what runs with a `refresh` will buy within `days` times 24 hours, by manifest, column and day.
+
+        Sends only GET and writes nothing. `found.plan.diagnostics` lists the tables that could not be read, of which
+        `found.forecast` says nothing.
+        """
+        return forecast_targets(self.load(paths, target=target, exclude=exclude), days, self._connections)
 
     def wait(
         self,

@@ -31,7 +31,11 @@ class Freshness:
 
     def fresh(self, memory: LedgerView, column: Column) -> RowSet:
         """Return the rows in which the column's cell was bought as recently as the `refresh` requires."""
-        return RowSet.of_flags(self._is_fresh(memory.ages(column)))
+        return RowSet.of_flags(self._are_fresh(memory.ages(column)))
+
+    def is_fresh(self, age: float) -> bool:
+        """Tell whether a cell bought that many seconds ago was bought as recently as the `refresh` requires."""
+        return bool(self._are_fresh([age])[0])
 
     def next_due(self, memory: LedgerView, columns: Iterable[Column], rows: RowSet) -> datetime | None:
         """Return when the first cell that is fresh now falls due; None if none is fresh, or that is unknown."""
@@ -39,7 +43,7 @@ class Freshness:
         oldest = -inf
         for column in columns:
             ages = memory.ages(column)
-            fresh = compress(compress(ages, flags), compress(self._is_fresh(ages), flags))
+            fresh = compress(compress(ages, flags), compress(self._are_fresh(ages), flags))
             oldest = max(oldest, max(fresh, default=-inf))
         if oldest == -inf:
             return None
@@ -49,7 +53,7 @@ class Freshness:
         assert self._dates is not None
         return None if self._dates.next is None else self._dates.next.astimezone(UTC)
 
-    def _is_fresh(self, ages: Iterable[float]) -> bytes:
+    def _are_fresh(self, ages: Iterable[float]) -> bytes:
         """Return one flag per age: younger than the `refresh` says; a call exactly at a calendar's date is fresh."""
         if isinstance(self._refresh, MaxAge):
             too_old = self._refresh.seconds

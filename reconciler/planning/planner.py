@@ -58,6 +58,7 @@ def make_plan(inputs: PlanInputs, options: PlanOptions = NO_OPTIONS) -> Plan:
         ledger_id=next((each.ledger_id for each in inputs.histories.values() if each.ledger_id), ""),
         held_up=tuple(skip for part in parts for skip in part.held_up),
         waiting=in_turn(manifests, (call for part in parts for call in part.waiting)),
+        schedules=tuple(cells for part in parts for cells in part.schedules),
         stale=tuple(sorted((each for part in parts for each in part.stale), key=_by_address)),
         maps=tuple(part.cell_map for part in parts if part.cell_map is not None),
         diagnostics=tuple(sorted([*inputs.unreadable, *(p for part in parts for p in part.diagnostics)])),

@@ -13,7 +13,8 @@ from reconciler.model.credits import Credits
 from reconciler.model.drift import Drift
 from reconciler.model.ended_call import EndedCall
 from reconciler.model.manifest import Mode
-from reconciler.model.plan import CallInDoubt, CellCounts, Pending, Plan, PlannedTable, SkipReason
+from reconciler.model.observed import CellCounts
+from reconciler.model.plan import CallInDoubt, Pending, Plan, PlannedTable, SkipReason
 from reconciler.planning.drift import due as due_by_run
 from reconciler.text.location import Diagnostic
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from reconciler.model.cell_map import CellMap
+from reconciler.model.forecast import ScheduledCells
 from reconciler.model.history import PastCall
 from reconciler.model.manifest import Mode, Run
 from reconciler.model.observed import TableSnapshot
@@ -30,6 +31,7 @@ class TablePlan:
     held_up: list[Skip] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     in_doubt: list[CallInDoubt] = field(default_factory=list)
+    schedules: list[ScheduledCells] = field(default_factory=list)
     cell_map: CellMap | None = None
     """None if a name is wrong, so that nothing was decided."""
     diagnostics: list[Diagnostic] = field(default_factory=list)

@@ -9,11 +9,10 @@ from itertools import compress
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import TableHistory
 from reconciler.model.manifest import ByTag, Manifest, Refresh, Run
-from reconciler.model.observed import CellState, Column, TableSnapshot, depths, downstream
+from reconciler.model.observed import CellCounts, CellState, Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
     Call,
     Cause,
-    CellCounts,
     PlannedRun,
     PlannedTable,
     Skip,
@@ -44,6 +43,7 @@ from reconciler.planning.inputs import PlanOptions
 from reconciler.planning.ledger_view import NO_CONFIG, PRESENT_CONFIG, LedgerView
 from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
+from reconciler.planning.schedules import scheduled_cells
 from reconciler.planning.scopes import Scope, scopes
 from reconciler.planning.stale_prompts import stale_cells
 from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, reason_of, skips_of
@@ -129,6 +129,9 @@ class TablePlanner:
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
         if self._wants_stale:
             part.stale = list(stale_cells(found, self._snapshot, self._memory, self._due, self._settings.prices))
+        part.schedules = scheduled_cells(
+            decided, self._snapshot, self._memory, self._freshness, self._trials, self._settings.prices
+        )
         decided.clear()  # one byte per cell: a plan of millions of cells has no room for it beside its calls
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():

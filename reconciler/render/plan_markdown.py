@@ -13,7 +13,7 @@ from reconciler.model.credits import Credits
 from reconciler.model.plan import SkipReason
 from reconciler.render.budget_words import budget_lines
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_parts import waited_for
+from reconciler.render.plan_parts import schedule_words, waited_for
 from reconciler.render.plan_text import MOST_TABLES
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
 from reconciler.text.numbers import counted, duration
@@ -92,8 +92,16 @@ def balance_words(content: Document) -> str:
     return f"It costs {number(_cost(content['calls']).known)} of {number(balance['available'])} credits{rest}."
 
 
+def forecast_words(content: Document) -> str:
+    """Return what the schedules cost in a month; empty if the plan does not tell."""
+    found = content.get("forecast")
+    if found is None:
+        return ""
+    return schedule_words(found["credits"], found["change"], found["unpriced_cells"], number)
+
+
 def _verdict(content: Document) -> str:
-    lines = [line for line in [balance_words(content)] if line]
+    lines = [line for line in [balance_words(content), forecast_words(content)] if line]
     lines += [f"{line}." for line in budget_lines(content.get("budgets", ()), code, "Budget of ")]
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from reconciler.model.attempt import Yield
 from reconciler.model.drift import Drift
@@ -105,6 +106,18 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
         return f"cells unknown until {because} has run; {most}"
     credits_ = "" if price is None else f", {price_text(Decimal(price))}"
     return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
+
+
+def schedule_words(
+    cost: Decimal | float | None, change: Decimal | float | None, unpriced_cells: int, spelled: Callable[[Any], str]
+) -> str:
+    """Say what schedules cost in a month, and how much of that a change causes; `spelled` writes a number."""
+    priced = f"{spelled(cost)} credits"
+    if unpriced_cells:
+        cells = f"{spelled(unpriced_cells)} {'cell' if unpriced_cells == 1 else 'cells'}"
+        priced = f"an unknown number of credits ({cells} without a known price)"
+    more = f", {'+' if change > 0 else '-'}{spelled(abs(change))} by this change" if change else ""
+    return f"This schedule costs {priced} a month{more}."
 
 
 def addressed(of: Call | CallInDoubt | Drift | StaleCells | Unmet | Yielded) -> str:

@@ -30,6 +30,7 @@ from reconciler.render.plan_parts import (
     price_text,
     problems_text,
     refusal_text,
+    schedule_words,
     trial_words,
     waited_for,
 )
@@ -92,7 +93,7 @@ def plan_text(
     if plan.budgets:
         lines = budget_lines((use.content() for use in plan.budgets), one_line)
         parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))
-    summary = _settled(plan) if _is_settled(plan) else _summary(plan, limits)
+    summary = _settled(plan) if _is_settled(plan) else "\n".join([*_schedule(plan), _summary(plan, limits)])
     parts.append(f"{summary}{_next_step(plan, violations, view.saved_in)}" if view.is_preview else summary)
     return "\n\n".join(parts)
 
@@ -110,7 +111,7 @@ def _settled(plan: Plan) -> str:
         text = "no cell in scope is due. Where a header proved it, no rows were read."
     else:
         text = "every cell in scope is where the manifests want it."
-    return f"Nothing to do: {sizes}, {text}{_next_due(plan)}"
+    return "\n".join([f"Nothing to do: {sizes}, {text}{_next_due(plan)}", *_schedule(plan)])
 
 
 def _next_due(plan: Plan) -> str:
@@ -120,6 +121,14 @@ def _next_due(plan: Plan) -> str:
         return ""
     moment, address = min(found)
     return f"\nNext due: {one_line(address)}, {moment_text(moment)}."
+
+
+def _schedule(plan: Plan) -> list[str]:
+    """Return what the schedules cost; empty if the plan does not tell."""
+    if plan.forecast is None:
+        return []
+    cost = plan.forecast.cost
+    return [schedule_words(cost.known, plan.forecast.change, cost.unpriced_cells, amount)]
 
 
 def _by_run(items: Sequence[Addressed]) -> dict[RunKey, list[Addressed]]:

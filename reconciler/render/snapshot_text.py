@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from reconciler.model.live_snapshot import LiveSnapshot
-from reconciler.model.plan import CellCounts
+from reconciler.model.observed import CellCounts
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, number, row, rows_head
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line

@@ -130,6 +130,7 @@ class _Reader:
             max_credits=whole.max_credits,
             max_cells=whole.max_cells,
             min_balance=self.limit(("min_balance",), value.get("min_balance"), contact),
+            forecast_per_month=self.limit(("forecast_per_month",), value.get("forecast_per_month"), contact),
             per_table=replace(per_table, max_rerun_share=whole.max_rerun_share),
             tables={
                 table.lower(): self.cap(("tables", table), cap, contact)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciler.model.credits import Credits
+from reconciler.model.forecast import ScheduleCost
 from reconciler.model.limits import Anomaly, BaseLimits, Limit, Limits, Prices, Rule
 from reconciler.model.observed import CellState, Column
 from reconciler.model.plan import Call, ExpectedGrowth, Plan, PlannedTable, Violation
@@ -56,8 +57,13 @@ def check_limits(plan: Plan, limits: Limits, floor: BaseLimits | None) -> tuple[
     over_budget = tuple(counted_plan.violations(plan.budgets))
     if floor is None:
         return (*found, *over_budget)
-    dearest = replace(plan, calls=tuple(counted_plan.calls), growth=tuple(counted_plan.growth))
-    held = violations(dearest, floor.limits, held_labels(plan, floor))
+    at_dearest = replace(
+        plan,
+        calls=tuple(counted_plan.calls),
+        growth=tuple(counted_plan.growth),
+        forecast=plan.forecast and plan.forecast.at(_dearest_of(floor)),
+    )
+    held = violations(at_dearest, floor.limits, held_labels(plan, floor))
     said = {(each.rule, each.message) for each in held}
     return (*held, *(each for each in found if (each.rule, each.message) not in said), *over_budget)
 
@@ -67,12 +73,13 @@ def counted_in_budgets(plan: Plan, limits: Limits, floor: BaseLimits | None) -> 
     if floor is None:
         return CountedPlan(plan.calls, plan.growth, own_labels(plan).carried, [limits])
     calls = tuple(_at_dearest(call, floor.prices) for call in plan.calls)
-    growths = tuple(
-        priced(growth, lambda column: _dearest(floor.prices, column.kind, column.key, column.id))
-        for growth in plan.growth
-    )
+    growths = tuple(priced(growth, _dearest_of(floor)) for growth in plan.growth)
     labels = held_labels(plan, floor)
     return CountedPlan(calls, growths, labels.carried, [floor.limits, limits], labels.unknown, is_base=True)
+
+
+def _dearest_of(floor: BaseLimits) -> Callable[[Column], Decimal | None]:
+    return lambda column: _dearest(floor.prices, column.kind, column.key, column.id)
 
 
 def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
@@ -101,6 +108,7 @@ def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tupl
         *_labels(plan, limits, labels),
         *_modes(plan, limits, labels),
         *_protected(plan, limits.protected),
+        *_forecast(plan.forecast, limits.forecast_per_month),
         *_anomalies(plan, limits.anomaly),
     )
 
@@ -164,8 +172,7 @@ def _sum(
         if cost.known > max_credits.value:
             yield _passed(f"{scope}max_credits", of, "credits", cost.known, max_credits, grown=bool(grown))
         elif cost.total is None:
-            unlimited = [growth for growth in growing if growth.max_credits is None]
-            missing = _missing_prices(calls, unlimited)
+            missing = _missing_prices(calls, [each for growth in growing for each in growth.unpriced])
             yield _unknown(f"{scope}max_credits", of, cost.unpriced_cells, max_credits, missing)
 
 
@@ -181,7 +188,7 @@ def _unknown(rule: str, of: str, cells: int, limit: Limit, missing: str) -> Viol
     return Violation(rule, message, limit.set_at, None, limit.value, raised_by(limit))
 
 
-def _missing_prices(calls: Iterable[Call], growths: Iterable[ExpectedGrowth]) -> str:
+def _missing_prices(calls: Iterable[Call], unpriced: Iterable[Column]) -> str:
     """Return which columns have no price, and what to add where; empty if they are unknown."""
     columns = {
         (key, call.kinds.get(column, ""))
@@ -189,7 +196,7 @@ def _missing_prices(calls: Iterable[Call], growths: Iterable[ExpectedGrowth]) ->
         for column, key in zip(call.columns, call.column_keys, strict=True)
         if column in call.unpriced
     }
-    found = sorted(columns | {(column.key, column.kind) for growth in growths for column in growth.unpriced})
+    found = sorted(columns | {(column.key, column.kind) for column in unpriced})
     kinds = sorted({kind for _, kind in found})
     if not found:
         return ""
@@ -304,6 +311,21 @@ def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]
         )
         rule = protected[name]
         yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), raised_by(rule))
+
+
+def _forecast(forecast: ScheduleCost | None, limit: Limit | None) -> Iterator[Violation]:
+    if forecast is None or limit is None:
+        return
+    rule, known = "forecast_per_month", forecast.cost.known
+    if known > limit.value:
+        message = (
+            f"schedules cost {amount(known)} credits in {forecast.days} days and the limit is {amount(limit.value)}"
+        )
+        yield Violation(rule, message, limit.set_at, known, limit.value, raised_by(limit))
+    elif forecast.cost.total is None:
+        missing = _missing_prices((), [column for column, price, cells in forecast.columns if cells and price is None])
+        of = f"of what schedules buy in {forecast.days} days, "
+        yield _unknown(rule, of, forecast.cost.unpriced_cells, limit, missing)
 
 
 def _anomalies(plan: Plan, anomaly: Anomaly | None) -> Iterator[Violation]:

@@ -124,6 +124,14 @@ def _examples(scene: Scene) -> None:
     shutil.copytree(ROOT / "examples", scene.folder, dirs_exist_ok=True)
 
 
+def _policy(scene: Scene) -> None:
+    """The folder of the examples, with stand-ins for the programs that judge plans."""
+    _examples(scene)
+    for program in ("conftest", "opa"):
+        runner = f'exec "{sys.executable}" "{ROOT}/tests/examples/rego_runner.py" {program} "$@"'
+        _program(scene.folder.parent / "tools" / program, f"#!/bin/sh\n{runner}\n")
+
+
 def _checkout(scene: Scene) -> None:
     """The top of this repository, where what takes minutes is only looked up."""
     for name, script in _CHECKOUT.items():
@@ -147,6 +155,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
     "postgres": _desk,
     "front": _front,
     "examples": _examples,
+    "policy": _policy,
     "checkout": _checkout,
     "setup": _setup,
     "session": _nothing,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.manifests.calendar import dates, faults
+from reconciler.manifests.calendar import dates, dates_between, faults
 from reconciler.model.manifest import Calendar
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -252,3 +252,17 @@ def test_a_zone_that_not_every_machine_has_is_a_fault(zone: str) -> None:
     """A system's own folder holds more names than IANA's, and files that are no zones."""
     (fault,) = faults(Calendar("0 6 * * 1", zone))
     assert fault.key == "timezone"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "UTC"])
+@pytest.mark.parametrize("cron", ["30 2 * * *", "30 */2 * * *", "30 * * * *", "0 0 1,15,L * 5", "*/20 0-3 * * *"])
+@pytest.mark.parametrize("start", ["2026-03-26T23:30", "2026-10-22T12:00", "2026-04-23T00:30"])
+def test_the_dates_between_two_moments_are_those_that_follow_one_another(zone: str, cron: str, start: str) -> None:
+    """Through each change of the clocks; neither the moment before nor the one behind counts."""
+    at, begin = Calendar(cron, zone), datetime.fromisoformat(start).replace(tzinfo=UTC)
+    end = begin + timedelta(days=6)
+    expected, date = [], dates(at, begin).next
+    while date is not None and date < end:
+        expected.append(date.timestamp())
+        date = dates(at, date).next
+    assert dates_between(at, begin, end) == expected

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 from reconciler.documents import plan_file, report_file
+from reconciler.documents.forecast_file import forecast_document
 from reconciler.documents.ledger_file import spend_document
 from reconciler.documents.status_file import status_document
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement
 from reconciler.model.change import ChangeImpact
 from reconciler.model.credits import Credits
+from reconciler.model.forecast import Forecast, ForecastLine
 from reconciler.model.history import Block, CallState, TableHistory
 from reconciler.model.ledger_entries import SpendLine, SpendReport
 from reconciler.model.limits import Limit, Limits
@@ -159,6 +162,18 @@ def a_report() -> dict[str, Any]:
 def a_status() -> dict[str, Any]:
     """Return the status of the busy plan."""
     return status_document(status_of(busy()[0]), "2026-11-26T18:00:00Z")
+
+
+def a_forecast() -> dict[str, Any]:
+    """Return a forecast of ninety days: a quiet manifest, and one with hostile labels whose price is unknown."""
+    start = datetime(2026, 11, 26, 18, tzinfo=UTC)
+    weekly = tuple(420 if day % 7 == 4 else 0 for day in range(91))
+    daily = tuple(37 + day for day in range(91))
+    lines = (
+        ForecastLine("target-accounts", {"team": "gtm"}, a_column(1, key="funding"), Decimal("0.5"), weekly),
+        ForecastLine("partners", {HOSTILE: HOSTILE}, a_column(2, key=HOSTILE), None, daily),
+    )
+    return forecast_document(Forecast(start, start + timedelta(days=90), lines, {"age_unknown": 1200}))
 
 
 def a_spending() -> dict[str, Any]:

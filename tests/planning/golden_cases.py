@@ -38,6 +38,7 @@ from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan, Violation
 from reconciler.model.row_filter import row_filters
 from reconciler.operations import observe
+from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation
 from reconciler.planning.first_portions import asked_answers
 from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
@@ -104,7 +105,7 @@ def _planned() -> Case:
         for table, seen in live.snapshots.items()
     }
     observation = Observation(snapshots, histories, (), live.unreadable)
-    plan = observe.plan(replace(wanted, maps=True), observation, settings)
+    plan = with_forecast(observe.plan(replace(wanted, maps=True), observation, settings), observation)
     plan = _with_spent(plan, project.limits, flags, now)
     return Case(plan, project.limits, check_limits(plan, project.limits, None))
 

@@ -9,10 +9,10 @@ from reconciler.documents import status_file
 from reconciler.model.drift import DriftKind, Severity
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
+from reconciler.model.observed import CellCounts
 from reconciler.model.plan import (
     Call,
     CallInDoubt,
-    CellCounts,
     Plan,
     PlannedRun,
     PlannedTable,

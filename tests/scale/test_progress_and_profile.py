@@ -14,7 +14,8 @@ from reconciler.cli.progress import Reading
 from reconciler.documents import plan_file
 from reconciler.model.limits import Limits
 from reconciler.model.manifest import Mode
-from reconciler.model.plan import CellCounts, Plan, PlannedRun, PlannedTable, Skip, SkipReason
+from reconciler.model.observed import CellCounts
+from reconciler.model.plan import Plan, PlannedRun, PlannedTable, Skip, SkipReason
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.profile import Phase, Profile
 from reconciler.render.colour import plain

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import Leased
 from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Ticket
-from reconciler.model.plan import Call, CellCounts, Plan, PlannedTable
+from reconciler.model.observed import CellCounts
+from reconciler.model.plan import Call, Plan, PlannedTable
 from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
 
 ACTOR = Actor("ana@laptop")

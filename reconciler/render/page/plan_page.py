@@ -16,7 +16,7 @@ from reconciler.render.page.cells import Shade
 from reconciler.render.page.markup import Html, items, joined, section, table, tag
 from reconciler.render.page.plan_tables import CAUSES, PageTable, due_shade, shade_of, table_section, tables_of
 from reconciler.render.page.shell import Assets, drawing, page
-from reconciler.render.plan_markdown import balance_words, plan_headline
+from reconciler.render.plan_markdown import balance_words, forecast_words, plan_headline
 from reconciler.render.plan_parts import growth_words
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line
@@ -123,7 +123,7 @@ def _totals(content: Document) -> Html:
     for skip in content["skipped"]:
         skipped[skip["reason"]] += skip["cells"]
     left = [f"{number(skipped[reason])} {reason.phrase}" for reason in SkipReason if skipped[reason]]
-    lines = [balance_words(content), f"Not due: {'; '.join(left)}." if left else ""]
+    lines = [balance_words(content), forecast_words(content), f"Not due: {'; '.join(left)}." if left else ""]
     return section("Totals and limits", parts.facts(figures), *(tag("p", line) for line in lines if line))
 
 
