@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause, Yield
+from reconciler.model.budget import BudgetUse
 from reconciler.model.credits import Credits
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
@@ -110,6 +111,8 @@ class Report:
     """Manifest → why the saved plan no longer approves its calls."""
     yields: tuple[Yielded, ...] = ()
     """By run and column: what calls of mode `all` that were waited for changed."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those of which the plan takes so much that people should know. Not in the report's file."""
     unmet: tuple[Unmet, ...] = ()
     """Runs with calls that were waited for whose answers are not as their `expect` says."""
 
