@@ -44,7 +44,7 @@ command.add_command(adopt.command)
 @click.option(
     "--state",
     type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
-    help="Only calls in this state.",
+    help="Only calls in this state; `accepted` includes those that are `settled`.",
 )
 @click.option("--address", metavar="NAME", shell_complete=completed_by("runs"),
               help="Only this manifest, or this manifest/run.")  # fmt: skip
@@ -79,9 +79,8 @@ def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
         return CallFilter(**chosen)
     if state == ADOPTED:
         return CallFilter(adopted=True, **chosen)
-    is_accepted = state in (SETTLED, CallState.ACCEPTED)
-    states = [CallState.ACCEPTED if is_accepted else CallState(state)]
-    return CallFilter(states=states, settled=state == SETTLED if is_accepted else None, adopted=False, **chosen)
+    states = [CallState.ACCEPTED if state == SETTLED else CallState(state)]
+    return CallFilter(states=states, settled=True if state == SETTLED else None, adopted=False, **chosen)
 
 
 @command.command("show")

@@ -19,8 +19,6 @@ from reconciler.text.numbers import age_text, json_number
 
 FORMAT_VERSION = "1.0"
 
-"""The state of adopted cells: no call bought them and nothing was paid."""
-
 
 def call_part(call: CallRecord) -> dict[str, Any]:
     """Return a call."""

@@ -17,10 +17,8 @@ Grouping = Literal["table", "manifest", "run", "label", "month", "label-month", 
 
 SETTLED = "settled"
 """An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""
-
-
-SETTLED, ADOPTED = "settled", "adopted"
-"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
+ADOPTED = "adopted"
+"""Cells that were done before the ledger knew them, taken over as if an accepted call had bought them."""
 
 
 class EventKind(StrEnum):
@@ -110,7 +108,7 @@ class CallRecord:
     def shown_state(self) -> str:
         """The state as people see it, and filter by it."""
         if self.is_adopted:
-            return self.reason.value
+            return ADOPTED
         return SETTLED if self.settled_at is not None else self.state.value
 
     @property
@@ -127,10 +125,10 @@ class CallFilter:
     address: str | None = None
     """A manifest's name, or `manifest/run`."""
     states: Collection[CallState] | None = None
-    settled: bool | None = None
-    """Only calls whose cells were counted once the table was idle, or only others."""
     adopted: bool | None = None
     """Only cells that were taken over, or only what was called."""
+    settled: bool | None = None
+    """Only calls whose cells were counted, or only the others."""
     label: str | None = None
     """`key`, or `key=value`."""
     plan_id: str | None = None

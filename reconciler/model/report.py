@@ -109,10 +109,10 @@ class Report:
     """Accepted calls of earlier applies that were not settled yet, and that this one waited for."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
-    yields: tuple[Yielded, ...] = ()
-    """By run and column: what calls of mode `all` that were waited for changed."""
     budgets: tuple[BudgetUse, ...] = ()
     """Those of which the plan takes so much that people should know. Not in the report's file."""
+    yields: tuple[Yielded, ...] = ()
+    """By run and column: what calls of mode `all` that were waited for changed."""
     unmet: tuple[Unmet, ...] = ()
     """Runs with calls that were waited for whose answers are not as their `expect` says."""
 

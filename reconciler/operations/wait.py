@@ -95,8 +95,8 @@ def wait(
     return replace(
         report,
         results=results,
-        yields=added_up((*resumed, *results)),
         resumed=resumed,
+        yields=added_up((*resumed, *results)),
         waited=True,
         still_running=waited.running,
         awaited=waited.awaited,
