@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
 from reconciler.documents.reconciliation_file import reconciliation_document
-from reconciler.model.drift import FAILS_ON, Drift, DriftKind
+from reconciler.model.drift import FAILS_ON, Drift, DriftKind, Severity
 from reconciler.model.expectation import Unmet
 from reconciler.model.plan import CallInDoubt
 from reconciler.model.stale_cells import StaleCells
@@ -98,6 +98,8 @@ def _unmet(unmet: Unmet) -> dict[str, Any]:
         "revision": None,
         "cells": sum(each.found for each in unmet.judgements),
         "credits": 0,
+        "kind": "unexpected",
+        "severity": Severity.WARNING.value,
         "expect": [each.content() for each in unmet.judgements],
     }
 
@@ -110,6 +112,8 @@ def _stale(stale: StaleCells) -> dict[str, Any]:
         "revision": None,
         "cells": stale.cells,
         "credits": json_number(stale.cost.total),
+        "kind": "stale",
+        "severity": Severity.INFO.value,
         "columns": dict(stale.columns),
     }
 

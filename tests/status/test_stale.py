@@ -52,7 +52,7 @@ def test_answers_of_an_earlier_prompt_are_priced_and_not_due(filled: Desk) -> No
     assert json_schema.problems("drift", document) == []
     (cause,) = document["causes"]
     assert (cause["reason"], cause["cells"], cause["credits"]) == ("predates_config", 3, 3)
-    assert (cause["columns"], document["drifted"]) == ({"news": 3}, False)
+    assert (cause["columns"], cause["severity"], document["drifted"]) == ({"news": 3}, "info", False)
     assert filled.run("apply", "--yes", "--no-wait").code == 0
     assert sum(filled.charged().values()) == 3
 
