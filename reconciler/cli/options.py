@@ -34,7 +34,7 @@ class Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds since the epoch, UTC."""
         if re.fullmatch(r"[0-9]{1,9}[smhdw]", str(value)):
-            return time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]]
+            return max(0.0, time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]])
         try:
             day = date.fromisoformat(value) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)) else None
         except ValueError:

@@ -7,7 +7,7 @@ from reconciler.model.attempt import Settlement
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """What a reading shows of a call; `apply` and `wait` write it to the ledger."""
+    """The end of a call as a reading shows it; `apply` and `wait` write it to the ledger."""
 
     id: str
     address: str
