@@ -61,7 +61,8 @@ class GitLabPipelines:
                     continue
                 number, head, merged_at = found
                 seen.add(number)
-                required, reviewed_at = self._reviews(number, field(field(merged, "author", path), "id", path))
+                author = int(field(field(merged, "author", path), "id", path))
+                required, reviewed_at = self._reviews(number, author)
                 yield MergedChange(
                     number, self._project, head, self._branch, merged_at, reviewed_at, needs_review or required
                 )
@@ -150,7 +151,7 @@ class GitLabPipelines:
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"GET {path}: a merge request answered in a shape we do not know") from None
 
-    def _reviews(self, number: int, author: object) -> tuple[bool, datetime | None]:
+    def _reviews(self, number: int, author: int) -> tuple[bool, datetime | None]:
         """Tell whether approvals are required, and when the last one was given that still holds; none by its author."""
         path = f"{self._path}/merge_requests/{number}/approvals"
         found = self._client.get(path).content
