@@ -56,7 +56,16 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
-    from reconciler.model.ledger_entries import CallFilter, CallRecord, EventKind, EventRecord, Lease, Loaded, SpendLine
+    from reconciler.model.ledger_entries import (
+        CallFilter,
+        CallRecord,
+        EventKind,
+        EventRecord,
+        Lease,
+        Loaded,
+        SpendLine,
+        SpendReport,
+    )
     from reconciler.model.limits import Limits
     from reconciler.model.plan import Call, Plan, Totals, Violation
     from reconciler.model.reading import ReadCost, ReadProgress
@@ -72,6 +81,7 @@ if TYPE_CHECKING:
     from reconciler.operations.validate import Validation
     from reconciler.planning.explanation import ExplainedCells
     from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
+    from reconciler.text.codes import Code
     from reconciler.text.location import Diagnostic, Location
 else:
     _HOMES = {
@@ -80,7 +90,7 @@ else:
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
         "model.attempt": "CallResult",
-        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine",
+        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine SpendReport",
         "model.limits": "Limits",
         "model.plan": "Call Plan Totals Violation",
         "model.reading": "ReadCost ReadProgress",
@@ -96,6 +106,7 @@ else:
         "operations.validate": "Validation",
         "planning.explanation": "ExplainedCells",
         "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
+        "text.codes": "Code",
         "text.location": "Diagnostic Location",
     }
     """Module → the names it gives to the face."""
@@ -123,6 +134,7 @@ __all__ = [
     "CallFilter",
     "CallRecord",
     "CallResult",
+    "Code",
     "Corrupt",
     "Diagnostic",
     "Drift",
@@ -159,6 +171,7 @@ __all__ = [
     "SettingsError",
     "SnapshotTaken",
     "SpendLine",
+    "SpendReport",
     "StalePlan",
     "Status",
     "TooNew",

@@ -11,7 +11,7 @@ if not sys.flags.safe_path:
     del sys.path[0]  # the working directory
 
 from reconciler.cli import main
-from reconciler.settings.provenance import is_ci
+from reconciler.settings.ci import is_ci
 
 if __name__ == "__main__":
     if is_ci(os.environ) and not sys.flags.safe_path:

@@ -21,11 +21,15 @@ ReconcilerError
 
 from collections.abc import Sequence
 
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 
 
 class ReconcilerError(Exception):
     """A failure that a person can act on: one message and what to do next."""
+
+    code: Code | None = None
+    """The kind of problem, for settings; the diagnostics of a ManifestError or ErroredPlan have theirs."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -35,6 +39,10 @@ class ReconcilerError(Exception):
 
 class SettingsError(ReconcilerError):
     """A flag, an environment variable or the project file is wrong or missing."""
+
+    def __init__(self, message: str, *, hint: str = "", code: Code = Code.WRONG_SETTING) -> None:
+        super().__init__(message, hint=hint)
+        self.code: Code = code
 
 
 class ManifestError(ReconcilerError):

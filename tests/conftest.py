@@ -1,5 +1,6 @@
 """Options of the test run."""
 
+import gc
 import os
 import sys
 
@@ -10,6 +11,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What the tests talk to is on loopback, and a proxy of this machine's network would be asked for that, too.
 for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+    os.environ.pop(name, None)
+# How outputs look must not depend on the terminal of whoever runs the tests.
+for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"):
     os.environ.pop(name, None)
 
 
@@ -28,3 +32,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("story")]
         items[:] = [item for item in items if item not in long]
         config.hook.pytest_deselected(items=long)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take the tests themselves out of every later look for garbage, which they make a tenth slower."""
+    gc.collect()
+    gc.freeze()

@@ -13,7 +13,7 @@ from reconciler.render.problems_markdown import problems_markdown
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 
-VALIDATE_FORMATS = ("text", "github", "gitlab", "sarif", "junit")
+VALIDATE_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
 PLAN_FORMATS = ("text", "json", "markdown", "html", "github", "gitlab")
 APPLY_FORMATS = ("text", "json", "markdown", "html")
 

@@ -7,14 +7,17 @@ from typing import Any, get_args
 
 import click
 
-from reconciler.cli import adopt
+from reconciler.cli import adopt, options
 from reconciler.cli.console import Console, exits
+from reconciler.cli.pages import assets
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
+from reconciler.documents.ledger_csv import calls_csv, spend_csv
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import CallFilter, Grouping
+from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
+from reconciler.render.page.spend_page import spend_page
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -35,27 +38,43 @@ command.add_command(adopt.command)
 @command.command("list")
 @click.option(
     "--state",
-    type=click.Choice([*(state.value for state in CallState), ledger_file.ADOPTED]),
+    type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
     help="Only calls in this state.",
 )
 @click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
 @click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
+@options.period
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest calls only.")
-@form_option
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text",
+              help="How stdout is written.")  # fmt: skip
 @click.pass_context
 @exits
-def list_(
-    context: click.Context, /, state: str | None, address: str | None, label: str | None, limit: int, form: str
-) -> int:
-    """List calls, the newest first."""
+def list_(context: click.Context, /, form: str, **asked: Any) -> int:
+    """List calls, the newest first, with their sums.
+
+    A call is accepted until its cells were counted on an idle table, and settled from then on.
+    """
     console = Console(context.obj)
-    states = None if state in (None, ledger_file.ADOPTED) else [CallState(state)]
-    adopted = None if state is None else state == ledger_file.ADOPTED
-    chosen = CallFilter(states=states, adopted=adopted, address=address, label=label, limit=limit)
     with open_session(console) as session:
-        calls = session.ledger.calls(chosen)
-    console.answer(_json([ledger_file.call_part(call) for call in calls]) if form == "json" else calls_text(calls))
+        calls = session.ledger.calls(_filter(**asked))
+    if form == "json":
+        console.answer(_json([ledger_file.call_part(call) for call in calls]))
+    elif form == "csv":
+        console.answer(calls_csv(calls))
+    else:
+        console.answer(console.fit(calls_text(calls, is_cut=len(calls) == asked["limit"])))
     return ExitCode.OK
+
+
+def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
+    """Return the filter for a state as the list names it, and for what else is chosen."""
+    if state is None:
+        return CallFilter(**chosen)
+    if state == ADOPTED:
+        return CallFilter(adopted=True, **chosen)
+    is_accepted = state in (SETTLED, CallState.ACCEPTED)
+    states = [CallState.ACCEPTED if is_accepted else CallState(state)]
+    return CallFilter(states=states, settled=state == SETTLED if is_accepted else None, adopted=False, **chosen)
 
 
 @command.command("show")
@@ -71,17 +90,14 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     if form == "json":
         console.answer(_json(ledger_file.call_document(record, events)))
     else:
-        console.answer(call_text(record, events))
+        console.answer(console.fit(call_text(record, events)))
     return ExitCode.OK
 
 
 @command.command("report")
 @click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
 @click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
-@click.option(
-    "--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun on this day or later, UTC."
-)
-@click.option("--until", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Calls begun before this day, UTC.")
+@options.period
 @click.option(
     "--archive",
     "archives",
@@ -90,7 +106,8 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     type=click.Path(dir_okay=False),
     help="Count the calls of this archive too; may be given several times.",
 )
-@form_option
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv", "html"]), default="text",
+              help="How stdout is written; html is one page that loads nothing.")  # fmt: skip
 @click.pass_context
 @exits
 def report(
@@ -98,16 +115,26 @@ def report(
     /,
     by: Grouping,
     label: str | None,
-    since: datetime | None,
-    until: datetime | None,
+    since: float | None,
+    until: float | None,
     archives: tuple[str, ...],
     form: str,
 ) -> int:
-    """Sum what was spent, by table, manifest, label, month and more."""
+    """Sum what was spent, by table, manifest, label, month and more.
+
+    A call with two labels counts in both of their lines, and once in the total. By column, cells are as planned, and a
+    call's credits are divided by them.
+    """
     console = Console(context.obj)
     with open_session(console) as session:
-        lines = session.ledger.report(by, label=label, since=_seconds(since), until=_seconds(until), archives=archives)
-    console.answer(_json([ledger_file.spend_part(line) for line in lines]) if form == "json" else spend_text(lines, by))
+        found = session.ledger.report(by, label=label, since=since, until=until, archives=archives)
+    if form == "csv":
+        console.answer(spend_csv(found, by))
+    elif form == "text":
+        console.answer(spend_text(found, by))
+    else:
+        content = ledger_file.spend_document(found, by, since, until)
+        console.answer(_json(content) if form == "json" else spend_page(content, assets()).rstrip("\n"))
     return ExitCode.OK
 
 
@@ -136,7 +163,7 @@ def leases(context: click.Context, /) -> int:
     """List the tables that an apply holds."""
     console = Console(context.obj)
     with open_session(console) as session:
-        console.answer(leases_text(session.ledger.leases()))
+        console.answer(console.fit(leases_text(session.ledger.leases())))
     return ExitCode.OK
 
 
@@ -238,7 +265,3 @@ def import_(context: click.Context, /, file: str) -> int:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=True)
-
-
-def _seconds(day: datetime | None) -> float | None:
-    return None if day is None else day.replace(tzinfo=UTC).timestamp()

@@ -1,7 +1,10 @@
 """Options that several commands share."""
 
 import re
+import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime
+from datetime import time as clock_time
 from typing import Any, ClassVar
 
 import click
@@ -13,14 +16,42 @@ class Duration(click.ParamType[float]):
     """A duration as people write it: `90s`, `15m`, `24h`, `7d`; a bare number is seconds."""
 
     name = "duration"
-    _SECONDS: ClassVar[dict[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    SECONDS: ClassVar[dict[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
         match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", str(value))
         if match is None:
             self.fail(f"{value!r} is not a duration; write e.g. 90s, 15m, 24h or 7d", param, ctx)
-        return float(int(match[1]) * self._SECONDS[match[2]])
+        return float(int(match[1]) * self.SECONDS[match[2]])
+
+
+class Moment(click.ParamType[float]):
+    """A time as people write it: a day, `2026-01-31`, or how long ago, `7d`."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds since the epoch, UTC."""
+        if re.fullmatch(r"[0-9]{1,9}[smhdw]", str(value)):
+            return time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]]
+        try:
+            day = date.fromisoformat(value) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)) else None
+        except ValueError:
+            day = None
+        if day is None:
+            self.fail(f"{value!r} is neither a day nor an age; write e.g. 2026-01-31, 7d or 24h", param, ctx)
+        return datetime.combine(day, clock_time(), UTC).timestamp()
+
+
+def period(command: Decorated) -> Decorated:
+    """Add `--since` and `--until`."""
+    command = click.option(
+        "--until", metavar="WHEN", type=Moment(), help="Calls begun before that; written like --since."
+    )(command)
+    return click.option(
+        "--since", metavar="WHEN", type=Moment(), help="Calls begun then or later: a day (UTC), or an age such as 7d."
+    )(command)
 
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
@@ -52,6 +83,8 @@ def limits(command: Decorated) -> Decorated:
     command = click.option("--max-cells", metavar="N", help="Refuse a plan with more cells.")(command)
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
+
+show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
 
 profile = click.option(
     "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."

@@ -1,13 +1,14 @@
 """The session of a command, and the lines that name its project, its settings and the cost of reading."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from reconciler import ReadCost, Session
 from reconciler.cli.console import Console
 from reconciler.model.reading import ReadProgress
+from reconciler.operations.setting_origins import project_file_of, setting_origins
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -33,13 +34,14 @@ def open_session(
 def say_where(console: Console, session: Session) -> None:
     """Write a first line with project and ledger; with `--verbose`, every setting. Raises SettingsError."""
     if console.flags["verbose"]:
-        for setting, value, source in _settings(session):
-            line = one_line(f"{setting}: {value}, from {source}", limit=2000)
-            console.debug(line, setting=setting, value=value, source=source)
+        origins = setting_origins(session.settings, session.limits(), session.network(), _ledger(session))
+        for each in origins:
+            line = one_line(f"{each.name}: {each.value}, from {each.source}", limit=2000)
+            console.debug(line, setting=each.name, value=each.value, source=each.source)
         return
     if not console.is_terminal:
         return
-    file = _project_file(session)
+    file = project_file_of(session.settings)
     project = f"No project file in {Path.cwd()}" if file is None else f"Project {file}"
     console.info(one_line(f"{project} · ledger {_ledger(session)}", limit=2000))
 
@@ -52,32 +54,6 @@ def say_cost(console: Console, cost: ReadCost) -> None:
         f"{cost.decoding_seconds:.1f} s decoding, {cost.held_seconds:.1f} s because the API asked for fewer requests.",
         **asdict(cost),
     )
-
-
-def _settings(session: Session) -> Iterator[tuple[str, str, str]]:
-    """Yield each setting with its value and its origin."""
-    settings = session.settings
-    file = _project_file(session)
-    if file is None:
-        yield "project", "none", f"{Path.cwd()}, where no project file was found, nor above"
-    else:
-        yield "project", str(file), settings.project_source or "the nearest folder that has one"
-    yield "ledger", _ledger(session), settings.ledger_origin
-    # An address with a password is refused, but only once the API is asked.
-    yield "API", settings.api_url.rpartition("@")[2], settings.url_origin
-    network = session.network()
-    proxy, trust = network.proxy_for(settings.api_url), network.trust
-    yield "API's proxy", proxy.url if proxy else "none", proxy.source if proxy else "the default, or NO_PROXY"
-    yield "certificates", trust.path or "the system's", trust.source or "the default"
-    limits = session.limits()
-    for name, limit in (("max_credits", limits.max_credits), ("max_cells", limits.max_cells)):
-        if limit is not None:
-            yield name, f"{limit.value:f}", limit.set_at
-
-
-def _project_file(session: Session) -> Path | None:
-    file = session.settings.project_file
-    return None if file is None else file.parent.resolve() / file.name
 
 
 def _ledger(session: Session) -> str:

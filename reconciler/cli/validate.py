@@ -1,14 +1,19 @@
 """`reconciler validate`."""
 
+import json
+from collections.abc import Sequence
+
 import click
 
 from reconciler.cli import options
 from reconciler.cli.ci_output import VALIDATE_FORMATS, answer_problems, answer_valid
 from reconciler.cli.console import Console, exits
 from reconciler.cli.plan_outcome import keep_problems, problems
-from reconciler.errors import ManifestError
+from reconciler.documents.validation_file import validation_document
+from reconciler.errors import ManifestError, SettingsError
 from reconciler.model.report import ExitCode
-from reconciler.operations.validate import Validation, validate
+from reconciler.operations.validate import validate
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 
 
@@ -19,7 +24,7 @@ from reconciler.text.numbers import counted
     "form",
     type=click.Choice(VALIDATE_FORMATS),
     default="text",
-    help="How stdout is written: for people, as annotations, or as a report for a CI's pages.",
+    help="How stdout is written: for people, as JSON, as annotations, or as a report for a CI's pages.",
 )
 @problems
 @click.pass_context
@@ -27,20 +32,32 @@ from reconciler.text.numbers import counted
 def command(context: click.Context, /, paths: tuple[str, ...], form: str, problems: str | None) -> int:
     """Check manifests and the project file, offline.
 
-    Needs no token and no network. Reports every problem of every file at once, with its location.
+    Needs no token and no network. Reports every problem of every file at once, with its location and its code, which
+    `reconciler explain CODE` explains.
     """
     console = Console(context.obj)
     try:
-        found = validate(console.settings(), paths)
-    except ManifestError as error:  # of the project file
-        found = Validation(problems=error.problems)
+        settings, of_project = console.settings_and_problems()
+        found = validate(settings, paths, of_project)
+    except SettingsError as error:
+        keep_problems(problems, error)
+        if form != "json":
+            raise
+        console.answer(_json([error]))
+        return ExitCode.ERROR
+    if form == "json":
+        console.answer(_json(found.problems))
     if found.problems:
         keep_problems(problems, ManifestError(found.problems))
-        if answer_problems(console, form, found.problems, found.files):
+        if form == "json" or answer_problems(console, form, found.problems, found.files):
             return ExitCode.ERROR
         raise ManifestError(found.problems)
     runs = sum(len(manifest.runs) for manifest in found.manifests)
     summary = f"Valid: {counted(len(found.manifests), 'manifest')}, {counted(runs, 'run')}."
-    if not answer_valid(console, form, summary, found.files):
+    if form != "json" and not answer_valid(console, form, summary, found.files):
         console.answer(summary)
     return ExitCode.OK
+
+
+def _json(problems: Sequence[Diagnostic | SettingsError]) -> str:
+    return json.dumps(validation_document(problems), indent=2, ensure_ascii=True)

@@ -4,8 +4,9 @@
 Facts about the API have a source, explained in `extruct-api.md`: [D] its reference, [V] the vendor's code, [A] assumed.
 """
 
-from reconciler.client.http.options import ApiOptions, Token
+from reconciler.client.http.options import ApiOptions, NoToken, Token
+from reconciler.client.probe import Probed, probe
 from reconciler.client.reader import Reader
 from reconciler.client.run_call import SpendClient
 
-__all__ = ["ApiOptions", "Reader", "SpendClient", "Token"]
+__all__ = ["ApiOptions", "NoToken", "Probed", "Reader", "SpendClient", "Token", "probe"]

@@ -18,6 +18,7 @@ from reconciler.client.tables.status_read import StatusRead
 from reconciler.client.tables.table_read import TableRead
 from reconciler.errors import ApiError
 from reconciler.model.account import Account
+from reconciler.model.answer_filter import AskedAnswers
 from reconciler.model.condition import Condition
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
@@ -79,14 +80,16 @@ class Reader:
         wanted: Mapping[str, frozenset[str] | None],
         shortcuts: Mapping[str, ReadScope] | None = None,
         conditions: Mapping[str, Sequence[Condition]] | None = None,
+        answers: Mapping[str, Sequence[AskedAnswers]] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
         """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
         column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
-        which each row is asked whether it meets them. Raises Refused on 401 and 403.
+        which each row is asked whether it meets them; `answers`: table id → answers to test. Raises Refused on 401 and
+        403.
         """
-        allowed, asked = shortcuts or {}, conditions or {}
+        allowed, asked, tested = shortcuts or {}, conditions or {}, answers or {}
         readings = {
             table: TableRead(
                 as_uuid(table) or "",
@@ -94,6 +97,7 @@ class Reader:
                 self._page_rows,
                 allowed.get(table, WHOLE),
                 tuple(asked.get(table, ())),
+                tuple(tested.get(table, ())),
             )
             for table, columns in wanted.items()
         }

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.planning.explanation import ExplainedCells
+from reconciler.text.codes import Code
+from reconciler.text.numbers import json_number
 
 FORMAT_VERSION = "1.0"
 
@@ -11,6 +13,11 @@ FORMAT_VERSION = "1.0"
 def explanation_document(found: Sequence[ExplainedCells]) -> dict[str, Any]:
     """Return the JSON content: one entry for each run, column and reason."""
     return {"format_version": FORMAT_VERSION, "cells": [_group(each) for each in found]}
+
+
+def code_document(of: Code) -> dict[str, Any]:
+    """Return the JSON content for one code."""
+    return {"format_version": FORMAT_VERSION, "code": of.value, "title": of.summary, "why": of.why, "mend": of.mend}
 
 
 def _group(group: ExplainedCells) -> dict[str, Any]:
@@ -37,4 +44,9 @@ def _group(group: ExplainedCells) -> dict[str, Any]:
             for call in group.covered_by
         ],
         "would_change": group.would_change,
+        **(
+            {}
+            if group.stale is None
+            else {"predates_config": {"rows": list(group.stale_rows), "credits": json_number(group.stale.total)}}
+        ),
     }

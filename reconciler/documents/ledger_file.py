@@ -5,11 +5,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.ledger_entries import CallRecord, EventRecord, SpendLine
-from reconciler.model.plan import Reason
+from reconciler.model.ledger_entries import ADOPTED, CallRecord, EventRecord, Grouping, SpendLine, SpendReport
 from reconciler.text.numbers import json_number
 
-ADOPTED = Reason.ADOPTED.value
+FORMAT_VERSION = "1.0"
+
 """The state of adopted cells: no call bought them and nothing was paid."""
 
 
@@ -30,9 +30,9 @@ def call_part(call: CallRecord) -> dict[str, Any]:
         "reason": call.reason.value,
         "state": ADOPTED if call.is_adopted else call.state.value,
         "attempt": call.attempt,
-        "begun_at": _time(call.begun_at),
-        "ended_at": _time(call.ended_at),
-        "settled_at": _time(call.settled_at),
+        "begun_at": time_text(call.begun_at),
+        "ended_at": time_text(call.ended_at),
+        "settled_at": time_text(call.settled_at),
         "settlement": None if call.settlement is None else asdict(call.settlement),
         "run_id": call.run_id,
         "requested_cells": call.requested_cells,
@@ -47,24 +47,37 @@ def call_document(call: CallRecord, events: Sequence[EventRecord]) -> dict[str, 
 
 
 def _event(event: EventRecord) -> dict[str, Any]:
-    return {"at": _time(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
+    return {"at": time_text(event.at), "kind": event.kind.value, "attempt": event.attempt, "detail": dict(event.detail)}
 
 
-def spend_part(line: SpendLine) -> dict[str, Any]:
-    """Return a line of the spend report."""
+def spend_document(found: SpendReport, by: Grouping, since: float | None, until: float | None) -> dict[str, Any]:
+    """Return what was spent on calls begun from `since` and before `until`, in seconds since the epoch."""
     return {
-        "key": line.key,
+        "format_version": FORMAT_VERSION,
+        "by": by,
+        "from": time_text(since),
+        "to": time_text(until),
+        "totals": _spend(found.total),
+        "lines": [{"key": line.key, "name": line.name, **_spend(line)} for line in found],
+    }
+
+
+def _spend(line: SpendLine) -> dict[str, Any]:
+    return {
         "calls": line.calls,
         "cells": line.cells,
         "credits": json_number(line.cost.known),
         "unpriced_cells": line.cost.unpriced_cells,
+        "done": line.done,
+        "failed": line.failed,
         "in_doubt_calls": line.in_doubt_calls,
         "in_doubt_cells": line.in_doubt_cells,
         "in_doubt_credits": json_number(line.in_doubt_cost.known),
     }
 
 
-def _time(seconds: float | None) -> str | None:
+def time_text(seconds: float | None) -> str | None:
+    """Return a time in seconds since the epoch as RFC 3339, UTC, to the millisecond."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,7 +14,7 @@ def location_part(of: Location) -> dict[str, Any]:
 
 def diagnostic_part(of: Diagnostic) -> dict[str, Any]:
     """Return a diagnostic with its location."""
-    return {**location_part(of.location), "message": of.message, "hint": of.hint}
+    return {**location_part(of.location), "code": of.code.value, "message": of.message, "hint": of.hint}
 
 
 def call_in_doubt_part(of: CallInDoubt) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def document(
         content["review"] = asdict(origin.review)
     if plan.account is not None:
         content["balance"] = _balance(plan, plan.account)
+    if plan.budgets:
+        content["budgets"] = [use.content() for use in plan.budgets]
     if plan.ledger_id:
         content["ledger"] = {"id": plan.ledger_id}
     if plan.pending:
@@ -185,6 +187,10 @@ def _run(run: PlannedRun) -> dict[str, Any]:
             "tried": run.trial.cells,
             "failed": run.trial.failed,
         }
+        if run.trial.judgements:
+            content["rollout"]["expect"] = [each.content() for each in run.trial.judgements]
+    if run.follows_config:
+        content["revision_of"] = "config"
     if run.refresh is not None:
         content["refresh"] = run.refresh.content()
         if run.stale_before is not None:

@@ -5,15 +5,18 @@ renderers take a plan's own words for safe.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from reconciler.model.account import Account
+from reconciler.model.budget import Budget, BudgetUse, Spent, Window
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.credits import Credits
-from reconciler.model.limits import Limit, Limits
+from reconciler.model.expectation import Judgement
+from reconciler.model.limits import Limit, Limits, Period, Unit
 from reconciler.model.manifest import ByName, ByTag, Calendar, ChildOf, MaxAge, Mode, NameAt, Refresh, Source
 from reconciler.model.observed import IDLE
 from reconciler.model.origin import SnapshotOrigin
@@ -28,13 +31,14 @@ from reconciler.model.plan import (
     PlannedRun,
     PlannedTable,
     Reason,
-    RolloutResult,
     Skip,
     SkipReason,
     Totals,
     Violation,
     WaitsFor,
 )
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
 
@@ -59,6 +63,7 @@ def plan_of(content: Document) -> Plan:
         in_doubt=tuple(call_in_doubt(each, names) for each in content["in_doubt"]),
         diagnostics=tuple(_diagnostic(each) for each in content["diagnostics"]),
         account=_account(content.get("balance")),
+        budgets=tuple(_budget(each) for each in content.get("budgets", ())),
         growth=tuple(_growth(each) for each in content.get("growth", ())),
         pending=tuple(
             Pending(text(each["manifest"]), text(each["waits_for"]), _location(each))
@@ -128,6 +133,29 @@ def _account(balance: Document | None) -> Account | None:
     return Account(available=decimal(balance["available"]), is_unlimited=balance["unlimited"])
 
 
+def _budget(of: Document) -> BudgetUse:
+    name, unit = text(of["name"] or ""), Unit(of["unit"])
+    value = Decimal(str(of["limit"]))
+    budget = Budget(
+        rule=text(of["rule"]),
+        period=Period(of["period"]),
+        unit=unit,
+        limit=Limit(value, text(of["set_at"])),
+        value=value,
+        timezone=of["timezone"],
+        table_id=name if of["scope"] == "table" else "",
+        label=name if of["scope"] == "label" else "",
+    )
+    window = Window(datetime.fromisoformat(of["since"]), datetime.fromisoformat(of["until"]))
+    unpriced = of["unpriced_cells"]
+    spent, due = (_spent(of[each], unit) for each in ("spent", "due"))
+    return BudgetUse(budget, window, spent, replace(due, unpriced_cells=unpriced))
+
+
+def _spent(number: float, unit: Unit) -> Spent:
+    return Spent(cells=int(number)) if unit is Unit.CELLS else Spent(credits=Decimal(str(number)))
+
+
 def _totals(of: Document | None) -> Totals:
     if of is None:
         return Totals(0, 0, 0, Credits())
@@ -160,9 +188,16 @@ def _source(of: Document | None) -> Source | None:
 
 def _run(of: Document) -> PlannedRun:
     rollout = of.get("rollout")
-    share = decimal(rollout["max_failed"]) if rollout else None
     trial = (
-        RolloutResult(rollout["first"], share or Decimal(0), rollout["tried"], rollout["failed"]) if rollout else None
+        RolloutResult(
+            rollout["first"],
+            decimal(rollout["max_failed"]),
+            rollout["tried"],
+            rollout["failed"],
+            tuple(map(Judgement.of, rollout.get("expect", ()))),
+        )
+        if rollout
+        else None
     )
     return PlannedRun(
         address=text(of["address"]),
@@ -175,6 +210,7 @@ def _run(of: Document) -> PlannedRun:
         refresh=_refresh(of.get("refresh")),
         stale_before=_moment(of.get("stale_before")),
         next_due=_moment(of.get("next_due")),
+        follows_config=of.get("revision_of") == "config",
     )
 
 
@@ -250,7 +286,7 @@ def _growth(of: Document) -> ExpectedGrowth:
 
 
 def _diagnostic(of: Document) -> Diagnostic:
-    return Diagnostic(_location(of), text(of["message"]), text(of["hint"]))
+    return Diagnostic(_location(of), Code.of(of.get("code")), text(of["message"]), text(of["hint"]))
 
 
 def _location(of: Document) -> Location:

@@ -13,18 +13,19 @@ _TEXTS = ("location", "message", "hint")
 
 def problems_json(error: ReconcilerError) -> str:
     """Return the file's text."""
-    found = [{"location": "", "message": error.message, "hint": error.hint}]
+    found = [{"code": error.code or "", "location": "", "message": error.message, "hint": error.hint}]
     if isinstance(error, ManifestError):
         found = [
-            {"location": str(each.location), "message": each.message, "hint": each.hint} for each in error.problems
+            {"code": each.code, "location": str(each.location), "message": each.message, "hint": each.hint}
+            for each in error.problems
         ]
     return json.dumps({"format_version": FORMAT_VERSION, "problems": found}, indent=2) + "\n"
 
 
 def read_problems(data: bytes) -> list[dict[str, str]]:
-    """Return each problem's `location`, `message` and `hint`; none for a file that is not understood."""
+    """Return each problem's texts, `code` empty if it has none; nothing for a file that is not understood."""
     try:
         listed: Any = json.loads(data)["problems"] if len(data) <= LARGEST else []
-        return [{key: str(each[key]) for key in _TEXTS} for each in listed]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return [{key: str(each[key]) for key in _TEXTS} | {"code": str(each.get("code", ""))} for each in listed]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []

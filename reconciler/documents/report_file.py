@@ -5,6 +5,7 @@ from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part
 from reconciler.model.attempt import CallResult, Settlement
+from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
 from reconciler.model.report import Report, bought_cells, cost_of, sum_cells
 from reconciler.text.numbers import json_number
@@ -46,7 +47,8 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
 
 
 def _open_ends(report: Report) -> dict[str, Any]:
-    """Return what was approved and not sent although no call went wrong; a key is present only if it has entries."""
+    """Return calls of earlier applies that were waited for, and what was approved and not sent although no call went
+    wrong; a key is present only if it has entries."""
     held = [
         {
             "address": each.address,
@@ -56,6 +58,7 @@ def _open_ends(report: Report) -> dict[str, Any]:
             "failed": each.trial.failed,
             "max_failed": json_number(each.trial.max_failed),
         }
+        | ({"expect": [judged.content() for judged in breached]} if (breached := each.trial.breached) else {})
         for each in report.held_back
     ]
     grown = [
@@ -78,8 +81,21 @@ def _open_ends(report: Report) -> dict[str, Any]:
         for each in report.unsent
     ]
     stale = [{"manifest": name, "reason": reason} for name, reason in sorted(report.stale.items())]
-    found = {"held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    resumed = [_result(each) for each in report.resumed]
+    found = {"resumed": resumed, "held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    found["unmet"] = [unmet_part(each) for each in report.unmet]
     return {key: entries for key, entries in (found | {"awaited": list(report.awaited)}).items() if entries}
+
+
+def unmet_part(of: Unmet) -> dict[str, Any]:
+    """Return a run whose answers are not as expected."""
+    content: dict[str, Any] = {"address": of.address, "table_id": of.table_id}
+    content["expect"] = [each.content() for each in of.judgements]
+    if of.problem:
+        content["problem"] = of.problem
+    if of.table_name:
+        content["table_name"] = of.table_name
+    return content
 
 
 def _result(result: CallResult) -> dict[str, Any]:

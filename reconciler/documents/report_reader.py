@@ -6,10 +6,12 @@ from typing import Any
 
 from reconciler.documents.plan_reader import call_in_doubt, decimal, text
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause
+from reconciler.model.expectation import Judgement, Unmet
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
-from reconciler.model.plan import Call, ExpectedGrowth, Reason, RolloutResult
+from reconciler.model.plan import Call, ExpectedGrowth, Reason
 from reconciler.model.report import HeldBack, Outgrown, Report, Unsent
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.text.location import Location
 
 Document = Mapping[str, Any]
@@ -37,7 +39,9 @@ def report_of(content: Document) -> Report:
             for each in content.get("unsent", ())
         ),
         awaited=tuple(content.get("awaited", ())),
+        resumed=tuple(_result(each) for each in content.get("resumed", ())),
         stale={text(each["manifest"]): text(each["reason"]) for each in content.get("stale", ())},
+        unmet=tuple(_unmet(each) for each in content.get("unmet", ())),
     )
 
 
@@ -83,8 +87,16 @@ def _later(of: Document) -> Call:
 
 
 def _held(of: Document) -> HeldBack:
-    trial = RolloutResult(of["tried"], decimal(of["max_failed"]) or Decimal(0), of["tried"], of["failed"])
+    judged = tuple(map(Judgement.of, of.get("expect", ())))
+    trial = RolloutResult(of["tried"], decimal(of["max_failed"]), of["tried"], of["failed"], judged)
     return HeldBack(text(of["address"]), of["table_id"], trial, of["cells"])
+
+
+def _unmet(of: Document) -> Unmet:
+    judged = tuple(map(Judgement.of, of["expect"]))
+    return Unmet(
+        text(of["address"]), of["table_id"], judged, text(of.get("problem", "")), text(of.get("table_name", ""))
+    )
 
 
 def _outgrown(of: Document) -> Outgrown:

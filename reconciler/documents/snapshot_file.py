@@ -40,6 +40,7 @@ from reconciler.model.compact import PackedIds
 from reconciler.model.history import TableHistory
 from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableIndex, TableSnapshot
+from reconciler.text.codes import Code
 from reconciler.text.digest import PREFIX, canonical_json
 from reconciler.text.sanitize import one_line
 
@@ -135,7 +136,9 @@ def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
     if max(len(payload), _flags_of(tables)) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
         hint = "Take one snapshot for each part of the manifests."
         raise SettingsError(
-            f"the snapshot would be larger than the {MAX_BYTES // 1024**2} MiB a reader accepts", hint=hint
+            f"the snapshot would be larger than the {MAX_BYTES // 1024**2} MiB a reader accepts",
+            hint=hint,
+            code=Code.UNUSABLE_FILE,
         )
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -209,7 +212,11 @@ def _flags_of(tables: Iterable[_Table]) -> int:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise SettingsError(f"the snapshot cannot be used: {why}", hint="Take a new one with `reconciler snapshot`.")
+    raise SettingsError(
+        f"the snapshot cannot be used: {why}",
+        hint="Take a new one with `reconciler snapshot`.",
+        code=Code.UNUSABLE_FILE,
+    )
 
 
 def _digest(header: Mapping[str, Any], packed: bytes) -> str:

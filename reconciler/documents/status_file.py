@@ -1,10 +1,13 @@
 """Status and drift → JSON, versioned (`schemas/status.v1.json`, `schemas/drift.v1.json`)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
+from reconciler.model.expectation import Unmet
 from reconciler.model.plan import CallInDoubt, Plan
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted
 from reconciler.text.numbers import json_number, rfc3339
 
@@ -45,9 +48,9 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
     return content
 
 
-def drift_document(plan: Plan, observed_at: str) -> dict[str, Any]:
+def drift_document(plan: Plan, observed_at: str, unmet: Sequence[Unmet] = ()) -> dict[str, Any]:
     """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
-    causes = [_cause(drift) for drift in drifts(plan)]
+    causes = [*map(_cause, drifts(plan)), *map(_unmet, unmet), *map(_stale, plan.stale)]
     return {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
@@ -71,6 +74,30 @@ def _cause(drift: Drift) -> dict[str, Any]:
     if drift.refresh is not None:
         content["refresh"] = drift.refresh.content()
     return content
+
+
+def _unmet(unmet: Unmet) -> dict[str, Any]:
+    return {
+        "address": unmet.address,
+        "table_id": unmet.table_id,
+        "reason": "answers_unexpected",
+        "revision": None,
+        "cells": sum(each.found for each in unmet.judgements),
+        "credits": 0,
+        "expect": [each.content() for each in unmet.judgements],
+    }
+
+
+def _stale(stale: StaleCells) -> dict[str, Any]:
+    return {
+        "address": stale.address,
+        "table_id": stale.table_id,
+        "reason": "predates_config",
+        "revision": None,
+        "cells": stale.cells,
+        "credits": json_number(stale.cost.total),
+        "columns": dict(stale.columns),
+    }
 
 
 def _run(run: RunStatus) -> dict[str, Any]:

@@ -4,7 +4,8 @@
 (`store.py`): `journal` writes what happens to calls, by the state machine in `call_states`, with a line in `events`;
 `leases` says who may; `queries` and `spend_report` answer; `transfer` moves a ledger between stores. `checkpoints`
 folds settled calls, and `archive` moves their trail into a file. `tables` and `migrations/` hold the schema, `codec`,
-`extents` and `row_sets` the spelling of nouns in it, `store_errors` what a store's failures mean.
+`extents` and `row_sets` the spelling of nouns in it, `store_errors` what a store's failures mean, `health`
+whether it can be used.
 """
 
 from reconciler.ledger.ledger import Ledger, open_ledger

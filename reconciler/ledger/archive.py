@@ -4,7 +4,7 @@ The file is an export of these calls and their events alone. They are deleted on
 those that are in it: a crash in between leaves them in both, and whoever reads both counts them once.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,10 +13,11 @@ from sqlalchemy import Row, delete, func, select, true
 from reconciler.errors import LedgerError
 from reconciler.ledger import codec, export_lines, leases, transfer
 from reconciler.ledger.clocks import Moment
-from reconciler.ledger.extents import EVERYTHING, WITH_ROWS
+from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, events
 from reconciler.model.ledger_entries import CallRecord
+from reconciler.text.sanitize import one_line
 
 MOST_CALLS = 500
 """Deleted in one transaction."""
@@ -79,10 +80,19 @@ def records(lines: Iterable[str]) -> Iterator[CallRecord]:
             export_lines.check(kind, entry, number, lacking)
             stored = export_lines.values(kind, entry)
             listed = {name: codec.encode(entry[name]) for name in ("columns", "column_keys")}
+            listed["covered"] = _covered(entry, number)
             row = SimpleNamespace(**dict.fromkeys(lacking), **stored, **listed)
             yield codec.call_record(cast("Row[Any]", row), Moment(0.0))
     if not is_whole:
         raise LedgerError("the archive is cut off: its last line is missing", hint="Use a whole copy of the file.")
+
+
+def _covered(entry: Mapping[str, Any], number: int) -> str:
+    try:
+        return str(Extent.of_document(entry).values()["covered"])
+    except (ValueError, TypeError, LookupError):
+        message = f"line {number}: the cells of call {one_line(entry['id'])} contradict themselves"
+        raise LedgerError(message, hint=export_lines.AN_EXPORT) from None
 
 
 def portions(archived: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

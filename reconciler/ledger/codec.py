@@ -114,7 +114,7 @@ def _blocks(
 def call_record(row: Row[Any], moment: Moment) -> CallRecord:
     """Return a call for people. Raises Corrupt."""
     try:
-        settlement = None
+        covered, settlement = getattr(row, "covered", None), None
         if row.settled_at is not None:
             settlement = Settlement(row.settled_done, row.settled_failed, row.settled_not_started)
         return CallRecord(
@@ -143,8 +143,11 @@ def call_record(row: Row[Any], moment: Moment) -> CallRecord:
             settled_at=row.settled_at,
             settlement=settlement,
             age_seconds=max(0.0, moment.since(row)),
+            column_cells=()
+            if covered is None
+            else row_sets.cells_by_column(json.loads(covered), len(json.loads(row.columns)), row.row_count),
         )
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise corrupt("call", row.id, error) from error
 
 

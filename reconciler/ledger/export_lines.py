@@ -13,8 +13,9 @@ from sqlalchemy import Column, LargeBinary, Row, Table, Text
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import codec, row_sets
+from reconciler.ledger import spent as spent_sums
 from reconciler.ledger.extents import Extent
-from reconciler.ledger.tables import LEASE_COLUMNS, approvals, calls, checkpoints, events, row_ids, tables
+from reconciler.ledger.tables import LEASE_COLUMNS, approvals, calls, checkpoints, events, row_ids, spent, tables
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind
 from reconciler.model.manifest import Mode
@@ -28,15 +29,18 @@ KINDS: Mapping[str, Table] = {
     "row_ids": row_ids,
     "checkpoint": checkpoints,
     "approval": approvals,
+    "spent": spent,
     "call": calls,
     "event": events,
 }
 """In the order in which they stand in an export."""
-SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"})}
+SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"}), 5: frozenset({"counted"})}
 """Schema → the fields of calls that older exports lack."""
 FIRST_KINDS = frozenset({"table", "call", "event"})
 KINDS_SINCE = 4
 """The schema from which on an export may hold the other kinds."""
+SUMS_SINCE = 5
+"""The schema from which on an export says what was spent."""
 _LISTED = ("columns", "column_keys", "rows", "covered", "configs")
 """Fields of a call that stand for its shape and its row set."""
 _STORED = ("shape", "row_set", "covered", "folded")
@@ -54,6 +58,7 @@ _JSON: Mapping[str, type] = {
     "configs": dict,
     "labels": dict,
     "detail": dict,
+    "words": list,
 }
 _WORDS: Mapping[str, type] = {"mode": Mode, "state": CallState, "kind": EventKind}
 
@@ -124,6 +129,8 @@ def _stored(name: str, value: Any) -> Any:
 
 
 def _fits(table: Table, name: str, value: Any) -> bool:
+    if name == "words":
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if name in _JSON:
         return isinstance(value, _JSON[name])
     if name == "ids":
@@ -140,9 +147,9 @@ def _fits(table: Table, name: str, value: Any) -> bool:
 
 def _fits_type(column: Column[Any], name: str, value: Any) -> bool:
     if isinstance(column.type, Text):
-        return (
-            isinstance(value, str) and codec.storable_text(value) == value and (name != "credits" or _is_price(value))
-        )
+        if not isinstance(value, str) or codec.storable_text(value) != value:
+            return False
+        return {"credits": _is_price, "counted": _is_charge}.get(name, lambda _: True)(value)
     if isinstance(column.type, LargeBinary):
         return isinstance(value, str) and _is_binary(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -156,6 +163,14 @@ def _is_binary(text: str) -> bool:
     try:
         b64decode(text, validate=True)
     except ValueError:
+        return False
+    return True
+
+
+def _is_charge(text: str) -> bool:
+    try:
+        spent_sums.charge_of(text)
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return False
     return True
 

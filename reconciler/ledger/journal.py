@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.ledger import call_states, codec, events, leases
+from reconciler.ledger import budget_windows, call_states, codec, events, leases, spent
 from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.extents import Extent
 from reconciler.ledger.store import Transaction
@@ -20,8 +20,7 @@ from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
 
 _STATE = (
-    *(calls.c.table_id, calls.c.state, calls.c.attempt, calls.c.payments, calls.c.address),
-    *(calls.c.begun_at, calls.c.boot, calls.c.booted_at),
+    *(*spent.OF_CALL, calls.c.attempt, calls.c.boot, calls.c.booted_at),
     *(calls.c.settled_at, calls.c.settled_done, calls.c.settled_failed, calls.c.settled_not_started),
 )
 _FIND = select(*_STATE).where(calls.c.id == bindparam("call_id"))
@@ -47,7 +46,9 @@ _CHANGE = update(calls).where(*_IS_AS_FOUND)
 
 
 def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -> Ticket:
-    """Record the intent of a new attempt, and how one of the same table ended. Raises Leased and LedgerError.
+    """Record the intent of a new attempt, and how one of the same table ended.
+
+    Raises Leased and LedgerError, and LimitExceeded if it would pass a budget.
 
     Only the caller knows the attempt by `token`: it can `void` what it was not told of.
     """
@@ -56,6 +57,10 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
+    if intent.budgets:
+        # The table's row comes first, as in every write; who holds the sums waits for neither.
+        leases.lock_one(tx, call.table_id)
+        spent.lock(tx)
     if intent.ended is not None:
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
@@ -72,7 +77,7 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     extent.keep_shape(tx, call.table_id)
     values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor) | extent.values()
     values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
-    values |= {"token": token, **moment.values()}
+    values |= {"token": token, "counted": spent.charge_value(intent.charge), **moment.values()}
     before = tx.execute(_FIND, {"call_id": call.id}).first()
     if before is None:
         attempt = 1
@@ -95,6 +100,9 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     }
     of = (call.id, attempt)
     events.append(tx, table_id=call.table_id, attempt=of, kind=EventKind.INTENT, at=now, detail=detail)
+    counted = values | {"payments": 0, "requested_cells": None}
+    spent.add(tx, [(spent.heap_of(counted), spent.amount_of(counted))])
+    budget_windows.keep(tx, call, intent.budgets, now)
     return Ticket(call.id, attempt, version + 1)
 
 
@@ -256,6 +264,7 @@ def _apply(
 def _update(tx: Transaction, call_id: str, found: Row[Any], changes: dict[str, Any]) -> None:
     as_found = {"call_id": call_id, "found_state": found.state, "found_attempt": found.attempt}
     _require_one(tx.execute(_CHANGE, as_found | changes).rowcount, call_id)
+    spent.move(tx, found._mapping, {**found._mapping, **changes})
 
 
 def _note(

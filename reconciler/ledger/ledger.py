@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,8 +13,10 @@ from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.ledger import (
     adoption,
     archive,
+    budget_windows,
     checkpoints,
     events,
+    health,
     journal,
     leases,
     location,
@@ -24,6 +27,7 @@ from reconciler.ledger import (
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
+from reconciler.model.budget import Budget, BudgetUse
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import (
     EVERY_CALL,
@@ -33,7 +37,7 @@ from reconciler.model.ledger_entries import (
     Grouping,
     Lease,
     Loaded,
-    SpendLine,
+    SpendReport,
 )
 from reconciler.model.plan import Call
 
@@ -106,6 +110,10 @@ class Ledger:
         """Say whether there is a ledger at an SQLite ledger's path; a server is not asked."""
         return self._store.is_there()
 
+    def health(self) -> health.Health:
+        """Return whether the ledger can be used, and what in it waits for a person; it must be there."""
+        return health.examine(self._store)
+
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""
         self._store.initialise()
@@ -119,6 +127,19 @@ class Ledger:
         """
         return self._store.read(lambda tx: queries.recall(tx, table_ids, plan_id))
 
+    def budget_uses(self, budgets: Collection[Budget]) -> tuple[BudgetUse, ...]:
+        """Return what was spent of each budget in the window that now is in, by the store's clock."""
+        return self._store.read(lambda tx: budget_windows.uses(tx, budgets))
+
+    def last_applies(
+        self, manifests: Collection[str], count: int, *, without: str = ""
+    ) -> dict[str, tuple[Decimal, ...]]:
+        """Return the credits of each manifest's last applies, the newest first, as far as their prices were known.
+
+        An apply is a plan's; `without` is the id of one that does not count.
+        """
+        return self._store.read(lambda tx: budget_windows.last_applies(tx, manifests, count, without))
+
     def past(self, call_id: str) -> PastCall:
         """Return one call with the cells it covered, whatever its state."""
         return self._store.read(lambda tx: queries.past(tx, call_id))
@@ -129,7 +150,8 @@ class Ledger:
         """Record the intent of a new attempt, durable on return; and, both or neither, how one before it ended.
 
         Raises Leased when the table's version is not the intent's, when `lease` is no longer the table's, or when
-        another owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for.
+        another owner's lease is live and none was given; LedgerError when the call is in doubt or was paid for;
+        LimitExceeded, and records nothing, if the call would pass a budget.
         """
         token = uuid.uuid4().hex
         checking = self._store.answer_seconds / 3
@@ -241,7 +263,7 @@ class Ledger:
         since: float | None = None,
         until: float | None = None,
         archives: Iterable[Iterable[str]] = (),
-    ) -> list[SpendLine]:
+    ) -> SpendReport:
         """Return what was spent, a line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, `key` groups by that label's value; without it there

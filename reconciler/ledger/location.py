@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from reconciler.errors import SettingsError
 from reconciler.text.addresses import LEDGER_HINT as HINT
 from reconciler.text.addresses import LIBPQ, PROJECT_LIBPQ
+from reconciler.text.codes import Code
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -59,6 +60,14 @@ class Location:
         return text
 
 
+def trusted_by(location: Location) -> str:
+    """Return how the server's certificate is checked, in libpq's words; empty for a file."""
+    if location.url is None:
+        return ""
+    named = [f"{key}={location.url.query[key]}" for key in ("sslmode", "sslrootcert") if key in location.url.query]
+    return ", ".join(named) or "sslmode=prefer, libpq's default: not checked"
+
+
 def parse(text: str, *, by_project: bool = False) -> Location:
     """Understand `--ledger`. Raises SettingsError, whose message never holds more of a URL than its scheme.
 
@@ -72,23 +81,33 @@ def parse(text: str, *, by_project: bool = False) -> Location:
     if name == "sqlite":
         rest = text[len("sqlite://") :]
         if not rest.startswith("/"):
-            raise SettingsError("the ledger's SQLite URL has no path", hint="Write sqlite:///path/to/ledger.db.")
+            raise SettingsError(
+                "the ledger's SQLite URL has no path",
+                hint="Write sqlite:///path/to/ledger.db.",
+                code=Code.UNUSABLE_LEDGER,
+            )
         return _file(rest[1:], rest[1:])
     if name in ("postgresql", "postgres", "postgresql+psycopg"):
         return _server(text, by_project=by_project)
-    raise SettingsError(f"a ledger cannot be kept at {name}://", hint=HINT)
+    raise SettingsError(f"a ledger cannot be kept at {name}://", hint=HINT, code=Code.UNUSABLE_LEDGER)
 
 
 def _file(text: str, shown: str) -> Location:
     if not text or "\0" in text:
-        raise SettingsError("the ledger's path is empty or holds a NUL character", hint=HINT)
+        raise SettingsError("the ledger's path is empty or holds a NUL character", hint=HINT, code=Code.UNUSABLE_LEDGER)
     if text == ":memory:" or text.startswith("file:"):
         raise SettingsError(
-            f"a ledger cannot be kept at {shown!r}: it must be a file that outlives the program", hint=HINT
+            f"a ledger cannot be kept at {shown!r}: it must be a file that outlives the program",
+            hint=HINT,
+            code=Code.UNUSABLE_LEDGER,
         )
     path = Path(text).expanduser().absolute()
     if path.is_dir():
-        raise SettingsError(f"the ledger's path is a folder: {shown}", hint=f"Name a file in it: {shown}/ledger.db")
+        raise SettingsError(
+            f"the ledger's path is a folder: {shown}",
+            hint=f"Name a file in it: {shown}/ledger.db",
+            code=Code.UNUSABLE_LEDGER,
+        )
     return Location(shown=shown, path=path)
 
 
@@ -96,6 +115,7 @@ def _server(text: str, *, by_project: bool) -> Location:
     unreadable = SettingsError(
         "the ledger's PostgreSQL URL cannot be read",
         hint="Write postgresql://user:password@host:5432/database; escape special characters (@ is %40).",
+        code=Code.UNUSABLE_LEDGER,
     )
     try:
         url = make_url(text).set(drivername="postgresql+psycopg")
@@ -110,6 +130,7 @@ def _server(text: str, *, by_project: bool) -> Location:
         raise SettingsError(
             "the ledger's PostgreSQL URL holds a setting that PostgreSQL's library does not have",
             hint="Look at what follows the `?`: sslmode, options and their like; a bare ? in a password is %3F.",
+            code=Code.UNUSABLE_LEDGER,
         )
     shown = URL.create("postgresql", host=url.host, port=url.port, database=url.database)
     if by_project:
@@ -117,6 +138,7 @@ def _server(text: str, *, by_project: bool) -> Location:
             raise SettingsError(
                 "the ledger's URL in the project file holds a setting that may lead to another server or secret",
                 hint="Name the ledger in RECONCILER_LEDGER or with --ledger instead.",
+                code=Code.UNUSABLE_LEDGER,
             )
         url = url.update_query_dict(_NO_PASSFILE if url.password else {**_NO_PASSFILE, "password": ""})
     host = unquote(url.host or "")
@@ -150,6 +172,7 @@ def refuse_network_file_system(location: Location, mounts: str) -> None:
         raise SettingsError(
             f"the ledger {location.shown} is on a network file system ({kind}), where SQLite's locks cannot be trusted",
             hint="Keep the file on a local disk, or share a ledger with --ledger postgresql://…",
+            code=Code.UNUSABLE_LEDGER,
         )
 
 

@@ -3,9 +3,9 @@
 A change of `tables.py` comes with a new file in `migrations/versions/`, and SCHEMA_VERSION grows to its number.
 
 Rewriting every call may take long, so an upgrade from before 0004 takes steps, each a transaction: 0003 makes room,
-then the calls are rewritten some at a time, then 0004 drops what they leave behind. A step that was cut off did
-nothing, and `ledger init` goes on where it stopped. In between no program works in the store: to an older one it is too
-new, to this one too old.
+then the calls are rewritten some at a time, then 0004 drops what they leave behind, then 0005 sums what they spent. A
+step that was cut off did nothing, and `ledger init` goes on where it stopped. In between no program works in the store:
+to an older one it is too new, to this one too old.
 """
 
 import json
@@ -21,7 +21,7 @@ from sqlalchemy import Column, Connection, MetaData, Row, Table, Text, bindparam
 from sqlalchemy.types import Double
 
 from reconciler.errors import Leased
-from reconciler.ledger import codec, leases
+from reconciler.ledger import codec, leases, spent
 from reconciler.ledger.extents import Extent
 from reconciler.ledger.store import Store, Transaction
 from reconciler.ledger.tables import LEDGER_ID, SCHEMA_VERSION, call_rows, meta, tables
@@ -29,6 +29,8 @@ from reconciler.version import __version__
 
 ROOM_MADE = 3
 """The schema at which calls are rewritten."""
+REWRITTEN = 4
+"""The schema at which every call was, and what they spent is not summed yet."""
 SECONDS = 600.0
 """For a step that changes tables as a whole."""
 _BATCH = 100
@@ -75,6 +77,7 @@ def migrate(store: Store) -> None:
         while after is not None:
             after = store.step(partial(rewrite, after=after), SECONDS)
         is_done = store.step(finish, SECONDS)
+    store.step(count_spent, SECONDS)
 
 
 def make_room(tx: Transaction) -> None:
@@ -111,13 +114,21 @@ def _marks(row: Row[Any]) -> str:
 
 
 def finish(tx: Transaction) -> bool:
-    """Take the last step; False if calls are left to rewrite, which a program at work since before has begun."""
+    """Drop what was rewritten; False if calls are left to rewrite, which a program at work since before has begun."""
     if _schema(tx) == ROOM_MADE:
         _refuse_leases(tx)
         if tx.execute(_LEFT, {"after": ""}).first() is not None:
             return False
-        upgrade(tx.connection)
+        upgrade(tx.connection, REWRITTEN)
     return True
+
+
+def count_spent(tx: Transaction) -> None:
+    """Take the last step: the sums of what was spent begin with the calls that are there; archived ones are not."""
+    if _schema(tx) == REWRITTEN:
+        _refuse_leases(tx)
+        upgrade(tx.connection)
+        spent.count_all(tx, _BATCH)
 
 
 def _schema(tx: Transaction) -> int:

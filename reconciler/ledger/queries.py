@@ -103,10 +103,10 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
     )
 
 
-def listed(tx: Transaction, wanted: CallFilter) -> list[CallRecord]:
-    """Return calls, the newest attempt first."""
+def listed(tx: Transaction, wanted: CallFilter, *, by_column: bool = False) -> list[CallRecord]:
+    """Return calls, the newest attempt first; `by_column`: each with its cells by column."""
     query = (
-        select(*_LISTED)
+        select(*_LISTED, *((calls.c.covered,) if by_column else ()))
         .select_from(WITH_SHAPES)
         .order_by(calls.c.begun_at.desc(), calls.c.table_id, calls.c.table_version.desc())
     )
@@ -131,6 +131,8 @@ def _of_what(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
         yield calls.c.state.in_([state.value for state in wanted.states])
     if wanted.adopted is not None:
         yield (calls.c.reason == Reason.ADOPTED.value) == wanted.adopted
+    if wanted.settled is not None:
+        yield calls.c.settled_at.is_not(None) if wanted.settled else calls.c.settled_at.is_(None)
     if wanted.plan_id is not None:
         yield calls.c.plan_id == wanted.plan_id
 

@@ -63,6 +63,18 @@ def blocks_to_places(blocks: Sequence[Block], columns: Sequence[str], rows: Sequ
     ]
 
 
+def cells_by_column(places: Sequence[Any], columns: int, rows: int) -> tuple[int, ...]:
+    """Return how many cells of each column are in places, as `blocks_to_places` returned them. Raises as bad data."""
+    if not places:
+        return (rows,) * columns
+    counts = [0] * columns
+    for of_columns, of_rows in places:
+        cells = rows if of_rows is None else sum(length for _, length in of_rows)
+        for at in of_columns:
+            counts[at] += cells
+    return tuple(counts)
+
+
 def places_to_blocks(places: Sequence[Any], columns: Sequence[str], rows: tuple[str, ...]) -> tuple[Block, ...]:
     """Return the blocks that `blocks_to_places` was given. Raises ValueError, TypeError, LookupError."""
     if not places:

@@ -16,6 +16,7 @@ from reconciler.errors import SettingsError, Unwritable
 from reconciler.ledger.deadlines import Operation
 from reconciler.ledger.location import Location
 from reconciler.ledger.tables import POSTGRES_SCHEMA
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)")
@@ -67,7 +68,9 @@ def engine_of(location: Location, busy_seconds: float, current: Callable[[], Ope
         )
     except ModuleNotFoundError:
         raise SettingsError(
-            "a PostgreSQL ledger needs the driver psycopg", hint="pip install 'extruct-reconciler[postgres]'"
+            "a PostgreSQL ledger needs the driver psycopg",
+            hint="pip install 'extruct-reconciler[postgres]'",
+            code=Code.UNUSABLE_LEDGER,
         ) from None
 
     def hold(connection: Any, *_: object) -> None:

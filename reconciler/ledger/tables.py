@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The number of the newest migration; a store with a higher one was written by a newer program."""
 
 POSTGRES_SCHEMA = "reconciler"
@@ -98,6 +98,7 @@ calls = Table(
     Column("shape", Text),
     Column("row_set", LargeBinary),
     Column("folded", Boolean, nullable=False, server_default=false()),
+    Column("counted", Text),
     CheckConstraint("state IN ('intent', 'accepted', 'refused', 'not_sent', 'in_doubt')", name="calls_state"),
     CheckConstraint("attempt >= 1 AND payments >= 0", name="calls_counts"),
 )
@@ -106,7 +107,8 @@ calls = Table(
 `token` is known only to the process that began the last attempt; `boot` and `booted_at` (`clocks.py`) belong to
 `begun_at`. They are empty in what was written before they were kept. `shape` names a row of `shapes`, and `covered`
 says which of its cells were due (`row_sets.py`). `folded`: its table's checkpoint holds all that planning needs of it,
-and `row_set` the call's rows; until then they stand in `call_rows`.
+and `row_set` the call's rows; until then they stand in `call_rows`. `counted` is what the call counts in budgets
+(`spent.py`), unless that is what its credits and labels say.
 """
 
 Index("calls_by_table", calls.c.table_id, calls.c.folded, calls.c.table_version)
@@ -163,6 +165,46 @@ approvals = Table(
     Column("content", LargeBinary, nullable=False),
 )
 """Which cells the folded calls of a table bought under a plan (`approvals.py`)."""
+
+spent = Table(
+    "spent",
+    metadata,
+    Column("table_id", Text, ForeignKey("tables.table_id"), primary_key=True),
+    Column("quarter", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("cells", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    Column("unpriced_cells", BigInteger, nullable=False),
+)
+"""Sums of what calls came to, by table, quarter of an hour, plan, manifest and labels (`words`); `id` is a digest of
+those last three. `credits` are millionths. Kept with every call (`spent.py`), also once a call is folded or archived.
+"""
+
+Index("spent_by_manifest", spent.c.manifest, spent.c.quarter)
+
+spent_totals = Table(
+    "spent_totals",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("quarter", BigInteger, primary_key=True, autoincrement=False),
+    Column("cells", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    Column("unpriced_cells", BigInteger, nullable=False),
+)
+"""The same over all tables: `scope` is empty for all calls, or a label, for those with it. Follows from `spent`."""
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("at", Double, primary_key=True),
+    Column("plan_id", Text, primary_key=True),
+    Column("organization", Text),
+    Column("available", Text),
+)
+"""The balance that an apply found, in credits; empty if it is unlimited or unknown."""
 
 events = Table(
     "events",

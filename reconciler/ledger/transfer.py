@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.errors import Corrupt, LedgerError, TooNew
 from reconciler.ledger import codec, export_lines, row_sets
+from reconciler.ledger import spent as spent_sums
 from reconciler.ledger.checkpoints import listed_rows, read
-from reconciler.ledger.export_lines import FIRST_KINDS, KINDS, KINDS_SINCE
+from reconciler.ledger.export_lines import FIRST_KINDS, KINDS, KINDS_SINCE, SUMS_SINCE
 from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import (
@@ -25,6 +26,7 @@ from reconciler.ledger.tables import (
     checkpoints,
     meta,
     row_ids,
+    spent,
     tables,
 )
 from reconciler.model.checkpoint import Checkpoint
@@ -150,6 +152,8 @@ class _Loading:
         """Fields of calls that it does not have."""
         self.added = dict.fromkeys(KINDS, 0)
         self._is_archive = False
+        self._counts_calls = False
+        """True if what was spent follows from the calls: the lines do not say it themselves."""
         self._new_tables: set[str] = set()
         self._is_same_ledger = False
         self._left_out: dict[str, Checkpoint] = {}
@@ -160,6 +164,7 @@ class _Loading:
         """Take the first line."""
         schema = check_header(header)
         self._is_archive = ARCHIVED_BEFORE in header
+        self._counts_calls = self._is_archive or schema < SUMS_SINCE
         self.lacking = export_lines.lacking_in(schema)
         if schema < KINDS_SINCE:
             self.kinds = FIRST_KINDS
@@ -187,7 +192,7 @@ class _Loading:
     def add(self, kind: str, batch: Sequence[dict[str, Any]]) -> None:
         """Add what is missing of a batch; the rest must be the same here."""
         table = KINDS[kind]
-        if table in (row_ids, checkpoints, approvals):
+        if table in (row_ids, checkpoints, approvals, spent):
             # A table that was here has its own, which must amount to the same, or the calls themselves.
             if table is checkpoints:
                 known = [entry for entry in batch if entry["table_id"] not in self._new_tables]
@@ -236,12 +241,22 @@ class _Loading:
                     found = [each | stored for each, (stored, _) in zip(found, extents, strict=True)]
                     unfolded = [rows for _, rows in extents if rows]
                 self._tx.execute(insert(table), found)
+                self._add_up(table, found)
                 if unfolded:
                     self._tx.execute(insert(call_rows), unfolded)
         except IntegrityError as error:
             raise Corrupt(
                 "the export contradicts itself: an entry belongs to a table or call that it does not hold", hint=_AGAIN
             ) from error
+
+    def _add_up(self, table: Table, added: Sequence[codec.Values]) -> None:
+        """Add to what was spent what a table that was not here brings along."""
+        if table is spent:
+            spent_sums.add_totals(self._tx, map(spent_sums.kept, added))
+        elif table is calls and self._counts_calls:
+            new = [{"counted": None, **call} for call in added if call["table_id"] in self._new_tables]
+            amounts = ((spent_sums.heap_of(call), spent_sums.amount_of(call)) for call in new)
+            spent_sums.add(self._tx, [(heap, amount) for heap, amount in amounts if any(amount)])
 
     def _check(self, batch: Sequence[dict[str, Any]]) -> None:
         """Raise LedgerError for a checkpoint that planning could not read."""

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest
+from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 
 _FIELDS = (
@@ -46,12 +47,13 @@ class CalendarProblem:
     """The manifest's key with the problem: `at` or `timezone`."""
     message: str
     hint: str
+    code: Code = Code.INVALID_CALENDAR
 
 
 @cache
 def faults(at: Calendar) -> tuple[CalendarProblem, ...]:
     """Return the problems of a calendar, each with what to write instead."""
-    return (*_cron_faults(at.cron), *_zone_faults(at.timezone))
+    return (*_cron_faults(at.cron), *zone_faults(at.timezone))
 
 
 def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[Calendar, CalendarDates]:
@@ -171,11 +173,12 @@ def _refused(cron: str) -> str | None:
     return None
 
 
-def _zone_faults(name: str) -> Iterator[CalendarProblem]:
+def zone_faults(name: str) -> Iterator[CalendarProblem]:
+    """Yield the problem of a time zone's name, if it has one."""
     if name not in _zones():
         guess = did_you_mean(name, _zones())
         hint = "Write a name such as `Europe/Berlin` or `UTC`."
-        yield CalendarProblem("timezone", f"there is no time zone {quote(name)}{guess}", hint)
+        yield CalendarProblem("timezone", f"there is no time zone {quote(name)}{guess}", hint, Code.UNKNOWN_TIME_ZONE)
 
 
 @cache

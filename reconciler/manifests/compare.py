@@ -10,7 +10,7 @@ from typing import Any
 
 from deepdiff import DeepDiff
 
-from reconciler.manifests.yaml_reader import Document
+from reconciler.manifests.document import Document
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.manifest import DEFAULT_MAX_ATTEMPTS, Manifest, Mode, NameAt, Refresh, Run
 from reconciler.model.plan import Call, Cause, Totals, sums
@@ -176,9 +176,12 @@ def _run_tree(run: Run) -> dict[str, Any]:
         tree["max_attempts"] = run.max_attempts
     if run.revision is not None:
         tree["revision"] = run.revision
+    if run.follows_config:
+        tree["revision"] = "of config"
     if run.columns is not None:
         tree["columns"] = {named.text: True for named in run.columns}
-    for name, part in (("rows", run.selection), ("refresh", run.refresh), ("rollout", run.rollout)):
+    parts = (("rows", run.selection), ("refresh", run.refresh), ("rollout", run.rollout), ("expect", run.expect))
+    for name, part in parts:
         if part is not None:
             tree[name] = canonical_json(part.content()).decode()
     return tree
@@ -199,9 +202,9 @@ def _renamed(before: Mapping[str, Run], after: Mapping[str, Run]) -> dict[str, s
 
 
 def _whole(run: Run) -> tuple[object, ...]:
-    parts = (run.selection, run.refresh, run.rollout)
+    parts = (run.selection, run.refresh, run.rollout, run.expect)
     said = tuple(None if part is None else repr(part.content()) for part in parts)
-    return run.mode, run.revision, run.max_attempts, _texts(run.columns), _texts(run.rows), said
+    return run.mode, run.revision, run.follows_config, run.max_attempts, _texts(run.columns), _texts(run.rows), said
 
 
 def _texts(named: tuple[NameAt, ...] | None) -> frozenset[str] | None:
@@ -238,6 +241,7 @@ def _rows(old: Run, new: Run) -> str:
 def _scope(run: Run) -> str:
     columns = "every column" if run.columns is None else counted(len(run.columns), "column")
     revision = "" if run.revision is None else f" at revision {one_line(run.revision)}"
+    revision = " at each configuration" if run.follows_config else revision
     refresh = "" if run.refresh is None else " refreshed " + _refresh_words(run.refresh)
     return f"mode {run.mode}{revision}{refresh}, {columns}, {_row_words(run)}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.model.manifest import Manifest
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, quote
 
@@ -17,7 +18,12 @@ def dependency_problems(manifests: Sequence[Manifest]) -> list[Diagnostic]:
                 guess = did_you_mean(named.text, known)
                 message = f"there is no manifest {quote(named.text)}{guess}"
                 problems.append(
-                    Diagnostic(named.location, message, "Name a manifest that is planned together with this one.")
+                    Diagnostic(
+                        named.location,
+                        Code.UNKNOWN_MANIFEST,
+                        message,
+                        "Name a manifest that is planned together with this one.",
+                    )
                 )
     return [*problems, *_cycles(known)]
 
@@ -45,7 +51,10 @@ def _cycles(known: Mapping[str, Manifest]) -> Iterable[Diagnostic]:
                 # Each manifest waits for the next.
                 text = " → ".join(map(quote, ring))
                 yield Diagnostic(
-                    named.location, f"these manifests wait for each other: {text}", "Remove one of these references."
+                    named.location,
+                    Code.CIRCULAR_MANIFESTS,
+                    f"these manifests wait for each other: {text}",
+                    "Remove one of these references.",
                 )
             else:
                 pending.append((named.text, 0))

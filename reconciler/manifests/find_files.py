@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from reconciler.errors import SettingsError
 from reconciler.manifests.open_file import STDIN, refuse_special, refuse_stray_link
 from reconciler.manifests.yaml_reader import MAX_BYTES
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
@@ -45,10 +46,12 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
                 found.setdefault(os.path.realpath(path), path)
             else:
                 hint = "`reconciler -C DIR` works in another folder; `reconciler init` writes a first project."
-                raise SettingsError(f"there is no file or folder {_shown(path)}", hint=hint)
+                raise SettingsError(f"there is no file or folder {_shown(path)}", hint=hint, code=Code.NO_SUCH_PATH)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise SettingsError(f"{_shown(path)} cannot be searched: {one_line(reason)}") from None
+            raise SettingsError(
+                f"{_shown(path)} cannot be searched: {one_line(reason)}", code=Code.NO_SUCH_PATH
+            ) from None
     return sorted(found.values())
 
 

@@ -3,11 +3,11 @@
 The schemas are draft-07, the newest that editors' YAML support reads. jsonschema finds the faults; its messages are
 for programmers, so each is reworded here. A schema can add to them: `patternErrorMessage` (which editors also know)
 follows the path of a text that does not match, `errorHint` says what to do if a rule next to it fails, `errorMessage`
-replaces the message, `errorKey` names the key to point at, and a `writeOnly` text is never shown.
+replaces the message, `errorCode` its code, `errorKey` names the key to point at, and a `writeOnly` text is never shown.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -18,11 +18,15 @@ from jsonschema import Draft7Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from reconciler.errors import SettingsError
+from reconciler.text.codes import Code
 from reconciler.text.phrases import close_to, did_you_mean, kind_of, one_of, path_text, quote
 from reconciler.text.sanitize import one_line
 
 MAX_PROBLEMS = 100
 """The most problems reported for one value; a hostile value could have a hundred thousand."""
+
+MOST_KEYS = 20
+"""Allowed keys that a message lists."""
 
 # In a wheel the schemas are inside the package; in a checkout or editable install they are next to it.
 _FOLDERS = (Path(__file__).parents[1] / "schemas", Path(__file__).parents[2] / "schemas")
@@ -44,6 +48,7 @@ class SchemaProblem:
 
     at: tuple[str | int, ...]
     """The path to it: keys and positions."""
+    code: Code
     message: str
     hint: str = ""
     at_key: bool = False
@@ -58,7 +63,9 @@ def names() -> tuple[str, ...]:
 def text(name: str) -> str:
     """Return the text of a schema's file. Raises SettingsError for an unknown name."""
     if name not in names():
-        raise SettingsError(f"there is no schema {quote(name)}{did_you_mean(name, names())}")
+        raise SettingsError(
+            f"there is no schema {quote(name)}{did_you_mean(name, names())}", code=Code.NOTHING_SELECTED
+        )
     return (_folder() / (name + _SUFFIX)).read_text(encoding="utf-8")
 
 
@@ -69,7 +76,9 @@ def problems(name: str, value: object) -> list[SchemaProblem]:
     errors = validator.iter_errors(value)
     found = [_say(error, root) for error in _worth_saying(list(islice(errors, MAX_PROBLEMS)))]
     if next(errors, None):
-        found.append(SchemaProblem((), f"these are the first problems of {root}; there are more"))
+        found.append(
+            SchemaProblem((), Code.TOO_MANY_PROBLEMS, f"these are the first problems of {root}; there are more")
+        )
     return found
 
 
@@ -150,26 +159,30 @@ def _say(error: ValidationError, root: str) -> SchemaProblem:
     hint = schema.get("errorHint", "")
     subject = path_text(at, root)
     if "errorMessage" in schema:
-        key = schema.get("errorKey")
-        return SchemaProblem((*at, key) if key else at, schema["errorMessage"], hint, at_key=True)
+        key, code = schema.get("errorKey"), Code.of(schema.get("errorCode", Code.CONFLICTING_KEYS))
+        return SchemaProblem((*at, key) if key else at, code, schema["errorMessage"], hint, at_key=True)
     if rule == "additionalProperties" and at and isinstance(at[-1], str):
         guess = did_you_mean(at[-1], schema.get("properties", {}))
         inside = path_text(at[:-1], root)
-        return SchemaProblem(at, f"unknown key {quote(at[-1])} in {inside}{guess}", at_key=True)
+        message = f"unknown key {quote(at[-1])} in {inside}{guess}"
+        return SchemaProblem(at, Code.UNKNOWN_KEY, message, _allowed(schema.get("properties", {})), at_key=True)
     if rule == "uniqueItems" and at:
-        return SchemaProblem(at, f"{_shown(value[at[-1]])} is listed twice in {path_text(at[:-1], root)}")
+        return SchemaProblem(
+            at, Code.LISTED_TWICE, f"{_shown(value[at[-1]])} is listed twice in {path_text(at[:-1], root)}"
+        )
     if rule == "required":
         choices = schema.get("properties", {}).get(error.message, {}).get("enum", [])
         needs = f"{subject} needs {quote(error.message)}"
-        return SchemaProblem(at, f"{needs}: {one_of(choices)}" if choices else needs, hint)
+        return SchemaProblem(at, Code.MISSING_KEY, f"{needs}: {one_of(choices)}" if choices else needs, hint)
     fault = _fault(rule, limit, value, schema) or one_line(error.message)
+    code = _CODES.get(rule, Code.WRONG_FORMAT)
     if "propertyNames" in error.absolute_schema_path:
-        return SchemaProblem((*at, value), f"the key {quote(value)} in {subject} {fault}", hint, at_key=True)
+        return SchemaProblem((*at, value), code, f"the key {quote(value)} in {subject} {fault}", hint, at_key=True)
     if rule == "pattern" and not schema.get("writeOnly"):
         fault += f"; it is {_shown(value)}"
     if rule == "type" and "string" in limit and isinstance(value, int | float):
         hint = "Put it in quotes."
-    return SchemaProblem(at, f"{subject} {fault}", hint, at_key=value is None)
+    return SchemaProblem(at, code, f"{subject} {fault}", hint, at_key=value is None)
 
 
 def _fault(rule: str, limit: Any, value: Any, schema: dict[str, Any]) -> str:
@@ -216,6 +229,24 @@ _BOUNDS = {
     "exclusiveMaximum": "less than",
     "multipleOf": "a multiple of",
 }
+
+
+_CODES = {
+    "type": Code.WRONG_TYPE,
+    **dict.fromkeys(("enum", "const"), Code.UNKNOWN_CHOICE),
+    **dict.fromkeys(_SIZES, Code.WRONG_SIZE),
+    **dict.fromkeys(_BOUNDS, Code.OUT_OF_RANGE),
+}
+"""A rule of JSON Schema → the code of what breaks it; the others are about a value's format."""
+
+
+def _allowed(keys: Iterable[str]) -> str:
+    """Return which keys there may be: those of a schema, and no more than a person reads."""
+    names = list(keys)
+    if not names:
+        return "No key is allowed here."
+    more = f" and {len(names) - MOST_KEYS} more" if len(names) > MOST_KEYS else ""
+    return f"Allowed here: {', '.join(map(quote, names[:MOST_KEYS]))}{more}."
 
 
 def _shown(value: object) -> str:

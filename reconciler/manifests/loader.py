@@ -16,6 +16,7 @@ from msgspec import UNSET
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests import json_schema
 from reconciler.manifests.dependencies import dependency_problems
+from reconciler.manifests.document import Document
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
 from reconciler.manifests.open_file import shown_path
 from reconciler.manifests.ownership import overlapping_claims
@@ -32,9 +33,10 @@ from reconciler.manifests.shapes import (
     TaggedShape,
     fitted,
 )
-from reconciler.manifests.yaml_reader import Document, read_documents
+from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.manifest import ByName, ByTag, ChildOf, GrowthAllowance, Manifest, Mode, NameAt, Source
 from reconciler.model.regex import Patterns
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, one_of, quote
 
@@ -70,7 +72,8 @@ def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> t
         raise ManifestError(sorted(problems))
     if not manifests:
         where = " and ".join(quote(shown_path(path)) for path in paths)
-        raise SettingsError(f"there is no manifest in {where}", hint="`reconciler init` writes a first one.")
+        hint = "`reconciler init` writes a first one."
+        raise SettingsError(f"there is no manifest in {where}", hint=hint, code=Code.NO_MANIFEST)
     return tuple(sorted(manifests, key=lambda manifest: manifest.name))
 
 
@@ -88,13 +91,19 @@ def _stray_project(document: Document, path: Path) -> Diagnostic:
     if path.name not in PROJECT_FILES:
         message = f"a project file is called {one_of(PROJECT_FILES)}; under this name it has no effect"
         return Diagnostic(
-            location, message, "Rename it, or move it out of the folders that are searched for manifests."
+            location,
+            Code.STRAY_PROJECT_FILE,
+            message,
+            "Rename it, or move it out of the folders that are searched for manifests.",
         )
     message = (
         "this is the file of another project than the one in use: its limits and its ledger would have no effect here"
     )
     return Diagnostic(
-        location, message, "Work in that folder (`reconciler -C DIR`), or name the manifests more precisely."
+        location,
+        Code.STRAY_PROJECT_FILE,
+        message,
+        "Work in that folder (`reconciler -C DIR`), or name the manifests more precisely.",
     )
 
 
@@ -159,19 +168,21 @@ def _explain(document: Document) -> Iterator[Diagnostic]:
     if isinstance(value, dict) and not _KEYS & value.keys():
         hint = "Every YAML file in a searched folder must be one; name a narrower folder, or move the file."
         message = "this is not a manifest: it has neither an `apiVersion` nor a `kind`"
-        yield Diagnostic(document.location(()), message, hint)
+        yield Diagnostic(document.location(()), Code.NOT_A_MANIFEST, message, hint)
         return
     if isinstance(kind, str) and kind != MANIFEST_KIND:
         guess = did_you_mean(kind, [MANIFEST_KIND, PROJECT_KIND])
         known = f"; it must be {one_of([MANIFEST_KIND, PROJECT_KIND])}"
-        yield Diagnostic(document.location(("kind",)), f"unknown kind {quote(kind)}{guess or known}")
+        yield Diagnostic(document.location(("kind",)), Code.UNKNOWN_KIND, f"unknown kind {quote(kind)}{guess or known}")
         # The manifest schema does not apply to another kind.
         is_meant = MANIFEST_KIND in guess
         found = [each for each in found if each.at == ("apiVersion",) or (is_meant and each.at != ("kind",))]
     elif not found:
-        yield Diagnostic(document.location(()), "this manifest is not understood; please report this as a bug")
+        yield Diagnostic(
+            document.location(()), Code.NOT_A_MANIFEST, "this manifest is not understood; please report this as a bug"
+        )
     for each in found:
-        yield Diagnostic(document.location(each.at, key=each.at_key), each.message, each.hint)
+        yield Diagnostic(document.location(each.at, key=each.at_key), each.code, each.message, each.hint)
 
 
 def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problems: set[Diagnostic]) -> dict[int, str]:
@@ -185,7 +196,7 @@ def _run_names(document: Document, runs: Iterable[tuple[int, RunShape]], problem
         if run.name in taken:
             line = document.location(("spec", "runs", taken[run.name], "name")).line
             message = f"two runs of this manifest are called {quote(run.name)}; the other is in line {line}"
-            problems.add(Diagnostic(document.location(("spec", "runs", index, "name")), message))
+            problems.add(Diagnostic(document.location(("spec", "runs", index, "name")), Code.RUN_NAME_TAKEN, message))
         names[index] = run.name
         taken.setdefault(run.name, index)
     numbers = {mode: count(1) for mode in Mode}
@@ -204,5 +215,7 @@ def _repeated_names(manifests: Iterable[Manifest]) -> Iterator[Diagnostic]:
         other = first.setdefault(manifest.name, manifest)
         if manifest.name and other is not manifest:
             yield Diagnostic(
-                manifest.location, f"the name {quote(manifest.name)} is taken by the manifest at {other.location}"
+                manifest.location,
+                Code.MANIFEST_NAME_TAKEN,
+                f"the name {quote(manifest.name)} is taken by the manifest at {other.location}",
             )

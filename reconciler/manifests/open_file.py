@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import SettingsError
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 STDIN = "-"
@@ -70,13 +71,16 @@ def refuse_stray_link(path: Path) -> None:
             raise SettingsError(
                 f"{_shown(path)} is a link that leads out of the work tree, so it is not followed",
                 hint="Put the file itself there, or name the place that it leads to.",
+                code=Code.NOT_FOLLOWED,
             )
 
 
 def refuse_special(path: Path) -> None:
     """Refuse a pipe, a device or a link to one. Raises SettingsError."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise SettingsError(f"{_shown(path)} is a pipe or a device, not a file", hint="Put a file there.")
+        raise SettingsError(
+            f"{_shown(path)} is a pipe or a device, not a file", hint="Put a file there.", code=Code.NOT_FOLLOWED
+        )
 
 
 def _shown(path: Path) -> str:

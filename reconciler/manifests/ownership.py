@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from reconciler.model.manifest import Manifest
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
@@ -80,4 +81,6 @@ def _overlap(claim: _Claim, other: _Claim) -> Diagnostic:
         f"{quote(claim.manifest.name or UNNAMED)} claims {what(claim.column)} of {one_line(claim.manifest.table)}, but "
         f"{quote(other.manifest.name or UNNAMED)} claims {what(other.column)} of it at {other.location}"
     )
-    return Diagnostic(claim.location, message, "Keep all runs for one column of a table in one manifest.")
+    return Diagnostic(
+        claim.location, Code.COLUMN_CLAIMED_TWICE, message, "Keep all runs for one column of a table in one manifest."
+    )

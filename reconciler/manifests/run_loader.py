@@ -6,9 +6,19 @@ from decimal import Decimal
 from msgspec import UNSET, UnsetType
 
 from reconciler.manifests.calendar import faults
-from reconciler.manifests.shapes import MODES, AllShape, ConditionShape, RefreshShape, RunShape, SelectionShape
-from reconciler.manifests.yaml_reader import Document
+from reconciler.manifests.document import Document
+from reconciler.manifests.shapes import (
+    MODES,
+    AllShape,
+    ConditionShape,
+    ExpectShape,
+    RefreshShape,
+    RevisionOfShape,
+    RunShape,
+    SelectionShape,
+)
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
+from reconciler.model.expectation import Expectation
 from reconciler.model.manifest import (
     DEFAULT_MAX_ATTEMPTS,
     Calendar,
@@ -22,6 +32,7 @@ from reconciler.model.manifest import (
 )
 from reconciler.model.regex import Patterns
 from reconciler.model.row_filter import date_of
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import KeyPath, path_text, quote
 
@@ -42,7 +53,7 @@ def make_run(
         if isinstance(shape.rows, list)
         else None,
         max_attempts=DEFAULT_MAX_ATTEMPTS[Mode.ALL] if isinstance(shape, AllShape) else shape.max_attempts,
-        revision=(shape.revision or None) if isinstance(shape, AllShape) else None,
+        revision=shape.revision if isinstance(shape, AllShape) and isinstance(shape.revision, str) else None,
         location=document.location(at),
         selection=_selection(document, (*at, "rows"), shape.rows, patterns, problems)
         if isinstance(shape.rows, SelectionShape)
@@ -50,7 +61,16 @@ def make_run(
         refresh=_refresh(document, (*at, "refresh"), shape.refresh, problems)
         if isinstance(shape, AllShape) and shape.refresh
         else None,
-        rollout=rollout and Rollout(rollout.first, Decimal(rollout.max_failed.removesuffix("%")) / 100),
+        follows_config=isinstance(shape, AllShape) and isinstance(shape.revision, RevisionOfShape),
+        rollout=rollout
+        and Rollout(
+            rollout.first,
+            _share(rollout.max_failed) if rollout.max_failed else None,
+            _expectation(document, (*at, "rollout", "expect"), rollout.expect, patterns, problems)
+            if rollout.expect
+            else None,
+        ),
+        expect=_expectation(document, (*at, "expect"), shape.expect, patterns, problems) if shape.expect else None,
     )
 
 
@@ -65,7 +85,7 @@ def listed_once(document: Document, at: KeyPath, texts: Iterable[str], problems:
     for index, text in enumerate(texts):
         location = document.location((*at, index))
         if text in named:
-            problems.add(Diagnostic(location, f"{quote(text)} is listed twice in {path_text(at)}"))
+            problems.add(Diagnostic(location, Code.LISTED_TWICE, f"{quote(text)} is listed twice in {path_text(at)}"))
         named.setdefault(text, NameAt(text, location))
     return tuple(named.values())
 
@@ -76,9 +96,31 @@ def _refresh(document: Document, at: KeyPath, shape: RefreshShape, problems: set
     assert shape.at
     calendar = Calendar(shape.at, shape.timezone or "UTC")
     problems.update(
-        Diagnostic(document.location((*at, fault.key)), fault.message, fault.hint) for fault in faults(calendar)
+        Diagnostic(document.location((*at, fault.key)), fault.code, fault.message, fault.hint)
+        for fault in faults(calendar)
     )
     return calendar
+
+
+def _share(text: str) -> Decimal:
+    return Decimal(text.removesuffix("%")) / 100
+
+
+def _expectation(
+    document: Document, at: KeyPath, shape: ExpectShape, patterns: Patterns, problems: set[Diagnostic]
+) -> Expectation:
+    matches = shape.max_match or {}
+    for pattern in matches:
+        refusal = patterns.refusal(pattern)
+        if refusal:
+            problems.add(
+                Diagnostic(document.location((*at, "max_match", pattern)), refusal.code, str(refusal), refusal.hint)
+            )
+    return Expectation(
+        _share(shape.max_empty) if shape.max_empty else None,
+        tuple((pattern, _share(share)) for pattern, share in matches.items()),
+        shape.min_sources or None,
+    )
 
 
 def _selection(
@@ -128,7 +170,9 @@ def _unsound(document: Document, at: KeyPath, shape: ConditionShape, patterns: P
         yield from _unsound(document, *part, patterns)
     refusal = patterns.refusal(shape.matches) if shape.matches else None
     if refusal:
-        yield Diagnostic(document.location((*at, "matches")), str(refusal), refusal.hint)
+        yield Diagnostic(document.location((*at, "matches")), refusal.code, str(refusal), refusal.hint)
     for word, bound in (("gt", shape.gt), ("lt", shape.lt)):
         if isinstance(bound, str) and date_of(bound) is None:
-            yield Diagnostic(document.location((*at, word)), f"{quote(bound)} is not a valid date")
+            yield Diagnostic(
+                document.location((*at, word)), Code.IMPOSSIBLE_DATE, f"{quote(bound)} is not a valid date"
+            )

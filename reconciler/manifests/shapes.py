@@ -4,7 +4,7 @@ They mirror schemas/manifest.v1.json, which explains what these refuse; tests/ma
 the verdicts.
 """
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -26,6 +26,8 @@ _Text: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PL
 _Row: TypeAlias = Annotated[str, Meta(pattern=rf"^{_UUID}(?!\n)$")]
 _Columns: TypeAlias = Annotated[list[_Text], Meta(min_length=1)] | UnsetType
 _Operand: TypeAlias = Annotated[str, Meta(max_length=1000)] | int | float | bool
+_Revision: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]*(?!\n)$")]
+_Share: TypeAlias = Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,2})?)%(?!\n)$")]
 _Attempts: TypeAlias = Annotated[int, Meta(ge=1, le=100)]
 _Bound: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?!\n)$")] | int | float
 _Parts: TypeAlias = Annotated[list["ConditionShape"], Meta(min_length=1, max_length=100)] | UnsetType
@@ -89,11 +91,35 @@ class RefreshShape(Struct, forbid_unknown_fields=True):
         _require(_given(self.every, self.at) == 1 and (self.timezone is UNSET or self.at is not UNSET))
 
 
+class RevisionOfShape(Struct, forbid_unknown_fields=True):
+    """A revision that changes by itself."""
+
+    of: Literal["config"]
+
+
+class ExpectShape(Struct, forbid_unknown_fields=True):
+    """Requirements on answers."""
+
+    max_empty: _Share | UnsetType = UNSET
+    max_match: (
+        Annotated[dict[Annotated[str, Meta(min_length=1, max_length=1000)], _Share], Meta(min_length=1, max_length=20)]
+        | UnsetType
+    ) = UNSET
+    min_sources: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        _require(_given(self.max_empty, self.max_match, self.min_sources) > 0)
+
+
 class RolloutShape(Struct, forbid_unknown_fields=True):
-    """A first portion, and the share of it that may fail."""
+    """A first portion, the share of it that may fail, and requirements on its answers."""
 
     first: Annotated[int, Meta(ge=1, le=1_000_000)]
-    max_failed: Annotated[str, Meta(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,2})?)%(?!\n)$")]
+    max_failed: _Share | UnsetType = UNSET
+    expect: ExpectShape | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        _require(_given(self.max_failed, self.expect) > 0)
 
 
 class _RunShape(Struct, forbid_unknown_fields=True):
@@ -103,6 +129,7 @@ class _RunShape(Struct, forbid_unknown_fields=True):
     columns: _Columns = UNSET
     rows: Annotated[list[_Row], Meta(min_length=1)] | SelectionShape | UnsetType = UNSET
     rollout: RolloutShape | UnsetType = UNSET
+    expect: ExpectShape | UnsetType = UNSET
 
 
 class NewShape(_RunShape, tag="new", tag_field="mode", forbid_unknown_fields=True):
@@ -120,7 +147,7 @@ class FailedShape(_RunShape, tag="failed", tag_field="mode", forbid_unknown_fiel
 class AllShape(_RunShape, tag="all", tag_field="mode", forbid_unknown_fields=True):
     """A run of mode `all`."""
 
-    revision: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[!-~]*(?!\n)$")] | UnsetType = UNSET
+    revision: _Revision | RevisionOfShape | UnsetType = UNSET
     refresh: RefreshShape | UnsetType = UNSET
 
     def __post_init__(self) -> None:

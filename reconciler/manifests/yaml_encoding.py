@@ -3,6 +3,7 @@
 import re
 
 from reconciler.errors import ManifestError
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
 
@@ -23,24 +24,26 @@ def decoded(data: bytes, path: str) -> str:
         message = "the file is UTF-16; save it as UTF-8"
         if not data.startswith(_MARKS_OF_UTF_16):
             message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise ManifestError([Diagnostic(_place_after(path, before), message)]) from None
+        raise ManifestError([Diagnostic(_place_after(path, before), Code.NOT_UTF_8, message)]) from None
     mark = text.find(_MARK_WITHIN)
     if mark >= 0:
         message = (
             "a byte-order mark may only be a file's first character; remove it, or write `\\ufeff` in double quotes"
         )
-        raise ManifestError([Diagnostic(_place_after(path, text[:mark]), message)])
+        raise ManifestError([Diagnostic(_place_after(path, text[:mark], text), Code.FORBIDDEN_CHARACTER, message)])
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         shown = quote(unprintable.group())
         message = f"the character {shown} is not allowed in YAML"
         if unprintable.group() in _ENDS_A_LINE_IN_1_1:
             message = f"{shown} ends a line in YAML 1.1 but not in 1.2; write it as an escape in double quotes"
-        raise ManifestError([Diagnostic(_place_after(path, text[: unprintable.start()]), message)])
+        raise ManifestError(
+            [Diagnostic(_place_after(path, text[: unprintable.start()], text), Code.FORBIDDEN_CHARACTER, message)]
+        )
     return text
 
 
-def _place_after(path: str, before: str) -> Location:
+def _place_after(path: str, before: str, text: str = "") -> Location:
     """Return the location of the character that follows `before`."""
     lines = _LINE.split(before)
-    return Location(path, len(lines), len(lines[-1]) + 1)
+    return Location(path, len(lines), len(lines[-1]) + 1, text=text)

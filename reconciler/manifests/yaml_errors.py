@@ -6,6 +6,7 @@ sentence for both.
 
 from dataclasses import dataclass
 
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 
@@ -42,6 +43,7 @@ TAB_BEGINS_TEXT = (
 COMMENT = "a comment needs a space before its `#`; put the text in quotes if the `#` is part of it"
 QUESTION = "a `?` right before a value starts a text in YAML 1.2 but a key in 1.1; put the text in quotes"
 BLANK_END = "the file ends in spaces after a `|` or `>` text; end its last line with a line break"
+VERSIONS = "only YAML 1.1 and 1.2 are read"
 NO_CHARACTER = "this quoted text has an escape that is not a valid character"
 
 # The first row whose words all occur in the context and problem is the explanation; libyaml's wording comes first.
@@ -55,7 +57,7 @@ _BY_PROBLEM: tuple[tuple[tuple[str, ...], str], ...] = (
     (("expected <block end>",), "this does not fit the lines above it: check the indentation and the quotes"),
     (("expected '-' indicator",), "this does not fit the lines above it: check the indentation and the quotes"),
     (("node content",), "a value is missing here"),
-    (("incompatible YAML document",), "only YAML 1.1 and 1.2 are read"),
+    (("incompatible YAML document",), VERSIONS),
     (("duplicate", "directive"), "the YAML version is stated twice"),
     (("scanning a block scalar",), "after `|` or `>` the text begins on the next line"),
     (("anchor",), "an anchor `&` or alias `*` needs a name of letters and digits"),
@@ -77,7 +79,22 @@ _AT_CONTEXT = (
     ),
 )
 """Any of these words → what is wrong where what was being read began; the first that fits."""
+_OTHERS = {
+    **dict.fromkeys((TAB, TAB_BETWEEN, TAB_BEGINS_TEXT), Code.TAB),
+    **dict.fromkeys((COMMENT, QUESTION, BLANK_END), Code.AMBIGUOUS_YAML),
+    NO_CHARACTER: Code.FORBIDDEN_CHARACTER,
+    VERSIONS: Code.YAML_VERSION,
+    "the YAML version is stated twice": Code.YAML_VERSION,
+    "an anchor `&` or alias `*` needs a name of letters and digits": Code.ALIAS,
+    "tags (`!…`) are not allowed": Code.TAG,
+}
+"""A message → its code, where that is more than: this is not YAML."""
 _UNCLOSED = {"']'": ("list", "[", "]"), "'}'": ("mapping", "{", "}")}
+
+
+def code_of(message: str) -> Code:
+    """Return the code of one of this module's messages."""
+    return _OTHERS.get(message, Code.INVALID_YAML)
 
 
 def glued(name: str, following: str) -> str:

@@ -8,19 +8,20 @@ parser.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import islice
 from math import isfinite
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
 from reconciler.errors import ManifestError
+from reconciler.manifests.document import Document, Mark, Marks, mark_of
 from reconciler.manifests.open_file import open_named, shown_path
 from reconciler.manifests.yaml_blanks import Occupied, faults, is_worth_a_look, without_trailing_tabs
 from reconciler.manifests.yaml_encoding import decoded
-from reconciler.manifests.yaml_errors import NO_CHARACTER, QUESTION, Complaint, explain, glued
+from reconciler.manifests.yaml_errors import NO_CHARACTER, QUESTION, VERSIONS, Complaint, code_of, explain, glued
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import kind_of, quote
 from reconciler.text.sanitize import one_line
@@ -39,18 +40,6 @@ MAX_PROBLEMS = 100
 """The most problems reported for one file; a hostile file could have a hundred thousand."""
 
 
-class Mark(Protocol):
-    """A position as both parsers give it, counted from 0."""
-
-    line: int
-    column: int
-    index: int
-
-
-Marks: TypeAlias = "Mark | tuple[Mark, list[Marks]] | tuple[Mark, dict[str, tuple[Mark, Marks]]]"
-"""Positions in the shape of the value: a scalar's; a list's and its items'; a mapping's, its keys' and values'."""
-
-
 class _PureLoader(yaml.SafeLoader):
     """PyYAML's own parser, changed to skip tabs between values as libyaml does."""
 
@@ -67,33 +56,6 @@ FAST: Loader = getattr(yaml, "CSafeLoader", PURE)
 """libyaml's parser; PyYAML may have been built without it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One YAML document."""
-
-    path: str
-    """The file as it was named, safe to print."""
-    value: object
-    """Plain Python: dict, list, str, int, float, bool or None. Aliased parts are shared, so never change them."""
-    marks: Marks = field(repr=False, compare=False)
-
-    def location(self, at: tuple[str | int, ...], *, key: bool = False) -> Location:
-        """Return the location of the value (with `key`, the key) at the path `at`, or of its nearest parent."""
-        marks = self.marks
-        key_mark: Mark | None = None
-        for step in at:
-            children = marks[1] if isinstance(marks, tuple) else None
-            key_mark = None
-            if isinstance(children, dict) and isinstance(step, str) and step in children:
-                key_mark, marks = children[step]
-            elif isinstance(children, list) and isinstance(step, int) and step < len(children):
-                marks = children[step]
-            else:
-                break
-        mark = key_mark if key and key_mark else _mark_of(marks)
-        return Location(self.path, mark.line + 1, mark.column + 1)
-
-
 def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
     """Return the documents of one file, without the empty ones; a ManifestError carries every problem found in it."""
     shown = one_line(shown_path(path), limit=5000)
@@ -103,7 +65,7 @@ def read_documents(path: Path, loader: Loader = FAST) -> tuple[Document, ...]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         message = f"the file cannot be read: {one_line(reason)}"
-        raise ManifestError([Diagnostic(Location(shown, 1, 1), message)]) from None
+        raise ManifestError([Diagnostic(Location(shown, 1, 1), Code.UNREADABLE_FILE, message)]) from None
     return parse(data, shown, loader)
 
 
@@ -111,7 +73,7 @@ def parse(data: bytes, path: str, loader: Loader = FAST) -> tuple[Document, ...]
     """Return the documents in the bytes of the file named `path`, as `read_documents` does."""
     if len(data) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024**2} MiB; split it"
-        raise ManifestError([Diagnostic(Location(path, 1, 1), message)])
+        raise ManifestError([Diagnostic(Location(path, 1, 1), Code.TOO_LARGE, message)])
     text = decoded(data, path)
     builder = _DocumentBuilder(path, text, loader)
     try:
@@ -141,10 +103,6 @@ _WORDS: dict[str, bool | None] = {
 }
 _YAML_VERSIONS = (None, (1, 1), (1, 2))
 _IN_QUOTES = "If it is meant as text, put it in quotes."
-
-
-def _mark_of(marks: Marks) -> Mark:
-    return marks[0] if isinstance(marks, tuple) else marks
 
 
 class _StopReading(Exception):
@@ -181,12 +139,12 @@ class _DocumentBuilder:
             while (kind := type(event := self.next_event())) is not yaml.StreamEndEvent:
                 if kind is yaml.DocumentStartEvent:
                     if event.version not in _YAML_VERSIONS:
-                        self.report(event.start_mark, "only YAML 1.1 and 1.2 are read")
+                        self.report(event.start_mark, Code.YAML_VERSION, VERSIONS)
                     self.anchors = {}
                     first = self.next_event()
                     value, marks = self.node(first, 0)
                     if value is not None or getattr(first, "value", None) != "":
-                        found.append(Document(self.path, value, marks))
+                        found.append(Document(self.path, value, marks, self.text))
             self.check_between()
         except _StopReading:
             pass
@@ -197,25 +155,27 @@ class _DocumentBuilder:
                 _DocumentBuilder(self.path, self.text[: mark.index], self.loader).documents()
             self.problems.append(self.explained(error))
         except (ValueError, OverflowError):  # the pure parser, on an escape beyond the last character
-            location = Location(self.path, self.parser.line + 1, self.parser.column + 1)
-            self.problems.append(Diagnostic(location, NO_CHARACTER))
+            location = Location(self.path, self.parser.line + 1, self.parser.column + 1, text=self.text)
+            self.problems.append(Diagnostic(location, Code.FORBIDDEN_CHARACTER, NO_CHARACTER))
         if self.problems:
             raise ManifestError(self.problems)
         return tuple(found)
 
     def location(self, mark: Mark) -> Location:
         """Return a mark's location, counted as editors do."""
-        return Location(self.path, mark.line + 1, mark.column + 1)
+        return Location(self.path, mark.line + 1, mark.column + 1, text=self.text)
 
-    def report(self, mark: Mark, message: str, hint: str = "") -> None:
+    def report(self, mark: Mark, code: Code, message: str, hint: str = "") -> None:
         """Record a problem and continue, up to a limit."""
-        self.problems.append(Diagnostic(self.location(mark), message, hint))
+        self.problems.append(Diagnostic(self.location(mark), code, message, hint))
         if len(self.problems) >= MAX_PROBLEMS:
-            self.stop(mark, f"{MAX_PROBLEMS} problems up to here; the rest of the file was not read")
+            self.stop(
+                mark, Code.TOO_MANY_PROBLEMS, f"{MAX_PROBLEMS} problems up to here; the rest of the file was not read"
+            )
 
-    def stop(self, mark: Mark, message: str) -> NoReturn:
+    def stop(self, mark: Mark, code: Code, message: str) -> NoReturn:
         """Record a problem and stop reading."""
-        self.problems.append(Diagnostic(self.location(mark), message))
+        self.problems.append(Diagnostic(self.location(mark), code, message))
         raise _StopReading
 
     def explained(self, error: yaml.MarkedYAMLError) -> Diagnostic:
@@ -229,21 +189,28 @@ class _DocumentBuilder:
         explanation = explain(Complaint(error.problem or "", error.context or "", character, line, head))
         if explanation.at_context and error.context_mark:
             mark = error.context_mark
-        return Diagnostic(self.location(mark) if mark else Location(self.path, 1, 1), explanation.message)
+        location = self.location(mark) if mark else Location(self.path, 1, 1)
+        return Diagnostic(location, code_of(explanation.message), explanation.message)
 
     def guard(self, mark: Mark) -> None:
         """Refuse a file that expands beyond what a manifest can need."""
         if self.nodes > MAX_NODES:
-            self.stop(mark, f"more than {MAX_NODES:,} values up to here, each alias counted with all it stands for")
+            self.stop(
+                mark,
+                Code.TOO_LARGE,
+                f"more than {MAX_NODES:,} values up to here, each alias counted with all it stands for",
+            )
         if self.characters > MAX_CHARACTERS:
-            self.stop(mark, "more than 4 MiB of text up to here, each alias counted with all it stands for")
+            self.stop(
+                mark, Code.TOO_LARGE, "more than 4 MiB of text up to here, each alias counted with all it stands for"
+            )
 
     def node(self, event: Any, depth: int) -> tuple[object, Marks]:
         """Build the value that `event` begins."""
         kind = type(event)
         mark: Mark = event.start_mark
         if self.flow_depth and self.text[mark.index - 1] == "?":
-            self.report(mark, QUESTION)
+            self.report(mark, Code.AMBIGUOUS_YAML, QUESTION)
         if kind is yaml.AliasEvent:
             return self.alias(event.anchor, mark)
         nodes, characters = self.nodes, self.characters
@@ -251,7 +218,7 @@ class _DocumentBuilder:
         self.guard(mark)
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
-            self.report(mark, f"the tag {quote(tag)} is not allowed; manifests need none")
+            self.report(mark, Code.TAG, f"the tag {quote(tag)} is not allowed; manifests need none")
         anchor = event.anchor
         if anchor is not None:
             self.open_anchors.add(anchor)
@@ -261,7 +228,7 @@ class _DocumentBuilder:
         if kind is yaml.ScalarEvent:
             value, marks = self.scalar(event, mark), mark
         elif depth == MAX_DEPTH:
-            self.stop(mark, f"lists and mappings are nested more than {MAX_DEPTH} deep here")
+            self.stop(mark, Code.TOO_LARGE, f"lists and mappings are nested more than {MAX_DEPTH} deep here")
         else:
             column = self.column
             if event.flow_style:
@@ -282,10 +249,12 @@ class _DocumentBuilder:
         """Return the anchor's value, the same objects, but count them again."""
         self.check_name("*" + anchor, mark)
         if anchor in self.open_anchors:
-            self.report(mark, f"the alias {quote('*' + anchor)} is inside the value that it names")
+            self.report(mark, Code.ALIAS, f"the alias {quote('*' + anchor)} is inside the value that it names")
             return None, mark
         if anchor not in self.anchors:
-            self.report(mark, f"the alias {quote('*' + anchor)} has no anchor {quote('&' + anchor)} before it")
+            self.report(
+                mark, Code.ALIAS, f"the alias {quote('*' + anchor)} has no anchor {quote('&' + anchor)} before it"
+            )
             return None, mark
         value, marks, nodes, characters = self.anchors[anchor]
         self.nodes += nodes
@@ -298,7 +267,7 @@ class _DocumentBuilder:
         end = mark.index + len(name)
         following = self.text[end : end + 1]
         if following not in _ENDS_A_NAME and self.text.startswith(name, mark.index):
-            self.report(mark, glued(name, following))
+            self.report(mark, Code.ALIAS, glued(name, following))
 
     def scalar(self, event: Any, mark: Mark) -> object:
         """Return text, unless it is unquoted and spells a number, true, false or null."""
@@ -308,9 +277,11 @@ class _DocumentBuilder:
             self.note_text(event, mark)
         if not event.implicit[0]:
             if "\x00" in text:
-                self.report(mark, "this text contains a NUL character (`\\0`), which is not allowed")
+                self.report(
+                    mark, Code.FORBIDDEN_CHARACTER, "this text contains a NUL character (`\\0`), which is not allowed"
+                )
             if _SURROGATE.search(text):  # libyaml has refused it already
-                self.report(mark, NO_CHARACTER)
+                self.report(mark, Code.FORBIDDEN_CHARACTER, NO_CHARACTER)
             return text
         if text in _WORDS:
             return _WORDS[text]
@@ -335,7 +306,7 @@ class _DocumentBuilder:
                 return number
         else:
             return text
-        self.report(mark, f"the number `{one_line(text, 24)}` is too large", _IN_QUOTES)
+        self.report(mark, Code.NUMBER_TOO_LARGE, f"the number `{one_line(text, 24)}` is too large", _IN_QUOTES)
         return 0
 
     def sequence(self, mark: Mark, depth: int) -> tuple[object, Marks]:
@@ -359,15 +330,22 @@ class _DocumentBuilder:
             value, marks = self.node(self.next_event(), depth)
             if not isinstance(key, str):
                 is_plain = not isinstance(key, dict | list)
-                self.report(key_mark, f"a key must be text, but this is {kind_of(key)}", _IN_QUOTES if is_plain else "")
+                self.report(
+                    key_mark,
+                    Code.KEY_NOT_TEXT,
+                    f"a key must be text, but this is {kind_of(key)}",
+                    _IN_QUOTES if is_plain else "",
+                )
             elif key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
                 if merged:
-                    self.report(key_mark, f"duplicate key `<<`; line {merged[0].line + 1} has it already")
+                    self.report(
+                        key_mark, Code.DUPLICATE_KEY, f"duplicate key `<<`; line {merged[0].line + 1} has it already"
+                    )
                 else:
                     merged = key_mark, value, marks
             elif key in values:
                 line = places[key][0].line + 1
-                self.report(key_mark, f"duplicate key {quote(key)}; line {line} has it already")
+                self.report(key_mark, Code.DUPLICATE_KEY, f"duplicate key {quote(key)}; line {line} has it already")
             else:
                 values[key] = value
                 places[key] = (key_mark, marks)
@@ -390,11 +368,12 @@ class _DocumentBuilder:
                     values[key] = item
                     places[key] = marks[1][key]
         else:
-            mark = _mark_of(marks)
-            self.report(mark, f"`<<` takes a mapping or a list of mappings, but this is {kind_of(value)}")
+            mark = mark_of(marks)
+            self.report(mark, Code.ALIAS, f"`<<` takes a mapping or a list of mappings, but this is {kind_of(value)}")
 
     def check_between(self) -> None:
         """Report faults between the values, once their positions are known."""
         if self.notes:
             for fault in islice(faults(self.text, self.occupied), MAX_PROBLEMS - len(self.problems)):
-                self.problems.append(Diagnostic(Location(self.path, fault.line, fault.column), fault.message))
+                location = Location(self.path, fault.line, fault.column, text=self.text)
+                self.problems.append(Diagnostic(location, code_of(fault.message), fault.message))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.model.budget import Budget, Charge
 from reconciler.model.history import Block, CallState
 from reconciler.model.plan import Call
 
@@ -51,6 +52,8 @@ class Ending:
     """The HTTP status, if there was an answer."""
     receipt: Receipt | None = None
     """Set exactly when the state is ACCEPTED."""
+    passes_budget: bool = False
+    """True if the attempt was not begun, because a budget would be passed: by what others spent since the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class Intent:
     """The table's version in the ledger when the call was planned; another one now means another apply has begun."""
     ended: Ended | None = None
     """How the table's call before this one ended: recorded in the same transaction, so both or neither."""
+    charge: Charge | None = None
+    """The amount and the labels that the call counts with in budgets; None: its own."""
+    budgets: tuple[Budget, ...] = ()
+    """Those that it must keep, with all that was spent before it."""
 
 
 @dataclass(frozen=True, slots=True)

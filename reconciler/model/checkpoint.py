@@ -45,6 +45,8 @@ class Purchase:
     begun: Begun
     config: str | None
     """The column's `config_digest` at the time."""
+    version: int = 0
+    """`PastCall.version`; 0 in checkpoints from before it was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,16 @@ class Checkpoint:
 
     def last(self, column: str) -> tuple["array[int]", list[Purchase]]:
         """Return the last purchases of a column's cells, and for each row 1 + the place of its own, 0 for none."""
+        return self._counts(("last", column)), self._purchases(column)
+
+    def latest(self, column: str) -> tuple["array[int]", list[Purchase]]:
+        """As `last`, by the order in which the calls began: a store's clock that was set back does not change that."""
+        differs = ("latest", column) in self.parts
+        return self._counts(("latest" if differs else "last", column)), self._purchases(column)
+
+    def _purchases(self, column: str) -> list[Purchase]:
         entries = unpack_values(self.parts[name]) if (name := ("purchases", column)) in self.parts else ()
-        purchases = [Purchase(Begun(at, boot, booted_at), config) for at, boot, booted_at, config in entries]
-        return self._counts(("last", column)), purchases
+        return [Purchase(Begun(at, boot, booted_at), *rest) for at, boot, booted_at, *rest in entries]
 
     def portions(self, column: str, mode: Mode, revision: str | None, config: str | None) -> Iterator[Portion]:
         """Yield which rows calls of a mode, a revision and a configuration were the first to try."""
@@ -124,11 +133,9 @@ class Checkpoint:
                 match kind, rest:
                     case "bought" | "tries", _:
                         self._check_rows(len(self._counts((kind, *rest))))
-                    case "last" | "purchases", [str(column)]:
-                        last, purchases = self.last(column)
-                        self._check_rows(len(last))
-                        if max(last, default=0) > len(purchases) or not all(map(_is_sound, purchases)):
-                            raise ValueError("a purchase is not what it should be")
+                    case "last" | "latest" | "purchases", [str(column)]:
+                        self._check_purchases(*self.last(column))
+                        self._check_purchases(*self.latest(column))
                     case "portions", [str(column), str(mode), revision, config]:
                         for portion in self.portions(column, Mode(mode), revision, config):
                             if not 0 <= portion.version < _MOST_VERSIONS:
@@ -140,6 +147,11 @@ class Checkpoint:
         except (TypeError, OverflowError, MemoryError, RecursionError) as error:
             raise ValueError(f"a part is not what it should be: {error}") from error
 
+    def _check_purchases(self, places: "array[int]", purchases: Sequence[Purchase]) -> None:
+        self._check_rows(len(places))
+        if max(places, default=0) > len(purchases) or not all(map(_is_sound, purchases)):
+            raise ValueError("a purchase is not what it should be")
+
     def _check_rows(self, stop: int, start: int = 0) -> None:
         if start < 0 or stop > len(self.rows):
             raise ValueError("it counts rows that it does not list")
@@ -149,9 +161,11 @@ class Checkpoint:
         parts = dict(self.parts)
         for name in self.parts:
             if name[0] == "purchases" and name[1] is not None:
-                purchases = self.last(name[1])[1]
                 parts[name] = pack_values(
-                    [[self._told(each.begun, now), None, None, each.config] for each in purchases]
+                    [
+                        [self._told(each.begun, now), None, None, each.config, each.version]
+                        for each in self._purchases(name[1])
+                    ]
                 )
         return replace(self, parts=parts, age_of=lambda begun: now - begun.begun_at)
 
@@ -185,7 +199,8 @@ class Checkpoint:
 def _is_sound(purchase: Purchase) -> bool:
     begun = purchase.begun
     booted_at = 0.0 if begun.booted_at is None else begun.booted_at
-    return isfinite(begun.begun_at) and isfinite(booted_at) and isinstance(purchase.config, str | None)
+    is_dated = isfinite(begun.begun_at) and isfinite(booted_at)
+    return is_dated and isinstance(purchase.config, str | None) and 0 <= purchase.version < _MOST_VERSIONS
 
 
 def pack_counts(counts: "array[int]") -> bytes:

@@ -84,21 +84,27 @@ class _Column:
         self._portions: dict[tuple[Mode, str | None, str | None], list[Portion]] = {}
         ages = [inf, *(checkpoint.age_of(purchase.begun) for purchase in self._purchases)]
         self._ages = array("d", [ages[at] for at in self._last])
+        self._latest, _ = checkpoint.latest(column)
+        self._versions = [0, *(purchase.version for purchase in self._purchases)]
+        """By place, as `_latest` names them."""
 
     def add(self, call: PastCall, begun: Begun, rows: Sequence[int], total: int) -> None:
         """Add a call that covered the column in `rows` of a table of which `total` rows are listed."""
         config = call.configs.get(self._name)
-        for counts in (self._bought, self._last):
+        for counts in (self._bought, self._last, self._latest):
             counts.extend([0] * (total - len(counts)))
         self._ages.extend([inf] * (total - len(self._ages)))
         for row in rows:
             self._bought[row] += 1
-        self._purchases.append(Purchase(begun, config))
+        self._purchases.append(Purchase(begun, config, call.version))
+        self._versions.append(call.version)
         place, age = len(self._purchases), self._checkpoint.age_of(begun)
         for row in rows:
             if age < self._ages[row]:
                 self._ages[row] = age
                 self._last[row] = place
+            if call.version >= self._versions[self._latest[row]]:
+                self._latest[row] = place
         if call.mode is not Mode.ALL and config is not None:
             self._add_tries(call.mode, config, rows, total)
         self._add_portion((call.mode, call.revision, config), call.version, rows, total)
@@ -127,12 +133,14 @@ class _Column:
 
     def parts(self) -> Iterable[tuple[Name, bytes]]:
         """Yield its parts, packed."""
-        used = sorted(set(self._last) - {0})
+        used = sorted({*self._last, *self._latest} - {0})
         places = {0: 0} | {old: new for new, old in enumerate(used, 1)}
         yield ("bought", self._name), pack_counts(self._bought)
         yield ("last", self._name), pack_counts(array("I", [places[at] for at in self._last]))
+        if self._latest != self._last:
+            yield ("latest", self._name), pack_counts(array("I", [places[at] for at in self._latest]))
         kept = [self._purchases[at - 1] for at in used]
-        entries = [[*_values(purchase.begun), purchase.config] for purchase in kept]
+        entries = [[*_values(purchase.begun), purchase.config, purchase.version] for purchase in kept]
         yield ("purchases", self._name), pack_values(entries)
         for (mode, config), counts in self._tries.items():
             yield ("tries", self._name, mode.value, config), pack_counts(counts)
@@ -161,7 +169,8 @@ class _Folding:
     def result(self) -> Checkpoint:
         parts = dict(self._checkpoint.parts)
         parts[VERSIONS] = pack_runs(merged(self._versions))
-        for column in self._columns.values():
+        for name, column in self._columns.items():
+            parts.pop(("latest", name), None)
             parts.update(column.parts())
         return replace(self._checkpoint, parts=parts)
 

@@ -1,10 +1,10 @@
 """The ledger's records as people and `apply` see them: plain values, without database rows or library types."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from reconciler.model.attempt import Actor, Settlement
 from reconciler.model.credits import Credits
@@ -12,8 +12,15 @@ from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 
-Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan"]
+Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan", "column"]
 """The grouping of the spend report: one line per value."""
+
+SETTLED = "settled"
+"""An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""
+
+
+SETTLED, ADOPTED = "settled", "adopted"
+"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
 
 
 class EventKind(StrEnum):
@@ -91,11 +98,20 @@ class CallRecord:
     settlement: Settlement | None
     age_seconds: float
     """Since the last attempt began, as of when the record was read."""
+    column_cells: tuple[int, ...] = ()
+    """The planned cells of each of `columns`; empty if that was not asked for."""
 
     @property
     def manifest(self) -> str:
         """The manifest's name."""
         return self.address.partition("/")[0]
+
+    @property
+    def shown_state(self) -> str:
+        """The state as people see it, and filter by it."""
+        if self.is_adopted:
+            return self.reason.value
+        return SETTLED if self.settled_at is not None else self.state.value
 
     @property
     def is_adopted(self) -> bool:
@@ -111,6 +127,8 @@ class CallFilter:
     address: str | None = None
     """A manifest's name, or `manifest/run`."""
     states: Collection[CallState] | None = None
+    settled: bool | None = None
+    """Only calls whose cells were counted once the table was idle, or only others."""
     adopted: bool | None = None
     """Only cells that were taken over, or only what was called."""
     label: str | None = None
@@ -160,6 +178,32 @@ class SpendLine:
     """Calls that may have been paid for; not included in the figures above."""
     in_doubt_cells: int
     in_doubt_cost: Credits
+    done: int | None = 0
+    """Cells that were done once the accepted calls were settled; None by column, which the ledger does not say."""
+    failed: int | None = 0
+    """Likewise, failed; the rest did not start, or its call is not settled yet."""
+    name: str = ""
+    """A table's manifest, or a column's key, of the newest call; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendReport(Sequence[SpendLine]):
+    """The sums of what was spent: a line per group."""
+
+    lines: tuple[SpendLine, ...]
+    """By their keys."""
+    total: SpendLine
+    """Each call once, also if its labels put it into several lines; its key is empty."""
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, index: int) -> SpendLine: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[SpendLine]: ...
+    def __getitem__(self, index: int | slice) -> SpendLine | Sequence[SpendLine]:
+        return self.lines[index]
 
 
 @dataclass(frozen=True, slots=True)

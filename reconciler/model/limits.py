@@ -1,8 +1,9 @@
 """Prices of cells, and limits on what may be spent: exact numbers, each limit with where and by whom it was set."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from enum import StrEnum
 from types import MappingProxyType
 
 from reconciler.model.credits import Credits
@@ -52,15 +53,55 @@ class Limit:
     """Who may raise it: the `contact` next to it; empty if there is none."""
 
 
+class Period(StrEnum):
+    """How long a budget's window is."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class Unit(StrEnum):
+    """The unit of a budget."""
+
+    CREDITS = "credits"
+    CELLS = "cells"
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Limits on what all applies together spend in each day and month; None means no limit."""
+
+    day_credits: Limit | None = None
+    day_cells: Limit | None = None
+    month_credits: Limit | None = None
+    month_cells: Limit | None = None
+
+    def limits(self) -> Iterator[tuple[Period, Unit, Limit]]:
+        """Yield those that are set."""
+        for period in Period:
+            for unit in Unit:
+                limit: Limit | None = getattr(self, f"{period}_{unit}")
+                if limit is not None:
+                    yield period, unit, limit
+
+    def over(self, weaker: "Budgets") -> "Budgets":
+        """Return these, with `weaker` for those not set here."""
+        return Budgets(**{each.name: getattr(self, each.name) or getattr(weaker, each.name) for each in fields(self)})
+
+
+NO_BUDGETS = Budgets()
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """The limits of one apply on one table, or on all tables with one label; None means no limit."""
+    """The limits on one table, or on all tables with one label; None means no limit."""
 
     max_credits: Limit | None = None
     max_cells: Limit | None = None
     """A whole number."""
     max_rerun_share: Limit | None = None
     """The share of a table's output cells, 0 to 1, that one apply may run again."""
+    budgets: Budgets = NO_BUDGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +112,16 @@ class Rule:
     """Labels (`team=gtm`), any of which allows it; if empty, it is always refused."""
     set_at: str
     contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Refuse an apply whose credits for a manifest are far above those of its last ones."""
+
+    factor: Limit
+    """How many times their median they may be."""
+    last: int
+    """How many applies the median is of, at most."""
 
 
 NO_CAP = Cap()
@@ -97,6 +148,11 @@ class Limits:
     """Mode → the rule that says which manifests may use it."""
     protected: Mapping[str, Rule] = field(default_factory=dict)
     """Column id or key → the rule that says which manifests may rerun cells of it that ran before."""
+    budgets: Budgets = NO_BUDGETS
+    """On all tables together."""
+    timezone: str | None = None
+    """At whose midnight the windows of all budgets turn; None for UTC."""
+    anomaly: Anomaly | None = None
 
     def of_table(self, table_id: str) -> Cap:
         """Return the limits for one table."""
@@ -114,12 +170,16 @@ class Limits:
             per_label=_over_each(self.per_label, weaker.per_label),
             modes={**weaker.modes, **self.modes},
             protected={**weaker.protected, **self.protected},
+            budgets=self.budgets.over(weaker.budgets),
+            timezone=self.timezone or weaker.timezone,
+            anomaly=self.anomaly or weaker.anomaly,
         )
 
 
 def _over(stronger: Cap, weaker: Cap) -> Cap:
     given = {each.name: getattr(stronger, each.name) for each in fields(stronger)}
-    return replace(weaker, **{name: limit for name, limit in given.items() if limit is not None})
+    set_here = {name: limit for name, limit in given.items() if limit is not None}
+    return replace(weaker, **set_here | {"budgets": stronger.budgets.over(weaker.budgets)})
 
 
 def _over_each(stronger: Mapping[str, Cap], weaker: Mapping[str, Cap]) -> dict[str, Cap]:

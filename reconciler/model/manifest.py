@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from reconciler.model.condition import Condition
+from reconciler.model.expectation import Expectation
 from reconciler.text.location import Location
 
 
@@ -103,12 +104,17 @@ class Rollout:
 
     first: int
     """Rows."""
-    max_failed: Decimal
-    """The share of the portion's cells that may fail, 0 to 1."""
+    max_failed: Decimal | None
+    """The share of the portion's cells that may fail, 0 to 1; None if any may."""
+    expect: Expectation | None = None
+    """Requirements on its answers."""
 
     def content(self) -> dict[str, Any]:
         """Return it as numbers."""
-        return {"first": self.first, "max_failed": str(self.max_failed)}
+        content: dict[str, Any] = {"first": self.first}
+        if self.max_failed is not None:
+            content["max_failed"] = str(self.max_failed)
+        return content | ({} if self.expect is None else {"expect": self.expect.content()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +131,16 @@ class Run:
     max_attempts: int
     """`new`: the most accepted calls for one cell. `failed`: the most reruns of one failed cell. Unused with `all`."""
     revision: str | None
-    """Only with mode `all`, which has either this or `refresh`."""
+    """Only with mode `all`, which has this, `follows_config` or `refresh`."""
     location: Location
     selection: Selection | None = None
     """Rows selected by data; `rows` is None then."""
     refresh: Refresh | None = None
     rollout: Rollout | None = None
+    expect: Expectation | None = None
+    """Requirements on the answers of all its cells, judged once its calls were waited for."""
+    follows_config: bool = False
+    """`revision: {of: config}`: a cell is run again once its column's configuration is not that of its last run."""
 
     def content(self) -> dict[str, Any]:
         """Return the run as written, without locations; keys left out stay out, so that old digests remain valid."""
@@ -140,9 +150,9 @@ class Run:
             "columns": None if self.columns is None else [column.text for column in self.columns],
             "rows": None if self.rows is None else [row.text for row in self.rows],
             "max_attempts": self.max_attempts,
-            "revision": self.revision,
+            "revision": {"of": "config"} if self.follows_config else self.revision,
         }
-        more = {"select": self.selection, "refresh": self.refresh, "rollout": self.rollout}
+        more = {"select": self.selection, "refresh": self.refresh, "rollout": self.rollout, "expect": self.expect}
         return content | {name: part.content() for name, part in more.items() if part is not None}
 
 

@@ -7,11 +7,14 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.account import Account
+from reconciler.model.budget import BudgetUse
 from reconciler.model.cell_map import CellMap
 from reconciler.model.credits import Credits
 from reconciler.model.history import Block
 from reconciler.model.manifest import ByTag, Mode, Refresh, Source
 from reconciler.model.observed import CellState, Column
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.model.stale_cells import StaleCells
 from reconciler.text.location import Diagnostic, Location
 
 FORMAT_VERSION = "1.0"
@@ -25,6 +28,8 @@ class Reason(StrEnum):
     REVISION_CHANGED = "revision_changed"
     CELLS_STALE = "cells_stale"
     """The last run was longer ago than the run's `refresh` allows, or never."""
+    CONFIG_CHANGED = "config_changed"
+    """The last run had another configuration of the column, or there was none (`revision: {of: config}`)."""
     ADOPTED = "adopted"
     """Only in the ledger, never in a plan: cells that were done before the ledger knew them (`adoption.py`)."""
 
@@ -42,30 +47,26 @@ class SkipReason(StrEnum):
     """As every renderer says it, after a number of cells."""
 
     FAILED = "failed", "failed, left to a run of mode `failed`"
-    """Failed, and `new` does not run failed cells."""
     IN_PROGRESS = "in_progress", "in progress"
     WAITING_FOR_TABLE = "waiting_for_table", "due once the table is idle"
-    """Due, but its table is running: sent once the table is idle."""
     NOT_STARTED = "not_started", "not started although bought as often as `max_attempts` allows"
     """Bought as often as the run's `max_attempts` allows, but still empty on an idle table (`new`)."""
     MISSING_INPUTS = "missing_inputs", "missing inputs"
     BLOCKED = "blocked", "blocked, an upstream cell is not done and not part of this plan"
-    """An upstream cell is not done and not part of this plan."""
     ATTEMPTS_EXHAUSTED = "attempts_exhausted", "out of attempts"
     IN_DOUBT = "in_doubt", "in doubt"
     UNKNOWN_STATUS = "unknown_status", "of unknown status"
     AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `import --adopt` takes over what is done"
     """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
-    HELD_BACK = "held_back", "held back, too many of the first portion failed"
-    """Too many cells of its run's first portion failed (`rollout`)."""
+    HELD_BACK = "held_back", "held back, the first portion is not as its run requires"
+    """Too many cells of its run's first portion failed, or its answers are not as expected (`rollout`)."""
     WAITING = "waiting", "waiting for what comes first: an upstream manifest, or the first portion of a rollout"
     """Waiting for an upstream manifest to finish, which has nothing due in this plan."""
     NOT_DUE = "not_due", "done or failed, by the table's header; its rows were not read"
     """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
     DONE = "done", "done"
     SATISFIED = "satisfied", "where their run wants them"
-    """The run's state is already reached: bought at this revision or recently enough (`all`), or never run and so not
-    failed (`failed`)."""
+    """The run's state is reached: bought at this revision or recently enough (`all`), or never failed (`failed`)."""
 
     @property
     def is_as_wanted(self) -> bool:
@@ -180,25 +181,6 @@ class CellCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutResult:
-    """The result so far of the first portion of a run with a `rollout`."""
-
-    first: int
-    """Rows in the portion, for each column."""
-    max_failed: Decimal
-    """The share of its cells that may fail, 0 to 1."""
-    cells: int
-    """Cells of complete portions: those of each column that was tried on `first` rows."""
-    failed: int
-    """Those that are failed now."""
-
-    @property
-    def is_breached(self) -> bool:
-        """True if too many failed: the rest of the run is held back."""
-        return self.failed > self.max_failed * self.cells
-
-
-@dataclass(frozen=True, slots=True)
 class ExpectedGrowth:
     """A manifest whose table is filled while the plan is applied, so the number of cells that become due is unknown."""
 
@@ -208,8 +190,7 @@ class ExpectedGrowth:
     because: str
     """The column that fills it: `manifest/column`."""
     max_cells: int | None
-    """The most that one apply buys of it: by its `allow_growth` or by `max_rows`, whichever is less. None if unknown,
-    and then nothing is applied."""
+    """The most that one apply buys of it: by `allow_growth` or `max_rows`. None: unknown, and nothing is applied."""
     max_credits: Decimal | None
     """Likewise; None if unknown."""
     location: Location
@@ -245,6 +226,8 @@ class PlannedRun:
     """With a calendar: its last date, in its own time zone; a cell last run before that is stale."""
     next_due: datetime | None = None
     """With a `refresh`: when the first of the cells that are now fresh becomes due; UTC, rounded up to a second."""
+    follows_config: bool = False
+    """As `Run.follows_config`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,8 +360,14 @@ class Plan:
     """Calls that would be sent if running tables were idle. Not in the plan file, which approves only exact calls."""
     account: Account | None = None
     """Who would pay; None if the API was not asked, as when nothing is due."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those that it takes from; none if nothing is due, or if the ledger was not asked."""
+    last_applies: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+    """Manifest → the credits of its last applies, the newest first; only if a limit depends on them."""
     maps: tuple[CellMap, ...] = field(default=(), repr=False, compare=False)
     """The decision about each cell. Not in the plan file."""
+    stale: tuple[StaleCells, ...] = ()
+    """By run; only if they were asked for. Not in the plan file."""
 
     @property
     def moving(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ which rows are bought must not depend on the machine.
 
 from typing import Any
 
+from reconciler.text.codes import Code
 from reconciler.text.phrases import quote
 
 try:
@@ -30,12 +31,14 @@ _LARGEST = 25_000
 class PatternError(ValueError):
     """A pattern that cannot be searched for; its text says why and may be printed."""
 
+    code = Code.INVALID_PATTERN
     hint = "See https://github.com/google/re2/wiki/Syntax."
 
 
 class NoEngine(PatternError):
     """Patterns cannot be searched for in this environment."""
 
+    code = Code.NO_PATTERN_LIBRARY
     hint = (
         "Run `pip install google-re2`, which the extra `[matches]` does. It has wheels for CPython 3.11 to 3.14 "
         "on macOS, Windows and Linux with glibc, not for Alpine: use e.g. the image python:3.14-slim."

@@ -8,8 +8,10 @@ from enum import IntEnum
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.credits import Credits
+from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
-from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, RolloutResult, SkipReason
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Plan, SkipReason
+from reconciler.model.rollout_result import RolloutResult
 
 
 class ExitCode(IntEnum):
@@ -89,8 +91,12 @@ class Report:
     unsent: tuple[Unsent, ...] = ()
     awaited: tuple[str, ...] = ()
     """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
+    resumed: tuple[CallResult, ...] = ()
+    """Accepted calls of earlier applies that were not settled yet, and that this one waited for."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
+    unmet: tuple[Unmet, ...] = ()
+    """Runs with calls that were waited for whose answers are not as their `expect` says."""
 
     def in_state(self, state: CallState) -> tuple[CallResult, ...]:
         """Return the results that ended in `state`."""
@@ -103,13 +109,14 @@ class Report:
 
     @property
     def failed_cells(self) -> int:
-        """Cells that had failed when the apply stopped waiting."""
-        return sum(result.settlement.failed for result in self.results if result.settlement is not None)
+        """Cells that had failed when the apply stopped waiting, of earlier applies' calls, too."""
+        return sum(each.settlement.failed for each in (*self.resumed, *self.results) if each.settlement is not None)
 
     @property
     def not_started_cells(self) -> int:
-        """Cells that were neither done nor failed when the apply stopped waiting."""
-        return sum(result.settlement.not_started for result in self.results if result.settlement is not None)
+        """Cells that were neither done nor failed when the apply stopped waiting, likewise."""
+        both = (*self.resumed, *self.results)
+        return sum(each.settlement.not_started for each in both if each.settlement is not None)
 
     def exit_code(self, *, detailed: bool = False) -> ExitCode:
         """Return the exit code; `detailed` separates *calls were sent* from *nothing to do*, and changes no failure."""
@@ -121,7 +128,9 @@ class Report:
             return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
                 self.stop.cause, ExitCode.PARTIAL
             )
-        is_short = len(accepted) < len(self.results) or bool(self.held_back or self.outgrown or self.unsent)
+        is_short = len(accepted) < len(self.results) or bool(
+            self.held_back or self.outgrown or self.unsent or self.unmet
+        )
         if self.stop is not None or is_short or self.failed_cells or self.not_started_cells:
             return ExitCode.PARTIAL
         if self.stale:

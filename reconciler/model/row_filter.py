@@ -27,6 +27,7 @@ from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, O
 from reconciler.model.observed import Column
 from reconciler.model.regex import Pattern
 from reconciler.model.row_set import RowSet
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import did_you_mean, quote
 
@@ -76,7 +77,11 @@ def unknown_columns(condition: Condition, columns: Sequence[Column]) -> list[Dia
             guess = did_you_mean(test.column, [column.key for column in columns])
             listed = ", ".join(quote(column.key) for column in columns[:10])
             hint = "" if guess else f"Its columns are {listed or 'none'}."
-            problems.append(Diagnostic(test.location, f"the table has no column {quote(test.column)}{guess}", hint))
+            problems.append(
+                Diagnostic(
+                    test.location, Code.UNKNOWN_COLUMN, f"the table has no column {quote(test.column)}{guess}", hint
+                )
+            )
     return problems
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from reconciler.errors import SettingsError
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 PRIVATE = 0o600
@@ -169,4 +170,4 @@ def refuse_own_files(option: str, path: str, kept: Iterable[Path]) -> None:
     """Raise SettingsError if the file of an option is one that the project itself needs."""
     if os.path.realpath(path) in map(os.path.realpath, kept):
         message = f"{option} names a file of the project, so nothing was read or sent: {one_line(path)}"
-        raise SettingsError(message, hint="Name another file.")
+        raise SettingsError(message, hint="Name another file.", code=Code.UNUSABLE_FILE)

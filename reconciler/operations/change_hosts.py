@@ -13,6 +13,7 @@ from reconciler.forge.gitlab_pipelines import GitLabPipelines
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.settings.network import network_of
+from reconciler.text.codes import Code
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def _push(before: str, after: str) -> Push:
 def _options(environment: Mapping[str, str], url: str, default: str, token: str) -> ApiOptions:
     text = environment.get(token, "").strip()
     if not text:
-        raise SettingsError(f"there is no token for the forge; {token} is not set")
+        raise SettingsError(f"there is no token for the forge; {token} is not set", code=Code.NO_TOKEN)
     return ApiOptions(environment.get(url) or default, Token(text), network=network_of(environment))
 
 

@@ -21,6 +21,7 @@ from reconciler.operations.read_plan import read_plan_document
 from reconciler.operations.read_report import read_report_document
 from reconciler.settings import provenance
 from reconciler.settings.network import network_of
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -77,7 +78,7 @@ def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> Ap
     """Return how to reach a forge with the token of a variable. Raises SettingsError if it is not set."""
     token = environment.get(variable, "").strip()
     if not token:
-        raise SettingsError(f"there is no token for {url}; {variable} is not set")
+        raise SettingsError(f"there is no token for {url}; {variable} is not set", code=Code.NO_TOKEN)
     return ApiOptions(base_url=url, token=Token(token), network=network_of(environment))
 
 

@@ -16,11 +16,18 @@ from reconciler.model.origin import Origin
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.profile import Profile
+from reconciler.settings.ci import is_ci
 from reconciler.settings.network import api_network
-from reconciler.settings.provenance import actor, git_state, is_ci
+from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
+
+NO_LEDGER_IN_CI_HINT = (
+    "Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
+    "If this file is kept between jobs and really should start empty, run `reconciler ledger init` once."
+)
 
 
 def api_options(settings: Settings, environment: Mapping[str, str]) -> ApiOptions:
@@ -132,8 +139,8 @@ def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[st
         raise SettingsError(
             f"there is no ledger at {one_line(ledger.location)}, and in CI a command creates none: a new one would not "
             "know what was bought before, and all of it would be bought again",
-            hint="Share one between all jobs: RECONCILER_LEDGER=postgresql://… "
-            "If this file is kept between jobs and really should start empty, run `reconciler ledger init` once.",
+            hint=NO_LEDGER_IN_CI_HINT,
+            code=Code.UNUSABLE_LEDGER,
         )
     tell(f"There is no ledger at {one_line(ledger.location)} yet: it is created with its first record.")
 

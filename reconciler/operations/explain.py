@@ -39,4 +39,5 @@ def explain_cells(
         )
     if plan.diagnostics:
         raise ManifestError(plan.diagnostics)
-    return explain(question, plan, observation.snapshots, observation.histories, sorted(upstream))
+    prices = connections.settings.project.prices
+    return explain(question, plan, observation.snapshots, observation.histories, prices, sorted(upstream))

@@ -25,6 +25,7 @@ from reconciler.operations.atomic_file import SHARED, write_whole
 from reconciler.operations.find_tables import find
 from reconciler.operations.named_file import WRITABLE, named_file
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
+from reconciler.text.codes import Code
 from reconciler.text.numbers import counted
 
 SCHEMA = "schemas/manifest.v1.json"
@@ -92,7 +93,9 @@ def import_tables(
     shelf = _found(shelf, reader, tell)
     chosen = dict.fromkeys([*choice.tables, *_listed(reader, choice.search, choice.tags, every=choice.every)])
     if not chosen:
-        raise SettingsError("no table was found", hint="Try another text or tag, or use --all.")
+        raise SettingsError(
+            "no table was found", hint="Try another text or tag, or use --all.", code=Code.NOTHING_SELECTED
+        )
     revision = shelf.wish.revision
     if revision is None:
         headers = reader.read_headers(chosen)
@@ -192,7 +195,10 @@ class ManifestFolder:
         """Return what unchanged manifests still need to make use of an adoption; empty if nothing."""
         runs = [run for manifest in self.claims(table) for run in manifest.runs]
         # For a `refresh`, adopted cells count as run at the time of the adoption, whatever the revision.
-        is_used = any(run.refresh is not None or run.revision == self.wish.revision for run in runs)
+        # So they do for `{of: config}`, with the configuration of that moment.
+        is_used = any(
+            run.refresh is not None or run.follows_config or run.revision == self.wish.revision for run in runs
+        )
         if self.wish.revision is None or self.force or not runs or is_used:
             return ""
         return f"add a run with `mode: all` and `revision: {self.wish.revision}` to make use of it"

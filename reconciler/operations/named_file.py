@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from os import PathLike
 
 from reconciler.errors import SettingsError
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 WRITABLE = "Name a writable file in an existing folder."
@@ -22,4 +23,4 @@ def named_file(path: str | PathLike[str], hint: str) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise SettingsError(f"{one_line(str(path))}: {reason}", hint=hint) from error
+        raise SettingsError(f"{one_line(str(path))}: {reason}", hint=hint, code=Code.UNUSABLE_FILE) from error

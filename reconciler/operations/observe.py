@@ -22,6 +22,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.read_scope import read_scope_of
 from reconciler.operations.find_tables import Lister, find
 from reconciler.operations.profile import Phase, Profile
+from reconciler.planning.first_portions import asked_answers
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.planner import make_plan
@@ -30,6 +31,7 @@ from reconciler.settings.settings import Settings, manifests_in_use
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.spending.doubt import DoubtEnding, judge
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 from reconciler.text.location import Diagnostic
 
@@ -57,6 +59,8 @@ class Targets:
     """The paths they were read from, as the caller named them; empty if the project file named them."""
     maps: bool = False
     """True to keep the decision about each cell in a plan, for a picture of it."""
+    stale: bool = False
+    """True to count in a plan the answers that an earlier configuration of their column gave."""
     unread: frozenset[str] = frozenset()
     """Names of unresolved manifests that may still name the same tables: the API did not answer."""
 
@@ -133,12 +137,19 @@ class Sources:
 
 
 def observe_tables(
-    targets: Targets, tables: Collection[str], sources: Sources, *, whole: bool = True, plan_id: str = ""
+    targets: Targets,
+    tables: Collection[str],
+    sources: Sources,
+    *,
+    whole: bool = True,
+    plan_id: str = "",
+    judging: bool = False,
 ) -> Observation:
     """Read the ledger, then the tables, then judge calls in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, reads only what a plan of these manifests needs (`read_scope.py`); the observation is then good for
-    nothing else. `plan_id` is of a plan to apply: of its calls the histories tell each one.
+    nothing else. `plan_id` is of a plan to apply: of its calls the histories tell each one. `judging` also looks at
+    the answers of runs with an `expect`, which needs their tables whole.
     """
     profile = sources.profile
     with profile.phase(Phase.LEDGER):
@@ -152,10 +163,16 @@ def observe_tables(
     shortcuts = (
         {} if whole else {table: read_scope_of(of_table[table], recalled[table], shows_within) for table in tables}
     )
+    if judging:
+        judged = {each.table_id for each in targets.manifests if any(run.expect is not None for run in each.runs)}
+        shortcuts = {table: scope for table, scope in shortcuts.items() if table not in judged}
     with profile.phase(Phase.READING):
         digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
         answers = sources.reader.read_tables(
-            digests, shortcuts, {table: _conditions(of_table[table]) for table in tables}
+            digests,
+            shortcuts,
+            {table: _conditions(of_table[table]) for table in tables},
+            {table: asked_answers(of_table[table], recalled[table], whole=judging) for table in tables},
         )
     snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
     histories: dict[str, TableHistory] = {}
@@ -225,7 +242,8 @@ def plan(
         targets.pending,
     )
     selected = (targets.include, targets.exclude)
-    return make_plan(inputs, PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps))
+    options = PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps, stale=targets.stale)
+    return make_plan(inputs, options)
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
@@ -251,7 +269,7 @@ def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
 
 def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiError]) -> list[Diagnostic]:
     return [
-        Diagnostic(manifest.table_place, error.message, error.hint)
+        Diagnostic(manifest.table_place, Code.UNREADABLE_TABLE, error.message, error.hint)
         for manifest in manifests
         if (error := unreadable.get(manifest.table_id)) is not None
     ]

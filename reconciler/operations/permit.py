@@ -11,6 +11,7 @@ from reconciler.model.manifest import Manifest
 from reconciler.model.plan import ExpectedGrowth, Plan, Violation
 from reconciler.operations.account import with_account
 from reconciler.operations.apply_context import ApplyContext
+from reconciler.operations.budgets import with_budgets
 from reconciler.operations.find_tables import resolve_base
 from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
@@ -93,6 +94,7 @@ class Permit:
         found = self.planned(targets, observation, settings, within)
         found = with_account(found, settings, self._tools.reader, self._account)
         self._account = found.account
+        found = with_budgets(found, settings, self._tools.ledger, self.saved_plan_id)
         # An apply that waits also sends the calls that wait for its tables now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found

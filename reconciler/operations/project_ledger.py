@@ -20,11 +20,12 @@ from reconciler.model.ledger_entries import (
     Grouping,
     Lease,
     Loaded,
-    SpendLine,
+    SpendReport,
 )
 from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
 from reconciler.operations.named_file import named_file
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 _AN_EXPORT = "Name a file that `reconciler ledger export` or `reconciler ledger archive` wrote."
@@ -90,7 +91,7 @@ class ProjectLedger:
         since: float | None = None,
         until: float | None = None,
         archives: Iterable[str] = (),
-    ) -> list[SpendLine]:
+    ) -> SpendReport:
         """Return what was spent on calls begun from `since` and before `until`, one line per group.
 
         `label` as `key=value` selects calls; with `by="label"`, a bare `key` groups by that label's value. `archives`
@@ -162,7 +163,9 @@ class ProjectLedger:
             )
         except OSError as error:
             shown = one_line(str(out))
-            raise SettingsError(f"the archive {shown} cannot be written: {error.strerror}", hint=_NEW_FILE) from error
+            raise SettingsError(
+                f"the archive {shown} cannot be written: {error.strerror}", hint=_NEW_FILE, code=Code.UNUSABLE_FILE
+            ) from error
 
     def export(self) -> Iterator[str]:
         """Yield the whole ledger as JSON lines, from one consistent view that stays open until the last line."""

@@ -13,6 +13,7 @@ from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.operations.read_plan import plan_content
 from reconciler.operations.read_report import LARGEST_FILE, report_content
 from reconciler.settings.settings import read_snapshot_key
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 
@@ -42,6 +43,7 @@ def read_saved_file(path: Path, environment: Mapping[str, str]) -> SavedFile:
     raise SettingsError(
         f"{one_line(shown_path(path))} is neither a plan, a report nor a snapshot",
         hint="`plan --out`, `apply --out` and `snapshot --out` write such files.",
+        code=Code.UNUSABLE_FILE,
     )
 
 

@@ -1,22 +1,31 @@
 """The sending of one wave's calls, each by the protocol that never sends one twice."""
 
 import random
+from dataclasses import replace
 
 from reconciler.ledger.lease_keeper import LeaseKeeper
-from reconciler.model.attempt import Ending, Ticket
+from reconciler.model.attempt import Ending, Intent, Ticket
 from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.profile import Phase
+from reconciler.settings.settings import Settings
 from reconciler.spending.elapsed import elapsed
+from reconciler.spending.limits_check import counted_in_budgets
 from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
 
 LONGEST_BACKOFF_SECONDS = 8.0
 
 
-def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext) -> Report:
-    """Send the calls of a plan, all of one wave; return the result of each."""
+def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext, settings: Settings) -> Report:
+    """Send the calls of a plan, all of one wave; return the result of each. `settings` hold the budgets they keep."""
     unrecorded: list[str] = []
+    counted = counted_in_budgets(wave, settings.limits, settings.floor)
+    as_counted = {call.id: call for call in counted.calls}
+
+    def begin(intent: Intent) -> Ticket:
+        call = as_counted[intent.call.id]
+        return leases.begin(replace(intent, charge=counted.charge(call), budgets=counted.budgets_of(call)))
 
     def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
         unrecorded.append(call.id)
@@ -30,7 +39,7 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext) -
         wave,
         Effects(
             send=timed(Phase.SENDING, context.runner.send),
-            begin=timed(Phase.LEDGER, leases.begin),
+            begin=timed(Phase.LEDGER, begin),
             end=timed(Phase.LEDGER, leases.end),
             on_unrecorded=lost,
         ),

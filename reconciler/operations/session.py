@@ -31,8 +31,10 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.judge import unmet_in
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -253,7 +255,8 @@ class Session:
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
-        return status_of(observe.plan(targets, observation, self.settings))
+        found = status_of(observe.plan(targets, observation, self.settings))
+        return replace(found, ended=ended_calls(observation, self.settings))
 
     def explain(
         self, selector: str, paths: Several | Targets = (), *, column: str | None = None, row: str | None = None
@@ -264,18 +267,24 @@ class Session:
         """
         return explain_cells(self.load(paths), selector, column, row, self._connections)
 
-    def drift(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> DriftReport:
+    def drift(
+        self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
+    ) -> DriftReport:
         """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
 
-        If a table could not be read, `errored` is true and the result may be incomplete.
+        `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
+        table could not be read, `errored` is true and the result may be incomplete.
         """
-        targets = self.load(paths, target=target, exclude=exclude)
+        targets = replace(self.load(paths, target=target, exclude=exclude), stale=stale)
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(
-            targets, targets.tables, observe.Sources(reader, ledger, self.settings), whole=False
+        sources = observe.Sources(reader, ledger, self.settings)
+        observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
+        return DriftReport(
+            observe.plan(targets, observation, self.settings),
+            unmet_in(targets.manifests, observation.snapshots),
+            ended_calls(observation, self.settings),
         )
-        return DriftReport(observe.plan(targets, observation, self.settings))
 
     def wait(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.errors import ManifestError
+from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests.find_files import find_files
 from reconciler.manifests.loader import load_manifests
 from reconciler.manifests.open_file import shown_path
@@ -24,11 +24,20 @@ class Validation:
     """Every problem of every file, with its location."""
 
 
-def validate(settings: Settings, named: Sequence[str]) -> Validation:
-    """Check the manifests at the given paths, or else the project's. Raises SettingsError if there are none."""
-    folders = manifest_paths(settings, named)
-    files = tuple(map(shown_path, find_files(folders)))
+def validate(settings: Settings, named: Sequence[str], of_project: Sequence[Diagnostic] = ()) -> Validation:
+    """Check the manifests at the given paths, or else the project's. Raises SettingsError if there are none.
+
+    `of_project` are problems of the project file, which are reported together with those of the manifests.
+    """
+    files: tuple[str, ...] = ()
     try:
-        return Validation(files, load_manifests(folders, settings.project_file))
+        folders = manifest_paths(settings, named)
+        files = tuple(map(shown_path, find_files(folders)))
+        manifests = load_manifests(folders, settings.project_file)
     except ManifestError as error:
-        return Validation(files, problems=tuple(error.problems))
+        return Validation(files, problems=tuple(sorted({*of_project, *error.problems})))
+    except SettingsError:
+        if of_project:  # once it is mended, it may well name others
+            return Validation(files, problems=tuple(of_project))
+        raise
+    return Validation(files, problems=tuple(of_project)) if of_project else Validation(files, manifests)

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 from reconciler.errors import SettingsError
 from reconciler.model.cell_map import CellMap
+from reconciler.model.compact import RowIndex
+from reconciler.model.credits import Credits
 from reconciler.model.history import PastCall, TableHistory
+from reconciler.model.limits import Prices
 from reconciler.model.manifest import Manifest
-from reconciler.model.observed import TableSnapshot
+from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Call, Plan, Reason, SkipReason
 from reconciler.model.verdict_changes import WOULD_CHANGE
 from reconciler.planning.cell_decision import Decision
+from reconciler.planning.ledger_view import LedgerView
+from reconciler.planning.stale_prompts import predating
+from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 from reconciler.text.sanitize import one_line
 
@@ -39,6 +45,11 @@ class ExplainedCells:
     """Ids of the plan's calls that take the cells."""
     covered_by: tuple[PastCall, ...] = ()
     """Calls in the ledger that covered any of them and may have been paid for, oldest first; not those folded."""
+
+    stale: Credits | None = None
+    """The cost of buying again those that predate the present configuration; None if there are none."""
+    stale_rows: tuple[str, ...] = ()
+    """The rows of those."""
 
     @property
     def is_due(self) -> bool:
@@ -84,6 +95,7 @@ def explain(
     plan: Plan,
     snapshots: Mapping[str, TableSnapshot],
     histories: Mapping[str, TableHistory],
+    prices: Prices,
     waits_for: Sequence[str] = (),
 ) -> tuple[ExplainedCells, ...]:
     """Return the cells that are asked about by run, column and reason, from the maps of a plan over whole tables.
@@ -95,7 +107,9 @@ def explain(
     _check(question, maps)
     found = []
     for each in maps:
-        work = _Table(question, plan, each, snapshots[each.table_id], histories[each.table_id])
+        snapshot, history = snapshots[each.table_id], histories[each.table_id]
+        memory = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
+        work = _Table(question, plan, each, snapshot, history, memory, prices)
         found += list(work.explain(names[each.table_id], tuple(waits_for)))
     return tuple(found)
 
@@ -107,6 +121,8 @@ class _Table:
     map: CellMap
     snapshot: TableSnapshot
     history: TableHistory
+    memory: LedgerView
+    prices: Prices
 
     def explain(self, name: str, manifests: tuple[str, ...]) -> Iterator[ExplainedCells]:
         runs = [run.address for table in self.plan.tables for run in table.runs if table.table_id == self.map.table_id]
@@ -114,6 +130,7 @@ class _Table:
             for column, key in self.map.columns.items():
                 if self.question.column in (None, column, key) and address in self.map.verdicts[column]:
                     for reason, rows, calls in self._groups(address, column):
+                        stale = () if isinstance(reason, Reason) else self._stale(column, rows)
                         yield ExplainedCells(
                             address,
                             self.map.table_id,
@@ -125,6 +142,8 @@ class _Table:
                             self._waits_for(address, column, reason, manifests),
                             calls,
                             self._covering(column, frozenset(rows)),
+                            self._price(column, len(stale)) if stale else None,
+                            stale,
                         )
 
     def _groups(
@@ -160,9 +179,21 @@ class _Table:
         if reason is not SkipReason.BLOCKED:
             return ()
         keys = {each.id: each.key for each in self.snapshot.columns}
-        (upstream,) = ({keys[id_] for id_ in each.upstream} for each in self.snapshot.columns if each.id == column)
+        upstream = {keys[id_] for id_ in self._column(column).upstream}
         skips = [each for each in self.plan.skipped if each.address == address and each.table_id == self.map.table_id]
         return tuple(wait.column for skip in skips for wait in skip.waits_for if wait.column in upstream)
+
+    def _stale(self, column: str, rows: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the rows whose answer predates the present configuration of the column."""
+        found = frozenset(predating(self.snapshot, self.memory, self._column(column)).pick(self.snapshot.row_ids))
+        return tuple(row for row in rows if row in found)
+
+    def _price(self, column: str, cells: int) -> Credits:
+        of = self._column(column)
+        return Credits.at([(self.prices.of(of.kind, of.key, of.id), cells)])
+
+    def _column(self, column: str) -> Column:
+        return next(each for each in self.snapshot.columns if each.id == column)
 
     def _covering(self, column: str, rows: frozenset[str]) -> tuple[PastCall, ...]:
         return tuple(
@@ -192,4 +223,4 @@ def _unknown(noun: str, text: str, choices: Sequence[str], where: str) -> Settin
     listed = ", ".join(one_line(choice, 80) for choice in choices[:MOST_LISTED]) or "none"
     more = f" and {len(choices) - MOST_LISTED:,} more" if len(choices) > MOST_LISTED else ""
     message = f"there is no {noun} {quote(text)} {where}{did_you_mean(text, choices[:1000])}"
-    return SettingsError(message, hint=f"The {noun}s {where}: {listed}{more}.")
+    return SettingsError(message, hint=f"The {noun}s {where}: {listed}{more}.", code=Code.NOTHING_SELECTED)

@@ -42,3 +42,5 @@ class PlanOptions:
     exclude: tuple[str, ...] = ()
     maps: bool = False
     """True to keep the decision about each cell, one byte per cell."""
+    stale: bool = False
+    """True to count the answers that an earlier configuration of their column gave."""

@@ -14,6 +14,9 @@ from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.row_set import RowSet
 from reconciler.spending import evidence
 
+NO_CONFIG, PRESENT_CONFIG, OTHER_CONFIG = 0, 1, 2
+"""No purchase whose configuration is known; bought with the column's present configuration; with another one."""
+
 
 class LedgerView:
     """One table's history laid over its snapshot: its checkpoint, and the calls that are not in it."""
@@ -34,6 +37,7 @@ class LedgerView:
         self._bought: dict[str, array[int]] = {}
         self._tries: dict[tuple[Mode, str], array[int]] = {}
         self._ages: dict[str, array[float]] = {}
+        self._configured: dict[str, bytes] = {}
         for call in history.calls:
             if call.is_open:
                 self._flag(call, self._in_doubt)
@@ -119,6 +123,35 @@ class LedgerView:
         """Rows whose cell no accepted call covered, so that its age is unknown."""
         return RowSet.of_flags(bytes(age == inf for age in self.ages(column)))
 
+    def configured(self, column: Column) -> bytes:
+        """Tell with which configuration each row's cell was last bought, one of the bytes above.
+
+        Last by the order of the calls and not by their age: however a clock was set, what was just bought counts.
+        Kept only for the columns that are asked for, as `ages` is.
+        """
+        found = self._configured.get(column.id)
+        if found is None:
+            kinds = bytearray(self.rows)
+            versions = array("Q", bytes(8 * self.rows))
+            latest, purchases = self._checkpoint.latest(column.id)
+            known = [(NO_CONFIG, 0), *((_compared(each.config, column), each.version) for each in purchases)]
+            for index, place in zip(self._positions if latest else (), latest, strict=False):
+                if index >= 0:
+                    kinds[index], versions[index] = known[place]
+            for call in self._history.accepted():
+                kind = _compared(call.configs.get(column.id), column)
+                for block in call.covered:
+                    if column.id in block.columns:
+                        for index in self._indexes(block.rows):
+                            if call.version >= versions[index]:
+                                kinds[index], versions[index] = kind, call.version
+            found = self._configured[column.id] = bytes(kinds)
+        return found
+
+    def in_configuration(self, column: Column, kind: int) -> RowSet:
+        """Rows whose cell `configured` tells to be of a kind."""
+        return RowSet.of_flags(self.configured(column).translate(bytes(byte == kind for byte in range(256))))
+
     def bought_within(self, column: Column, seconds: float) -> RowSet:
         """Rows for which an accepted call began less than `seconds` ago."""
         if not seconds:
@@ -196,6 +229,12 @@ class LedgerView:
 
     def _set(self, flags: bytearray | None) -> RowSet:
         return RowSet.none(self.rows) if flags is None else RowSet.of_flags(flags)
+
+
+def _compared(config: str | None, column: Column) -> int:
+    if config is None:
+        return NO_CONFIG
+    return PRESENT_CONFIG if config == column.config_digest else OTHER_CONFIG
 
 
 def _is_awaited(

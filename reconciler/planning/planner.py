@@ -7,6 +7,7 @@ cover the due cells with rectangles, and count the rest by reason.
 from reconciler.model.history import TableHistory
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Pending, Plan, PlannedTable, Skip
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.growth import growth
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.table_plan import TablePlan
@@ -57,6 +58,7 @@ def make_plan(inputs: PlanInputs, options: PlanOptions = NO_OPTIONS) -> Plan:
         ledger_id=next((each.ledger_id for each in inputs.histories.values() if each.ledger_id), ""),
         held_up=tuple(skip for part in parts for skip in part.held_up),
         waiting=in_turn(manifests, (call for part in parts for call in part.waiting)),
+        stale=tuple(sorted((each for part in parts for each in part.stale), key=_by_address)),
         maps=tuple(part.cell_map for part in parts if part.cell_map is not None),
         diagnostics=tuple(sorted([*inputs.unreadable, *(p for part in parts for p in part.diagnostics)])),
         include=options.include,
@@ -72,5 +74,5 @@ def _by_manifest(table: PlannedTable) -> tuple[str, str, str]:
     return table.manifest, table.name, table.table_id
 
 
-def _by_address(skip: Skip) -> tuple[str, str]:
-    return skip.address, skip.table_id
+def _by_address(cells: Skip | StaleCells) -> tuple[str, str]:
+    return cells.address, cells.table_id

@@ -8,6 +8,7 @@ from reconciler.model.manifest import ByTag, Manifest, Mode, NameAt, Run, Select
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.row_filter import unknown_columns
 from reconciler.model.row_set import RowSet
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import did_you_mean
 from reconciler.text.sanitize import one_line
@@ -77,10 +78,14 @@ class _Columns:
                 problems.append(self._unknown(named))
             elif column.is_input:
                 message = f"column {_quoted(named.text)} is an input column; input cells are never run"
-                problems.append(Diagnostic(named.location, message, "Remove it from `columns`."))
+                problems.append(Diagnostic(named.location, Code.INPUT_COLUMN, message, "Remove it from `columns`."))
             elif column.id in chosen:
                 problems.append(
-                    Diagnostic(named.location, f"column {_quoted(named.text)} is named twice, by key and by id")
+                    Diagnostic(
+                        named.location,
+                        Code.COLUMN_NAMED_TWICE,
+                        f"column {_quoted(named.text)} is named twice, by key and by id",
+                    )
                 )
             else:
                 chosen[column.id] = column
@@ -90,9 +95,9 @@ class _Columns:
         message = f"the table has no column {_quoted(named.text)}"
         guess = did_you_mean(named.text, [column.key for column in self._outputs])
         if guess:
-            return Diagnostic(named.location, message + guess)
+            return Diagnostic(named.location, Code.UNKNOWN_COLUMN, message + guess)
         keys = ", ".join(_quoted(column.key) for column in self._outputs[:10])
-        return Diagnostic(named.location, message, f"Its output columns are {keys or 'none'}.")
+        return Diagnostic(named.location, Code.UNKNOWN_COLUMN, message, f"Its output columns are {keys or 'none'}.")
 
 
 def columns_of(run: Run, snapshot: TableSnapshot) -> tuple[Column, ...]:
@@ -110,7 +115,9 @@ def _rows(run: Run, row_index: Mapping[str, int], snapshot: TableSnapshot, probl
         index = row_index.get(named.text)
         if index is None:
             problems.append(
-                Diagnostic(named.location, f"the table has no row {_quoted(named.text)}", "Was it deleted?")
+                Diagnostic(
+                    named.location, Code.UNKNOWN_ROW, f"the table has no row {_quoted(named.text)}", "Was it deleted?"
+                )
             )
         else:
             known.append(index)
@@ -129,7 +136,7 @@ def _selected(selection: Selection, snapshot: TableSnapshot, problems: list[Diag
             # Only in a snapshot taken for other manifests: a live read evaluates every condition of its manifests.
             message = "the snapshot does not say which rows meet this condition"
             hint = "It holds the conditions of the manifests it was taken with; plan from the live tables instead."
-            problems.append(Diagnostic(selection.location, message, hint))
+            problems.append(Diagnostic(selection.location, Code.NOT_IN_SNAPSHOT, message, hint))
         if flags is None or unknown:
             return RowSet.none(count)
         rows = RowSet.of_flags(flags)
@@ -145,7 +152,9 @@ def _claims(
         if owner is not manifest:
             location = _place_of(run, column)
             message = f"column {_quoted(column.key)} of this table is claimed by `{owner.name}` too ({owner.location})"
-            yield Diagnostic(location, message, "Each table and column belongs to one manifest.")
+            yield Diagnostic(
+                location, Code.COLUMN_CLAIMED_TWICE, message, "Each table and column belongs to one manifest."
+            )
 
 
 def _place_of(run: Run, column: Column) -> Location:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from reconciler.errors import SettingsError
 from reconciler.model.manifest import Manifest, Run
+from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 from reconciler.text.sanitize import one_line
 
@@ -75,6 +76,7 @@ def _unknown(selectors: Sequence[str], manifests: Sequence[Manifest]) -> Setting
         message,
         hint=f"{_there(first, manifests)} A selector is a manifest's name, `name/run` or `label=value`, "
         "with `*` for any characters; several have commas between.",
+        code=Code.NOTHING_SELECTED,
     )
 
 

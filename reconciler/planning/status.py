@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
+from reconciler.model.ended_call import EndedCall
+from reconciler.model.expectation import Unmet
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.plan import (
     Call,
@@ -22,6 +24,7 @@ from reconciler.model.plan import (
     Reason,
     SkipReason,
 )
+from reconciler.model.stale_cells import StaleCells
 from reconciler.text.location import Diagnostic
 
 
@@ -87,6 +90,8 @@ class Status:
     diagnostics: tuple[Diagnostic, ...]
     pending: tuple[Pending, ...] = ()
     """Manifests whose table does not exist yet."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def due(self) -> int:
@@ -209,6 +214,10 @@ class DriftReport:
 
     plan: Plan
     """Made from the least that has to be read to find the due cells."""
+    unmet: tuple[Unmet, ...] = ()
+    """Runs whose answers are not as their `expect` says."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:
@@ -224,6 +233,11 @@ class DriftReport:
     def errored(self) -> bool:
         """True if something could not be read; `plan.diagnostics` lists it."""
         return self.plan.errored
+
+    @property
+    def stale(self) -> tuple[StaleCells, ...]:
+        """By run, the answers that an earlier configuration of their column gave; only if they were asked for."""
+        return self.plan.stale
 
 
 def has_drifted(plan: Plan) -> bool:

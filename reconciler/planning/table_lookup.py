@@ -12,6 +12,7 @@ from reconciler.errors import ApiError
 from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest
 from reconciler.model.manifest_order import depths
 from reconciler.model.observed import FINDER_KIND, Column, ListedTable, TableHeader
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.numbers import counted
 from reconciler.text.phrases import did_you_mean, quote
@@ -155,11 +156,13 @@ class _Search:
             return _Found(tuple(tables))
         if tables:
             message = f"{len(tables)} tables are named {quote(source.name)}: {_some(tables)}"
-            return _wrong(location, message, "Write the id of the one that is meant.")
+            return _wrong(location, Code.AMBIGUOUS_TABLE, message, "Write the id of the one that is meant.")
         message = f"there is no table named {quote(source.name)}{self._facts.where}"
         guess = _guess(source.name, self._by_name)
         hint = f"There are {_some(sorted(self._by_name))}. " if self._by_name and not guess else ""
-        return _wrong(location, message + guess, f"{hint}A child table is found with `child_of` or by its id.")
+        return _wrong(
+            location, Code.UNKNOWN_TABLE, message + guess, f"{hint}A child table is found with `child_of` or by its id."
+        )
 
     def _tagged(self, location: Location, source: ByTag) -> _Found:
         tables = self._by_tag.get(source.tag, [])
@@ -170,7 +173,7 @@ class _Search:
         message = f"no table carries the tag {quote(source.tag)}{self._facts.where}"
         guess = _guess(source.tag, self._by_tag)
         hint = f"The tags are {_some(sorted(self._by_tag))}." if self._by_tag and not guess else ""
-        return _wrong(location, message + guess, hint)
+        return _wrong(location, Code.UNKNOWN_TABLE, message + guess, hint)
 
     def _child(self, source: ChildOf) -> _Found:
         name, location = quote(source.manifest.text), source.manifest.location
@@ -178,13 +181,20 @@ class _Search:
         if parent.is_asking:
             return _Found(waits=True)
         if parent.problem is not None:
-            found = _wrong(location, f"the table of {name} is not known: {parent.problem.message}", parent.problem.hint)
+            found = _wrong(
+                location,
+                parent.problem.code,
+                f"the table of {name} is not known: {parent.problem.message}",
+                parent.problem.hint,
+            )
             return replace(found, is_unread=parent.is_unread)
         if not parent.tables:
             return _Found()
         if len(parent.tables) > 1:
             message = f"{name} means {len(parent.tables)} tables, so it is not clear whose child this is"
-            return _wrong(location, message, "Write the child table's id, or make its parent one table.")
+            return _wrong(
+                location, Code.AMBIGUOUS_TABLE, message, "Write the child table's id, or make its parent one table."
+            )
         (table,) = parent.tables
         header = self._facts.headers.get(table)
         if header is None:
@@ -199,7 +209,9 @@ class _Search:
         location, parent = source.column.location, quote(header.name)
         if header.children is None:
             message = f"the API lists the child tables of {parent} in an unknown shape"
-            return replace(_wrong(location, message, "Write the child table's id."), is_unread=True)
+            return replace(
+                _wrong(location, Code.UNREADABLE_TABLE, message, "Write the child table's id."), is_unread=True
+            )
         if not header.children or (len(header.children) == 1 and len(finders) == 1):
             return _Found(header.children)
         # For the names in the message.
@@ -212,7 +224,7 @@ class _Search:
         which = f"{tables} and {more:,} more" if more else tables
         sizes = f"{counted(len(finders), 'column')} that find people and {counted(len(header.children), 'child table')}"
         message = f"{parent} has {sizes}, and the API does not say which fills which: {which}"
-        return _wrong(location, message, "Write the child table's id.")
+        return _wrong(location, Code.AMBIGUOUS_TABLE, message, "Write the child table's id.")
 
     def _described(self, table: str) -> str:
         header = self._facts.headers[table]
@@ -229,25 +241,29 @@ def _wrong_column(source: ChildOf, header: TableHeader, finders: Sequence[Column
     if column is None:
         guess = _guess(text, keys)
         hint = "" if guess else f"A `{FINDER_KIND}` column fills a child table. {there_are}"
-        return Diagnostic(location, f"{quote(header.name)} has no column {quote(text)}{guess}", hint)
+        return Diagnostic(
+            location, Code.UNKNOWN_COLUMN, f"{quote(header.name)} has no column {quote(text)}{guess}", hint
+        )
     if column.kind != FINDER_KIND:
         kind = quote(column.kind)
         message = f"column {quote(text)} of {quote(header.name)} fills no child table: it is of kind {kind}"
-        return Diagnostic(location, message, there_are)
+        return Diagnostic(location, Code.NOT_A_FINDER, message, there_are)
     return None
 
 
-def _wrong(location: Location, message: str, hint: str) -> _Found:
-    return _Found(problem=Diagnostic(location, message, hint))
+def _wrong(location: Location, code: Code, message: str, hint: str) -> _Found:
+    return _Found(problem=Diagnostic(location, code, message, hint))
 
 
 def _unclear(location: Location, count: int, what: str) -> _Found:
     message = f"{counted(count, 'table')} in the list cannot be read and {what}"
-    return replace(_wrong(location, message, "Write the id of the table you mean."), is_unread=True)
+    return replace(
+        _wrong(location, Code.AMBIGUOUS_TABLE, message, "Write the id of the table you mean."), is_unread=True
+    )
 
 
 def _unread(location: Location, error: ApiError) -> _Found:
-    return _Found(problem=Diagnostic(location, error.message, error.hint), is_unread=True)
+    return _Found(problem=Diagnostic(location, Code.UNREADABLE_TABLE, error.message, error.hint), is_unread=True)
 
 
 def _guess(text: str, names: Iterable[str]) -> str:

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from reconciler.model.cell_map import CellMap
+from reconciler.model.history import PastCall
+from reconciler.model.manifest import Mode, Run
 from reconciler.model.observed import TableSnapshot
-from reconciler.model.plan import Call, CallInDoubt, PlannedTable, Skip
+from reconciler.model.plan import Call, CallInDoubt, PlannedTable, Reason, Skip
 from reconciler.model.row_set import RowSet
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.cell_decision import Decision
 from reconciler.planning.scopes import Scope
 from reconciler.text.location import Diagnostic
@@ -30,6 +33,33 @@ class TablePlan:
     cell_map: CellMap | None = None
     """None if a name is wrong, so that nothing was decided."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    stale: list[StaleCells] = field(default_factory=list)
+
+
+REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
+
+
+def reason_of(run: Run) -> Reason:
+    """Return why the cells of a run are due, if they are."""
+    if run.follows_config:
+        return Reason.CONFIG_CHANGED
+    return REASONS[run.mode] if run.refresh is None else Reason.CELLS_STALE
+
+
+def call_in_doubt(call: PastCall, quiet_seconds: float, table_name: str) -> CallInDoubt:
+    """Return a call of the ledger that is open, as a plan shows it."""
+    quiet_for = max(0.0, quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
+    return CallInDoubt(
+        call.id,
+        call.address,
+        call.table_id,
+        call.cells,
+        call.credits,
+        call.age_seconds,
+        call.actor,
+        quiet_for,
+        table_name,
+    )
 
 
 def skips_of(found: Sequence[Scope], counted: Mapping[tuple[str, Decision], int], table: str) -> list[Skip]:

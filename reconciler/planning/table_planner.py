@@ -7,22 +7,20 @@ from heapq import heappop, heappush
 from itertools import compress
 
 from reconciler.model.compact import RowIndex
-from reconciler.model.history import PastCall, TableHistory
-from reconciler.model.manifest import ByTag, Manifest, Mode, Refresh, Run
+from reconciler.model.history import TableHistory
+from reconciler.model.manifest import ByTag, Manifest, Refresh, Run
 from reconciler.model.observed import CellState, Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
     Call,
-    CallInDoubt,
     Cause,
     CellCounts,
     PlannedRun,
     PlannedTable,
-    Reason,
-    RolloutResult,
     Skip,
     SkipReason,
 )
 from reconciler.model.read_scope import narrowed, read_scope_of, suffices
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.row_set import RowSet, with_flags
 from reconciler.planning import blocking
 from reconciler.planning.cell_decision import (
@@ -43,17 +41,16 @@ from reconciler.planning.cell_decision import (
 )
 from reconciler.planning.freshness import Freshness
 from reconciler.planning.inputs import PlanOptions
-from reconciler.planning.ledger_view import LedgerView
+from reconciler.planning.ledger_view import NO_CONFIG, PRESENT_CONFIG, LedgerView
 from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.scopes import Scope, scopes
-from reconciler.planning.table_plan import Decided, TablePlan, cell_map, skips_of
-from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result
+from reconciler.planning.stale_prompts import stale_cells
+from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, reason_of, skips_of
+from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result, unjudged
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.text.digest import digest, short_digest
-
-REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
 
 
 class TablePlanner:
@@ -78,6 +75,7 @@ class TablePlanner:
         self._within = options.within
         self._anyway = options.anyway
         self._keeps_map = options.maps
+        self._wants_stale = options.stale
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
@@ -106,11 +104,19 @@ class TablePlanner:
         """Return the table's share of the plan; no calls if a manifest uses a name that the table does not have."""
         found, problems = scopes(self._manifests, self._snapshot, self._row_index)
         part = TablePlan(diagnostics=problems)
-        part.in_doubt = [self._open_call(call) for call in self._history.calls if call.is_open]
+        is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
+        name = self._snapshot.name if is_one_of_several else ""
+        part.in_doubt = [
+            call_in_doubt(call, self._settings.quiet_seconds, name) for call in self._history.calls if call.is_open
+        ]
         if problems:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
         self._trials = {scope.address: rollout_result(scope, self._snapshot, self._memory) for scope in found}
+        part.diagnostics = unjudged(found, self._trials)
+        if part.diagnostics:
+            part.tables = [self._line(manifest, []) for manifest in self._manifests]
+            return part
         cells: dict[str, dict[str, ColumnCells]] = {scope.address: {} for scope in found}
         skipped: dict[tuple[str, Decision], int] = {}
         decided = self._decide(found)
@@ -121,6 +127,8 @@ class TablePlanner:
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
+        if self._wants_stale:
+            part.stale = list(stale_cells(found, self._snapshot, self._memory, self._due, self._settings.prices))
         decided.clear()  # one byte per cell: a plan of millions of cells has no room for it beside its calls
         held_up: Counter[str] = Counter()
         for (address, _), count in self._held_up.items():
@@ -177,8 +185,9 @@ class TablePlanner:
         for scope in wanting:
             facts = self._facts(column, scope)
             verdicts = facts.translate(VERDICTS[scope.run.mode])
-            if scope.run.refresh is not None:
-                verdicts = self._memory.never_bought(column).chosen(facts.translate(AGELESS_VERDICTS), verdicts)
+            if scope.run.refresh is not None or scope.run.follows_config:
+                unknown = self._bought_elsewhere(column, scope.run)
+                verdicts = unknown.chosen(facts.translate(AGELESS_VERDICTS), verdicts)
             if not self._snapshot.is_finished:
                 verdicts = verdicts.translate(WHILE_RUNNING)
             due = RowSet.of_flags(verdicts.translate(IS_DUE)) & scope.rows - taken
@@ -241,9 +250,17 @@ class TablePlanner:
         """Return the rows in which the ledger's accepted calls satisfy the run."""
         if run.refresh is not None:
             return self._freshness[run.refresh].fresh(self._memory, column)
+        if run.follows_config:
+            return self._memory.in_configuration(column, PRESENT_CONFIG)
         if run.revision is not None:
             return self._memory.at_revision(column, run.revision)
         return self._memory.exhausted(column, run.mode, run.max_attempts)
+
+    def _bought_elsewhere(self, column: Column, run: Run) -> RowSet:
+        """Return the rows of which the ledger does not know what the run asks: when, or with which configuration."""
+        if run.refresh is not None:
+            return self._memory.never_bought(column)
+        return self._memory.in_configuration(column, NO_CONFIG)
 
     def _count(self, left: bytes, due: RowSet) -> dict[Decision, int]:
         """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
@@ -307,7 +324,7 @@ class TablePlanner:
             rows=rows,
             cells=rectangle.cells,
             credits=prices.sum((self._columns[column], len(indexes)) for column, indexes in due.items()),
-            reason=REASONS[scope.run.mode] if scope.run.refresh is None else Reason.CELLS_STALE,
+            reason=reason_of(scope.run),
             covered=covered,
             before={column: evidence.cell_marks(self._snapshot, column, indexes) for column, indexes in due.items()},
             configs={column: self._columns[column].config_digest for column in ids},
@@ -327,7 +344,7 @@ class TablePlanner:
         if self._whole.unread_rows and scope.run.rows is None:
             return None
         flags = scope.rows.flags()
-        states = (self._snapshot.states[column.id] for column in scope.columns)
+        states = map(self._states, scope.columns)
         return CellCounts.of(states if 0 not in flags else (bytes(compress(each, flags)) for each in states))
 
     def _cells(self, scope: Scope) -> int:
@@ -335,23 +352,10 @@ class TablePlanner:
         unread = self._whole.unread_rows if scope.run.rows is None else 0
         return len(scope.columns) * (len(scope.rows) + unread)
 
-    def _open_call(self, call: PastCall) -> CallInDoubt:
-        quiet_for = max(0.0, self._settings.quiet_seconds - call.age_seconds) if call.mode is Mode.NEW else None
-        is_one_of_several = any(isinstance(manifest.source, ByTag) for manifest in self._manifests)
-        return CallInDoubt(
-            call.id,
-            call.address,
-            call.table_id,
-            call.cells,
-            call.credits,
-            call.age_seconds,
-            call.actor,
-            quiet_for,
-            self._snapshot.name if is_one_of_several else "",
-        )
-
     def _line(self, manifest: Manifest, found: Sequence[Scope]) -> PlannedTable:
         outputs = [column for column in self._snapshot.columns if not column.is_input]
+        is_all_planned = self._rows == len(self._whole.row_ids)
+        shown = map(self._states, outputs) if is_all_planned else self._whole.states.values()
         return PlannedTable(
             manifest=manifest.name,
             table_id=self._snapshot.id,
@@ -360,7 +364,7 @@ class TablePlanner:
             is_finished=self._snapshot.is_finished,
             rows=self._whole.num_rows,
             columns_digest=digest([[column.id, column.config_digest] for column in outputs]),
-            cells=None if self._whole.unread_rows else CellCounts.of(self._whole.states.values()),
+            cells=None if self._whole.unread_rows else CellCounts.of(shown),
             output_cells=self._whole.num_rows * len(outputs),
             runs=tuple(
                 self._run_line(scope)
@@ -388,4 +392,5 @@ class TablePlanner:
             refresh=scope.run.refresh,
             stale_before=freshness.stale_before if freshness else None,
             next_due=freshness.next_due(self._memory, scope.columns, scope.rows) if freshness else None,
+            follows_config=scope.run.follows_config,
         )

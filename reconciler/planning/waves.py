@@ -10,11 +10,15 @@ from dataclasses import dataclass, replace
 from reconciler.model.manifest import Manifest
 from reconciler.model.manifest_order import before
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from reconciler.model.plan import Call, RolloutResult, Skip, SkipReason
+from reconciler.model.plan import Call, Skip, SkipReason
+from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.row_set import RowSet
+from reconciler.planning.judging import judgements
 from reconciler.planning.ledger_view import LedgerView
 from reconciler.planning.rectangles import ColumnCells
 from reconciler.planning.scopes import Scope
+from reconciler.text.codes import Code
+from reconciler.text.location import Diagnostic
 
 _UNSETTLED = frozenset(
     {
@@ -30,14 +34,23 @@ def rollout_result(scope: Scope, snapshot: TableSnapshot, memory: LedgerView) ->
     rollout = scope.run.rollout
     if rollout is None:
         return None
-    cells = failed = 0
-    for column in scope.columns:
-        portion = _tried(scope, column, memory)[: rollout.first]
-        if len(portion) == rollout.first:
-            states = snapshot.states[column.id]
-            cells += len(portion)
-            failed += sum(states[row] == CellState.FAILED for row in portion)
-    return RolloutResult(rollout.first, rollout.max_failed, cells, failed)
+    tried = {column.id: _tried(scope, column, memory)[: rollout.first] for column in scope.columns}
+    portions = {column: portion for column, portion in tried.items() if len(portion) == rollout.first}
+    cells = sum(map(len, portions.values()))
+    failed = sum(
+        snapshot.states[column][row] == CellState.FAILED for column, portion in portions.items() for row in portion
+    )
+    judged = () if rollout.expect is None else judgements(rollout.expect, snapshot, portions)
+    return RolloutResult(rollout.first, rollout.max_failed, cells, failed, judged or (), is_judged=judged is not None)
+
+
+def unjudged(found: Iterable[Scope], results: Mapping[str, RolloutResult | None]) -> list[Diagnostic]:
+    """Return a problem for each rollout of which it is unknown what its answers are like; `results` go by address."""
+    # Only in a snapshot taken for other manifests: a live read looks at the answers that its manifests ask for.
+    message = "the snapshot does not say what the answers of this run's first portion are like"
+    hint = "It holds what the manifests that it was taken with ask for; plan from the live tables instead."
+    unknown = [scope for scope in found if (of := results[scope.address]) is not None and not of.is_judged]
+    return [Diagnostic(scope.run.location, Code.NOT_IN_SNAPSHOT, message, hint) for scope in unknown]
 
 
 def portion(scope: Scope, column: Column, due: RowSet, memory: LedgerView) -> RowSet:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
@@ -40,17 +41,22 @@ class Annotation:
     location: Location | None = None
 
 
-def of_problems(problems: Sequence[Diagnostic], title: str = "Problem in a manifest") -> list[Annotation]:
-    """Return an error for each problem."""
+def of_problems(problems: Sequence[Diagnostic]) -> list[Annotation]:
+    """Return an error for each problem, its code and kind as the title."""
     return [
-        Annotation(Level.ERROR, title, " ".join(part for part in (each.message, each.hint) if part), each.location)
+        Annotation(
+            Level.ERROR,
+            f"{each.code} {each.code.summary}",
+            " ".join(part for part in (each.message, each.hint) if part),
+            each.location,
+        )
         for each in problems
     ]
 
 
 def of_plan(content: Mapping[str, Any], headline: str) -> list[Annotation]:
     """Return a plan file's problems and doubts as annotations; `headline` sums the plan up."""
-    found = of_problems(problems_of(content), "The plan cannot be made")
+    found = of_problems(problems_of(content))
     for each in content["violations"]:
         message = f"{each['message']}; set in {each['set_at']}"
         if each.get("contact"):
@@ -65,7 +71,12 @@ def of_plan(content: Mapping[str, Any], headline: str) -> list[Annotation]:
 def problems_of(content: Mapping[str, Any]) -> list[Diagnostic]:
     """Return a plan file's diagnostics."""
     return [
-        Diagnostic(Location(each["path"], each["line"], each["column"]), each["message"], each["hint"])
+        Diagnostic(
+            Location(each["path"], each["line"], each["column"]),
+            Code.of(each.get("code")),
+            each["message"],
+            each["hint"],
+        )
         for each in content["diagnostics"]
     ]
 

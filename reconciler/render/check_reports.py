@@ -8,13 +8,13 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
 
-RULE = "reconciler-validate"
 _LENGTH = 2000
 _NOT_XML = re.compile("[\ufffe\uffff]")
 """Characters that `clean` keeps and XML does not allow."""
@@ -30,7 +30,7 @@ def code_quality(problems: Sequence[Diagnostic]) -> str:
         found.append(
             {
                 "description": _words(problem),
-                "check_name": RULE,
+                "check_name": problem.code.value,
                 "fingerprint": digest([*key, seen[key]]).removeprefix("sha256:"),
                 "severity": "major",
                 "location": {
@@ -44,8 +44,8 @@ def code_quality(problems: Sequence[Diagnostic]) -> str:
 
 def sarif(problems: Sequence[Diagnostic]) -> str:
     """Return a SARIF 2.1.0 log with one run."""
-    rule = {"id": RULE, "shortDescription": {"text": "A manifest or the project file is wrong"}}
-    driver = {"name": "reconciler", "version": __version__, "rules": [rule]}
+    rules = [_rule(code) for code in sorted({problem.code for problem in problems})]
+    driver = {"name": "reconciler", "version": __version__, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -55,11 +55,20 @@ def sarif(problems: Sequence[Diagnostic]) -> str:
     return json.dumps(log, indent=2, ensure_ascii=True)
 
 
+def _rule(code: Code) -> Mapping[str, Any]:
+    return {
+        "id": code.value,
+        "shortDescription": {"text": code.summary},
+        "fullDescription": {"text": code.why},
+        "help": {"text": code.mend},
+    }
+
+
 def _result(problem: Diagnostic) -> Mapping[str, Any]:
     region = {"startLine": problem.location.line, "startColumn": problem.location.column}
     location = {"artifactLocation": {"uri": quote(one_line(problem.location.path, _LENGTH))}, "region": region}
     return {
-        "ruleId": RULE,
+        "ruleId": problem.code.value,
         "level": "error",
         # `[text](target)` in a SARIF message is a link; a space in between prevents that.
         "message": {"text": _words(problem).replace("](", "] (")},
@@ -85,7 +94,7 @@ def _case(file: str, problems: Sequence[Diagnostic]) -> list[str]:
     name = quoteattr(_xml(one_line(file, _LENGTH)))
     if not problems:
         return [f'<testcase classname="manifests" name={name}/>']
-    text = "\n".join(f"{one_line(str(each.location), _LENGTH)}: {_words(each)}" for each in problems)
+    text = "\n".join(f"{one_line(str(each.location), _LENGTH)}: {each.code} {_words(each)}" for each in problems)
     first = quoteattr(_xml(counted(len(problems), "problem") + f": {_words(problems[0])}"))
     return [
         f'<testcase classname="manifests" name={name}>',

@@ -7,6 +7,7 @@ from reconciler.model.history import PastCall
 from reconciler.model.plan import Reason, SkipReason
 from reconciler.planning.explanation import ExplainedCells
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.plan_parts import price_text
 from reconciler.text.numbers import counted, duration
 from reconciler.text.sanitize import one_line
 
@@ -18,6 +19,7 @@ DUE = {
     Reason.CELLS_EMPTY: ("+", "no value yet"),
     Reason.CELLS_FAILED: ("!", "failed"),
     Reason.REVISION_CHANGED: ("~", "not run at this revision"),
+    Reason.CONFIG_CHANGED: ("~", "not run with the column's present configuration"),
     Reason.CELLS_STALE: ("~", "last run longer ago than `refresh` allows"),
 }
 GLYPHS = {
@@ -64,6 +66,10 @@ def _group(group: ExplainedCells, paint: Paint) -> Iterator[str]:
         yield f"    covered by {_call(call)}"
     if len(group.covered_by) > MOST_CALLS:
         yield f"    and by {counted(len(group.covered_by) - MOST_CALLS, 'older call')}"
+    if group.stale is not None:
+        cells = len(group.stale_rows)
+        cost = price_text(group.stale.total)
+        yield f"    {counted(cells, 'cell')} {'predates' if cells == 1 else 'predate'} the present prompt: {cost}"
     yield f"    would change with {group.would_change}"
 
 

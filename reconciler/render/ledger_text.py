@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine
+from reconciler.model.credits import Credits
+from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine, SpendReport
 from reconciler.render.alignment import aligned
 from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
@@ -21,30 +22,34 @@ def price(credits_: Decimal | None) -> str:
     return "unknown" if credits_ is None else amount(credits_)
 
 
-def calls_text(calls: Sequence[CallRecord]) -> str:
-    """Return calls, one per line."""
+def calls_text(calls: Sequence[CallRecord], *, is_cut: bool = False) -> str:
+    """Return calls, one per line, and their sums; `is_cut`: there may be more of them."""
     if not calls:
         return "No calls."
-    rows = [("CALL", "BEGUN (UTC)", "STATE", "ADDRESS", "CELLS", "CREDITS", "BY")]
+    rows = [("CALL", "BEGUN (UTC)", "STATE", "ADDRESS", "CELLS", "DONE", "FAILED", "CREDITS", "BY")]
     rows += [
         (
             call.id[:8],
             moment(call.begun_at),
-            _state(call),
+            call.shown_state,
             one_line(call.address),
             f"{call.cells:,}",
+            "-" if call.settlement is None else f"{call.settlement.done:,}",
+            "-" if call.settlement is None else f"{call.settlement.failed:,}",
             price(call.credits),
             one_line(call.actor.name),
         )
         for call in calls
     ]
-    return "\n".join(aligned(rows, right={4, 5}))
+    return "\n".join([*aligned(rows, right={4, 5, 6, 7}), _sums(calls, is_cut=is_cut)])
 
 
-def _state(call: CallRecord) -> str:
-    if call.is_adopted:
-        return "adopted"
-    return "settled" if call.settled_at is not None else call.state.value.replace("_", " ")
+def _sums(calls: Sequence[CallRecord], *, is_cut: bool) -> str:
+    cost = Credits.of(calls)
+    settled = [call.settlement for call in calls if call.settlement is not None]
+    sums = f"{counted(len(calls), 'call')}, {counted(sum(call.cells for call in calls), 'cell')}, {_cost(cost)} credits"
+    sums += f"; {sum(each.done for each in settled):,} done, {sum(each.failed for each in settled):,} failed."
+    return f"{sums} The newest only; `--limit` lists more." if is_cut else sums
 
 
 def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
@@ -59,7 +64,7 @@ def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
         ("rows", f"{call.row_count:,}"),
         ("cells", f"{call.cells:,} planned{requested}"),
         ("credits", price(call.credits)),
-        ("state", _state(call) if call.is_adopted else f"{_state(call)}, attempt {call.attempt}"),
+        ("state", call.shown_state if call.is_adopted else f"{call.shown_state}, attempt {call.attempt}"),
         ("begun", f"{moment(call.begun_at)} UTC, {duration(call.age_seconds)} ago"),
         ("by", one_line(call.actor.name) + (f" ({one_line(call.actor.ci_run)})" if call.actor.ci_run else "")),
         ("commit", one_line(call.actor.git_sha or "none")),
@@ -81,20 +86,29 @@ def _event(event: EventRecord) -> str:
     return f"{moment(event.at)}  {event.kind.value:<10}  {attempt:<10}  {text}"
 
 
-def spend_text(lines: Sequence[SpendLine], by: str) -> str:
+def spend_text(found: SpendReport, by: str) -> str:
     """Return what was spent, one line per group and the sum below."""
-    if not lines:
+    if not found:
         return "Nothing was spent."
-    rows = [(by.upper(), "CALLS", "CELLS", "CREDITS", "IN DOUBT")]
+    has_names = any(line.name for line in found)
+    names = ("NAME",) if has_names else ()
+    rows = [(by.upper(), *names, "CALLS", "CELLS", "DONE", "FAILED", "CREDITS", "IN DOUBT")]
     rows += [
-        (one_line(line.key) or "(none)", f"{line.calls:,}", f"{line.cells:,}", _spent(line), _doubt(line))
-        for line in lines
+        (one_line(line.key) or "(none)", *((one_line(line.name),) if has_names else ()), *_figures(line))
+        for line in found
     ]
-    return "\n".join(aligned(rows, right={1, 2, 3}))
+    if len(found) > 1:
+        rows.append(("total", *(("",) if has_names else ()), *_figures(found.total)))
+    return "\n".join(aligned(rows, right=range(1 + has_names, 6 + has_names)))
 
 
-def _spent(line: SpendLine) -> str:
-    known, unpriced = amount(line.cost.known), line.cost.unpriced_cells
+def _figures(of: SpendLine) -> tuple[str, ...]:
+    results = ("-" if each is None else f"{each:,}" for each in (of.done, of.failed))
+    return (f"{of.calls:,}", f"{of.cells:,}", *results, _cost(of.cost), _doubt(of))
+
+
+def _cost(of: Credits) -> str:
+    known, unpriced = amount(of.known), of.unpriced_cells
     return f"{known} + {counted(unpriced, 'cell')} of unknown price" if unpriced else known
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.model.credits import Credits
 from reconciler.model.plan import SkipReason
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
 from reconciler.render.plan_parts import waited_for
 from reconciler.render.plan_text import MOST_TABLES
@@ -25,7 +26,11 @@ ByRun = Mapping[tuple[str | None, str], Sequence[Document]]
 POINTER = "The plan file has all of it."
 _RUN_TITLES = ("run", "mode", "columns", "rows:", "cells:", "credits:", "reason")
 _QUIET = {reason.value for reason in SkipReason if reason.is_as_wanted}
-_REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
+_REASONS = {
+    "cells_empty": "no value yet",
+    "cells_failed": "failed",
+    "config_changed": "not run with the present configuration",
+}
 _CAUSES = {"change": "this change", "due": "due anyway"}
 _NAMED_COLUMNS = 3
 _OLDEST = 10**10
@@ -89,6 +94,7 @@ def balance_words(content: Document) -> str:
 
 def _verdict(content: Document) -> str:
     lines = [line for line in [balance_words(content)] if line]
+    lines += [f"{line}." for line in budget_lines(content.get("budgets", ()), code, "Budget of ")]
     if content["errored"]:
         lines.append("**The plan has errors and cannot be applied.**")
     if content["violations"]:

@@ -3,13 +3,18 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, RolloutResult, Violation
+from reconciler.model.expectation import Judgement, Rule, Unmet
+from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
+from reconciler.model.rollout_result import RolloutResult
+from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.source_lines import source_line
 from reconciler.spending.limits_check import NARROW
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import amount, counted, duration, percent
+from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
 WAITING, DOUBT = "…", "?"
@@ -37,9 +42,39 @@ def price_text(credits_: Decimal | None) -> str:
 
 
 def trial_words(trial: RolloutResult) -> str:
-    """Return the result of a first portion in words."""
-    share = percent(trial.max_failed)
-    return f"{trial.failed:,} of {counted(trial.cells, 'cell')} of the first portion failed, and at most {share} may"
+    """Return in words why the rest of a rollout is held back."""
+    parts = []
+    if trial.has_failed and trial.max_failed is not None:
+        share = percent(trial.max_failed)
+        cells = counted(trial.cells, "cell")
+        parts.append(f"{trial.failed:,} of {cells} of the first portion failed, and at most {share} may")
+    parts += [judgement_words(each, " of the first portion") for each in trial.breached]
+    return "; ".join(parts)
+
+
+def judgement_words(judged: Judgement, whose: str = "") -> str:
+    """Return how many answers are not as expected, and which rows have them; never what they say."""
+    answers = f"{judged.found:,} of {counted(judged.answers, 'answer')}{whose}"
+    is_one = judged.answers == 1
+    share = percent(judged.allowed)
+    match judged.test.rule:
+        case Rule.MAX_EMPTY:
+            words = f"{answers} {'is' if is_one else 'are'} empty, and at most {share} may be"
+        case Rule.MAX_MATCH:
+            pattern = quote(str(judged.test.operand))
+            words = f"{answers} {'matches' if is_one else 'match'} {pattern}, and at most {share} may"
+        case Rule.MIN_SOURCES:
+            sources = counted(int(judged.test.operand or 0), "source")
+            words = f"{answers} {'has' if is_one else 'have'} fewer than {sources}, and none may"
+    rows = ", ".join(map(one_line, judged.rows))
+    more = "" if judged.found <= len(judged.rows) else ", …"
+    return f"{words} ({'row' if len(judged.rows) == 1 and not more else 'rows'} {rows}{more})"
+
+
+def unmet_words(unmet: Unmet) -> str:
+    """Return how the answers of a run differ from what it expects."""
+    said = unmet.problem or "; ".join(map(judgement_words, unmet.judgements))
+    return f"{addressed(unmet)}: {said}"
 
 
 def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
@@ -48,7 +83,7 @@ def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
     for each in growths:
         name, because = one_line(each.manifest), one_line(each.because)
         text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
-        lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
+        lines.append(paint(f"{DOUBT} {text}", Colour.WAITING))
     return "\n".join(lines)
 
 
@@ -61,7 +96,7 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
     return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
-def addressed(of: Call | CallInDoubt | Drift) -> str:
+def addressed(of: Call | CallInDoubt | Drift | StaleCells | Unmet) -> str:
     """Return a call's address, with its table if the address may stand for several."""
     return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 
@@ -69,7 +104,7 @@ def addressed(of: Call | CallInDoubt | Drift) -> str:
 def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
     """Return the manifests that wait for their table, one per line."""
     rows = [(f"{WAITING} {each.manifest}", f"waits for {one_line(each.waits_for)}: not there yet") for each in pending]
-    return "\n".join(paint(line, Colour.QUIET) for line in aligned(rows))
+    return "\n".join(paint(line, Colour.WAITING) for line in aligned(rows))
 
 
 def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
@@ -97,18 +132,24 @@ def _or_that_it_did_not(call: CallInDoubt) -> str:
     return f", or did not: that is proven if its cells are still empty {when}."
 
 
-def problems_text(problems: Sequence[Diagnostic]) -> str:
-    """Return problems with their locations, one per line, each with its hint below."""
+def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> str:
+    """Return problems with their locations, one per line, each with its hint below.
+
+    With the `width` of a terminal, the line of the file that each is in stands between the two.
+    """
     lines = []
     for problem in problems:
-        lines.append(f"{problem.location}: {problem.message}")
+        lines.append(f"{problem.location}: {problem.code} {problem.message}")
+        shown = "" if width is None else source_line(problem.location, width)
+        if shown:
+            lines.append(shown)
         if problem.hint:
             lines.append(f"  {problem.hint}")
     return "\n".join(lines)
 
 
-def refusal_text(violations: Sequence[Violation]) -> str:
-    """Say that an apply would be refused, by which limits, and what to do."""
+def refusal_text(violations: Sequence[Violation], exits: str = "") -> str:
+    """Say that an apply would be refused, by which limits, and what to do; `exits` says with which code."""
     lines = ["An apply would be refused before anything is sent:"]
     lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
-    return "\n".join([*lines, NARROW])
+    return "\n".join([*lines, exits + NARROW])

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.model.expectation import Judgement
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
+from reconciler.render.plan_parts import judgement_words
 from reconciler.text.numbers import counted
 
 Document = Mapping[str, Any]
@@ -63,8 +65,13 @@ def _verdict(content: Document) -> str:
         lines.append(f"**In doubt:** {_count(open_calls, 'call')} may have been paid for.")
     lines += [
         f"**Held back:** {code(held['address'])}, {_count(held['cells'], 'cell')}: {number(held['failed'])} of "
-        f"{_count(held['tried'], 'cell')} of its first portion failed."
+        f"{_count(held['tried'], 'cell')} of its first portion failed.{_judged(held)}"
         for held in content.get("held_back", ())
+    ]
+    lines += [
+        f"**Not as expected:** {code(each['address'])}.{_judged(each)}"
+        + (f" {code(each['problem'], 400)}" if each.get("problem") else "")
+        for each in content.get("unmet", ())
     ]
     lines += [
         f"**Not sent:** {_count(grown['cells'], 'cell')} of {code(grown['manifest'])} fell due during this apply, and "
@@ -94,6 +101,11 @@ def _verdict(content: Document) -> str:
     if content["totals"]["cells_failed"]:
         lines.append(f"{_count(content['totals']['cells_failed'], 'cell')} failed after they were bought.")
     return "\\\n".join(lines)
+
+
+def _judged(of: Document) -> str:
+    """Return how the answers differ from what was expected, as sentences that follow another one."""
+    return "".join(f" {code(judgement_words(Judgement.of(each)), 400)}." for each in of.get("expect", ()))
 
 
 def _sections(content: Document) -> Iterator[Section]:

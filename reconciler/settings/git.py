@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.errors import SettingsError
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 GIT_SECONDS = 60.0
@@ -53,6 +54,7 @@ def run_git(top: Path, *arguments: str, given: bytes = b"") -> "subprocess.Compl
         raise SettingsError(
             "git is not found in any folder of PATH that is absolute and outside the work tree",
             hint="Install git, or put its folder into PATH.",
+            code=Code.GIT,
         )
     try:
         return subprocess.run(  # noqa: S603 - fixed words and a checked ref, never a shell's text
@@ -65,7 +67,7 @@ def run_git(top: Path, *arguments: str, given: bytes = b"") -> "subprocess.Compl
         )
     except (OSError, subprocess.SubprocessError) as error:
         why = error.strerror if isinstance(error, OSError) else f"it gave no answer within {GIT_SECONDS:g} seconds"
-        raise SettingsError(f"git cannot be run: {why}") from None
+        raise SettingsError(f"git cannot be run: {why}", code=Code.GIT) from None
 
 
 def ask_git(top: Path, *arguments: str, given: bytes = b"") -> bytes:
@@ -84,7 +86,9 @@ def refusal(top: Path, done: "subprocess.CompletedProcess[bytes]") -> SettingsEr
     shown = one_line(os.fspath(top), limit=1000)
     hint = next((hint for sign, hint in _HINTS.items() if any(sign in line for line in lines)), _DAMAGED)
     return SettingsError(
-        f"git cannot read the repository at {shown}: {one_line(said, 500)}", hint=hint.format(top=shown)
+        f"git cannot read the repository at {shown}: {one_line(said, 500)}",
+        hint=hint.format(top=shown),
+        code=Code.GIT,
     )
 
 

@@ -10,6 +10,7 @@ from reconciler.errors import SettingsError
 from reconciler.manifests.find_files import may_hold_manifests
 from reconciler.manifests.yaml_reader import MAX_BYTES
 from reconciler.settings.git import ask_git, refusal, run_git, work_tree
+from reconciler.text.codes import Code
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
@@ -60,7 +61,9 @@ class Commit:
             if is_named or (is_below and (may_hold_manifests(pure) or (blob.is_link and not pure.suffix))):
                 found.append(blob)
         if len(found) > MAX_FILES:
-            raise SettingsError(f"commit {self.id[:12]} has more than {MAX_FILES:,} files in the folders of manifests")
+            raise SettingsError(
+                f"commit {self.id[:12]} has more than {MAX_FILES:,} files in the folders of manifests", code=Code.GIT
+            )
         return found
 
     def read(self, blobs: Sequence[Blob]) -> dict[str, bytes]:
@@ -72,7 +75,9 @@ class Commit:
         for blob in wanted:
             header = said.index(b"\n", at)
             if said[at:header] != f"{blob.id} blob {blob.size}".encode():
-                raise SettingsError(f"git returned something else for {one_line(blob.path)} at {self.id[:12]}")
+                raise SettingsError(
+                    f"git returned something else for {one_line(blob.path)} at {self.id[:12]}", code=Code.GIT
+                )
             contents[blob.path] = said[header + 1 : header + 1 + blob.size]
             at = header + blob.size + 2
         return contents
@@ -83,17 +88,19 @@ def unknown_commit(ref: str, folder: Path) -> SettingsError:
     top = work_tree(folder)
     if top is None:
         message = f"{quote(ref)} is not a folder, and there is no git repository here that could know a commit"
-        return SettingsError(message, hint="Name a folder, or work in a clone of the repository.")
+        return SettingsError(message, hint="Name a folder, or work in a clone of the repository.", code=Code.GIT)
     if not ref.strip("0"):  # as a CI writes what was before a branch's first push
         return SettingsError(
             f"{quote(ref)} stands for no commit: before this push there was no such branch",
             hint="Plan the branch itself, have that plan approved, and apply it.",
+            code=Code.GIT,
         )
     shallow = ask_git(top, "rev-parse", "--is-shallow-repository") == b"true\n"
     return SettingsError(
         f"{quote(ref)} is neither a folder nor a commit that git knows here"
         + (", in a clone without its history (a shallow one)" if shallow else ""),
         hint="In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id.",
+        code=Code.GIT,
     )
 
 
@@ -104,7 +111,9 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
     """
     if not ref or ref.startswith("-") or _UNSAFE.search(ref):
         raise SettingsError(
-            f"`{one_line(ref)}` is not a valid name for a commit", hint="Name a branch, a tag or a commit."
+            f"`{one_line(ref)}` is not a valid name for a commit",
+            hint="Name a branch, a tag or a commit.",
+            code=Code.GIT,
         )
     top = work_tree(folder)
     if top is None:
@@ -119,7 +128,9 @@ def find_commit(ref: str, folder: Path) -> Commit | None:
         raise refusal(top, said)
     if b"ambiguous" in said.stderr:
         raise SettingsError(
-            f"`{one_line(ref)}` names more than one commit", hint="Write refs/heads/… or the commit's id."
+            f"`{one_line(ref)}` names more than one commit",
+            hint="Write refs/heads/… or the commit's id.",
+            code=Code.GIT,
         )
     sha = _SHA.fullmatch(said.stdout)
     if sha is None:

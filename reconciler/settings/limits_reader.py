@@ -7,9 +7,12 @@ from typing import Any
 
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
-from reconciler.manifests.yaml_reader import Document, parse
-from reconciler.model.limits import Cap, Limit, Limits, Rule
+from reconciler.manifests.calendar import zone_faults
+from reconciler.manifests.document import Document
+from reconciler.manifests.yaml_reader import parse
+from reconciler.model.limits import Anomaly, Budgets, Cap, Limit, Limits, Period, Rule, Unit
 from reconciler.model.manifest import Mode
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.phrases import path_text, quote
 
@@ -37,7 +40,11 @@ def precision_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
         and not isinstance(value, bool)
         and -int(as_decimal(value).as_tuple().exponent) > DECIMAL_PLACES
     ):
-        yield Diagnostic(document.location(at), f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places")
+        yield Diagnostic(
+            document.location(at),
+            Code.TOO_MANY_DECIMALS,
+            f"{path_text(at)} may have at most {DECIMAL_PLACES} decimal places",
+        )
 
 
 def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
@@ -52,7 +59,18 @@ def named_twice(document: Document, at: Path) -> Iterator[Diagnostic]:
             line = document.location((*at, "tables", other), key=True).line
             message = f"{path_text((*at, 'tables'))} names {quote(table)} twice; line {line} has it already"
             hint = "Upper and lower case do not matter in a table's id. Keep one of the two."
-            yield Diagnostic(document.location((*at, "tables", table), key=True), message, hint)
+            yield Diagnostic(
+                document.location((*at, "tables", table), key=True), Code.TABLE_LIMITED_TWICE, message, hint
+            )
+
+
+def zone_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
+    """Yield a problem if the limits at the path `at` name a time zone that does not exist."""
+    value: Any = document.value
+    for step in (*at, "timezone"):
+        value = value.get(step) if isinstance(value, dict) else None
+    for fault in zone_faults(value) if isinstance(value, str) else ():
+        yield Diagnostic(document.location((*at, "timezone")), fault.code, fault.message, fault.hint)
 
 
 def limits_of(document: Document, at: Path) -> Limits:
@@ -72,10 +90,16 @@ def limits_in(text: str, source: str) -> Limits:
     at: Path = ("spec", "limits")
     whole = {"apiVersion": "reconciler/v1", "kind": "Project", "spec": {"limits": document.value}}
     found = [each for each in json_schema.problems("project", whole) if each.at[:2] == at]
-    problems = [Diagnostic(document.location(each.at[2:], key=each.at_key), _shorter(each.message)) for each in found]
-    problems += [Diagnostic(other.location(()), f"{source} must hold exactly one mapping") for other in documents[1:]]
+    problems = [
+        Diagnostic(document.location(each.at[2:], key=each.at_key), each.code, _shorter(each.message)) for each in found
+    ]
+    problems += [
+        Diagnostic(other.location(()), Code.SEVERAL_DOCUMENTS, f"{source} must hold exactly one mapping")
+        for other in documents[1:]
+    ]
     problems += precision_problems(document, ())
     problems += named_twice(document, ())
+    problems += zone_problems(document, ())
     if problems:
         raise ManifestError(problems)
     return _Reader(document, (), source).limits()
@@ -122,6 +146,9 @@ class _Reader:
                 column: Rule((), self.where(("protected_columns", index), key=False), contact)
                 for index, column in enumerate(value.get("protected_columns", ()))
             },
+            budgets=whole.budgets,
+            timezone=value.get("timezone"),
+            anomaly=self.anomaly(value.get("anomaly"), contact),
         )
 
     def cap(self, path: Path, value: Mapping[str, Any] | float, contact: str) -> Cap:
@@ -133,7 +160,24 @@ class _Reader:
             name: self.limit((*path, name), value.get(name), contact)
             for name in ("max_credits", "max_cells", "max_rerun_share")
         }
-        return Cap(**found)
+        return Cap(**found, budgets=self.budgets(path, value, contact))
+
+    def budgets(self, path: Path, value: Mapping[str, Any], contact: str) -> Budgets:
+        """Return what `per_day` and `per_month` beside other limits say."""
+        found = {
+            f"{period}_{unit}": self.limit((*path, f"per_{period}", f"max_{unit}"), limit, contact)
+            for period in Period
+            for unit in Unit
+            if (limit := value.get(f"per_{period}", {}).get(f"max_{unit}")) is not None
+        }
+        return Budgets(**found)
+
+    def anomaly(self, value: Mapping[str, Any] | None, contact: str) -> Anomaly | None:
+        """Return the limit on what is out of the ordinary; what it does not say is as by default."""
+        if value is None:
+            return None
+        factor = Limit(as_decimal(value.get("factor", 3)), self.where(("anomaly",)), contact)
+        return Anomaly(factor, value.get("last", 5))
 
     def limit(self, path: Path, value: float | None, contact: str) -> Limit | None:
         return None if value is None else Limit(as_decimal(value), self.where(path), contact)

@@ -7,6 +7,7 @@ from pathlib import Path
 from reconciler.errors import SettingsError
 from reconciler.model.network import Network, Proxy, TrustStore, read_proxy
 from reconciler.settings.settings import Settings
+from reconciler.text.codes import Code
 
 _STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _FLAG, _PROXY_KEY, _STORE_KEY = "--ca-bundle", "spec.api.proxy", "spec.api.ca_bundle"
@@ -46,6 +47,7 @@ def api_network(settings: Settings, environment: Mapping[str, str]) -> Network:
         raise SettingsError(
             f"{settings.project_file} names both a proxy and whom to trust: together they could read the token",
             hint="If that is right, confirm one of them: set HTTPS_PROXY to the proxy, or give --ca-bundle.",
+            code=Code.NETWORK_SETTING,
         )
     return here
 
@@ -58,7 +60,9 @@ def _proxy(environment: Mapping[str, str], *names: str) -> Proxy | None:
 def _checked(text: str, source: str) -> Proxy:
     proxy = read_proxy(text.strip(), source)
     if isinstance(proxy, str):
-        raise SettingsError(f"{source} is not understood: {proxy}", hint="E.g. http://proxy.example.com:3128")
+        raise SettingsError(
+            f"{source} is not understood: {proxy}", hint="E.g. http://proxy.example.com:3128", code=Code.NETWORK_SETTING
+        )
     return proxy
 
 
@@ -76,7 +80,9 @@ def _project_store(settings: Settings, path: str) -> TrustStore:
 def _store(source: str, path: str) -> TrustStore:
     if not Path(path).exists():
         raise SettingsError(
-            f"{source} names certificates that are not there: {path}", hint="Correct it, or leave it out."
+            f"{source} names certificates that are not there: {path}",
+            hint="Correct it, or leave it out.",
+            code=Code.NETWORK_SETTING,
         )
     return TrustStore(source, path)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
-from reconciler.manifests.yaml_reader import Document, read_documents
+from reconciler.manifests.document import Document
+from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.limits import Limits, Prices, Rule
-from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems
+from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems, zone_problems
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
 
@@ -92,16 +94,34 @@ def load_project(path: Path, api_url: str | None = None) -> Project:
 
     `api_url` is the API's address from a flag or the environment, if there is one; it overrides the file's.
     """
-    return project_of(read_documents(path), path.as_posix(), api_url)
+    project, problems = read_project(path, api_url)
+    if problems:
+        raise ManifestError(problems)
+    return project
+
+
+def read_project(path: Path, api_url: str | None = None) -> tuple[Project, tuple[Diagnostic, ...]]:
+    """Return the settings, as `load_project` does, or every problem in the file with what it says of `manifests`."""
+    manifests: Any = None
+    try:
+        documents = read_documents(path)
+        manifests = _value(documents[0].value, ("spec", "manifests")) if documents else None
+        return project_of(documents, path.as_posix(), api_url), ()
+    except ManifestError as error:
+        named = manifests if isinstance(manifests, list) else ()
+        return Project(tuple(each for each in named if isinstance(each, str) and each)), error.problems
 
 
 def project_of(documents: Sequence[Document], path: str, api_url: str | None = None) -> Project:
     """Return the settings in the documents of the project file named `path`, as `load_project` does."""
     if not documents:
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
-        raise ManifestError([Diagnostic(Location(path, 1, 1), message)])
+        raise ManifestError([Diagnostic(Location(path, 1, 1), Code.EMPTY_FILE, message)])
     first, *others = documents
-    problems = [Diagnostic(other.location(()), "a project file must hold exactly one document") for other in others]
+    problems = [
+        Diagnostic(other.location(()), Code.SEVERAL_DOCUMENTS, "a project file must hold exactly one document")
+        for other in others
+    ]
     problems += _faults(first, api_url)
     if problems:
         raise ManifestError(problems)
@@ -139,14 +159,15 @@ def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind != PROJECT_KIND:
         message = f"a project file has kind `Project`, but this document has kind {quote(kind)}"
-        yield Diagnostic(document.location(("kind",)), message)
+        yield Diagnostic(document.location(("kind",)), Code.NOT_A_PROJECT, message)
         return
     for each in found:
-        yield Diagnostic(document.location(each.at, key=each.at_key), each.message, each.hint)
+        yield Diagnostic(document.location(each.at, key=each.at_key), each.code, each.message, each.hint)
     yield from _wrong_ledger(document)
     yield from _short_quiet_period(document)
     yield from _below_the_floor(document, api_url)
     yield from named_twice(document, ("spec", "limits"))
+    yield from zone_problems(document, ("spec", "limits"))
     for key in ("prices", "limits"):
         yield from precision_problems(document, ("spec", key))
 
@@ -159,11 +180,13 @@ def _wrong_ledger(document: Document) -> Iterator[Diagnostic]:
         return  # the schema reports it
     fault = ledger_fault(ledger, is_windows=os.name == "nt")
     if fault:
-        yield Diagnostic(document.location(at), f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT)
+        yield Diagnostic(
+            document.location(at), Code.LEDGER_NOT_UNDERSTOOD, f"{'.'.join(at)} is not understood: {fault}", LEDGER_HINT
+        )
     elif leads_elsewhere(ledger):
         message = f"the URL in {'.'.join(at)} has a setting that could point to another server, file or secret"
         hint = f"It may set {', '.join(sorted(PROJECT_LIBPQ))}. For anything else, set the ledger in RECONCILER_LEDGER."
-        yield Diagnostic(document.location(at), message, hint)
+        yield Diagnostic(document.location(at), Code.LEDGER_LEADS_ELSEWHERE, message, hint)
 
 
 def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
@@ -178,7 +201,7 @@ def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagno
         if least is not None and value < least:
             message = f"{'.'.join(at)}.{key} must be at least {least}, but it is {value:g}"
             hint = "Only an API on this machine (a simulator on 127.0.0.1) may be given less time."
-            yield Diagnostic(document.location((*at, key)), message, hint)
+            yield Diagnostic(document.location((*at, key)), Code.BELOW_THE_FLOOR, message, hint)
 
 
 def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
@@ -196,7 +219,7 @@ def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
         hint = (
             "Otherwise a call that is still on its way could be taken for one that never landed, and be paid for twice."
         )
-        yield Diagnostic(document.location((*at, key)), message, hint)
+        yield Diagnostic(document.location((*at, key)), Code.QUIET_PERIOD_TOO_SHORT, message, hint)
 
 
 def _value(value: object, at: tuple[str, ...]) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import Actor
 from reconciler.model.origin import GitState, Review
+from reconciler.settings.ci import is_ci
 from reconciler.settings.git import ask_git, refusal, run_git, work_tree
 
 _PULL_REF = re.compile(r"refs/pull/([0-9]{1,12})/(?:merge|head)")
@@ -17,29 +18,29 @@ _LARGEST_EVENT = 32 * 1024**2
 """Bytes of the file that GitHub describes an event in."""
 
 
-def is_ci(environment: Mapping[str, str]) -> bool:
-    """Return whether this is a CI job: `CI` is set, and neither empty, `0` nor `false`."""
-    return environment.get("CI", "").strip().lower() not in ("", "0", "false")
-
-
 def git_state(folder: Path, tell: Callable[[str], None] = lambda _: None) -> GitState | None:
     """Return the commit checked out at `folder` and whether files differ from it; None where there is none.
 
     Nothing depends on it, so `tell` is told if git refuses to look, and why.
     """
-    top = work_tree(folder)
-    if top is None:
-        return None
     try:
-        head = run_git(top, "rev-parse", "--verify", "HEAD")
-        if b"Needed a single revision" in head.stderr:  # nothing is committed yet
-            return None
-        if head.returncode:
-            raise refusal(top, head)
-        changed = ask_git(top, "status", "--porcelain")
+        return read_git_state(folder)
     except SettingsError as error:
         tell(f"The commit is not known: {error.message}\n  {error.hint}")
         return None
+
+
+def read_git_state(folder: Path) -> GitState | None:
+    """Return what `git_state` does. Raises SettingsError if git refuses to look."""
+    top = work_tree(folder)
+    if top is None:
+        return None
+    head = run_git(top, "rev-parse", "--verify", "HEAD")
+    if b"Needed a single revision" in head.stderr:  # nothing is committed yet
+        return None
+    if head.returncode:
+        raise refusal(top, head)
+    changed = ask_git(top, "status", "--porcelain")
     return GitState(sha=head.stdout.decode("ascii", "replace").strip(), dirty=bool(changed))
 
 

@@ -17,6 +17,7 @@ from reconciler.model.manifest import ChildOf, Manifest, NameAt, Run, Selection,
 from reconciler.settings.git_commit import Blob, Commit, find_commit, unknown_commit
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings.settings import Settings, manifest_paths, project_file_in
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
@@ -51,7 +52,7 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
     if Path(where).is_dir():
         if not where.startswith((".", "/")) and find_commit(where, settings.root) is not None:
             hint = f"Write `./{one_line(where)}` for the folder, or `refs/heads/{one_line(where)}` for the branch."
-            raise SettingsError(f"{quote(where)} is both a folder and a commit", hint=hint)
+            raise SettingsError(f"{quote(where)} is both a folder and a commit", hint=hint, code=Code.GIT)
         return _read(one_line(where), _folder(Path(where), settings, named), settings)
     commit = find_commit(where, settings.root)
     if commit is None:
@@ -168,7 +169,7 @@ def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
     except ManifestError as error:
         problems = [tree.problem(problem) for problem in error.problems]
     except SettingsError as error:
-        problems = [Diagnostic(Location(name, 1, 1), error.message)]
+        problems = [Diagnostic(Location(name, 1, 1), error.code or Code.UNREADABLE_REVISION, error.message)]
     return Revision(name, project, value, tuple(map(tree.manifest, manifests)), certificates, tuple(problems))
 
 
@@ -185,7 +186,7 @@ def _certificates(project: Project, tree: _Checkout) -> bytes | None:
     if problems or not path.is_file():
         message = f"spec.api.ca_bundle of {tree.shown_project} does not name a file there"
         hint = "A folder cannot be compared with its base: join its certificates in one PEM file, or use SSL_CERT_DIR."
-        raise SettingsError(message, hint=hint)
+        raise SettingsError(message, hint=hint, code=Code.NETWORK_SETTING)
     return path.read_bytes()
 
 
@@ -243,7 +244,7 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
         for path in wanted:
             if path.startswith(".."):
                 message = "this is outside the repository, so its state at that commit is unknown"
-                return [Diagnostic(Location(one_line(path), 1, 1), message)]
+                return [Diagnostic(Location(one_line(path), 1, 1), Code.UNREADABLE_REVISION, message)]
         return _write(commit, commit.below(wanted), scratch, rename)
 
     root = there(settings.root)
@@ -271,7 +272,7 @@ def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callabl
         if blob.is_link or any(step in ("", ".", "..") or "\\" in step for step in steps):
             what = "a link, which is not followed in a commit" if blob.is_link else "not a path"
             location = Location(one_line(rename(f"{scratch}/{blob.path}")), 1, 1)
-            problems.append(Diagnostic(location, f"this is {what}, so it cannot be read"))
+            problems.append(Diagnostic(location, Code.UNREADABLE_REVISION, f"this is {what}, so it cannot be read"))
     if not problems:
         for path, content in commit.read(blobs).items():
             target = scratch / path

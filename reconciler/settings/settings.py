@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from reconciler.errors import SettingsError
+from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
 from reconciler.manifests.open_file import STDIN, open_file, refuse_special, refuse_stray_link
 from reconciler.model.limits import BaseLimits, Limit, Limits
 from reconciler.settings.limits_reader import limits_in
-from reconciler.settings.project_file import DEFAULT_PROJECT, Project, load_project
+from reconciler.settings.project_file import DEFAULT_PROJECT, Project, read_project
 from reconciler.text.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
+from reconciler.text.codes import Code
+from reconciler.text.location import Diagnostic
 from reconciler.text.sanitize import one_line
 
 DEFAULT_URL = "https://api.extruct.ai"
@@ -90,14 +92,29 @@ class Settings:
 
 def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
     """Find the project file and resolve every setting. Raises SettingsError, or ManifestError for the project file."""
+    settings, problems = settings_and_problems(flags, environment)
+    if problems:
+        raise ManifestError(problems)
+    return settings
+
+
+def settings_and_problems(flags: Flags, environment: Mapping[str, str]) -> tuple[Settings, tuple[Diagnostic, ...]]:
+    """Return the settings, and every problem of the project file and of limits that are written as YAML.
+
+    Of a project file with problems only its `manifests` are used. Raises SettingsError.
+    """
     path, project_source = _project_path(flags, environment)
     named_url = flags.api_url or environment.get("EXTRUCT_API_URL") or None
-    project = DEFAULT_PROJECT if path is None else load_project(path, named_url)
+    project, problems = (DEFAULT_PROJECT, ()) if path is None else read_project(path, named_url)
+    try:
+        limits = _limits(flags, environment).over(project.limits)
+    except ManifestError as error:
+        limits, problems = project.limits, (*problems, *error.problems)
     in_flag = flags.ledger is not None
-    return Settings(
+    settings = Settings(
         project=project,
         root=Path() if path is None else path.parent,
-        limits=_limits(flags, environment).over(project.limits),
+        limits=limits,
         project_file=path,
         project_source=project_source,
         named_url=named_url,
@@ -106,6 +123,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str]) -> Settings:
         ledger_source="--ledger" if in_flag else "RECONCILER_LEDGER",
         ca_bundle=flags.ca_bundle,
     )
+    return settings, problems
 
 
 def ledger_address(settings: Settings) -> str:
@@ -120,14 +138,18 @@ def ledger_address(settings: Settings) -> str:
     fault = ledger_fault(text, is_windows=os.name == "nt")
     if fault:
         unset = "" if text else f" Or unset {settings.ledger_source} to use the project's ledger."
-        raise SettingsError(f"{settings.ledger_source} is not understood: {fault}", hint=f"{LEDGER_HINT}{unset}")
+        raise SettingsError(
+            f"{settings.ledger_source} is not understood: {fault}",
+            hint=f"{LEDGER_HINT}{unset}",
+            code=Code.UNUSABLE_LEDGER,
+        )
     if is_server(text):
         return text
     try:
         return os.fspath(settings.root / Path(ledger_path(text)).expanduser())
     except RuntimeError:
         message = f"{settings.ledger_source or 'spec.ledger'} begins with `~`, but that user has no home folder"
-        raise SettingsError(message, hint=LEDGER_HINT) from None
+        raise SettingsError(message, hint=LEDGER_HINT, code=Code.UNUSABLE_LEDGER) from None
 
 
 def ledger_files(settings: Settings) -> tuple[Path, ...]:
@@ -152,6 +174,7 @@ def _second_ledger(why: str, folder: Path) -> SettingsError:
     return SettingsError(
         f"{why}, but a ledger in {where!r}, which may have a record of what was bought",
         hint=f"Work there (`reconciler -C {where}`), or make it a project: `reconciler init {where}`.",
+        code=Code.OTHER_PROJECT,
     )
 
 
@@ -175,6 +198,7 @@ def check_owner(settings: Settings, files: Iterable[Path]) -> None:
                 f"the manifests in {_shown(named)} belong to the project of {_shown(there)}, but {used}: "
                 "that project's limits, and its ledger with what was bought, would not be used",
                 hint=f"Work there (`reconciler -C {_shown(there.parent)}`), or use `--project {_shown(there)}`.",
+                code=Code.OTHER_PROJECT,
             )
 
 
@@ -192,6 +216,7 @@ def _refuse_unowned(settings: Settings, named: Path, real: Path) -> None:
             "ledger has what was bought for them",
             hint=f"Work there (`reconciler -C {_shown(real)}`), make it a project (`reconciler init "
             f"{_shown(real)}`), or name the ledger with --ledger or RECONCILER_LEDGER.",
+            code=Code.OTHER_PROJECT,
         )
 
 
@@ -212,6 +237,7 @@ def check_recipient(settings: Settings) -> None:
     raise SettingsError(
         f"{file} (spec.api.url) names a custom address, and the token is not sent to an address that only a file names",
         hint="If that address is right, confirm it: set EXTRUCT_API_URL to it, or use --api-url.",
+        code=Code.UNCONFIRMED_ADDRESS,
     )
 
 
@@ -258,16 +284,20 @@ def read_token(environment: Mapping[str, str]) -> str:
     file = environment.get("EXTRUCT_API_TOKEN_FILE", "")
     if not file:
         raise SettingsError(
-            "there is no API token", hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file with it."
+            "there is no API token",
+            hint="Set EXTRUCT_API_TOKEN, or EXTRUCT_API_TOKEN_FILE to a file with it.",
+            code=Code.NO_TOKEN,
         )
     try:
         with open_file(file) as opened:
             token = opened.read(LONGEST_TOKEN).decode().strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"the token file cannot be read: {reason}", hint="See EXTRUCT_API_TOKEN_FILE.") from None
+        raise SettingsError(
+            f"the token file cannot be read: {reason}", hint="See EXTRUCT_API_TOKEN_FILE.", code=Code.NO_TOKEN
+        ) from None
     if not token:
-        raise SettingsError("the token file is empty", hint="See EXTRUCT_API_TOKEN_FILE.")
+        raise SettingsError("the token file is empty", hint="See EXTRUCT_API_TOKEN_FILE.", code=Code.NO_TOKEN)
     return token
 
 
@@ -295,12 +325,13 @@ def project_file_in(folder: Path) -> Path | None:
             raise SettingsError(
                 f"{path} is ignored: a project file must be called {PROJECT_FILES[0]}",
                 hint=f"Rename it to {PROJECT_FILES[0]}, or to something else if it is not a project file.",
+                code=Code.NO_PROJECT_FILE,
             )
     found = [folder / name for name in PROJECT_FILES if name in there]
     if len(found) > 1:
         names = " and ".join(PROJECT_FILES)
         message = f"there are two project files in {os.fspath(folder)!r}, {names}, and only one can be used"
-        raise SettingsError(message, hint="Keep one of them.")
+        raise SettingsError(message, hint="Keep one of them.", code=Code.NO_PROJECT_FILE)
     for each in found:
         refuse_stray_link(each)
         refuse_special(each)
@@ -317,7 +348,9 @@ def _project_path(flags: Flags, environment: Mapping[str, str]) -> tuple[Path | 
             path = project_file_in(path) or path / PROJECT_FILES[0]
         if not named or not path.is_file():
             what = f"there is no project file at {os.fspath(path)!r}" if named else f"{source} is empty"
-            raise SettingsError(what, hint=f"Check {source}; without it, the nearest project file is used.")
+            raise SettingsError(
+                what, hint=f"Check {source}; without it, the nearest project file is used.", code=Code.NO_PROJECT_FILE
+            )
         refuse_stray_link(path)
         return path, source
     found = _nearest_project(Path.cwd())

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from reconciler.model.credits import Credits
-from reconciler.model.limits import BaseLimits, Limit, Limits, Prices, Rule
+from reconciler.model.limits import Anomaly, BaseLimits, Limit, Limits, Prices, Rule
 from reconciler.model.observed import CellState, Column
 from reconciler.model.plan import Call, ExpectedGrowth, Plan, PlannedTable, Violation
 from reconciler.spending.account_check import account_violations
+from reconciler.spending.budgets import CountedPlan, as_words, raised_by
 from reconciler.text.numbers import amount, counted, percent
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
@@ -51,16 +52,27 @@ def check_limits(plan: Plan, limits: Limits, floor: BaseLimits | None) -> tuple[
     change can neither raise its own limit nor lower its own price.
     """
     found = violations(plan, limits)
+    counted_plan = counted_in_budgets(plan, limits, floor)
+    over_budget = tuple(counted_plan.violations(plan.budgets))
     if floor is None:
-        return found
+        return (*found, *over_budget)
+    dearest = replace(plan, calls=tuple(counted_plan.calls), growth=tuple(counted_plan.growth))
+    held = violations(dearest, floor.limits, held_labels(plan, floor))
+    said = {(each.rule, each.message) for each in held}
+    return (*held, *(each for each in found if (each.rule, each.message) not in said), *over_budget)
+
+
+def counted_in_budgets(plan: Plan, limits: Limits, floor: BaseLimits | None) -> CountedPlan:
+    """Return a plan as budgets count it: those of a base and those here count alike, as the base would."""
+    if floor is None:
+        return CountedPlan(plan.calls, plan.growth, own_labels(plan).carried, [limits])
     calls = tuple(_at_dearest(call, floor.prices) for call in plan.calls)
     growths = tuple(
         priced(growth, lambda column: _dearest(floor.prices, column.kind, column.key, column.id))
         for growth in plan.growth
     )
-    held = violations(replace(plan, calls=calls, growth=growths), floor.limits, held_labels(plan, floor))
-    said = {(each.rule, each.message) for each in held}
-    return (*held, *(each for each in found if (each.rule, each.message) not in said))
+    labels = held_labels(plan, floor)
+    return CountedPlan(calls, growths, labels.carried, [floor.limits, limits], labels.unknown, is_base=True)
 
 
 def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
@@ -89,6 +101,7 @@ def violations(plan: Plan, limits: Limits, labels: Labels | None = None) -> tupl
         *_labels(plan, limits, labels),
         *_modes(plan, limits, labels),
         *_protected(plan, limits.protected),
+        *_anomalies(plan, limits.anomaly),
     )
 
 
@@ -115,11 +128,6 @@ def held_labels(plan: Plan, floor: BaseLimits) -> Labels:
         same = [manifest for manifest in of_table if manifest.name == table.manifest] or of_table
         granted[key] = here.intersection(*(as_words(each.labels) for each in same)) if same else frozenset()
     return Labels(carried, granted, floor.unknown)
-
-
-def as_words(labels: Mapping[str, str]) -> frozenset[str]:
-    """Return labels as limits name them: `key=value`."""
-    return frozenset(f"{key}={value}" for key, value in labels.items())
 
 
 def _growth(growths: Iterable[ExpectedGrowth]) -> Iterator[Violation]:
@@ -164,13 +172,13 @@ def _sum(
 def _passed(rule: str, of: str, unit: str, due: Decimal, limit: Limit, *, grown: bool) -> Violation:
     verb = "are due, or may fall due while this is applied," if grown else "are due"
     message = f"{of}{amount(due)} {unit} {verb} and the limit is {amount(limit.value)}"
-    return Violation(rule, message, limit.set_at, due, limit.value, _raised_by(limit))
+    return Violation(rule, message, limit.set_at, due, limit.value, raised_by(limit))
 
 
 def _unknown(rule: str, of: str, cells: int, limit: Limit, missing: str) -> Violation:
     allowed = f"the limit of {amount(limit.value)} credits"
     message = f"{of}{amount(cells)} cells have no known price, so {allowed} cannot be checked{missing}"
-    return Violation(rule, message, limit.set_at, None, limit.value, _raised_by(limit))
+    return Violation(rule, message, limit.set_at, None, limit.value, raised_by(limit))
 
 
 def _missing_prices(calls: Iterable[Call], growths: Iterable[ExpectedGrowth]) -> str:
@@ -228,7 +236,7 @@ def _share(of: str, limit: Limit, calls: Sequence[Call], cells: int) -> Iterator
             f"{percent(limit.value)}"
         )
         number = share.quantize(Decimal("0.000001"))
-        yield Violation("max_rerun_share", message, limit.set_at, number, limit.value, _raised_by(limit))
+        yield Violation("max_rerun_share", message, limit.set_at, number, limit.value, raised_by(limit))
 
 
 def reruns(call: Call) -> dict[str, int]:
@@ -255,7 +263,7 @@ def _labels(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
 
 def _unreadable(rule: str, subject: str, limit: Limit | Rule, why: str) -> Violation:
     message = f"{one_line(subject)}: {why}, so this limit cannot be checked"
-    return Violation(rule, message, limit.set_at, None, None, _raised_by(limit))
+    return Violation(rule, message, limit.set_at, None, None, raised_by(limit))
 
 
 def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
@@ -273,7 +281,7 @@ def _modes(plan: Plan, limits: Limits, labels: Labels) -> Iterator[Violation]:
             else:
                 cells = sum(call.cells for call in calls)
                 message = f"`{address}` runs {counted(cells, 'cell')} with mode `{mode}`, which is allowed {_to(rule)}"
-                yield Violation("modes", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
+                yield Violation("modes", message, rule.set_at, Decimal(cells), Decimal(0), raised_by(rule))
 
 
 def _to(rule: Rule) -> str:
@@ -295,17 +303,31 @@ def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]
             f"column `{one_line(name)}` is protected, and `{address}` would run {counted(cells, 'cell')} of it again"
         )
         rule = protected[name]
-        yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), _raised_by(rule))
+        yield Violation("protected_columns", message, rule.set_at, Decimal(cells), Decimal(0), raised_by(rule))
 
 
-def _raised_by(limit: Limit | Rule) -> str:
-    if limit.contact:
-        return one_line(limit.contact)
-    if limit.set_at.startswith("--"):
-        return "whoever runs this command"
-    if limit.set_at.startswith("RECONCILER_"):
-        return "whoever sets that variable"
-    return "whoever may change that file"
+def _anomalies(plan: Plan, anomaly: Anomaly | None) -> Iterator[Violation]:
+    """Refuse a manifest's credits that are far above those of its last applies, if it had any."""
+    if anomaly is None:
+        return
+    for manifest, calls in _grouped((call.manifest, call) for call in plan.calls).items():
+        last = sorted(plan.last_applies.get(manifest, ())[: anomaly.last])
+        if not last:
+            continue
+        growths = [growth for growth in plan.growth if growth.manifest == manifest and growth.max_cells]
+        cost = Credits.of(calls) + Credits.sum((growth.max_credits, growth.max_cells or 0) for growth in growths)
+        usual = (last[(len(last) - 1) // 2] + last[len(last) // 2]) / 2
+        most, factor = usual * anomaly.factor.value, anomaly.factor
+        of = f"`{one_line(manifest)}`: "
+        if cost.known > most:
+            message = (
+                f"{of}{amount(cost.known)} credits are due, and the median of its last "
+                f"{counted(len(last), 'apply', 'applies')} is {amount(usual)}; the limit is "
+                f"{amount(factor.value)} times as much"
+            )
+            yield Violation("anomaly", message, factor.set_at, cost.known, most, raised_by(factor))
+        elif cost.total is None:
+            yield _unknown("anomaly", of, cost.unpriced_cells, replace(factor, value=most), "")
 
 
 def _at_dearest(call: Call, lists: Sequence[Prices]) -> Call:

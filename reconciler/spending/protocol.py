@@ -16,7 +16,7 @@ from itertools import groupby
 from queue import SimpleQueue
 from typing import Protocol
 
-from reconciler.errors import InDoubt, Leased, LedgerError, NotSent, Refused
+from reconciler.errors import InDoubt, Leased, LedgerError, LimitExceeded, NotSent, Refused
 from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Stop, StopCause, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
@@ -57,8 +57,8 @@ class Effects:
     begin: Callable[[Intent], Ticket]
     """Records an intent, durable on return, if the table's version still equals the intent's.
 
-    Raises Leased if the version changed (another apply began a call for the table), LedgerError if it cannot be
-    written.
+    Raises Leased if the version changed (another apply began a call for the table), LimitExceeded if a budget would be
+    passed, LedgerError if it cannot be written.
     """
     end: Callable[[Ticket, Ending], None]
     """Records how an attempt ended, durable on return. Raises LedgerError."""
@@ -179,6 +179,8 @@ class SpendProtocol:
             except Leased as error:
                 self.stop(Stop(StopCause.LEASED, error.message, error.hint))
                 return CallResult(call, None, error.message)
+            except LimitExceeded as error:
+                return CallResult(call, Ending(CallState.NOT_SENT, error.message, passes_budget=True))
             except LedgerError as error:
                 self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
                 return CallResult(call, None, f"nothing was sent: {error.message}")
@@ -249,6 +251,8 @@ class SpendProtocol:
         ending = result.ending
         if ending is None:
             return result.reason
+        if ending.passes_budget:
+            return ""  # a smaller call may still fit
         if ending.state is CallState.ACCEPTED:
             self._count_trouble(0)
             self._check_amount(result.call, ending.receipt)

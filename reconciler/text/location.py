@@ -1,6 +1,8 @@
 """Locations in files, and problems found there; every message about a manifest points at one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from reconciler.text.codes import Code
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -13,6 +15,10 @@ class Location:
     """From 1."""
     column: int
     """From 1, in characters."""
+    at: tuple[str | int, ...] = field(default=(), compare=False, repr=False)
+    """The keys and positions that lead to the value in its document; empty if the place is none of a value."""
+    text: str = field(default="", compare=False, repr=False)
+    """The whole file, to show the line; empty if it is not known."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}"
@@ -23,6 +29,8 @@ class Diagnostic:
     """One problem at one location."""
 
     location: Location
+    code: Code
+    """The kind of problem."""
     message: str
     """One line that says what is wrong, without the location."""
     hint: str = ""

@@ -15,9 +15,9 @@ def percent(share: Decimal) -> str:
     return f"{amount((share * 100).quantize(Decimal('0.01')))} %"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return `1 cell`, `1,240 cells`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, noun: str, several: str = "") -> str:
+    """Return `1 cell`, `1,240 cells`; `several` is a plural that does not end in a mere s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"
 
 
 def json_number(value: Decimal | None) -> int | float | None:

@@ -56,7 +56,7 @@ OF_COMMANDS = "cli render documents model text __init__ errors version"
 
 BESIDE_THE_FACE = {
     ("cli.console", "settings.settings"): "flags become settings before anything heavy is loaded",
-    ("cli.console", "settings.provenance"): "whether a CI runs this, and so no person is asked",
+    ("cli.console", "settings.ci"): "whether a CI runs this, and so no person is asked",
     ("cli.validate", "operations.validate"): "a hook waits for it, so it loads neither network nor ledger",
     ("cli.approved_plan", "operations.approved_plan"): "asks a forge about a push, before there is a plan to apply",
     ("cli.approved_plan", "operations.change_hosts"): "opens that forge",
@@ -66,6 +66,8 @@ BESIDE_THE_FACE = {
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
+    ("cli.doctor", "operations.doctor"): "says what is wrong where no session can be opened",
+    ("cli.session", "operations.setting_origins"): "`-v` names the settings of an open session, as doctor does",
     ("cli.show", "operations.saved_file"): "needs no project: a file that was saved is all there is",
     ("cli.schema", "manifests.json_schema"): "does no project work: prints a schema",
     ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",
@@ -125,8 +127,8 @@ text model spending planning documents render errors version
 """Rooms that read no clock, file, socket or environment."""
 
 PURE_LIBRARY = """
-array base64 collections dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html ipaddress
-itertools json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
+array base64 collections csv dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
+ipaddress itertools json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""
 

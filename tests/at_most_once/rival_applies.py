@@ -11,7 +11,7 @@ from reconciler.client import ApiOptions, Reader, SpendClient, Token
 from reconciler.errors import Leased, ReconcilerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.clocks import Boot
-from reconciler.model.attempt import Actor, Receipt
+from reconciler.model.attempt import Actor, Ending, Receipt, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter
 from reconciler.model.plan import Call, Plan
@@ -24,7 +24,7 @@ from reconciler.operations.observe import Targets
 from reconciler.operations.rescue import Witness
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
-from tests.at_most_once.small_tables import TIMES, fill, settings
+from tests.at_most_once.small_tables import TIMES, fill, limited_settings
 from tests.journey.desk import ACCOUNTS
 
 Q, D, LEASE = TIMES["quiet_seconds"], TIMES["send_within_seconds"], TIMES["lease_seconds"]
@@ -33,6 +33,18 @@ ALL = "mode: all, revision: r1"
 
 class Killed(BaseException):
     """The process is gone: nothing catches it, and nothing it had is of use any more."""
+
+
+class Dead(Ledger):
+    """A handle whose process is gone: it writes nothing more, not even on the way out."""
+
+    def end(self, ticket: Ticket, ending: Ending) -> None:
+        """Do nothing."""
+        raise Killed
+
+    def release(self, held: object) -> None:
+        """Do nothing."""
+        raise Killed
 
 
 @dataclass
@@ -133,6 +145,8 @@ class Stage:
     simulator: LiveSimulator
     clock: StoreClock
     handles: list[Ledger] = field(default_factory=list)
+    ledger_url: str = ""
+    """Where the ledger is; a file in the folder if it is empty."""
 
     def party(
         self,
@@ -140,20 +154,22 @@ class Stage:
         keys: tuple[str, ...] = ("news",),
         manifest: str | None = None,
         boot: Boot | None = None,
+        limits: dict[str, Any] | None = None,
         **api: Any,
     ) -> Party:
         """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says.
 
-        `boot` is that of the party's machine; without it, all of time is the store's clock.
+        `boot` is that of the party's machine; without it, all of time is the store's clock. `limits` are those of the
+        party's project.
         """
         folder = self.folder / f"party-{len(self.handles)}"
         folder.mkdir()
         text = manifest or fill(ACCOUNTS, "accounts", run, keys)
         (folder / "accounts.yaml").write_text(text, encoding="utf-8")
         project = folder / "reconciler.yaml"
-        project.write_text(settings(), encoding="utf-8")
+        project.write_text(limited_settings(limits or {}), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
-        ledger = open_ledger(f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
+        ledger = open_ledger(self.ledger_url or f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)
         wanted = observe.load(chosen, [str(folder / "accounts.yaml")], (), ())
         options = ApiOptions(self.simulator.url, Token(self.simulator.token), **{"concurrency": 1, **api})

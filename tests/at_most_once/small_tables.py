@@ -4,9 +4,10 @@ import json
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
@@ -47,8 +48,13 @@ spec:
 
 def settings(**spend: float) -> str:
     """Return a project file with one connection, one run call at once, and short times."""
+    return limited_settings({}, spend)
+
+
+def limited_settings(limits: Mapping[str, Any], spend: Mapping[str, float] = MappingProxyType({})) -> str:
+    """Return the same with limits."""
     api = {"spend": {**TIMES, **spend}, "concurrency": 1, "run_concurrency": 1}
-    spec = {"api": api, "prices": {"kinds": {"agent": 1}}}
+    spec = {"api": api, "prices": {"kinds": {"agent": 1}}, "limits": limits}
     return json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": spec})
 
 

@@ -284,6 +284,31 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "a budget is looked at by the plan alone",
+        "test_a_budget_holds_against_a_purchase_after_the_plan[buys]",
+        (("ledger/journal", "    budget_windows.keep(tx, call, intent.budgets, now)\n", ""),),
+    ),
+    Mutant(
+        "a doubt does not count in budgets",
+        "test_a_budget_holds_against_a_purchase_after_the_plan[is in doubt]",
+        (("ledger/spent", 'of["state"] in (CallState.INTENT, CallState.IN_DOUBT)', "False"),),
+    ),
+    Mutant(
+        "what did not land is not given back",
+        "test_a_budget_holds_against_a_purchase_after_the_plan[did not land]",
+        (("ledger/journal", "    spent.move(tx, found._mapping, {**found._mapping, **changes})\n", ""),),
+    ),
+    Mutant(
+        "a window never turns",
+        "test_a_budget_holds_against_a_purchase_after_the_plan[buys]",
+        (("ledger/spent", "    return int(seconds // QUARTER_SECONDS)", "    return 0"),),
+    ),
+    Mutant(
+        "calls begun for others do not count",
+        "test_two_intents_at_once_keep_a_budget_together",
+        (("ledger/spent", '        return sorted({"", *map(scope_of, self.labels)})', "        return []"),),
+    ),
+    Mutant(
         "a pending cell is taken for a sign of landing",
         "test_r5_a_table_that_runs_does_not_prove_that_nothing_landed",
         (("spending/evidence", "if now == CellState.PENDING and state in _NEVER_RUN:", "if False:"),),

@@ -6,7 +6,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 
@@ -14,13 +16,15 @@ import pytest
 
 from reconciler.client import SpendClient
 from reconciler.documents import plan_file, saved_plan_checks
-from reconciler.errors import InDoubt, Leased, LedgerError, NotSent
-from reconciler.ledger import Ledger
+from reconciler.errors import InDoubt, Leased, LedgerError, LimitExceeded, NotSent
 from reconciler.ledger.clocks import Boot
 from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket, Verdict
-from reconciler.model.history import CallState
+from reconciler.model.budget import Budget
+from reconciler.model.history import Block, CallState
+from reconciler.model.limits import Limit, Period, Unit
+from reconciler.model.manifest import Mode
 from reconciler.model.origin import Origin
-from reconciler.model.plan import Call, Plan
+from reconciler.model.plan import Call, Plan, Reason
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.spending.elapsed import elapsed
@@ -30,6 +34,7 @@ from tests.at_most_once.rival_applies import (
     ALL,
     LEASE,
     D,
+    Dead,
     Killed,
     Party,
     Q,
@@ -129,18 +134,6 @@ def test_r2_the_intent_is_durable_before_a_byte_is_sent(set_stage: Callable[...,
     stage.clock.now += Q + LEASE
     assert outcome(other) == 0
     assert (stage.posts(), stage.charged()) == (1, {1})
-
-
-class Dead(Ledger):
-    """A handle whose process is gone: it writes nothing more, not even on the way out."""
-
-    def end(self, ticket: Ticket, ending: Ending) -> None:
-        """Do nothing."""
-        raise Killed
-
-    def release(self, held: object) -> None:
-        """Do nothing."""
-        raise Killed
 
 
 def test_r3_the_post_starts_within_d(set_stage: Callable[..., Stage]) -> None:
@@ -641,3 +634,74 @@ def test_a_status_that_proves_nothing_leaves_the_call_in_doubt(set_stage: Callab
     stage.clock.now += 100 * Q
     outcome(stage.party(ALL))
     assert (stage.posts(), stage.charged()) == (1, {1})
+
+
+BUDGET = {"per_day": {"max_credits": CELLS}}
+
+
+@pytest.mark.parametrize("rival", ["buys", "is in doubt", "did not land"])
+def test_a_budget_holds_against_a_purchase_after_the_plan(set_stage: Callable[..., Stage], rival: str) -> None:
+    """Two applies, each within the budget as it planned: the second one's call is not sent, unless it was given back.
+
+    The first one buys, or may have bought, between the plan of the second and its intent, for another manifest.
+    """
+    stage = set_stage("empty")
+    party, other = stage.party(keys=("news",), limits=BUDGET), stage.party(keys=("notes",))
+
+    def meanwhile(_plan: Plan) -> str:
+        version = other.ledger.recall(["t2"])["t2"].version
+        call = a_rivals_call("t2")
+        ticket = other.ledger.begin(an_intent(call, version))
+        if rival != "is in doubt":
+            state = CallState.ACCEPTED if rival == "buys" else CallState.NOT_SENT
+            other.ledger.end(ticket, Ending(state, receipt=Receipt("", None) if rival == "buys" else None))
+        return "sha256:plan"
+
+    report = party.apply(meanwhile)
+    if rival == "did not land":
+        assert (report.exit_code(), stage.posts()) == (0, 1)
+        return
+    assert (report.exit_code(), stage.posts()) == (6, 0)
+    (result,) = report.results
+    assert result.ending is not None
+    assert result.ending.state is CallState.NOT_SENT
+    assert "the budget is 3 a day" in result.ending.detail
+    stage.clock.now += 86400
+    assert (outcome(party), stage.posts()) == (0, 1)
+
+
+def a_rivals_call(table: str) -> Call:
+    """Return a call of one cell for a table of which this stage knows nothing else."""
+    rows = ("r1",)
+    return Call(
+        id="f" * 32,
+        address="others/fill",
+        table_id=table,
+        mode=Mode.NEW,
+        revision=None,
+        columns=("c1",),
+        column_keys=("c1",),
+        rows=rows,
+        cells=1,
+        credits=Decimal(1),
+        reason=Reason.CELLS_EMPTY,
+        covered=(Block(("c1",), rows),),
+        configs={"c1": ""},
+    )
+
+
+def test_two_intents_at_once_keep_a_budget_together(set_stage: Callable[..., Stage]) -> None:
+    """Recorded one after the other, whoever comes first: each sees what the other counted."""
+    stage = set_stage("empty")
+    one, two = stage.party(limits=BUDGET), stage.party(limits=BUDGET)
+    limit = Limit(Decimal(1), "here")
+    budget = Budget("per_day.max_cells", Period.DAY, Unit.CELLS, limit, limit.value, "UTC")
+    calls = [replace(a_rivals_call(table), id=name * 32) for table, name in (("t1", "a"), ("t2", "b"))]
+    outcomes = []
+    for party, call in zip((one, two), calls, strict=True):
+        try:
+            party.ledger.begin(replace(an_intent(call, 0), budgets=(budget,)))
+            outcomes.append(True)
+        except LimitExceeded:
+            outcomes.append(False)
+    assert outcomes == [True, False]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reconciler.manifests import json_schema
+from reconciler.text.codes import Code
 from reconciler.text.numbers import counted
 
 Schema = dict[str, Any]
@@ -20,6 +21,7 @@ SECTIONS = {
     "report": "Report",
     "status": "Status",
     "drift": "Drift",
+    "validation": "Validation",
 }
 """Schema → its heading: first the documents that people write, then those that the program writes."""
 
@@ -32,6 +34,12 @@ This page is made from them by `pytest tests/documentation --rewrite-golden`; ed
 together.
 
 In a path, `[]` is each entry of a list and `<key>` each key of a mapping. Required keys are bold.
+"""
+_CODES = """\
+## Codes of problems
+
+Every problem of a manifest, the project file, a plan or a setting has one of these codes. A code never changes its
+meaning and is never used again. `reconciler explain E101` prints one of them.
 """
 _BOUNDS = {
     "minimum": "at least",
@@ -54,7 +62,14 @@ def reference() -> str:
     assert set(SECTIONS) == set(json_schema.names())
     contents = "".join(f"- [{title}](#{title.lower().replace(' ', '-')}): `{name}.v1.json`\n"
                        for name, title in SECTIONS.items())  # fmt: skip
-    return "\n".join([_HEAD, contents, *(_section(name, title) for name, title in SECTIONS.items())])
+    contents += "- [Codes of problems](#codes-of-problems)\n"
+    return "\n".join([_HEAD, contents, *(_section(name, title) for name, title in SECTIONS.items()), _codes()])
+
+
+def _codes() -> str:
+    """List every code: what it means, why, and how to mend it."""
+    rows = [f"| `{code}` | {_cell(code.summary)} | {_cell(code.why)} | {_cell(code.mend)} |" for code in Code]
+    return "\n".join([_CODES, "| code | problem | why | how to mend it |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _section(name: str, title: str) -> str:

@@ -34,7 +34,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute("SET LOCAL lock_timeout = '5s'")
         connection.execute(
             "TRUNCATE reconciler.events, reconciler.call_rows, reconciler.calls, reconciler.shapes, "
-            "reconciler.row_ids, reconciler.checkpoints, reconciler.approvals, reconciler.tables"
+            "reconciler.row_ids, reconciler.checkpoints, reconciler.approvals, reconciler.spent, "
+            "reconciler.spent_totals, reconciler.balances, reconciler.tables"
         )
     return address
 

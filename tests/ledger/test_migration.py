@@ -5,7 +5,9 @@
 
 import json
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, migrate, open_ledger
 from reconciler.ledger.migrate import SECONDS, make_room
 from reconciler.ledger.tables import LEASE_COLUMNS, POSTGRES_SCHEMA, tables
+from reconciler.model.budget import Budget
+from reconciler.model.history import CallState
+from reconciler.model.ledger_entries import CallRecord
+from reconciler.model.limits import Limit, Period, Unit
 from tests.at_most_once.driver import Point, code_of, points
 from tests.at_most_once.processes import Driver
 from tests.ledger.calls_and_actors import ALICE, OTHER_TABLE, TABLE, Clock, a_call, begin
@@ -29,7 +35,11 @@ ROWS: dict[str, list[dict[str, Any]]] = json.loads((WRITTEN / "rows.json").read_
 EXPORT = (WRITTEN / "export.jsonl").read_text(encoding="utf-8").splitlines()
 AFTER = max(call["begun_at"] for call in ROWS["calls"]) + 3600
 """When the lease that is in them has run out."""
-STEPS = {"reconciler.ledger.migrate": ("migrate", "make_room", "rewrite", "finish", "upgrade", "_refuse_leases")}
+STEPS = {
+    "reconciler.ledger.migrate": (
+        *("migrate", "make_room", "rewrite", "finish", "count_spent", "upgrade", "_refuse_leases"),
+    )
+}
 
 
 def write(connection: Connection, copies: int = 0) -> None:
@@ -80,14 +90,56 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
 
 
 def content(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return what a ledger exports, without the time of it."""
-    return [json.loads(line) for line in ledger.export()][1:]
+    """Return what a ledger exports, without the time of it, and what an older one has no words for."""
+    found = []
+    for entry in [json.loads(line) for line in ledger.export()][1:]:
+        entry.pop("spent", None)  # in the last line: how many sums there are
+        if entry["type"] == "call":
+            assert entry.pop("counted") is None
+        if entry["type"] != "spent":
+            found.append(entry)
+    return found
 
 
 def written() -> list[dict[str, Any]]:
     """Return what version 0.1 exported; what cells of a settled call showed before it has done its work."""
     entries = [json.loads(line) for line in EXPORT][1:]
     return [entry | {"before": {}} if entry.get("settled_at") is not None else entry for entry in entries]
+
+
+def spent_in(ledger: Ledger, clock: Clock) -> dict[str, tuple[int, Decimal, int]]:
+    """Return what a ledger sums up since its first call, for each table, and for all and a label together."""
+    scopes: list[dict[str, str]] = [{"table_id": TABLE}, {"table_id": OTHER_TABLE}, {}, {"label": "team=gtm"}]
+    limit = Limit(Decimal(1), "")
+
+    def budget(scope: dict[str, str]) -> Budget:
+        return Budget("", Period.MONTH, Unit.CELLS, limit, limit.value, "UTC", **scope)
+
+    now, clock.now = clock.now, min(call["begun_at"] for call in ROWS["calls"])
+    uses = ledger.budget_uses([budget(scope) for scope in scopes])
+    clock.now = now
+    return {
+        use.budget.table_id or use.budget.label: (use.spent.cells, use.spent.credits, use.spent.unpriced_cells)
+        for use in uses
+    }
+
+
+def spent_by_calls(records: Iterable[CallRecord]) -> dict[str, tuple[int, Decimal, int]]:
+    """Return the same, added up from the calls."""
+    found: dict[str, tuple[int, Decimal, int]] = {}
+    for call in records:
+        times = call.payments + (call.state in (CallState.INTENT, CallState.IN_DOUBT))
+        is_of_gtm = call.labels.get("team") == "gtm"
+        for scope in (call.table_id, "", *(["team=gtm"] if is_of_gtm else [])):
+            cells, credits_, unpriced = found.get(scope, (0, Decimal(0), 0))
+            more = times * call.cells
+            is_known = call.credits is not None
+            found[scope] = (
+                cells + more,
+                credits_ + times * (call.credits or Decimal(0)),
+                unpriced + (0 if is_known else more),
+            )
+    return found
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
@@ -97,9 +149,10 @@ def test_no_record_is_lost(make: Callable[[str, int], str], store: str, clock: C
     with open_ledger(make(store, 0), clock=clock) as ledger:
         ledger.initialise()
         assert content(ledger) == written()
-        before = (ledger.calls(), ledger.report("month"))
+        assert spent_in(ledger, clock) == spent_by_calls(ledger.calls())
+        before = (ledger.calls(), ledger.report("month"), spent_in(ledger, clock))
         assert sum(ledger.compact(table) for table in ledger.tables_to_compact()) == 8
-        assert (ledger.calls(), ledger.report("month")) == before
+        assert (ledger.calls(), ledger.report("month"), spent_in(ledger, clock)) == before
         begin(ledger, a_call(30))
 
 
@@ -129,11 +182,28 @@ def test_it_remembers_the_same_after_folding(make: Callable[[str, int], str], st
             assert found == counted
 
 
-def test_an_export_of_version_0_1_is_read(ledger: Ledger) -> None:
+def test_an_export_of_version_0_1_is_read(ledger: Ledger, clock: Clock) -> None:
     """As it was written; and once more, for nothing."""
     assert ledger.load(EXPORT).calls == len(ROWS["calls"])
     assert content(ledger) == written()
     assert ledger.load(EXPORT).calls == 0
+    assert spent_in(ledger, clock) == spent_by_calls(ledger.calls())
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_store_of_the_schema_before_sums_begins_with_its_calls(
+    make: Callable[[str, int], str], store: str, clock: Clock
+) -> None:
+    """One that was cut off before the last step, or that the program of that schema left."""
+    clock.now = AFTER
+    with open_ledger(make(store, 0), clock=clock) as ledger:
+        for step in (make_room, partial(migrate.rewrite, after=""), migrate.finish):
+            ledger._store.step(step, SECONDS)
+        with pytest.raises(LedgerError, match="older version"):
+            ledger.calls()
+        for _ in range(2):
+            ledger.initialise()
+            assert spent_in(ledger, clock) == spent_by_calls(ledger.calls())
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])

@@ -110,6 +110,7 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
     ours = [
         "alembic_version",
         "approvals",
+        "balances",
         "call_rows",
         "calls",
         "checkpoints",
@@ -117,6 +118,8 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
         "meta",
         "row_ids",
         "shapes",
+        "spent",
+        "spent_totals",
         "tables",
     ]
     assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import LedgerError, SettingsError
 from reconciler.ledger import Ledger, SpendLine
+from reconciler.model.attempt import Settlement
 from reconciler.model.credits import Credits
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import CallFilter
@@ -163,7 +164,7 @@ def test_spend_is_added_up_exactly(ledger: Ledger) -> None:
     ledger.end(begin(ledger, a_call(6)), ended(CallState.NOT_SENT))
     ledger.end(begin(ledger, a_call(7, credits=tenth)), ended(CallState.IN_DOUBT))
     begin(ledger, a_call(8, credits=None))
-    assert ledger.report("table") == [
+    assert list(ledger.report("table")) == [
         SpendLine(
             TABLE,
             calls=4,
@@ -172,6 +173,7 @@ def test_spend_is_added_up_exactly(ledger: Ledger) -> None:
             in_doubt_calls=2,
             in_doubt_cells=6,
             in_doubt_cost=Credits(tenth, unpriced_cells=3),
+            name="accounts",
         )
     ]
 
@@ -199,8 +201,28 @@ def test_spend_is_grouped_as_asked(ledger: Ledger, clock: Clock) -> None:
     assert keys("label", "team") == [("", 0, 1), ("gtm", 1, 0), ("ops", 1, 0)]
     assert keys("label") == [("", 0, 1), ("team=gtm", 1, 0), ("team=ops", 1, 0), ("tier=1", 1, 0)]
     assert keys("month", "team=ops") == [("2026-02", 1, 0)]
+    assert [line.name for line in ledger.report("table")] == ["accounts", "pricing"]
+    assert (ledger.report("label").total.calls, ledger.report("label").total.in_doubt_calls) == (2, 1)
     with pytest.raises(SettingsError, match="has no value"):
         ledger.report("month", label="team")
+
+
+def test_spend_by_column_is_exact_in_cells_and_adds_up_in_credits(ledger: Ledger) -> None:
+    """A block that leaves cells out, credits that three columns cannot share evenly, and a price that is not known."""
+    columns = ("c1", "c2", "c3")
+    covered = (Block(("c1",), ("r1", "r2", "r3", "r4")), Block(("c2",), ("r2",)))
+    whole = a_call(1, columns=columns, rows=("r1",), credits=Decimal(1))
+    part = a_call(2, columns=columns[:2], rows=("r1", "r2", "r3", "r4"), covered=covered, credits=None)
+    for call in (whole, part):
+        ledger.end(begin(ledger, call), accepted(requested=call.cells))
+    ledger.settle(whole.id, Settlement(done=2, failed=1, not_started=0))
+    found = ledger.report("column")
+    assert [line.key for line in found] == list(columns)
+    assert [line.cells for line in found] == [5, 2, 1]
+    assert [line.cost.known for line in found] == [Decimal("0.333333"), Decimal("0.333333"), Decimal("0.333334")]
+    assert [line.cost.unpriced_cells for line in found] == [4, 1, 0]
+    assert [(line.done, line.failed) for line in found] == [(None, None)] * 3
+    assert (found.total.done, found.total.failed, found.total.cells) == (2, 1, 8)
 
 
 def test_settled_and_unsettled_calls_are_told_apart(ledger: Ledger) -> None:

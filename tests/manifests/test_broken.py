@@ -16,7 +16,7 @@ FAULTS = sorted(path.stem for path in BROKEN.glob("*.yaml"))
 
 def said(problem: Diagnostic) -> str:
     """Return a problem as the command line prints it."""
-    return f"{problem.location}: {problem.message}\n" + (f"  {problem.hint}\n" if problem.hint else "")
+    return f"{problem.location}: {problem.code} {problem.message}\n" + (f"  {problem.hint}\n" if problem.hint else "")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -101,7 +101,7 @@ def test_schemas_are_found_inside_an_installed_package(tmp_path: Path) -> None:
     for room in ("", "manifests", "text"):
         (package / room).mkdir()
         (package / room / "__init__.py").touch()
-    for module in ("manifests/json_schema", "text/sanitize", "errors", "text/location", "text/phrases"):
+    for module in ("manifests/json_schema", "text/sanitize", "errors", "text/codes", "text/location", "text/phrases"):
         shutil.copy(checkout / "reconciler" / f"{module}.py", package / f"{module}.py")
     (package / "schemas").mkdir()
     (package / "schemas" / "manifest.v1.json").write_text('{"type": "object"}')

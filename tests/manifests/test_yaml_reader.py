@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError
-from reconciler.manifests.yaml_reader import FAST, PURE, Document, Loader, parse, read_documents
+from reconciler.manifests.document import Document
+from reconciler.manifests.yaml_reader import FAST, PURE, Loader, parse, read_documents
 from reconciler.text.location import Diagnostic, Location
 
 BOTH = pytest.mark.parametrize("loader", [FAST, PURE])

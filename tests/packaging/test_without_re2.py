@@ -27,7 +27,7 @@ def test_one_with_matches_is_told_at_its_line_how_to_get_it(desk: Desk, command:
     assert (code, out, desk.simulator.requests()) == (1, "", [])
     place, way_out, _ = err.splitlines()
     assert place == (
-        "manifests/accounts.yaml:11:45: `matches` needs the library google-re2, which is not installed here"
+        "manifests/accounts.yaml:11:45: E209 `matches` needs the library google-re2, which is not installed here"
     )
     assert way_out.startswith("  Run `pip install google-re2`")
 

@@ -1,4 +1,4 @@
-"""The pages of status, report and snapshot in a real browser: as safe and accessible as that of a plan."""
+"""The pages of status, report, snapshot and spending in a real browser: as safe and accessible as that of a plan."""
 
 from pathlib import Path
 
@@ -8,19 +8,22 @@ from axe_playwright_python.sync_playwright import Axe
 from reconciler.render.page.report_page import report_page
 from reconciler.render.page.shell import Assets
 from reconciler.render.page.snapshot_page import snapshot_page
+from reconciler.render.page.spend_page import spend_page
 from reconciler.render.page.status_page import status_page
 from tests.pages.conftest import Open
-from tests.pages.worlds import a_report, a_snapshot, a_status
+from tests.pages.worlds import a_report, a_snapshot, a_spending, a_status
 
 SCREENS = {"wide-light": (1280, 900), "tablet-dark": (768, 1024), "phone-light": (375, 812)}
 
 
-@pytest.fixture(params=["report", "status", "snapshot"])
+@pytest.fixture(params=["report", "status", "snapshot", "spending"])
 def page_of(request: pytest.FixtureRequest, look: Assets) -> tuple[str, str]:
     """Return a page and its name."""
     name = str(request.param)
     if name == "snapshot":
         return name, snapshot_page(a_snapshot(), look)
+    if name == "spending":
+        return name, spend_page(a_spending(), look)
     return name, report_page(a_report(), look) if name == "report" else status_page(a_status(), look)
 
 

@@ -7,10 +7,13 @@ from random import Random
 from typing import Any
 
 from reconciler.documents import plan_file, report_file
+from reconciler.documents.ledger_file import spend_document
 from reconciler.documents.status_file import status_document
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement
 from reconciler.model.change import ChangeImpact
+from reconciler.model.credits import Credits
 from reconciler.model.history import Block, CallState, TableHistory
+from reconciler.model.ledger_entries import SpendLine, SpendReport
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Manifest, Mode, Rollout
@@ -156,6 +159,16 @@ def a_report() -> dict[str, Any]:
 def a_status() -> dict[str, Any]:
     """Return the status of the busy plan."""
     return status_document(status_of(busy()[0]), "2026-11-26T18:00:00Z")
+
+
+def a_spending() -> dict[str, Any]:
+    """Return what was spent by table: one with doubts, one with a price that is not known."""
+    lines = (
+        SpendLine("t1", 2, 40, Credits(Decimal(80)), 1, 5, Credits(Decimal(5)), 30, 6, "accounts"),
+        SpendLine("t2", 1, 10, Credits(Decimal("0.5"), 9), 0, 0, Credits(), 4, 1, HOSTILE),
+    )
+    total = SpendLine("", 3, 50, Credits(Decimal("80.5"), 9), 1, 5, Credits(Decimal(5)), 34, 7)
+    return spend_document(SpendReport(lines, total), "table", 1_790_000_000.0, None)
 
 
 def large(rows: int, columns: int) -> tuple[Plan, dict[str, Any]]:

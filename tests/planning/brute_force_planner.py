@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not
+from reconciler.model.expectation import Expectation
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Run
 from reconciler.model.observed import CellState, Column, TableSnapshot
-from tests.planning.random_worlds import DATES
+from tests.planning.random_worlds import DATES, answered
 
 Cell = tuple[str, str]
 """Column id, row id."""
@@ -109,7 +110,10 @@ class Oracle:
         """Say why the cell is not due in `run`, or `due`."""
         state = self.state(cell)
         # Where it is already what the run wants, nothing else matters.
-        if run.mode is Mode.ALL and run.refresh is None and self._was_run_at(cell, run.revision):
+        is_at_revision = run.mode is Mode.ALL and run.refresh is None and not run.follows_config
+        if is_at_revision and self._was_run_at(cell, run.revision):
+            return "satisfied"
+        if run.follows_config and self.last_config(cell) == self._columns[cell[0]].config_digest:
             return "satisfied"
         if run.refresh is not None and self.is_fresh(run, cell):
             return "satisfied"
@@ -132,6 +136,8 @@ class Oracle:
         if run.mode is Mode.FAILED and self._tries(run.mode, cell) >= run.max_attempts:
             return "attempts_exhausted"
         if run.refresh is not None and state is not CellState.EMPTY and not self._accepted(cell):
+            return "age_unknown"
+        if run.follows_config and state is not CellState.EMPTY and self.last_config(cell) is None:
             return "age_unknown"
         # What the API could do about it.
         if self.misses_inputs(cell):
@@ -168,7 +174,27 @@ class Oracle:
             for row in rows[: run.rollout.first]
         ]
         failed = sum(self.state(cell) is CellState.FAILED for cell in tried)
-        return failed > run.rollout.max_failed * len(tried)
+        if run.rollout.max_failed is not None and failed > run.rollout.max_failed * len(tried):
+            return True
+        return run.rollout.expect is not None and bool(self.breached(run.rollout.expect, tried))
+
+    def breached(self, expect: Expectation, cells: Iterable[Cell]) -> list[tuple[str, int, int]]:
+        """Return the keys of an `expect` that the answers of cells breach, with how many answers do, of how many."""
+        told = [answered(self.table, self.values, column)[self._row[row]] for column, row in cells]
+        answers = [each for each in told if each is not None]
+        found = []
+        empty = sum(answer in (None, "") and not isinstance(answer, list) for answer, _ in answers)
+        if expect.max_empty is not None and empty > expect.max_empty * len(answers):
+            found.append(("max_empty", empty, len(answers)))
+        for pattern, share in expect.max_match:
+            matching = sum(isinstance(answer, str) and re.search(pattern, answer) is not None for answer, _ in answers)
+            if matching > share * len(answers):
+                found.append(("max_match", matching, len(answers)))
+        if expect.min_sources is not None:
+            poor = sum(answer not in (None, "") and sources < expect.min_sources for answer, sources in answers)
+            if poor:
+                found.append(("min_sources", poor, len(answers)))
+        return found
 
     def misses_inputs(self, cell: Cell) -> bool:
         """Say whether the row lacks inputs."""
@@ -192,6 +218,23 @@ class Oracle:
 
     def _accepted(self, cell: Cell) -> list[PastCall]:
         return [call for call in self.history.calls if call.state is CallState.ACCEPTED and cell in _cells(call)]
+
+    def last_config(self, cell: Cell) -> str | None:
+        """Return the configuration with which the cell was last bought; None if it was not, or that is unknown."""
+        calls = self._accepted(cell)
+        return calls[-1].configs.get(cell[0]) if calls else None
+
+    def stale(self) -> dict[str, Counter[str]]:
+        """Return how many done cells of each run, by column, another configuration gave, each in the first run."""
+        found: dict[str, Counter[str]] = {}
+        counted = set(self.taken)
+        for wish in self.wishes:
+            for cell in wish.cells - counted:
+                last, now = self.last_config(cell), self._columns[cell[0]].config_digest
+                if self.table.states[cell[0]][self._row[cell[1]]] in DONE and last not in (None, now):
+                    counted.add(cell)
+                    found.setdefault(wish.address, Counter())[self._columns[cell[0]].key] += 1
+        return found
 
     def _was_run_at(self, cell: Cell, revision: str | None) -> bool:
         return any(call.mode is Mode.ALL and call.revision == revision for call in self._accepted(cell))

@@ -10,7 +10,7 @@ A table may have `tags`, and `children`, ids of tables: a manifest may find it b
 its inputs are. `values` goes by key and holds what each row's cell does, null for nothing, for manifests that ask.
 `unreadable` holds what the API said instead, by table id. `ledger.json` is a list of calls, whose rows
 go by number from 1; a column that was deleted since is a number too. `flags.json` holds `--target` and `--exclude`, and
-`now`, when the ledger is recalled.
+`now`, when the ledger is recalled; for projects with budgets `spent`, by rule, and `last_applies`, by manifest.
 
 `plan.txt` and `plan.json` are what comes of it; digests stand in `digests.json` beside the scenarios alone.
 """
@@ -26,6 +26,9 @@ from typing import Any
 
 from reconciler.documents import plan_file
 from reconciler.errors import ApiError, BadResponse
+from reconciler.ledger import budget_windows
+from reconciler.model.answer_filter import answer_filters
+from reconciler.model.budget import BudgetUse, Spent
 from reconciler.model.condition import Condition
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Limits
@@ -36,10 +39,11 @@ from reconciler.model.plan import Plan, Violation
 from reconciler.model.row_filter import row_filters
 from reconciler.operations import observe
 from reconciler.operations.observe import Observation
+from reconciler.planning.first_portions import asked_answers
 from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
 from reconciler.settings.settings import Settings
 from reconciler.spending.doubt import judge
-from reconciler.spending.limits_check import check_limits
+from reconciler.spending.limits_check import check_limits, counted_in_budgets
 from reconciler.text.digest import short_digest
 from tests.planning.tables_and_manifests import TABLE, column_id, config, row_id
 
@@ -94,9 +98,31 @@ def _planned() -> Case:
         table: judge(replace(recalled.get(table, TableHistory(table)), recalled_at=now), seen, quiet)[0]
         for table, seen in live.snapshots.items()
     }
-    observation = Observation(live.snapshots, histories, (), live.unreadable)
+    values = {each.get("id", TABLE): each.get("values", {}) for each in described["tables"]}
+    snapshots = {
+        table: _looked_at(seen, wanted.manifests, histories[table], values[table])
+        for table, seen in live.snapshots.items()
+    }
+    observation = Observation(snapshots, histories, (), live.unreadable)
     plan = observe.plan(replace(wanted, maps=True), observation, settings)
+    plan = _with_spent(plan, project.limits, flags, now)
     return Case(plan, project.limits, check_limits(plan, project.limits, None))
+
+
+def _with_spent(plan: Plan, limits: Limits, flags: Any, now: float) -> Plan:
+    """Return the plan with what a ledger would say was spent."""
+    counted = counted_in_budgets(plan, limits, None)
+    spent = {rule: Decimal(amount) for rule, amount in flags.get("spent", {}).items()}
+    uses = [
+        BudgetUse(
+            budget,
+            budget_windows.window(budget.period, budget.timezone, now),
+            Spent(int(spent.get(budget.rule, 0)), spent.get(budget.rule, Decimal(0))),
+        )
+        for budget in counted.budgets()
+    ]
+    last = {name: tuple(map(Decimal, credits_)) for name, credits_ in flags.get("last_applies", {}).items()}
+    return replace(plan, budgets=counted.used(uses), last_applies=last)
 
 
 def _json(path: Path, default: Any) -> Any:
@@ -169,6 +195,23 @@ def _table(described: Any) -> TableSnapshot:
 def _asked(table: TableSnapshot, conditions: list[Condition], values: dict[str, list[Any]]) -> TableSnapshot:
     found = row_filters(conditions, table.columns)
     return replace(table, matches={each.key: each.flags(values, len(table.row_ids)) for each in found})
+
+
+def _looked_at(
+    table: TableSnapshot, manifests: Iterable[Manifest], history: TableHistory, values: dict[str, list[Any]]
+) -> TableSnapshot:
+    """Return the table with the answers looked at that first portions ask for; none of them has a source."""
+    own = [manifest for manifest in manifests if manifest.table_id == table.id]
+    ids = {column.key: column.id for column in table.columns}
+    unknown = [None] * len(table.row_ids)
+    found = {
+        each.key: bytes(
+            state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) and each.is_met((answer, 0))
+            for state, answer in zip(table.states[ids[each.column]], values.get(each.column) or unknown, strict=True)
+        )
+        for each in answer_filters(asked_answers(own, history, whole=False), table.columns)
+    }
+    return replace(table, matches={**table.matches, **found})
 
 
 def _state(word: str, table: Any) -> CellState:

@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
+from reconciler.model.answer_filter import answer_filters
+from reconciler.model.compact import PackedIds
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
+from reconciler.model.expectation import Expectation
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Prices
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Refresh, Rollout, Run, Selection
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableSnapshot
 from reconciler.model.row_filter import row_filters
+from reconciler.planning.first_portions import asked_answers
 from reconciler.planning.plan_settings import PlanSettings
 from tests.planning.tables_and_manifests import (
     NOWHERE,
@@ -118,15 +122,41 @@ def worlds(draw: st.DrawFn, calls: int = 3) -> World:
     table = _table(choose)
     manifests, history, settings = _manifests(choose, table), _history(choose, table, calls), _settings(choose)
     values = {column.id: [choose.one_of(VALUES) for _ in table.row_ids] for column in table.columns}
-    return World(asked(table, manifests, values), manifests, history, settings, values)
+    return World(asked(table, manifests, values, history), manifests, history, settings, values)
 
 
-def asked(table: TableSnapshot, manifests: Sequence[Manifest], values: Mapping[str, Sequence[Any]]) -> TableSnapshot:
-    """Return the table as it is read for the manifests: with which rows meet their conditions."""
+def asked(
+    table: TableSnapshot,
+    manifests: Sequence[Manifest],
+    values: Mapping[str, Sequence[Any]],
+    history: TableHistory,
+) -> TableSnapshot:
+    """Return the table as it is read for the manifests: with which rows meet their conditions, and which answers."""
     answers = {column.key: values[column.id] for column in table.columns}
     selections = [run.selection for manifest in manifests for run in manifest.runs if run.selection]
     found = row_filters([each.where for each in selections if each.where], table.columns)
-    return replace(table, matches={each.key: each.flags(answers, len(table.row_ids)) for each in found})
+    matches = {each.key: each.flags(answers, len(table.row_ids)) for each in found}
+    ids = {column.key: column.id for column in table.columns}
+    for each in answer_filters(asked_answers(manifests, history, whole=True), table.columns):
+        column = answered(table, values, ids[each.column])
+        packed = [PackedIds.of([row]).data for row in table.row_ids]
+        looked_at = [each.rows is None or row in each.rows for row in packed]
+        shown = zip(column, looked_at, strict=True)
+        matches[each.key] = bytes(is_asked and answer is not None and each.is_met(answer) for answer, is_asked in shown)
+    return replace(table, matches=matches)
+
+
+def answered(table: TableSnapshot, values: Mapping[str, Sequence[Any]], column: str) -> list[tuple[Any, int] | None]:
+    """Return what each cell of a column answers, with its number of sources; None for one that is not done."""
+    found: list[tuple[Any, int] | None] = []
+    for row, state in enumerate(table.states[column]):
+        if state == CellState.DONE:
+            value = values[column][row]
+            found.append(("something" if value is None else value, row % 3))
+        else:
+            is_done = state == CellState.DONE_WITHOUT_VALUE
+            found.append(([None, "", []][row % 3], row % 2) if is_done else None)
+    return found
 
 
 def _table(choose: Choices) -> TableSnapshot:
@@ -192,13 +222,32 @@ def _run(choose: Choices, name: str, table: TableSnapshot, columns: list[Column]
     rows = choose.some_of(table.row_ids) if table.row_ids and choose.perhaps(1, 4) else None
     revision = choose.one_of(["r1", "r2"]) if mode is Mode.ALL else None
     attempts = choose.number(1, 2)
-    rollout = Rollout(choose.number(1, 3), choose.one_of(SHARES)) if choose.perhaps(1, 4) else None
+    rollout = _rollout(choose) if choose.perhaps(1, 4) else None
     refresh = choose.one_of(REFRESHES) if mode is Mode.ALL and choose.perhaps() else None
-    if refresh is not None:
+    if refresh is None and revision is not None and choose.perhaps(1, 3):
+        run = a_run(mode, names, rows, name=name, rollout=rollout)
+        run = replace(run, revision=None, follows_config=True)
+    elif refresh is not None:
         run = a_run(mode, names, rows, name=name, refresh=refresh, rollout=rollout)
     else:
         run = a_run(mode, names, rows, name=name, revision=revision, max_attempts=attempts, rollout=rollout)
+    run = replace(run, expect=_expectation(choose) if choose.perhaps(1, 4) else None)
     return run if rows is not None else replace(run, selection=_selection(choose, table))
+
+
+def _rollout(choose: Choices) -> Rollout:
+    expect = _expectation(choose) if choose.perhaps() else None
+    first, share = choose.number(1, 3), choose.one_of(SHARES)
+    return Rollout(first, None if expect is not None and choose.perhaps() else share, expect)
+
+
+def _expectation(choose: Choices) -> Expectation:
+    patterns = choose.some_of(["^DE$", "[0-9]", "(?i)some"]) if choose.perhaps() else []
+    return Expectation(
+        max_empty=choose.one_of(SHARES) if choose.perhaps() else None,
+        max_match=tuple((pattern, choose.one_of(SHARES)) for pattern in patterns),
+        min_sources=choose.number(1, 2) if choose.perhaps(1, 4) else None,
+    )
 
 
 def _selection(choose: Choices, table: TableSnapshot) -> Selection | None:
@@ -242,7 +291,9 @@ def _past_call(choose: Choices, number: int, table: TableSnapshot) -> PastCall:
         attempt=1,
         settled=choose.perhaps(2, 3),
         covered=tuple(blocks),
-        configs={column: config(choose.one_of(["now", "now", "before"])) for column in columns},
+        configs={
+            column: config(choose.one_of(["now", "now", "before"])) for column in columns if not choose.perhaps(1, 8)
+        },
         before={
             column: tuple(_mark(choose, table, column, row, as_now=left_no_trace) for row in block.rows)
             for block in blocks

@@ -1,6 +1,7 @@
 """A plan made from a checkpoint and the calls beside it is the plan made from the whole history, bit for bit."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,11 +11,25 @@ from hypothesis import strategies as st
 from reconciler.documents import plan_file
 from reconciler.model.checkpoint import Begun, Checkpoint
 from reconciler.model.folding import fold
-from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.manifest import Mode
 from reconciler.planning import adoption
+from tests.planning.brute_force_planner import Oracle
 from tests.planning.random_worlds import NOW, World, worlds
-from tests.planning.tables_and_manifests import TABLE
-from tests.planning.test_planner import ORIGIN, plan_of, thorough
+from tests.planning.tables_and_manifests import (
+    SHOWS_WITHIN,
+    TABLE,
+    a_column,
+    a_manifest,
+    a_past_call,
+    a_run,
+    a_table,
+    column_id,
+    config,
+    plan_settings,
+    row_id,
+)
+from tests.planning.test_planner import ORIGIN, brief, plan_of, thorough
 
 
 def age_of(begun: Begun) -> float:
@@ -63,3 +78,35 @@ def test_what_is_adopted_is_the_same_too(world: World, turns: list[int]) -> None
         for history in (world.history, folded(world.history, turns))
     ]
     assert found[0] == found[1]
+
+
+@brief
+@given(worlds(calls=6), st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_answers_of_an_earlier_configuration_are_counted_and_never_bought_for_that(
+    world: World, turns: list[int]
+) -> None:
+    """By run and column, from a checkpoint as from the whole history; asking for them changes nothing else."""
+    plan, oracle = plan_of(world), Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, None, world.values)
+    for history in (world.history, folded(world.history, turns)):
+        asked = plan_of(world, history, stale=True)
+        assert {each.address: Counter(each.columns) for each in asked.stale} == oracle.stale()
+        assert replace(asked, stale=()) == plan
+        for each in asked.stale:
+            assert each.cost.unpriced_cells <= each.cells
+    event(f"stale: {min(len(oracle.stale()), 2)}")
+
+
+def test_the_last_purchase_is_the_one_that_began_last_whatever_the_clock_said() -> None:
+    """With the clock set back between two calls the later one looks older; its configuration counts, folded or not."""
+    table = a_table([a_column(1)], ["d"])
+    cells = [Block((column_id(1),), (row_id(0),))]
+    run = replace(a_run(Mode.ALL, revision="r1"), revision=None, follows_config=True)
+    world = World(table, (a_manifest(run),), TableHistory(TABLE), plan_settings())
+    for first, second, due in ((config("before"), config("now"), 0), (config("now"), config("before"), 1)):
+        calls = tuple(
+            a_past_call(CallState.ACCEPTED, cells, age=age, configs={column_id(1): of}, id=f"call-{age}")
+            for age, of in ((10, first), (500, second))
+        )
+        history = TableHistory(TABLE, 2, calls)
+        for turns in ([0, 0], [1, 0], [0, 1], [1, 1], [1, 2], [2, 1]):
+            assert plan_of(world, folded(history, turns)).totals().cells == due, (due, turns)

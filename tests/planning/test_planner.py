@@ -26,11 +26,13 @@ thorough = settings(max_examples=examples(4000), deadline=None, suppress_health_
 brief = settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def plan_of(world: World, history: TableHistory | None = None, within: Approval | None = None) -> Plan:
+def plan_of(
+    world: World, history: TableHistory | None = None, within: Approval | None = None, *, stale: bool = False
+) -> Plan:
     """Plan the world, perhaps with another memory."""
     return make_plan(
         PlanInputs(world.manifests, {TABLE: world.table}, {TABLE: history or world.history}, world.settings),
-        PlanOptions(within=within),
+        PlanOptions(within=within, stale=stale),
     )
 
 
@@ -92,6 +94,7 @@ def test_a_call_covers_nothing_that_it_must_not_and_says_what_it_is(world: World
         assert call.cells == len(due) <= world.settings.max_cells_per_call
         assert call.credits == price_of(world, oracle, due)
         assert (call.reason is Reason.CELLS_STALE) == (wish.run.refresh is not None)
+        assert (call.reason is Reason.CONFIG_CHANGED) == wish.run.follows_config
         assert (call.table_id, call.mode, call.revision) == (TABLE, wish.run.mode, wish.run.revision)
         assert {column: len(marks) for column, marks in call.before.items()} == Counter(column for column, _ in due)
         assert call.configs == {column: oracle.column(column).config_digest for column in call.columns}

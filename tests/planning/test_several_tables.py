@@ -60,7 +60,8 @@ def beside(world: World, other: World) -> tuple[TableSnapshot, TableHistory, Map
         if {column for block in call.covered for column in block.columns} <= kept
     )
     values = {column.id: other.values.get(column.id, [None] * rows) for column in table.columns}
-    return asked(table, world.manifests, values), TableHistory(OTHER, len(calls), calls), values
+    history = TableHistory(OTHER, len(calls), calls)
+    return asked(table, world.manifests, values, history), history, values
 
 
 @thorough

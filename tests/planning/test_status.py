@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.documents import status_file
+from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import (
     Call,
@@ -19,8 +20,21 @@ from reconciler.model.plan import (
     SkipReason,
 )
 from reconciler.planning import status
+from reconciler.planning.inputs import PlanInputs, PlanOptions
+from reconciler.planning.planner import make_plan
 from reconciler.render.colour import plain
 from reconciler.render.status_text import drift_text, status_text
+from tests.planning import tables_and_manifests as tables
+from tests.planning.tables_and_manifests import (
+    a_column,
+    a_manifest,
+    a_past_call,
+    a_run,
+    column_id,
+    plan_settings,
+    remembering,
+    row_id,
+)
 
 ADDRESSES = ("a/fill", "a/retry", "b/refresh")
 REASONS = {"a/fill": Reason.CELLS_EMPTY, "a/retry": Reason.CELLS_FAILED, "b/refresh": Reason.REVISION_CHANGED}
@@ -133,3 +147,13 @@ def test_a_doubt_is_a_cause_after_the_others() -> None:
         "b/refresh: 2 cells were not run at revision r\\x1b1\n"
         "a/retry: in doubt: 1 cell of call ffffffff, sent 2 h ago, may have been paid for"
     )
+
+
+def test_empty_cells_of_a_running_table_are_empty() -> None:
+    """The API shows them as pending while the table runs; in progress are those that a call of ours covers."""
+    block = Block((column_id(1),), (row_id(0),))
+    ours = a_past_call(CallState.ACCEPTED, [block], settled=False)
+    table = tables.a_table([a_column(1)], ["qqqd"], run_status="running", in_progress=1)
+    inputs = PlanInputs([a_manifest(a_run(Mode.NEW))], {tables.TABLE: table}, remembering(ours), plan_settings())
+    (found,) = status.status_of(make_plan(inputs, PlanOptions())).tables
+    assert found.cells == found.runs[0].shown == CellCounts(done=1, empty=2, in_progress=1)

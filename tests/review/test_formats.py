@@ -9,15 +9,16 @@ import pytest
 
 from reconciler.render.annotations import Annotation, Level, of_plan, workflow_commands
 from reconciler.render.check_reports import code_quality, junit, sarif
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from tests.journey.desk import FILL, Desk
 from tests.review.plans_and_reports import call, plan
 
 BROKEN = FILL.replace("mode: new", "mode: nwe").replace("max_attempts: 2", "max_attempts: 0")
 PROBLEMS = [
-    Diagnostic(Location("a b.yaml", 3, 4), "unknown key `x`; did you mean `y`?", "Add `y`."),
-    Diagnostic(Location("a b.yaml", 3, 4), "unknown key `x`; did you mean `y`?"),
-    Diagnostic(Location("c.yaml", 1, 1), "see [x](https://evil.example) <&>\ufffe"),
+    Diagnostic(Location("a b.yaml", 3, 4), Code.UNKNOWN_KEY, "unknown key `x`; did you mean `y`?", "Add `y`."),
+    Diagnostic(Location("a b.yaml", 3, 4), Code.UNKNOWN_KEY, "unknown key `x`; did you mean `y`?"),
+    Diagnostic(Location("c.yaml", 1, 1), Code.INVALID_YAML, "see [x](https://evil.example) <&>\ufffe"),
 ]
 
 
@@ -27,10 +28,12 @@ def test_validate_annotates_the_lines(desk: Desk, tmp_path: Path) -> None:
     said = desk.run("validate", "--format", "github")
     assert said.code == 1
     assert said.err == ""
-    where = "::error file=manifests/accounts.yaml,line={},col={},title=Problem in a manifest::"
+    where = "::error file=manifests/accounts.yaml,line={},col={},title={}::"
     assert said.out.splitlines() == [
-        where.format(10, 13) + "spec.runs[0].mode is `nwe`; did you mean `new`?",
-        where.format(13, 21) + "spec.runs[1].max_attempts must be at least 1, but it is `0`",
+        where.format(10, 13, "E104 A value that is not one of the choices")
+        + "spec.runs[0].mode is `nwe`; did you mean `new`?",
+        where.format(13, 21, "E107 A number out of range")
+        + "spec.runs[1].max_attempts must be at least 1, but it is `0`",
     ]
 
 
@@ -98,7 +101,7 @@ def test_a_plan_for_the_jobs_summary(desk: Desk, tmp_path: Path) -> None:
     assert summary.read_text() == written
     desk.write(BROKEN)
     desk.run("validate", "--format", "github")
-    assert "### Validate: 2 problems in 1 file\n\n- `manifests/accounts.yaml:10:13` " in summary.read_text()
+    assert "### Validate: 2 problems in 1 file\n\n- `manifests/accounts.yaml:10:13` `E104` " in summary.read_text()
 
 
 def test_errors_first_and_ten_of_a_kind() -> None:
@@ -134,12 +137,12 @@ def test_code_quality() -> None:
     assert len({each["fingerprint"] for each in found}) == 3
     assert found[0] | {"fingerprint": ""} == {
         "description": "unknown key `x`; did you mean `y`? Add `y`.",
-        "check_name": "reconciler-validate",
+        "check_name": "E101",
         "fingerprint": "",
         "severity": "major",
         "location": {"path": "a b.yaml", "lines": {"begin": 3}},
     }
-    moved = [Diagnostic(Location(each.location.path, 9, 9), each.message, each.hint) for each in PROBLEMS]
+    moved = [Diagnostic(Location(each.location.path, 9, 9), each.code, each.message, each.hint) for each in PROBLEMS]
     again = json.loads(code_quality(moved))
     assert [each["fingerprint"] for each in again] == [each["fingerprint"] for each in found]
 
@@ -149,7 +152,8 @@ def test_sarif() -> None:
     log = json.loads(sarif(PROBLEMS))
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
-    assert run["tool"]["driver"]["rules"][0]["id"] == run["results"][0]["ruleId"]
+    assert [each["id"] for each in run["tool"]["driver"]["rules"]] == ["E005", "E101"]
+    assert [each["ruleId"] for each in run["results"]] == ["E101", "E101", "E005"]
     assert run["results"][0]["locations"] == [
         {
             "physicalLocation": {
@@ -169,9 +173,9 @@ def test_junit() -> None:
     failures = {case.get("name"): [failure.text for failure in case] for case in suite}
     assert failures["ok.yaml"] == []
     assert failures["a b.yaml"] == [
-        "a b.yaml:3:4: unknown key `x`; did you mean `y`? Add `y`.\na b.yaml:3:4: unknown key `x`; did you mean `y`?"
+        "a b.yaml:3:4: E101 unknown key `x`; did you mean `y`? Add `y`.\na b.yaml:3:4: E101 " + PROBLEMS[1].message
     ]
-    assert failures["c.yaml"] == ["c.yaml:1:1: see [x](https://evil.example) <&>\ufffd"]
+    assert failures["c.yaml"] == ["c.yaml:1:1: E005 see [x](https://evil.example) <&>\ufffd"]
 
 
 @pytest.mark.parametrize("form", ["github", "gitlab", "sarif", "junit", "text"])

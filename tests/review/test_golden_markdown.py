@@ -15,6 +15,8 @@ GOLDEN = Path(__file__).parent / "golden"
 PLANNED = (
     "all-takes-cells-from-new",
     "blocked-by-upstream",
+    "budget-passed",
+    "budgets-are-shown",
     "columns-by-id",
     "doubt-ends-by-evidence",
     "hostile-names",

@@ -15,6 +15,7 @@ from reconciler.render.markdown import cell, code
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
 from reconciler.render.report_markdown import report_markdown
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.sanitize import one_line
 from tests.example_counts import portion
@@ -83,7 +84,7 @@ def test_ten_thousand_names_in_problems() -> None:
 
     def problems(of: Sequence[str]) -> list[Diagnostic]:
         return [
-            Diagnostic(Location(path, 1, 1), message, hint)
+            Diagnostic(Location(path, 1, 1), Code.UNKNOWN_KEY, message, hint)
             for path, message, hint in zip(of, of[1:], of[2:], strict=False)
         ]
 
@@ -127,7 +128,7 @@ def test_a_name_of_backticks_gets_a_longer_fence() -> None:
 def test_names_in_workflow_commands(share: list[str]) -> None:
     """Every line is a command of ours, with as many fields as it should have, and GitHub reads back the message."""
     content = plan_of(share)
-    problems = [Diagnostic(Location(path, 1, 2), message) for path, message in pairwise(share)]
+    problems = [Diagnostic(Location(path, 1, 2), Code.UNKNOWN_KEY, message) for path, message in pairwise(share)]
     for lines in (
         workflow_commands(of_plan(content, plan_headline(content))),
         workflow_commands(of_problems(problems)),

@@ -113,7 +113,7 @@ def test_two_manifests_over_one_table_read_it_once(desk: Desk) -> None:
     manifest(desk, table_id(3), "{mode: new, columns: [notes]}", name="two")
     desk.run("plan")
     assert len(of_tables(desk)) == 1 + PAGES
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert len(of_tables(desk)) == 2 * (1 + PAGES) + 1  # the table again, and one POST
 
 
@@ -135,7 +135,7 @@ def test_a_plan_without_counts_is_a_plan_file(desk: Desk) -> None:
     plan = desk.run("plan", "--out", "plan.json", "--format", "json").json
     assert plan["tables"][0]["cells"] is None
     assert plan["skipped"] == [{"address": "t/new", "reason": "not_due", "cells": 60}]
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert desk.posts() == []
 
 
@@ -144,14 +144,14 @@ def test_a_row_that_does_not_exist_is_an_error_at_its_line(desk: Desk) -> None:
     manifest(desk, table_id(3), f"{{mode: new, rows: [{row_id(3000)}, {row_id(77)}]}}")
     said = desk.run("plan")
     assert said.code == 1
-    assert f"manifests/t.yaml:4:117: the table has no row `{row_id(77)}`" in said.out + said.err
+    assert f"manifests/t.yaml:4:117: E404 the table has no row `{row_id(77)}`" in said.out + said.err
 
 
 def test_an_unsettled_doubt_has_the_table_read(make_desk: Any) -> None:
     """Full counters do not end a doubt; cells do."""
     desk: Desk = make_desk(filled(1, 3, news="empty"))
     manifest(desk, table_id(1), "{mode: new}")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     before = len(of_tables(desk))
     desk.run("plan")

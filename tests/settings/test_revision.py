@@ -158,6 +158,7 @@ def test_a_link_is_not_followed(work: Repository) -> None:
     found = read("main", work.folder / "project")
     assert [problem.location.path for problem in found.problems] == ["teams/passwords.yaml"]
     assert "a link, which is not followed" in found.problems[0].message
+    assert found.problems[0].code == "E410"
     (work.folder / "project/reconciler.yaml").unlink()
     (work.folder / "project/reconciler.yaml").symlink_to("/etc/passwd")
     work.commit()

@@ -64,7 +64,7 @@ REFUSED = [
     (["--host", "0.0.0.0"], 1, "listens on loopback only, not on 0.0.0.0"),
     (["--host", "example.com"], 1, "listens on loopback only"),
     (["--fault", "explode"], 1, "--fault `explode`"),
-    (["--workspace", "nowhere.yaml"], 1, "nowhere.yaml:1:1: the file cannot be read"),
+    (["--workspace", "nowhere.yaml"], 1, "nowhere.yaml:1:1: E001 the file cannot be read"),
     (["--speed", "0"], 64, "--speed"),
 ]
 

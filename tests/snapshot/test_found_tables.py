@@ -118,7 +118,9 @@ def test_a_snapshot_of_ids_says_that_it_knows_no_names(signing: Desk) -> None:
     manifest(signing, "by-name", "table: {name: Partners}")
     said = from_snapshot(signing)
     assert said.code == 1
-    assert "manifests/by-name.yaml:4:15: the snapshot of the live tables does not hold the tables' names" in said.out
+    assert (
+        "manifests/by-name.yaml:4:15: E406 the snapshot of the live tables does not hold the tables' names" in said.out
+    )
 
 
 def test_a_table_that_is_not_found_is_told_when_it_is_taken(signing: Desk) -> None:
@@ -126,7 +128,7 @@ def test_a_table_that_is_not_found_is_told_when_it_is_taken(signing: Desk) -> No
     manifest(signing, "wrong", "table: {name: Partnrs}", "mode: failed, columns: [people]")
     said = signing.run("snapshot", "--out", "live.snapshot")
     assert said.code == 1
-    assert "manifests/wrong.yaml:4:15: there is no table named `Partnrs`; did you mean `Partners`?" in said.err
+    assert "manifests/wrong.yaml:4:15: E407 there is no table named `Partnrs`; did you mean `Partners`?" in said.err
     assert len(decode((signing.folder / "live.snapshot").read_bytes(), None).snapshots) == 3
 
 

@@ -20,7 +20,14 @@ from urllib.parse import urlencode, urlsplit
 
 from reconciler.client.http.api_messages import refusal
 from reconciler.client.http.buffers import Body, Buffers
-from reconciler.client.http.failures import NOT_WHOLE, TransientError, failure_words, is_certificate_failure, no_tunnel
+from reconciler.client.http.failures import (
+    NOT_WHOLE,
+    TransientError,
+    failure_words,
+    is_certificate_failure,
+    no_answer_hint,
+    no_tunnel,
+)
 from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 from reconciler.client.http.lenient_json import without_mark
 from reconciler.client.http.options import ApiOptions
@@ -85,7 +92,13 @@ class Connection:
         self._until = float("inf")
         """The deadline for the current answer."""
         self._is_late = False
+        self._received: http.client.HTTPMessage | None = None
         self.spent = ConnectionCost()
+
+    @property
+    def date(self) -> str | None:
+        """The `Date` of the last answer that began, whatever its status; None if it had none."""
+        return None if self._received is None else self._received.get("Date")
 
     def get(self, path: str, query: Query, decode: Callable[[memoryview], T]) -> T:
         """Return the result of `decode` on the body of a 200; the body itself does not outlive this call.
@@ -152,6 +165,7 @@ class Connection:
         is_kept = False
         try:
             response = self._begin(target)
+            self._received = response.headers
             is_whole = self._receive(where, response, body)
             if self._is_late:  # cut in its headers, which the library takes for their end
                 raise self._late(where)
@@ -255,7 +269,7 @@ class Connection:
         elif self._proxy is not None and self._sock is None:
             said = f"no connection through {self._proxy} ({said})"
         return TransientError(
-            BadResponse(f"{where}: {said}", hint="Check the network and the API's base URL, then run it again."),
+            BadResponse(f"{where}: {said}", hint=no_answer_hint(error)),
             no_connection=self._sock is None,
         )
 

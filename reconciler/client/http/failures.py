@@ -1,6 +1,7 @@
 """Failures beneath a request, in words, and whether another try may help."""
 
 import os
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -45,6 +46,22 @@ def failure_words(error: BaseException, token: Token) -> str:
             said = os.strerror(cause.errno) if isinstance(cause, ConnectionError) else str(cause)
     text = spoken(said, token)
     return type(error).__name__ + (f": {text}" if text else "")
+
+
+def no_answer_hint(error: BaseException) -> str:
+    """Return what to look at if there is no answer, by what failed."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return (
+            "The host's name is not known here: check the API's base URL and the name server. In a network that is "
+            "left through a proxy alone, name it in HTTPS_PROXY."
+        )
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return (
+            "Something on the way may drop it, such as a firewall: check the network, and HTTPS_PROXY and NO_PROXY. "
+            "If the API is only slow, raise api.timeout_seconds."
+        )
+    return "Check the network and the API's base URL, then run it again."
 
 
 def is_certificate_failure(error: BaseException) -> bool:

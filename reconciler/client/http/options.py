@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from reconciler.errors import SettingsError
 from reconciler.model.network import Network
 from reconciler.text.addresses import is_loopback_host
+from reconciler.text.codes import Code
 
 MOST_WORKERS = 256
 _URL_TEXT = re.compile(r"[A-Za-z0-9:/._\[\]~-]+")
@@ -26,14 +27,22 @@ class Token:
 
     def __init__(self, text: str) -> None:
         if not text:
-            raise SettingsError("the API token is empty", hint="Set EXTRUCT_API_TOKEN or EXTRUCT_API_TOKEN_FILE.")
+            raise SettingsError(
+                "the API token is empty", hint="Set EXTRUCT_API_TOKEN or EXTRUCT_API_TOKEN_FILE.", code=Code.NO_TOKEN
+            )
         if not _TOKEN_TEXT.fullmatch(text):
             raise SettingsError(
                 "the API token contains an invalid character: a space, a line break, a control character or "
                 "one outside ASCII",
                 hint="Copy it again, without quotes and line breaks.",
+                code=Code.NO_TOKEN,
             )
         self._text = text
+
+    @property
+    def is_there(self) -> bool:
+        """False for `NoToken`."""
+        return bool(self._text)
 
     def reveal(self) -> str:
         """Return the text, for the Authorization header and nothing else."""
@@ -41,13 +50,22 @@ class Token:
 
     def redact(self, text: str) -> str:
         """Return `text` with every copy of the token removed: a server may echo its request."""
-        return text.replace(self._text, "[token]")
+        return text.replace(self._text, "[token]") if self._text else text
 
     def __repr__(self) -> str:
         return "Token([redacted])"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a token must not be stored")
+
+
+class NoToken(Token):
+    """No token, for the one question that needs none: whether the API can be reached."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +131,6 @@ def _spelled(parts: SplitResult) -> str:
 
 def _refuse_url(why: str) -> NoReturn:
     # The URL itself is not repeated: it may contain a password.
-    raise SettingsError(f"the API's base URL is not usable: {why}", hint="E.g. https://api.extruct.ai")
+    raise SettingsError(
+        f"the API's base URL is not usable: {why}", hint="E.g. https://api.extruct.ai", code=Code.NETWORK_SETTING
+    )

@@ -17,11 +17,8 @@ Query: TypeAlias = Mapping[str, int | str | Sequence[str]]
 
 def headers(options: ApiOptions) -> dict[str, str]:
     """Return the headers of every request; the only place where the token's text is used."""
-    return {
-        "Authorization": f"Bearer {options.token.reveal()}",
-        "Accept": "application/json",
-        "User-Agent": USER_AGENT,
-    }
+    authorization = {"Authorization": f"Bearer {options.token.reveal()}"} if options.token.is_there else {}
+    return {**authorization, "Accept": "application/json", "User-Agent": USER_AGENT}
 
 
 def checked_url(options: ApiOptions, path: str, query: Query | None = None) -> httpx.URL:

@@ -10,6 +10,7 @@ import certifi
 from reconciler.client.http.options import ApiOptions
 from reconciler.errors import SettingsError
 from reconciler.model.network import TrustStore
+from reconciler.text.codes import Code
 
 if sys.platform in ("darwin", "win32"):
     import truststore
@@ -51,7 +52,7 @@ def _trusting(store: TrustStore) -> ssl.SSLContext:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a file of certificates"
         hint = "It must hold certificates as PEM text (-----BEGIN CERTIFICATE-----)."
-        raise SettingsError(f"{store} cannot be read: {reason}", hint=hint) from None
+        raise SettingsError(f"{store} cannot be read: {reason}", hint=hint, code=Code.NETWORK_SETTING) from None
     return context
 
 

@@ -172,6 +172,25 @@ def slow_answer(cell: Any) -> Any:
     return value["answer"] if isinstance(value, dict) and "value" in cell else value
 
 
+def done_answer(cell: Any) -> tuple[Any, int] | None:
+    """Return the answer of a cell, as the standard library decoded it, and how many sources it has; None if not done.
+
+    Unlike `slow_answer` it tells an empty answer from none, and null or absent ones are None.
+    """
+    if slow_code(cell) not in (DONE, _WITHOUT_VALUE):
+        return None
+    if not isinstance(cell, dict):
+        return cell, 0
+    if "value" not in cell:
+        return cell.get("answer"), _count(cell.get("sources"))
+    value = cell["value"]
+    return (value.get("answer"), _count(value.get("sources"))) if isinstance(value, dict) else (value, 0)
+
+
+def _count(sources: Any) -> int:
+    return len(sources) if isinstance(sources, list) else 0
+
+
 def value_of(cell: Any) -> Any:
     """Return the input of a cell's digest: its `value`, or the whole cell if it is not an object with one."""
     return cell["value"] if isinstance(cell, dict) and "value" in cell else cell

@@ -3,8 +3,8 @@
 A page's bytes and its decoded rows are freed with `read_page`; its result holds no reference to them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from reconciler.client.tables.cells import (
     EMPTY,
     Cell,
     UnclearError,
+    done_answer,
     fast_answer,
     fast_code,
     slow_answer,
@@ -25,6 +26,7 @@ from reconciler.client.tables.cells import (
 from reconciler.client.tables.children import read_children
 from reconciler.client.tables.columns import plain_text, read_columns
 from reconciler.errors import BadResponse
+from reconciler.model.answer_filter import AnswerFilter, AskedAnswers, answer_filters
 from reconciler.model.compact import PackedDigests, PackedIds
 from reconciler.model.condition import Condition
 from reconciler.model.observed import IDLE, Column
@@ -127,6 +129,13 @@ class Layout:
     """Indices into `keys`."""
     row_filters: tuple[RowFilter, ...] = ()
     """Conditions to evaluate for each row."""
+    answer_filters: tuple[AnswerFilter, ...] = ()
+    """Tests of answers."""
+
+    @property
+    def match_keys(self) -> list[str]:
+        """Names of the `Page.matches`, in their order."""
+        return [*(each.key for each in self.row_filters), *(each.key for each in self.answer_filters)]
 
     @property
     def asked(self) -> frozenset[str]:
@@ -151,13 +160,19 @@ class Page:
     size: int = field(compare=False)
     """Bytes of the answer."""
     matches: tuple[bytes, ...] = ()
-    """For each row filter of the layout, one byte per row: 1 if the row meets its condition."""
+    """For each row filter of the layout, one byte per row: 1 if the row meets its condition; then the same for each
+    answer filter: 1 if the cell's answer meets its test."""
 
 
-def layout(header: Header, wanted: frozenset[str] | None, conditions: Iterable[Condition] = ()) -> Layout:
+def layout(
+    header: Header,
+    wanted: frozenset[str] | None,
+    conditions: Iterable[Condition] = (),
+    answers: Iterable[AskedAnswers] = (),
+) -> Layout:
     """Return the parts of a table's rows to keep; `wanted` names columns by key or id, None means every output column.
 
-    A condition that names an unknown column is skipped.
+    A condition or a test of answers that names an unknown column is skipped.
     """
     outputs = [column for column in header.columns if not column.is_input]
     lowered = frozenset(name.lower() for name in wanted or ())
@@ -165,7 +180,8 @@ def layout(header: Header, wanted: frozenset[str] | None, conditions: Iterable[C
         index for index, column in enumerate(outputs) if wanted is None or column.key in wanted or column.id in lowered
     )
     keys = tuple(column.key for column in outputs)
-    return Layout(header, keys, digested, row_filters(conditions, header.columns))
+    filters = row_filters(conditions, header.columns), answer_filters(answers, header.columns)
+    return Layout(header, keys, digested, *filters)
 
 
 def read_header(body: Buffer, table_id: str) -> Header:
@@ -207,7 +223,8 @@ def read_page(body: Buffer, plan: Layout) -> Page:
         light = _pages.decode(body)
         _check_table(light.id, plan.header.table_id)
         same = _same_columns(light.columns, plan)
-        return _light_page(light.rows, _counters(light.status), same, len(body), plan)
+        page = _light_page(light.rows, _counters(light.status), same, len(body), plan)
+        return _with_answers(page, plan, lambda: _raw_pages.decode(body).rows)
     except _FAST_REFUSES:
         pass
     except RecursionError:
@@ -227,6 +244,7 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
             page = _raw_page([_raw_single.decode(body)], counters, True, size, plan)
         else:
             page = _light_page([_single.decode(body)], counters, True, size, plan)
+            page = _with_answers(page, plan, lambda: [_raw_single.decode(body)])
     except _FAST_REFUSES:
         page = _slow_page([parse_as(_Row[Any], body)], counters, True, size, plan)
     except RecursionError:
@@ -258,7 +276,8 @@ def _raw_page(rows: Sequence[_Row[Raw]], counters: Counters, same_columns: bool,
     ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
     answers = {key: [_raw_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
-    return Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size, matches)
+    page = Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size, matches)
+    return _with_answers(page, plan, lambda: rows)
 
 
 def _raw_answer(cell: Raw | None) -> Any:
@@ -271,11 +290,36 @@ def _slow_page(rows: Sequence[_Row[Any]], counters: Counters, same_columns: bool
     ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
     answers = {key: [slow_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
-    return Page(ids, missing, codes, digests, counters, same_columns, size, matches)
+    page = Page(ids, missing, codes, digests, counters, same_columns, size, matches)
+    return _with_answers(page, plan, lambda: rows)
 
 
 def _matches(plan: Layout, answers: Answers, rows: int) -> tuple[bytes, ...]:
     return tuple(selector.flags(answers, rows) for selector in plan.row_filters)
+
+
+def _with_answers(page: Page, plan: Layout, whole: Callable[[], Sequence[_Row[Any]]]) -> Page:
+    """Return the page with the tests of its answers; `whole` decodes its cells, if one of them is to be looked at."""
+    if not plan.answer_filters:
+        return page
+    places: dict[frozenset[bytes] | None, list[int]] = {None: list(range(len(page.row_ids)))}
+    for each in plan.answer_filters:
+        if each.rows is not None and each.rows not in places:
+            places[each.rows] = [at for at, row in enumerate(page.row_ids.each()) if row in each.rows]
+    is_asked = any(places[each.rows] for each in plan.answer_filters)
+    rows = whole() if is_asked else ()
+    answers: dict[tuple[str, int], tuple[Any, int] | None] = {}
+    found = []
+    for each in plan.answer_filters:
+        flags = bytearray(len(page.row_ids))
+        for at in places[each.rows]:
+            if (each.column, at) not in answers:
+                cell = rows[at].data.get(each.column)
+                answers[each.column, at] = done_answer(parse(cell) if isinstance(cell, Raw) else cell)
+            answer = answers[each.column, at]
+            flags[at] = answer is not None and each.is_met(answer)
+        found.append(bytes(flags))
+    return replace(page, matches=(*page.matches, *found))
 
 
 def _row_ids(shown: Sequence[object]) -> PackedIds:

@@ -26,6 +26,7 @@ from reconciler.client.http.urls import data_path, row_path, table_path
 from reconciler.client.tables.cells import settle
 from reconciler.client.tables.pages import Counters, Header, Layout, Page, layout, read_header, read_page, read_row
 from reconciler.errors import ApiError, BadResponse, Refused
+from reconciler.model.answer_filter import AskedAnswers
 from reconciler.model.compact import PackedDigests, PackedIds
 from reconciler.model.condition import Condition
 from reconciler.model.observed import IDLE, TableSnapshot, TableStatus
@@ -103,6 +104,8 @@ class TableRead:
     allowed: ReadScope = WHOLE
     conditions: tuple[Condition, ...] = ()
     """Conditions to evaluate for each row."""
+    answers: tuple[AskedAnswers, ...] = ()
+    """Answers to test."""
     outcome: TableSnapshot | ApiError | None = None
     rows_read: int = 0
     """Rows read so far by the current read."""
@@ -199,7 +202,7 @@ class TableRead:
             self._take_row(answer)
 
     def _start(self, header: Header) -> None:
-        self._layout = layout(header, self.wanted, self.conditions)
+        self._layout = layout(header, self.wanted, self.conditions, self.answers)
         rows = self.rows = header.counters.rows
         columns = len(self._layout.keys)
         self._row_bytes = max(columns, 1) * CELL_BYTES
@@ -364,8 +367,8 @@ class TableRead:
                 for location, index in enumerate(plan.digested)
             },
             matches={
-                selector.key: b"".join(page.matches[location][skip:] for page, skip in parts)
-                for location, selector in enumerate(plan.row_filters)
+                key: b"".join(page.matches[location][skip:] for page, skip in parts)
+                for location, key in enumerate(plan.match_keys)
             },
         )
 

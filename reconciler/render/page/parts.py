@@ -86,10 +86,9 @@ def problems(found: Sequence[Document]) -> Html:
 
 
 def _problem(of: Document) -> Html:
-    place = tag("code", f"{of['path']}:{of['line']}:{of['column']}")
-    return joined(
-        [place, of["message"], tag("span", of["hint"], class_="hint")] if of["hint"] else [place, of["message"]], " "
-    )
+    said = [tag("code", f"{of['path']}:{of['line']}:{of['column']}"), of.get("code", ""), of["message"]]
+    hint = tag("span", of["hint"], class_="hint") if of["hint"] else ""
+    return joined([each for each in (*said, hint) if each], " ")
 
 
 def in_doubt(calls: Sequence[Document], title: str = "In doubt") -> Html:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.model.plan import Plan, SkipReason
+from reconciler.render.budget_words import budget_lines
 from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
@@ -73,6 +74,7 @@ def _main(content: Document, tables: Sequence[PageTable], *, is_whole: bool) -> 
     yield _totals(content)
     yield parts.problems(content["diagnostics"])
     yield section("Over a limit", *_violations(content))
+    yield section("Budgets", items(budget_lines(content.get("budgets", ()), one_line)))
     yield parts.in_doubt(content["in_doubt"])
     yield section("May become due while this plan is applied", items(map(_growth, content.get("growth", ()))))
     against = content.get("against")

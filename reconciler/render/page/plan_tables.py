@@ -17,7 +17,11 @@ from reconciler.text.sanitize import one_line
 Document = Mapping[str, Any]
 
 CAUSES = {"change": "this change", "due": "due anyway"}
-_REASONS = {"cells_empty": "no value yet", "cells_failed": "failed"}
+_REASONS = {
+    "cells_empty": "no value yet",
+    "cells_failed": "failed",
+    "config_changed": "not run with the present configuration",
+}
 _FROM_FILE = (
     "A plan file lists the cells that are due; of all others it has counts by run. So this map shows the rows and "
     "columns that have due cells. `plan --format html` shows every cell."

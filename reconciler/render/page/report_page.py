@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.model.expectation import Judgement
 from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
 from reconciler.render.page.markup import Html, items, joined, section, table, tag
 from reconciler.render.page.shell import Assets, page
+from reconciler.render.plan_parts import judgement_words
 from reconciler.render.report_markdown import STATES, report_headline
 from reconciler.text.sanitize import one_line
 
@@ -59,9 +61,7 @@ def _left(content: Document) -> Iterator[str]:
     stopped = content["stopped"]
     if stopped:
         yield f"Stopped: {one_line(stopped['message'])} {one_line(stopped['hint'])}"
-    for held in content.get("held_back", ()):
-        failed = f"{number(held['failed'])} of {parts.count(held['tried'], 'cell')} of its first portion failed"
-        yield f"Held back: {one_line(held['address'])}, {parts.count(held['cells'], 'cell')}: {failed}."
+    yield from _unexpected(content)
     for grown in content.get("outgrown", ()):
         cells = parts.count(grown["cells"], "cell")
         yield f"{one_line(grown['manifest'])}: {cells} fell due meanwhile and were not sent."
@@ -78,6 +78,18 @@ def _left(content: Document) -> Iterator[str]:
         yield f"{parts.count(len(content['still_running']), 'table')} still running when waiting ended."
     if content.get("awaited"):
         yield f"{parts.count(len(content['awaited']), 'accepted call')} had not shown when waiting ended."
+
+
+def _unexpected(content: Document) -> Iterator[str]:
+    for held in content.get("held_back", ()):
+        failed = f"{number(held['failed'])} of {parts.count(held['tried'], 'cell')} of its first portion failed"
+        yield f"Held back: {one_line(held['address'])}, {parts.count(held['cells'], 'cell')}: {failed}.{_judged(held)}"
+    for each in content.get("unmet", ()):
+        yield f"Not as expected: {one_line(each['address'])}.{_judged(each)} {one_line(each.get('problem', ''))}"
+
+
+def _judged(of: Document) -> str:
+    return "".join(f" {judgement_words(Judgement.of(each))}." for each in of.get("expect", ()))
 
 
 def _row(line: Document) -> list[str]:

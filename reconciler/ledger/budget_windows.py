@@ -1,0 +1,83 @@
+"""Budgets against the sums of what was spent: in which window now is, and whether a call keeps what it must.
+
+A window is a day or a month by the clocks of a time zone, and ends at their midnight; where they skip it, with the
+first moment after it. Now is the store's clock, which all machines share.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from reconciler.errors import LimitExceeded
+from reconciler.ledger import spent
+from reconciler.ledger.store import Transaction
+from reconciler.model.budget import Budget, BudgetUse, Spent, Window
+from reconciler.model.limits import Period
+from reconciler.model.plan import Call
+from reconciler.spending.budgets import passed
+
+_BATCH = 500
+
+
+def window(period: Period, timezone: str, now: float) -> Window:
+    """Return the window that a time (seconds since the epoch) is in."""
+    zone = ZoneInfo(timezone)
+    today = datetime.fromtimestamp(now, zone).date()
+    if period is Period.DAY:
+        return Window(_midnight(today, zone), _midnight(today + timedelta(days=1), zone))
+    first = today.replace(day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return Window(_midnight(first, zone), _midnight(following, zone))
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first moment of a day; where clocks skip midnight, they stand at a later time then."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).astimezone(zone)
+
+
+def keep(tx: Transaction, call: Call, budgets: Iterable[Budget], now: float) -> None:
+    """Raise LimitExceeded if a budget is passed by what was spent and a call that was just counted.
+
+    The sums must be locked (`spent.lock`), so that of two calls that would pass it together one comes first.
+    """
+    for budget in budgets:
+        use = _use(tx, budget, now)
+        if use.left is None or use.left < 0:
+            raise LimitExceeded(f"nothing was sent: {passed(use, call)}", hint=budget.limit.set_at)
+
+
+def _use(tx: Transaction, budget: Budget, now: float) -> BudgetUse:
+    found = window(budget.period, budget.timezone, now)
+    since = found.since.timestamp()
+    if budget.table_id:
+        return BudgetUse(budget, found, spent.of_table(tx, budget.table_id, since))
+    return BudgetUse(budget, found, spent.of_scope(tx, budget.label, since))
+
+
+def uses(tx: Transaction, budgets: Collection[Budget]) -> tuple[BudgetUse, ...]:
+    """Return what was spent of each budget in its present window."""
+    now = tx.now()
+    windows = {key: window(*key, now) for key in {(budget.period, budget.timezone) for budget in budgets}}
+    tables: dict[tuple[Period, str], dict[str, Spent]] = {}
+    for key, found in windows.items():
+        ids = {each.table_id for each in budgets if each.table_id and (each.period, each.timezone) == key}
+        tables[key] = spent.of_tables(tx, ids, found.since.timestamp(), _BATCH)
+    labels: dict[tuple[Period, str, str], Spent] = {}
+    listed = []
+    for budget in budgets:
+        key = (budget.period, budget.timezone)
+        if budget.table_id:
+            own = tables[key].get(budget.table_id, Spent())
+        else:
+            label = (*key, budget.label)
+            if label not in labels:
+                labels[label] = spent.of_scope(tx, budget.label, windows[key].since.timestamp())
+            own = labels[label]
+        listed.append(BudgetUse(budget, windows[key], own))
+    return tuple(listed)
+
+
+def last_applies(tx: Transaction, manifests: Iterable[str], count: int, without: str) -> dict[str, tuple[Decimal, ...]]:
+    """Return the credits of each manifest's last applies, the newest first; not of the plan `without`."""
+    return {manifest: tuple(spent.last_applies(tx, manifest, count, without)) for manifest in manifests}
