@@ -106,7 +106,12 @@ def test_no_lie_is_believed(serve: Any) -> None:
     """One part of one answer is something else, or missing."""
     with serve() as (forge, client, of):
         answers: list[Any] = []
-        forge.lies = lambda honest: [answers.append(honest), honest][1]
+
+        def kept(honest: Any) -> Any:
+            answers.append(honest)
+            return honest
+
+        forge.lies = kept
         plans, snapshot = looked_up(of(client))
         assert (len(plans), snapshot) == (1, b"signed")
         places = [(number, way) for number, answer in enumerate(answers) for way in ways_into(answer)]
@@ -119,7 +124,8 @@ def test_no_lie_is_believed(serve: Any) -> None:
                 return told(honest, way, lie) if left[0] == -1 else honest
 
             forge.lies = answer
-            believed, fetched = [], None
+            believed: list[bytes] = []
+            fetched = None
             with suppress(ReconcilerError):
                 believed, fetched = looked_up(of(client))
             assert believed in ([], plans), (answers[number], way, lie)
