@@ -16,6 +16,7 @@ from reconciler import ApplyEvents, CallResult, Interrupt, Plan, ReadCost, Repor
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import ERASED, Console, exits, let_go_of_readers
+from reconciler.cli.pages import without_stdout
 from reconciler.cli.plan_outcome import keep_problems, problems
 from reconciler.cli.progress import Reading, Waiting
 from reconciler.cli.receipt import Receipt, outlet, plain_line
@@ -63,11 +64,12 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
     default=0.0,
     help="Wait this long for another apply to finish with a table. Default: not at all.",
 )
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON.")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON; - is stdout.")
 @click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
 @options.show_rows
 @options.targets
 @options.limits
+@options.notify_host
 @options.detailed_exitcode
 @options.profile
 @problems
@@ -81,6 +83,8 @@ def command(context: click.Context, /, file: str | None, problems: str | None, *
     """
     if file is not None and (given["target"] or given["exclude"]):
         raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
+    outs, given["form"] = without_stdout(() if given["out"] is None else (given["out"],), given["form"])
+    given["out"] = next(iter(outs), None)
     try:
         return _run(Console(context.obj), file=file, **given)
     except ReconcilerError as error:  # before anything was sent: afterwards every trouble stands in the report
@@ -114,6 +118,7 @@ def _run(
             open_session(console, limits_from=limits_from, paths=paths, on_progress=reading.take, **limits)
         )
         say_where(console, session)
+        opened.enter_context(telling_refusals(session))
         saved = None if file is None else _read_plan(console, session, file, plan_max_age)
         # Opened first: an unwritable path must not cost the report of what was paid for.
         outlets = {
@@ -135,7 +140,18 @@ def _run(
             code = report.exit_code(detailed=detailed_exitcode)
             document = partial(session.profile.document, "apply", cost)
             Receipt(console, report, code).give(form, outlets, document)
+            session.notify(report, code, interrupt=interrupt)
     return code
+
+
+@contextmanager
+def telling_refusals(session: Session) -> Iterator[None]:
+    """Tell webhooks if an apply is refused before it sends anything; afterwards every trouble stands in its report."""
+    try:
+        yield
+    except ReconcilerError as error:
+        session.notify(error)
+        raise
 
 
 def _read_plan(console: Console, session: Session, file: str, max_age_seconds: float) -> SavedPlan:
@@ -279,6 +295,7 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
         if interrupt.is_sending:
             let_go_of_readers()
         if interrupt.is_over:
+            interrupt.is_hurried = True
             return
         if not interrupt.is_sending:
             raise KeyboardInterrupt

@@ -6,6 +6,7 @@ import re
 import click
 
 from reconciler.cli.console import Console, exits
+from reconciler.cli.options import completed_by
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_where
 from reconciler.documents.explanation_file import code_document, explanation_document
@@ -20,8 +21,9 @@ _CODE = re.compile(r"E[0-9]{3}")
 
 
 @click.command("explain")
-@click.argument("selector", metavar="MANIFEST[/RUN]|CODE")
-@click.option("--column", metavar="C", help="Only this column, by key or id.")
+@click.argument("selector", metavar="MANIFEST[/RUN]|CODE", shell_complete=completed_by("runs"))
+@click.option("--column", metavar="C", shell_complete=completed_by("columns"),
+              help="Only this column, by key or id.")  # fmt: skip
 @click.option("--row", metavar="R", help="Only this row, by id.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
 @click.pass_context

@@ -9,15 +9,20 @@ import click
 
 from reconciler.cli import adopt, options
 from reconciler.cli.console import Console, exits
+from reconciler.cli.group import Group
+from reconciler.cli.options import completed_by
 from reconciler.cli.pages import assets
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
 from reconciler.documents.ledger_csv import calls_csv, spend_csv
+from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.render.page.spend_page import spend_page
+from reconciler.render.reconciliation_text import reconciliation_text
+from reconciler.text.addresses import STREAM
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -27,7 +32,7 @@ form_option = click.option(
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger.")
 
 
-@click.group("ledger")
+@click.group("ledger", cls=Group)
 def command() -> None:
     """Show what was spent, when and by whom."""
 
@@ -41,8 +46,10 @@ command.add_command(adopt.command)
     type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
     help="Only calls in this state.",
 )
-@click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
-@click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
+@click.option("--address", metavar="NAME", shell_complete=completed_by("runs"),
+              help="Only this manifest, or this manifest/run.")  # fmt: skip
+@click.option("--label", metavar="KEY=VALUE", shell_complete=completed_by("labels"),
+              help="Only calls with this label.")  # fmt: skip
 @options.period
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest calls only.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text",
@@ -78,7 +85,7 @@ def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
 
 
 @command.command("show")
-@click.argument("call")
+@click.argument("call", shell_complete=completed_by("call_ids"))
 @form_option
 @click.pass_context
 @exits
@@ -96,7 +103,11 @@ def show(context: click.Context, /, call: str, form: str) -> int:
 
 @command.command("report")
 @click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
-@click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
+@click.option(
+    "--label",
+    metavar="KEY[=VALUE]",
+    help="With --by label and label-month: this label; as KEY=VALUE: only these calls.",
+)
 @options.period
 @click.option(
     "--archive",
@@ -138,8 +149,30 @@ def report(
     return ExitCode.OK
 
 
+@command.command("reconcile")
+@options.paths
+@options.period
+@form_option
+@click.pass_context
+@exits
+def reconcile(
+    context: click.Context, /, paths: tuple[str, ...], since: float | None, until: float | None, form: str
+) -> int:
+    """Compare the ledger with the balance and the live tables: credits and cells that went another way.
+
+    Every apply keeps the balance that it finds. From one to the next, and to now, credits are ours (calls in the
+    ledger), outside (gone without one) or refunded. Also lists the manifests' tables with cells that are done and that
+    the ledger never bought.
+    """
+    console = Console(context.obj)
+    with open_session(console) as session:
+        found = session.ledger.reconcile(session.load(paths), since=since, until=until)
+    console.answer(_json(reconciliation_document(found)) if form == "json" else reconciliation_text(found))
+    return ExitCode.OK
+
+
 @command.command("resolve")
-@click.argument("call")
+@click.argument("call", shell_complete=completed_by("call_ids"))
 @click.option("--landed/--not-landed", default=None, required=True, help="Was it paid for?")
 @reason_option
 @click.pass_context
@@ -168,7 +201,7 @@ def leases(context: click.Context, /) -> int:
 
 
 @command.command("release")
-@click.argument("table")
+@click.argument("table", shell_complete=completed_by("tables"))
 @reason_option
 @click.pass_context
 @exits
@@ -230,6 +263,8 @@ def archive(context: click.Context, /, before: datetime, out: str) -> int:
     What planning needs of them stays. `ledger report --archive FILE` counts them, and `ledger import FILE` brings them
     back. Calls that are in doubt or not settled stay where they are.
     """
+    if out == STREAM:
+        raise click.UsageError("an archive must be on the disk before its calls leave the ledger; name a file")
     console = Console(context.obj)
     with open_session(console) as session:
         moved = session.ledger.archive(before.replace(tzinfo=UTC), Path(out))

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import importlib
 import re
 import time
 from collections.abc import Callable
@@ -34,7 +35,7 @@ class Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds since the epoch, UTC."""
         if re.fullmatch(r"[0-9]{1,9}[smhdw]", str(value)):
-            return time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]]
+            return max(0.0, time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]])
         try:
             day = date.fromisoformat(value) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)) else None
         except ValueError:
@@ -54,18 +55,35 @@ def period(command: Decorated) -> Decorated:
     )(command)
 
 
+def completed_by(source: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """Return what a shell asks for the values of a parameter: a function of `completion.py`, loaded then."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+        found: list[Any] = getattr(importlib.import_module("reconciler.cli.completion"), source)(
+            context, parameter, incomplete
+        )
+        return found
+
+    return complete
+
+
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
 
 
 def targets(command: Decorated) -> Decorated:
     """Add `--target` and `--exclude`."""
     command = click.option(
-        "--exclude", multiple=True, metavar="SEL", help="Leave these runs out; written as for --target."
+        "--exclude",
+        multiple=True,
+        metavar="SEL",
+        shell_complete=completed_by("selectors"),
+        help="Leave these runs out; written as for --target.",
     )(command)
     return click.option(
         "--target",
         multiple=True,
         metavar="SEL",
+        shell_complete=completed_by("selectors"),
         help="Only these runs: a manifest, name/run or label=value; * as in a shell, commas between several.",
     )(command)
 
@@ -84,6 +102,14 @@ def limits(command: Decorated) -> Decorated:
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
 
+notify_host = click.option(
+    "--notify-host",
+    "notify_hosts",
+    multiple=True,
+    metavar="HOST",
+    callback=lambda _, __, hosts: ",".join(hosts) or None,
+    help="Webhooks of spec.notify may be on this host[:port]. Default: RECONCILER_NOTIFY_HOSTS, else none.",
+)
 show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
 
 profile = click.option(

@@ -10,7 +10,7 @@ from reconciler import Session, SessionPlan
 from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
-from reconciler.cli.pages import assets, parted
+from reconciler.cli.pages import assets, parted, without_stdout
 from reconciler.cli.plan_outcome import PlanOutcome, outputs
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_cost, say_where
@@ -32,7 +32,7 @@ from reconciler.render.review_text import review_text
     metavar="FILE",
     multiple=True,
     type=click.Path(dir_okay=False),
-    help="Save the plan: as a page if the name ends with .html, else as JSON. May be given twice.",
+    help="Save the plan: as a page if the name ends with .html, else as JSON; - is stdout. May be given twice.",
 )
 @click.option("--format", "form", type=click.Choice(PLAN_FORMATS), default="text", help="How stdout is written.")
 @click.option(
@@ -60,6 +60,7 @@ def command(context: click.Context, /, form: str, outputs: str | None, problems:
     Reads the manifests at PATH, the live tables they name and the ledger. Sends nothing but GET.
     """
     console, outcome = Console(context.obj), PlanOutcome(outputs, problems)
+    given["out"], form = without_stdout(given["out"], form)
     try:
         return _plan(console, outcome, form=form, **given)
     except ReconcilerError as error:

@@ -96,7 +96,7 @@ def report(
     `moved` are calls of archives; one that is in the ledger too counts as it is there. By column, the cells are those
     that were planned, and a call's credits are divided by them.
     """
-    if label is not None and "=" not in label and by != "label":
+    if label is not None and "=" not in label and by not in ("label", "label-month"):
         raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")
     selecting = label if label is not None and "=" in label else None
     wanted = CallFilter(states=_COUNTED, label=selecting, since=since, until=until)
@@ -146,6 +146,9 @@ def _is_wanted(record: CallRecord, wanted: CallFilter) -> bool:
 def _keys(record: CallRecord, by: Grouping, label: str | None) -> Iterable[str]:
     if by == "column":
         return record.columns
+    if by == "label-month":
+        month = _KEYS["month"](record)
+        return [f"{value or '(none)'} {month}" for value in _keys(record, "label", label)]
     if by != "label":
         return [_KEYS[by](record)]
     if label is None:

@@ -12,8 +12,8 @@ from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 
-Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan", "column"]
-"""The grouping of the spend report: one line per value."""
+Grouping = Literal["table", "manifest", "run", "label", "month", "label-month", "mode", "actor", "plan", "column"]
+"""The grouping of the spend report: one line per value; of `label-month`, one per label and month."""
 
 SETTLED = "settled"
 """An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
 from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.budget import BudgetUse
 from reconciler.model.credits import Credits
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
@@ -95,6 +96,8 @@ class Report:
     """Accepted calls of earlier applies that were not settled yet, and that this one waited for."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those of which the plan takes so much that people should know. Not in the report's file."""
     unmet: tuple[Unmet, ...] = ()
     """Runs with calls that were waited for whose answers are not as their `expect` says."""
 

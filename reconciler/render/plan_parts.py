@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from reconciler.model.drift import Drift
 from reconciler.model.expectation import Judgement, Rule, Unmet
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.stale_cells import StaleCells
-from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.source_lines import source_line

@@ -73,7 +73,7 @@ def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> s
     if report.awaited:
         parts.append(awaited_words(len(report.awaited)))
     code = report.exit_code() if exit_code is None else exit_code
-    parts.append(paint(_sums(report) + last_words(report, code), ENDS.get(code, Colour.BAD)))
+    parts.append(paint(sums_text(report) + last_words(report, code), ENDS.get(code, Colour.BAD)))
     return "\n\n".join(parts)
 
 
@@ -151,7 +151,8 @@ def _open(result: CallResult) -> CallInDoubt:
     return CallInDoubt(call.id, call.address, call.table_id, call.cells, call.credits, 0.0, table_name=call.table_name)
 
 
-def _sums(report: Report) -> str:
+def sums_text(report: Report) -> str:
+    """Return the totals, counted from outcomes."""
     accepted = report.in_state(CallState.ACCEPTED)
     if not report.results:
         said = "nothing was sent" if report.unsent or report.stale else "nothing was due, nothing was sent"

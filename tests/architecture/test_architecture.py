@@ -34,7 +34,7 @@ CONTRACTS = {
     "simulator": "manifests text",
     "documents": "planning spending model text",
     "render": "planning spending model text",
-    "operations": "forge documents settings planning ledger client spending manifests model text",
+    "operations": "forge render documents settings planning ledger client spending manifests model text",
     "cli": "operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
@@ -66,6 +66,8 @@ BESIDE_THE_FACE = {
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
+    ("cli.completion", "operations.completion"): "a shell waits for it: no network, and nothing fails",
+    ("cli.completion", "settings.settings"): "likewise",
     ("cli.doctor", "operations.doctor"): "says what is wrong where no session can be opened",
     ("cli.session", "operations.setting_origins"): "`-v` names the settings of an open session, as doctor does",
     ("cli.show", "operations.saved_file"): "needs no project: a file that was saved is all there is",
@@ -127,7 +129,7 @@ text model spending planning documents render errors version
 """Rooms that read no clock, file, socket or environment."""
 
 PURE_LIBRARY = """
-array base64 collections csv dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
+array base64 bisect collections csv dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
 ipaddress itertools json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""

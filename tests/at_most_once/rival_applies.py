@@ -24,7 +24,7 @@ from reconciler.operations.observe import Targets
 from reconciler.operations.rescue import Witness
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
-from tests.at_most_once.small_tables import TIMES, fill, limited_settings
+from tests.at_most_once.small_tables import TIMES, fill, settings
 from tests.journey.desk import ACCOUNTS
 
 Q, D, LEASE = TIMES["quiet_seconds"], TIMES["send_within_seconds"], TIMES["lease_seconds"]
@@ -167,7 +167,7 @@ class Stage:
         text = manifest or fill(ACCOUNTS, "accounts", run, keys)
         (folder / "accounts.yaml").write_text(text, encoding="utf-8")
         project = folder / "reconciler.yaml"
-        project.write_text(limited_settings(limits or {}), encoding="utf-8")
+        project.write_text(settings(limits), encoding="utf-8")
         chosen = load_settings(Flags(project=str(project)), {"EXTRUCT_API_URL": self.simulator.url})
         ledger = open_ledger(self.ledger_url or f"sqlite:///{self.folder}/ledger.db", clock=self.clock, boot=boot)
         self.handles.append(ledger)

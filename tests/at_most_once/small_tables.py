@@ -4,10 +4,9 @@ import json
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk, agent, row_id
@@ -46,15 +45,10 @@ spec:
 """
 
 
-def settings(**spend: float) -> str:
+def settings(limits: dict[str, Any] | None = None, /, **spend: float) -> str:
     """Return a project file with one connection, one run call at once, and short times."""
-    return limited_settings({}, spend)
-
-
-def limited_settings(limits: Mapping[str, Any], spend: Mapping[str, float] = MappingProxyType({})) -> str:
-    """Return the same with limits."""
     api = {"spend": {**TIMES, **spend}, "concurrency": 1, "run_concurrency": 1}
-    spec = {"api": api, "prices": {"kinds": {"agent": 1}}, "limits": limits}
+    spec = {"api": api, "prices": {"kinds": {"agent": 1}}, "limits": limits or {}}
     return json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": spec})
 
 

@@ -16,7 +16,7 @@ from reconciler.render.source_lines import source_line
 from reconciler.text.location import Location
 from tests.journey.desk import FILL, environment
 
-KEYS = "name mode columns rows max_attempts refresh rollout expect revision"
+KEYS = json.loads(json_schema.text("manifest"))["definitions"]["run"]["properties"]
 BAD_PROJECT = "apiVersion: reconciler/v1\nkind: Project\nspec:\n  manifests: [runs]\n  limit: {max_credits: 5}\n"
 
 
@@ -56,7 +56,7 @@ def test_a_problem_has_its_code_place_and_field(tmp_path: Path, capsys: pytest.C
         "column": 7,
         "field": "spec.runs[1].x",
         "message": "unknown key `x` in spec.runs[1]",
-        "hint": f"Allowed here: {', '.join(f'`{key}`' for key in KEYS.split())}.",
+        "hint": f"Allowed here: {', '.join(f'`{key}`' for key in KEYS)}.",
     }
 
 

@@ -132,12 +132,12 @@ def test_it_holds_every_row_whatever_the_manifests_here_need(make_desk: MakeDesk
 def test_it_needs_a_key_or_a_word(desk: Desk) -> None:
     """Nobody signs with nothing by accident, or with a key that can be guessed."""
     said = desk.run("snapshot", "--out", "s")
-    assert (said.code, said.err.splitlines()[0]) == (1, "reconciler: there is no key to sign the snapshot with")
+    assert (said.code, said.err.splitlines()[0]) == (1, "reconciler: E500 there is no key to sign the snapshot with")
     desk.extra["RECONCILER_SNAPSHOT_KEY"] = "short"
     said = desk.run("snapshot", "--out", "s")
     assert (said.code, said.err.splitlines()[0]) == (
         1,
-        "reconciler: RECONCILER_SNAPSHOT_KEY is shorter than 32 characters",
+        "reconciler: E500 RECONCILER_SNAPSHOT_KEY is shorter than 32 characters",
     )
     assert not (desk.folder / "s").exists()
     assert desk.run("snapshot", "--out", "s", "--unsigned").code == 0
@@ -162,7 +162,7 @@ def test_with_the_key_the_signature_is_checked(signing: Desk) -> None:
     said = in_a_fork(signing, "plan", "--live-snapshot", "s", key=KEY[::-1])
     assert said.code == 1
     assert said.err.startswith(
-        "reconciler: the snapshot cannot be used: its signature is not that of RECONCILER_SNAPSHOT"
+        "reconciler: E511 the snapshot cannot be used: its signature is not that of RECONCILER_SNAPSHOT"
     )
 
 
