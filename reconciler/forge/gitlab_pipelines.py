@@ -61,7 +61,8 @@ class GitLabPipelines:
                     continue
                 number, head, merged_at = found
                 seen.add(number)
-                required, reviewed_at = self._reviews(number, int(field(field(merged, "author", path), "id", path)))
+                author = int(field(field(merged, "author", path), "id", path))
+                required, reviewed_at = self._reviews(number, author)
                 yield MergedChange(
                     number, self._project, head, self._branch, merged_at, reviewed_at, needs_review or required
                 )

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,13 @@ import pytest
 from reconciler.ledger import open_ledger
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.workspace_file import load
+from tests.fork_server import fork_server
 from tests.gitops.act import ROOT
 from tests.gitops.github_api import serve_github
 from tests.gitops.gitlab_api import serve_gitlab
 from tests.gitops.gitlab_project import SETUP as GITLAB_SETUP
 from tests.gitops.gitlab_project import Project
 from tests.gitops.hosted_repository import Hosted
-from tests.gitops.warm_program import warm_program
 
 STARTED_ANEW = f"""#!{sys.executable} -I
 import os, sys
@@ -34,19 +35,26 @@ sys.addaudithook(tell)
 from reconciler.cli import main
 main()
 """
+FORKED = """#!/bin/sh
+if [ "$1$2$3" = -I-mreconciler ]; then shift 3; fi # started as Python is
+exec "{python}" -I -S "{client}" "$@"
+"""
+"""Much faster, and deaf to signals: those go to the client."""
 
 
 @pytest.fixture(scope="session")
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return an executable that starts the program; with `--stories` anew each time, as jobs do."""
+    """Return an executable that starts the program: with `--stories` a process of its own each time, as in a job."""
     folder = tmp_path_factory.mktemp("program")
-    if request.config.getoption("--stories"):
-        (folder / "program").write_text(STARTED_ANEW)
-        (folder / "program").chmod(0o755)
-        yield folder / "program"
-    else:
-        with warm_program(folder) as executable:
-            yield executable
+    with ExitStack() as opened:
+        script = STARTED_ANEW
+        if not request.config.getoption("--stories"):
+            client = opened.enter_context(fork_server(folder))
+            script = FORKED.format(python=sys.executable, client=client)
+        executable = folder / "program"
+        executable.write_text(script)
+        executable.chmod(0o755)
+        yield executable
 
 
 @pytest.fixture
