@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from reconciler.cli.console import Console, exits
+from reconciler.cli.group import Group
 from reconciler.cli.plan_outcome import append_outputs
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.model.report import ExitCode
@@ -64,7 +65,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group("approved-plan")
+@click.group("approved-plan", cls=Group)
 def command() -> None:
     """Find the plan that was approved for a push.
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reconciler.cli.console import Console, exits
+from reconciler.cli.group import Group
 from reconciler.cli.session import open_session
 from reconciler.model.report import ExitCode
 from reconciler.operations import comment
@@ -59,7 +60,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group("comment")
+@click.group("comment", cls=Group)
 def command() -> None:
     """Post a plan or a receipt where the change is reviewed.
 

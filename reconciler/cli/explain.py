@@ -6,6 +6,7 @@ import re
 import click
 
 from reconciler.cli.console import Console, exits
+from reconciler.cli.options import completed_by
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_where
 from reconciler.documents.explanation_file import code_document, explanation_document
@@ -20,8 +21,9 @@ _CODE = re.compile(r"E[0-9]{3}")
 
 
 @click.command("explain")
-@click.argument("selector", metavar="MANIFEST[/RUN]|CODE")
-@click.option("--column", metavar="C", help="Only this column, by key or id.")
+@click.argument("selector", metavar="MANIFEST[/RUN]|CODE", shell_complete=completed_by("runs"))
+@click.option("--column", metavar="C", shell_complete=completed_by("columns"),
+              help="Only this column, by key or id.")  # fmt: skip
 @click.option("--row", metavar="R", help="Only this row, by id.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How stdout is written.")
 @click.pass_context
@@ -46,7 +48,7 @@ def command(context: click.Context, /, selector: str, column: str | None, row: s
     if form == "json":
         console.answer(json.dumps(explanation_document(found), indent=2, ensure_ascii=True))
     else:
-        console.answer(explain_text(found, console.paint))
+        console.answer(console.fit(explain_text(found, console.paint)))
     return ExitCode.OK
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "snapshot": "Save what planning needs from the live tables.",
     "ledger": "Show what was spent, when and by whom.",
     "doctor": "Say what is wrong with the setup, and how to mend it.",
+    "completion": "Print the completion script of a shell.",
     "schema": "Print a JSON Schema.",
     "simulator": "Serve a local stand-in of the API.",
     "demo": "Run the whole loop against the simulator, without an account.",
@@ -42,7 +43,21 @@ CANCELLED = 130
 """The exit code that shells expect of a command ended by Ctrl-C."""
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """Answers a command that does not exist with one that is close."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments name, and the rest of them."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and name not in self.list_commands(ctx):
+            suggestions = importlib.import_module("reconciler.cli.suggestions")
+            raise suggestions.unknown_command(name, self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Commands(Group):
     """Loads a command's module when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,8 +71,23 @@ class Commands(click.Group):
         module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command = importlib.import_module(f"reconciler.cli.{module}").command
         assert isinstance(command, click.Command)
-        _prepare(command)
+        _prepare(command, cmd_name)
         return command
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write how to start, and the variables and exit codes of all commands."""
+        page = importlib.import_module("reconciler.cli.help_pages").PAGES[""]
+        with formatter.indentation():
+            formatter.write_paragraph()
+            formatter.write_text(page.text())
+        super().format_epilog(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete the names of commands without loading any."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        item = importlib.import_module("click.shell_completion").CompletionItem
+        return [item(name, help=said) for name, said in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading any."""
@@ -66,8 +96,11 @@ class Commands(click.Group):
 
 
 def _enter(context: click.Context, _: click.Parameter, folder: str | None) -> None:
-    """Work in a folder until the command line is done."""
-    if folder is None or context.resilient_parsing:
+    """Work in a folder until the command line is done; a completion goes there once it looks for something."""
+    if folder is None:
+        return
+    if context.resilient_parsing:
+        context.ensure_object(dict)["start"] = folder
         return
     try:
         context.with_resource(chdir(folder))
@@ -80,7 +113,7 @@ def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
     """Treat a global option after the command like one before it."""
     assert option.name is not None
     if context.get_parameter_source(option.name) is not click.core.ParameterSource.DEFAULT:
-        context.obj[option.name] = value
+        context.ensure_object(dict)[option.name] = value  # a completion has none yet
 
 
 def _bounded(_: click.Context, __: click.Parameter, value: Any) -> Any:
@@ -90,13 +123,16 @@ def _bounded(_: click.Context, __: click.Parameter, value: Any) -> Any:
     return value
 
 
-def _prepare(command: click.Command) -> None:
+def _prepare(command: click.Command, path: str) -> None:
     """Let a command and its subcommands accept the global options too: people put them at the end of the line.
 
-    Also bound each of their numbers.
+    Also bound each of their numbers, and complete their help.
     """
-    for each in command.commands.values() if isinstance(command, click.Group) else ():
-        _prepare(each)
+    for name, each in command.commands.items() if isinstance(command, click.Group) else ():
+        _prepare(each, f"{path} {name}")
+    page = importlib.import_module("reconciler.cli.help_pages").PAGES.get(path)
+    if page is not None:
+        command.epilog = f"{page.text()}\n\nThe options of `reconciler --help` may stand before or after the command."
     for parameter in command.params:
         if isinstance(parameter.type, click.types.FloatParamType):
             parameter.callback = parameter.callback or _bounded
@@ -130,7 +166,12 @@ def _prepare(command: click.Command) -> None:
     help="Certificate authorities to trust instead of the system's: a PEM file or a folder. "
     "Default: SSL_CERT_FILE and its like.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show where each setting is from, and the cost of reading.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Show manifests with nothing due, where each setting is from, and the cost of reading.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Write only errors to stderr.")
 @click.option("--no-color", is_flag=True, help="No colour; like the environment variable NO_COLOR.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How stderr is written.")
@@ -155,6 +196,9 @@ def run(arguments: list[str], *, owns_process: bool = False) -> int:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
+        return USAGE_ERROR
+    except click.NoSuchOption as error:
+        importlib.import_module("reconciler.cli.suggestions").unknown_option(error, arguments).show()
         return USAGE_ERROR
     except click.ClickException as error:
         error.show()

@@ -9,6 +9,8 @@ import click
 
 from reconciler.cli import adopt, options
 from reconciler.cli.console import Console, exits
+from reconciler.cli.group import Group
+from reconciler.cli.options import completed_by
 from reconciler.cli.pages import assets
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
@@ -18,6 +20,7 @@ from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Groupi
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.render.page.spend_page import spend_page
+from reconciler.text.addresses import STREAM
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -27,7 +30,7 @@ form_option = click.option(
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger.")
 
 
-@click.group("ledger")
+@click.group("ledger", cls=Group)
 def command() -> None:
     """Show what was spent, when and by whom."""
 
@@ -41,8 +44,10 @@ command.add_command(adopt.command)
     type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
     help="Only calls in this state; `accepted` includes those that are `settled`.",
 )
-@click.option("--address", metavar="NAME", help="Only this manifest, or this manifest/run.")
-@click.option("--label", metavar="KEY=VALUE", help="Only calls with this label.")
+@click.option("--address", metavar="NAME", shell_complete=completed_by("runs"),
+              help="Only this manifest, or this manifest/run.")  # fmt: skip
+@click.option("--label", metavar="KEY=VALUE", shell_complete=completed_by("labels"),
+              help="Only calls with this label.")  # fmt: skip
 @options.period
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest calls only.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text",
@@ -59,8 +64,10 @@ def list_(context: click.Context, /, form: str, **asked: Any) -> int:
         calls = session.ledger.calls(_filter(**asked))
     if form == "json":
         console.answer(_json([ledger_file.call_part(call) for call in calls]))
+    elif form == "csv":
+        console.answer(calls_csv(calls))
     else:
-        console.answer(calls_csv(calls) if form == "csv" else calls_text(calls, is_cut=len(calls) == asked["limit"]))
+        console.answer(console.fit(calls_text(calls, is_cut=len(calls) == asked["limit"])))
     return ExitCode.OK
 
 
@@ -75,7 +82,7 @@ def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
 
 
 @command.command("show")
-@click.argument("call")
+@click.argument("call", shell_complete=completed_by("call_ids"))
 @form_option
 @click.pass_context
 @exits
@@ -87,7 +94,7 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     if form == "json":
         console.answer(_json(ledger_file.call_document(record, events)))
     else:
-        console.answer(call_text(record, events))
+        console.answer(console.fit(call_text(record, events)))
     return ExitCode.OK
 
 
@@ -136,7 +143,7 @@ def report(
 
 
 @command.command("resolve")
-@click.argument("call")
+@click.argument("call", shell_complete=completed_by("call_ids"))
 @click.option("--landed/--not-landed", default=None, required=True, help="Was it paid for?")
 @reason_option
 @click.pass_context
@@ -160,12 +167,12 @@ def leases(context: click.Context, /) -> int:
     """List the tables that an apply holds."""
     console = Console(context.obj)
     with open_session(console) as session:
-        console.answer(leases_text(session.ledger.leases()))
+        console.answer(console.fit(leases_text(session.ledger.leases())))
     return ExitCode.OK
 
 
 @command.command("release")
-@click.argument("table")
+@click.argument("table", shell_complete=completed_by("tables"))
 @reason_option
 @click.pass_context
 @exits
@@ -227,6 +234,8 @@ def archive(context: click.Context, /, before: datetime, out: str) -> int:
     What planning needs of them stays. `ledger report --archive FILE` counts them, and `ledger import FILE` brings them
     back. Calls that are in doubt or not settled stay where they are.
     """
+    if out == STREAM:
+        raise click.UsageError("an archive must be on the disk before its calls leave the ledger; name a file")
     console = Console(context.obj)
     with open_session(console) as session:
         moved = session.ledger.archive(before.replace(tzinfo=UTC), Path(out))

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import importlib
 import re
 import time
 from collections.abc import Callable
@@ -54,18 +55,35 @@ def period(command: Decorated) -> Decorated:
     )(command)
 
 
+def completed_by(source: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """Return what a shell asks for the values of a parameter: a function of `completion.py`, loaded then."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+        found: list[Any] = getattr(importlib.import_module("reconciler.cli.completion"), source)(
+            context, parameter, incomplete
+        )
+        return found
+
+    return complete
+
+
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
 
 
 def targets(command: Decorated) -> Decorated:
     """Add `--target` and `--exclude`."""
     command = click.option(
-        "--exclude", multiple=True, metavar="SEL", help="Leave these runs out; written as for --target."
+        "--exclude",
+        multiple=True,
+        metavar="SEL",
+        shell_complete=completed_by("selectors"),
+        help="Leave these runs out; written as for --target.",
     )(command)
     return click.option(
         "--target",
         multiple=True,
         metavar="SEL",
+        shell_complete=completed_by("selectors"),
         help="Only these runs: a manifest, name/run or label=value; * as in a shell, commas between several.",
     )(command)
 
@@ -83,6 +101,8 @@ def limits(command: Decorated) -> Decorated:
     command = click.option("--max-cells", metavar="N", help="Refuse a plan with more cells.")(command)
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
+
+show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
 
 profile = click.option(
     "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."

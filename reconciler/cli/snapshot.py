@@ -1,17 +1,24 @@
 """`reconciler snapshot`."""
 
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import click
 
 from reconciler.cli import options
 from reconciler.cli.console import Console, exits
 from reconciler.cli.session import open_session
 from reconciler.model.report import ExitCode
+from reconciler.text.addresses import STREAM
 from reconciler.text.numbers import counted
 
 
 @click.command("snapshot")
 @options.paths
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), required=True, help="Where to write it.")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(dir_okay=False), required=True, help="Where to write it; - is stdout."
+)
 @click.option("--unsigned", is_flag=True, help="Do not sign it. Default: signed with RECONCILER_SNAPSHOT_KEY.")
 @click.pass_context
 @exits
@@ -22,10 +29,17 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
     that the manifests at PATH name, and the cells that the ledger knows as bought; no values and no prompts.
     """
     console = Console(context.obj)
-    with open_session(console) as session:
-        taken = session.snapshot(out, paths, unsigned=unsigned)
+    is_stdout = out == STREAM
+    if is_stdout and sys.stdout.isatty():
+        raise click.UsageError("a snapshot is not text that a terminal can show; name a file, or send it to a pipe")
+    with open_session(console) as session, TemporaryDirectory() as folder:
+        file = Path(folder, "live.snapshot") if is_stdout else Path(out)
+        taken = session.snapshot(file, paths, unsigned=unsigned)
+        if is_stdout:
+            sys.stdout.buffer.write(file.read_bytes())
     sizes = f"{counted(taken.tables, 'table')}, {counted(taken.size_bytes, 'byte')}"
-    console.info(f"The snapshot is saved in {out}: {sizes}, {'signed' if taken.is_signed else 'not signed'}.")
+    where = "The snapshot is written" if is_stdout else f"The snapshot is saved in {out}"
+    console.info(f"{where}: {sizes}, {'signed' if taken.is_signed else 'not signed'}.")
     for table, error in sorted(taken.unreadable.items()):
         console.error(f"table {table}: {error.message}", error.hint)
     for problem in taken.unresolved:

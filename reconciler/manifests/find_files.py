@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from reconciler.errors import SettingsError
-from reconciler.manifests.open_file import STDIN, refuse_special, refuse_stray_link
+from reconciler.manifests.open_file import refuse_special, refuse_stray_link
 from reconciler.manifests.yaml_reader import MAX_BYTES
+from reconciler.text.addresses import STREAM
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
@@ -35,8 +36,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     entered: set[str] = set()
     for path in paths:
         try:
-            if path == Path(STDIN):
-                found.setdefault(STDIN, path)
+            if path == Path(STREAM):
+                found.setdefault(STREAM, path)
                 continue
             refuse_stray_link(path)
             if path.is_dir():

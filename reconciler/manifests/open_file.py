@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import SettingsError
+from reconciler.text.addresses import STREAM
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
-STDIN = "-"
-"""The path of standard input, where a person names it; a file of that name is `./-` to other programs."""
 PIPE_SECONDS = 30.0
 """How long a pipe or terminal may take to its first byte; whoever writes to it may have to fetch it first."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -22,7 +21,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 def open_named(path: str | Path) -> AbstractContextManager[BinaryIO]:
     """Open what a person named: a file as `open_file` does, or standard input, which stays open. Raises OSError."""
-    if os.fspath(path) != STDIN:
+    if os.fspath(path) != STREAM:
         return open_file(path)
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
@@ -31,7 +30,7 @@ def open_named(path: str | Path) -> AbstractContextManager[BinaryIO]:
 
 def shown_path(path: Path) -> str:
     """Return a path as messages name it."""
-    return "<stdin>" if os.fspath(path) == STDIN else path.as_posix()
+    return "<stdin>" if os.fspath(path) == STREAM else path.as_posix()
 
 
 def open_file(path: str | Path) -> BinaryIO:

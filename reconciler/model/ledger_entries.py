@@ -19,6 +19,10 @@ SETTLED, ADOPTED = "settled", "adopted"
 """How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
 
 
+SETTLED, ADOPTED = "settled", "adopted"
+"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
+
+
 class EventKind(StrEnum):
     """Events of a call or of a table's lease. The first five are the states an attempt passes through."""
 

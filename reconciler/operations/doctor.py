@@ -22,7 +22,8 @@ from reconciler.settings.git import work_tree
 from reconciler.settings.network import api_network, network_of
 from reconciler.settings.project_file import DEFAULT_PROJECT
 from reconciler.settings.provenance import actor, read_git_state, review
-from reconciler.settings.settings import Flags, Settings, load_settings
+from reconciler.settings.settings import Flags, Settings, settings_and_problems
+from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -35,10 +36,7 @@ def examine(flags: Flags, environment: Mapping[str, str], *, now: Callable[[], f
     Also where the project file is broken: the rest is then looked at as flags and environment have it. Sends at most
     two GETs to the API, tries each once, and gives up what takes too long. `now` returns seconds since the epoch.
     """
-    settings, checks = _loaded(flags, environment)
-    is_whole = settings is not None
-    if settings is None:
-        settings = _without_project(flags, environment)
+    settings, is_whole, checks = _loaded(flags, environment)
     checks += _guarded("network", lambda: _check_network(settings, environment))
     network = None if checks[-1].finding is Finding.WRONG else api_network(settings, environment)
     clocks = Clocks(now)
@@ -84,17 +82,24 @@ def _of_problem(topic: str, error: ManifestError) -> Check:
     return Check(topic, Finding.WRONG, f"{first.location}: {first.code} {first.message}{more}", hint)
 
 
-def _loaded(flags: Flags, environment: Mapping[str, str]) -> tuple[Settings | None, list[Check]]:
+def _loaded(flags: Flags, environment: Mapping[str, str]) -> tuple[Settings, bool, list[Check]]:
+    """Return the settings, whether they are whole, and the results for project and manifests."""
     loaded: list[Settings] = []
+    problems: list[Diagnostic] = []
 
     def load() -> Iterator[Check]:
-        loaded.append(load_settings(flags, environment))
-        yield from _check_project(loaded[0])
+        settings, found = settings_and_problems(flags, environment)
+        loaded.append(settings)
+        problems.extend(found)
+        if found:
+            raise ManifestError(found)
+        yield from _check_project(settings)
 
     checks = _guarded("project", load)
-    if loaded:
-        checks += _guarded("manifests", lambda: _check_manifests(loaded[0]))
-    return (loaded[0] if loaded else None), checks
+    if not loaded:
+        return _without_project(flags, environment), False, checks
+    checks += _guarded("manifests", lambda: _check_manifests(loaded[0]))
+    return loaded[0], not problems, checks
 
 
 def _without_project(flags: Flags, environment: Mapping[str, str]) -> Settings:

@@ -104,7 +104,7 @@ def _answers(where: str, probed: Probed) -> Check:
     if probed.seconds < SLOW_SECONDS:
         return Check("API", Finding.OK, f"{where} answers")
     hint = "Reading many tables will take long; look at the network, or at the API's own state."
-    return Check("API", Finding.NOTE, f"{where} is slow: it took {probed.seconds:.1f} s to answer", hint)
+    return Check("API", Finding.NOTE, f"{where} is slow: it took {duration(probed.seconds)} to answer", hint)
 
 
 def _check_account(account: Account, limits: Limits) -> Iterator[Check]:

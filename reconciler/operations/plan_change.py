@@ -10,7 +10,6 @@ from pathlib import Path
 
 from reconciler.errors import SettingsError
 from reconciler.manifests.compare import add_up, compare, compare_projects, lost, unreadable
-from reconciler.manifests.open_file import STDIN
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.change import Change, ChangeImpact
 from reconciler.model.manifest import Manifest
@@ -20,6 +19,7 @@ from reconciler.operations import observe, snapshots
 from reconciler.operations.account import with_account
 from reconciler.operations.budgets import with_budgets
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.profile import Phase
@@ -28,6 +28,7 @@ from reconciler.settings.revision import Revision, read_revision
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
 from reconciler.spending.limits_check import check_limits, effective_limits
+from reconciler.text.addresses import STREAM
 from reconciler.text.location import Diagnostic
 
 
@@ -69,7 +70,7 @@ def plan_targets(
     Raises SettingsError, ManifestError if the base's project file is invalid, Refused, LedgerError.
     """
     settings, profile = connections.settings, connections.profile
-    if against is not None and STDIN in targets.named:
+    if against is not None and STREAM in targets.named:
         message = "a manifest from standard input cannot be compared: it has no place in a commit or another folder"
         raise SettingsError(message, hint="Leave out --against, or save the manifest to a file of the project.")
     base = None if against is None else read_revision(against, settings, targets.named)
@@ -88,6 +89,7 @@ def plan_targets(
         observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
     with profile.phase(Phase.PLANNING):
         plan, compared = plan_asked(asked, observation)
+        ended = ended_calls(observation, settings) if live_snapshot is None else ()
     if live_snapshot is None:
         with profile.phase(Phase.READING):
             plan = with_account(plan, asked.settings, connections.reader())
@@ -102,6 +104,7 @@ def plan_targets(
         against=compared,
         taken=taken,
         paths=targets.named,
+        ended=ended,
     )
 
 

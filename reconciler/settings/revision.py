@@ -9,7 +9,6 @@ from pathlib import Path
 from reconciler.errors import LimitExceeded, ManifestError, SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
 from reconciler.manifests.loader import load_manifests
-from reconciler.manifests.open_file import STDIN
 from reconciler.manifests.yaml_reader import parse
 from reconciler.model.condition import relocated
 from reconciler.model.limits import BaseLimits
@@ -17,6 +16,7 @@ from reconciler.model.manifest import ChildOf, Manifest, NameAt, Run, Selection,
 from reconciler.settings.git_commit import Blob, Commit, find_commit, unknown_commit
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings.settings import Settings, manifest_paths, project_file_in
+from reconciler.text.addresses import STREAM
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
@@ -48,7 +48,7 @@ def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revis
     `where` is neither a ref nor a folder, and ManifestError if the project file is wrong; problems in manifests are
     returned in the result.
     """
-    named = [path for path in named if path != STDIN]
+    named = [path for path in named if path != STREAM]
     if Path(where).is_dir():
         if not where.startswith((".", "/")) and find_commit(where, settings.root) is not None:
             hint = f"Write `./{one_line(where)}` for the folder, or `refs/heads/{one_line(where)}` for the branch."

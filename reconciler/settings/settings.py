@@ -10,11 +10,11 @@ from pathlib import Path
 
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
-from reconciler.manifests.open_file import STDIN, open_file, refuse_special, refuse_stray_link
+from reconciler.manifests.open_file import open_file, refuse_special, refuse_stray_link
 from reconciler.model.limits import BaseLimits, Limit, Limits
 from reconciler.settings.limits_reader import limits_in
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, read_project
-from reconciler.text.addresses import LEDGER_HINT, is_loopback, is_server, ledger_fault, ledger_path
+from reconciler.text.addresses import LEDGER_HINT, STREAM, is_loopback, is_server, ledger_fault, ledger_path
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.sanitize import one_line
@@ -261,7 +261,7 @@ def _limits(flags: Flags, environment: Mapping[str, str]) -> Limits:
 
 def manifests_in_use(settings: Settings, named: Sequence[str]) -> list[Path]:
     """Return `manifest_paths` for a command that uses the ledger. Raises what `check_owner` raises."""
-    check_owner(settings, find_files([Path(name) for name in named if name != STDIN]))
+    check_owner(settings, find_files([Path(name) for name in named if name != STREAM]))
     return manifest_paths(settings, named)
 
 
@@ -273,7 +273,7 @@ def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
     if named:
         return [Path(name) for name in named]
     listed = [settings.root / name for name in settings.project.manifests or ("manifests",)]
-    return [path.absolute() if path == Path(STDIN) else path for path in listed]
+    return [path.absolute() if path == Path(STREAM) else path for path in listed]
 
 
 def read_token(environment: Mapping[str, str]) -> str:

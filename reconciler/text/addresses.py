@@ -4,6 +4,8 @@ import re
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
+STREAM = "-"
+"""Standard input or output, where a person names a file."""
 LEDGER_HINT = "Give a path such as ./ledger.db, sqlite:///path/to/ledger.db or postgresql://user@host/database."
 
 PROJECT_LIBPQ = frozenset(

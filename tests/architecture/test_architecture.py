@@ -66,6 +66,8 @@ BESIDE_THE_FACE = {
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
+    ("cli.completion", "operations.completion"): "a shell waits for it: no network, and nothing fails",
+    ("cli.completion", "settings.settings"): "likewise",
     ("cli.doctor", "operations.doctor"): "says what is wrong where no session can be opened",
     ("cli.session", "operations.setting_origins"): "`-v` names the settings of an open session, as doctor does",
     ("cli.show", "operations.saved_file"): "needs no project: a file that was saved is all there is",

@@ -19,7 +19,10 @@ from tests.postgres import fresh_database, postgres_server
 __all__ = ["postgres_server"]
 
 NEEDED = ("bash", "curl", "git", "jq")
-ELSEWHERE = {"install": "test_front_page.py", "simulator": "test_simulator.py", "locks": "packaging/test_lock.py"}
+ELSEWHERE = {
+    "install": "test_front_page.py", "simulator": "test_simulator.py", "locks": "packaging/test_lock.py",
+    "spelled out": "gitops/act.py", "enterprise": "gitops/act.py",
+}  # fmt: skip
 """Kinds of blocks that tests of their own run."""
 COMMANDS = [each for each in blocks("sh") if each.kind not in ELSEWHERE]
 SESSIONS = [each for each in blocks("console") if each.kind not in ELSEWHERE]
@@ -137,5 +140,5 @@ def test_every_option_in_a_text_exists(each: Page) -> None:
             named, options = options_of(words)
             assert named or words[0].startswith("-") or words[0].isupper(), span
             assert {word for word in words if word.startswith("-")} - options == set(), span
-        elif not span.startswith(("pip ", "pytest ")):
+        elif not span.startswith(("pip ", "pytest ", "kubectl ")):
             assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", span)) - every_option() <= {"--help", "--version"}, span

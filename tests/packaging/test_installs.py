@@ -57,3 +57,12 @@ def test_a_wheel_holds_what_it_needs_and_no_tests(wheel: Path) -> None:
         assert f"reconciler/{needed}" in names
     assert any(name.startswith("reconciler/ledger/migrations/") for name in names)
     assert not [name for name in names if not name.startswith(("reconciler/", "extruct_reconciler-"))]
+
+
+def test_a_wheel_has_both_names_of_the_program(wheel: Path) -> None:
+    """`uvx extruct-reconciler` runs the program that has the distribution's name."""
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = (each for each in opened.namelist() if each.endswith("entry_points.txt"))
+        listed = opened.read(name).decode()
+    assert "\nreconciler = reconciler.cli:main\n" in listed
+    assert "\nextruct-reconciler = reconciler.cli:main\n" in listed
