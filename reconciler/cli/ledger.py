@@ -15,11 +15,13 @@ from reconciler.cli.pages import assets
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
 from reconciler.documents.ledger_csv import calls_csv, spend_csv
+from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.render.page.spend_page import spend_page
+from reconciler.render.reconciliation_text import reconciliation_text
 from reconciler.text.addresses import STREAM
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
@@ -100,7 +102,11 @@ def show(context: click.Context, /, call: str, form: str) -> int:
 
 @command.command("report")
 @click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
-@click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
+@click.option(
+    "--label",
+    metavar="KEY[=VALUE]",
+    help="With --by label and label-month: this label; as KEY=VALUE: only these calls.",
+)
 @options.period
 @click.option(
     "--archive",
@@ -139,6 +145,28 @@ def report(
     else:
         content = ledger_file.spend_document(found, by, since, until)
         console.answer(_json(content) if form == "json" else spend_page(content, assets()).rstrip("\n"))
+    return ExitCode.OK
+
+
+@command.command("reconcile")
+@options.paths
+@options.period
+@form_option
+@click.pass_context
+@exits
+def reconcile(
+    context: click.Context, /, paths: tuple[str, ...], since: float | None, until: float | None, form: str
+) -> int:
+    """Compare the ledger with the balance and the live tables: credits and cells that went another way.
+
+    Every apply keeps the balance that it finds. From one to the next, and to now, credits are ours (calls in the
+    ledger), outside (gone without one) or refunded. Also lists the manifests' tables with cells that are done and that
+    the ledger never bought.
+    """
+    console = Console(context.obj)
+    with open_session(console) as session:
+        found = session.ledger.reconcile(session.load(paths), since=since, until=until)
+    console.answer(_json(reconciliation_document(found)) if form == "json" else reconciliation_text(found))
     return ExitCode.OK
 
 
