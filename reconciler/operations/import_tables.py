@@ -245,8 +245,8 @@ def _header(observation: TableSnapshot | TableHeader) -> TableHeader:
     return TableHeader(observation.id, observation.name, observation.kind, observation.columns)
 
 
-def tables_named(named: Sequence[str]) -> tuple[str, ...]:
-    """Return the ids of tables given as ids or URLs. Raises SettingsError."""
+def table_ids(named: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of tables named by id or URL. Raises SettingsError for anything else."""
     found = [(text, table_id(text)) for text in named]
     for text, identity in found:
         if identity is None:

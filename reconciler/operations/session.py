@@ -35,8 +35,9 @@ from reconciler.operations.connection import Connections, origin
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.forecast import PlannedForecast, forecast_targets
-from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, tables_named
+from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, table_ids
 from reconciler.operations.judge import unmet_in
+from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -46,8 +47,9 @@ from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
 from reconciler.operations.validate import Validation
+from reconciler.planning.drift import DriftReport
 from reconciler.planning.explanation import ExplainedCells
-from reconciler.planning.status import DriftReport, Status, status_of
+from reconciler.planning.status import Status, status_of
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
@@ -271,7 +273,7 @@ class Session:
     def drift(
         self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
     ) -> DriftReport:
-        """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
+        """Return which cells are not as the manifests want them, and why; sends only GET and writes nothing.
 
         `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
         table could not be read, `errored` is true and the result may be incomplete.
@@ -281,20 +283,14 @@ class Session:
         targets = observe.resolve(targets, reader)
         sources = observe.Sources(reader, ledger, self.settings)
         observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
-        return DriftReport(
-            observe.plan(targets, observation, self.settings),
-            unmet_in(targets.manifests, observation.snapshots),
-            ended_calls(observation, self.settings),
-        )
+        plan = observe.plan(targets, observation, self.settings)
+        unmet = unmet_in(targets.manifests, observation.snapshots)
+        return DriftReport(plan, unmet, ended_calls(observation, self.settings))
 
     def forecast(
         self, paths: Several | Targets = (), *, days: int = MONTH_DAYS, target: Several = (), exclude: Several = ()
     ) -> PlannedForecast:
-        """Return what runs with a `refresh` will buy within `days` times 24 hours, by manifest, column and day.
-
-        Sends only GET and writes nothing. `found.plan.diagnostics` lists the tables that could not be read, of which
-        `found.forecast` says nothing.
-        """
+        """Return what schedules will buy in `days` × 24 hours; `plan.diagnostics` has what could not be read."""
         return forecast_targets(self.load(paths, target=target, exclude=exclude), days, self._connections)
 
     def wait(
@@ -345,7 +341,7 @@ class Session:
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
         if no table is found or a file cannot be written.
         """
-        choice = Choice(tables_named((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
+        choice = Choice(table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
         reader = connections.reader()
@@ -365,6 +361,10 @@ class Session:
         revision.
         """
         return adopt(self.load(paths), revision, self._connections)
+
+    def notify(self, outcome: Outcome, exit_code: int | None = None, *, interrupt: Interrupt | None = None) -> None:
+        """Tell the webhooks of `spec.notify` how an apply or `drift` ended; raises nothing and takes at most 20 s."""
+        notify(outcome, exit_code, self.settings, self._environment, self._tell, interrupt or Interrupt())
 
     def cost(self) -> ReadCost:
         """Return the cost of reading so far: requests, bytes, seconds."""

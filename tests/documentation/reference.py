@@ -22,6 +22,7 @@ SECTIONS = {
     "status": "Status",
     "drift": "Drift",
     "forecast": "Forecast",
+    "notification": "Notification",
     "validation": "Validation",
 }
 """Schema → its heading: first the documents that people write, then those that the program writes."""
