@@ -12,6 +12,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What the tests talk to is on loopback, and a proxy of this machine's network would be asked for that, too.
 for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
     os.environ.pop(name, None)
+# How outputs look must not depend on the terminal of whoever runs the tests.
+for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"):
+    os.environ.pop(name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

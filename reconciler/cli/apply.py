@@ -15,7 +15,7 @@ import click
 from reconciler import ApplyEvents, CallResult, Interrupt, Plan, ReadCost, Report, Session
 from reconciler.cli import options
 from reconciler.cli.ci_output import APPLY_FORMATS
-from reconciler.cli.console import Console, exits, let_go_of_readers
+from reconciler.cli.console import ERASED, Console, exits, let_go_of_readers
 from reconciler.cli.pages import without_stdout
 from reconciler.cli.plan_outcome import keep_problems, problems
 from reconciler.cli.progress import Reading, Waiting
@@ -25,8 +25,9 @@ from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import PlanError, ReconcilerError, SettingsError
 from reconciler.model.observed import TableStatus
 from reconciler.model.report import ExitCode
+from reconciler.render.alignment import width_of
 from reconciler.render.plan_parts import addressed
-from reconciler.render.plan_text import plan_text
+from reconciler.render.plan_text import PlanView, plan_text
 from reconciler.render.report_text import result_text
 from reconciler.text.sanitize import one_line
 
@@ -49,7 +50,12 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
     help="Refuse a saved plan older than this.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
-@click.option("--wait/--no-wait", default=None, help="Wait until the tables are idle. Default: on a terminal.")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait until the tables are idle and send later waves; or send one wave and say what is left.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this.")
 @click.option(
     "--lease-timeout",
@@ -60,6 +66,7 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
 )
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON; - is stdout.")
 @click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
+@options.show_rows
 @options.targets
 @options.limits
 @options.detailed_exitcode
@@ -91,11 +98,12 @@ def _run(
     file: str | None,
     plan_max_age: float,
     yes: bool,
-    wait: bool | None,
+    wait: bool,
     timeout: float | None,
     lease_timeout: float,
     out: str | None,
     form: str,
+    show_rows: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     limits_from: str | None,
@@ -117,6 +125,7 @@ def _run(
             if path is not None
         }
         screen = _Screen(console, session, saved, waits=wait, as_text=form == "text", yes=yes)
+        screen.rows = show_rows
         how = {"wait": screen.waits, "timeout_seconds": timeout, "lease_timeout_seconds": lease_timeout}
         with interruptible(console) as interrupt:
             try:
@@ -190,14 +199,16 @@ class _Screen:
         session: Session,
         saved: SavedPlan | None,
         *,
-        waits: bool | None,
+        waits: bool,
         as_text: bool,
         yes: bool,
     ) -> None:
         self.console = console
         self.session = session
         self.saved = saved
-        self.waits = console.is_terminal if waits is None else waits
+        self.waits = waits
+        self.rows = False
+        """True to name the rows of each column."""
         self._as_text = as_text
         self._yes = yes
         self._width = 0
@@ -215,7 +226,7 @@ class _Screen:
         if not (sys.stdin.isatty() and self.console.is_terminal):
             raise SettingsError("there is no terminal to ask on", hint="Check `reconciler plan`, then use --yes.")
         if not self._as_text:
-            click.echo(text + "\n", err=True)
+            self.console.say(self.console.fit(text) + "\n")
         if not _confirmed("Send these calls?"):
             raise PlanError("the plan was not approved; nothing was sent")
 
@@ -224,12 +235,13 @@ class _Screen:
         self._show(plan, self._text(plan) if is_due else "Nothing that the plan file approves is still due.")
 
     def _text(self, plan: Plan) -> str:
-        return plan_text(plan, self.session.limits(), (), self.console.paint, is_preview=False)
+        view = PlanView(is_preview=False, lists_all=self.console.flags["verbose"], rows=self.rows)
+        return plan_text(plan, self.session.limits(), (), self.console.paint, view=view)
 
     def _show(self, plan: Plan, text: str) -> str:
-        self._width = max((len(addressed(call)) for call in plan.calls), default=0)
+        self._width = max((width_of(addressed(call)) for call in plan.calls), default=0)
         if self._as_text:
-            self.console.answer(text + "\n")
+            self.console.answer(self.console.fit(text) + "\n")
         return text
 
     # The following methods are called once calls may have been sent, so none of them may fail.
@@ -237,7 +249,7 @@ class _Screen:
     def _result(self, result: CallResult) -> None:
         if self._as_text:
             try:
-                line = result_text(result, self._width, self.console.paint)
+                line = self.console.fit(result_text(result, self._width, self.console.paint, rows=self.rows))
             except Exception as error:
                 line = f"{plain_line(result)} (unexpected {type(error).__name__} while showing it)"
             self.console.tell(line)
@@ -280,7 +292,7 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
         # Bypass Python's buffers: the signal may have arrived while a line was being written.
         with suppress(OSError, ValueError, AttributeError):
             line = console.line("info", STOPPING, {})
-            os.write(sys.stderr.fileno(), f"{chr(10) if console.is_terminal else ''}{line}\n".encode())
+            os.write(sys.stderr.fileno(), f"{ERASED if console.has_bar else ''}{line}\n".encode())
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     # Windows has no SIGHUP, and `nohup` leaves it ignored.

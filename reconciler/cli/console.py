@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import stat
 import sys
 import time
@@ -17,7 +16,8 @@ import click
 
 from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
-from reconciler.render.colour import Colour, Paint, plain
+from reconciler.render.alignment import cut, wrapped
+from reconciler.render.colour import Colour, Paint, coloured, plain, shows_colour
 from reconciler.render.plan_parts import problems_text
 from reconciler.settings.ci import is_ci
 from reconciler.settings.settings import Flags, Settings, load_settings, settings_and_problems
@@ -32,6 +32,11 @@ _COMMAND = re.compile(r"^(\s*)(::)", re.MULTILINE)
 """A workflow command stands at the beginning of a line, blanks aside; an old one, `##[`, anywhere in it."""
 
 
+ERASED = "\r\x1b[K"
+"""Takes the line at the cursor off a terminal."""
+NARROWEST = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """Output and settings, as the global flags ask for them."""
@@ -39,6 +44,8 @@ class Console:
     flags: Mapping[str, Any]
     _lost: list[str] = field(default_factory=list)
     """Why stdout can no longer be written; empty while it can."""
+    _drawn: list[str] = field(default_factory=list)
+    """The line of progress that stands on the terminal; empty if there is none."""
 
     def settings(self, **limits: str | None) -> Settings:
         """Return the settings from flags, environment, project file and defaults."""
@@ -64,17 +71,39 @@ class Console:
         return _is_terminal(sys.stdout) and _is_terminal(sys.stderr) and not is_ci(os.environ)
 
     @property
+    def has_bar(self) -> bool:
+        """True if progress is drawn on the terminal, over itself."""
+        wanted = not self.flags["quiet"] and self.flags["log_format"] == "text"
+        return wanted and self.is_terminal and os.environ.get("TERM") != "dumb"
+
+    @property
     def paint(self) -> Paint:
-        """Colour on a terminal; none elsewhere, or if it is switched off."""
-        wanted = _is_terminal(sys.stdout) and not self.flags["no_color"] and not os.environ.get("NO_COLOR")
-        return _terminal_paint if wanted and os.environ.get("TERM") != "dumb" else plain
+        """Colour for stdout; none if it is not shown, or switched off."""
+        return self._paint(sys.stdout)
+
+    def _paint(self, stream: TextIO | None) -> Paint:
+        if self.flags["no_color"]:
+            return plain
+        is_shown = shows_colour(os.environ, is_terminal=_is_terminal(stream), is_file=_is_file(stream))
+        return coloured if is_shown else plain
+
+    @property
+    def width(self) -> int | None:
+        """The places in a line of stdout; None if that is not a terminal."""
+        return _width(sys.stdout)
+
+    def fit(self, text: str) -> str:
+        """Return text for people with its lines broken at the width of stdout, if that is a terminal."""
+        return wrapped(text, self.width)
 
     def answer(self, text: str) -> None:
         """Write the answer to stdout."""
-        click.echo(inert(text))
+        self._erase()
+        _echo(inert(text))
 
     def command(self, text: str) -> None:
         """Write to stdout what a CI's log takes for its own commands."""
+        self._erase()
         click.echo(text)
 
     def tell(self, text: str) -> bool:
@@ -83,7 +112,8 @@ class Console:
         Raises nothing, because the exit code must reflect what was done. Returns whether stdout was written.
         """
         if not self._lost:
-            failure = _failure_of(lambda: click.echo(inert(text))) if sys.stdout is not None else "it is closed"
+            self._erase()
+            failure = _failure_of(lambda: _echo(inert(text))) if sys.stdout is not None else "it is closed"
             if failure is None:
                 return True
             self._lost.append(failure)
@@ -94,8 +124,27 @@ class Console:
 
     def say(self, text: str, *, newline: bool = True) -> None:
         """Write to stderr. If that fails, go on: there is nowhere left to report it."""
+        self._erase()
         with suppress(OSError, ValueError):
-            click.echo(inert(text), nl=newline, err=True)
+            _echo(inert(text), nl=newline, err=True)
+
+    def draw(self, line: str) -> None:
+        """Show a line of progress in place of the last one; it goes away when anything else is written.
+
+        It is cut to the width of the terminal, because what has wrapped cannot be drawn over.
+        """
+        self._erase()
+        if line:
+            with suppress(OSError, ValueError):
+                width = _width(sys.stderr)
+                click.echo(line if width is None else cut(line, width - 1), nl=False, err=True)
+                self._drawn.append(line)
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self._drawn.clear()
+            with suppress(OSError, ValueError):
+                click.echo(ERASED, nl=False, err=True, color=True)
 
     def stream(self, pieces: Iterable[str]) -> None:
         """Write an answer to stdout piece by piece; the last one ends the line."""
@@ -123,9 +172,10 @@ class Console:
         """Return the text of a message on stderr, without the final newline."""
         if self.flags["log_format"] == "json":
             return json.dumps({"time": utc_now(), "level": level, "message": message, **fields})
-        prefix = "reconciler: " if level == "error" else ""
+        prefix = self._paint(sys.stderr)("reconciler:", Colour.BAD) + " " if level == "error" else ""
         prefix += f"{fields['code']} " if fields.get("code") else ""
-        return prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
+        text = prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
+        return wrapped(text, _width(sys.stderr))
 
     def problems(self, error: ManifestError) -> None:
         """Write problems with their locations to stderr, in the form that editors and CI logs link."""
@@ -135,8 +185,8 @@ class Console:
             return
         files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
-        width = shutil.get_terminal_size().columns if _is_terminal(sys.stderr) and not is_ci(os.environ) else None
-        self.say(f"{problems_text(error.problems, width)}\n{sums}")
+        width = _width(sys.stderr)
+        self.say(wrapped(f"{problems_text(error.problems, width)}\n{sums}", width))
 
 
 def inert(text: str) -> str:
@@ -153,6 +203,30 @@ def utc_now() -> str:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
+
+
+def _is_file(stream: TextIO | None) -> bool:
+    """Return True for a file on disk, and for what has no descriptor, as in a test."""
+    try:
+        return stream is None or stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return True
+
+
+def _width(stream: TextIO | None) -> int | None:
+    """Return how many places a line of a terminal has; None if the stream is none, or does not say."""
+    if stream is None or not stream.isatty():
+        return None
+    named = os.environ.get("COLUMNS", "")
+    with suppress(OSError, ValueError):
+        places = int(named) if named.isdecimal() and named.isascii() else os.get_terminal_size(stream.fileno()).columns
+        return max(places, NARROWEST) if places else None
+    return None
+
+
+def _echo(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Write text whose colour is meant: where there should be none, there is none."""
+    click.echo(text, nl=nl, err=err, color=True)
 
 
 def _failure_of(write: Callable[[], object]) -> str | None:
@@ -172,10 +246,6 @@ def forget_stdout() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-
-
-def _terminal_paint(text: str, colour: Colour) -> str:
-    return click.style(text, bold=True) if colour is Colour.STRONG else click.style(text, fg=colour.value)
 
 
 def let_go_of_readers() -> None:

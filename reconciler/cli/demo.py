@@ -69,9 +69,9 @@ spec:
 STEPS = (
     ("Check the manifests, which needs no account:", ["validate"]),
     ("See what would be paid for, and why:", ["plan"]),
-    ("Send it, each call once, and wait:", ["apply", "--yes", "--wait"]),
+    ("Send it, each call once, and wait:", ["apply", "--yes"]),
     ("Plan again. Failed cells are tried again, nothing else is bought twice:", ["plan"]),
-    ("Apply until nothing is due:", ["apply", "--yes", "--wait"]),
+    ("Apply until nothing is due:", ["apply", "--yes"]),
     ("And once more:", ["plan"]),
     ("See what it cost:", ["ledger", "report", "--by", "manifest"]),
 )

@@ -10,6 +10,8 @@ from reconciler.cli.session import open_session
 from reconciler.documents.status_file import drift_document
 from reconciler.errors import ManifestError
 from reconciler.model.report import ExitCode
+from reconciler.render.colour import plain
+from reconciler.render.ended_text import ended_text
 from reconciler.render.status_text import drift_text
 from reconciler.text.sanitize import one_line
 
@@ -47,7 +49,9 @@ def command(
         document = drift_document(plan, utc_now(), found.unmet)
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
     elif found.has_drifted or found.stale or found.unmet:
-        console.answer(drift_text(plan, found.unmet))
+        console.answer(console.fit(drift_text(plan, found.unmet)))
+    if found.ended:
+        console.info(ended_text(found.ended, plain).rstrip("\n"))
     for table in plan.tables:
         if not table.is_finished:
             name = f" {one_line(table.name)}" if table.has_siblings else ""

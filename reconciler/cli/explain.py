@@ -48,7 +48,7 @@ def command(context: click.Context, /, selector: str, column: str | None, row: s
     if form == "json":
         console.answer(json.dumps(explanation_document(found), indent=2, ensure_ascii=True))
     else:
-        console.answer(explain_text(found, console.paint))
+        console.answer(console.fit(explain_text(found, console.paint)))
     return ExitCode.OK
 
 

@@ -166,7 +166,12 @@ def _prepare(command: click.Command, path: str) -> None:
     help="Certificate authorities to trust instead of the system's: a PEM file or a folder. "
     "Default: SSL_CERT_FILE and its like.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show where each setting is from, and the cost of reading.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Show manifests with nothing due, where each setting is from, and the cost of reading.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Write only errors to stderr.")
 @click.option("--no-color", is_flag=True, help="No colour; like the environment variable NO_COLOR.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How stderr is written.")

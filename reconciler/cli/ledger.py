@@ -16,7 +16,7 @@ from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
 from reconciler.documents.ledger_csv import calls_csv, spend_csv
 from reconciler.model.history import CallState
-from reconciler.model.ledger_entries import SETTLED, CallFilter, Grouping
+from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.render.page.spend_page import spend_page
@@ -41,7 +41,7 @@ command.add_command(adopt.command)
 @command.command("list")
 @click.option(
     "--state",
-    type=click.Choice([*(state.value for state in CallState), SETTLED, ledger_file.ADOPTED]),
+    type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
     help="Only calls in this state.",
 )
 @click.option("--address", metavar="NAME", shell_complete=completed_by("runs"),
@@ -64,8 +64,10 @@ def list_(context: click.Context, /, form: str, **asked: Any) -> int:
         calls = session.ledger.calls(_filter(**asked))
     if form == "json":
         console.answer(_json([ledger_file.call_part(call) for call in calls]))
+    elif form == "csv":
+        console.answer(calls_csv(calls))
     else:
-        console.answer(calls_csv(calls) if form == "csv" else calls_text(calls, is_cut=len(calls) == asked["limit"]))
+        console.answer(console.fit(calls_text(calls, is_cut=len(calls) == asked["limit"])))
     return ExitCode.OK
 
 
@@ -73,7 +75,7 @@ def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
     """Return the filter for a state as the list names it, and for what else is chosen."""
     if state is None:
         return CallFilter(**chosen)
-    if state == ledger_file.ADOPTED:
+    if state == ADOPTED:
         return CallFilter(adopted=True, **chosen)
     is_accepted = state in (SETTLED, CallState.ACCEPTED)
     states = [CallState.ACCEPTED if is_accepted else CallState(state)]
@@ -93,7 +95,7 @@ def show(context: click.Context, /, call: str, form: str) -> int:
     if form == "json":
         console.answer(_json(ledger_file.call_document(record, events)))
     else:
-        console.answer(call_text(record, events))
+        console.answer(console.fit(call_text(record, events)))
     return ExitCode.OK
 
 
@@ -166,7 +168,7 @@ def leases(context: click.Context, /) -> int:
     """List the tables that an apply holds."""
     console = Console(context.obj)
     with open_session(console) as session:
-        console.answer(leases_text(session.ledger.leases()))
+        console.answer(console.fit(leases_text(session.ledger.leases())))
     return ExitCode.OK
 
 

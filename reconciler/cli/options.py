@@ -35,7 +35,7 @@ class Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds since the epoch, UTC."""
         if re.fullmatch(r"[0-9]{1,9}[smhdw]", str(value)):
-            return time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]]
+            return max(0.0, time.time() - int(value[:-1]) * Duration.SECONDS[value[-1]])
         try:
             day = date.fromisoformat(value) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)) else None
         except ValueError:
@@ -101,6 +101,8 @@ def limits(command: Decorated) -> Decorated:
     command = click.option("--max-cells", metavar="N", help="Refuse a plan with more cells.")(command)
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
+
+show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
 
 profile = click.option(
     "--profile", metavar="FILE", type=click.Path(dir_okay=False), help="Write how the time was spent, as JSON."

@@ -1,5 +1,6 @@
 """`reconciler plan`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from reconciler.errors import ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.operations.profile import Phase, sizes_of
+from reconciler.render.ended_text import ended_text
 from reconciler.render.page.plan_page import plan_page
-from reconciler.render.plan_text import plan_text
+from reconciler.render.plan_text import PlanView, plan_text
 from reconciler.render.review_text import review_text
 
 
@@ -44,6 +46,7 @@ from reconciler.render.review_text import review_text
     type=click.Path(dir_okay=False),
     help="Plan from a file of `reconciler snapshot`: no network, no token, no ledger.",
 )
+@options.show_rows
 @options.targets
 @options.limits
 @options.detailed_exitcode
@@ -76,6 +79,7 @@ def _plan(
     form: str,
     against: str | None,
     live_snapshot: str | None,
+    show_rows: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     limits_from: str | None,
@@ -99,7 +103,8 @@ def _plan(
         cost = session.cost()
     say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):
-        content = _answer(console, session, plan, form, out)
+        view = PlanView(lists_all=console.flags["verbose"], rows=show_rows)
+        content = _answer(console, session, plan, view, form, out)
     if profile is not None:
         write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))
     code = ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK
@@ -109,7 +114,9 @@ def _plan(
     return code
 
 
-def _answer(console: Console, session: Session, plan: SessionPlan, form: str, outs: tuple[str, ...]) -> dict[str, Any]:
+def _answer(
+    console: Console, session: Session, plan: SessionPlan, view: PlanView, form: str, outs: tuple[str, ...]
+) -> dict[str, Any]:
     """Save the plan if it is to be saved, and write it to stdout unless a page is saved; return its document."""
     content = session.document(plan)
     pages, documents = parted(outs)
@@ -123,8 +130,9 @@ def _answer(console: Console, session: Session, plan: SessionPlan, form: str, ou
     elif form == "json":
         console.stream(plan_file.iter_json(content))
     elif not answer_plan(console, form, content, is_saved=bool(documents)):
-        head = review_text(plan.against, plan.taken, console.paint)
+        head = review_text(plan.against, plan.taken, console.paint) + ended_text(plan.ended, console.paint)
         # /dev/stdout is another file to the next command.
-        saved_in = next((name for name in documents if not name.startswith("/dev/")), "")
-        console.answer(head + plan_text(plan, plan.limits, plan.violations, console.paint, saved_in=saved_in))
+        view = replace(view, saved_in=next((name for name in documents if not name.startswith("/dev/")), ""))
+        text = plan_text(plan, plan.limits, plan.violations, console.paint, view=view)
+        console.answer(console.fit(head + text))
     return content

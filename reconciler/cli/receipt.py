@@ -62,7 +62,7 @@ class Receipt:
         self._try("the report was not written", lambda: self._answer(form))
         if not self._is_whole:
             self._console.say("What was applied:")
-            if not self._try("the report cannot be shown as text", lambda: self._console.say(_as_text(self._report))):
+            if not self._try("the report cannot be shown as text", self._say_all):
                 self._console.say("\n".join(map(plain_line, self._report.results)))
 
     def _answer(self, form: str) -> None:
@@ -76,7 +76,16 @@ class Receipt:
             return report_markdown(self._document())
         if form == "html":
             return report_page(self._document(), assets())
-        return self._json() if form == "json" else report_text(self._report, self._console.paint)
+        if form == "json":
+            return self._json()
+        space = "\n" if self._report.results else ""  # below the calls' own lines
+        return space + self._console.fit(report_text(self._report, self._console.paint, self._exit_code))
+
+    def _say_all(self) -> None:
+        """Write the whole report to stderr: the calls' own lines, which stdout may also lack, and the end."""
+        lines = [result_text(result, 0, plain) for result in self._report.results]
+        text = report_text(self._report, plain, self._exit_code)
+        self._console.say("\n".join([*lines, *([""] if lines else []), text]))
 
     def _document(self) -> dict[str, Any]:
         return report_file.document(self._report, self._exit_code)
@@ -96,12 +105,6 @@ class Receipt:
             return True
         self._is_whole = False
         return False
-
-
-def _as_text(report: Report) -> str:
-    """Return the whole report: the calls' own lines, which stdout may also lack, and the end."""
-    lines = [result_text(result, 0, plain) for result in report.results]
-    return "\n".join([*lines, "", report_text(report, plain)] if lines else [report_text(report, plain)])
 
 
 def plain_line(result: CallResult) -> str:

@@ -43,5 +43,5 @@ def command(context: click.Context, /, paths: tuple[str, ...], out: str, unsigne
     for table, error in sorted(taken.unreadable.items()):
         console.error(f"table {table}: {error.message}", error.hint)
     for problem in taken.unresolved:
-        console.error(f"{problem.location}: {problem.message}", problem.hint)
+        console.error(f"{problem.location}: {problem.code} {problem.message}", problem.hint)
     return ExitCode.ERROR if taken.unreadable or taken.unresolved else ExitCode.OK

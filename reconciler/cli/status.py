@@ -80,5 +80,5 @@ def _shown(console: Console, found: Status, *, form: str, is_watch: bool) -> tup
         return status_page(document, assets()).rstrip("\n"), code
     if form == "json":
         return json.dumps(document, indent=None if is_watch else 2, ensure_ascii=True), code
-    text = status_text(found, console.paint)
+    text = console.fit(status_text(found, console.paint, console.width))
     return (f"{now}\n\n{text}\n" if is_watch else text), code

@@ -37,7 +37,7 @@ def command(
     with open_session(console, on_progress=reading.take) as session, reading:
         say_where(console, session)
         report = session.wait(paths, target=target, exclude=exclude, timeout_seconds=timeout, events=progress.events())
-    console.tell(wait_text(report, console.paint))
+    console.tell(console.fit(wait_text(report, console.paint)))
     return report.exit_code()
 
 

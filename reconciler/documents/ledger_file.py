@@ -5,13 +5,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Grouping, SpendLine, SpendReport
-from reconciler.model.plan import Reason
+from reconciler.model.ledger_entries import ADOPTED, CallRecord, EventRecord, Grouping, SpendLine, SpendReport
 from reconciler.text.numbers import json_number
 
 FORMAT_VERSION = "1.0"
 
-ADOPTED = Reason.ADOPTED.value
 """The state of adopted cells: no call bought them and nothing was paid."""
 
 

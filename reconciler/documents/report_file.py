@@ -47,7 +47,8 @@ def document(report: Report, exit_code: int) -> dict[str, Any]:
 
 
 def _open_ends(report: Report) -> dict[str, Any]:
-    """Return what was approved and not sent although no call went wrong; a key is present only if it has entries."""
+    """Return calls of earlier applies that were waited for, and what was approved and not sent although no call went
+    wrong; a key is present only if it has entries."""
     held = [
         {
             "address": each.address,
@@ -80,7 +81,8 @@ def _open_ends(report: Report) -> dict[str, Any]:
         for each in report.unsent
     ]
     stale = [{"manifest": name, "reason": reason} for name, reason in sorted(report.stale.items())]
-    found = {"held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    resumed = [_result(each) for each in report.resumed]
+    found = {"resumed": resumed, "held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
     found["unmet"] = [unmet_part(each) for each in report.unmet]
     return {key: entries for key, entries in (found | {"awaited": list(report.awaited)}).items() if entries}
 

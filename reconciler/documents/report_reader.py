@@ -39,6 +39,7 @@ def report_of(content: Document) -> Report:
             for each in content.get("unsent", ())
         ),
         awaited=tuple(content.get("awaited", ())),
+        resumed=tuple(_result(each) for each in content.get("resumed", ())),
         stale={text(each["manifest"]): text(each["reason"]) for each in content.get("stale", ())},
         unmet=tuple(_unmet(each) for each in content.get("unmet", ())),
     )

@@ -89,8 +89,10 @@ def records(lines: Iterable[str]) -> Iterator[CallRecord]:
 
 def _covered(entry: Mapping[str, Any], number: int) -> str:
     try:
+        if len(entry["columns"]) != len(entry["column_keys"]):
+            raise ValueError
         return str(Extent.of_document(entry).values()["covered"])
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         message = f"line {number}: the cells of call {one_line(entry['id'])} contradict themselves"
         raise LedgerError(message, hint=export_lines.AN_EXPORT) from None
 

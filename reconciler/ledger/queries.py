@@ -129,10 +129,10 @@ def _of_what(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:
         yield (calls.c.address == wanted.address) | below
     if wanted.states is not None:
         yield calls.c.state.in_([state.value for state in wanted.states])
-    if wanted.settled is not None:
-        yield calls.c.settled_at.is_not(None) if wanted.settled else calls.c.settled_at.is_(None)
     if wanted.adopted is not None:
         yield (calls.c.reason == Reason.ADOPTED.value) == wanted.adopted
+    if wanted.settled is not None:
+        yield calls.c.settled_at.is_not(None) if wanted.settled else calls.c.settled_at.is_(None)
     if wanted.plan_id is not None:
         yield calls.c.plan_id == wanted.plan_id
 

@@ -19,6 +19,10 @@ SETTLED = "settled"
 """An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""
 
 
+SETTLED, ADOPTED = "settled", "adopted"
+"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
+
+
 class EventKind(StrEnum):
     """Events of a call or of a table's lease. The first five are the states an attempt passes through."""
 

@@ -91,6 +91,8 @@ class Report:
     unsent: tuple[Unsent, ...] = ()
     awaited: tuple[str, ...] = ()
     """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
+    resumed: tuple[CallResult, ...] = ()
+    """Accepted calls of earlier applies that were not settled yet, and that this one waited for."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
     unmet: tuple[Unmet, ...] = ()
@@ -107,13 +109,14 @@ class Report:
 
     @property
     def failed_cells(self) -> int:
-        """Cells that had failed when the apply stopped waiting."""
-        return sum(result.settlement.failed for result in self.results if result.settlement is not None)
+        """Cells that had failed when the apply stopped waiting, of earlier applies' calls, too."""
+        return sum(each.settlement.failed for each in (*self.resumed, *self.results) if each.settlement is not None)
 
     @property
     def not_started_cells(self) -> int:
-        """Cells that were neither done nor failed when the apply stopped waiting."""
-        return sum(result.settlement.not_started for result in self.results if result.settlement is not None)
+        """Cells that were neither done nor failed when the apply stopped waiting, likewise."""
+        both = (*self.resumed, *self.results)
+        return sum(each.settlement.not_started for each in both if each.settlement is not None)
 
     def exit_code(self, *, detailed: bool = False) -> ExitCode:
         """Return the exit code; `detailed` separates *calls were sent* from *nothing to do*, and changes no failure."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from reconciler.model.change import ChangeImpact
+from reconciler.model.ended_call import EndedCall
 from reconciler.model.limits import Limits
 from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.model.plan import Plan, Violation
@@ -25,6 +26,8 @@ class SessionPlan(Plan):
     """The snapshot it was made from; None if it was made from the live tables."""
     paths: tuple[str, ...] = ()
     """The paths of its manifests as named; empty for those of the project file."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended. Not in the plan file."""
 
     @classmethod
     def of(cls, plan: Plan, **made: Any) -> Self:

@@ -13,7 +13,7 @@ WOULD_CHANGE: Mapping[Reason | SkipReason, str] = {
     Reason.ADOPTED: "nothing; it is in the ledger alone",
     SkipReason.FAILED: "a run of mode `failed` over it, or one of mode `all`",
     SkipReason.IN_PROGRESS: "the end of its run; `reconciler wait` waits for it",
-    SkipReason.WAITING_FOR_TABLE: "an idle table; `reconciler apply --wait` waits for it and sends the cell",
+    SkipReason.WAITING_FOR_TABLE: "an idle table; `reconciler apply` waits for it and sends the cell",
     SkipReason.NOT_STARTED: "a higher `max_attempts`, another configuration of the column, or a value that shows late",
     SkipReason.MISSING_INPUTS: "values in the row's input columns",
     SkipReason.BLOCKED: "its upstream cells, once they are done or due in this plan",

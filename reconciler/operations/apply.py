@@ -20,6 +20,7 @@ from reconciler.operations.fold import fold, record_endings, settle_shown
 from reconciler.operations.judge import judged
 from reconciler.operations.observe import Observation, Sources, Targets, observe_tables
 from reconciler.operations.permit import Permit, refuse_unfit
+from reconciler.operations.resume import resume
 from reconciler.operations.send import send
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
@@ -55,7 +56,8 @@ def apply(
     proposed = permit.plan(targets, observation, settings, within)
     plan_id = approve(proposed)
     permit.show(proposed)
-    settle_shown(observation, context)
+    settled = settle_shown(observation, context)
+    resumed = () if wait_for is None else resume(observation, settled, context)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}
     is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
     if not tables and not is_patient:
@@ -67,6 +69,7 @@ def apply(
             in_doubt=proposed.in_doubt,
             held_back=held_back(proposed),
             unsent=_left(proposed, _run_statuses(proposed)),
+            resumed=resumed,
             stale=permit.stale,
         )
         return report if wait_for is None else wait_for(report, ())
@@ -88,7 +91,7 @@ def apply(
             final = permit.plan(targets, last, settings, permit.left(last))
         record_endings(last.verdicts, leases, context)
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
-        report = work.send(final, observation, last)
+        report = work.send(final, observation, last, resumed)
         fold(tables, leases, context)
     return report if wait_for is None else judged(report, work.targets, context)
 
@@ -173,11 +176,13 @@ class WaveRunner:
         """The manifests with their tables, as last found."""
         return self._wanted
 
-    def send(self, due: Plan, first: Observation, last: Observation) -> Report:
+    def send(self, due: Plan, first: Observation, last: Observation, resumed: tuple[CallResult, ...]) -> Report:
         """Send all calls of `due`, the first wave at once; raises nothing.
 
-        `first` is the observation the plan was proposed from, `last` the one that `due` was planned from.
+        `first` is the observation the plan was proposed from, `last` the one that `due` was planned from; `resumed` are
+        calls of earlier applies to wait for.
         """
+        self._report = replace(self._report, resumed=resumed)
         self._doubts = {call.id: call for each in first.histories.values() for call in each.calls if call.is_open}
         self._histories = {**first.histories, **last.histories}
         looked_at = {table.table_id for table in due.tables}

@@ -23,6 +23,8 @@ class WaitContext:
     watcher: Witness
     interrupt: Interrupt
     profile: Profile = field(default_factory=Profile)
+    rests_at: dict[str, float] = field(default_factory=dict)
+    """When the quiet periods of calls end that were accepted before, by id, on the clock of `elapsed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,18 @@
 """Waiting without an apply: until tables are idle, and the accepted calls of earlier applies are settled."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from reconciler.errors import ManifestError
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
-from reconciler.model.attempt import CallResult, Ending
-from reconciler.model.history import CallState, PastCall
-from reconciler.model.observed import TableSnapshot
-from reconciler.model.plan import Call
 from reconciler.model.report import Report
 from reconciler.operations import observe
 from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.fold import record_endings
 from reconciler.operations.judge import judged
 from reconciler.operations.observe import Observation, Sources, Targets
+from reconciler.operations.resume import results_of, unsettled
 from reconciler.operations.wait import waiting
-from reconciler.planning.table_plan import REASONS
 
 
 def await_calls(targets: Targets, context: WaitContext, timeout_seconds: float | None) -> Report:
@@ -30,19 +25,15 @@ def await_calls(targets: Targets, context: WaitContext, timeout_seconds: float |
     watch = _Watch(targets, context, timeout_seconds)
     observation = watch.look()
     report = Report("")
-    ages: dict[str, float] = {}
-    shows_within = context.settings.project.api.spend.shows_within_seconds
-    wait_for = waiting(context, timeout_seconds, lambda call: max(0.0, shows_within - ages[call.id]))
+    wait_for = waiting(context, timeout_seconds)
     while True:
-        known = {result.call.id for result in report.results}
-        fresh = [call for call in _accepted(observation) if call.id not in known]
-        ages.update((call.id, call.age_seconds) for call in fresh)
-        results = (_result(call, observation.snapshots[call.table_id]) for call in fresh)
+        fresh = [call for call in unsettled(observation) if call.id not in context.rests_at]
+        results = results_of(fresh, observation, context)
         report = wait_for(replace(report, results=(*report.results, *results)), targets.tables)
         if report.still_running or report.awaited or not _has_doubts(observation):
             break
         observation = watch.look()
-        if not any(call.id not in ages for call in _accepted(observation)):
+        if not any(call.id not in context.rests_at for call in unsettled(observation)):
             break
     if _has_doubts(observation):
         report = replace(report, in_doubt=observe.plan(targets, observation, context.settings).in_doubt)
@@ -85,30 +76,3 @@ class _Watch:
 
 def _has_doubts(observation: Observation) -> bool:
     return any(call.is_open for call in chain.from_iterable(each.calls for each in observation.histories.values()))
-
-
-def _accepted(observation: Observation) -> Iterator[PastCall]:
-    for history in observation.histories.values():
-        yield from (call for call in history.accepted() if not call.settled)
-
-
-def _result(past: PastCall, snapshot: TableSnapshot) -> CallResult:
-    """Return a call of the ledger as the apply that sent it would have reported it before waiting."""
-    keys: Mapping[str, str] = {column.id: column.key for column in snapshot.columns}
-    columns = tuple(dict.fromkeys(column for block in past.covered for column in block.columns))
-    call = Call(
-        id=past.id,
-        address=past.address,
-        table_id=past.table_id,
-        mode=past.mode,
-        revision=past.revision,
-        columns=columns,
-        column_keys=tuple(keys.get(column, column) for column in columns),
-        rows=tuple(dict.fromkeys(row for block in past.covered for row in block.rows)),
-        cells=past.cells,
-        credits=past.credits,
-        reason=REASONS[past.mode],
-        covered=past.covered,
-        before=past.before,
-    )
-    return CallResult(call, Ending(CallState.ACCEPTED))

@@ -79,7 +79,7 @@ def _of_problem(topic: str, error: ManifestError) -> Check:
     first, *others = error.problems
     more = f", and {counted(len(others), 'more problem')}" if others else ""
     hint = first.hint or "`reconciler validate` lists every problem at its line."
-    return Check(topic, Finding.WRONG, f"{first.location}: {first.message}{more}", hint)
+    return Check(topic, Finding.WRONG, f"{first.location}: {first.code} {first.message}{more}", hint)
 
 
 def _loaded(flags: Flags, environment: Mapping[str, str]) -> tuple[Settings, bool, list[Check]]:

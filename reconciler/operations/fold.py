@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger.lease_keeper import LeaseKeeper
-from reconciler.model.attempt import Verdict
+from reconciler.model.attempt import Settlement, Verdict
 from reconciler.operations.apply_context import ApplyContext, WaitContext
 from reconciler.operations.observe import Observation
 from reconciler.operations.profile import Phase
@@ -30,11 +30,12 @@ def record_endings(endings: Iterable[DoubtEnding], leases: LeaseKeeper, context:
         context.ledger.resolve(verdict, lease=leases.of(ending.call.table_id))
 
 
-def settle_shown(observation: Observation, context: ApplyContext) -> None:
+def settle_shown(observation: Observation, context: ApplyContext) -> dict[str, Settlement]:
     """Settle the calls that an apply sent and did not wait for, as far as their tables show now that they have ended.
 
-    Raises nothing: the next look will show it, too.
+    Returns their counts by id. Raises nothing: the next look will show it, too.
     """
+    settled: dict[str, Settlement] = {}
     shows_within = context.settings.project.api.spend.shows_within_seconds
     in_doubt = {verdict.call.id for verdict in observation.verdicts}  # to the ledger they are, until it is told
     try:
@@ -43,8 +44,10 @@ def settle_shown(observation: Observation, context: ApplyContext) -> None:
                 for call, settlement in shown_calls(observation.histories[table], snapshot, shows_within):
                     if call.id not in in_doubt:
                         context.ledger.settle(call.id, settlement)
+                        settled[call.id] = settlement
     except LedgerError as error:
         context.watcher.on_trouble(error.message)
+    return settled
 
 
 def fold(tables: Collection[str], leases: LeaseKeeper, context: ApplyContext) -> None:

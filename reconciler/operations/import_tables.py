@@ -113,7 +113,7 @@ def _found(shelf: "ManifestFolder", reader: Reader, tell: Callable[[str], None])
     """Find the tables that manifests claim without naming their ids; sends nothing if there is no such manifest."""
     found = find(shelf.present, shelf.present, reader)
     for problem in found.problems:
-        tell(f"{problem.location}: {problem.message}; its table is not known.")
+        tell(f"{problem.location}: {problem.code} {problem.message}; its table is not known.")
     known = {manifest.name for manifest in found.manifests}
     # A manifest whose table is unknown still occupies its name and its file.
     return replace(shelf, present=(*found.manifests, *(one for one in shelf.present if one.name not in known)))

@@ -19,6 +19,7 @@ from reconciler.operations import observe, snapshots
 from reconciler.operations.account import with_account
 from reconciler.operations.budgets import with_budgets
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.profile import Phase
@@ -88,6 +89,7 @@ def plan_targets(
         observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
     with profile.phase(Phase.PLANNING):
         plan, compared = plan_asked(asked, observation)
+        ended = ended_calls(observation, settings) if live_snapshot is None else ()
     if live_snapshot is None:
         with profile.phase(Phase.READING):
             plan = with_account(plan, asked.settings, connections.reader())
@@ -102,6 +104,7 @@ def plan_targets(
         against=compared,
         taken=taken,
         paths=targets.named,
+        ended=ended,
     )
 
 

@@ -31,6 +31,7 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
 from reconciler.operations.judge import unmet_in
@@ -254,7 +255,8 @@ class Session:
         reader, ledger = self._connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
-        return status_of(observe.plan(targets, observation, self.settings))
+        found = status_of(observe.plan(targets, observation, self.settings))
+        return replace(found, ended=ended_calls(observation, self.settings))
 
     def explain(
         self, selector: str, paths: Several | Targets = (), *, column: str | None = None, row: str | None = None
@@ -279,7 +281,9 @@ class Session:
         sources = observe.Sources(reader, ledger, self.settings)
         observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
         return DriftReport(
-            observe.plan(targets, observation, self.settings), unmet_in(targets.manifests, observation.snapshots)
+            observe.plan(targets, observation, self.settings),
+            unmet_in(targets.manifests, observation.snapshots),
+            ended_calls(observation, self.settings),
         )
 
     def wait(

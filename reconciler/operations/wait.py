@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import ApiError, LedgerError
-from reconciler.model.attempt import Stop, StopCause
+from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot, TableStatus
@@ -64,47 +64,59 @@ def wait(
     context: WaitContext,
     timeout_seconds: float | None,
     others: Collection[str] = (),
-    rests_in: Callable[[Call], float] | None = None,
 ) -> Report:
     """Wait until the accepted calls have shown and their tables are idle, and count and settle what became of them.
 
-    Calls that were settled before are left as they are; `others` are tables that are waited for besides. `rests_in`
-    says in how many seconds a call's quiet period ends; by default it begins now. Raises nothing: whatever goes wrong
-    now does not change what was spent, and the report must come out.
+    Calls that were settled before are left as they are; `others` are tables that are waited for besides. The quiet
+    period of a call begins now, unless the context knows better. Raises nothing: whatever goes wrong now does not
+    change what was spent, and the report must come out.
     """
-    calls = [result.call for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
+    calls = [result.call for result in _awaited(report)]
     interrupt = context.interrupt
     patience = WaitTiming(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
     quiet = context.settings.project.api.spend.quiet_seconds
-    rests_in = rests_in or (lambda _: quiet)
+    now = elapsed()
+
+    def rests_in(call: Call) -> float:
+        return max(0.0, context.rests_at.get(call.id, now + quiet) - now)
+
     with context.profile.phase(Phase.WAITING), interrupt.reading():
         waited = wait_until_settled(calls, others, _LiveTables(context), patience, rests_in, context.watcher.on_poll)
     results = count_cells(report.results, waited.snapshots)
+    resumed = count_cells(report.resumed, waited.snapshots)
     try:
-        for before, result in zip(report.results, results, strict=True):
+        for before, result in zip((*report.resumed, *report.results), (*resumed, *results), strict=True):
             if result.settlement is not None and before.settlement is None:
                 context.ledger.settle(result.call.id, result.settlement)
     except LedgerError as error:
         context.watcher.on_trouble(error.message)
     stop = report.stop or (Stop(StopCause.INTERRUPTED, "interrupted while waiting") if interrupt else None)
     return replace(
-        report, results=results, waited=True, still_running=waited.running, awaited=waited.awaited, stop=stop
+        report,
+        results=results,
+        resumed=resumed,
+        waited=True,
+        still_running=waited.running,
+        awaited=waited.awaited,
+        stop=stop,
     )
 
 
-def waiting(
-    context: WaitContext, timeout_seconds: float | None, rests_in: Callable[[Call], float] | None = None
-) -> Callable[[Report, Collection[str]], Report]:
-    """Return what waits for a wave; all waves together have `timeout_seconds`. `rests_in` is as for `wait`."""
+def _awaited(report: Report) -> list[CallResult]:
+    """Return the accepted calls that are not settled, those of earlier applies first."""
+    return [each for each in (*report.resumed, *report.in_state(CallState.ACCEPTED)) if each.settlement is None]
+
+
+def waiting(context: WaitContext, timeout_seconds: float | None) -> Callable[[Report, Collection[str]], Report]:
+    """Return what waits for a wave; all waves together have `timeout_seconds`."""
     waited = 0.0
 
     def wait_for(report: Report, others: Collection[str]) -> Report:
         nonlocal waited
         began = time.monotonic()
-        awaited = [result for result in report.in_state(CallState.ACCEPTED) if result.settlement is None]
         left = None if timeout_seconds is None else max(0.0, timeout_seconds - waited)
-        with context.watcher.waiting(sum(map(bought_cells, awaited))):
-            found = wait(report, context, left, others, rests_in)
+        with context.watcher.waiting(sum(map(bought_cells, _awaited(report)))):
+            found = wait(report, context, left, others)
         waited += time.monotonic() - began
         return found
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.model.credits import Credits, Priced
+from reconciler.model.ended_call import EndedCall
 from reconciler.model.expectation import Unmet
 from reconciler.model.manifest import Mode, Refresh
 from reconciler.model.plan import (
@@ -89,6 +90,8 @@ class Status:
     diagnostics: tuple[Diagnostic, ...]
     pending: tuple[Pending, ...] = ()
     """Manifests whose table does not exist yet."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def due(self) -> int:
@@ -213,6 +216,8 @@ class DriftReport:
     """Made from the least that has to be read to find the due cells."""
     unmet: tuple[Unmet, ...] = ()
     """Runs whose answers are not as their `expect` says."""
+    ended: tuple[EndedCall, ...] = ()
+    """Calls of earlier applies that the live tables show to have ended."""
 
     @property
     def causes(self) -> tuple[Drift, ...]:

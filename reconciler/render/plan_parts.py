@@ -83,7 +83,7 @@ def growth_text(growths: Sequence[ExpectedGrowth], paint: Paint) -> str:
     for each in growths:
         name, because = one_line(each.manifest), one_line(each.because)
         text = f"{name}: {growth_words(because, each.max_rows, each.max_cells, each.max_credits)}"
-        lines.append(paint(f"{DOUBT} {text}", Colour.CHANGE))
+        lines.append(paint(f"{DOUBT} {text}", Colour.WAITING))
     return "\n".join(lines)
 
 
@@ -104,7 +104,7 @@ def addressed(of: Call | CallInDoubt | Drift | StaleCells | Unmet) -> str:
 def pending_text(pending: Sequence[Pending], paint: Paint) -> str:
     """Return the manifests that wait for their table, one per line."""
     rows = [(f"{WAITING} {each.manifest}", f"waits for {one_line(each.waits_for)}: not there yet") for each in pending]
-    return "\n".join(paint(line, Colour.QUIET) for line in aligned(rows))
+    return "\n".join(paint(line, Colour.WAITING) for line in aligned(rows))
 
 
 def in_doubt_text(calls: Sequence[CallInDoubt], paint: Paint) -> str:
@@ -148,8 +148,8 @@ def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> s
     return "\n".join(lines)
 
 
-def refusal_text(violations: Sequence[Violation]) -> str:
-    """Say that an apply would be refused, by which limits, and what to do."""
+def refusal_text(violations: Sequence[Violation], exits: str = "") -> str:
+    """Say that an apply would be refused, by which limits, and what to do; `exits` says with which code."""
     lines = ["An apply would be refused before anything is sent:"]
     lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
-    return "\n".join([*lines, NARROW])
+    return "\n".join([*lines, exits + NARROW])

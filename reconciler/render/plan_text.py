@@ -20,7 +20,8 @@ from reconciler.model.plan import (
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.render.alignment import aligned
 from reconciler.render.budget_words import budget_lines
-from reconciler.render.colour import Colour, Paint
+from reconciler.render.colour import MODE_COLOURS, Colour, Paint
+from reconciler.render.columns_text import columns_lines
 from reconciler.render.plan_parts import (
     WAITING,
     growth_text,
@@ -46,33 +47,40 @@ MOST_TABLES = 20
 NOTHING_DUE = "·"
 
 
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """How a plan is shown."""
+
+    is_preview: bool = True
+    """Ends with what to do next."""
+    saved_in: str = ""
+    """The plan file, if there is one."""
+    lists_all: bool = False
+    """Lists manifests with nothing due, too, and every table of a large plan."""
+    rows: bool = False
+    """Names the rows of each due cell."""
+
+
+PREVIEW = PlanView()
+
+
 def plan_text(
     plan: Plan,
     limits: Limits,
     violations: Sequence[Violation],
     paint: Paint,
     *,
-    is_preview: bool = True,
-    saved_in: str = "",
+    view: PlanView = PREVIEW,
 ) -> str:
-    """Return the whole plan as text, without a newline at its end; a preview ends with what to do next.
-
-    `saved_in` is the plan file, if there is one.
-    """
-    if _is_settled(plan):
-        runs = sum(len(table.runs) for table in plan.tables)
-        sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
-        later = _next_due(plan)
-        if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
-            return (
-                f"Nothing to do: {sizes}, no cell in scope is due. Where a header proved it, no rows were read.{later}"
-            )
-        return f"Nothing to do: {sizes}, every cell in scope is where the manifests want it.{later}"
+    """Return the whole plan as text, without a newline at its end; a preview ends with what to do next."""
+    if _is_settled(plan) and not view.lists_all:
+        return _settled(plan)
     parts: list[str] = []
-    if len(plan.tables) > MOST_TABLES and plan.calls:
+    standing = plan.tables if view.lists_all else _standing(plan)
+    if len(standing) > MOST_TABLES and plan.calls:
         parts.append(_sums(plan, limits))
     if plan.tables:
-        parts.append(_tables(plan, paint))
+        parts.append(_tables(plan, standing, paint, view))
     if plan.growth:
         parts.append(growth_text(plan.growth, paint))
     if plan.pending:
@@ -84,14 +92,25 @@ def plan_text(
     if plan.budgets:
         lines = budget_lines((use.content() for use in plan.budgets), one_line)
         parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))
-    summary = _summary(plan, limits)
-    parts.append(f"{summary}{_next_step(plan, violations, saved_in)}" if is_preview else summary)
+    summary = _settled(plan) if _is_settled(plan) else _summary(plan, limits)
+    parts.append(f"{summary}{_next_step(plan, violations, view.saved_in)}" if view.is_preview else summary)
     return "\n\n".join(parts)
 
 
 def _is_settled(plan: Plan) -> bool:
     is_open = plan.calls or plan.pending or plan.in_doubt or plan.diagnostics
     return not is_open and all(skip.reason.is_as_wanted for skip in plan.skipped)
+
+
+def _settled(plan: Plan) -> str:
+    """Return the whole text of a plan with nothing to do."""
+    runs = sum(len(table.runs) for table in plan.tables)
+    sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
+    if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
+        text = "no cell in scope is due. Where a header proved it, no rows were read."
+    else:
+        text = "every cell in scope is where the manifests want it."
+    return f"Nothing to do: {sizes}, {text}{_next_due(plan)}"
 
 
 def _next_due(plan: Plan) -> str:
@@ -136,9 +155,9 @@ def _left_out(tables: Sequence[PlannedTable], calls: Mapping[RunKey, Sequence[Ca
     return f"… and {counted(len(tables), 'more table')}: {counted(len(found), 'call')}, {cells}, {_credits(found)}"
 
 
-def _tables(plan: Plan, paint: Paint) -> str:
-    calls, skips = _by_run(plan.calls), _by_run(plan.skipped)
-    shown, left_out = _largest(plan.tables, calls)
+def _tables(plan: Plan, standing: Sequence[PlannedTable], paint: Paint, view: PlanView) -> str:
+    calls, skips, waiting = _by_run(plan.calls), _by_run(plan.skipped), _by_run(plan.waiting)
+    shown, left_out = (standing, ()) if view.lists_all else _largest(standing, calls)
     titles = aligned([(paint(table.manifest, Colour.STRONG), _title(table)) for table in shown], gap="   ")
     rows = {
         (table.table_id, run.address): _run_row(table, run, calls, skips, paint)
@@ -153,11 +172,37 @@ def _tables(plan: Plan, paint: Paint) -> str:
             reason = "see the errors below" if plan.errored else "no longer approved"
             lines.append(paint(f"  not planned: {reason}", Colour.BAD))
         for key in ((table.table_id, run.address) for run in table.runs):
-            colour = rows[key].colour
-            lines += [heads[key] if colour is None else paint(heads[key], colour), *rows[key].below]
+            columns = columns_lines(calls.get(key, ()) or waiting.get(key, ()), "      ", rows=view.rows)
+            lines += [paint(heads[key], rows[key].colour), *columns, *rows[key].below]
     if left_out:
         lines.append(_left_out(left_out, calls))
+    if len(standing) < len(plan.tables):
+        named = {(table.manifest, table.table_id) for table in standing}
+        resting = [table for table in plan.tables if (table.manifest, table.table_id) not in named]
+        lines.append(paint(_resting(resting), Colour.QUIET))
     return "\n".join(lines)
+
+
+def _standing(plan: Plan) -> Sequence[PlannedTable]:
+    """Return the tables of which not every cell in scope is where the manifests want it."""
+    open_runs = {(call.table_id, call.address) for call in plan.calls}
+    open_runs |= {(skip.table_id, skip.address) for skip in plan.skipped if not skip.reason.is_as_wanted}
+    return [
+        table
+        for table in plan.tables
+        if not table.runs or any((table.table_id, run.address) in open_runs for run in table.runs)
+    ]
+
+
+def _resting(tables: Sequence[PlannedTable]) -> str:
+    """Return the one line about everything that has nothing due."""
+    names = {table.manifest for table in tables}
+    many = counted(len(tables), "table" if len(names) < len(tables) else "manifest")
+    which = one_line(tables[0].manifest) if len(tables) == 1 else many
+    dates = [run.next_due for table in tables for run in table.runs if run.next_due]
+    later = f", the next cell falls due {moment_text(min(dates))}" if dates else ""
+    hint = "" if len(tables) == 1 else " (-v lists them)"
+    return f"{NOTHING_DUE} {which}: nothing due{later}{hint}"
 
 
 def _title(table: PlannedTable) -> str:
@@ -169,7 +214,7 @@ class _RunRow:
     """A run's cells, to be aligned with those of other runs, and the lines below them."""
 
     cells: Sequence[str]
-    colour: Colour | None
+    colour: Colour
     below: Sequence[str]
 
 
@@ -187,12 +232,12 @@ def _run_row(
     if due:
         next_due = [] if run.next_due is None else [f"    the next cell falls due {moment_text(run.next_due)}"]
         cells = _named(GLYPHS[run.mode], *name, *_sizes(due), _reason(due, run) + _in_waves(due))
-        return _RunRow(cells, Colour.CHANGE, [*_skip_lines(worth), *next_due, *trial])
+        return _RunRow(cells, MODE_COLOURS[run.mode], [*_skip_lines(worth), *next_due, *trial])
     moving = [skip for skip in worth if skip.reason in (SkipReason.IN_PROGRESS, SkipReason.WAITING_FOR_TABLE)]
     if moving and not table.is_finished:
         text = " · ".join(f"{counted(skip.cells, 'cell')} {skip.reason.phrase}" for skip in moving)
         resting = [skip for skip in worth if skip not in moving]
-        return _RunRow(_named(WAITING, *name, text), None, [*_skip_lines(resting), *trial])
+        return _RunRow(_named(WAITING, *name, text), Colour.WAITING, [*_skip_lines(resting), *trial])
     notes = [f"{counted(skip.cells, 'cell')} {_skipped(skip)}" for skip in worth]
     if run.next_due is not None:
         notes.insert(0, f"next {moment_text(run.next_due)}")
@@ -302,17 +347,19 @@ def _balance(plan: Plan) -> str:
 
 def _last_wave(plan: Plan) -> str:
     last = max(call.wave for call in plan.calls)
-    return f" In {last} waves: `--wait` sends one after the other." if last > 1 else ""
+    return f" In {last} waves, one after the other." if last > 1 else ""
 
 
 def _next_step(plan: Plan, violations: Sequence[Violation], saved_in: str) -> str:
     """Return the end of a preview: that nothing was sent, and what to do; empty if nothing can be done."""
-    if plan.errored or not plan.has_due:
+    if plan.errored:
+        return " Exit code 1.\nMend what is named above, then plan again with `reconciler plan`."
+    if not plan.has_due:
         return ""
     if not plan.calls:
-        step = "`reconciler apply --wait` sends them then."
+        step = "`reconciler apply` waits for it and sends them then."
     elif violations:
-        step = refusal_text(violations)
+        step = refusal_text(violations, "Exit code 3. ")
     elif saved_in:
         step = f"Apply it with `reconciler apply --plan {one_line(saved_in)}`."
     else:

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.model.attempt import CallResult
 from reconciler.model.history import CallState
 from reconciler.model.plan import CallInDoubt
-from reconciler.model.report import Outgrown, Report, Unsent, bought_cells, cost_of, sum_cells
+from reconciler.model.report import ExitCode, Outgrown, Report, Unsent, bought_cells, cost_of
+from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.plan_parts import addressed, in_doubt_text, trial_words, unmet_words
-from reconciler.text.numbers import amount, counted
+from reconciler.render.columns_text import columns_lines
+from reconciler.render.last_line import last_words
+from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words
+from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
 WORDS = {
@@ -18,28 +21,39 @@ WORDS = {
     CallState.IN_DOUBT: ("in doubt", Colour.DOUBT),
 }
 
+ENDS: Mapping[int, Colour] = {
+    ExitCode.OK: Colour.STRONG,
+    ExitCode.CHANGES: Colour.STRONG,
+    ExitCode.IN_DOUBT: Colour.DOUBT,
+}
+"""How the last line stands, by exit code; any other is trouble."""
+WIDEST_WORD = len("not tried")
 MOST_ROWS = 3
 """Row ids listed for a column whose cells did not start; the report file has all of them."""
 
 
-def result_text(result: CallResult, width: int, paint: Paint) -> str:
-    """Return one call's line, its address padded to `width`."""
-    address = addressed(result.call).ljust(width)
-    ending = result.ending
-    if ending is None:
-        cells = counted(result.call.cells, "cell")
-        return f"{address}  {paint('not tried', Colour.QUIET)}  {cells}   {one_line(result.reason)}"
-    word, colour = WORDS[ending.state]
-    if ending.receipt is not None:
-        run = f"   run {one_line(ending.receipt.run_id)[:8]}" if ending.receipt.run_id else ""
-        cells = f"{bought_cells(result):,} of {counted(result.call.cells, 'cell')}{run}"
-    else:
-        cells = f"{counted(result.call.cells, 'cell')}   {one_line(ending.detail)}"
-    return f"{address}  {paint(f'{word:<9}', colour)}  {cells}"
+def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = False) -> str:
+    """Return one call's line, its address padded to `width`, with `rows` the rows of each column below it."""
+    cells = counted(result.call.cells, "cell")
+    ending, note = result.ending, result.reason
+    word, colour = ("not tried", Colour.QUIET) if ending is None else WORDS[ending.state]
+    if ending is not None and ending.receipt is not None:
+        cells = f"{bought_cells(result):,} of {cells}"
+        note = f"run {ending.receipt.run_id[:8]}" if ending.receipt.run_id else ""
+    elif ending is not None:
+        note = ending.detail
+    columns = columns_lines([result.call], "    " if rows else "", rows=rows)
+    inner = [] if rows else columns
+    line = (addressed(result.call), paint(word, colour), cells, *inner, *([one_line(note)] if note else []))
+    (head,) = aligned([line], least={0: width, 1: WIDEST_WORD})
+    return "\n".join([head, *columns]) if rows else head
 
 
-def report_text(report: Report, paint: Paint) -> str:
-    """Return the end of the report, below the lines of its calls: what waiting found, calls in doubt, and totals."""
+def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:
+    """Return the end of the report, below the lines of its calls: what waiting found, calls in doubt, and totals.
+
+    `exit_code` is the apply's, by default the report's own.
+    """
     parts = [*settled_lines(report, paint)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
@@ -58,10 +72,8 @@ def report_text(report: Report, paint: Paint) -> str:
         parts.append(in_doubt_text(open_calls, paint))
     if report.awaited:
         parts.append(awaited_words(len(report.awaited)))
-    if report.still_running:
-        tables = counted(len(report.still_running), "table")
-        parts.append(f"{tables} still running when waiting ended; `reconciler plan` shows them later.")
-    parts.append(_sums(report))
+    code = report.exit_code() if exit_code is None else exit_code
+    parts.append(paint(_sums(report) + last_words(report, code), ENDS.get(code, Colour.BAD)))
     return "\n\n".join(parts)
 
 
@@ -74,7 +86,7 @@ def stale_words(stale: Mapping[str, str]) -> str:
 def unsent_words(report: Report) -> str:
     """Return which due and approved cells were not sent, why, and what to do."""
     lines = [f"{one_line(each.address)}: {_unsent_cells(each)}not sent: {each.reason}." for each in report.unsent]
-    return "\n".join([*lines, "  Apply again; `--wait` waits for tables that are running."])
+    return "\n".join([*lines, "  Apply again; without `--no-wait` it waits for tables that are running."])
 
 
 def _unsent_cells(unsent: Unsent) -> str:
@@ -90,10 +102,10 @@ def awaited_words(calls: int) -> str:
 def outgrown_words(grown: Outgrown) -> str:
     """Return which cells grew beyond their limit, and what to do."""
     growth = grown.growth
-    due = f"{counted(grown.cells, 'cell')} ({'unknown' if grown.credits is None else amount(grown.credits)} credits)"
+    due = f"{counted(grown.cells, 'cell')} ({price_text(grown.credits)})"
     most = counted(growth.max_cells or 0, "cell")
     if growth.max_credits is not None:
-        most += f" and {amount(growth.max_credits)} credits"
+        most += f" and {price_text(growth.max_credits)}"
     allowed = f"`allow_growth` lets one apply buy {most}" if growth.is_allowed else f"the plan foresaw at most {most}"
     return (
         f"{one_line(growth.manifest)}: {due} fell due once {one_line(growth.because)} had run, and {allowed}. "
@@ -108,18 +120,19 @@ def unmet_lines(report: Report, paint: Paint) -> list[str]:
 
 def settled_lines(report: Report, paint: Paint) -> list[str]:
     """Return what waiting found of each call, all in one text; none if nothing is settled."""
-    settled = [result for result in report.results if result.settlement is not None]
+    settled = [result for result in (*report.resumed, *report.results) if result.settlement is not None]
     if not settled:
         return []
-    width = max(len(addressed(result.call)) for result in settled)
-    lines = []
+    rows = []
     for result in settled:
         found = result.settlement
         assert found is not None
         text = f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"
         colour = Colour.BAD if found.failed or found.not_started else Colour.GOOD
-        lines.append(f"{addressed(result.call).ljust(width)}  {paint(text, colour)}")
-        lines += [f"  not started: {words}" for words in not_started_words(result)]
+        rows.append((addressed(result.call), paint(text, colour), *columns_lines([result.call], "", rows=False)))
+    lines = []
+    for result, line in zip(settled, aligned(rows), strict=True):
+        lines += [line, *(f"  not started: {words}" for words in not_started_words(result))]
     return ["\n".join(lines)]
 
 
@@ -141,29 +154,21 @@ def _open(result: CallResult) -> CallInDoubt:
 def _sums(report: Report) -> str:
     accepted = report.in_state(CallState.ACCEPTED)
     if not report.results:
-        if report.unsent or report.stale:
-            return "Applied: nothing was sent. The due cells that were not sent are listed above."
-        return "Applied: nothing was due, nothing was sent."
+        said = "nothing was sent" if report.unsent or report.stale else "nothing was due, nothing was sent"
+        return f"Applied: {said}." + _resumed(report)
+    if not accepted:
+        return f"Applied: no call was accepted.{_resumed(report)}"
     cells = counted(sum(bought_cells(result) for result in accepted), "cell")
-    parts = [f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}."]
-    for state, word in (
-        (CallState.REFUSED, "refused"),
-        (CallState.NOT_SENT, "not sent"),
-        (CallState.IN_DOUBT, "in doubt"),
-    ):
-        found = report.in_state(state)
-        if found:
-            parts.append(f"{len(found):,} {word} ({counted(sum_cells(found), 'cell')}).")
-    if report.not_attempted:
-        parts.append(f"{len(report.not_attempted):,} not tried ({counted(sum_cells(report.not_attempted), 'cell')}).")
-    if report.later:
-        calls, cells = counted(len(report.later), "call"), counted(sum(call.cells for call in report.later), "cell")
-        parts.append(
-            f"{calls} of later waves left, {cells}: apply again once the tables are idle, or let `--wait` send them."
-        )
-    return " ".join(parts)
+    return f"Applied: {counted(len(accepted), 'call')} accepted, {cells}, {_price(accepted)}.{_resumed(report)}"
+
+
+def _resumed(report: Report) -> str:
+    """Return how many calls of earlier applies were waited for."""
+    if not report.resumed:
+        return ""
+    settled = sum(result.settlement is not None for result in report.resumed)
+    return f" {settled:,} of {counted(len(report.resumed), 'call')} of earlier applies settled."
 
 
 def _price(results: Sequence[CallResult]) -> str:
-    credits_ = cost_of(results).total
-    return "credits unknown" if credits_ is None else f"{amount(credits_)} credits"
+    return price_text(cost_of(results).total)

@@ -7,11 +7,12 @@ from reconciler.model.expectation import Unmet
 from reconciler.model.plan import CallInDoubt, Plan, Reason
 from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
-from reconciler.render.alignment import aligned
-from reconciler.render.colour import Colour, Paint
+from reconciler.render.alignment import aligned, width_of
+from reconciler.render.colour import MODE_COLOURS, Colour, Paint
+from reconciler.render.ended_text import ended_text
 from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, price_text, problems_text, unmet_words
 from reconciler.render.staleness import older_than
-from reconciler.text.numbers import amount, counted, duration, moment_text
+from reconciler.text.numbers import counted, duration, moment_text
 from reconciler.text.sanitize import one_line
 
 Number: TypeAlias = Callable[[RunStatus], int | None]
@@ -44,9 +45,11 @@ MOST_COLUMNS = 5
 """Columns with stale answers named for one run."""
 
 
-def status_text(of: Status, paint: Paint) -> str:
-    """Return the whole status, without a newline at its end."""
-    parts = [_tables(of.tables, paint)] if of.tables else []
+def status_text(of: Status, paint: Paint, width: int | None = None) -> str:
+    """Return the whole status, without a newline at its end; in `width` places, if the numbers must fit into them."""
+    parts = [ended_text(of.ended, paint).rstrip("\n")] if of.ended else []
+    if of.tables:
+        parts.append(_tables(of.tables, paint, width))
     if of.pending:
         parts.append(pending_text(of.pending, paint))
     if of.in_doubt:
@@ -57,28 +60,13 @@ def status_text(of: Status, paint: Paint) -> str:
     return "\n\n".join(parts)
 
 
-def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
+def _tables(tables: Sequence[ManifestStatus], paint: Paint, width: int | None) -> str:
     """Return the tables with their runs; one heading covers the numbers of all runs."""
     runs = [run for table in tables for run in table.runs]
-    columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
-    heads = [name for name, _ in columns]
-    numbers = {
-        (table.table_id, run.address): [_number(number(run)) for _, number in columns]
-        for table in tables
-        for run in table.runs
-    }
-    if any(run.next_due for run in runs):
-        heads.append("NEXT DUE")
-        for table in tables:
-            for run in table.runs:
-                when = NOTHING if run.next_due is None else moment_text(run.next_due)
-                numbers[table.table_id, run.address].append(when)
-    rows = [("  RUN", "MODE  ", *heads)]
-    for table in tables:
-        rows += [(f"  {_name(run)}", f"{run.mode:<6}", *numbers[table.table_id, run.address]) for run in table.runs]
-    head, *of_runs = aligned(rows, right=range(2, 2 + len(heads)))
-    following = iter(of_runs)
-    lines = [paint(head, Colour.QUIET)] if runs else []
+    heading, of_runs = _numbers(runs)
+    is_narrow = width is not None and any(width_of(line) > width for line in of_runs)
+    following = iter(map(_in_words, runs) if is_narrow else of_runs)
+    lines = [paint(heading, Colour.QUIET)] if runs and not is_narrow else []
     for table in tables:
         title = [one_line(table.name), counted(table.rows, "row"), one_line(table.run_status)]
         if table.cells is not None and table.cells.in_progress:
@@ -88,8 +76,34 @@ def _tables(tables: Sequence[ManifestStatus], paint: Paint) -> str:
             lines.append(paint("  not read: see the errors below", Colour.BAD))
         for run in table.runs:
             line = next(following)
-            lines.append(paint(line, Colour.CHANGE) if run.due else line)
+            lines.append(paint(line, MODE_COLOURS[run.mode]) if run.due else line)
     return "\n".join(lines)
+
+
+def _numbers(runs: Sequence[RunStatus]) -> tuple[str, list[str]]:
+    """Return the heading, and each run's numbers below it."""
+    columns = [*_ALWAYS, *(each for each in _WHERE_THERE_ARE_ANY if any(map(each[1], runs))), *_LAST]
+    heads = [name for name, _ in columns]
+    numbers = [[_number(number(run)) for _, number in columns] for run in runs]
+    if any(run.next_due for run in runs):
+        heads.append("NEXT DUE")
+        for run, of_run in zip(runs, numbers, strict=True):
+            of_run.append(NOTHING if run.next_due is None else moment_text(run.next_due))
+    rows = [("  RUN", "MODE  ", *heads)]
+    rows += [(f"  {_name(run)}", f"{run.mode:<6}", *each) for run, each in zip(runs, numbers, strict=True)]
+    heading, *lines = aligned(rows, right=range(2, 2 + len(heads)))
+    return heading, lines
+
+
+def _in_words(run: RunStatus) -> str:
+    """Return a run's numbers as a list, for a terminal that is too narrow for columns."""
+    counts = [(name.lower(), number(run)) for name, number in (*_LAST, *_ALWAYS, *_WHERE_THERE_ARE_ANY)]
+    words = [f"{number:,} {name}" for name, number in counts if number]
+    if run.shown is None:
+        words.append("not read")
+    if run.next_due is not None:
+        words.append(f"next due {moment_text(run.next_due)}")
+    return f"  {_name(run)} {run.mode}: {', '.join(words) or 'no cells'}"
 
 
 def _number(number: int | None) -> str:
@@ -108,18 +122,13 @@ def _summary(of: Status) -> str:
     if of.diagnostics:
         return f"{sizes}; {counted(len(of.diagnostics), 'error')}. Nothing was sent."
     if of.due:
-        price = of.cost.total
-        cost = "credits unknown" if price is None else counted_credits(amount(price))
-        return f"{sizes}: {counted(of.due, 'cell')} due, {cost}. `reconciler plan` shows the calls."
+        return (
+            f"{sizes}: {counted(of.due, 'cell')} due, {price_text(of.cost.total)}. `reconciler plan` shows the calls."
+        )
     running = sum(not table.is_finished for table in of.tables)
     if running:
         return f"{sizes}: nothing due while {counted(running, 'table')} {'is' if running == 1 else 'are'} running."
     return f"{sizes}: nothing due."
-
-
-def counted_credits(number: str) -> str:
-    """Return `1 credit`, `1,240 credits`."""
-    return f"{number} credit" if number == "1" else f"{number} credits"
 
 
 def drift_text(plan: Plan, unmet: Sequence[Unmet] = ()) -> str:

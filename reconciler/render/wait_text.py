@@ -2,8 +2,9 @@
 
 from reconciler.model.report import Report
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.last_line import last_words
 from reconciler.render.plan_parts import in_doubt_text
-from reconciler.render.report_text import awaited_words, settled_lines, unmet_lines
+from reconciler.render.report_text import ENDS, awaited_words, settled_lines, unmet_lines
 from reconciler.text.numbers import counted
 
 
@@ -14,19 +15,15 @@ def wait_text(report: Report, paint: Paint) -> str:
         parts.append(in_doubt_text(report.in_doubt, paint))
     if report.awaited:
         parts.append(awaited_words(len(report.awaited)))
-    if report.still_running:
-        tables = counted(len(report.still_running), "table")
-        parts.append(f"{tables} still running when waiting ended; `reconciler wait` goes on.")
-    return "\n\n".join([*parts, _sums(report, paint)])
+    code = report.exit_code()
+    return "\n\n".join([*parts, paint(_sums(report) + last_words(report, code), ENDS.get(code, Colour.BAD))])
 
 
-def _sums(report: Report, paint: Paint) -> str:
+def _sums(report: Report) -> str:
     settled = [result.settlement for result in report.results if result.settlement is not None]
     if not report.results:
         said = "No call was left to settle."
         is_open = report.in_doubt or report.still_running
         return said if is_open else f"Nothing to wait for: every table is idle. {said}"
-    done = sum(each.done for each in settled)
-    text = f"Waited: {len(settled):,} of {counted(len(report.results), 'accepted call')} settled: "
-    text += f"{counted(done, 'cell')} done, {report.failed_cells:,} failed, {report.not_started_cells:,} not started."
-    return paint(text, Colour.BAD if report.failed_cells or report.not_started_cells else Colour.STRONG)
+    done = counted(sum(each.done for each in settled), "cell")
+    return f"Waited: {len(settled):,} of {counted(len(report.results), 'accepted call')} settled, {done} done."

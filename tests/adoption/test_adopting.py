@@ -47,10 +47,10 @@ def test_the_first_all_buys_what_is_not_done(office: Desk) -> None:
     said = office.run("import", ACCOUNTS, "--adopt", "2026-q4")
     assert (said.code, "4 cells adopted at 2026-q4, 8 cells not done" in said.out) == (0, True)
     assert office.posts() == []
-    assert office.run("apply", "--yes").code == 0
+    assert office.run("apply", "--yes", "--no-wait").code == 0
     assert office.charged() == dict.fromkeys(REST, 1)
     office.simulator.finish()
-    assert office.run("apply", "--yes", "--detailed-exitcode").code == 0
+    assert office.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
     assert office.charged() == dict.fromkeys(REST, 1)
 
 
@@ -121,7 +121,7 @@ def test_a_plan_made_before_an_adoption_buys_nothing_that_was_adopted(office: De
     )
     office.run("plan", "--out", "plan.json")
     office.run("import", ACCOUNTS, "--adopt", "r1")
-    assert office.run("apply", "--plan", "plan.json").code == 0
+    assert office.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert office.charged() == dict.fromkeys(REST, 1)
 
 

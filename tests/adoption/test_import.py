@@ -101,7 +101,7 @@ def test_importing_twice_changes_nothing(office: Desk) -> None:
     """The second time says so and exits 0; not a byte differs, whatever became of the cells."""
     office.run("import", "--all")
     before = written(office)
-    office.run("apply", "--yes")
+    office.run("apply", "--yes", "--no-wait")
     office.simulator.finish()
     said = office.run("import", "--all")
     assert (said.code, said.out.count(": unchanged\n")) == (0, 2)

@@ -39,7 +39,7 @@ def test_a_new_project_validates_plans_and_applies(tmp_path: Path, capsys: pytes
         assert files(tmp_path).keys() == WRITTEN
         assert desk.run("validate").code == 0
         assert desk.run("plan", "--detailed-exitcode").code == 2
-        assert desk.run("apply", "--yes").code == 0
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
         assert set(simulator.charges().values()) == {1}
         simulator.finish()
         paid = sum(simulator.charges().values())

@@ -18,7 +18,7 @@ def restored(desk: Desk) -> Desk:
     desk.write(REFRESH)
     assert desk.run("ledger", "init").code == 0
     shutil.copy(desk.folder / LEDGER, desk.folder / "copy.db")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     assert sorted(desk.charged().values()) == [1] * 6
     for path in (desk.folder / LEDGER).parent.glob("ledger.db*"):
@@ -42,7 +42,7 @@ def test_adopted_at_its_revision_nothing_is_bought_again(restored: Desk, path: l
     assert said.out.startswith("target-accounts (Target Accounts): ")
     assert "adopted at r1" in said.out
     assert len(restored.posts()) == posts
-    assert restored.run("apply", "--yes", "--detailed-exitcode").code == 0
+    assert restored.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
     assert restored.simulator.charges() == before
     (call,) = restored.run("ledger", "list", "--format", "json").json
     assert (call["state"], call["address"], call["credits"]) == ("adopted", "target-accounts/refresh", 0)

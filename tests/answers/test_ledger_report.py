@@ -52,8 +52,9 @@ def test_the_list_has_results_and_sums(spent: Desk) -> None:
 def test_since_takes_days_and_ages(spent: Desk) -> None:
     """An age counts back from now, a day begins at midnight UTC; `--until` is written likewise."""
     for command, nothing in (("list", "No calls.\n"), ("report", "Nothing was spent.\n")):
-        for when, is_there in (("1d", True), ("2000-01-31", True), ("2w", True), ("0s", False)):
+        for when, is_there in (("1d", True), ("2000-01-31", True), ("2w", True), ("999999999w", True), ("0s", False)):
             assert (spent.run("ledger", command, "--since", when).out != nothing) is is_there
+            assert spent.run("ledger", command, "--since", when, "--format", "json").code == 0
             assert (spent.run("ledger", command, "--until", when).out != nothing) is not is_there
 
 

@@ -144,7 +144,7 @@ class Project:
 
     def apply(self, *arguments: str, **more: Any) -> Process:
         """Apply, with the report as JSON."""
-        return self.run("apply", "--yes", "--format", "json", *arguments, **more)
+        return self.run("apply", "--yes", "--no-wait", "--format", "json", *arguments, **more)
 
     def ledger(self) -> Ledger:
         """Open its ledger, for a look."""

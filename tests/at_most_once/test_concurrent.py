@@ -40,7 +40,7 @@ def test_many_applies_at_once_buy_everything_once(project: Project, approved: bo
     if approved:
         assert project.run("plan", "--out", "plan.json").code == 0
         arguments = ["--plan", "plan.json"]
-    applies = [project.start("apply", *arguments, "--format", "json") for _ in range(APPLIES)]
+    applies = [project.start("apply", "--no-wait", *arguments, "--format", "json") for _ in range(APPLIES)]
     codes = Counter(each.wait() for each in applies)
     # 7: planned while another one's call was on its way, and so had no ending yet.
     assert set(codes) <= {0, 5, 6, 7}, [each.err for each in applies]
@@ -58,7 +58,7 @@ def test_many_applies_at_once_buy_everything_once(project: Project, approved: bo
 def test_applies_of_overlapping_manifests_buy_everything_once(project: Project) -> None:
     """Each apply selects another run of the same tables, so that their calls have different names."""
     keys = ["accounts-0", "accounts-1", "accounts-0/new", "accounts-1/all", "accounts-0/failed"]
-    applies = [project.start("apply", "--yes", "--target", key, "--lease-timeout", "20") for key in keys]
+    applies = [project.start("apply", "--yes", "--no-wait", "--target", key, "--lease-timeout", "20") for key in keys]
     assert {each.wait() for each in applies} <= {0, 5, 6, 7}, [each.err for each in applies]
     recover(project)
     assert set(project.charges().values()) == {1}

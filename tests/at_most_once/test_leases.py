@@ -39,7 +39,7 @@ def somebody_at(desk: Desk, table_id: str = ACCOUNTS, seconds: float = 60) -> It
 def test_a_second_apply_says_who_holds_the_table(office: Desk) -> None:
     """Exit 5, nothing sent; the holder, since when, until when and the CI run are named."""
     with somebody_at(office):
-        said = office.run("apply", "--yes")
+        said = office.run("apply", "--yes", "--no-wait")
     assert (said.code, office.posts()) == (5, [])
     for words in (f"another apply holds table {ACCOUNTS}", "alice", "CI run https://ci.example/runs/7", "since 20"):
         assert words in said.err
@@ -49,24 +49,24 @@ def test_a_second_apply_says_who_holds_the_table(office: Desk) -> None:
 def test_one_held_table_keeps_the_whole_apply_from_sending(office: Desk) -> None:
     """Leases are taken together or not at all: the free table is not sent for either, and stays free."""
     with somebody_at(office, PARTNERS):
-        assert office.run("apply", "--yes").code == 5
+        assert office.run("apply", "--yes", "--no-wait").code == 5
         assert office.posts() == []
-        assert office.run("apply", "--yes", "--target", "accounts").code == 0
+        assert office.run("apply", "--yes", "--no-wait", "--target", "accounts").code == 0
 
 
 def test_a_lease_runs_out_by_itself(office: Desk) -> None:
     """A killed apply keeps nobody out for longer than its lease."""
     with somebody_at(office, seconds=60):
-        assert office.run("apply", "--yes").code == 5
+        assert office.run("apply", "--yes", "--no-wait").code == 5
         let_pass(office, 61)
-        assert office.run("apply", "--yes").code == 0
+        assert office.run("apply", "--yes", "--no-wait").code == 0
 
 
 def test_waiting_for_a_lease(office: Desk) -> None:
     """`--lease-timeout` waits as long as it says, tells so, and goes on as soon as the table is free."""
     with somebody_at(office, seconds=1.5):
         began = time.monotonic()
-        said = office.run("apply", "--yes", "--lease-timeout", "30")
+        said = office.run("apply", "--yes", "--no-wait", "--lease-timeout", "30")
     assert said.code == 0
     assert 1.0 < time.monotonic() - began < 15
     assert "another apply holds table" in said.err
@@ -77,7 +77,7 @@ def test_waiting_in_vain(office: Desk) -> None:
     """When the time has run out it is exit 5, and nothing was sent."""
     with somebody_at(office):
         began = time.monotonic()
-        said = office.run("apply", "--yes", "--lease-timeout", "0.5")
+        said = office.run("apply", "--yes", "--no-wait", "--lease-timeout", "0.5")
     assert (said.code, office.posts()) == (5, [])
     assert 0.4 < time.monotonic() - began < 10
 
@@ -92,7 +92,7 @@ def test_leases_are_listed_and_released(office: Desk) -> None:
         assert office.run("ledger", "release", ACCOUNTS, "--reason", "the job is gone").code == 0
         assert ACCOUNTS not in office.run("ledger", "leases").out
         assert office.run("ledger", "release", ACCOUNTS, "--reason", "again").code == 1
-    assert office.run("apply", "--yes").code == 0
+    assert office.run("apply", "--yes", "--no-wait").code == 0
     exported = [json.loads(line) for line in office.run("ledger", "export").out.splitlines()]
     assert any("the job is gone" in json.dumps(line) for line in exported)
 
@@ -101,7 +101,7 @@ def test_the_leases_are_given_back_at_the_end(office: Desk) -> None:
     """After an apply, whatever came of it, nobody holds a table."""
     for trouble in ({"kind": "close_after"}, {"kind": "status", "status": 402}, {"kind": "latency"}):
         office.simulator.fault(method="POST", path="/v1/tables/*/run", times=1, **trouble)
-        office.run("apply", "--yes")
+        office.run("apply", "--yes", "--no-wait")
         assert "No leases" in office.run("ledger", "leases").out or ACCOUNTS not in office.run("ledger", "leases").out
         office.simulator.finish()
         let_pass(office, 1000)
@@ -115,7 +115,7 @@ def test_a_lease_that_is_taken_away_stops_sending_at_once(
         folder = tmp_path / "project"
         project = Project.make(folder, simulator, driver, [table_id(1)], stores.url(store, folder))
         simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.8, times=1)
-        first = project.start("apply", "--yes", "--format", "json")
+        first = project.start("apply", "--yes", "--no-wait", "--format", "json")
         while not [1 for method, _, _ in simulator.requests() if method == "POST"]:
             time.sleep(0.02)
         assert project.run("ledger", "release", table_id(1), "--reason", "looks dead").code == 0
@@ -135,7 +135,7 @@ def test_a_lease_is_renewed_while_calls_take_long(tmp_path: Path, driver: Driver
         folder = tmp_path / "project"
         project = Project.make(folder, simulator, driver, [table_id(2)], stores.url(store, folder))
         simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.6)
-        first = project.start("apply", "--yes", "--format", "json")
+        first = project.start("apply", "--yes", "--no-wait", "--format", "json")
         others = []
         while not first.has_ended:
             if [1 for method, _, _ in simulator.requests() if method == "POST"]:
@@ -158,7 +158,7 @@ def test_an_apply_that_slept_through_its_lease_sends_nothing_more(
         folder = tmp_path / "project"
         project = Project.make(folder, simulator, driver, [table_id(3)], stores.url(store, folder))
         simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.4, times=1)
-        first = project.start("apply", "--yes", "--format", "json")
+        first = project.start("apply", "--yes", "--no-wait", "--format", "json")
         while not [1 for method, _, _ in simulator.requests() if method == "POST"]:
             time.sleep(0.02)
         first.signal(SIGSTOP)
@@ -182,7 +182,7 @@ def test_a_killed_apply_holds_its_table_for_one_lease(
         )
         simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.8, times=1)
         project.extra.update(CI="true", BUILD_URL="https://ci.example/builds/9")
-        first = project.start("apply", "--yes")
+        first = project.start("apply", "--yes", "--no-wait")
         while not [1 for method, _, _ in simulator.requests() if method == "POST"]:
             time.sleep(0.02)
         first.signal(SIGKILL)

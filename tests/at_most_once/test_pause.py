@@ -61,7 +61,7 @@ def has_stopped(process: Process) -> bool:
 
 def pause(point: Point, nth: int, store: str, project: Project) -> tuple[bool, str]:
     """Stop an apply at a point until others have done all the work; return whether that happened and what is wrong."""
-    process = project.start("apply", "--yes", at=(point, nth), blow=SIGSTOP)
+    process = project.start("apply", "--yes", "--no-wait", at=(point, nth), blow=SIGSTOP)
     paused = has_stopped(process)
     exits: list[object] = []
     try:

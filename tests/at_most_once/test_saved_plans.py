@@ -34,7 +34,7 @@ def vendor(desk: Desk) -> httpx.Client:
 
 def apply(desk: Desk, *more: str) -> Said:
     """Apply the saved plan."""
-    return desk.run("apply", "--plan", "plan.json", *more)
+    return desk.run("apply", "--no-wait", "--plan", "plan.json", *more)
 
 
 def column(desk: Desk, key: str = "news", table: str = ACCOUNTS) -> Any:
@@ -183,7 +183,7 @@ def test_what_is_no_plan_file_is_refused(office: Desk, text: str) -> None:
 
 def test_a_device_is_no_plan_file(office: Desk) -> None:
     """It ends at 64 MiB with a sentence, whatever it goes on to give."""
-    said = office.run("apply", "--plan", "/dev/zero")
+    said = office.run("apply", "--no-wait", "--plan", "/dev/zero")
     assert (said.code, office.posts()) == (4, [])
     assert "it is larger than 64 MiB" in said.err
 
@@ -237,7 +237,7 @@ def test_all_is_bought_once_by_one_plan(make_desk: MakeDesk) -> None:
 
 def test_what_another_apply_bought_meanwhile_drops_out(office: Desk) -> None:
     """An apply of one run buys its cells; the plan then sends only what is left of it."""
-    assert office.run("apply", "--yes", "--target", "accounts/news").code == 0
+    assert office.run("apply", "--yes", "--no-wait", "--target", "accounts/news").code == 0
     office.simulator.finish()
     said = apply(office, "--format", "json")
     assert (said.code, len(said.json["calls"])) == (0, 3)

@@ -66,7 +66,7 @@ def test_one_interrupt_ends_an_apply_whose_store_fell_silent_while_it_sent(
     """What the ledger did not keep is said; nothing is bought twice later."""
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.5, times=1)
     with behind_proxy(tmp_path / "project", simulator, driver, stores) as (project, proxy):
-        process = project.start("apply", "--yes", "--format", "json")
+        process = project.start("apply", "--yes", "--no-wait", "--format", "json")
         wait_for_post(simulator)
         proxy.fall_silent()
         process.signal(signal.SIGINT)
@@ -89,7 +89,7 @@ def test_one_interrupt_ends_an_apply_whose_file_is_locked_for_good(
     path = folder / ".reconciler" / "ledger.db"
     project = Project.make(folder, simulator, driver, [table_id(1)], f"sqlite:///{path}", spend=TIMES)
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.5, times=1)
-    process = project.start("apply", "--yes", "--format", "json")
+    process = project.start("apply", "--yes", "--no-wait", "--format", "json")
     wait_for_post(simulator)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")

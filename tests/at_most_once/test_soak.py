@@ -146,7 +146,7 @@ def play(project: Project, luck: random.Random, figures: Counter[str], seconds: 
                     # The plan of all tables, made in the beginning: every process approves the same cells once more.
                     how = ["--plan", "plan.json"]
                     figures["plans applied again"] += 1
-                running.append(project.start("apply", *how, "--format", "json"))
+                running.append(project.start("apply", "--no-wait", *how, "--format", "json"))
                 trouble.join(running[-1])
             time.sleep(0.05)
     for process in running:

@@ -89,7 +89,7 @@ def test_the_call_in_flight_is_finished_and_recorded(
 ) -> None:
     """Exit 6 within T, the answer is in the ledger, the leases are back, and the rest is bought later, once."""
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.6, times=1)
-    process = project.start("apply", "--yes", "--format", "json")
+    process = project.start("apply", "--yes", "--no-wait", "--format", "json")
     wait_for_post(simulator)
     process.signal(number)
     began = time.monotonic()
@@ -109,7 +109,7 @@ def test_the_call_in_flight_is_finished_and_recorded(
 def test_a_call_that_hangs_ends_within_t(project: Project, simulator: LiveSimulator, number: signal.Signals) -> None:
     """The deadline of the call bounds the stop as well; the call is in doubt, so it is exit 7."""
     simulator.fault("hang", "POST", "/v1/tables/*/run", seconds=8, when="after", times=1)
-    process = project.start("apply", "--yes", "--format", "json")
+    process = project.start("apply", "--yes", "--no-wait", "--format", "json")
     wait_for_post(simulator)
     process.signal(number)
     began = time.monotonic()
@@ -137,7 +137,7 @@ def test_calls_of_several_tables_in_flight_are_all_recorded(
         spend=PATIENT,
     )
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.6)
-    process = project.start("apply", "--yes", "--format", "json")
+    process = project.start("apply", "--yes", "--no-wait", "--format", "json")
     wait_for_post(simulator, 2)
     process.signal(signal.SIGTERM)
     assert process.wait() == 6, process.err
@@ -161,7 +161,7 @@ def test_stopping_while_waiting_for_a_lease(project: Project, simulator: LiveSim
     """Nothing is sent yet, so a signal cancels the apply, long before its patience ends."""
     with project.ledger() as holder:
         holder.acquire([table_id(1)], owner="elsewhere", actor=Actor("somebody"), seconds=60)
-        process = project.start("apply", "--yes", "--lease-timeout", "600")
+        process = project.start("apply", "--yes", "--no-wait", "--lease-timeout", "600")
         deadline = time.monotonic() + 20
         while "another apply holds" not in process.err:
             assert time.monotonic() < deadline
@@ -185,7 +185,7 @@ def test_a_second_signal_ends_the_waiting_for_the_call_in_flight(
 ) -> None:
     """Its answer would come in an hour: it is in doubt, in the ledger and in the report, and exit 7 says so."""
     simulator.fault("hang", "POST", "/v1/tables/*/run", seconds=3600, when="after", times=1)
-    process = project.start("apply", "--yes", "--format", "json")
+    process = project.start("apply", "--yes", "--no-wait", "--format", "json")
     wait_for_post(simulator)
     process.signal(number)
     wait_until(lambda: "Stopping" in process.err)
@@ -223,7 +223,7 @@ def at_the_prompt(project: Project, answer: Callable[[int, int], object]) -> tup
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "dumb"}
         os.execve(
             sys.executable,
-            [sys.executable, "-P", "-m", "reconciler", "apply"],
+            [sys.executable, "-P", "-m", "reconciler", "apply", "--no-wait"],
             environment | project.simulator.environment(),
         )
     guard = threading.Timer(LONGEST, os.kill, (pid, signal.SIGKILL))
@@ -267,7 +267,7 @@ def test_a_program_started_from_a_shell_stops_the_same_way(
     """The same with `python -m reconciler`, as a CI runner starts and ends it."""
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.6, times=1)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "reconciler", "apply", "--yes", "--format", "json"],
+        [sys.executable, "-P", "-m", "reconciler", "apply", "--yes", "--no-wait", "--format", "json"],
         cwd=project.folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **simulator.environment()},
         stdout=subprocess.PIPE,

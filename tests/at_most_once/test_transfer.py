@@ -17,7 +17,7 @@ def office(make_desk: MakeDesk) -> Desk:
     desk = two_tables(make_desk(small_table(ACCOUNTS, 10), small_table(PARTNERS, 20)), "mode: all, revision: r1")
     desk.simulator.fault("close_before", "POST", f"/v1/tables/{ACCOUNTS}/run", times=1)
     desk.simulator.fault("status", "POST", f"/v1/tables/{PARTNERS}/run", status=422, skip=1, times=1)
-    assert desk.run("apply", "--yes").code == 7
+    assert desk.run("apply", "--yes", "--no-wait").code == 7
     let_pass(desk, 60)
     desk.simulator.finish()
     return desk
@@ -69,15 +69,15 @@ def test_a_moved_ledger_remembers_what_was_bought_and_what_is_in_doubt(office: D
     office.run("--ledger", url, "ledger", "init")
     office.run("--ledger", url, "ledger", "import", str(dump))
     office.extra["RECONCILER_LEDGER"] = url
-    said = office.run("apply", "--yes", "--format", "json")
+    said = office.run("apply", "--yes", "--no-wait", "--format", "json")
     assert said.code == 7
     assert sorted(call["address"] for call in said.json["calls"]) == ["accounts/notes", "partners/notes"]
     office.simulator.finish()
     (doubt,) = said.json["in_doubt_before"]
     assert office.run("ledger", "resolve", doubt["id"], "--not-landed", "--reason", "not billed").code == 0
-    assert office.run("apply", "--yes").code == 0
+    assert office.run("apply", "--yes", "--no-wait").code == 0
     office.simulator.finish()
-    assert office.run("apply", "--yes").code == 0
+    assert office.run("apply", "--yes", "--no-wait").code == 0
     assert (len(office.charged()), set(office.charged().values())) == (4 * CELLS, {1})
     table = office.simulator.state.tables[ACCOUNTS]
     assert table.count(State.DONE) >= 2 * CELLS

@@ -16,7 +16,7 @@ from reconciler.render.source_lines import source_line
 from reconciler.text.location import Location
 from tests.journey.desk import FILL, environment
 
-KEYS = "name mode columns rows max_attempts refresh rollout revision"
+KEYS = json.loads(json_schema.text("manifest"))["definitions"]["run"]["properties"]
 BAD_PROJECT = "apiVersion: reconciler/v1\nkind: Project\nspec:\n  manifests: [runs]\n  limit: {max_credits: 5}\n"
 
 
@@ -56,7 +56,7 @@ def test_a_problem_has_its_code_place_and_field(tmp_path: Path, capsys: pytest.C
         "column": 7,
         "field": "spec.runs[1].x",
         "message": "unknown key `x` in spec.runs[1]",
-        "hint": f"Allowed here: {', '.join(f'`{key}`' for key in KEYS.split())}.",
+        "hint": f"Allowed here: {', '.join(f'`{key}`' for key in KEYS)}.",
     }
 
 
@@ -150,7 +150,7 @@ def test_the_line_is_for_terminals(
     shown = []
     for is_terminal in (False, True):
         monkeypatch.setattr("sys.stderr.isatty", lambda found=is_terminal: found)
-        with chdir(tmp_path), environment({}):
+        with chdir(tmp_path), environment({"COLUMNS": "80"}):
             assert run(["validate"]) == 1
         shown.append(capsys.readouterr().err.splitlines())
     where = "manifests/a.yaml:10:13: E104 spec.runs[0].mode is `nwe`; did you mean `new`?"

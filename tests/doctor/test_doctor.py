@@ -122,7 +122,7 @@ def test_a_broken_project_file_does_not_end_it(doctor: Doctor, ledger: Path) -> 
     assert said.code == 1
     assert found(said, "project")[0] == (
         "wrong",
-        "reconciler.yaml:3:8: unknown key `limts` in spec; did you mean `limits`?",
+        "reconciler.yaml:3:8: E101 unknown key `limts` in spec; did you mean `limits`?",
     )
     assert found(said, "API")[0][0] == "ok"
     assert found(said, "ledger") == [("note", "not looked at: the project file may name it, and cannot be read")]
@@ -132,7 +132,7 @@ def test_a_broken_project_file_does_not_end_it(doctor: Doctor, ledger: Path) -> 
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("reconciler.yaml", "a: [", "reconciler.yaml:2:1: the file ends here"),
+        ("reconciler.yaml", "a: [", "reconciler.yaml:2:1: E005 the file ends here"),
         ("reconciler.yaml", "", "the project file is empty"),
         ("reconciler.yml", PROJECT, "two project files"),
     ],

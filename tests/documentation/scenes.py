@@ -29,7 +29,8 @@ spec:
 _RECONCILER = """\
 #!/bin/sh
 # `apply` asks on a terminal; where there is none, this is the answer.
-case " $* " in *" apply "*) case " $* " in *" --yes "*|*" --help "*) ;; *) set -- "$@" --yes ;; esac ;; esac
+# Nor does it wait: the simulator's time stands still.
+case " $* " in *" apply "*) case " $* " in *" --help "*) ;; *) set -- "$@" --yes --no-wait ;; esac ;; esac
 exec "{python}" -I -S "{client}" "$@"
 """
 _CHECKOUT = {

@@ -19,7 +19,10 @@ from tests.postgres import fresh_database, postgres_server
 __all__ = ["postgres_server"]
 
 NEEDED = ("bash", "curl", "git", "jq")
-ELSEWHERE = {"install": "test_front_page.py", "simulator": "test_simulator.py", "locks": "packaging/test_lock.py"}
+ELSEWHERE = {
+    "install": "test_front_page.py", "simulator": "test_simulator.py", "locks": "packaging/test_lock.py",
+    "spelled out": "gitops/act.py", "enterprise": "gitops/act.py",
+}  # fmt: skip
 """Kinds of blocks that tests of their own run."""
 COMMANDS = [each for each in blocks("sh") if each.kind not in ELSEWHERE]
 SESSIONS = [each for each in blocks("console") if each.kind not in ELSEWHERE]

@@ -35,14 +35,14 @@ def test_an_example_plans_applies_and_is_settled(name: str, tmp_path: Path, caps
     ):
         assert run(["validate", *paths]) == 0
         assert run(["plan", *paths, "--detailed-exitcode"]) == 2
-        assert run(["apply", *paths, "--yes", "--detailed-exitcode"]) == 2
+        assert run(["apply", *paths, "--yes", "--no-wait", "--detailed-exitcode"]) == 2
         assert set(simulator.charges().values()) == {1}
         # 6: a later wave is due, and waits for its table.
-        assert run(["apply", *paths, "--yes", "--detailed-exitcode"]) in (0, 6)
+        assert run(["apply", *paths, "--yes", "--no-wait", "--detailed-exitcode"]) in (0, 6)
         assert set(simulator.charges().values()) == {1}
         for _ in range(MOST_WAVES):
             simulator.finish()
-            if run(["apply", *paths, "--yes", "--detailed-exitcode"]) == 0:
+            if run(["apply", *paths, "--yes", "--no-wait", "--detailed-exitcode"]) == 0:
                 break
         else:
             pytest.fail("something is always due")

@@ -20,7 +20,7 @@ def tells_the_outcomes(said: str, office: Desk) -> bool:
 @pytest.mark.parametrize("option", ["--out", "--profile"])
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(office: Desk, option: str) -> None:
     """Its folder is not there: exit 1, and the program has not even looked at the tables."""
-    said = office.run("apply", "--yes", option, "no/such/file.json")
+    said = office.run("apply", "--yes", "--no-wait", option, "no/such/file.json")
     assert (said.code, office.simulator.requests()) == (1, [])
     assert f"{option} cannot be written, so nothing was sent: no/such/file.json: No such file" in said.err
 
@@ -28,7 +28,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(office
 @pytest.mark.parametrize("option", ["--out", "--profile"])
 def test_a_disk_that_is_full_in_the_end_leaves_exit_code_and_report(office: Desk, option: str) -> None:
     """The file could be opened and cannot be filled: the report comes on stderr."""
-    said = office.run("apply", "--yes", "--format", "json", option, "/dev/full")
+    said = office.run("apply", "--yes", "--no-wait", "--format", "json", option, "/dev/full")
     assert (said.code, len(office.posts())) == (IN_DOUBT, 3)
     assert "was not saved: No space left on device" in said.err
     assert tells_the_outcomes(said.err, office)
@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_in_the_end_leaves_exit_code_and_report(office: Desk
 def test_a_page_of_the_job_that_cannot_be_written_leaves_exit_code_and_report(office: Desk) -> None:
     """The CI's own file for summaries is not there."""
     office.extra["GITHUB_STEP_SUMMARY"] = "no/such/page.md"
-    said = office.run("apply", "--yes", "--format", "markdown")
+    said = office.run("apply", "--yes", "--no-wait", "--format", "markdown")
     assert said.code == IN_DOUBT
     assert "the page of the CI's job has no receipt: No such file or directory" in said.err
     assert tells_the_outcomes(said.err, office)
@@ -77,7 +77,7 @@ def test_a_reader_that_goes_away_while_calls_are_sent_changes_nothing(office: De
 
 def test_a_stdout_that_lacks_characters_says_them_otherwise(office: Desk, start: Start) -> None:
     """The glyphs of the text are not in it: they are spelled, in the plan as well as in the report."""
-    process = start("apply", "--yes", environment={"PYTHONIOENCODING": "latin-1"})
+    process = start("apply", "--yes", "--no-wait", environment={"PYTHONIOENCODING": "latin-1"})
     out, err = process.communicate(timeout=60)
     assert (process.returncode, len(office.posts())) == (IN_DOUBT, 3), err
     assert tells_the_outcomes(out.decode("latin-1"), office)
@@ -121,7 +121,7 @@ def test_a_bug_after_the_first_intent_costs_neither_exit_code_nor_report(
     assert source.count(function) == 1
     indent = "        " if function.startswith("    ") else "    "
     path.write_text(source.replace(function, f"{function}{indent}1 / 0\n"), encoding="utf-8")
-    process = start("apply", "--yes", "--format", form, program=program)
+    process = start("apply", "--yes", "--no-wait", "--format", form, program=program)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, len(office.posts())) == (IN_DOUBT, 3), err
     call = next(each for each in office.run("ledger", "list", "--format", "json").json if each["state"] == "in_doubt")
@@ -132,7 +132,7 @@ def test_a_bug_after_the_first_intent_costs_neither_exit_code_nor_report(
 
 def test_what_a_person_decided_stands_although_it_cannot_be_said(office: Desk, start: Start) -> None:
     """`ledger resolve` with a stdout that is full: the doubt is ended, so the exit code is 0."""
-    office.run("apply", "--yes")
+    office.run("apply", "--yes", "--no-wait")
     call = next(each for each in office.run("ledger", "list", "--format", "json").json if each["state"] == "in_doubt")
     let_pass(office, 30)
     line = f"reconciler ledger resolve {call['id']} --landed --reason billed > /dev/full"

@@ -119,7 +119,7 @@ def test_what_a_run_call_meets_ends_as_the_table_says(office: Desk, row: str, be
     """The first call meets it; outcome, the other calls and the exit code are the row's, and no cell is paid twice."""
     outcome, then, code = ROWS[row]
     befall(office)
-    said = office.run("apply", "--yes", "--format", "json")
+    said = office.run("apply", "--yes", "--no-wait", "--format", "json")
     assert said.code == int(code.split(",")[0])
     state, *others = [call["state"] for call in said.json["calls"]]
     if outcome.startswith("`"):
@@ -139,7 +139,7 @@ def test_what_a_run_call_meets_ends_as_the_table_says(office: Desk, row: str, be
     paid = office.charged()
     assert set(paid.values()) <= {1}
     office.simulator.finish()
-    office.run("apply", "--yes")
+    office.run("apply", "--yes", "--no-wait")
     office.simulator.finish()
     assert set(office.charged().values()) <= {1}
     if state == "in_doubt" and paid:

@@ -35,7 +35,7 @@ def an_office(make_desk: MakeDesk, every: str = "30d") -> Desk:
 
 def apply(desk: Desk) -> None:
     """Apply, and let the table finish."""
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
 
 
@@ -110,7 +110,7 @@ def test_a_call_in_doubt_is_waited_for_and_then_counts(make_desk: MakeDesk) -> N
     apply(desk)
     later(desk, 31 * DAY)
     desk.simulator.fault("close_after", method="POST", path="/v1/tables/*/run", times=1)
-    assert desk.run("apply", "--yes").code == 7
+    assert desk.run("apply", "--yes", "--no-wait").code == 7
     assert charged(desk) == dict.fromkeys(EMPTY, 2)
     desk.simulator.finish()
     apply(desk)
@@ -125,9 +125,9 @@ def test_a_saved_plan_drops_what_was_refreshed_meanwhile(make_desk: MakeDesk) ->
     later(desk, 31 * DAY)
     assert desk.run("plan", "--out", "plan.json").code == 0
     desk.write(NEWS + f"      rows: [{row_id(3)}]\n", "elsewhere/accounts.yaml")
-    assert desk.run("apply", "--yes", "elsewhere").code == 0
+    assert desk.run("apply", "--yes", "--no-wait", "elsewhere").code == 0
     desk.simulator.finish()
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert charged(desk) == dict.fromkeys(EMPTY, 2)
 
 
@@ -135,7 +135,7 @@ def test_a_saved_plan_is_single_use_however_soon_its_cells_are_stale_again(make_
     """One approval buys a cell once; the next purchase takes a plan of its own."""
     desk = an_office(make_desk, every="1m")
     desk.run("plan", "--out", "plan.json")
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     desk.simulator.finish()
     later(desk, 10 * MINUTE)
     path = desk.folder / "plan.json"
@@ -143,7 +143,7 @@ def test_a_saved_plan_is_single_use_however_soon_its_cells_are_stale_again(make_
     plan["created_at"] = (datetime.fromisoformat(plan["created_at"]) - timedelta(minutes=11)).isoformat()
     path.write_text(json.dumps(plan | {"plan_id": plan_id(plan)}))
     assert due(desk) == len(EMPTY)
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert charged(desk) == dict.fromkeys(EMPTY, 1)
     apply(desk)
     assert charged(desk) == dict.fromkeys(EMPTY, 2)

@@ -22,7 +22,9 @@ MANIFESTS = {
 }
 
 
-@pytest.mark.parametrize("command", [["validate"], ["plan"], ["apply", "--yes"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "command", [["validate"], ["plan"], ["apply", "--yes", "--no-wait"]], ids=lambda words: words[0]
+)
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_a_bad_manifest_is_an_error_at_its_place(desk: Desk, name: str, command: list[str]) -> None:
     """Every command refuses it alike, before anything is asked of the API."""
@@ -44,9 +46,9 @@ def test_a_bad_manifest_is_an_error_at_its_place(desk: Desk, name: str, command:
         ["nonsense"],
         [],
         ["plan", "--format", "xml"],
-        ["apply", "--timeout", "-1"],
-        ["apply", "--plan", "p.json", "--target", "x"],
-        ["apply", "--plan-max-age", "soon"],
+        ["apply", "--no-wait", "--timeout", "-1"],
+        ["apply", "--no-wait", "--plan", "p.json", "--target", "x"],
+        ["apply", "--no-wait", "--plan-max-age", "soon"],
         ["ledger"],
         ["ledger", "resolve", "abcd"],
     ],
@@ -70,7 +72,7 @@ def test_a_wrong_command_line_exits_64(desk: Desk, words: list[str]) -> None:
         (["plan", "--max-credits", "lots"], "--max-credits"),
         (["plan", "--max-cells", "NaN"], "--max-cells"),
         (["plan", "--out", "no/such/folder/plan.json"], "plan.json"),
-        (["apply", "--plan", "nowhere.json"], "nowhere.json"),
+        (["apply", "--no-wait", "--plan", "nowhere.json"], "nowhere.json"),
         (["ledger", "show", "abcdef"], "abcdef"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -61,7 +61,7 @@ def test_a_cell_that_cannot_start_is_blocked_and_not_bought(
     desk = make_desk(spec)
     desk.write(manifest("{mode: new, columns: [funding]}"))
     for _ in range(3):
-        assert desk.run("apply", "--yes").code == 0
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
         desk.simulator.finish()
     assert desk.charged() == {("funding", row_id(2)): 1}
     said = desk.run("plan").out
@@ -111,7 +111,7 @@ def test_what_was_accepted_or_is_not_understood_is_not_bought(
         with WireServer(Api(live, before=count)) as server:
             desk.extra = {"EXTRUCT_API_URL": server.url}
             plan = desk.run("plan", "--format", "json").json
-            assert desk.run("apply", "--yes").code == 0
+            assert desk.run("apply", "--yes", "--no-wait").code == 0
         reasons = {skip["reason"] for skip in plan["skipped"]}
         expected = {"new": {reason, "blocked"}, "failed": {reason, "satisfied"}}.get(mode, {reason, "blocked"})
         assert (plan["calls"], reasons, posts) == ([], expected, [])
@@ -134,12 +134,12 @@ def silent(make_desk: MakeDesk, runs: str) -> Desk:
 def test_silence_means_neither_built_in_columns_nor_unknown_kinds(make_desk: MakeDesk) -> None:
     """A run without `columns` buys the others; naming what silence leaves out buys it too."""
     desk = silent(make_desk, "{mode: new}")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert desk.charged() == {("news", row_id(2)): 1, ("grade", row_id(2)): 1}
     for named in ("company_profile", "scores"):
         desk.simulator.finish()
         desk.write(manifest(f"{{mode: new, columns: [{named}]}}"))
-        assert desk.run("apply", "--yes").code == 0
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert {key for key, _ in desk.charged()} == {"news", "grade", "company_profile", "scores"}
     assert set(desk.charged().values()) == {1}
 
@@ -185,12 +185,12 @@ def test_a_refusal_for_an_unknown_price_says_what_to_add_where(make_desk: MakeDe
     """Column, kind and the line of the project file; once it stands there, the apply goes through."""
     desk = silent(make_desk, "{mode: new, columns: [scores, grade]}")
     desk.write(PRICED % "agent: 1", "reconciler.yaml")
-    said = desk.run("apply", "--yes")
+    said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, desk.posts()) == (3, [])
     message = " ".join(said.err.split())
     assert "`grade` of kind `criterion_grade`, `scores` of kind `discovery_scores`" in message
     assert "under `spec.prices.kinds` of reconciler.yaml" in message
     assert "`criterion_grade: …`, `discovery_scores: …`" in message
     desk.write(PRICED % "criterion_grade: 1, discovery_scores: 2", "reconciler.yaml")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert {key for key, _ in desk.charged()} == {"scores", "grade"}

@@ -56,7 +56,7 @@ def test_nothing_is_bought_again_from_a_checkpoint(nightly: Desk) -> None:
     assert nightly.run("ledger", "archive", "--before", today, "--out", "old.jsonl").code == 0
     for night in (0, 3):
         nightly.write(REFRESH.replace("revision: r1", f"revision: n{night}"))
-        assert nightly.run("apply", "--yes").code == 0
+        assert nightly.run("apply", "--yes", "--no-wait").code == 0
     assert nightly.charged() == charged
     refresh(nightly, "next")
     assert set(nightly.charged().values()) == {5}

@@ -21,26 +21,26 @@ DUE = {
 
 def test_exactly_the_due_cells_are_charged_once(desk: Desk) -> None:
     """Apply buys the empty and the failed cells, and applying again buys nothing."""
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert desk.charged() == DUE
     desk.simulator.finish()
-    second = desk.run("apply", "--yes")
+    second = desk.run("apply", "--yes", "--no-wait")
     assert (second.code, "nothing was sent" in second.out) == (0, True)
     assert desk.charged() == DUE
 
 
 def test_applying_again_at_once_finds_the_table_running(desk: Desk) -> None:
     """A second apply while the cells are on their way sends nothing."""
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     posts = len(desk.posts())
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert len(desk.posts()) == posts
 
 
 def test_the_calls_sent_are_the_calls_planned(desk: Desk) -> None:
     """The plan's calls are exact POST bodies."""
     calls = desk.run("plan", "--format", "json").json["calls"]
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     planned = [{"mode": call["mode"], "rows": call["rows"], "columns": call["columns"]} for call in calls]
     assert desk.posts() == planned
 
@@ -49,13 +49,13 @@ def test_all_buys_each_cell_once_per_revision(make_desk: MakeDesk) -> None:
     """A revision is bought once; a new revision buys the same cells again, and nothing else does."""
     desk = make_desk(accounts())
     desk.write(REFRESH)
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     desk.simulator.finish()
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     assert set(desk.charged().values()) == {1}
     assert len(desk.charged()) == 6
     desk.write(REFRESH.replace("revision: r1", "revision: r2").replace("name: refresh", "name: renamed"))
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     assert set(desk.charged().values()) == {2}
 
 
@@ -63,7 +63,7 @@ def test_renaming_a_manifest_buys_nothing(make_desk: MakeDesk) -> None:
     """Satisfaction belongs to table, column, row and revision, not to names."""
     desk = make_desk(accounts())
     desk.write(REFRESH)
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     desk.simulator.finish()
     desk.write(REFRESH.replace("name: target-accounts", "name: other-name").replace("name: refresh", "name: again"))
     assert desk.run("plan", "--format", "json").json["calls"] == []
@@ -73,7 +73,7 @@ def test_a_row_added_later_is_due_at_the_current_revision(make_desk: MakeDesk) -
     """Only the new row is bought; the rest was bought at this revision."""
     desk = make_desk(accounts())
     desk.write(REFRESH)
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     desk.simulator.finish()
     desk.simulator.fault("rows_added", method="GET", path="/v1/tables/*/data", times=1, rows=1)
     desk.run("plan")
@@ -126,20 +126,20 @@ def test_waiting_ends_at_its_timeout(desk: Desk) -> None:
 def test_detailed_exit_codes(desk: Desk) -> None:
     """2 says that there are calls, or that some were sent; 0 that there was nothing to do."""
     assert desk.run("plan", "--detailed-exitcode").code == 2
-    assert desk.run("apply", "--yes", "--detailed-exitcode").code == 2
+    assert desk.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 2
     desk.simulator.finish()
     assert desk.run("plan", "--detailed-exitcode").code == 0
-    assert desk.run("apply", "--yes", "--detailed-exitcode").code == 0
+    assert desk.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
 
 
 def test_a_limit_refuses_before_anything_is_sent(desk: Desk) -> None:
     """A limit from a flag or the project file exits 3 and names where it was set."""
-    said = desk.run("apply", "--yes", "--max-credits", "7")
+    said = desk.run("apply", "--yes", "--no-wait", "--max-credits", "7")
     assert (said.code, desk.posts()) == (3, [])
     assert "8 credits are due and the limit is 7" in said.err
     assert "--max-credits" in said.err
     desk.write("apiVersion: reconciler/v1\nkind: Project\nspec:\n  limits:\n    max_cells: 3\n", name="reconciler.yaml")
-    said = desk.run("apply", "--yes")
+    said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, desk.posts()) == (3, [])
     assert "reconciler.yaml:5" in said.err
 
@@ -165,16 +165,16 @@ def test_a_table_that_does_not_exist_is_reported_at_its_line(desk: Desk) -> None
     assert plan["errored"]
     assert [(each["path"], each["line"]) for each in plan["diagnostics"]] == [("manifests/elsewhere.yaml", 7)]
     assert plan["calls"]
-    assert desk.run("apply", "--yes").code == 1
+    assert desk.run("apply", "--yes", "--no-wait").code == 1
     assert desk.posts() == []
 
 
 def test_a_saved_plan_is_single_use(desk: Desk) -> None:
     """Applying a plan file twice sends its calls once."""
     desk.run("plan", "--out", "plan.json")
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     desk.simulator.finish()
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert desk.charged() == DUE
 
 
@@ -193,7 +193,7 @@ def test_the_same_state_gives_the_same_plan(desk: Desk) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"]])
+@pytest.mark.parametrize("command", [["plan"], ["apply", "--yes", "--no-wait"]])
 def test_without_a_token_nothing_is_asked(desk: Desk, command: list[str]) -> None:
     """A missing token is an error that names the variable."""
     desk.extra["EXTRUCT_API_TOKEN"] = ""
@@ -206,7 +206,7 @@ def test_the_token_appears_nowhere(desk: Desk, tmp_path: Path) -> None:
     """Neither in what is said nor in any file."""
     token = "sekret-0123456789"
     desk.extra["EXTRUCT_API_TOKEN"] = token
-    said = [desk.run("-v", "plan", "--out", "plan.json"), desk.run("-v", "apply", "--yes")]
+    said = [desk.run("-v", "plan", "--out", "plan.json"), desk.run("-v", "apply", "--yes", "--no-wait")]
     assert {each.code for each in said} == {1}
     texts = [each.out + each.err for each in said]
     texts += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]

@@ -75,16 +75,16 @@ def test_each_due_cell_is_charged_once(make_desk: MakeDesk, seed: int) -> None:
     waves = {call["wave"] for call in plan["calls"]}
     accepted = 0
     for _ in waves:  # without waiting, each apply sends a wave
-        report = desk.run("apply", "--yes", "--format", "json")
+        report = desk.run("apply", "--yes", "--no-wait", "--format", "json")
         assert report.code == 0
         accepted += report.json["totals"]["cells_accepted"]
-        meanwhile = desk.run("apply", "--yes", "--format", "json")
+        meanwhile = desk.run("apply", "--yes", "--no-wait", "--format", "json")
         assert meanwhile.code == (6 if meanwhile.json.get("unsent") else 0)  # the tables are running
         assert meanwhile.json["calls"] == []
         desk.simulator.finish()
     charges = desk.simulator.charges()
     assert set(charges.values()) <= {1}
     assert len(charges) == plan["totals"]["cells"] == accepted
-    again = desk.run("apply", "--yes", "--format", "json")
+    again = desk.run("apply", "--yes", "--no-wait", "--format", "json")
     assert again.json["calls"] == []
     assert desk.simulator.charges() == charges

@@ -72,13 +72,13 @@ def test_only_the_rows_that_meet_the_condition_are_bought_and_once(desk: Desk) -
         "target-accounts/fill": ["1", "3", "5"],
         "target-accounts/refresh": ["1", "2"],
     }
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert (charged(desk, "notes"), charged(desk, "news")) == ({1: 1, 3: 1, 5: 1}, {1: 1, 2: 1})
     posts = len(desk.posts())
-    said = desk.run("apply", "--yes")
+    said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, "approved and not sent: its table is running" in said.out) == (6, True)
     desk.simulator.finish()
-    again = desk.run("apply", "--yes", "--format", "json").json
+    again = desk.run("apply", "--yes", "--no-wait", "--format", "json").json
     assert len(desk.posts()) == posts + len(again["calls"])
     # News of rows 1 and 2 are others now, so that the first two rows with a round are others too: those are new.
     assert all(call["address"] == "target-accounts/refresh" for call in again["calls"])
@@ -93,10 +93,10 @@ def test_a_saved_plan_only_shrinks_as_values_change(desk: Desk) -> None:
     news = desk.simulator.state.find(ACCOUNTS).column("news")
     news.values[1], news.values[3] = {"answer": "Acquired"}, {"answer": "Series B"}
     assert [row[-1] for row in desk.run("plan", "--format", "json").json["calls"][0]["rows"]] == ["1", "4", "6"]
-    assert desk.run("apply", "--plan", "plan.json", "--yes").code == 0
+    assert desk.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 0
     assert charged(desk, "notes") == {1: 1, 6: 1}
     desk.simulator.finish()
-    assert desk.run("apply", "--plan", "plan.json", "--yes").code == 0
+    assert desk.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 0
     assert charged(desk, "notes") == {1: 1, 6: 1}
 
 
@@ -105,13 +105,15 @@ def test_a_condition_that_changed_makes_a_saved_plan_stale(desk: Desk) -> None:
     desk.write(runs(FILL_GERMAN))
     desk.run("plan", "--out", "plan.json")
     desk.write(runs(FILL_GERMAN.replace("DE", "FR")))
-    assert desk.run("apply", "--plan", "plan.json", "--yes").code == 4
+    assert desk.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 4
     assert desk.posts() == []
 
 
 def test_full_counters_do_not_stand_in_for_rows_by_data(desk: Desk) -> None:
     """A table whose header shows that nothing is due is read all the same: which rows are meant is in its rows."""
-    assert desk.run("--ledger", "other.db", "apply", str(desk.write(runs("{mode: new}", "{mode: failed}"))), "--yes")
+    assert desk.run(
+        "--ledger", "other.db", "apply", str(desk.write(runs("{mode: new}", "{mode: failed}"))), "--yes", "--no-wait"
+    )
     desk.simulator.finish()
     desk.write(runs(FILL_GERMAN))
     plan = desk.run("plan", "--format", "json").json
@@ -123,7 +125,7 @@ def test_a_column_that_is_not_there_is_an_error_at_its_line(desk: Desk) -> None:
     """Nothing is planned for the table, and nothing can be applied."""
     desk.write(runs(FILL_GERMAN.replace("country", "contry")))
     said = desk.run("plan")
-    assert said.code == desk.run("apply", "--yes").code == 1
+    assert said.code == desk.run("apply", "--yes", "--no-wait").code == 1
     assert "manifests/accounts.yaml:8:72: E401 the table has no column `contry`; did you mean `country`?" in said.out
     assert desk.posts() == []
 
@@ -173,7 +175,9 @@ def test_no_value_is_told_to_anyone(desk: Desk) -> None:
         desk.run("-v", "--log-format", "json", "plan", "--out", "plan.json", "--profile", "profile.json"),
         desk.run("-v", "plan", "--format", "markdown"),
         desk.run("-v", "snapshot", "--out", "s"),
-        desk.run("-v", "apply", "--plan", "plan.json", "--yes", "--format", "json", "--profile", "applied.json"),
+        desk.run(
+            "-v", "apply", "--plan", "plan.json", "--yes", "--no-wait", "--format", "json", "--profile", "applied.json"
+        ),
         desk.run("-v", "status", "--format", "json"),
         desk.run("-v", "ledger", "list", "--format", "json"),
         desk.run("-v", "ledger", "export"),

@@ -65,9 +65,9 @@ def test_a_table_by_name_is_planned_and_bought_once(office: Desk) -> None:
     assert json_schema.problems("plan", plan) == []
     assert [(one["table_id"], one["found_by"]) for one in plan["tables"]] == [(PARTNERS, {"name": "Partners"})]
     assert {call["table_id"] for call in plan["calls"]} == {PARTNERS}
-    assert office.run("apply", "--yes").code == 0
+    assert office.run("apply", "--yes", "--no-wait").code == 0
     office.simulator.finish()
-    assert office.run("apply", "--yes").code == 0
+    assert office.run("apply", "--yes", "--no-wait").code == 0
     assert office.charged() == {("news", row_id(11 + row)): 1 for row in range(3)}
 
 
@@ -83,7 +83,7 @@ def test_a_tag_stands_for_each_of_its_tables(office: Desk) -> None:
     status = office.run("status", "--format", "json").json
     assert {one["table_id"]: one["runs"][0]["due"] for one in status["tables"]} == {ACCOUNTS: 2, PARTNERS: 3}
     assert json_schema.problems("status", status) == []
-    applied = office.run("apply", "--yes", "--out", "report.json")
+    applied = office.run("apply", "--yes", "--no-wait", "--out", "report.json")
     assert applied.code == 0
     assert "weekly/new (Partners)         accepted   3 of 3 cells" in applied.out
     report = json.loads((office.folder / "report.json").read_text())
@@ -94,7 +94,7 @@ def test_a_tag_stands_for_each_of_its_tables(office: Desk) -> None:
     }
     assert [(line["manifest"], line["cells_requested"]) for line in report["by_manifest"]] == [("weekly", 5)]
     office.simulator.finish()
-    assert office.run("apply", "--yes", "--detailed-exitcode").code == 0
+    assert office.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
     assert set(office.charged().values()) == {1}
     assert len(office.charged()) == 5
 
@@ -140,7 +140,7 @@ def test_a_name_that_is_missing_leaves_the_others_planned(office: Desk) -> None:
     assert said.code == 1
     assert "manifests/wrong.yaml:5:10: E407 there is no table named `Partnrs`; did you mean `Partners`?" in said.out
     assert "good   Markets" in said.out
-    assert office.run("apply", "--yes").code == 1
+    assert office.run("apply", "--yes", "--no-wait").code == 1
     assert office.posts() == []
 
 
@@ -162,17 +162,17 @@ def test_a_table_renamed_since_the_plan_is_refused(office: Desk) -> None:
     manifest(office, "table: {name: Partners}")
     assert office.run("plan", "--out", "plan.json").code == 0
     change(office, PARTNERS, name="Old Partners")
-    said = office.run("apply", "--plan", "plan.json")
+    said = office.run("apply", "--no-wait", "--plan", "plan.json")
     assert said.code == 4
     assert f"`weekly` meant table {PARTNERS} when the plan was made, and now means none" in said.err
     change(office, NOWHERE, name="Partners")
-    said = office.run("apply", "--plan", "plan.json")
+    said = office.run("apply", "--no-wait", "--plan", "plan.json")
     assert said.code == 4
     assert f"`weekly` meant table {PARTNERS} when the plan was made, and now means table {NOWHERE}" in said.err
     assert office.posts() == []
     change(office, NOWHERE, name="Markets")
     change(office, PARTNERS, name="Partners")
-    assert office.run("apply", "--plan", "plan.json").code == 0
+    assert office.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert len(office.charged()) == 3
 
 
@@ -181,12 +181,12 @@ def test_a_table_tagged_since_the_plan_is_not_bought(office: Desk) -> None:
     manifest(office, "tables: {tag: priority}")
     assert office.run("plan", "--out", "plan.json").code == 0
     change(office, NOWHERE, tags=["emea", "priority"])
-    assert office.run("apply", "--plan", "plan.json").code == 0
+    assert office.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert len(office.charged()) == 5
     office.simulator.finish()
     assert office.run("plan", "--out", "plan.json", "--format", "json").json["totals"]["cells"] == 2
     change(office, NOWHERE, tags=[])
-    assert office.run("apply", "--plan", "plan.json").code == 4
+    assert office.run("apply", "--no-wait", "--plan", "plan.json").code == 4
     assert len(office.charged()) == 5
 
 
@@ -200,11 +200,11 @@ def test_a_list_that_cannot_be_read_is_told_at_each_manifest(office: Desk) -> No
     assert said.code == 1
     assert [(one["path"], one["line"]) for one in said.json["diagnostics"]] == [("manifests/weekly.yaml", 5)]
     assert {call["table_id"] for call in said.json["calls"]} == {ACCOUNTS}
-    assert office.run("apply", "--plan", "plan.json").code == 1
+    assert office.run("apply", "--no-wait", "--plan", "plan.json").code == 1
     assert office.posts() == []
     office.simulator.clear_faults()
     office.simulator.fault("status", method="GET", path="/v1/tables", status=401)
-    for command in (["plan"], ["status"], ["drift"], ["apply", "--yes"]):
+    for command in (["plan"], ["status"], ["drift"], ["apply", "--yes", "--no-wait"]):
         said = office.run(*command)
         assert (said.code, said.out) == (1, "")
         assert "401" in said.err
@@ -229,14 +229,14 @@ def test_a_child_is_found_through_its_parent(make_desk: MakeDesk) -> None:
     (child,) = [one for one in plan["tables"] if one["manifest"] == "people"]
     assert child["found_by"] == {"child_of": "target-accounts", "column": "decision_makers"}
     assert [call["address"] for call in plan["calls"]] == ["target-accounts/new"]
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     bought = desk.charged()
     assert set(bought.values()) == {1}
     assert {key for key, _ in bought} == {"decision_makers", "role"}
-    assert desk.run("apply", "--yes", "--detailed-exitcode").code == 0
+    assert desk.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
     assert desk.charged() == bought
 
 
@@ -296,7 +296,7 @@ def test_the_limits_of_a_base_find_its_tables_by_name(office: Desk) -> None:
         f"spec: {{table: {PARTNERS}, runs: [{{mode: new, columns: [news]}}]}}\n"
     )
     assert office.run("plan").code == 0
-    for command in (["plan"], ["apply", "--yes"]):
+    for command in (["plan"], ["apply", "--yes", "--no-wait"]):
         said = office.run(*command, "--limits-from", str(base), "manifests")
         assert said.code == 3
         assert "3 credits are due and the limit is 2" in said.out + said.err
@@ -351,7 +351,7 @@ def test_a_doubt_names_its_table(office: Desk) -> None:
     """One of two tables got no answer: its line says which, and the other's calls go on."""
     manifest(office, "tables: {tag: priority}")
     office.simulator.fault("status", method="POST", path=f"/v1/tables/{PARTNERS}/run", status=500, when="after")
-    said = office.run("apply", "--yes")
+    said = office.run("apply", "--yes", "--no-wait")
     assert said.code == 7
     assert "weekly/new (Partners) · 3 cells" in said.out
     assert "weekly/new (Target Accounts)  accepted" in said.out

@@ -38,7 +38,7 @@ def archive(ledger: Ledger, before: float) -> list[str]:
 def test_what_is_old_goes_and_planning_knows_it_still(aged: Ledger, clock: Clock) -> None:
     """The recall is the same; the calls are not there any more."""
     before = aged.recall([TABLE], plan_id="mine")
-    report = aged.report("month")
+    report, by_column = aged.report("month"), aged.report("column")
     lines = archive(aged, clock.now - 2 * A_WEEK)
     assert {call.id for call in aged.calls()} == {a_call(number).id for number in (4, 5, 6, 90)}
     assert aged.events(a_call(3).id) == []
@@ -46,6 +46,7 @@ def test_what_is_old_goes_and_planning_knows_it_still(aged: Ledger, clock: Clock
     assert json.loads(lines[-1]) == {"type": "end", "table": 0, "call": 3, "event": 9}
     assert aged.report("month", archives=[lines]) == report
     assert aged.report("month", archives=[lines, lines]) == report
+    assert aged.report("column", archives=[lines]) == by_column
 
 
 def test_an_archive_comes_back(aged: Ledger, clock: Clock) -> None:
@@ -110,6 +111,17 @@ def test_an_archive_that_is_cut_off_counts_for_nothing(aged: Ledger, clock: Cloc
     lines = archive(aged, clock.now)
     with pytest.raises(LedgerError, match="cut off"):
         aged.report("month", archives=[lines[:-1]])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"column_keys": []}, {"covered": [{"columns": ["x"]}]}, {"covered": [{}]}, {"covered": [1]}]
+)
+def test_an_archive_that_contradicts_itself_is_refused(aged: Ledger, clock: Clock, wrong: dict[str, object]) -> None:
+    """A call must say which of its columns its cells are in."""
+    header, call, *rest = archive(aged, clock.now)
+    changed = json.dumps({**json.loads(call), **wrong})
+    with pytest.raises(LedgerError, match=r"line 2: the cells of call \w+ contradict themselves"):
+        aged.report("column", archives=[[header, changed, *rest]])
 
 
 def weekly(ledger: Ledger, clock: Clock, numbers: Sequence[int], *, settled: bool = True) -> None:

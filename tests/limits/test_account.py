@@ -36,7 +36,7 @@ def refusal(desk: Desk, rule: str) -> str:
     assert [each["rule"] for each in plan.json["violations"]] == [rule]
     message = str(plan.json["violations"][0]["message"])
     assert message in desk.run("plan").out
-    applied = desk.run("apply", "--yes")
+    applied = desk.run("apply", "--yes", "--no-wait")
     assert (applied.code, message in applied.err) == (3, True), applied.err
     assert desk.posts() == []
     return message
@@ -64,7 +64,7 @@ def test_the_plan_says_what_is_left(a_desk: ADesk, available: int, left: int) ->
     words = f"It costs 8 of {available} credits, {left} left."
     assert words in desk.run("plan").out
     assert words in desk.run("plan", "--format", "markdown").out
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
 
 
 def test_unlimited_credits_say_so(a_desk: ADesk) -> None:
@@ -88,7 +88,7 @@ def test_some_credits_must_be_left(a_desk: ADesk, least: float, code: int) -> No
     if code:
         assert refusal(desk, "min_balance") == "2 credits would be left and 2.5 must be"
     else:
-        assert desk.run("apply", "--yes").code == 0
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
 
 
 def test_an_unknown_price_leaves_an_unknown_rest(a_desk: ADesk) -> None:
@@ -108,7 +108,7 @@ def test_a_balance_that_cannot_be_read_is_refused_only_by_the_limit_that_needs_i
     desk.write(f"{HEAD}  limits: {{min_balance: 1}}\n", name="reconciler.yaml")
     assert "the balance is unknown" in refusal(desk, "min_balance")
     desk.write(f"{HEAD}  limits: {{}}\n", name="reconciler.yaml")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
 
 
 def test_billing_says_what_the_user_does_not(a_desk: ADesk) -> None:
@@ -125,7 +125,7 @@ def test_the_organization_is_pinned(a_desk: ADesk, wanted: str) -> None:
     desk = a_desk({"billing": {"credits": 10, "organization_slug": "acme"}})
     desk.write(f"{HEAD}  workspace: {{organization: {wanted}}}\n", name="reconciler.yaml")
     if wanted == "acme":
-        assert desk.run("apply", "--yes").code == 0
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
     else:
         message = "the token belongs to the organization `acme`, and this project to `other`"
         assert refusal(desk, "organization") == message
@@ -141,7 +141,7 @@ def test_a_change_cannot_unpin_the_organization(a_desk: ADesk) -> None:
     plan = desk.run("plan", "--limits-from", "./base", "--format", "json")
     assert plan.code == 3
     assert {each["rule"] for each in plan.json["violations"]} == {"organization", "min_balance"}
-    assert desk.run("apply", "--yes", "--limits-from", "./base").code == 3
+    assert desk.run("apply", "--yes", "--no-wait", "--limits-from", "./base").code == 3
     assert desk.posts() == []
 
 
@@ -154,7 +154,7 @@ def test_a_plan_gate_is_found_before_the_first_call(a_desk: ADesk) -> None:
 def test_nothing_due_asks_nothing(a_desk: ADesk) -> None:
     """The account matters once something costs."""
     desk = a_desk({})
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     before = len(account_requests(desk))
     assert desk.run("plan").code == 0
     assert len(account_requests(desk)) in (before, before + 1)

@@ -33,11 +33,11 @@ def test_each_budget_refuses_what_would_pass_it(desk: Desk, rule: str) -> None:
     assert (violation["rule"], violation["number"], violation["limit"]) == (rule, 8, 7)
     assert "of `target-accounts/" in violation["message"]
     assert violation["message"] in desk.run("plan").out
-    applied = desk.run("apply", "--yes")
+    applied = desk.run("apply", "--yes", "--no-wait")
     assert (applied.code, violation["message"] in applied.err) == (3, True)
     assert desk.posts() == []
     limits(desk, EACH[rule].replace("7", "8"))
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert sum(desk.charged().values()) == 8
 
 
@@ -69,7 +69,7 @@ def test_the_plan_says_what_is_left(desk: Desk) -> None:
 
 def test_what_was_spent_is_counted_from_the_ledger(desk: Desk) -> None:
     """By the next apply, of whatever manifest's name; a plan with nothing due asks nothing."""
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     limits(desk, "{per_day: {max_cells: 11}, per_label: {team=gtm: {per_day: {max_credits: 9}}}}")
     assert "budgets" not in desk.run("plan", "--format", "json").json
@@ -89,7 +89,7 @@ def test_a_change_can_neither_raise_a_budget_nor_lower_what_counts(desk: Desk, r
     repository.commit()
     desk.write(f"{HEAD}  prices: {{columns: {{news: 0, notes: 0}}}}\n", name="reconciler.yaml")
     desk.write(FILL.replace("team: gtm", "team: ops"))
-    applied = desk.run("apply", "--yes", "--limits-from", "main")
+    applied = desk.run("apply", "--yes", "--no-wait", "--limits-from", "main")
     assert applied.code == 0, applied.err
     desk.simulator.finish()
     desk.write(FILL.replace("team: gtm", "team: ops").replace("mode: new", "mode: all\n      revision: r1"))
@@ -99,7 +99,7 @@ def test_a_change_can_neither_raise_a_budget_nor_lower_what_counts(desk: Desk, r
     assert (violation["rule"], violation["number"], violation["limit"]) == ("per_label.per_day.max_credits", 20, 15)
     assert "main:reconciler.yaml" in violation["set_at"]
     before = len(desk.posts())
-    assert desk.run("apply", "--yes", "--limits-from", "main").code == 3
+    assert desk.run("apply", "--yes", "--no-wait", "--limits-from", "main").code == 3
     assert len(desk.posts()) == before
 
 
@@ -156,7 +156,7 @@ def test_a_flag_replaces_a_budget_and_keeps_the_zone(desk: Desk) -> None:
 def test_an_apply_out_of_the_ordinary_is_refused(desk: Desk) -> None:
     """More than the factor times the median of the last applies; a manifest's first apply passes."""
     limits(desk, "{anomaly: {factor: 1.25}}")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     desk.write(FILL.replace("mode: new", "mode: all\n      revision: r1"))
     plan = desk.run("plan", "--format", "json")
@@ -167,6 +167,6 @@ def test_an_apply_out_of_the_ordinary_is_refused(desk: Desk) -> None:
         "as much"
     )
     assert (violation["rule"], violation["number"], violation["limit"]) == ("anomaly", 12, 10)
-    assert desk.run("apply", "--yes").code == 3
+    assert desk.run("apply", "--yes", "--no-wait").code == 3
     limits(desk, "{anomaly: {factor: 1.5, last: 1}}")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0

@@ -41,7 +41,7 @@ def test_each_limit_refuses_at_plan_and_at_apply(desk: Desk, rule: str, source: 
     (violation,) = plan.json["violations"]
     assert violation["rule"] == rule
     assert violation["contact"]
-    applied = desk.run("apply", "--yes", *flags)
+    applied = desk.run("apply", "--yes", "--no-wait", *flags)
     assert applied.code == 3
     for text in (violation["message"], violation["set_at"], violation["contact"]):
         assert text in applied.err
@@ -49,14 +49,17 @@ def test_each_limit_refuses_at_plan_and_at_apply(desk: Desk, rule: str, source: 
     assert desk.posts() == []
     desk.extra.clear()
     desk.write(HEAD + "  api: {}\n", name="reconciler.yaml")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert sum(desk.charged().values()) == 8
 
 
 def test_a_saved_plan_is_checked_again(desk: Desk) -> None:
     """Approval is not permission: limits set since then hold."""
     assert desk.run("plan", "--out", "plan.json").code == 0
-    assert desk.run("apply", "--plan", "plan.json", "--yes", "--limits", "{per_label: {team=gtm: 1}}").code == 3
+    assert (
+        desk.run("apply", "--plan", "plan.json", "--yes", "--no-wait", "--limits", "{per_label: {team=gtm: 1}}").code
+        == 3
+    )
     assert desk.posts() == []
 
 
@@ -67,7 +70,7 @@ def test_done_cells_of_a_protected_column_are_not_bought_again(desk: Desk) -> No
     assert said.code == 3
     assert "column `news` is protected, and `target-accounts/refresh` would run 3 cells of it again" in said.out
     desk.write(REFRESH + f"      rows: [{row_id(3)}, {row_id(4)}]\n")
-    assert desk.run("apply", "--yes", "--limits", "{protected_columns: [news]}").code == 0
+    assert desk.run("apply", "--yes", "--no-wait", "--limits", "{protected_columns: [news]}").code == 0
     assert desk.charged() == {("news", row_id(3)): 1, ("news", row_id(4)): 1}
 
 
@@ -84,7 +87,7 @@ def test_a_pull_request_cannot_raise_its_own_limit(desk: Desk, repository: Repos
         "  8 credits are due and the limit is 7\n    max_credits, set in main:reconciler.yaml:4 "
         "(spec.limits.max_credits); to be raised by platform-team\n"
     ) in said.out
-    applied = desk.run("apply", "--yes", "--limits-from", "main", "--max-credits", "700")
+    applied = desk.run("apply", "--yes", "--no-wait", "--limits-from", "main", "--max-credits", "700")
     assert applied.code == 3
     assert "main:reconciler.yaml:4" in applied.err
     assert desk.posts() == []
@@ -111,7 +114,7 @@ def test_a_commit_without_a_project_file_has_no_limits(desk: Desk, repository: R
     """A project's first pull request is planned by its own limits, which is said."""
     repository.commit()
     desk.write(f"{HEAD}  limits: {{max_credits: 7}}\n", name="reconciler.yaml")
-    for command in (["plan"], ["apply", "--yes"]):
+    for command in (["plan"], ["apply", "--yes", "--no-wait"]):
         said = desk.run(*command, "--limits-from", "main")
         assert said.code == 3
         assert "main has no project file, so only the limits of this one hold." in said.err
@@ -163,13 +166,13 @@ def test_a_pull_request_cannot_forget_what_was_bought(desk: Desk, repository: Re
     desk.write(REFRESH)
     desk.write(f"{HEAD}  ledger: memory/a.db\n", name="reconciler.yaml")
     repository.commit()
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     for change in (f"{HEAD}  ledger: memory/b.db\n", f"{HEAD}  api: {{}}\n"):
         desk.write(change, name="reconciler.yaml")
         assert desk.run("plan", "--format", "json").json["totals"]["cells"] == 6
         assert desk.run("plan", "--format", "json", "--limits-from", "main").json["totals"]["cells"] == 0
-        assert desk.run("apply", "--yes", "--limits-from", "main").code == 0
+        assert desk.run("apply", "--yes", "--no-wait", "--limits-from", "main").code == 0
     (desk.folder / "reconciler.yaml").rename(desk.folder / "reconciler.yml")
     assert desk.run("plan", "--format", "json", "--limits-from", "main").json["totals"]["cells"] == 0
     (desk.folder / "reconciler.yml").unlink()

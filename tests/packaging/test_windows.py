@@ -31,7 +31,7 @@ def test_plan_over_a_ledger_with_files_that_are_there_already(desk: Desk) -> Non
 
 def test_apply(desk: Desk) -> None:
     """It is not promised on Windows, but the system lacks nothing that it needs."""
-    code, out, err = run(AS_ON_WINDOWS, desk.folder, "apply", "--yes", *LEDGER, simulator=desk.simulator)
+    code, out, err = run(AS_ON_WINDOWS, desk.folder, "apply", "--yes", "--no-wait", *LEDGER, simulator=desk.simulator)
     assert code == 0, err
     assert "accepted" in out
     assert desk.posts()

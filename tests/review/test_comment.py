@@ -289,7 +289,7 @@ def test_files_that_are_not_what_they_should_be(comment: Comment, desk: Desk, fo
         assert comment(None, "plan", *arguments).code == code
     for name in ("x.json", "y.json"):
         # The very words of `apply --plan`.
-        assert comment(None, "plan", "--plan", name).err == desk.run("apply", "--plan", name).err
+        assert comment(None, "plan", "--plan", name).err == desk.run("apply", "--no-wait", "--plan", name).err
     assert comment(small(), "plan", "--no-report", "1").code == 64
     assert comment().code == 64
     assert forge.requests == []

@@ -1,12 +1,8 @@
 """What a person is told of large work: progress while it is read, a profile afterwards, a text that stays short."""
 
 import json
-import os
-import pty
-from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from decimal import Decimal
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -22,7 +18,7 @@ from reconciler.model.plan import CellCounts, Plan, PlannedRun, PlannedTable, Sk
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.operations.profile import Phase, Profile
 from reconciler.render.colour import plain
-from reconciler.render.plan_text import plan_text
+from reconciler.render.plan_text import PlanView, plan_text
 from reconciler.text.digest import digest, digest_of_parts
 from tests.documents.test_plan_file import ORIGIN, plan_of
 from tests.journey.desk import FILL, Desk, accounts
@@ -69,43 +65,11 @@ def test_a_log_in_json_gets_events(capsys: pytest.CaptureFixture[str]) -> None:
     assert (event["requests"], event["requests_per_second"], event["seconds_left"]) == (600, 20.0, 10.0)
 
 
-def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is drawn over itself, and nothing of it is left at the end."""
-    monkeypatch.delenv("CI", raising=False)
-    ours, theirs = pty.openpty()
-    shown = bytearray()
-
-    def look() -> None:
-        with suppress(OSError):  # the other end is closed
-            while piece := os.read(ours, 65536):
-                shown.extend(piece)
-
-    looking = Thread(target=look)
-    looking.start()
-    now = 0.0
-    with (
-        os.fdopen(theirs, "w") as terminal,
-        redirect_stdout(terminal),
-        redirect_stderr(terminal),
-        Reading(Console(QUIET_FLAGS), lambda: now) as reading,
-    ):
-        for moment, progress in [*LONG, (41.0, ReadProgress(20, 20, 8000, 900, 8000, 20))]:
-            now = moment
-            reading.take(progress)
-    looking.join()
-    os.close(ours)
-    drawn = shown.decode().split("\r")
-    assert "Reading [######------------------] 5 of 20 tables" in "".join(drawn)
-    assert "\n" not in "".join(drawn)
-    assert drawn[-1] == ""
-    assert drawn[-2].strip() == ""
-
-
 def test_a_profile_says_where_the_time_went(make_desk: Any) -> None:
     """Its keys are fixed; the phases are those that there are; no id stands in it."""
     desk: Desk = make_desk(accounts())
     desk.write(FILL)
-    for command in (["plan"], ["apply", "--yes"]):
+    for command in (["plan"], ["apply", "--yes", "--no-wait"]):
         assert desk.run(*command, "--profile", "profile.json").code == 0
         text = (desk.folder / "profile.json").read_text(encoding="utf-8")
         found = json.loads(text)
@@ -150,14 +114,28 @@ def large_plan(tables: int) -> Plan:
 
 
 def test_a_large_plan_is_told_shortly() -> None:
-    """The sums first and last, the twenty largest tables in their order, the rest in a line."""
+    """The sums first and last, the twenty largest tables in their order, the rest in a line; `-v` lists all."""
     text = plan_text(large_plan(1000), Limits(), (), plain)
     lines = text.splitlines()
     assert lines[0] == "Plan: 1,000 tables, 999 calls, 499,500 cells, 499,500 credits."
     assert [line[:5] for line in lines if line.startswith("t0")] == [f"t{number:04}" for number in range(980, 1000)]
-    assert "… and 980 more tables: 979 calls, 479,710 cells, 479,710 credits" in lines
+    assert "… and 979 more tables: 979 calls, 479,710 cells, 479,710 credits" in lines
     assert f"{lines[0]} Nothing was sent." in lines
-    assert len(lines) < 50
+    assert "· t0000: nothing due" in lines
+    assert len(lines) < 80
+    whole = plan_text(large_plan(1000), Limits(), (), plain, view=PlanView(lists_all=True)).splitlines()
+    assert len([line for line in whole if line.startswith("t0")]) == 1000
+
+
+def test_everything_at_rest_is_one_line() -> None:
+    """However much that is, beside what is due."""
+    plan = replace(large_plan(60), calls=large_plan(60).calls[-2:])
+    lines = plan_text(plan, Limits(), (), plain).splitlines()
+    assert [line for line in lines if line.startswith(("t", "·"))] == [
+        "t0058   T · 9 rows · idle",
+        "t0059   T · 9 rows · idle",
+        "· 58 manifests: nothing due (-v lists them)",
+    ]
 
 
 def test_a_plan_of_twenty_tables_is_told_whole() -> None:
@@ -170,7 +148,8 @@ def test_a_plan_of_twenty_tables_is_told_whole() -> None:
 def test_an_unread_table_among_others_says_what_is_known() -> None:
     """Done or failed: nobody looked which."""
     plan = replace(large_plan(3), skipped=(Skip("t0000/new", SkipReason.NOT_DUE, 9, "0"),))
-    text = plan_text(plan, Limits(), (), plain)
+    assert "· t0000: nothing due" in plan_text(plan, Limits(), (), plain)
+    text = plan_text(plan, Limits(), (), plain, view=PlanView(lists_all=True))
     assert "nothing due · 9 cells done or failed, by the table's header; its rows were not read" in text
 
 
@@ -202,5 +181,5 @@ def test_the_price_of_what_is_left_out_is_unknown_where_one_is() -> None:
     plan = large_plan(50)
     calls = (replace(plan.calls[0], credits=None), *plan.calls[1:])
     text = plan_text(replace(plan, calls=calls), Limits(), (), plain)
-    assert "… and 30 more tables: 29 calls, 435 cells, credits unknown" in text
+    assert "… and 29 more tables: 29 calls, 435 cells, credits unknown" in text
     assert Decimal(435) == sum(range(30))

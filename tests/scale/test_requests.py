@@ -113,7 +113,7 @@ def test_two_manifests_over_one_table_read_it_once(desk: Desk) -> None:
     manifest(desk, table_id(3), "{mode: new, columns: [notes]}", name="two")
     desk.run("plan")
     assert len(of_tables(desk)) == 1 + PAGES
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert len(of_tables(desk)) == 2 * (1 + PAGES) + 1  # the table again, and one POST
 
 
@@ -135,7 +135,7 @@ def test_a_plan_without_counts_is_a_plan_file(desk: Desk) -> None:
     plan = desk.run("plan", "--out", "plan.json", "--format", "json").json
     assert plan["tables"][0]["cells"] is None
     assert plan["skipped"] == [{"address": "t/new", "reason": "not_due", "cells": 60}]
-    assert desk.run("apply", "--plan", "plan.json").code == 0
+    assert desk.run("apply", "--no-wait", "--plan", "plan.json").code == 0
     assert desk.posts() == []
 
 
@@ -151,7 +151,7 @@ def test_an_unsettled_doubt_has_the_table_read(make_desk: Any) -> None:
     """Full counters do not end a doubt; cells do."""
     desk: Desk = make_desk(filled(1, 3, news="empty"))
     manifest(desk, table_id(1), "{mode: new}")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     before = len(of_tables(desk))
     desk.run("plan")

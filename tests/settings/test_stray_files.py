@@ -26,7 +26,7 @@ def desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 READERS = {
-    "saved plan": (["apply", "--plan"], {}),
+    "saved plan": (["apply", "--no-wait", "--plan"], {}),
     "snapshot": (["plan", "--live-snapshot"], SIGNED),
     "export": (["ledger", "import"], {}),
     "manifest": (["validate"], {}),
@@ -94,7 +94,7 @@ def test_a_link_out_of_the_work_tree_is_not_followed(desk: Desk, target: str, na
     Repository.at(desk.folder)
     (desk.folder.parent / "outside.yaml").write_text("s3cret: 1")
     (desk.folder / "manifests" / "link.yaml").symlink_to(target)
-    for command in (["validate"], ["plan"], ["apply", "--yes"]):
+    for command in (["validate"], ["plan"], ["apply", "--yes", "--no-wait"]):
         said = desk.run(*command, *(["manifests/link.yaml"] if named else []))
         assert (said.code, "link.yaml` is a link that leads out of the work tree" in said.err) == (1, True), said.err
         assert "s3cret" not in said.err
@@ -122,7 +122,7 @@ def test_a_project_file_is_a_file(desk: Desk, kind: str) -> None:
         os.mkfifo(file)
     else:
         file.symlink_to({"link to a pipe": "pipe", "link to a device": "/dev/zero", "link out": "/etc/passwd"}[kind])
-    for command in (["plan"], ["apply", "--yes"], ["validate"]):
+    for command in (["plan"], ["apply", "--yes", "--no-wait"], ["validate"]):
         said = desk.run(*command)
         assert (said.code, "reconciler.yaml` is a" in said.err) == (1, True), said.err
 

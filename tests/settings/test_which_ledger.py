@@ -54,7 +54,7 @@ def test_a_ledger_that_is_not_understood_is_refused_unseen(desk: Desk, name: str
     before = sorted(desk.folder.rglob("*"))
     flags = ["--ledger", NOT_UNDERSTOOD[name]] if source == "--ledger" else []
     desk.extra = {} if flags else {source: NOT_UNDERSTOOD[name]}
-    for command in (["apply", "--yes"], ["plan"], ["ledger", "list"]):
+    for command in (["apply", "--yes", "--no-wait"], ["plan"], ["ledger", "list"]):
         said = desk.run(*command, *flags)
         assert (said.code, f"{source} is not understood" in said.err, said.out) == (1, True, "")
         assert HIDDEN not in said.err
@@ -96,7 +96,7 @@ def test_a_relative_ledger_is_relative_to_the_project(desk: Desk, text: str, sou
     desk.extra = {"RECONCILER_LEDGER": text} if source == "variable" else {}
     flags = ["--ledger", text] if source == "flag" else []
     for folder in (within(desk, "manifests"), desk):
-        assert folder.run("apply", "--yes", *flags).code == 0
+        assert folder.run("apply", "--yes", "--no-wait", *flags).code == 0
     assert (desk.folder / "memory" / "of it.db").is_file()
     assert sorted(desk.charged().values()) == [1] * 6
 
@@ -110,7 +110,7 @@ def test_no_ledger_is_made_by_itself_in_ci(desk: Desk, value: str, named: bool) 
     desk.extra = {"CI": value} | ({"RECONCILER_LEDGER": "here/own.db"} if named else {})
     path = desk.folder / ("here/own.db" if named else ".reconciler/ledger.db")
     for command in (
-        ["apply", "--yes"],
+        ["apply", "--yes", "--no-wait"],
         ["import", ACCOUNTS, "--adopt", "r1"],
         ["ledger", "adopt", "--as", "r1"],
         ["ledger", "import", "export.jsonl"],
@@ -124,7 +124,7 @@ def test_no_ledger_is_made_by_itself_in_ci(desk: Desk, value: str, named: bool) 
     assert desk.run("plan").code == 0
     assert not path.parent.exists()
     assert desk.run("ledger", "init").code == 0
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert sorted(desk.charged().values()) == [1] * 6
 
 
@@ -139,11 +139,11 @@ def test_a_file_that_holds_no_ledger_is_none_in_ci(desk: Desk, content: str) -> 
         connection.close()
     before = path.read_bytes()
     desk.extra = {"CI": "true"}
-    said = desk.run("apply", "--yes")
+    said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, "ledger init" in said.err, desk.posts()) == (1, True, [])
     assert path.read_bytes() == before
     assert desk.run("ledger", "init").code == 0
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert sorted(desk.charged().values()) == [1] * 6
 
 
@@ -152,8 +152,8 @@ def test_elsewhere_the_first_apply_makes_it_and_says_so(desk: Desk, value: str |
     """Once; a plan makes none."""
     desk.extra = {} if value is None else {"CI": value}
     assert "no ledger" not in desk.run("plan").err
-    assert "There is no ledger at .reconciler/ledger.db yet" in desk.run("apply", "--yes").err
-    assert "no ledger" not in desk.run("apply", "--yes").err
+    assert "There is no ledger at .reconciler/ledger.db yet" in desk.run("apply", "--yes", "--no-wait").err
+    assert "no ledger" not in desk.run("apply", "--yes", "--no-wait").err
 
 
 def test_the_demo_has_a_ledger_of_its_own_in_ci(
@@ -243,7 +243,7 @@ def eavesdropper() -> Iterator[tuple[int, list[bytes]]]:
 def test_a_damaged_or_replaced_ledger_never_sends_people_to_a_backup_alone(desk: Desk) -> None:
     """An older copy buys again what it forgot, so the hint says what to do first."""
     desk.write("this is no ledger, and long enough to be something\n" * 40, ".reconciler/ledger.db")
-    said = desk.run("apply", "--yes")
+    said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, "ledger adopt" in said.err) == (1, True)
     package = Path(__file__).parents[2] / "reconciler"
     lines = [line for path in package.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
@@ -267,7 +267,12 @@ def test_a_damaged_or_replaced_ledger_never_sends_people_to_a_backup_alone(desk:
 def test_nothing_that_may_be_a_password_is_said_of_a_server(desk: Desk, url: str) -> None:
     """In no form of output, and wherever in the URL a person put it."""
     desk.extra = {"RECONCILER_LEDGER": url}
-    for command in (["plan"], ["apply", "--yes"], ["ledger", "list", "--format", "json"], ["ledger", "init"]):
+    for command in (
+        ["plan"],
+        ["apply", "--yes", "--no-wait"],
+        ["ledger", "list", "--format", "json"],
+        ["ledger", "init"],
+    ):
         for form in ("text", "json"):
             said = desk.run("--log-format", form, *command)
             assert (said.code, HIDDEN in said.out + said.err) == (1, False)

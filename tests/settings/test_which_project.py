@@ -25,18 +25,18 @@ def test_another_working_directory_buys_nothing_again(desk: Desk) -> None:
     """Applied at the project's root and then in `manifests/`: each cell is charged once, and the limits hold."""
     desk.write(REFRESH)
     assert desk.run("init").code == 0
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert sorted(desk.charged().values()) == [1] * 6
     desk.simulator.finish()
     below = within(desk, "manifests")
     for folder in (desk, below, within(desk, "manifests/teams/gtm")):
-        assert folder.run("apply", "--yes", "--detailed-exitcode").code == 0
+        assert folder.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
         assert folder.run("plan", "--format", "json").json["totals"]["cells"] == 0
     assert sorted(desk.charged().values()) == [1] * 6
     assert not (below.folder / ".reconciler").exists()
     desk.write(REFRESH.replace("r1", "r2"))
     (desk.folder / "reconciler.yaml").write_text(f"{HEAD}spec: {{limits: {{max_credits: 5}}}}\n")
-    said = below.run("apply", "--yes")
+    said = below.run("apply", "--yes", "--no-wait")
     assert (said.code, "../reconciler.yaml:3" in said.err) == (3, True)
     assert sorted(desk.charged().values()) == [1] * 6
 
@@ -73,7 +73,7 @@ def test_a_project_file_that_is_almost_called_so_is_an_error(desk: Desk, name: s
     """Passed over, its limits and its ledger would be gone without a word: here, above, and beside the right name."""
     desk.write(f"{HEAD}spec: {{limits: {{max_cells: 1}}}}\n", name)
     for folder in (desk, within(desk, "manifests")):
-        for command in (["apply", "--yes"], ["validate"], ["--project", str(desk.folder), "plan"]):
+        for command in (["apply", "--yes", "--no-wait"], ["validate"], ["--project", str(desk.folder), "plan"]):
             said = folder.run(*command)
             assert (said.code, f"{name} is ignored" in said.err, "reconciler.yaml" in said.err) == (1, True, True)
     desk.write(HEAD, "reconciler.yaml")
@@ -112,8 +112,8 @@ def test_without_a_project_file_only_the_folder_for_manifests_is_read(desk: Desk
 def test_a_folder_without_a_project_does_not_forget_the_ledger_above(desk: Desk) -> None:
     """Where no file says what belongs together, a second ledger further down is refused."""
     desk.write(REFRESH)
-    assert desk.run("apply", "--yes").code == 0
-    said = within(desk, "manifests").run("apply", ".", "--yes")
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    said = within(desk, "manifests").run("apply", ".", "--yes", "--no-wait")
     assert (said.code, "a ledger in '..'" in said.err) == (1, True)
     assert sorted(desk.charged().values()) == [1] * 6
 
@@ -160,7 +160,7 @@ def test_a_second_project_below_is_told_apart_from_the_one_in_use(desk: Desk) ->
     desk.write(HEAD, "reconciler.yaml")
     location = desk.write(HEAD, "manifests/team/reconciler.yaml")
     desk.write(FILL.replace(ACCOUNTS, ACCOUNTS[:-1] + "5").replace("target-", "other-"), "manifests/team/a.yaml")
-    said = desk.run("apply", "--yes")
+    said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, f"{location.relative_to(desk.folder)}:2:7: " in said.err) == (1, True)
     assert desk.posts() == []
 

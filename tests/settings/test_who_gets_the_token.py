@@ -26,14 +26,14 @@ def test_an_address_that_only_the_project_file_names_gets_no_token(desk: Desk) -
     desk.write(f"{HEAD}spec: {{api: {{url: '{ELSEWHERE}'}}}}\n", "reconciler.yaml")
     desk.extra = {"EXTRUCT_API_URL": ""}
     for command in (
-        *(["plan"], ["apply", "--yes"], ["apply", "--yes", "--max-cells", "0"]),
+        *(["plan"], ["apply", "--yes", "--no-wait"], ["apply", "--yes", "--no-wait", "--max-cells", "0"]),
         *(["status"], ["drift"], ["import", "--all"], ["ledger", "adopt", "--as", "r1"]),
         ["snapshot", "--unsigned", "--out", "live.snapshot"],
     ):
         said = desk.run(*command)
         assert (said.code, "(spec.api.url)" in said.err, "EXTRUCT_API_URL" in said.err) == (1, True, True)
         assert desk.simulator.token not in said.err
-    said = desk.run("apply", "--plan", "plan.json")
+    said = desk.run("apply", "--no-wait", "--plan", "plan.json")
     assert (said.code, "nothing was sent" in said.err) == (4, True), said.err
     assert desk.run("validate").code == 0
 

@@ -24,7 +24,7 @@ def bought(desk: Desk) -> Desk:
     """Return the desk of a project whose manifests were applied."""
     desk.write(f"{HEAD}spec: {{limits: {{max_cells: 100}}}}\n", "reconciler.yaml")
     desk.write(REFRESH)
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.simulator.finish()
     return desk
 
@@ -62,8 +62,11 @@ def test_manifests_of_another_project_are_refused_by_every_command_that_uses_a_l
     arguments = ["--ledger", "own.db"] if how == "named ledger" else []
     refused(other, path, *arguments, says=f"belong to the project of ../{bought.folder.name}/reconciler.yaml, but ")
     assert other.run("validate", path).code == 0
-    assert other.run("--project", f"../{bought.folder.name}/reconciler.yaml", "apply", path, "--yes").code == 0
-    assert other.run("-C", f"../{bought.folder.name}", "apply", "manifests", "--yes").code == 0
+    assert (
+        other.run("--project", f"../{bought.folder.name}/reconciler.yaml", "apply", path, "--yes", "--no-wait").code
+        == 0
+    )
+    assert other.run("-C", f"../{bought.folder.name}", "apply", "manifests", "--yes", "--no-wait").code == 0
     assert sorted(bought.charged().values()) == [1] * 6
 
 
@@ -75,7 +78,7 @@ def test_a_repository_within_a_project_is_another_place(bought: Desk) -> None:
     refused(inner, "../manifests", says="belong to the project of ../reconciler.yaml, but no project file")
     inner.write(REFRESH)
     assert inner.run("ledger", "init").code == 0
-    said = bought.run("apply", "inner/manifests", "--yes")
+    said = bought.run("apply", "inner/manifests", "--yes", "--no-wait")
     assert (said.code, "a ledger in 'inner'" in said.err) == (1, True)
     refused(beside(bought), f"../{bought.folder.name}/inner/manifests", says="but a ledger in")
     assert sorted(bought.charged().values()) == [1] * 6
@@ -92,27 +95,27 @@ def test_without_any_project_manifests_outside_need_a_ledger_that_is_named(desk:
     refused(desk, path, says="outside the working directory")
     assert desk.run("validate", path).code == 0
     named = ["--ledger", str(desk.folder.parent / "shared.db")]
-    assert desk.run("apply", path, "--yes", *named).code == 0
+    assert desk.run("apply", path, "--yes", "--no-wait", *named).code == 0
     there = beside(desk, "loose")
     there.extra = {"RECONCILER_LEDGER": named[1]}
-    assert there.run("apply", ".", "--yes").code == 0
+    assert there.run("apply", ".", "--yes", "--no-wait").code == 0
     assert sorted(desk.charged().values()) == [1] * 6
 
 
 def test_a_ledger_below_the_working_directory_is_not_forgotten(desk: Desk) -> None:
     """Applied in a folder without a project file, and then from the folder above."""
     desk.write(REFRESH, "team/manifests/accounts.yaml")
-    assert desk.run("-C", "team", "apply", "--yes").code == 0
+    assert desk.run("-C", "team", "apply", "--yes", "--no-wait").code == 0
     refused(desk, "team/manifests", says="a ledger in 'team'")
     desk.write(f"{HEAD}spec: {{ledger: team/.reconciler/ledger.db}}\n", "reconciler.yaml")
-    assert desk.run("apply", "team/manifests", "--yes").code == 0
+    assert desk.run("apply", "team/manifests", "--yes", "--no-wait").code == 0
     assert sorted(desk.charged().values()) == [1] * 6
 
 
 def test_a_second_project_file_in_the_same_folder_is_used_when_it_is_named(bought: Desk) -> None:
     """Staging beside production, say: whoever names it means it."""
     bought.write(f"{HEAD}spec: {{ledger: .reconciler/ledger.db}}\n", "staging.yaml")
-    assert bought.run("--project", "staging.yaml", "apply", "manifests", "--yes").code == 0
+    assert bought.run("--project", "staging.yaml", "apply", "manifests", "--yes", "--no-wait").code == 0
     assert sorted(bought.charged().values()) == [1] * 6
 
 

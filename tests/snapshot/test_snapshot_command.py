@@ -61,7 +61,7 @@ def but_times(plan: dict[str, Any]) -> dict[str, Any]:
 def test_a_plan_from_a_snapshot_is_the_plan_from_the_live_tables(signing: Desk, name: str) -> None:
     """To the byte, but for its times and its mark; with errors and with calls in the ledger."""
     signing.write(REFRESH)
-    assert signing.run("apply", "--yes").code == 0
+    assert signing.run("apply", "--yes", "--no-wait").code == 0
     signing.simulator.finish()
     signing.write(PLANS[name])
     live = signing.run("plan", "--format", "json")
@@ -90,7 +90,7 @@ def test_where_the_live_plan_left_rows_unread_the_calls_are_the_same(signing: De
 def test_what_was_bought_is_known_without_the_ledger(signing: Desk) -> None:
     """A fork's plan does not buy a revision again."""
     signing.write(REFRESH)
-    signing.run("apply", "--yes")
+    signing.run("apply", "--yes", "--no-wait")
     signing.simulator.finish()
     assert signing.run("snapshot", "--out", "s").code == 0
     assert "Nothing to do" in in_a_fork(signing, "plan", "--live-snapshot", "s").out
@@ -104,7 +104,7 @@ def test_it_holds_no_value_no_prompt_and_nobodys_name(make_desk: MakeDesk) -> No
     desk = make_desk(table)
     desk.extra |= {"RECONCILER_SNAPSHOT_KEY": KEY, "GITLAB_CI": "true", "GITLAB_USER_LOGIN": "SECRET ANA"}
     desk.write(REFRESH)
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     desk.simulator.finish()
     desk.run("snapshot", "--out", "s")
     head, _, packed = (desk.folder / "s").read_bytes().partition(b"\n")
@@ -132,12 +132,12 @@ def test_it_holds_every_row_whatever_the_manifests_here_need(make_desk: MakeDesk
 def test_it_needs_a_key_or_a_word(desk: Desk) -> None:
     """Nobody signs with nothing by accident, or with a key that can be guessed."""
     said = desk.run("snapshot", "--out", "s")
-    assert (said.code, said.err.splitlines()[0]) == (1, "reconciler: there is no key to sign the snapshot with")
+    assert (said.code, said.err.splitlines()[0]) == (1, "reconciler: E500 there is no key to sign the snapshot with")
     desk.extra["RECONCILER_SNAPSHOT_KEY"] = "short"
     said = desk.run("snapshot", "--out", "s")
     assert (said.code, said.err.splitlines()[0]) == (
         1,
-        "reconciler: RECONCILER_SNAPSHOT_KEY is shorter than 32 characters",
+        "reconciler: E500 RECONCILER_SNAPSHOT_KEY is shorter than 32 characters",
     )
     assert not (desk.folder / "s").exists()
     assert desk.run("snapshot", "--out", "s", "--unsigned").code == 0
@@ -162,7 +162,7 @@ def test_with_the_key_the_signature_is_checked(signing: Desk) -> None:
     said = in_a_fork(signing, "plan", "--live-snapshot", "s", key=KEY[::-1])
     assert said.code == 1
     assert said.err.startswith(
-        "reconciler: the snapshot cannot be used: its signature is not that of RECONCILER_SNAPSHOT"
+        "reconciler: E511 the snapshot cannot be used: its signature is not that of RECONCILER_SNAPSHOT"
     )
 
 
@@ -200,16 +200,16 @@ def test_apply_reads_the_live_tables_again_and_only_shrinks(signing: Desk) -> No
     signing.write(FILL.replace("mode: new", f"mode: new\n      rows: [{row_id(3)}, {row_id(4)}]"))
     assert in_a_fork(signing, "plan", "--live-snapshot", "s", "--out", "plan.json").code == 0
     signing.write(REFRESH.replace("name: refresh", f"rows: [{row_id(3)}]"), name="other/elsewhere.yaml")
-    assert signing.run("apply", "other", "--yes").code == 0
+    assert signing.run("apply", "other", "--yes", "--no-wait").code == 0
     signing.simulator.finish()
     bought = signing.charged()
-    said = signing.run("apply", "--plan", "plan.json", "--yes")
+    said = signing.run("apply", "--plan", "plan.json", "--yes", "--no-wait")
     assert said.code == 0
     assert "The plan was made from a snapshot of 20" in said.err
     mine = {cell for cell in signing.charged() if signing.charged()[cell] > bought.get(cell, 0)}
     assert mine == {("news", row_id(2)), ("news", row_id(4)), ("notes", row_id(4))}
     signing.simulator.finish()
-    assert signing.run("apply", "--plan", "plan.json", "--yes").code == 0
+    assert signing.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 0
     assert sum(signing.charged().values()) == sum(bought.values()) + 3
 
 
@@ -220,7 +220,7 @@ def test_a_column_that_changed_since_the_snapshot_refuses(signing: Desk) -> None
     plan = json.loads((signing.folder / "plan.json").read_text())
     plan["calls"][0]["column_digests"][0] = "sha256:" + "0" * 64
     save(plan, signing.folder)
-    said = signing.run("apply", "--plan", "plan.json", "--yes")
+    said = signing.run("apply", "--plan", "plan.json", "--yes", "--no-wait")
     assert said.code == 4
     assert "the configuration of column `news`" in said.err
     assert signing.posts() == []
@@ -233,12 +233,12 @@ def test_an_old_snapshot_does_not_become_young_by_planning_from_it(signing: Desk
     plan = json.loads((signing.folder / "plan.json").read_text())
     plan["live"]["taken_at"] = "2020-01-01T00:00:00Z"
     save(plan, signing.folder)
-    said = signing.run("apply", "--plan", "plan.json", "--yes")
+    said = signing.run("apply", "--plan", "plan.json", "--yes", "--no-wait")
     assert said.code == 4
     assert "the snapshot that the plan was made from is" in said.err
     plan["live"]["taken_at"] = "long ago"
     save(plan, signing.folder)
-    assert signing.run("apply", "--plan", "plan.json", "--yes").code == 4
+    assert signing.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 4
     assert signing.posts() == []
 
 

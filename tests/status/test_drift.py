@@ -26,11 +26,17 @@ def test_a_revision_that_was_not_run_is_named(make_desk: MakeDesk) -> None:
 
 
 def test_a_settled_project_says_nothing(desk: Desk) -> None:
-    """Cron mails nobody, and the exit code is 0; so it is while the cells are under way, with a word on stderr."""
-    desk.run("apply", "--yes")
+    """Cron mails nobody, and the exit code is 0; so it is while the cells are under way, with a word on stderr.
+
+    Another word says what has ended, until the ledger has it.
+    """
+    desk.run("apply", "--yes", "--no-wait")
     said = desk.run("drift")
     assert (said.code, said.out, "is running" in said.err) == (0, "", True)
     desk.simulator.finish()
+    said = desk.run("drift")
+    assert (said.code, said.out, "3 earlier calls have ended" in said.err) == (0, "", True)
+    desk.run("wait")
     said = desk.run("drift")
     assert (said.code, said.out, said.err) == (0, "", "")
 
@@ -39,7 +45,7 @@ def test_a_doubt_is_drift(desk: Desk) -> None:
     """A call of which nobody knows is a cause of its own, until somebody does."""
     desk.write(REFRESH)
     desk.simulator.fault("status", status=502, method="POST", path="/v1/tables/*/run", times=1)
-    assert desk.run("apply", "--yes").code == 7
+    assert desk.run("apply", "--yes", "--no-wait").code == 7
     said = desk.run("drift")
     assert said.code == 2
     assert said.out.startswith("target-accounts/refresh: in doubt: 6 cells of call ")

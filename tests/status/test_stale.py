@@ -53,7 +53,7 @@ def test_answers_of_an_earlier_prompt_are_priced_and_not_due(filled: Desk) -> No
     (cause,) = document["causes"]
     assert (cause["reason"], cause["cells"], cause["credits"]) == ("predates_config", 3, 3)
     assert (cause["columns"], document["drifted"]) == ({"news": 3}, False)
-    assert filled.run("apply", "--yes").code == 0
+    assert filled.run("apply", "--yes", "--no-wait").code == 0
     assert sum(filled.charged().values()) == 3
 
 
@@ -87,7 +87,7 @@ def test_a_run_that_follows_the_configuration_buys_them_once_and_again_after_the
         assert plan["tables"][0]["runs"][0]["revision_of"] == "config"
         assert json_schema.problems("plan", plan) == []
         assert filled.run("drift").out.endswith("follow: 3 cells were not run with the present configuration\n")
-        assert filled.run("apply", "--yes", "--max-credits", "2").code == 3
+        assert filled.run("apply", "--yes", "--no-wait", "--max-credits", "2").code == 3
         assert filled.run("apply", "--yes", "--no-wait").code == 0
         filled.simulator.finish()
         assert filled.run("wait").code == 0
@@ -102,5 +102,5 @@ def test_an_approved_plan_dies_with_the_prompt_it_was_made_for(filled: Desk) -> 
     change_prompt(filled, "Find something else.")
     filled.run("plan", "--out", "plan.json")
     change_prompt(filled, "Find more.")
-    assert filled.run("apply", "--plan", "plan.json", "--yes").code == 4
+    assert filled.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 4
     assert set(filled.charged().values()) == {1}

@@ -66,7 +66,7 @@ def test_the_whole_screen(desk: Desk) -> None:
 
 def test_cells_under_way_are_running_and_nothing_is_due(desk: Desk) -> None:
     """While the table runs."""
-    desk.run("apply", "--yes")
+    desk.run("apply", "--yes", "--no-wait")
     desk.simulator.advance(1)
     found = runs(desk)["target-accounts/fill"]
     assert (found["in_progress"], "due" in found) == (8, False)
@@ -103,7 +103,7 @@ def test_a_call_in_doubt_is_shown_with_the_way_out(desk: Desk) -> None:
     """Its cells count as in doubt, and are not due."""
     desk.write(REFRESH)
     desk.simulator.fault("status", status=502, method="POST", path="/v1/tables/*/run", times=1)
-    assert desk.run("apply", "--yes").code == 7
+    assert desk.run("apply", "--yes", "--no-wait").code == 7
     found = runs(desk)["target-accounts/refresh"]
     assert (found["in_doubt"], "due" in found) == (6, False)
     said = desk.run("status").out

@@ -69,15 +69,15 @@ def test_what_failed_upstream_is_not_paid_for_downstream(make_desk: MakeDesk) ->
 def test_without_waiting_only_the_first_wave_is_sent(make_desk: MakeDesk) -> None:
     """The rest is left, which is no failure, and later applies send it."""
     desk = chain(make_desk)
-    said = desk.run("apply", "--yes", "--format", "json", "--detailed-exitcode")
+    said = desk.run("apply", "--yes", "--no-wait", "--format", "json", "--detailed-exitcode")
     assert said.code == 2
     assert [(call["address"], call["wave"], call["cells"]) for call in said.json["later"]] == [("accounts/new", 2, 6)]
     assert charged(desk) == {"news": 6}
     desk.simulator.finish()
-    assert "later waves left" not in desk.run("apply", "--yes").out
+    assert "later waves left" not in desk.run("apply", "--yes", "--no-wait").out
     assert charged(desk) == {"news": 6, "pitch": 6}
     desk.simulator.finish()
-    assert desk.run("apply", "--yes", "--detailed-exitcode").code == 0
+    assert desk.run("apply", "--yes", "--no-wait", "--detailed-exitcode").code == 0
 
 
 def test_time_that_runs_out_leaves_later_waves(make_desk: MakeDesk) -> None:
@@ -198,8 +198,8 @@ def test_a_portion_is_judged_by_the_next_apply_where_nobody_waited(make_desk: Ma
     run = "mode: new, rollout: {first: 2, max_failed: 20%}"
     desk.write(manifest("accounts", ACCOUNTS, run))
     desk.write(manifest("partners", PARTNERS, run), "manifests/partners.yaml")
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert charged(desk) == {"news": 2, "pitch": 2}
     desk.simulator.finish()
-    assert desk.run("apply", "--yes").code == 6
+    assert desk.run("apply", "--yes", "--no-wait").code == 6
     assert charged(desk) == {"news": 2, "pitch": 6}

@@ -137,7 +137,7 @@ def test_without_a_limit_nothing_is_sent(desk: Desk) -> None:
     plan = desk.run("plan", "--format", "json")
     assert (plan.code, [each["rule"] for each in plan.json["violations"]]) == (3, ["allow_growth"])
     for flags in ((), ("--wait",)):
-        said = desk.run("apply", "--yes", *flags)
+        said = desk.run("apply", "--yes", "--no-wait", *flags)
         assert said.code == 3
         assert "`allow_growth: {max_cells: …}`" in said.err
     assert bought(desk) == {}
@@ -156,7 +156,7 @@ def test_no_growth_leaves_it_to_the_next_plan(desk: Desk) -> None:
 
 def test_without_waiting_the_next_apply_buys_it(desk: Desk) -> None:
     """Nobody looked again, so nothing has grown."""
-    assert desk.run("apply", "--yes").code == 0
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert bought(desk) == {"decision_makers": 2}
     desk.simulator.finish()
     assert desk.run("apply", "--yes", "--wait").code == 0
@@ -226,7 +226,7 @@ def test_limits_hold_for_the_bound(bounded: Desk) -> None:
     """As if everything came: one less than all of it is refused before anything is sent."""
     for flags, rule in ((("--max-cells", "11"), "max_cells"), (("--max-credits", "13"), "max_credits")):
         assert grown(bounded, *flags) == (3, [(10, 10, 10)], [rule])
-        assert bounded.run("apply", "--yes", *flags).code == 3
+        assert bounded.run("apply", "--yes", "--no-wait", *flags).code == 3
     assert bought(bounded) == {}
     assert grown(bounded, "--max-cells", "12", "--max-credits", "14") == (0, [(10, 10, 10)], [])
 
@@ -266,7 +266,7 @@ def test_a_bound_without_a_price_passes_no_limit_on_credits(bounded: Desk) -> No
     child.connect()
     bounded.write(CHILD.replace("[role]}", "[email]}"), "manifests/people.yaml")
     assert grown(bounded) == (0, [(10, 10, None)], [])
-    said = bounded.run("apply", "--yes", "--max-credits", "1000")
+    said = bounded.run("apply", "--yes", "--no-wait", "--max-credits", "1000")
     assert (said.code, bought(bounded)) == (3, {})
     assert "10 cells have no known price" in said.err
     assert "`email` of kind `email_finder`" in said.err

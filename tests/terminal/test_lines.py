@@ -1,0 +1,64 @@
+"""Lines that fit their terminal: what is broken, where, and what is left whole."""
+
+import pytest
+
+from reconciler.render.alignment import aligned, width_of, wrapped
+from reconciler.render.colour import Colour, coloured
+
+ROW = "00000000-0000-4000-b000-000000000021"
+
+
+def test_a_line_breaks_between_cells_before_it_breaks_within_one() -> None:
+    """The rest is indented, and a number stays with its noun."""
+    assert wrapped("  + fill  new  2 columns  1,269 cells  no value yet, or never run", 32).split("\n") == [
+        "  + fill  new  2 columns",
+        "      1,269 cells",
+        "      no value yet, or never run",
+    ]
+
+
+def test_a_sentence_breaks_between_words() -> None:
+    """A command in backticks is one word."""
+    assert wrapped("Apply all 7 cells with `reconciler apply`, or save them.", 24).split("\n") == [
+        "Apply all 7 cells with",
+        "  `reconciler apply`, or",
+        "  save them.",
+    ]
+
+
+def test_a_command_is_still_one_when_it_is_copied() -> None:
+    """Each break has its backslash."""
+    line = '    reconciler ledger resolve 9f3c21 --not-landed  --reason "…"'
+    told = wrapped(line, 40)
+    assert told.replace("\\\n", "").split() == line.split()
+    assert [line[-2:] for line in told.split("\n")[:-1]] == [" \\"]
+    assert max(map(width_of, told.split("\n"))) <= 40
+
+
+def test_a_long_word_stays_whole() -> None:
+    """An id or a path is there to be copied; what is before and after it gives way."""
+    assert wrapped(f"    news 1 cell in row {ROW}", 40).split("\n") == ["    news 1 cell in row", f"    {ROW}"]
+    assert wrapped("at /a/path/that/is/wider/than/anything", 20).split("\n") == [
+        "at",
+        "  /a/path/that/is/wider/than/anything",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "short", "two\n\nparagraphs", "a" * 99])
+def test_what_fits_or_cannot_be_broken_is_left_alone(text: str) -> None:
+    """Empty lines, too; without a width every line is."""
+    assert wrapped(text, 60) == text
+    assert wrapped(text + " and more" * 20, None) == text + " and more" * 20
+
+
+def test_colour_takes_no_room_and_a_wide_character_takes_two() -> None:
+    """As on a terminal; a combining one takes none."""
+    assert [width_of(text) for text in (coloured("news", Colour.BAD), "会社", "e\u0301")] == [4, 4, 1]
+    assert aligned([("会社", "x"), ("name", "y")]) == ["会社  x", "name  y"]
+    painted = coloured("  one two three four", Colour.NEW)
+    assert [width_of(line) for line in wrapped(painted, 12).split("\n")] == [9, 9, 8]
+
+
+def test_rows_written_one_at_a_time_stand_below_each_other() -> None:
+    """Given the widths that columns have at least."""
+    assert [aligned([row], least={0: 8})[0] for row in (("a", "1"), ("longer", "2"))] == ["a         1", "longer    2"]
