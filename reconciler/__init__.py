@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
+    from reconciler.model.drift import Drift, DriftKind, Severity
     from reconciler.model.ledger_entries import (
         CallFilter,
         CallRecord,
@@ -79,8 +80,9 @@ if TYPE_CHECKING:
     from reconciler.operations.session import Session
     from reconciler.operations.snapshots import SnapshotTaken
     from reconciler.operations.validate import Validation
+    from reconciler.planning.drift import DriftReport
     from reconciler.planning.explanation import ExplainedCells
-    from reconciler.planning.status import Drift, DriftReport, ManifestStatus, RunStatus, Status
+    from reconciler.planning.status import ManifestStatus, RunStatus, Status
     from reconciler.text.codes import Code
     from reconciler.text.location import Diagnostic, Location
 else:
@@ -90,6 +92,7 @@ else:
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
         "model.attempt": "CallResult",
+        "model.drift": "Drift DriftKind Severity",
         "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine SpendReport",
         "model.limits": "Limits",
         "model.plan": "Call Plan Totals Violation",
@@ -104,8 +107,9 @@ else:
         "operations.session": "Session",
         "operations.snapshots": "SnapshotTaken",
         "operations.validate": "Validation",
+        "planning.drift": "DriftReport",
         "planning.explanation": "ExplainedCells",
-        "planning.status": "Drift DriftReport ManifestStatus RunStatus Status",
+        "planning.status": "ManifestStatus RunStatus Status",
         "text.codes": "Code",
         "text.location": "Diagnostic Location",
     }
@@ -138,6 +142,7 @@ __all__ = [
     "Corrupt",
     "Diagnostic",
     "Drift",
+    "DriftKind",
     "DriftReport",
     "ErroredPlan",
     "EventKind",
@@ -169,6 +174,7 @@ __all__ = [
     "Session",
     "SessionPlan",
     "SettingsError",
+    "Severity",
     "SnapshotTaken",
     "SpendLine",
     "SpendReport",

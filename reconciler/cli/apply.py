@@ -69,6 +69,7 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
 @options.show_rows
 @options.targets
 @options.limits
+@options.notify_host
 @options.detailed_exitcode
 @options.profile
 @problems
@@ -117,6 +118,7 @@ def _run(
             open_session(console, limits_from=limits_from, paths=paths, on_progress=reading.take, **limits)
         )
         say_where(console, session)
+        opened.enter_context(telling_refusals(session))
         saved = None if file is None else _read_plan(console, session, file, plan_max_age)
         # Opened first: an unwritable path must not cost the report of what was paid for.
         outlets = {
@@ -138,7 +140,18 @@ def _run(
             code = report.exit_code(detailed=detailed_exitcode)
             document = partial(session.profile.document, "apply", cost)
             Receipt(console, report, code).give(form, outlets, document)
+            session.notify(report, code, interrupt=interrupt)
     return code
+
+
+@contextmanager
+def telling_refusals(session: Session) -> Iterator[None]:
+    """Tell webhooks if an apply is refused before it sends anything; afterwards every trouble stands in its report."""
+    try:
+        yield
+    except ReconcilerError as error:
+        session.notify(error)
+        raise
 
 
 def _read_plan(console: Console, session: Session, file: str, max_age_seconds: float) -> SavedPlan:
@@ -282,6 +295,7 @@ def interruptible(console: Console) -> Iterator[Interrupt]:
         if interrupt.is_sending:
             let_go_of_readers()
         if interrupt.is_over:
+            interrupt.is_hurried = True
             return
         if not interrupt.is_sending:
             raise KeyboardInterrupt

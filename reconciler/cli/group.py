@@ -22,7 +22,7 @@ COMMANDS = {
     "wait": "Wait until the tables are idle and every accepted call is settled.",
     "status": "Show how the live tables compare with the manifests.",
     "explain": "Say why each cell is due or not.",
-    "drift": "List the causes of due cells, one per line, and exit 2 if there are any.",
+    "drift": "List why cells are not as the manifests want them, one cause per line.",
     "approved-plan": "Find the plan that was approved for a push.",
     "comment": "Post a plan or a receipt where the change is reviewed.",
     "show": "Show a saved plan, report or snapshot.",

@@ -15,11 +15,13 @@ from reconciler.cli.pages import assets
 from reconciler.cli.session import open_session
 from reconciler.documents import ledger_file
 from reconciler.documents.ledger_csv import calls_csv, spend_csv
+from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import ADOPTED, SETTLED, CallFilter, Grouping
 from reconciler.model.report import ExitCode
 from reconciler.render.ledger_text import call_text, calls_text, leases_text, spend_text
 from reconciler.render.page.spend_page import spend_page
+from reconciler.render.reconciliation_text import reconciliation_text
 from reconciler.text.addresses import STREAM
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
@@ -42,7 +44,7 @@ command.add_command(adopt.command)
 @click.option(
     "--state",
     type=click.Choice([*(state.value for state in CallState), SETTLED, ADOPTED]),
-    help="Only calls in this state.",
+    help="Only calls in this state; `accepted` includes those that are `settled`.",
 )
 @click.option("--address", metavar="NAME", shell_complete=completed_by("runs"),
               help="Only this manifest, or this manifest/run.")  # fmt: skip
@@ -77,9 +79,8 @@ def _filter(*, state: str | None, **chosen: Any) -> CallFilter:
         return CallFilter(**chosen)
     if state == ADOPTED:
         return CallFilter(adopted=True, **chosen)
-    is_accepted = state in (SETTLED, CallState.ACCEPTED)
-    states = [CallState.ACCEPTED if is_accepted else CallState(state)]
-    return CallFilter(states=states, settled=state == SETTLED if is_accepted else None, adopted=False, **chosen)
+    states = [CallState.ACCEPTED if state == SETTLED else CallState(state)]
+    return CallFilter(states=states, settled=True if state == SETTLED else None, adopted=False, **chosen)
 
 
 @command.command("show")
@@ -101,7 +102,11 @@ def show(context: click.Context, /, call: str, form: str) -> int:
 
 @command.command("report")
 @click.option("--by", type=click.Choice(get_args(Grouping)), default="manifest", show_default=True, help="Group by.")
-@click.option("--label", metavar="KEY[=VALUE]", help="With `--by label`: this label; as KEY=VALUE: only these calls.")
+@click.option(
+    "--label",
+    metavar="KEY[=VALUE]",
+    help="With --by label and label-month: this label; as KEY=VALUE: only these calls.",
+)
 @options.period
 @click.option(
     "--archive",
@@ -140,6 +145,28 @@ def report(
     else:
         content = ledger_file.spend_document(found, by, since, until)
         console.answer(_json(content) if form == "json" else spend_page(content, assets()).rstrip("\n"))
+    return ExitCode.OK
+
+
+@command.command("reconcile")
+@options.paths
+@options.period
+@form_option
+@click.pass_context
+@exits
+def reconcile(
+    context: click.Context, /, paths: tuple[str, ...], since: float | None, until: float | None, form: str
+) -> int:
+    """Compare the ledger with the balance and the live tables: credits and cells that went another way.
+
+    Every apply keeps the balance that it finds. From one to the next, and to now, credits are ours (calls in the
+    ledger), outside (gone without one) or refunded. Also lists the manifests' tables with cells that are done and that
+    the ledger never bought.
+    """
+    console = Console(context.obj)
+    with open_session(console) as session:
+        found = session.ledger.reconcile(session.load(paths), since=since, until=until)
+    console.answer(_json(reconciliation_document(found)) if form == "json" else reconciliation_text(found))
     return ExitCode.OK
 
 

@@ -102,6 +102,14 @@ def limits(command: Decorated) -> Decorated:
     return click.option("--max-credits", metavar="N", help="Refuse a plan that costs more credits.")(command)
 
 
+notify_host = click.option(
+    "--notify-host",
+    "notify_hosts",
+    multiple=True,
+    metavar="HOST",
+    callback=lambda _, __, hosts: ",".join(hosts) or None,
+    help="Webhooks of spec.notify may be on this host[:port]. Default: RECONCILER_NOTIFY_HOSTS, else none.",
+)
 show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
 
 profile = click.option(

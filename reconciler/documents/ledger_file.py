@@ -5,12 +5,19 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.ledger_entries import ADOPTED, CallRecord, EventRecord, Grouping, SpendLine, SpendReport
-from reconciler.text.numbers import json_number
+from reconciler.model.attempt import Settlement
+from reconciler.model.ledger_entries import (
+    ADOPTED,
+    CallRecord,
+    ColumnYield,
+    EventRecord,
+    Grouping,
+    SpendLine,
+    SpendReport,
+)
+from reconciler.text.numbers import age_text, json_number
 
 FORMAT_VERSION = "1.0"
-
-"""The state of adopted cells: no call bought them and nothing was paid."""
 
 
 def call_part(call: CallRecord) -> dict[str, Any]:
@@ -33,12 +40,16 @@ def call_part(call: CallRecord) -> dict[str, Any]:
         "begun_at": time_text(call.begun_at),
         "ended_at": time_text(call.ended_at),
         "settled_at": time_text(call.settled_at),
-        "settlement": None if call.settlement is None else asdict(call.settlement),
+        "settlement": None if call.settlement is None else _settlement(call.settlement),
         "run_id": call.run_id,
         "requested_cells": call.requested_cells,
         "plan_id": call.plan_id,
         "actor": asdict(call.actor),
     }
+
+
+def _settlement(of: Settlement) -> dict[str, Any]:
+    return {"done": of.done, "failed": of.failed, "not_started": of.not_started}
 
 
 def call_document(call: CallRecord, events: Sequence[EventRecord]) -> dict[str, Any]:
@@ -73,6 +84,20 @@ def _spend(line: SpendLine) -> dict[str, Any]:
         "in_doubt_calls": line.in_doubt_calls,
         "in_doubt_cells": line.in_doubt_cells,
         "in_doubt_credits": json_number(line.in_doubt_cost.known),
+        **({} if line.changed is None else _yield(line.changed)),
+    }
+
+
+def _yield(of: ColumnYield) -> dict[str, Any]:
+    """Return what became of a column's answers; the last is a suggestion by arithmetic alone."""
+    per_change = of.total.credits_per_change
+    return {
+        "answers": of.total.answers,
+        "changed": of.total.changed,
+        "credits_per_change": None if per_change is None else json_number(round(per_change, 6).normalize() + 0),
+        "refreshes": of.refreshes,
+        "seconds_between_refreshes": None if of.between_seconds is None else round(of.between_seconds),
+        "suggested_every": None if of.half_changed_seconds is None else age_text(of.half_changed_seconds),
     }
 
 

@@ -6,7 +6,7 @@ renderers take a plan's own words for safe.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -47,6 +47,8 @@ Document = Mapping[str, Any]
 LONGEST = 2000
 """Characters of one text."""
 _NOWHERE = Location("", 1, 1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a moment that a file claims and that is none."""
 _REASONS = {reason.value: reason for reason in SkipReason}
 
 
@@ -146,7 +148,7 @@ def _budget(of: Document) -> BudgetUse:
         table_id=name if of["scope"] == "table" else "",
         label=name if of["scope"] == "label" else "",
     )
-    window = Window(datetime.fromisoformat(of["since"]), datetime.fromisoformat(of["until"]))
+    window = Window(_moment(of["since"]) or _NEVER, _moment(of["until"]) or _NEVER)
     unpriced = of["unpriced_cells"]
     spent, due = (_spent(of[each], unit) for each in ("spent", "due"))
     return BudgetUse(budget, window, spent, replace(due, unpriced_cells=unpriced))

@@ -7,7 +7,7 @@ from reconciler.documents.parts import call_in_doubt_part
 from reconciler.model.attempt import CallResult, Settlement
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
-from reconciler.model.report import Report, bought_cells, cost_of, sum_cells
+from reconciler.model.report import Report, Yielded, bought_cells, cost_of, sum_cells
 from reconciler.text.numbers import json_number
 
 FORMAT_VERSION = "1.0"
@@ -83,8 +83,24 @@ def _open_ends(report: Report) -> dict[str, Any]:
     stale = [{"manifest": name, "reason": reason} for name, reason in sorted(report.stale.items())]
     resumed = [_result(each) for each in report.resumed]
     found = {"resumed": resumed, "held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    found["yield"] = [yield_part(each) for each in report.yields]
     found["unmet"] = [unmet_part(each) for each in report.unmet]
     return {key: entries for key, entries in (found | {"awaited": list(report.awaited)}).items() if entries}
+
+
+def yield_part(of: Yielded) -> dict[str, Any]:
+    """Return what running a column's cells again changed."""
+    content: dict[str, Any] = {
+        "address": of.address,
+        "table_id": of.table_id,
+        "column": of.column,
+        "answers": of.total.answers,
+        "changed": of.total.changed,
+        "credits": json_number(of.total.credits),
+    }
+    if of.table_name:
+        content["table_name"] = of.table_name
+    return content
 
 
 def unmet_part(of: Unmet) -> dict[str, Any]:

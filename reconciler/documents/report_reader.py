@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from reconciler.documents.plan_reader import call_in_doubt, decimal, text
-from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause
+from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause, Yield
 from reconciler.model.expectation import Judgement, Unmet
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, ExpectedGrowth, Reason
-from reconciler.model.report import HeldBack, Outgrown, Report, Unsent
+from reconciler.model.report import HeldBack, Outgrown, Report, Unsent, Yielded
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.text.location import Location
 
@@ -41,6 +41,7 @@ def report_of(content: Document) -> Report:
         awaited=tuple(content.get("awaited", ())),
         resumed=tuple(_result(each) for each in content.get("resumed", ())),
         stale={text(each["manifest"]): text(each["reason"]) for each in content.get("stale", ())},
+        yields=tuple(_yielded(each) for each in content.get("yield", ())),
         unmet=tuple(_unmet(each) for each in content.get("unmet", ())),
     )
 
@@ -90,6 +91,11 @@ def _held(of: Document) -> HeldBack:
     judged = tuple(map(Judgement.of, of.get("expect", ())))
     trial = RolloutResult(of["tried"], decimal(of["max_failed"]), of["tried"], of["failed"], judged)
     return HeldBack(text(of["address"]), of["table_id"], trial, of["cells"])
+
+
+def _yielded(of: Document) -> Yielded:
+    total = Yield(of["answers"], of["changed"], decimal(of.get("credits")))
+    return Yielded(text(of["address"]), of["table_id"], text(of["column"]), total, text(of.get("table_name", "")))
 
 
 def _unmet(of: Document) -> Unmet:

@@ -1,14 +1,17 @@
 """Status and drift → JSON, versioned (`schemas/status.v1.json`, `schemas/drift.v1.json`)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
 from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
+from reconciler.documents.reconciliation_file import reconciliation_document
+from reconciler.model.drift import FAILS_ON, Drift, DriftKind
 from reconciler.model.expectation import Unmet
-from reconciler.model.plan import CallInDoubt, Plan
+from reconciler.model.plan import CallInDoubt
 from reconciler.model.stale_cells import StaleCells
-from reconciler.planning.status import Drift, RunStatus, Status, drifts, has_drifted
+from reconciler.planning.drift import DriftReport
+from reconciler.planning.status import RunStatus, Status
 from reconciler.text.numbers import json_number, rfc3339
 
 FORMAT_VERSION = "1.0"
@@ -48,21 +51,28 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
     return content
 
 
-def drift_document(plan: Plan, observed_at: str, unmet: Sequence[Unmet] = ()) -> dict[str, Any]:
-    """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339."""
-    causes = [*map(_cause, drifts(plan)), *map(_unmet, unmet), *map(_stale, plan.stale)]
-    return {
+def drift_document(found: DriftReport, observed_at: str, fail_on: Collection[DriftKind] = FAILS_ON) -> dict[str, Any]:
+    """Return the causes of drift as JSON (`schemas/drift.v1.json`); `observed_at` is RFC 3339.
+
+    `fail_on` are the kinds of causes that count as drift.
+    """
+    plan = found.plan
+    content = {
         "format_version": FORMAT_VERSION,
         "observed_at": observed_at,
         "errored": plan.errored,
-        "drifted": has_drifted(plan),
-        "causes": causes,
+        "drifted": found.fails_on(fail_on),
+        "causes": [*map(drift_part, found.causes), *map(_unmet, found.unmet), *map(_stale, found.stale)],
         "in_doubt": [_open_call(call) for call in plan.in_doubt],
         "diagnostics": [diagnostic_part(each) for each in plan.diagnostics],
     }
+    if found.outside is not None:
+        content["outside"] = reconciliation_document(found.outside)
+    return content
 
 
-def _cause(drift: Drift) -> dict[str, Any]:
+def drift_part(drift: Drift) -> dict[str, Any]:
+    """Return one cause."""
     content: dict[str, Any] = {
         "address": drift.address,
         "table_id": drift.table_id,
@@ -70,7 +80,11 @@ def _cause(drift: Drift) -> dict[str, Any]:
         "revision": drift.revision,
         "cells": drift.cells,
         "credits": json_number(drift.credits),
+        "kind": drift.kind.value,
+        "severity": drift.kind.severity.value,
     }
+    if drift.call:
+        content["call"] = drift.call
     if drift.refresh is not None:
         content["refresh"] = drift.refresh.content()
     return content

@@ -15,7 +15,17 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import codec, row_sets
 from reconciler.ledger import spent as spent_sums
 from reconciler.ledger.extents import Extent
-from reconciler.ledger.tables import LEASE_COLUMNS, approvals, calls, checkpoints, events, row_ids, spent, tables
+from reconciler.ledger.tables import (
+    LEASE_COLUMNS,
+    approvals,
+    balances,
+    calls,
+    checkpoints,
+    events,
+    row_ids,
+    spent,
+    tables,
+)
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind
 from reconciler.model.manifest import Mode
@@ -32,6 +42,7 @@ KINDS: Mapping[str, Table] = {
     "spent": spent,
     "call": calls,
     "event": events,
+    "balance": balances,
 }
 """In the order in which they stand in an export."""
 SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"}), 5: frozenset({"counted"})}
@@ -74,7 +85,7 @@ def said(kind: str, row: Row[Any], listed: Sequence[str] = ()) -> dict[str, Any]
         extent = Extent.of_row(row, listed).document() if kind == "call" else {}
         return {name: extent[name] if name in extent else _said(name, row._mapping[name]) for name in _FIELDS[kind]}
     except (ValueError, TypeError, LookupError) as error:
-        raise codec.corrupt(kind, row._mapping.get("id") or row.table_id, error) from error
+        raise codec.corrupt(kind, str(row._mapping.get("id") or row[0]), error) from error
 
 
 def _said(name: str, value: Any) -> Any:
@@ -149,7 +160,7 @@ def _fits_type(column: Column[Any], name: str, value: Any) -> bool:
     if isinstance(column.type, Text):
         if not isinstance(value, str) or codec.storable_text(value) != value:
             return False
-        return {"credits": _is_price, "counted": _is_charge}.get(name, lambda _: True)(value)
+        return {"credits": _is_price, "available": _is_price, "counted": _is_charge}.get(name, lambda _: True)(value)
     if isinstance(column.type, LargeBinary):
         return isinstance(value, str) and _is_binary(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -87,7 +87,7 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         attempt = _retry(tx, call, before, values)
         tx.execute(_CHANGE_ROWS, {"of_call": call.id} | extent.rows_values(codec.marks_value(call)))
     _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
-    detail = {
+    detail: dict[str, Any] = {
         "address": call.address,
         "plan_id": intent.plan_id,
         "who": intent.actor.name,
@@ -98,6 +98,9 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         "table_version": version + 1,
         "fence": None if lease is None else lease.fence,
     }
+    if len({call.prices.get(column) for column in call.columns}) > 1:
+        known = {column: call.prices.get(column) for column in call.columns}
+        detail["prices"] = {column: None if each is None else str(each) for column, each in known.items()}
     of = (call.id, attempt)
     events.append(tx, table_id=call.table_id, attempt=of, kind=EventKind.INTENT, at=now, detail=detail)
     counted = values | {"payments": 0, "requested_cells": None}
@@ -189,7 +192,9 @@ def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
     _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
     # The cells have shown: what they held before proves nothing more.
     tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": "{}"})
-    detail = dict(zip(("done", "failed", "not_started"), counts, strict=True))
+    detail: dict[str, Any] = dict(zip(("done", "failed", "not_started"), counts, strict=True))
+    if settlement.yields:
+        detail["yield"] = {column: [each.answers, each.changed] for column, each in settlement.yields.items()}
     _note(tx, found, (call_id, found.attempt), EventKind.SETTLED, now, detail)
 
 

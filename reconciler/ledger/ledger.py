@@ -13,6 +13,7 @@ from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.ledger import (
     adoption,
     archive,
+    balances,
     budget_windows,
     checkpoints,
     events,
@@ -26,7 +27,9 @@ from reconciler.ledger import (
 )
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
+from reconciler.model.account import Account
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
+from reconciler.model.balance import BalanceRecord
 from reconciler.model.budget import Budget, BudgetUse
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import (
@@ -139,6 +142,14 @@ class Ledger:
         An apply is a plan's; `without` is the id of one that does not count.
         """
         return self._store.read(lambda tx: budget_windows.last_applies(tx, manifests, count, without))
+
+    def note_balance(self, plan_id: str, account: Account, *, age_seconds: float) -> None:
+        """Keep the balance that an apply of a plan read so long ago."""
+        self._store.write(lambda tx: balances.note(tx, plan_id, account, age_seconds), repeatable=True)
+
+    def balances(self, *, since: float | None = None, until: float | None = None) -> list[BalanceRecord]:
+        """Return the balances that applies found from `since` and before `until`, in time's order."""
+        return self._store.read(lambda tx: balances.listed(tx, since, until))
 
     def past(self, call_id: str) -> PastCall:
         """Return one call with the cells it covered, whatever its state."""

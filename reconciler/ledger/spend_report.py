@@ -1,11 +1,12 @@
 """The sums of what was spent, exact and without guessing: unknown credits and doubts are counted separately."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.errors import SettingsError
+from reconciler.ledger.column_yields import column_yields
 from reconciler.ledger.queries import has_label, listed
 from reconciler.ledger.store import Transaction
 from reconciler.model.attempt import Settlement
@@ -96,7 +97,7 @@ def report(
     `moved` are calls of archives; one that is in the ledger too counts as it is there. By column, the cells are those
     that were planned, and a call's credits are divided by them.
     """
-    if label is not None and "=" not in label and by != "label":
+    if label is not None and "=" not in label and by not in ("label", "label-month"):
         raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")
     selecting = label if label is not None and "=" in label else None
     wanted = CallFilter(states=_COUNTED, label=selecting, since=since, until=until)
@@ -114,7 +115,11 @@ def report(
             names.setdefault(key, share.name)
             group = groups.setdefault(key, _Group(_Sum(done=None, failed=None)) if by == "column" else _Group())
             group.add(record, share)
-    return SpendReport(tuple(groups[key].line(key, names[key]) for key in sorted(groups)), total.line(""))
+    lines = [groups[key].line(key, names[key]) for key in sorted(groups)]
+    if by == "column":
+        changed = column_yields(tx, records.values())
+        lines = [replace(line, changed=changed.get(line.key)) for line in lines]
+    return SpendReport(tuple(lines), total.line(""))
 
 
 def _shares(record: CallRecord, by: Grouping, label: str | None) -> Iterator[tuple[str, _Share]]:
@@ -146,6 +151,9 @@ def _is_wanted(record: CallRecord, wanted: CallFilter) -> bool:
 def _keys(record: CallRecord, by: Grouping, label: str | None) -> Iterable[str]:
     if by == "column":
         return record.columns
+    if by == "label-month":
+        month = _KEYS["month"](record)
+        return [f"{value or '(none)'} {month}" for value in _keys(record, "label", label)]
     if by != "label":
         return [_KEYS[by](record)]
     if label is None:

@@ -101,6 +101,12 @@ _SUM_OF_TABLE = select(*_sums_of(spent)).where(
 _SUM_OF_SCOPE = select(*_sums_of(spent_totals)).where(
     spent_totals.c.scope == bindparam("of"), spent_totals.c.quarter >= bindparam("since")
 )
+_NEWEST = (
+    select(spent.c.plan_id, spent.c.cells, spent.c.credits)
+    .where(spent.c.manifest == bindparam("of"), spent.c.plan_id != bindparam("without"))
+    .order_by(spent.c.quarter.desc())
+    .execution_options(yield_per=10)
+)
 
 
 def scope_of(label: str) -> str:
@@ -246,19 +252,15 @@ def of_tables(tx: Transaction, table_ids: Collection[str], since: float, batch: 
 
 def last_applies(tx: Transaction, manifest: str, count: int, without: str) -> Iterator[Decimal]:
     """Yield the credits of a manifest's last applies, the newest first; not of the plan `without`."""
-    newest = (
-        select(spent.c.plan_id, spent.c.cells, spent.c.credits)
-        .where(spent.c.manifest == manifest, spent.c.plan_id != without)
-        .order_by(spent.c.quarter.desc())
-    )
     credits_: dict[str, int] = {}
     cells: dict[str, int] = {}
-    with tx.stream(newest, 100) as rows:
-        for row in rows:
-            if row.plan_id not in credits_ and sum(map(bool, cells.values())) == count:
+    # As few rows at a time as answer for a manifest of one table.
+    with tx.connection.execute(_NEWEST, {"of": manifest, "without": without}) as rows:
+        for plan_id, more_cells, more_credits in rows:
+            if plan_id not in credits_ and sum(map(bool, cells.values())) == count:
                 break
-            credits_[row.plan_id] = credits_.get(row.plan_id, 0) + int(row.credits)
-            cells[row.plan_id] = cells.get(row.plan_id, 0) + int(row.cells)
+            credits_[plan_id] = credits_.get(plan_id, 0) + int(more_credits)
+            cells[plan_id] = cells.get(plan_id, 0) + int(more_cells)
     for plan_id, total in credits_.items():
         if cells[plan_id]:
             yield total / MILLIONTHS

@@ -179,8 +179,8 @@ spent = Table(
     Column("credits", BigInteger, nullable=False),
     Column("unpriced_cells", BigInteger, nullable=False),
 )
-"""Sums of what calls came to, by table, quarter of an hour, plan, manifest and labels (`words`); `id` is a digest of
-those last three. `credits` are millionths. Kept with every call (`spent.py`), also once a call is folded or archived.
+"""Sums of what calls came to: by table, quarter of an hour, plan, manifest and labels (`words`). `id` is a digest of
+the last three; `credits` are millionths. Kept with every call (`spent.py`), also once it is folded or archived.
 """
 
 Index("spent_by_manifest", spent.c.manifest, spent.c.quarter)

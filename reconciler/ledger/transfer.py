@@ -87,7 +87,9 @@ def lines(tx: Transaction, kind: str, table: Table, query: Select[tuple[Any, ...
     for row in tx.stream(query, _BATCH):
         if table is calls and row.folded and row.table_id not in listed:
             listed.update(listed_rows(tx, [row.table_id]))
-        yield codec.encode({"type": kind} | export_lines.said(kind, row, listed.get(row.table_id, ())))
+        yield codec.encode(
+            {"type": kind} | export_lines.said(kind, row, listed.get(row._mapping.get("table_id", ""), ()))
+        )
 
 
 def load(tx: Transaction, source: Iterable[str]) -> Loaded:
@@ -225,7 +227,9 @@ class _Loading:
         rows = self._tx.execute(every(table).where(tuple_(*keys).in_(wanted))).all() if wanted else []
         listed = listed_rows(self._tx, {row.table_id for row in rows if row.folded}) if table is calls else {}
         return {
-            tuple(row._mapping[key.name] for key in keys): export_lines.said(kind, row, listed.get(row.table_id, ()))
+            tuple(row._mapping[key.name] for key in keys): export_lines.said(
+                kind, row, listed.get(row._mapping.get("table_id", ""), ())
+            )
             for row in rows
         }
 
@@ -353,7 +357,7 @@ def _require_same(kind: str, found: dict[str, Any], entry: dict[str, Any]) -> No
     kept = _with_marks_dropped(entry)
     different = sorted(name for name, value in kept.items() if found[name] != value)
     if different:
-        name = one_line(entry.get("id") or entry["table_id"])
+        name = one_line(str(entry.get("id") or entry.get("table_id") or entry["at"]))
         raise LedgerError(
             f"the ledger already holds {kind} {name}, and differently: {', '.join(different)}",
             hint="Nothing was imported. Import into an empty ledger.",

@@ -1,7 +1,8 @@
 """Attempts to send calls and their outcomes: the nouns that apply, the ledger and the report share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.budget import Budget, Charge
@@ -106,6 +107,29 @@ class Settlement:
     failed: int
     not_started: int
     """Neither done nor failed."""
+    yields: Mapping[str, "Yield"] = field(default_factory=dict)
+    """Of mode `all`: column id → what became of the answers that were there. The ledger keeps it with the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """How many answers of a column a call gave again, and how many of those are others now."""
+
+    answers: int
+    """Cells that were done before the call and are done after it."""
+    changed: int
+    """Those whose answer is another one; its explanation and its sources do not count."""
+    credits: Decimal | None = None
+    """The planned cost of these cells; None if a price is unknown."""
+
+    def __add__(self, other: "Yield") -> "Yield":
+        both = None if self.credits is None or other.credits is None else self.credits + other.credits
+        return Yield(self.answers + other.answers, self.changed + other.changed, both)
+
+    @property
+    def credits_per_change(self) -> Decimal | None:
+        """The credits for each answer that changed; None if none did, or a price is unknown."""
+        return None if self.credits is None or not self.changed else self.credits / self.changed
 
 
 @dataclass(frozen=True, slots=True)

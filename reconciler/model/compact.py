@@ -107,20 +107,35 @@ class PackedDigests(Packed):
     __slots__ = ()
 
 
+class PackedAnswers(Packed):
+    """Digests of answers alone, of 8 hex digits: two that differ look alike once in four billion times."""
+
+    WIDTH = 4
+    __slots__ = ()
+
+
 def picked(items: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
     """Return the items at these positions, packed if `items` is."""
     return items.pick(positions) if isinstance(items, Packed) else tuple(items[at] for at in positions)
 
 
 class CellMarks(Sequence[str]):
-    """Marks of what cells showed (`spending/evidence.py`): `state` or `state:digest`, in 1 or 9 bytes each."""
+    """Marks of what cells showed (`spending/evidence.py`): `state`, `state:digest` or `state:digest:answer`.
 
-    __slots__ = ("_digests", "_states")
+    They take 1, 9 or 13 bytes each.
+    """
 
-    def __init__(self, states: bytes, digests: Sequence[str] | None = None) -> None:
+    __slots__ = ("_answers", "_digests", "_states")
+
+    def __init__(
+        self, states: bytes, digests: Sequence[str] | None = None, answers: Sequence[str] | None = None
+    ) -> None:
+        """`answers` needs `digests`."""
         assert digests is None or len(digests) == len(states)
+        assert answers is None or (digests is not None and len(answers) == len(states))
         self._states = states
         self._digests = digests
+        self._answers = answers
 
     def __len__(self) -> int:
         return len(self._states)
@@ -131,14 +146,19 @@ class CellMarks(Sequence[str]):
     def __getitem__(self, index: slice) -> "CellMarks": ...
     def __getitem__(self, index: int | slice) -> "str | CellMarks":
         if isinstance(index, slice):
-            return CellMarks(self._states[index], None if self._digests is None else self._digests[index])
+            digests, answers = (None if each is None else each[index] for each in (self._digests, self._answers))
+            return CellMarks(self._states[index], digests, answers)
         state = self._states[index]
-        return _PLAIN[state] if self._digests is None else _MARK(state, self._digests[index])
+        if self._digests is None:
+            return _PLAIN[state]
+        mark = _MARK(state, self._digests[index])
+        return mark if self._answers is None else _MARK(mark, self._answers[index])
 
     def __iter__(self) -> Iterator[str]:
         if self._digests is None:
             return map(_PLAIN.__getitem__, self._states)
-        return map(_MARK, self._states, self._digests)
+        marks = map(_MARK, self._states, self._digests)
+        return marks if self._answers is None else map(_MARK, marks, self._answers)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and not isinstance(other, str) and tuple(self) == tuple(other)

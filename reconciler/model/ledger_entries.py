@@ -6,21 +6,19 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, overload
 
-from reconciler.model.attempt import Actor, Settlement
+from reconciler.model.attempt import Actor, Settlement, Yield
 from reconciler.model.credits import Credits
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
 
-Grouping = Literal["table", "manifest", "run", "label", "month", "mode", "actor", "plan", "column"]
-"""The grouping of the spend report: one line per value."""
+Grouping = Literal["table", "manifest", "run", "label", "month", "label-month", "mode", "actor", "plan", "column"]
+"""The grouping of the spend report: one line per value; of `label-month`, one per label and month."""
 
 SETTLED = "settled"
 """An accepted call whose cells were counted once its table was idle; people see it as a state of its own."""
-
-
-SETTLED, ADOPTED = "settled", "adopted"
-"""How people name two kinds of accepted calls: those whose cells were counted, and cells that were taken over."""
+ADOPTED = "adopted"
+"""Cells that were done before the ledger knew them, taken over as if an accepted call had bought them."""
 
 
 class EventKind(StrEnum):
@@ -110,7 +108,7 @@ class CallRecord:
     def shown_state(self) -> str:
         """The state as people see it, and filter by it."""
         if self.is_adopted:
-            return self.reason.value
+            return ADOPTED
         return SETTLED if self.settled_at is not None else self.state.value
 
     @property
@@ -127,10 +125,10 @@ class CallFilter:
     address: str | None = None
     """A manifest's name, or `manifest/run`."""
     states: Collection[CallState] | None = None
-    settled: bool | None = None
-    """Only calls whose cells were counted once the table was idle, or only others."""
     adopted: bool | None = None
     """Only cells that were taken over, or only what was called."""
+    settled: bool | None = None
+    """Only calls whose cells were counted, or only the others."""
     label: str | None = None
     """`key`, or `key=value`."""
     plan_id: str | None = None
@@ -163,6 +161,24 @@ class EventRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnYield:
+    """The answers that running a column's cells again changed, as far as they were waited for or seen later."""
+
+    total: Yield
+    refreshes: int
+    """Applies that ran its cells again."""
+    between_seconds: float | None
+    """From one of them to the next, on average; None if there is only one."""
+
+    @property
+    def half_changed_seconds(self) -> float | None:
+        """The time in which half of the answers would change at this rate, by the rule of three; None if unknown."""
+        if self.between_seconds is None or not self.total.changed:
+            return None
+        return self.between_seconds * self.total.answers / (2 * self.total.changed)
+
+
+@dataclass(frozen=True, slots=True)
 class SpendLine:
     """The cost of one table, manifest, label, month, etc. Unknown credits are counted apart, never taken as 0."""
 
@@ -184,6 +200,8 @@ class SpendLine:
     """Likewise, failed; the rest did not start, or its call is not settled yet."""
     name: str = ""
     """A table's manifest, or a column's key, of the newest call; else empty."""
+    changed: ColumnYield | None = None
+    """Of a column whose answers were given again."""
 
 
 @dataclass(frozen=True, slots=True)

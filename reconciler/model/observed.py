@@ -131,7 +131,10 @@ class TableSnapshot:
     unread_rows: int = 0
     """Rows that were not read because the requested plan does not need them (`model/read_scope.py`)."""
     matches: Mapping[str, bytes] = field(default_factory=dict)
-    """`condition.key` → one byte per row, 1 if the row meets the condition; only for the requested conditions."""
+    """`condition.key` → one byte per row, 1 if the row meets the condition; only for the requested conditions. Likewise
+    `AnswerTest.key`, for the requested answers."""
+    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """As `digests`, of the answer alone: without its explanation and sources."""
 
     @property
     def num_rows(self) -> int:

@@ -98,6 +98,7 @@ def narrowed(snapshot: TableSnapshot, allowed: ReadScope) -> TableSnapshot:
         missing_inputs=bytes(map(snapshot.missing_inputs.__getitem__, at)),
         states={column: bytes(map(states.__getitem__, at)) for column, states in snapshot.states.items()},
         digests={column: picked(digests, at) for column, digests in snapshot.digests.items()},
+        answers={column: picked(answers, at) for column, answers in snapshot.answers.items()},
         unread_rows=snapshot.num_rows - len(at),
         matches={name: bytes(map(flags.__getitem__, at)) for name, flags in snapshot.matches.items()},
     )

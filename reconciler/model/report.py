@@ -6,7 +6,8 @@ from decimal import Decimal
 from enum import IntEnum
 
 from reconciler.errors import Leased, LimitExceeded, ReconcilerError, StalePlan
-from reconciler.model.attempt import CallResult, Stop, StopCause
+from reconciler.model.attempt import CallResult, Stop, StopCause, Yield
+from reconciler.model.budget import BudgetUse
 from reconciler.model.credits import Credits
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
@@ -71,6 +72,19 @@ class Unsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Yielded:
+    """The answers of a column that running its cells again changed."""
+
+    address: str
+    table_id: str
+    column: str
+    """Its key."""
+    total: Yield
+    table_name: str = ""
+    """As `Call.table_name`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The result of one apply."""
 
@@ -95,6 +109,10 @@ class Report:
     """Accepted calls of earlier applies that were not settled yet, and that this one waited for."""
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
+    budgets: tuple[BudgetUse, ...] = ()
+    """Those of which the plan takes so much that people should know. Not in the report's file."""
+    yields: tuple[Yielded, ...] = ()
+    """By run and column: what calls of mode `all` that were waited for changed."""
     unmet: tuple[Unmet, ...] = ()
     """Runs with calls that were waited for whose answers are not as their `expect` says."""
 

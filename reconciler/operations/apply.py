@@ -56,6 +56,8 @@ def apply(
     proposed = permit.plan(targets, observation, settings, within)
     plan_id = approve(proposed)
     permit.show(proposed)
+    if proposed.account is not None and proposed.has_due:
+        context.ledger.note_balance(plan_id, proposed.account, age_seconds=permit.age_seconds)
     settled = settle_shown(observation, context)
     resumed = () if wait_for is None else resume(observation, settled, context)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}

@@ -52,6 +52,8 @@ class Interrupt:
         """True from just before the first intent: from then on an apply always ends with its report."""
         self.is_over = False
         """True once only the report is left to do."""
+        self.is_hurried = False
+        """True if a signal came after that: whatever the report does not need ends at once."""
 
     def set(self) -> None:
         """Ask the apply to end; the call in flight is finished and recorded first."""

@@ -25,8 +25,10 @@ from reconciler.operations.atomic_file import SHARED, write_whole
 from reconciler.operations.find_tables import find
 from reconciler.operations.named_file import WRITABLE, named_file
 from reconciler.settings.settings import Settings, check_owner, manifest_paths
+from reconciler.text.addresses import table_id
 from reconciler.text.codes import Code
 from reconciler.text.numbers import counted
+from reconciler.text.sanitize import one_line
 
 SCHEMA = "schemas/manifest.v1.json"
 Seen: TypeAlias = TableSnapshot | TableHeader | ApiError
@@ -241,3 +243,14 @@ def _header(observation: TableSnapshot | TableHeader) -> TableHeader:
     if isinstance(observation, TableHeader):
         return observation
     return TableHeader(observation.id, observation.name, observation.kind, observation.columns)
+
+
+def table_ids(named: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of tables named by id or URL. Raises SettingsError for anything else."""
+    found = [(text, table_id(text)) for text in named]
+    for text, identity in found:
+        if identity is None:
+            shown = one_line(text)
+            message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
+            raise SettingsError(message, hint="Copy the table's address from the dashboard.")
+    return tuple(identity for _, identity in found if identity is not None)

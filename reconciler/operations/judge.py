@@ -32,7 +32,7 @@ def judged(report: Report, targets: Targets, context: WaitContext) -> Report:
     """
     ended = {
         (result.call.address, result.call.table_id)
-        for result in report.in_state(CallState.ACCEPTED)
+        for result in (*report.resumed, *report.in_state(CallState.ACCEPTED))
         if result.settlement is not None
     }
     kept = []

@@ -283,4 +283,4 @@ def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapsh
         replace(call, has_shown=bool(evidence.sign_of_landing(call, snapshot, row_index)), before={}, actor="")
         for call in history.calls
     )
-    return replace(snapshot, digests={}), replace(history, calls=calls)
+    return replace(snapshot, digests={}, answers={}), replace(history, calls=calls)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from reconciler.errors import Leased, LedgerError, SettingsError
 from reconciler.manifests.open_file import open_named
 from reconciler.model.attempt import Verdict
+from reconciler.model.balance import Reconciliation
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import (
     EVERY_CALL,
@@ -25,6 +26,8 @@ from reconciler.model.ledger_entries import (
 from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
 from reconciler.operations.named_file import named_file
+from reconciler.operations.observe import Targets
+from reconciler.operations.reconcile import reconcile
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
@@ -56,7 +59,7 @@ def _opened(file: str) -> AbstractContextManager[BinaryIO]:
 
 
 class ProjectLedger:
-    """A project's record of what was paid for; every method may raise LedgerError, and needs no token.
+    """A project's record of what was paid for; every method may raise LedgerError, and only `reconcile` needs a token.
 
     Times are seconds since the epoch, UTC. A call is named by the start of its id, at least 4 characters.
     """
@@ -101,6 +104,17 @@ class ProjectLedger:
         with ExitStack() as files:
             lines = [lines_of(files.enter_context(_opened(archive))) for archive in archives]
             return self._connections.ledger().report(by, label=label, since=since, until=until, archives=lines)
+
+    def reconcile(
+        self, targets: Targets | None = None, *, since: float | None = None, until: float | None = None
+    ) -> Reconciliation:
+        """Compare the balances that applies kept from `since` and before `until`, or up to now, with the calls.
+
+        With `targets`, as `Session.load` returns them, also their live tables. Needs the token, unless there are
+        no `targets` and an `until`. Sends only GET and writes nothing. Raises ManifestError and ApiError if a table or
+        the balance cannot be read.
+        """
+        return reconcile(targets, self._connections, since, until)
 
     def resolve(self, call: str, *, landed: bool, reason: str) -> tuple[CallRecord, CallState]:
         """End the doubt about a call, after a person checked its table; return it as it was, and its new state.

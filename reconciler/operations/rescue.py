@@ -9,10 +9,12 @@ from typing import TypeVar
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.attempt import CallResult, Ending, Stop, StopCause, Ticket
+from reconciler.model.budget import BudgetUse
 from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Call, CallInDoubt, Plan
 from reconciler.model.report import Report
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
+from reconciler.spending.budgets import nearly_used_up
 
 Told = TypeVar("Told")
 
@@ -27,12 +29,15 @@ class Witness:
         self._plan_id = ""
         self._in_doubt: tuple[CallInDoubt, ...] = ()
         """Of the approved plan."""
+        self.budgets: tuple[BudgetUse, ...] = ()
+        """Those of which the approved plan takes so much that people should know."""
         self._results: list[CallResult] = []
         self._unrecorded: list[str] = []
 
     def approved(self, plan_id: str, plan: Plan) -> str:
         """Note the approved plan; return its id."""
         self._plan_id, self._in_doubt = plan_id, plan.in_doubt
+        self.budgets = nearly_used_up(plan.budgets)
         return plan_id
 
     def on_result(self, result: CallResult) -> None:

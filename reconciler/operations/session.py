@@ -18,7 +18,7 @@ from typing import Any, Self, TypeAlias
 
 from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
-from reconciler.errors import ApiError, ErroredPlan, SettingsError
+from reconciler.errors import ApiError, ErroredPlan
 from reconciler.manifests.from_table import ImportOptions
 from reconciler.model.limits import Limits
 from reconciler.model.network import Network
@@ -33,8 +33,9 @@ from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
-from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of
+from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, table_ids
 from reconciler.operations.judge import unmet_in
+from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.plan_change import plan_targets
@@ -44,13 +45,13 @@ from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
 from reconciler.operations.validate import Validation
+from reconciler.planning.drift import DriftReport
 from reconciler.planning.explanation import ExplainedCells
-from reconciler.planning.status import DriftReport, Status, status_of
+from reconciler.planning.status import Status, status_of
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
 from reconciler.spending.limits_check import effective_limits
-from reconciler.text.addresses import table_id
 from reconciler.text.sanitize import one_line
 
 A_DAY_SECONDS = 86400.0
@@ -270,7 +271,7 @@ class Session:
     def drift(
         self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
     ) -> DriftReport:
-        """Return which cells are due and why, one cause for each run; sends only GET and writes nothing.
+        """Return which cells are not as the manifests want them, and why; sends only GET and writes nothing.
 
         `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
         table could not be read, `errored` is true and the result may be incomplete.
@@ -280,11 +281,11 @@ class Session:
         targets = observe.resolve(targets, reader)
         sources = observe.Sources(reader, ledger, self.settings)
         observation = observe.observe_tables(targets, targets.tables, sources, whole=stale, judging=True)
-        return DriftReport(
+        plan, unmet = (
             observe.plan(targets, observation, self.settings),
             unmet_in(targets.manifests, observation.snapshots),
-            ended_calls(observation, self.settings),
         )
+        return DriftReport(plan, unmet, ended_calls(observation, self.settings))
 
     def wait(
         self,
@@ -334,7 +335,7 @@ class Session:
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
         if no table is found or a file cannot be written.
         """
-        choice = Choice(_table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
+        choice = Choice(table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
         reader = connections.reader()
@@ -354,6 +355,10 @@ class Session:
         revision.
         """
         return adopt(self.load(paths), revision, self._connections)
+
+    def notify(self, outcome: Outcome, exit_code: int | None = None, *, interrupt: Interrupt | None = None) -> None:
+        """Tell the webhooks of `spec.notify` how an apply or `drift` ended; raises nothing and takes at most 20 s."""
+        notify(outcome, exit_code, self.settings, self._environment, self._tell, interrupt or Interrupt())
 
     def cost(self) -> ReadCost:
         """Return the cost of reading so far: requests, bytes, seconds."""
@@ -387,13 +392,3 @@ class Session:
 def _each(named: Several) -> tuple[str, ...]:
     several = (named,) if isinstance(named, str | os.PathLike) else named
     return tuple(os.fspath(each) for each in several)
-
-
-def _table_ids(named: Sequence[str]) -> tuple[str, ...]:
-    found = [(text, table_id(text)) for text in named]
-    for text, identity in found:
-        if identity is None:
-            shown = one_line(text)
-            message = f"{shown!r} is neither a table's id nor its URL, https://app.extruct.ai/tables/<id>"
-            raise SettingsError(message, hint="Copy the table's address from the dashboard.")
-    return tuple(identity for _, identity in found if identity is not None)

@@ -1,7 +1,7 @@
 """Start an apply: set up its resources, and make sure that it returns a report once it has sent anything."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.model.plan import Plan
@@ -73,4 +73,5 @@ def start_apply(
     def approved(proposed: Plan) -> str:
         return witness.approved(approve(proposed), proposed)
 
-    return witness.report_of(lambda: apply(targets, context, approved, saved, wait_for), interrupt)
+    report = witness.report_of(lambda: apply(targets, context, approved, saved, wait_for), interrupt)
+    return replace(report, budgets=witness.budgets)

@@ -16,6 +16,7 @@ from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.profile import Phase
 from reconciler.spending.elapsed import elapsed
 from reconciler.spending.wait import WaitTiming, count_cells, wait_until_settled
+from reconciler.spending.yields import added_up
 
 
 class _LiveTables:
@@ -95,6 +96,7 @@ def wait(
         report,
         results=results,
         resumed=resumed,
+        yields=added_up((*resumed, *results)),
         waited=True,
         still_running=waited.running,
         awaited=waited.awaited,

@@ -1,30 +1,20 @@
-"""Status and drift: a plan read as the status of every run, and as the reasons why cells are due.
+"""Status: a plan read as the status of every run.
 
 Nothing here decides again: the plan says which cells are due, blocked or in doubt, so `status`, `drift` and `plan`
 never disagree.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from reconciler.model.credits import Credits, Priced
+from reconciler.model.credits import Credits
+from reconciler.model.drift import Drift
 from reconciler.model.ended_call import EndedCall
-from reconciler.model.expectation import Unmet
-from reconciler.model.manifest import Mode, Refresh
-from reconciler.model.plan import (
-    Call,
-    CallInDoubt,
-    CellCounts,
-    Pending,
-    Plan,
-    PlannedRun,
-    PlannedTable,
-    Reason,
-    SkipReason,
-)
-from reconciler.model.stale_cells import StaleCells
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import CallInDoubt, CellCounts, Pending, Plan, PlannedTable, SkipReason
+from reconciler.planning.drift import due as due_by_run
 from reconciler.text.location import Diagnostic
 
 
@@ -104,30 +94,13 @@ class Status:
         return Credits.sum((run.credits, run.due) for table in self.tables for run in table.runs)
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """One reason why cells of one run are due."""
-
-    address: str
-    table_id: str
-    reason: Reason
-    revision: str | None
-    cells: int
-    credits: Decimal | None
-    table_name: str = ""
-    """As `Call.table_name`."""
-    refresh: Refresh | None = None
-    stale_before: datetime | None = None
-    """As in `PlannedRun`."""
-
-
 def status_of(plan: Plan) -> Status:
     """Read a plan as a status."""
     skipped: dict[tuple[str, str, SkipReason], int] = {}
     for skip in plan.skipped:
         key = (skip.table_id, skip.address, skip.reason)
         skipped[key] = skipped.get(key, 0) + skip.cells
-    due = {(each.table_id, each.address): each for each in _drifts(plan, plan.calls)}
+    due = {(each.table_id, each.address): each for each in due_by_run(plan, plan.calls)}
     return Status(
         tables=tuple(_table(table, skipped, due) for table in plan.tables),
         calls=len(plan.calls),
@@ -135,35 +108,6 @@ def status_of(plan: Plan) -> Status:
         diagnostics=plan.diagnostics,
         pending=plan.pending,
     )
-
-
-def drifts(plan: Plan) -> tuple[Drift, ...]:
-    """Return why cells are due, one entry for each run that has due cells, in the plan's order."""
-    return _drifts(plan, (*plan.calls, *plan.waiting))
-
-
-def _drifts(plan: Plan, calls: Iterable[Call]) -> tuple[Drift, ...]:
-    found: dict[tuple[str, str], Drift] = {}
-    lines = {(table.table_id, run.address): run for table in plan.tables for run in table.runs}
-    for call in calls:
-        key = (call.table_id, call.address)
-        before = found.get(key)
-        both: list[Priced] = [call] if before is None else [before, call]
-        found[key] = Drift(
-            call.address,
-            call.table_id,
-            call.reason,
-            call.revision,
-            sum(each.cells for each in both),
-            Credits.of(both).total,
-            call.table_name,
-            *_refreshed(lines.get(key)),
-        )
-    return tuple(found.values())
-
-
-def _refreshed(run: PlannedRun | None) -> tuple[Refresh | None, datetime | None]:
-    return (None, None) if run is None else (run.refresh, run.stale_before)
 
 
 def _table(
@@ -206,40 +150,3 @@ def _table(
         table.cells,
         tuple(runs),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class DriftReport:
-    """The due cells and why they are due, with the plan they come from."""
-
-    plan: Plan
-    """Made from the least that has to be read to find the due cells."""
-    unmet: tuple[Unmet, ...] = ()
-    """Runs whose answers are not as their `expect` says."""
-    ended: tuple[EndedCall, ...] = ()
-    """Calls of earlier applies that the live tables show to have ended."""
-
-    @property
-    def causes(self) -> tuple[Drift, ...]:
-        """One for each run that has due cells, in the plan's order."""
-        return drifts(self.plan)
-
-    @property
-    def has_drifted(self) -> bool:
-        """True if cells are due, or a call is in doubt."""
-        return has_drifted(self.plan)
-
-    @property
-    def errored(self) -> bool:
-        """True if something could not be read; `plan.diagnostics` lists it."""
-        return self.plan.errored
-
-    @property
-    def stale(self) -> tuple[StaleCells, ...]:
-        """By run, the answers that an earlier configuration of their column gave; only if they were asked for."""
-        return self.plan.stale
-
-
-def has_drifted(plan: Plan) -> bool:
-    """Return True if the tables differ from what the manifests want: cells are due, or a call is in doubt."""
-    return bool(plan.has_due or plan.in_doubt)

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.model.credits import Credits
-from reconciler.model.ledger_entries import CallRecord, EventRecord, Lease, SpendLine, SpendReport
+from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventRecord, Lease, SpendLine, SpendReport
 from reconciler.render.alignment import aligned
-from reconciler.text.numbers import amount, counted, duration
+from reconciler.render.plan_parts import yield_words
+from reconciler.text.numbers import age_text, amount, counted, duration
 from reconciler.text.sanitize import one_line
+
+ARITHMETIC = "`every` is arithmetic by the rule of three, no advice: the age at which half of the answers have changed."
 
 
 def moment(seconds: float) -> str:
@@ -99,7 +102,21 @@ def spend_text(found: SpendReport, by: str) -> str:
     ]
     if len(found) > 1:
         rows.append(("total", *(("",) if has_names else ()), *_figures(found.total)))
-    return "\n".join(aligned(rows, right=range(1 + has_names, 6 + has_names)))
+    said = [
+        f"{one_line(line.name or line.key)}: {_changed(line.changed)}" for line in found if line.changed is not None
+    ]
+    lines = aligned(rows, right=range(1 + has_names, 6 + has_names))
+    return "\n".join([*lines, *(["", *said, ARITHMETIC] if said else [])])
+
+
+def _changed(of: ColumnYield) -> str:
+    """Return what running cells again changed, and after which time half of the answers would be others."""
+    words = yield_words(of.total)
+    if of.between_seconds is None:
+        return words
+    words += f"; run again {of.refreshes:,} times, {age_text(of.between_seconds)} apart"
+    half = of.half_changed_seconds
+    return words if half is None else f"{words}: half of them change in {age_text(half)}, `every: {age_text(half)}`"
 
 
 def _figures(of: SpendLine) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from reconciler.model.attempt import Yield
+from reconciler.model.drift import Drift
 from reconciler.model.expectation import Judgement, Rule, Unmet
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
+from reconciler.model.report import Yielded
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.stale_cells import StaleCells
-from reconciler.planning.status import Drift
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.source_lines import source_line
@@ -71,6 +73,15 @@ def judgement_words(judged: Judgement, whose: str = "") -> str:
     return f"{words} ({'row' if len(judged.rows) == 1 and not more else 'rows'} {rows}{more})"
 
 
+def yield_words(of: Yield) -> str:
+    """Return how many answers changed, and the credits for each change: whole from 10 on, else to a tenth."""
+    words = f"{of.changed:,} of {counted(of.answers, 'answer')} changed"
+    each = of.credits_per_change
+    if each is None:
+        return words if of.credits is None or of.changed else f"{words}, for {price_text(of.credits)}"
+    return f"{words}, {price_text(round(each, 0 if each >= 10 else 1).normalize() + 0)} each"
+
+
 def unmet_words(unmet: Unmet) -> str:
     """Return how the answers of a run differ from what it expects."""
     said = unmet.problem or "; ".join(map(judgement_words, unmet.judgements))
@@ -96,7 +107,7 @@ def growth_words(because: str, rows: int | None, cells: int | None, price: Decim
     return f"{counted(rows, 'row')} at most once {because} has run; {most}{credits_}"
 
 
-def addressed(of: Call | CallInDoubt | Drift | StaleCells | Unmet) -> str:
+def addressed(of: Call | CallInDoubt | Drift | StaleCells | Unmet | Yielded) -> str:
     """Return a call's address, with its table if the address may stand for several."""
     return f"{one_line(of.address)} ({one_line(of.table_name)})" if of.table_name else one_line(of.address)
 

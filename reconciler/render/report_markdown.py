@@ -1,11 +1,13 @@
 """A report file as a receipt: cells bought by manifest, then what is still open, then all calls, collapsed."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
+from reconciler.model.attempt import Yield
 from reconciler.model.expectation import Judgement
 from reconciler.render.markdown import LIMIT, Section, cell, code, fit, folded, number, row, rows_head
-from reconciler.render.plan_parts import judgement_words
+from reconciler.render.plan_parts import judgement_words, yield_words
 from reconciler.text.numbers import counted
 
 Document = Mapping[str, Any]
@@ -90,6 +92,10 @@ def _verdict(content: Document) -> str:
         f"{code(each['reason'], 200)}. Apply again."
         for each in content.get("unsent", ())
     ]
+    lines += [
+        f"{code(each['address'])}, {code(each['column'])}: {yield_words(yield_of(each))}."
+        for each in content.get("yield", ())
+    ]
     if content["unrecorded"]:
         lines.append(f"**Not in the ledger:** the outcome of {counted(len(content['unrecorded']), 'call')}.")
     if content["still_running"]:
@@ -101,6 +107,12 @@ def _verdict(content: Document) -> str:
     if content["totals"]["cells_failed"]:
         lines.append(f"{_count(content['totals']['cells_failed'], 'cell')} failed after they were bought.")
     return "\\\n".join(lines)
+
+
+def yield_of(of: Document) -> Yield:
+    """Return what a report file says of a column's answers."""
+    credits_ = of.get("credits")
+    return Yield(of["answers"], of["changed"], None if credits_ is None else Decimal(str(credits_)))
 
 
 def _judged(of: Document) -> str:

@@ -10,7 +10,7 @@ from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.columns_text import columns_lines
 from reconciler.render.last_line import last_words
-from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words
+from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words, yield_words
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -54,7 +54,7 @@ def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> s
 
     `exit_code` is the apply's, by default the report's own.
     """
-    parts = [*settled_lines(report, paint)]
+    parts = [*settled_lines(report, paint), *yield_lines(report)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
         parts.append(paint(f"Stopped: {one_line(report.stop.message)}{hint}", Colour.BAD))
@@ -73,7 +73,7 @@ def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> s
     if report.awaited:
         parts.append(awaited_words(len(report.awaited)))
     code = report.exit_code() if exit_code is None else exit_code
-    parts.append(paint(_sums(report) + last_words(report, code), ENDS.get(code, Colour.BAD)))
+    parts.append(paint(sums_text(report) + last_words(report, code), ENDS.get(code, Colour.BAD)))
     return "\n\n".join(parts)
 
 
@@ -111,6 +111,12 @@ def outgrown_words(grown: Outgrown) -> str:
         f"{one_line(growth.manifest)}: {due} fell due once {one_line(growth.because)} had run, and {allowed}. "
         "None were sent.\n  Plan again: they are in the next plan."
     )
+
+
+def yield_lines(report: Report) -> list[str]:
+    """Return what running cells again changed, all in one text; none if nothing was run again."""
+    lines = [f"{addressed(each)}: {one_line(each.column)}: {yield_words(each.total)}" for each in report.yields]
+    return ["\n".join(lines)] if lines else []
 
 
 def unmet_lines(report: Report, paint: Paint) -> list[str]:
@@ -151,7 +157,8 @@ def _open(result: CallResult) -> CallInDoubt:
     return CallInDoubt(call.id, call.address, call.table_id, call.cells, call.credits, 0.0, table_name=call.table_name)
 
 
-def _sums(report: Report) -> str:
+def sums_text(report: Report) -> str:
+    """Return the totals, counted from outcomes."""
     accepted = report.in_state(CallState.ACCEPTED)
     if not report.results:
         said = "nothing was sent" if report.unsent or report.stale else "nothing was due, nothing was sent"

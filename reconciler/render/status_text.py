@@ -1,18 +1,14 @@
-"""Status on one screen, and drift with one line per cause, which suits a mail from cron."""
+"""Status on one screen."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from reconciler.model.expectation import Unmet
-from reconciler.model.plan import CallInDoubt, Plan, Reason
-from reconciler.model.stale_cells import StaleCells
-from reconciler.planning.status import Drift, ManifestStatus, RunStatus, Status, drifts
+from reconciler.planning.status import ManifestStatus, RunStatus, Status
 from reconciler.render.alignment import aligned, width_of
 from reconciler.render.colour import MODE_COLOURS, Colour, Paint
 from reconciler.render.ended_text import ended_text
-from reconciler.render.plan_parts import addressed, in_doubt_text, pending_text, price_text, problems_text, unmet_words
-from reconciler.render.staleness import older_than
-from reconciler.text.numbers import counted, duration, moment_text
+from reconciler.render.plan_parts import in_doubt_text, pending_text, price_text, problems_text
+from reconciler.text.numbers import counted, moment_text
 from reconciler.text.sanitize import one_line
 
 Number: TypeAlias = Callable[[RunStatus], int | None]
@@ -129,37 +125,3 @@ def _summary(of: Status) -> str:
     if running:
         return f"{sizes}: nothing due while {counted(running, 'table')} {'is' if running == 1 else 'are'} running."
     return f"{sizes}: nothing due."
-
-
-def drift_text(plan: Plan, unmet: Sequence[Unmet] = ()) -> str:
-    """Return one line for each cause, answers that are unexpected or stale and calls in doubt last; empty if none."""
-    answers = [*map(unmet_words, unmet), *map(_stale, plan.stale)]
-    return "\n".join([*map(_drift, drifts(plan)), *answers, *map(_doubt, plan.in_doubt)])
-
-
-def _drift(drift: Drift) -> str:
-    cells = counted(drift.cells, "cell")
-    have, were, are = ("has", "was", "is") if drift.cells == 1 else ("have", "were", "are")
-    stale = older_than(drift.refresh, drift.stale_before)
-    words = {
-        Reason.CELLS_EMPTY: f"{cells} {have} no value",
-        Reason.CELLS_FAILED: f"{cells} {are} failed",
-        Reason.REVISION_CHANGED: f"{cells} {were} not run at revision {one_line(drift.revision or '')}",
-        Reason.CONFIG_CHANGED: f"{cells} {were} not run with the present configuration",
-        Reason.CELLS_STALE: f"{cells} {are} older than {stale}, or {were} never run",
-    }
-    return f"{addressed(drift)}: {words.get(drift.reason, f'{cells} {are} due')}"
-
-
-def _stale(stale: StaleCells) -> str:
-    verb = "predates" if stale.cells == 1 else "predate"
-    columns = ", ".join(one_line(key) for key in list(stale.columns)[:MOST_COLUMNS])
-    more = f" and {len(stale.columns) - MOST_COLUMNS:,} more" if len(stale.columns) > MOST_COLUMNS else ""
-    cost = price_text(stale.cost.total)
-    return f"{addressed(stale)}: {counted(stale.cells, 'cell')} {verb} the present prompt: {cost} ({columns}{more})"
-
-
-def _doubt(call: CallInDoubt) -> str:
-    cells = counted(call.cells, "cell")
-    age = "earlier" if call.age_seconds is None else f"{duration(call.age_seconds)} ago"
-    return f"{addressed(call)}: in doubt: {cells} of call {call.id[:8]}, sent {age}, may have been paid for"

@@ -4,13 +4,13 @@ from reconciler.model.report import Report
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.last_line import last_words
 from reconciler.render.plan_parts import in_doubt_text
-from reconciler.render.report_text import ENDS, awaited_words, settled_lines, unmet_lines
+from reconciler.render.report_text import ENDS, awaited_words, settled_lines, unmet_lines, yield_lines
 from reconciler.text.numbers import counted
 
 
 def wait_text(report: Report, paint: Paint) -> str:
     """Return the text for a report of waiting alone."""
-    parts = [*settled_lines(report, paint), *unmet_lines(report, paint)]
+    parts = [*settled_lines(report, paint), *yield_lines(report), *unmet_lines(report, paint)]
     if report.in_doubt:
         parts.append(in_doubt_text(report.in_doubt, paint))
     if report.awaited:

@@ -12,6 +12,7 @@ from reconciler.manifests import json_schema
 from reconciler.manifests.document import Document
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.limits import Limits, Prices, Rule
+from reconciler.model.notice import NoticeForm, Occasion, Webhook
 from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems, zone_problems
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.text.codes import Code
@@ -78,6 +79,7 @@ class Project:
     api: ApiSettings = field(default_factory=ApiSettings)
     prices: Prices = field(default_factory=Prices)
     limits: Limits = field(default_factory=Limits)
+    notify: tuple[Webhook, ...] = ()
 
     @property
     def most_ledger_connections(self) -> int:
@@ -140,7 +142,13 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
             columns=_exact_each(prices.get("columns", {})),
         ),
         limits=replace(limits_of(first, ("spec", "limits")), organization=_organization(first)),
+        notify=tuple(map(_webhook, spec.get("notify", ()))),
     )
+
+
+def _webhook(entry: Mapping[str, Any]) -> Webhook:
+    on = frozenset(map(Occasion, entry.get("on", Occasion)))
+    return Webhook(entry["url"]["env"], on, NoticeForm(entry.get("format", NoticeForm.JSON)))
 
 
 def _organization(document: Document) -> Rule | None:

@@ -65,10 +65,10 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
     """Return settings that also enforce the limits of a git ref or folder (`where`; None for no others).
 
     The addresses of the API, its proxy and the ledger, the certificates that are trusted (the content of their file,
-    too), and the timing of calls are taken from there too, unless a flag or the environment sets them: a change can
-    neither choose who receives the token, nor hide what was bought. A commit without a project file, as before a
-    project's first pull request, has no limits to enforce. Raises what `read_revision` raises, and LimitExceeded for a
-    folder without a project file: it is more likely the wrong one.
+    too), the timing of calls and the webhooks are taken from there too, unless a flag or the environment sets them: a
+    change can neither choose who receives the token, nor hide what was bought. A commit without a project file, as
+    before a project's first pull request, has no limits to enforce. Raises what `read_revision` raises, and
+    LimitExceeded for a folder without a project file: it is more likely the wrong one.
     """
     if where is None:
         return settings
@@ -90,7 +90,7 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
     return replace(
         settings,
         base_certificates=found.certificates,
-        project=replace(here, ledger=there.ledger, api=api),
+        project=replace(here, ledger=there.ledger, api=api, notify=there.notify),
         floor=BaseLimits(there.limits, prices, found.manifests, unknown),
     )
 

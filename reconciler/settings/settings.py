@@ -41,6 +41,8 @@ class Flags:
     """More limits, written like `spec.limits` of the project file."""
     ca_bundle: str | None = None
     """A file or folder of certificates."""
+    notify_hosts: str | None = None
+    """`host[:port]`, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Settings:
     """Limits of a base that apply in addition (`--limits-from`)."""
     ca_bundle: str | None = None
     """The certificates that a flag names; None if it names none."""
+    notify_hosts: frozenset[str] = frozenset()
+    """The only `host[:port]` that a webhook may be on, in lower case; never from a file."""
     base_certificates: bytes | None = None
     """The certificates of `api.ca_bundle` at a base (`--limits-from`); None: the file is read from the disk."""
 
@@ -122,8 +126,13 @@ def settings_and_problems(flags: Flags, environment: Mapping[str, str]) -> tuple
         named_ledger=flags.ledger if in_flag else environment.get("RECONCILER_LEDGER"),
         ledger_source="--ledger" if in_flag else "RECONCILER_LEDGER",
         ca_bundle=flags.ca_bundle,
+        notify_hosts=_hosts(flags.notify_hosts or environment.get("RECONCILER_NOTIFY_HOSTS", "")),
     )
     return settings, problems
+
+
+def _hosts(text: str) -> frozenset[str]:
+    return frozenset(host for each in text.split(",") if (host := each.strip().lower()))
 
 
 def ledger_address(settings: Settings) -> str:

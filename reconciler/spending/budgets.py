@@ -20,6 +20,11 @@ WARN_AT = Decimal("0.8")
 DEFAULT_ZONE = "UTC"
 
 
+def nearly_used_up(uses: Iterable[BudgetUse]) -> tuple[BudgetUse, ...]:
+    """Return the budgets that a plan takes from below WARN_AT to there or beyond, as far as prices are known."""
+    return tuple(use for use in uses if (use.share or 0) >= WARN_AT > (replace(use, due=Spent()).share or 0))
+
+
 @dataclass(frozen=True, slots=True)
 class CountedPlan:
     """A plan as budgets count it; under a base (`--limits-from`) at its prices and with its labels too."""

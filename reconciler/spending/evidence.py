@@ -11,10 +11,21 @@ _NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
 
 
 def cell_marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> CellMarks:
-    """Return one mark per row of `column`: `state`, or `state:digest` if the value's digest was read."""
-    digests = snapshot.digests.get(column)
+    """Return one mark per row of `column`: `state`, or `state:digest:answer` if the value's digests were read."""
+    digests, answers = snapshot.digests.get(column), snapshot.answers.get(column)
     shown = bytes(map(snapshot.states[column].__getitem__, rows))
-    return CellMarks(shown, None if digests is None else picked(digests, rows))
+    return CellMarks(
+        shown,
+        None if digests is None else picked(digests, rows),
+        None if digests is None or answers is None else picked(answers, rows),
+    )
+
+
+def parsed_mark(mark: str) -> tuple[str, str, str]:
+    """Return a mark's state, digest and digest of the answer; the last two are empty if it has none."""
+    state, _, rest = mark.partition(":")
+    digest, _, answer = rest.partition(":")
+    return state, digest, answer
 
 
 class Traced(Protocol):
@@ -57,7 +68,7 @@ def _column_movement(
         index = row_index.get(row)
         if index is None:
             continue
-        state, _, value = before.partition(":")
+        state, value, _ = parsed_mark(before)
         now = states[index]
         if now == CellState.PENDING and state in _NEVER_RUN:
             continue

@@ -16,6 +16,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
 from reconciler.model.plan import Call
 from reconciler.spending import evidence
+from reconciler.spending.yields import yields_of
 
 FIRST_POLL_SECONDS = 0.2
 LONGEST_POLL_SECONDS = 10.0
@@ -179,7 +180,7 @@ def shown_calls(
             continue
         if call.age_seconds >= shows_within_seconds or evidence.sign_of_landing(call, snapshot, index):
             settlement, _ = _count(call.covered, snapshot, index)
-            yield call, settlement
+            yield call, replace(settlement, yields=yields_of(call, snapshot, index))
 
 
 def _was_read(call: PastCall, index: RowIndex) -> bool:
@@ -189,7 +190,9 @@ def _was_read(call: PastCall, index: RowIndex) -> bool:
 def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
-    settlement, not_started = _count(result.call.covered, snapshot, RowIndex(snapshot.row_ids))
+    index = RowIndex(snapshot.row_ids)
+    settlement, not_started = _count(result.call.covered, snapshot, index)
+    settlement = replace(settlement, yields=yields_of(result.call, snapshot, index))
     return replace(result, settlement=settlement, not_started=not_started)
 
 

@@ -48,3 +48,11 @@ def moment_text(moment: datetime) -> str:
     utc = moment.astimezone(UTC)
     whole = utc.replace(second=0, microsecond=0)
     return f"{whole if whole == utc else whole + timedelta(minutes=1):%Y-%m-%d %H:%M} UTC"
+
+
+def age_text(seconds: float) -> str:
+    """Return an age as a `refresh` takes it, in whole days, or below two of them in hours or minutes; at least `1m`."""
+    for unit, length in (("d", 86_400), ("h", 3600)):
+        if seconds >= 2 * length:
+            return f"{min(round(seconds / length), 99_999)}{unit}"
+    return f"{max(1, round(seconds / 60))}m"

@@ -45,7 +45,7 @@ def test_the_list_has_results_and_sums(spent: Desk) -> None:
     assert {line.split()[3] for line in said[1:-1]} == {"settled"}
     assert said[-1] == "3 calls, 8 cells, 8 credits; 8 done, 0 failed."
     assert spent.run("ledger", "list", "--limit", "2").out.endswith(" The newest only; `--limit` lists more.\n")
-    for state, calls in (("settled", 3), ("accepted", 0), ("in_doubt", 0), ("adopted", 0)):
+    for state, calls in (("settled", 3), ("accepted", 3), ("in_doubt", 0), ("adopted", 0)):
         assert len(spent.run("ledger", "list", "--state", state, "--format", "json").json) == calls
 
 

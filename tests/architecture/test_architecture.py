@@ -34,7 +34,7 @@ CONTRACTS = {
     "simulator": "manifests text",
     "documents": "planning spending model text",
     "render": "planning spending model text",
-    "operations": "forge documents settings planning ledger client spending manifests model text",
+    "operations": "forge render documents settings planning ledger client spending manifests model text",
     "cli": "operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
@@ -129,7 +129,7 @@ text model spending planning documents render errors version
 """Rooms that read no clock, file, socket or environment."""
 
 PURE_LIBRARY = """
-array base64 collections csv dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
+array base64 bisect collections csv dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
 ipaddress itertools json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
 """
 """What they may import of the standard library."""

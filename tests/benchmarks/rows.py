@@ -12,6 +12,7 @@ from time import perf_counter
 
 from tests.benchmarks import pages, validate
 from tests.benchmarks.age_rows import age
+from tests.benchmarks.budgets import budgets
 from tests.benchmarks.measuring import ceiling, project, run, serving
 from tests.benchmarks.row import Row
 from tests.benchmarks.server import World, table_id
@@ -327,6 +328,7 @@ ROWS: dict[str, Callable[[int], Iterator[Row]]] = {
     "start-up": start_up,
     "growing-memory": growing_memory,
     "age": age,
+    "budgets": budgets,
     "page-of-a-plan": page_of_a_plan,
 }
 """Name on the command line → the benchmark; it gets how many pairs to measure."""

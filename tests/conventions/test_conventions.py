@@ -112,7 +112,7 @@ def stdin(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "without an option" in desk.run("apply", "-f", "x.yaml").err
 
 
-@row("kubectl", "`apply --dry-run`", "`plan`, which is told")
+@row("kubectl", "`kubectl apply --dry-run`", "`plan`, which is told")
 def dry_run(desk: Desk, _: pytest.MonkeyPatch) -> None:
     said = desk.run("apply", "--dry-run")
     assert (said.code, "`reconciler plan` shows" in said.err, desk.posts()) == (64, True, [])

@@ -21,6 +21,7 @@ SECTIONS = {
     "report": "Report",
     "status": "Status",
     "drift": "Drift",
+    "notification": "Notification",
     "validation": "Validation",
 }
 """Schema → its heading: first the documents that people write, then those that the program writes."""

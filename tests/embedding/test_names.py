@@ -12,10 +12,10 @@ from reconciler import errors
 
 NAMES = """
 AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Code Corrupt Diagnostic
-Drift DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells
+Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells
 ImportedTable InDoubt Interrupt Lease Leased LedgerError
 LimitExceeded Limits Loaded Location ManifestError ManifestStatus NotSent Plan PlanError ProjectLedger ReadCost
-ReadProgress ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError SnapshotTaken SpendLine
+ReadProgress ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError Severity SnapshotTaken SpendLine
 SpendReport StalePlan Status TooNew Totals Unwritable Validation Violation __version__ open_session
 """
 """A name that goes breaks somebody's program."""

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.documents import status_file
+from reconciler.model.drift import DriftKind, Severity
 from reconciler.model.history import Block, CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import (
@@ -19,11 +20,13 @@ from reconciler.model.plan import (
     Skip,
     SkipReason,
 )
-from reconciler.planning import status
+from reconciler.planning import drift, status
+from reconciler.planning.drift import DriftReport
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.planner import make_plan
 from reconciler.render.colour import plain
-from reconciler.render.status_text import drift_text, status_text
+from reconciler.render.drift_text import cause_text
+from reconciler.render.status_text import status_text
 from tests.planning import tables_and_manifests as tables
 from tests.planning.tables_and_manifests import (
     a_column,
@@ -82,7 +85,11 @@ def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
     runs = {run.address: run for table in found.tables for run in table.runs}
     assert found.due == plan.totals().cells
     assert found.cost.total == plan.totals().credits
-    assert sum(drift.cells for drift in status.drifts(plan)) == sum(call.cells for call in (*plan.calls, *plan.waiting))
+    causes = drift.causes(plan)
+    due = sum(each.cells for each in causes if each.kind is DriftKind.DUE)
+    assert due == sum(call.cells for call in (*plan.calls, *plan.waiting))
+    dead = sum(each.cells for each in causes if each.kind is DriftKind.DEAD_END)
+    assert dead == sum(skip.cells for skip in plan.skipped if skip.reason in drift.DEAD_ENDS)
     for reason, field in (
         (SkipReason.BLOCKED, "blocked"),
         (SkipReason.MISSING_INPUTS, "missing_inputs"),
@@ -93,15 +100,16 @@ def test_every_cell_and_credit_of_the_plan_is_in_the_status(plan: Plan) -> None:
         for address, run in runs.items():
             skipped = sum(skip.cells for skip in plan.skipped if (skip.address, skip.reason) == (address, reason))
             assert getattr(run, field) == skipped
-    assert status.has_drifted(plan) == bool(plan.has_due or plan.in_doubt)
+    assert DriftReport(plan).has_drifted == bool(plan.has_due or plan.in_doubt)
 
 
 @given(PLANS)
 def test_one_line_a_cause(plan: Plan) -> None:
-    """As many lines as there are runs with something due, each beginning with the run; names cannot break it."""
-    lines = drift_text(plan).splitlines()
-    assert [line.partition(":")[0] for line in lines] == [drift.address for drift in status.drifts(plan)]
-    assert "\x1b" not in drift_text(plan)
+    """Each begins with the run; names cannot break it."""
+    for cause in drift.causes(plan):
+        assert cause_text(cause).startswith(f"{cause.address}: ")
+        assert len(cause_text(cause).splitlines()) == 1
+        assert "\x1b" not in cause_text(cause)
 
 
 @given(PLANS)
@@ -142,10 +150,31 @@ def test_a_doubt_is_a_cause_after_the_others() -> None:
         calls=(a_call("a/fill", 1, None), a_call("b/refresh", 2, None)),
         in_doubt=(CallInDoubt("f" * 32, "a/retry", "a", 1, None, 7200.0),),
     )
-    assert drift_text(plan) == (
-        "a/fill: 1 cell has no value\n"
-        "b/refresh: 2 cells were not run at revision r\\x1b1\n"
-        "a/retry: in doubt: 1 cell of call ffffffff, sent 2 h ago, may have been paid for"
+    assert [cause_text(cause) for cause in drift.causes(plan)] == [
+        "a/fill: 1 cell has no value",
+        "b/refresh: 2 cells were not run at revision r\\x1b1",
+        "a/retry: in doubt: 1 cell of call ffffffff, sent 2 h ago, may have been paid for",
+    ]
+
+
+def test_a_dead_end_says_the_way_out() -> None:
+    """What no apply ever buys; whether one cell or several."""
+    reasons = (*drift.DEAD_ENDS, SkipReason.BLOCKED)
+    skips = [a_skip("a/retry", reason, number) for number, reason in enumerate(reasons, 1)]
+    plan = Plan("", (a_table("a", None),), skipped=tuple(skips))
+    found = drift.causes(plan)
+    assert [(each.reason, each.cells) for each in found] == [
+        (reason, number) for number, reason in enumerate(drift.DEAD_ENDS, 1)
+    ]
+    assert {(each.credits, each.kind.severity) for each in found} == {(Decimal(0), Severity.WARNING)}
+    assert "\n".join(map(cause_text, found)) == (
+        "a/retry: dead end: 1 cell is failed and out of attempts; change the column, or raise `max_attempts` above 3\n"
+        "a/retry: dead end: 2 cells were bought and never started; look at the table, or raise `max_attempts` above 3 "
+        "to buy them again\n"
+        "a/retry: dead end: 3 cells were run outside the ledger, so the configuration is unknown; "
+        "`reconciler ledger adopt --as NAME` takes them over\n"
+        "a/retry: dead end: 4 cells are held back, because the first portion did not do well enough; "
+        "`reconciler plan` has the figures"
     )
 
 

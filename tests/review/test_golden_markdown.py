@@ -83,11 +83,26 @@ def waited() -> dict[str, Any]:
     )  # fmt: skip
 
 
+PASSED = (
+    "nothing was sent: 3,003 credits would be spent since 2026-12-01 00:00 (UTC), and the budget is 3,000 a month; "
+    "call aaaaaaaa of `partners/fill` would pass it; the next month begins 2027-01-01 00:00"
+)
 MADE = {"against-a-base": split(), "every-text-hostile": plan_of(HOSTILE)}
 REPORTS = {
     "nothing-was-due": report(),
     "all-accepted": report(calls=[result("accounts/fill")], by_manifest=[line("accounts")]),
     "waited-and-stopped": waited(),
+    "a-budget-was-passed": report(
+        exit_code=6,
+        calls=[
+            result("accounts/fill"),
+            result("partners/fill", state="not_sent", status=None, requested_cells=None, detail=PASSED),
+        ],
+        by_manifest=[
+            line("accounts"),
+            line("partners", cells_requested=0, cells_not_sent=3, credits=0),
+        ],
+    ),
     "every-text-hostile": report_of(HOSTILE),
 }
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from reconciler.manifests import json_schema
 from tests.journey.conftest import MakeDesk
-from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts
+from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts, agent
 
 
 def test_every_cause_is_a_line(desk: Desk) -> None:
@@ -50,7 +52,11 @@ def test_a_doubt_is_drift(desk: Desk) -> None:
     assert said.code == 2
     assert said.out.startswith("target-accounts/refresh: in doubt: 6 cells of call ")
     document = desk.run("drift", "--format", "json").json
-    assert (document["drifted"], document["causes"], document["in_doubt"][0]["cells"]) == (True, [], 6)
+    (call,) = document["in_doubt"]
+    assert (document["drifted"], call["cells"]) == (True, 6)
+    assert [(each["reason"], each["severity"], each["cells"], each["call"]) for each in document["causes"]] == [
+        ("in_doubt", "error", 6, call["id"])
+    ]
     assert json_schema.problems("drift", document) == []
 
 
@@ -59,9 +65,10 @@ def test_json_holds_the_same(desk: Desk) -> None:
     said = desk.run("drift", "--format", "json")
     document = said.json
     assert (said.code, json_schema.problems("drift", document)) == (2, [])
-    assert [(each["address"], each["reason"], each["cells"], each["credits"]) for each in document["causes"]] == [
-        ("target-accounts/fill", "cells_empty", 7, 7),
-        ("target-accounts/retry", "cells_failed", 1, 1),
+    keys = ("address", "reason", "cells", "credits", "severity")
+    assert [tuple(each[key] for key in keys) for each in document["causes"]] == [
+        ("target-accounts/fill", "cells_empty", 7, 7, "info"),
+        ("target-accounts/retry", "cells_failed", 1, 1, "info"),
     ]
 
 
@@ -95,3 +102,43 @@ def test_targets_narrow_it(desk: Desk) -> None:
     """As they do for `plan`."""
     assert desk.run("drift", "--target", "target-accounts/retry").out.count("\n") == 1
     assert desk.run("drift", "--exclude", "team=gtm").code in (0, 1)
+
+
+@pytest.fixture
+def dead_end(make_desk: MakeDesk) -> Desk:
+    """Return a project whose failed cells are out of attempts, and which has nothing due."""
+    table = accounts()
+    table["columns"][1] = agent("news", fails=1.0)
+    desk = make_desk(table, clock=None, speed=30)
+    desk.write(FILL)
+    for _ in range(3):
+        desk.run("apply", "--yes", "--wait")
+    return desk
+
+
+def test_a_dead_end_is_told_and_counts_if_asked(dead_end: Desk) -> None:
+    """No apply ever buys its cells, so without a word they would be forgotten; by itself it is not drift."""
+    said = dead_end.run("drift")
+    assert said.code == 0
+    assert said.out == (
+        "target-accounts/retry: dead end: 4 cells are failed and out of attempts; change the column, "
+        "or raise `max_attempts` above 2\n"
+    )
+    document = dead_end.run("drift", "--format", "json", "--fail-on", "dead_end").json
+    (cause,) = document["causes"]
+    assert (document["drifted"], cause["severity"], cause["credits"]) == (True, "warning", 0)
+    assert json_schema.problems("drift", document) == []
+    codes = {
+        kinds: dead_end.run("drift", "--fail-on", kinds).code
+        for kinds in ("dead_end", "due,dead_end", "due", "none", "due, in_doubt")
+    }
+    assert codes == {"dead_end": 2, "due,dead_end": 2, "due": 0, "none": 0, "due, in_doubt": 0}
+
+
+def test_what_counts_as_drift_can_be_chosen(desk: Desk) -> None:
+    """The causes are told all the same; a kind that does not exist is named with those that do."""
+    said = desk.run("drift", "--fail-on", "in_doubt")
+    assert (said.code, said.out.count("\n")) == (0, 2)
+    for kinds in ("", "dead", "none,due", "due,,in_doubt"):
+        said = desk.run("drift", "--fail-on", kinds)
+        assert (said.code, "due, dead_end, outside, in_doubt" in said.err) == (64, True)

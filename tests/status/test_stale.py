@@ -86,7 +86,7 @@ def test_a_run_that_follows_the_configuration_buys_them_once_and_again_after_the
         assert (call["cells"], call["reason"], call["mode"], call["revision"]) == (3, "config_changed", "all", None)
         assert plan["tables"][0]["runs"][0]["revision_of"] == "config"
         assert json_schema.problems("plan", plan) == []
-        assert filled.run("drift").out.endswith("follow: 3 cells were not run with the present configuration\n")
+        assert "follow: 3 cells were not run with the present configuration\n" in filled.run("drift").out
         assert filled.run("apply", "--yes", "--no-wait", "--max-credits", "2").code == 3
         assert filled.run("apply", "--yes", "--no-wait").code == 0
         filled.simulator.finish()

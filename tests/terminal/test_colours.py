@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.render.colour import Colour, coloured, shows_colour
 from reconciler.render.plan_text import plan_text
+from tests.journey.desk import Desk
 from tests.planning.golden_cases import read_case
 from tests.terminal.test_screens import compare
 
@@ -85,3 +86,12 @@ def test_a_plan_in_colour(pytestconfig: pytest.Config) -> None:
     whole = (Path(__file__).parents[1] / "planning/cases/in-doubt-cells-are-skipped/plan.txt").read_text("utf-8")
     assert re.sub("\x1b\\[[0-9;]*m", "", text) == whole
     compare("coloured.txt", re.sub("\x1b\\[([0-9;]+)m(.*?)\x1b\\[0m", r"{\1:\2}", text), pytestconfig)
+
+
+def test_colour_reaches_a_pipe_if_it_is_asked_for(desk: Desk) -> None:
+    """In what people read, and never in a document."""
+    desk.extra["FORCE_COLOR"] = "1"
+    assert "\x1b[38;5;28m+ fill" in desk.run("plan").out
+    assert "\x1b[38;5;160mreconciler:\x1b[0m" in desk.run("--ledger", "x://y", "plan").err
+    for quiet in (["--no-color", "plan"], ["plan", "--format", "json"], ["plan", "--format", "markdown"]):
+        assert "\x1b" not in desk.run(*quiet).out

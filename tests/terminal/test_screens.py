@@ -11,7 +11,7 @@ from reconciler.cli.group import run
 from reconciler.render.alignment import width_of
 from tests.at_most_once.small_tables import let_pass
 from tests.journey.conftest import MakeDesk
-from tests.journey.desk import FILL, PARTNERS, REFRESH, Desk, accounts, agent, environment, row_id
+from tests.journey.desk import ACCOUNTS, FILL, PARTNERS, REFRESH, Desk, accounts, agent, environment, row_id
 from tests.terminal.terminal import terminal
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -94,3 +94,15 @@ def test_a_day_that_does_not(make_desk: MakeDesk, columns: int, pytestconfig: py
     desk.write(FILL.replace("mode: new", "mode: new\n      columns: [nwes]"))
     screens.append(screen(desk, columns, "plan"))
     compare(f"trouble-{columns}.txt", "\n".join(screens), pytestconfig)
+
+
+def test_what_is_at_rest_is_listed_with_v(desk: Desk) -> None:
+    """Beside a run that is due it is one line without."""
+    desk.write(NEWS.replace(PARTNERS, ACCOUNTS).replace("[news]", "[notes]"), "manifests/partners.yaml")
+    desk.write(REFRESH)
+    desk.run("ledger", "adopt", "--as", "2026-q4", "manifests/partners.yaml")
+    desk.run("apply", "--yes", "--no-wait", "--target", "partners")
+    desk.simulator.finish()
+    desk.run("wait")
+    assert "· partners: nothing due\n" in desk.run("plan").out
+    assert "  · refresh  all     nothing due\n" in desk.run("-v", "plan").out

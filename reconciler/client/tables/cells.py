@@ -191,6 +191,13 @@ def _count(sources: Any) -> int:
     return len(sources) if isinstance(sources, list) else 0
 
 
+def answer_of(cell: Any) -> Any:
+    """Return the answer of a cell without explanation and sources; null, absent and "" are None."""
+    value = value_of(cell)
+    answer = value.get("answer") if isinstance(value, dict) else value
+    return None if answer == "" else answer
+
+
 def value_of(cell: Any) -> Any:
     """Return the input of a cell's digest: its `value`, or the whole cell if it is not an object with one."""
     return cell["value"] if isinstance(cell, dict) and "value" in cell else cell

@@ -16,6 +16,7 @@ from reconciler.client.tables.cells import (
     EMPTY,
     Cell,
     UnclearError,
+    answer_of,
     done_answer,
     fast_answer,
     fast_code,
@@ -27,7 +28,7 @@ from reconciler.client.tables.children import read_children
 from reconciler.client.tables.columns import plain_text, read_columns
 from reconciler.errors import BadResponse
 from reconciler.model.answer_filter import AnswerFilter, AskedAnswers, answer_filters
-from reconciler.model.compact import PackedDigests, PackedIds
+from reconciler.model.compact import PackedAnswers, PackedDigests, PackedIds
 from reconciler.model.condition import Condition
 from reconciler.model.observed import IDLE, Column
 from reconciler.model.row_filter import Answers, RowFilter, row_filters
@@ -153,6 +154,8 @@ class Page:
     """For each key of the layout, one code (`cells.py`) per row."""
     digests: tuple[PackedDigests, ...]
     """For each digested key, one digest per row."""
+    answers: tuple[PackedAnswers, ...]
+    """For each digested key, one digest of the answer alone per row."""
     counters: Counters
     """For a single row, which has none, those of the header."""
     same_columns: bool
@@ -259,24 +262,26 @@ def _light_page(rows: Sequence[_Row[Cell]], counters: Counters, same_columns: bo
     ids = _row_ids([row.id for row in rows])
     missing = _flags([row.is_missing_inputs for row in rows])
     answers = {key: [fast_answer(row.data.get(key)) for row in rows] for key in plan.asked}
-    return Page(ids, missing, codes, (), counters, same_columns, size, _matches(plan, answers, len(rows)))
+    return Page(ids, missing, codes, (), (), counters, same_columns, size, _matches(plan, answers, len(rows)))
 
 
 def _raw_page(rows: Sequence[_Row[Raw]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes: list[bytes] = []
     digests: list[PackedDigests] = []
+    answered: list[PackedAnswers] = []
     for index, key in enumerate(plan.keys):
         found = [row.data.get(key) for row in rows]
         if index in plan.digested:
             values = [None if cell is None else parse(cell) for cell in found]
             codes.append(bytes(map(slow_code, values)))
             digests.append(_digests(values))
+            answered.append(_answers(values))
         else:
             codes.append(bytes([EMPTY if cell is None else fast_code(_cells.decode(cell)) for cell in found]))
     ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
     answers = {key: [_raw_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
-    page = Page(ids, missing, tuple(codes), tuple(digests), counters, same_columns, size, matches)
+    page = Page(ids, missing, tuple(codes), tuple(digests), tuple(answered), counters, same_columns, size, matches)
     return _with_answers(page, plan, lambda: rows)
 
 
@@ -286,11 +291,12 @@ def _raw_answer(cell: Raw | None) -> Any:
 
 def _slow_page(rows: Sequence[_Row[Any]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
     codes = tuple(bytes([slow_code(row.data.get(key)) for row in rows]) for key in plan.keys)
-    digests = tuple(_digests(row.data.get(plan.keys[index]) for row in rows) for index in plan.digested)
+    shown = [[row.data.get(plan.keys[index]) for row in rows] for index in plan.digested]
+    digests, answered = tuple(map(_digests, shown)), tuple(map(_answers, shown))
     ids, missing = _row_ids([row.id for row in rows]), _flags([row.is_missing_inputs for row in rows])
     answers = {key: [slow_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
-    page = Page(ids, missing, codes, digests, counters, same_columns, size, matches)
+    page = Page(ids, missing, codes, digests, answered, counters, same_columns, size, matches)
     return _with_answers(page, plan, lambda: rows)
 
 
@@ -363,3 +369,8 @@ def _counters(shown: _Status) -> Counters:
 
 def _digests(cells: Iterable[Any]) -> PackedDigests:
     return PackedDigests.of(value_digest(value_of(cell)) for cell in cells)
+
+
+def _answers(cells: Iterable[Any]) -> PackedAnswers:
+    width = 2 * PackedAnswers.WIDTH
+    return PackedAnswers.of(value_digest(answer_of(cell))[:width] for cell in cells)

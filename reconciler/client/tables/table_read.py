@@ -27,7 +27,7 @@ from reconciler.client.tables.cells import settle
 from reconciler.client.tables.pages import Counters, Header, Layout, Page, layout, read_header, read_page, read_row
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.answer_filter import AskedAnswers
-from reconciler.model.compact import PackedDigests, PackedIds
+from reconciler.model.compact import PackedAnswers, PackedDigests, PackedIds
 from reconciler.model.condition import Condition
 from reconciler.model.observed import IDLE, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, rows_one_by_one
@@ -364,6 +364,10 @@ class TableRead:
             },
             digests={
                 outputs[index]: PackedDigests.joined(page.digests[location][skip:] for page, skip in parts)
+                for location, index in enumerate(plan.digested)
+            },
+            answers={
+                outputs[index]: PackedAnswers.joined(page.answers[location][skip:] for page, skip in parts)
                 for location, index in enumerate(plan.digested)
             },
             matches={

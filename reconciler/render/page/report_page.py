@@ -9,8 +9,8 @@ from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
 from reconciler.render.page.markup import Html, items, joined, section, table, tag
 from reconciler.render.page.shell import Assets, page
-from reconciler.render.plan_parts import judgement_words
-from reconciler.render.report_markdown import STATES, report_headline
+from reconciler.render.plan_parts import judgement_words, yield_words
+from reconciler.render.report_markdown import STATES, report_headline, yield_of
 from reconciler.text.sanitize import one_line
 
 Document = Mapping[str, Any]
@@ -46,6 +46,11 @@ def _main(content: Document) -> Iterator[Html]:
         *(("Failed", parts.count(sums["cells_failed"], "cell")) for _ in range(1) if sums["cells_failed"]),
     ]
     yield section("Totals", parts.facts(figures))
+    changed = [
+        f"{one_line(each['address'])}, {one_line(each['column'])}: {yield_words(yield_of(each))}"
+        for each in content.get("yield", ())
+    ]
+    yield section("Changed answers", items(changed)) if changed else Html()
     yield section("What is left", items(_left(content), class_="bad"))
     doubtful = [*content["in_doubt_before"], *(call for call in content["calls"] if call["state"] == "in_doubt")]
     yield parts.in_doubt(doubtful)

@@ -1,0 +1,63 @@
+"""The answers that running cells again changed, by column: settlements say it in their events.
+
+A call's price is the ledger's for all its columns together. Where their prices differ, its intent tells each; without
+that, its cells cost the same.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+
+from reconciler.ledger import codec
+from reconciler.ledger.store import Transaction
+from reconciler.ledger.tables import events
+from reconciler.model.attempt import Yield
+from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventKind
+
+_INTENT, _SETTLED = EventKind.INTENT.value, EventKind.SETTLED.value
+
+
+def column_yields(tx: Transaction, records: Iterable[CallRecord]) -> dict[str, ColumnYield]:
+    """Return by column id what calls changed, as far as their settlements are in the ledger. Raises Corrupt."""
+    told = _events(tx)
+    totals: dict[str, Yield] = {}
+    rounds: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for record in records:
+        prices = told.get((record.id, _INTENT), {})
+        try:
+            for column, (answers, changed) in told.get((record.id, _SETTLED), {}).items():
+                price = _price(record, prices, column)
+                one = Yield(int(answers), int(changed), None if price is None else price * answers)
+                totals[column] = totals[column] + one if column in totals else one
+                began = rounds[column].get(record.plan_id, record.begun_at)
+                rounds[column][record.plan_id] = min(began, record.begun_at)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            raise codec.corrupt("call", record.id, error) from error
+    return {column: _of(total, sorted(rounds[column].values())) for column, total in totals.items()}
+
+
+def _of(total: Yield, times: list[float]) -> ColumnYield:
+    between = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
+    return ColumnYield(total, len(times), between)
+
+
+def _events(tx: Transaction) -> dict[tuple[str, str], Any]:
+    """Return what intents say of prices, and settlements of answers, by call and kind; the newest that says it."""
+    query = select(events.c.call_id, events.c.kind, events.c.detail).where(events.c.kind.in_((_INTENT, _SETTLED)))
+    found: dict[tuple[str, str], Any] = {}
+    with tx.stream(query.order_by(events.c.table_id, events.c.seq), 1000) as rows:
+        for row in rows:
+            part = json.loads(row.detail).get("prices" if row.kind == _INTENT else "yield")
+            if part:
+                found[row.call_id, row.kind] = part
+    return found
+
+
+def _price(record: CallRecord, prices: dict[str, str | None], column: str) -> Decimal | None:
+    if column in prices:
+        return codec.price(prices[column])
+    return None if record.credits is None or not record.cells else record.credits / record.cells
