@@ -24,7 +24,7 @@ from reconciler.operations.observe import Targets
 from reconciler.operations.rescue import Witness
 from reconciler.settings.settings import Flags, Settings, load_settings
 from reconciler.simulator.live import LiveSimulator
-from tests.at_most_once.small_tables import TIMES, fill
+from tests.at_most_once.small_tables import TIMES, fill, limited_settings
 from tests.journey.desk import ACCOUNTS
 
 Q, D, LEASE = TIMES["quiet_seconds"], TIMES["send_within_seconds"], TIMES["lease_seconds"]
