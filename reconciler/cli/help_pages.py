@@ -171,6 +171,7 @@ PAGES: Mapping[str, HelpPage] = {
         _LEDGER,
         {**_ENDS, 5: "an apply holds the table"},
     ),
+    "ledger reconcile": HelpPage(("ledger reconcile", "ledger reconcile --format json"), _API, _ENDS),
     "ledger leases": HelpPage(("ledger leases",), _LEDGER, _ENDS),
     "ledger release": HelpPage(("ledger release 0a1a669a-9a40-497c-bb00-d49dd8ee5b74 --reason gone",), _LEDGER, _ENDS),
     "ledger init": HelpPage(

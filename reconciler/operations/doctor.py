@@ -190,8 +190,10 @@ def _routes(settings: Settings, environment: Mapping[str, str], network: Network
 
 
 def _route(url: str, network: Network) -> Route:
-    parts = urlsplit(url)
-    proxy = network.proxy_for(url)
+    try:
+        parts, proxy = urlsplit(url), network.proxy_for(url)
+    except ValueError:
+        return Route("an address that is not understood", "", "")
     trust = str(network.trust) if parts.scheme == "https" else ""
     host = parts.netloc.rpartition("@")[2]
     return Route(one_line(host), "" if proxy is None else f"{proxy.url} ({proxy.source})", one_line(trust, _LONGEST))

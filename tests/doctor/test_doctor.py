@@ -418,6 +418,15 @@ def test_ci(doctor: Doctor) -> None:
     assert routes["git.example"] == "http://proxy.example:3128 (HTTPS_PROXY)"
 
 
+def test_addresses_that_cannot_be_read(doctor: Doctor) -> None:
+    """Of the API, with a password in it, and of a forge."""
+    wrong = doctor.wrong("--api-url", "https://me:hunter2@host/x")
+    assert "base URL is not usable" in wrong["API"]
+    assert "network" in doctor.wrong("--api-url", "http://[")
+    said = doctor.run(CI="true", GITHUB_ACTIONS="true", GITHUB_API_URL="http://[", RECONCILER_LEDGER="./x.db")
+    assert "an address that is not understood" in [each["host"] for each in said.json["routes"]]
+
+
 def test_an_unexpected_failure_is_one_result(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of its check alone, and its text is not shown: it may hold anything."""
     monkeypatch.setattr("getpass.getuser", lambda: 1 / 0)
