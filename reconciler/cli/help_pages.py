@@ -117,6 +117,9 @@ PAGES: Mapping[str, HelpPage] = {
         _API,
         {**_ENDS, 0: "nothing is due or in doubt", 2: "something is due or in doubt"},
     ),
+    "forecast": HelpPage(
+        ("forecast --days 90", "forecast --format html > forecast.html"), _API, {**_ENDS, 0: "all of it could be read"}
+    ),
     "approved-plan": HelpPage(
         ("approved-plan github --out-dir approved", "approved-plan gitlab --snapshot live.snapshot"),
         ("GITHUB_TOKEN", "GITLAB_TOKEN", *_FORGE),

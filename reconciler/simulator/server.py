@@ -80,9 +80,10 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_ENDS_WITHIN)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()  # its client may never read the rest
-        await asyncio.sleep(0)  # for the transports to close their sockets
+        for _ in range(3):  # turns of the loop: one may still take in a connection, and one closes its socket
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # its client may never read the rest
+            await asyncio.sleep(0)
 
 
 @contextmanager

@@ -34,7 +34,9 @@ Due anyway          2 calls, 4 cells, 4 credits
 
 target-accounts   Target Accounts · 6 rows · idle
   + fill   new     2 columns  7 cells  7 credits  no value yet, 2 calls
+      news 3 cells, notes 4
   ! retry  failed  1 column   1 cell   1 credit   failed
+      news 1 cell
 
 Plan: 1 table, 3 calls, 8 cells, 8 credits (limit 5,000, balance unlimited). Nothing was sent.
 Apply it with `reconciler apply`, or save it with `--out plan.json`.

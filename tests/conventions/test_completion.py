@@ -48,7 +48,7 @@ NAMES = ["target-accounts", "target-accounts/fill", "target-accounts/retry", "te
         (["ledger", "list", "--address", ""], NAMES[:3]),
         (["ledger", "list", "--label", ""], ["team=gtm"]),
         (["ledger", "release", "0"], ["0a1a669a-9a40-497c-bb00-d49dd8ee5b74"]),
-        (["ledger", "re"], ["release", "report", "resolve"]),
+        (["ledger", "re"], ["reconcile", "release", "report", "resolve"]),
         (["plan", "--fo"], ["--format"]),
         (["plan", "--format", "m"], ["markdown"]),
         (["completion", ""], list(SHELLS)),

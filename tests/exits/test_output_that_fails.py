@@ -53,7 +53,7 @@ def test_a_stdout_that_takes_nothing_leaves_exit_code_and_report(
     office: Desk, start: Start, form: str, stream: str
 ) -> None:
     """Closed, full, or a pipe that has lost its reader: the report comes on stderr."""
-    line = f"reconciler apply --yes --format {form} {stream}; exit ${{PIPESTATUS[0]}}"
+    line = f"reconciler apply --yes --no-wait --format {form} {stream}; exit ${{PIPESTATUS[0]}}"
     process = start(shell=line)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, len(office.posts())) == (IN_DOUBT, 3), err
@@ -86,7 +86,7 @@ def test_a_stdout_that_lacks_characters_says_them_otherwise(office: Desk, start:
 
 def test_a_stdout_that_is_full_from_the_beginning_sends_nothing(office: Desk, start: Start) -> None:
     """The plan could not be shown, so it is not applied: exit 1, with a reason and no traceback."""
-    process = start(shell="reconciler apply --yes > /dev/full")
+    process = start(shell="reconciler apply --yes --no-wait > /dev/full")
     _, err = process.communicate(timeout=60)
     assert (process.returncode, office.posts()) == (1, []), err
     assert b"No space left on device" in err
@@ -95,7 +95,7 @@ def test_a_stdout_that_is_full_from_the_beginning_sends_nothing(office: Desk, st
 
 def test_nowhere_to_say_anything_still_leaves_the_exit_code(office: Desk, start: Start) -> None:
     """Both streams are closed: the ledger knows, and so does whoever reads the exit code."""
-    process = start(shell="reconciler apply --yes --format json >&- 2>&-")
+    process = start(shell="reconciler apply --yes --no-wait --format json >&- 2>&-")
     process.communicate(timeout=60)
     assert process.returncode == IN_DOUBT
     assert states(office)["accounts/news"] == "in_doubt"
@@ -104,9 +104,9 @@ def test_nowhere_to_say_anything_still_leaves_the_exit_code(office: Desk, start:
 @pytest.mark.parametrize(
     ("module", "function", "form"),
     [
-        ("render/report_text", "def report_text(report: Report, paint: Paint) -> str:\n", "text"),
+        ("render/report_text", "def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:\n", "text"),
         ("documents/report_file", "def document(report: Report, exit_code: int) -> dict[str, Any]:\n", "json"),
-        ("render/report_text", "def result_text(result: CallResult, width: int, paint: Paint) -> str:\n", "text"),
+        ("render/report_text", "def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = False) -> str:\n", "text"),
         ("operations/apply", "    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:\n", "text"),
     ],
     ids=["the report's text", "its JSON", "a result's line", "the end of the sending"],

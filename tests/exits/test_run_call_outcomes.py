@@ -29,6 +29,9 @@ ELSEWHERE = {
     "a ledger that records the intent too late (D)": "test_r3_the_post_starts_within_d",
     "no clear answer to five calls in a row": "test_five_troubles_in_a_row_stop_the_apply",
     "another apply that works on the table": "test_a_second_apply_says_who_holds_the_table",
+    "a [budget](../cli/README.md#limits) would be passed, because another apply spent since the plan": (
+        "test_a_budget_holds_against_a_purchase_after_the_plan"
+    ),
     "a first SIGINT, SIGTERM or SIGHUP": "test_the_call_in_flight_is_finished_and_recorded",
     "a second one": "test_a_second_signal_ends_the_waiting_for_the_call_in_flight",
     "SIGKILL, a power cut": "test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing",
