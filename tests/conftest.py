@@ -17,10 +17,15 @@ for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS")
     os.environ.pop(name, None)
 
 
+LONG = {"story": "--stories", "long": "--long"}
+"""Marker → the option without which its tests are left out."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options: one rewrites expected outputs, whose diff the review reads; others allow a network."""
     parser.addoption("--rewrite-golden", action="store_true", help="rewrite the files of expected outputs")
     parser.addoption("--index", action="store_true", help="ask the package index whether every system gets wheels")
+    parser.addoption("--long", action="store_true", help="also run the tests that take long for what they add")
     parser.addoption("--stories", action="store_true", help="play every story of the pipelines, which takes minutes")
     parser.addoption("--pictures", metavar="DIR", help="keep what the browser shows of pages in this folder")
     parser.addoption("--gitlab-ci-local", metavar="PROGRAM", help="run GitLab's file in this runner; it uses the index")
@@ -28,9 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is long, unless it is asked for."""
-    if not config.getoption("--stories"):
-        long = [item for item in items if item.get_closest_marker("story")]
-        items[:] = [item for item in items if item not in long]
+    left_out = {marker for marker, option in LONG.items() if not config.getoption(option)}
+    long = [item for item in items if left_out & {marker.name for marker in item.iter_markers()}]
+    if long:
+        items[:] = [item for item in items if item not in set(long)]
         config.hook.pytest_deselected(items=long)
 
 

@@ -17,7 +17,7 @@ from tests.postgres import fresh_database, postgres_server
 
 __all__ = ["MakeDesk", "make_desk", "postgres_server"]
 
-SHORT_SOAK = 8.0
+SHORT_SOAK = 4.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,7 +22,7 @@ FOLDING = {
     "reconciler.ledger.store": ("Store._write",),
     "sqlalchemy.engine.default": ("DefaultDialect.do_commit",),
 }
-SAMPLE = 4
+SAMPLE = 8
 """Every so many lines in the short run."""
 AT_ONCE = 8
 

@@ -104,9 +104,17 @@ def test_nowhere_to_say_anything_still_leaves_the_exit_code(office: Desk, start:
 @pytest.mark.parametrize(
     ("module", "function", "form"),
     [
-        ("render/report_text", "def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:\n", "text"),
+        (
+            "render/report_text",
+            "def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:\n",
+            "text",
+        ),
         ("documents/report_file", "def document(report: Report, exit_code: int) -> dict[str, Any]:\n", "json"),
-        ("render/report_text", "def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = False) -> str:\n", "text"),
+        (
+            "render/report_text",
+            "def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = False) -> str:\n",
+            "text",
+        ),
         ("operations/apply", "    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:\n", "text"),
     ],
     ids=["the report's text", "its JSON", "a result's line", "the end of the sending"],

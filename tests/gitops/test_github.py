@@ -30,6 +30,7 @@ def merged(hosted: Hosted, branch: str = "change", number: int = 7) -> Ran:
     return hosted.push(before)
 
 
+@pytest.mark.story
 def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     """Planned with a comment, merged, applied: each planned cell is charged once, and the receipt says so.
 

@@ -101,7 +101,7 @@ def test_aliases_of_one_long_text_stop_at_the_limit(loader: Loader) -> None:
         ("[" + "a," * 200_000 + "]", FAST),
         ("---\n" * 200_000, FAST),
         ("- a\n" * 200_000, FAST),
-        ("- a\n" * 200_000, PURE),
+        pytest.param("- a\n" * 200_000, PURE, marks=pytest.mark.long),
     ],
 )
 def test_a_mebibyte_of_small_values_stops_at_the_limit(text: str, loader: Loader) -> None:

@@ -30,8 +30,13 @@ def found(opened: Opened) -> str:
     return opened.page.locator("#found").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        *zip(SIZES, ["light", "dark", "light"], strict=True),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in zip(SIZES, ["dark", "light", "dark"], strict=True)),
+    ],
+)
 def test_it_is_whole_and_accessible_on_every_screen(
     size: str, scheme: str, show: Open, page_of_plan: str, pictures: Path
 ) -> None:

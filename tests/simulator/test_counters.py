@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.example_counts import examples
 from tests.simulator.workspaces import GENERIC, World, agent
 
 COLUMNS = [
@@ -70,7 +71,13 @@ def _agree(world: World) -> None:
     assert world.status() == status
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None)
+@settings(
+    max_examples=examples(120),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    database=None,
+)
 @given(st.lists(STEPS, max_size=12), st.integers(0, 5))
 def test_counters_and_charges_agree_after_every_step(steps: list[Any], seed: int) -> None:
     """After each of many random steps the header counts what the rows show, and at the end the table comes to rest."""

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from reconciler.simulator.http.api import Api
 from reconciler.simulator.testing import serve
@@ -14,6 +15,7 @@ from tests.simulator.workspaces import WORKSPACE, World
 HERE = Path(__file__).parent
 
 
+@pytest.mark.long
 def test_schemathesis_runs_clean(tmp_path: Path) -> None:
     """Generated requests, good and bad, get answers of the documented statuses and shapes."""
     with serve(WORKSPACE, speed=60) as live:
