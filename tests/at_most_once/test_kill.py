@@ -24,7 +24,7 @@ AT_ONCE = 8
 """Projects under way together; each of them mostly waits."""
 TABLES = 900
 """Of each delay."""
-SAMPLE = 21
+SAMPLE = 42
 """Points of the short run; it kills at each on one store, by turns."""
 
 
