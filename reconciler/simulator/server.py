@@ -73,6 +73,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let waiting requests continue, and give those in progress a moment."""
+        for _ in range(5):  # a connection that is only just taken in would leave its socket open behind a closed server
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         self._application.close()
@@ -80,10 +82,9 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_ENDS_WITHIN)
-        for _ in range(3):  # turns of the loop: one may still take in a connection, and one closes its socket
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()  # its client may never read the rest
-            await asyncio.sleep(0)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # its client may never read the rest
+        await asyncio.sleep(0)  # for the transports to close their sockets
 
 
 @contextmanager
