@@ -20,8 +20,8 @@ PRELOADED = (
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
     *("starlette.routing", "uvicorn", "uvicorn.protocols.http.httptools_impl"),
 )
-OPTIONS = ("-o", "addopts=--strict-markers --import-mode=importlib -p no:cacheprovider -p no:unraisableexception")
-"""In one process, and without plugins that none of its tests needs; a killed apply leaves sockets to the collector."""
+OPTIONS = ("-o", "addopts=--strict-markers --import-mode=importlib -p no:cacheprovider")
+"""In one process, and without plugins that none of its tests needs."""
 LONGEST = 120.0
 """Seconds."""
 
