@@ -93,7 +93,6 @@ DOORS = {
     "certifi": ["client.http.trust"],
     "truststore": ["client.http.trust"],
     "msgspec": ["client"],
-    "tenacity": ["client"],
     "yaml": ["manifests.yaml_reader"],
     "jsonschema": ["manifests.json_schema"],
     "sqlalchemy": ["ledger"],
