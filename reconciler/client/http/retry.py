@@ -42,8 +42,8 @@ class RetryTiming:
 class Retries:
     """Retries reads. Safe to share between threads."""
 
-    def __init__(self, patience: RetryTiming) -> None:
-        self._patience = patience
+    def __init__(self, timing: RetryTiming) -> None:
+        self._timing = timing
 
     def run(self, attempt: Callable[[], T]) -> T:
         """Return the result of `attempt`, retrying on TransientError.
@@ -56,20 +56,20 @@ class Retries:
             try:
                 return attempt()
             except TransientError as failure:
-                wait = wait_seconds(self._patience, tries, failure.retry_after)
+                wait = wait_seconds(self._timing, tries, failure.retry_after)
                 since_start = max(time.monotonic() - began, slept)
                 if tries == ATTEMPTS or since_start + wait > LONGEST_IN_ALL:
                     raise
-            self._patience.sleep(wait)
+            self._timing.sleep(wait)
             slept += wait
 
 
-def wait_seconds(patience: RetryTiming, tries: int, retry_after: str | None) -> float:
+def wait_seconds(timing: RetryTiming, tries: int, retry_after: str | None) -> float:
     """Return the seconds to wait after try number `tries`: the server's request, else doubling full jitter."""
-    asked = retry_after_seconds(retry_after, patience.now)
+    asked = retry_after_seconds(retry_after, timing.now)
     if asked:
         return min(asked, LONGEST_RETRY_AFTER)
-    return patience.random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (tries - 1))
+    return timing.random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (tries - 1))
 
 
 def retry_after_seconds(text: str | None, now: Callable[[], float]) -> float | None:
