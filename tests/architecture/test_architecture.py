@@ -119,7 +119,11 @@ OTHER_DOORS = {
 }
 """Further doors: (module or room, distribution) → why."""
 
-WIRES = {"http.client": {"client.http.connection"}, "urllib.request": set(), "asyncio": {"client.run_call"}}
+WIRES = {
+    "http.client": {"client.http.connection", "client.http.response"},
+    "urllib.request": set(),
+    "asyncio": {"client.run_call"},
+}
 """Module of the standard library that sends → the only modules outside the simulator that may import it."""
 
 PURE = """
