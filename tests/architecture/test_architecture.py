@@ -49,7 +49,7 @@ ROOT_IMPORTS = {
     "version": "",
 }
 
-MOST_ROOMS, MOST_ARROWS = 15, 60
+MOST_ROOMS, MOST_ARROWS = 16, 60
 
 OF_COMMANDS = "cli render documents model text __init__ errors version"
 """What a command is made of: words and documents, nouns, and of the verbs the face that `import reconciler` offers."""
