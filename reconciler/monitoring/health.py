@@ -14,13 +14,13 @@ LATEST_BEAT_SECONDS = 120.0
 """A worker whose loop has not come round for longer hangs, and is to be started again."""
 
 CHECKS = ("schema", "token")
-"""What is not well until it is noted."""
+"""These are not well until they are noted."""
 NOT_KNOWN = "not known yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a probe is told."""
+    """The answer to a probe."""
 
     is_well: bool
     text: str

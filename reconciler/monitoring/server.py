@@ -30,7 +30,7 @@ class MonitoringServer:
             "/readyz": lambda: _told(health.ready()),
         }
 
-        class Handler(BaseHTTPRequestHandler):
+        class Page(BaseHTTPRequestHandler):
             timeout = SECONDS
 
             def do_GET(self) -> None:
@@ -48,7 +48,7 @@ class MonitoringServer:
             def log_message(self, *_: object, **__: object) -> None:
                 """Say nothing: a probe comes every few seconds."""
 
-        self._server = _Server((host, port), Handler)
+        self._server = _Server((host, port), Page)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="reconciler-monitoring", daemon=True
         )

@@ -32,7 +32,7 @@ class BudgetShare:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What waits, what is in doubt, what is held, and how much of each budget is used."""
+    """Everything that waits, is in doubt or is held, and how much of each budget is used."""
 
     calls_in_doubt: int = 0
     oldest_doubt_seconds: float = 0.0

@@ -20,7 +20,7 @@ except ModuleNotFoundError:
     HAS_TRACES = False
 
 NAMES = frozenset(["apply", "call", "job", "plan", "schedule", "table", "workspace"])
-"""What an id may be of."""
+"""The kinds of ids that there are."""
 _ID = re.compile(r"[\w.:@/+-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 

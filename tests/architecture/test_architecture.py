@@ -30,6 +30,7 @@ CONTRACTS = {
     "ledger": "spending model text",
     "planning": "spending model text",
     "settings": "manifests model text",
+    "monitoring": "spending model",
     "forge": "client model",
     "simulator": "manifests text",
     "documents": "planning spending model text",
@@ -103,6 +104,8 @@ DOORS = {
     "deepdiff": ["manifests.compare"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
+    "prometheus_client": ["monitoring.metrics"],
+    "opentelemetry": ["monitoring.steps"],
 }
 """Distribution → the only rooms or modules that may import it."""
 
@@ -166,7 +169,7 @@ MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3},
-    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 4},
+    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 5},
 }
 """How often each escape stands in the code: none more, and a budget that is not used up is lowered."""
 

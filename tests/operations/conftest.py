@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 OPERATIONS = Path(__file__).parents[2] / "examples" / "operations"
@@ -14,6 +15,11 @@ OPERATIONS = Path(__file__).parents[2] / "examples" / "operations"
 def program(name: str) -> str | None:
     """Return where a program is, if it is there."""
     return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+
+
+def needs(tool: str) -> pytest.MarkDecorator:
+    """Return what leaves a test out where a program is not, which no package brings."""
+    return pytest.mark.skipif(program(tool) is None, reason=f"{tool} is not here")
 
 
 def lint(tool: str, *arguments: str) -> None:

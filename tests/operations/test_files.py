@@ -8,7 +8,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
-from tests.operations.conftest import OPERATIONS, documents, lint, program
+from tests.operations.conftest import OPERATIONS, documents, lint, needs
 
 WORKER = documents("kubernetes/worker.yml")
 
@@ -43,7 +43,7 @@ def test_a_pod_is_given_the_time_and_the_rights_that_it_needs_and_no_more() -> N
     assert probes == {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/livez"}
 
 
-@pytest.mark.skipif(program("systemd-analyze") is None, reason="systemd is not here")
+@needs("systemd-analyze")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     """As an instance, with a program where it expects one."""
     text = (OPERATIONS / "systemd" / "reconciler-worker@.service").read_text(encoding="utf-8")

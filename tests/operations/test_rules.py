@@ -12,7 +12,7 @@ from reconciler.model.history import CallState
 from reconciler.monitoring.metrics import Metrics
 from reconciler.monitoring.standing import BudgetShare, Standing
 from tests.monitoring.test_metrics import NAMES, ended
-from tests.operations.conftest import OPERATIONS, documents, lint, program
+from tests.operations.conftest import OPERATIONS, documents, lint, needs
 
 DASHBOARD = json.loads((OPERATIONS / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
 RULES = [rule for group in documents("prometheus/alerts.yml")[0]["groups"] for rule in group["rules"]]
@@ -95,7 +95,7 @@ def test_every_alert_is_in_the_guide() -> None:
         assert rule["labels"]["severity"] in ("page", "ticket")
 
 
-@pytest.mark.skipif(program("promtool") is None, reason="promtool is not here; it comes with Prometheus")
+@needs("promtool")
 def test_promtool_accepts_the_rules_and_their_tests() -> None:
     """Prometheus's own program: syntax, and when each alert comes and what it says."""
     lint("promtool", "check", "rules", "--lint=all", "--lint-fatal", "prometheus/alerts.yml")
