@@ -13,12 +13,15 @@ from prometheus_client.registry import Collector
 
 from reconciler.model.attempt import CallResult
 from reconciler.model.history import CallState
-from reconciler.monitoring.standing import Phase, Standing
+from reconciler.model.standing import Standing
+from reconciler.model.submitted import Phase
 from reconciler.version import __version__
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FRESH_SECONDS = 60.0
 """How long the figures of the store are shown after they were read."""
+EVERYTHING = "all"
+"""The `scope` of a budget for all tables together."""
 NO_ANSWER = "none"
 """The `code` of a request without an answer."""
 
@@ -92,9 +95,9 @@ class Metrics:
         """Count a table that was taken from this worker."""
         self._leases_lost.inc()
 
-    def jobs_recovered(self, count: int = 1) -> None:
-        """Count jobs that were taken over from dead workers."""
-        self._recovered.inc(count)
+    def job_recovered(self) -> None:
+        """Count a job that was taken from a dead worker."""
+        self._recovered.inc()
 
     def call_took(self, seconds: float) -> None:
         """Note how long a run call was in flight."""
@@ -140,11 +143,14 @@ def _families(standing: Standing | None) -> Iterator[GaugeMetricFamily]:
         doubts.add_metric([], standing.calls_in_doubt)
         oldest.add_metric([], standing.oldest_doubt_seconds)
         for phase in Phase:
-            units.add_metric([phase.value], standing.units.get(phase.value, 0))
+            units.add_metric([phase.value], standing.units.get(phase, 0))
         for workspace, is_held in sorted(standing.held.items()):
             held.add_metric([workspace], int(is_held))
-        for each in standing.budgets:
-            budgets.add_metric([each.scope, each.period, each.unit], each.used)
+        for use in standing.budgets:
+            of = use.budget
+            # A share that is not known, because of a price, is none: its budget refuses calls, which others tell.
+            if use.share is not None and not of.table_id:
+                budgets.add_metric([of.label or EVERYTHING, of.period.value, of.unit.value], float(use.share))
     yield from (doubts, oldest, units, held, budgets)
 
 

@@ -30,13 +30,13 @@ CONTRACTS = {
     "ledger": "spending model text",
     "planning": "spending model text",
     "settings": "manifests model text",
-    "monitoring": "spending model",
+    "monitoring": "model",
     "forge": "client model",
     "simulator": "manifests text",
     "documents": "planning spending model text",
     "render": "planning spending model text",
     "operations": "forge render documents settings planning ledger client spending manifests model text",
-    "fleet": "operations documents settings ledger client spending manifests model text",
+    "fleet": "monitoring operations documents settings ledger client spending manifests model text",
     "cli": "fleet operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no

@@ -1,12 +1,17 @@
 """What `/metrics` shows: the names that dashboards rely on, what was counted, and nothing that is out of date."""
 
 import re
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from reconciler.model.attempt import CallResult, Ending, Receipt
+from reconciler.model.budget import Budget, BudgetUse, Spent, Window
 from reconciler.model.history import CallState
-from reconciler.monitoring.standing import BudgetShare, Phase, Standing
+from reconciler.model.limits import Limit, Period, Unit
+from reconciler.model.standing import Standing
+from reconciler.model.submitted import Phase
 from reconciler.version import __version__
 from tests.ledger.calls_and_actors import TABLE, a_call
 from tests.monitoring.conftest import Watched
@@ -25,6 +30,14 @@ def ended(state: CallState, requested: int | None = None) -> CallResult:
     call = a_call(2, table=TABLE)
     receipt = Receipt("run", requested) if state is CallState.ACCEPTED else None
     return CallResult(call, Ending(state, receipt=receipt))
+
+
+def used(label: str, spent: str, *, table_id: str = "") -> BudgetUse:
+    """Return how much of a month's 100 credits is used."""
+    limit = Limit(Decimal(100), "reconciler.yaml:7")
+    budget = Budget("per_month.max_credits", Period.MONTH, Unit.CREDITS, limit, limit.value, "UTC", table_id, label)
+    month = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+    return BudgetUse(budget, month, Spent(1, Decimal(spent)))
 
 
 def test_every_name_is_announced_from_the_start(watched: Watched) -> None:
@@ -58,7 +71,7 @@ def test_requests_and_waits_are_noted(watched: Watched) -> None:
     metrics.ledger_write_took(0.002)
     metrics.job_began("send", -3.0)
     metrics.lease_lost()
-    metrics.jobs_recovered(3)
+    metrics.job_recovered()
     metrics.fetched()
     shown = watched.samples()
     assert shown["reconciler_api_requests_total{code=200}{method=POST}{workspace=gtm}"] == 1
@@ -66,13 +79,13 @@ def test_requests_and_waits_are_noted(watched: Watched) -> None:
     assert shown["reconciler_rate_wait_seconds_count{workspace=gtm}"] == 1
     assert shown["reconciler_ledger_write_duration_seconds_bucket{le=0.0025}"] == 1
     assert shown["reconciler_job_lag_seconds_sum{job=send}"] == 0
-    assert (shown["reconciler_leases_lost_total"], shown["reconciler_jobs_recovered_total"]) == (1, 3)
+    assert (shown["reconciler_leases_lost_total"], shown["reconciler_jobs_recovered_total"]) == (1, 1)
     assert shown["reconciler_last_fetch_timestamp_seconds"] == watched.now
 
 
 def test_the_standing_of_the_work_goes_once_it_is_old(watched: Watched) -> None:
     """An hour-old figure that looks fresh would keep an alert from coming."""
-    budgets = (BudgetShare("team=gtm", "month", "credits", 0.82),)
+    budgets = (used("team=gtm", "82"), used("", "30"), used("", "99", table_id=TABLE))
     standing = Standing(2, 90.5, {Phase.WAITING: 5}, {"gtm": True}, budgets)
     watched.metrics.show(standing)
     shown = watched.samples()
@@ -80,7 +93,10 @@ def test_the_standing_of_the_work_goes_once_it_is_old(watched: Watched) -> None:
     assert shown["reconciler_oldest_doubt_seconds"] == 90.5
     assert (shown["reconciler_units{phase=waiting}"], shown["reconciler_units{phase=queued}"]) == (5, 0)
     assert shown["reconciler_workspace_held{workspace=gtm}"] == 1
-    assert shown["reconciler_budget_used_ratio{period=month}{scope=team=gtm}{unit=credits}"] == 0.82
+    assert {name: value for name, value in shown.items() if "budget" in name} == {
+        "reconciler_budget_used_ratio{period=month}{scope=team=gtm}{unit=credits}": 0.82,
+        "reconciler_budget_used_ratio{period=month}{scope=all}{unit=credits}": 0.3,
+    }
     watched.now += 61
     assert not [name for name in watched.samples() if "doubt" in name or "units" in name or "budget" in name]
 

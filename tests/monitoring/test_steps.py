@@ -97,14 +97,13 @@ def test_a_call_in_another_thread_belongs_to_its_job(spans: InMemorySpanExporter
     """`send` → `POST …/run`, timed, with the ids of both."""
     seen = {}
 
-    class Wire:
-        def send(self, call: Call, begin_by: float) -> Receipt:
-            seen.update(current_ids())
-            return Receipt("run", call.cells)
+    def send(call: Call, begin_by: float) -> Receipt:
+        seen.update(current_ids())
+        return Receipt("run", call.cells)
 
     call = a_call(2, table=TABLE)
     with step("send", apply="a1", workspace="gtm"), ThreadPoolExecutor(1) as pool:
-        pool.submit(WatchedRunner(Wire(), watched.metrics).send, call, 0.0).result()
+        pool.submit(WatchedRunner(send, watched.metrics).send, call, 0.0).result()
     post, send = named(spans)["POST /v1/tables/{id}/run"], named(spans)["send"]
     assert post.parent is not None
     assert send.context is not None

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.model.history import CallState
+from reconciler.model.standing import Standing
 from reconciler.monitoring.metrics import Metrics
-from reconciler.monitoring.standing import BudgetShare, Standing
-from tests.monitoring.test_metrics import NAMES, ended
+from tests.monitoring.test_metrics import NAMES, ended, used
 from tests.operations.conftest import OPERATIONS, documents, lint, needs
 
 DASHBOARD = json.loads((OPERATIONS / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ def shown() -> dict[str, set[str]]:
     metrics.api_answered("default", "GET", 200)
     metrics.waited_for_rate("default", 0.0)
     metrics.job_began("send", 0.0)
-    metrics.show(Standing(held={"default": False}, budgets=(BudgetShare("all", "month", "credits", 0.5),)))
+    metrics.show(Standing(held={"default": False}, budgets=(used("", "50"),)))
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.page().decode()):
         for sample in family.samples:
@@ -65,9 +65,9 @@ def test_an_expression_names_what_a_worker_shows(expression: str, shown: dict[st
     every = list(nodes(promql_parser.parse(expression)))
     selectors = [node for node in every if isinstance(node, promql_parser.VectorSelector)]
     assert selectors
-    known = OF_PROMETHEUS.union(*(shown[selector.name] for selector in selectors))
+    known = OF_PROMETHEUS.union(*(shown[selector.name or ""] for selector in selectors))
     for selector in selectors:
-        assert {matcher.name for matcher in selector.matchers.matchers} <= shown[selector.name] | OF_PROMETHEUS
+        assert {matcher.name for matcher in selector.matchers.matchers} <= shown[selector.name or ""] | OF_PROMETHEUS
     for node in every:
         assert set(getattr(getattr(node, "modifier", None), "labels", None) or ()) <= known
 
