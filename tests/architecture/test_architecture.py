@@ -30,12 +30,13 @@ CONTRACTS = {
     "ledger": "spending model text",
     "planning": "spending model text",
     "settings": "manifests model text",
+    "monitoring": "model",
     "forge": "client model",
     "simulator": "manifests text",
     "documents": "planning spending model text",
     "render": "planning spending model text",
     "operations": "forge render documents settings planning ledger client spending manifests model text",
-    "fleet": "operations documents settings ledger client spending manifests model text",
+    "fleet": "monitoring operations documents settings ledger client spending manifests model text",
     "cli": "fleet operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
@@ -50,7 +51,7 @@ ROOT_IMPORTS = {
     "version": "",
 }
 
-MOST_ROOMS, MOST_ARROWS = 15, 60
+MOST_ROOMS, MOST_ARROWS = 16, 60
 
 OF_COMMANDS = "cli fleet render documents model text __init__ errors version"
 """What a command is made of: words and documents, nouns, and of the verbs the face that `import reconciler` offers, and
@@ -104,6 +105,8 @@ DOORS = {
     "deepdiff": ["manifests.compare"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
+    "prometheus_client": ["monitoring.metrics"],
+    "opentelemetry": ["monitoring.steps"],
     "procrastinate": ["fleet.engine"],
     "psycopg": ["fleet.engine"],
 }
@@ -175,7 +178,7 @@ MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3},
-    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 4},
+    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 5},
 }
 """How often each escape stands in the code: none more, and a budget that is not used up is lowered."""
 
