@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from reconciler.documents.plan_reader import plan_of
 from reconciler.documents.saved_plan_checks import AGAIN, check_plan
 from reconciler.errors import LimitExceeded, StalePlan
+from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.split import split
 from reconciler.fleet.written import Terms, UnitContent, WrittenManifests, terms_bytes
 from reconciler.ledger import Ledger
@@ -18,7 +19,6 @@ from reconciler.ledger.store import Transaction
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Plan
 from reconciler.model.submitted import SubmittedApply, Unit
-from reconciler.monitoring.steps import step
 from reconciler.operations.budgets import with_budgets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.read_plan import read_plan_document
