@@ -18,36 +18,36 @@ from reconciler.planning.ledger_view import OTHER_CONFIG, PRESENT_CONFIG, Ledger
 from reconciler.planning.scopes import Scope
 
 
-def predating(snapshot: TableSnapshot, memory: LedgerView, column: Column) -> dict[Outdated, RowSet]:
+def predating(snapshot: TableSnapshot, ledger: LedgerView, column: Column) -> dict[Outdated, RowSet]:
     """Return the rows whose cell is done and was last bought otherwise than it would be now; each row once."""
     done = RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES))
     return {
-        Outdated.PROMPT: done & memory.in_configuration(column, OTHER_CONFIG),
-        Outdated.INPUTS: done & memory.in_configuration(column, PRESENT_CONFIG) & _moved(snapshot, memory, column),
+        Outdated.PROMPT: done & ledger.in_configuration(column, OTHER_CONFIG),
+        Outdated.INPUTS: done & ledger.in_configuration(column, PRESENT_CONFIG) & _moved(snapshot, ledger, column),
     }
 
 
-def _moved(snapshot: TableSnapshot, memory: LedgerView, column: Column) -> RowSet:
+def _moved(snapshot: TableSnapshot, ledger: LedgerView, column: Column) -> RowSet:
     """Return the rows of which both digests are known, and differ."""
     now = snapshot.inputs.get(column.id)
     if not now:
-        return RowSet.none(memory.rows)
-    then = memory.inputs(column)
+        return RowSet.none(ledger.rows)
+    then = ledger.inputs(column)
     if then == now:
-        return RowSet.none(memory.rows)
+        return RowSet.none(ledger.rows)
     each = ((then[at : at + WIDTH], now[at : at + WIDTH]) for at in range(0, len(now), WIDTH))
     return RowSet.of_flags(bytes(one != other and UNKNOWN not in (one, other) for one, other in each))
 
 
 def stale_cells(
-    found: Iterable[Scope], snapshot: TableSnapshot, memory: LedgerView, due: Mapping[str, RowSet], prices: Prices
+    found: Iterable[Scope], snapshot: TableSnapshot, ledger: LedgerView, due: Mapping[str, RowSet], prices: Prices
 ) -> Iterator[StaleCells]:
     """Yield the runs with such cells; one in the scope of several runs counts in the first. `due` goes by column id."""
     counted: dict[str, RowSet] = dict(due)
     for scope in found:
         counts: dict[Outdated, dict[Column, int]] = {outdated: {} for outdated in Outdated}
         for column in scope.columns:
-            for outdated, rows in predating(snapshot, memory, column).items():
+            for outdated, rows in predating(snapshot, ledger, column).items():
                 own = (rows & scope.rows) - counted[column.id]
                 counted[column.id] |= own
                 if own:
