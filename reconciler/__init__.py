@@ -7,9 +7,9 @@
         report = session.apply(plan)               # a Report; that plan is the approval
 
 `open_session` reads the settings; the methods of `Session` are `validate`, `plan`, `apply`, `plan_and_apply`, `wait`,
-`status`, `explain`, `drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are
-`Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and
-inert. Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says what to do
+`status`, `explain`, `drift`, `doctor`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent.
+Credits are `Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. What they return is
+frozen and inert. Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says what to do
 (`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing `reconciler` costs
 nothing.
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
+    from reconciler.model.checkup import Check, Checkup
     from reconciler.model.drift import Drift, DriftKind, Severity
     from reconciler.model.ledger_entries import (
         CallFilter,
@@ -92,6 +93,7 @@ else:
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
         "model.attempt": "CallResult",
+        "model.checkup": "Check Checkup",
         "model.drift": "Drift DriftKind Severity",
         "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine SpendReport",
         "model.limits": "Limits",
@@ -138,6 +140,8 @@ __all__ = [
     "CallFilter",
     "CallRecord",
     "CallResult",
+    "Check",
+    "Checkup",
     "Code",
     "Corrupt",
     "Diagnostic",

@@ -20,6 +20,7 @@ from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan
 from reconciler.manifests.from_table import ImportOptions
+from reconciler.model.checkup import Checkup
 from reconciler.model.forecast import MONTH_DAYS
 from reconciler.model.limits import Limits
 from reconciler.model.network import Network
@@ -32,6 +33,7 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.doctor import examine_settings
 from reconciler.operations.drift import drift_of
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
@@ -248,6 +250,14 @@ class Session:
 
         terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
         return start_apply(targets, None, approved, self._connections, terms)
+
+    def doctor(self) -> Checkup:
+        """Return what is wrong with the setup and how to mend it: `found.wrong`, empty if nothing is.
+
+        Looks at project and manifests, network, token, organization, balance, API, ledger, clocks, git and CI, each by
+        itself. Sends at most two GETs, writes nothing, and raises nothing of what it finds.
+        """
+        return examine_settings(self.settings, self._environment)
 
     def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
         """Return the status of the live tables: per run, how many cells are done, failed, due, blocked or in doubt.

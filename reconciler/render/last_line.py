@@ -44,7 +44,6 @@ def _shortfalls(report: Report) -> Iterator[str]:
         (len(report.unmet), "run", "with answers that are not as expected"),
         (sum(grown.cells for grown in report.outgrown), "cell", "beyond the growth that was planned"),
         (sum(each.cells for each in report.unsent), "cell", "due and not sent"),
-        (len(report.unmet), "run", "with answers that are not as expected"),
         (len(report.stale), "manifest", "no longer approved"),
         (len(report.still_running), "table", "still running"),
         (len(report.awaited), "accepted call", "not shown yet"),
@@ -72,7 +71,7 @@ def _next_step(report: Report) -> Iterator[str]:
         yield "Next: `reconciler plan --out FILE`, for a new plan to approve."
     elif report.later or report.unsent:
         yield "Next: the same command again, once the tables are idle."
-    elif report.failed_cells or report.not_started_cells or report.held_back or report.unmet:
+    elif report.failed_cells or report.not_started_cells or report.held_back:
         yield "Next: `reconciler plan`, which says what is due now; `reconciler explain` says why."
     elif report.unmet:
         yield "Next: look at the answers of these rows; `reconciler drift` names them until they are as expected."

@@ -11,7 +11,8 @@ import reconciler
 from reconciler import errors
 
 NAMES = """
-AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Code Corrupt Diagnostic
+AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Check Checkup Code Corrupt
+Diagnostic
 Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells
 ImportedTable InDoubt Interrupt Lease Leased LedgerError
 LimitExceeded Limits Loaded Location ManifestError ManifestStatus NotSent Plan PlanError ProjectLedger ReadCost
