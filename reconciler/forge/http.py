@@ -22,7 +22,6 @@ from reconciler.client.http.request import USER_AGENT, checked_url, headers, htt
 from reconciler.client.http.retry import Retries, RetryTiming
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.errors import ApiError, BadResponse, Refused
-from reconciler.text.codes import Code
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; a page of a hundred comments of 64 KiB fits."""
@@ -174,9 +173,7 @@ class ForgeClient:
     def _transient(self, where: str, url: httpx.URL, error: httpx.TransportError) -> Exception:
         said = failure_words(error, self._options.token)
         if is_certificate_failure(error):
-            return BadResponse(
-                f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT, code=Code.NOT_TRUSTED
-            )
+            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT)
         proxy = self._options.network.proxy_for(str(url))
         if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             said = f"no connection through {proxy} ({said})"

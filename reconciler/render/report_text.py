@@ -10,7 +10,15 @@ from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.columns_text import columns_lines, columns_of_cells, columns_words, with_rows
 from reconciler.render.last_line import last_words
-from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words, yield_words
+from reconciler.render.plan_parts import (
+    addressed,
+    ended_words,
+    in_doubt_text,
+    price_text,
+    trial_words,
+    unmet_words,
+    yield_words,
+)
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -137,7 +145,7 @@ def settled_lines(report: Report, paint: Paint, *, rows: bool = False) -> list[s
     for result in settled:
         found = result.settlement
         assert found is not None
-        text = f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"
+        text = ended_words(found)
         colour = Colour.BAD if found.failed or found.not_started else Colour.GOOD
         table.append((addressed(result.call), paint(text, colour), *columns_lines([result.call], "", rows=False)))
     lines = []

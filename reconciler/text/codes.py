@@ -138,7 +138,7 @@ class Code(StrEnum):
     # The ledger.
     LEDGER_ERROR = "E800", "The ledger does not allow it"
     LEASED = "E801", "Another apply is working on the table"
-    CORRUPT_LEDGER = "E802", "The ledger is damaged, or is no ledger"
+    CORRUPT_LEDGER = "E802", "The ledger is damaged, or not a ledger"
     UNWRITABLE_LEDGER = "E803", "The ledger cannot be written"
     NEWER_LEDGER = "E804", "The ledger was written by a newer version"
     UNREADABLE_LEDGER = "E805", "The ledger cannot be read"
