@@ -27,7 +27,7 @@ call that was paid for would be taken for one that never landed."""
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """The timing of run calls; the letters are those of `spend.md`."""
+    """The timing of run calls; the letters are those of `spending/__init__.py`."""
 
     send_within_seconds: float = 2.0
     """D: a call is sent only if less than this has passed since before its intent was recorded."""
@@ -61,6 +61,8 @@ class ApiSettings:
     """An HTTP proxy for https, without credentials; the environment overrides it."""
     ca_bundle: str | None = None
     """A file or folder of trusted certificates, relative to the project file; None if it names none."""
+    requests_per_second: float | None = None
+    """The rate that all workers of a workspace share (`api.rate`); None for no limit."""
     max_cells_per_call: int = 1000
     """Limits how many cells one unclear answer can put in doubt."""
     spend: Spend = field(default_factory=Spend)
@@ -135,7 +137,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         manifests=tuple(spec.get("manifests", ())),
         ledger=spec.get("ledger"),
         ledger_connections=spec.get("ledger_connections"),
-        api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
+        api=_api(api),
         prices=Prices(
             default=as_decimal(prices["default"]) if "default" in prices else None,
             kinds=_exact_each(prices.get("kinds", {})),
@@ -144,6 +146,11 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         limits=replace(limits_of(first, ("spec", "limits")), organization=_organization(first)),
         notify=tuple(map(_webhook, spec.get("notify", ()))),
     )
+
+
+def _api(given: Mapping[str, Any]) -> ApiSettings:
+    flat = {name: value for name, value in given.items() if name not in ("spend", "rate")}
+    return ApiSettings(**flat, spend=Spend(**given.get("spend", {})), **given.get("rate", {}))
 
 
 def _webhook(entry: Mapping[str, Any]) -> Webhook:
@@ -213,7 +220,7 @@ def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagno
 
 
 def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
-    """R4 of `spend.md`: a call that may still be on its way must not be declared lost."""
+    """Refuse a Q that is not longer than D + T: a call that may still be on its way must not be declared lost."""
     at = ("spec", "api", "spend")
     given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
     spend = Spend(**given)
