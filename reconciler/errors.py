@@ -159,6 +159,8 @@ class Unwritable(LedgerError):
 class Stopped(LedgerError):
     """The apply was stopped, so none of its calls may begin."""
 
+    code = Code.APPLY_STOPPED
+
     def __init__(self, message: str, *, hint: str = "", cause: str) -> None:
         super().__init__(message, hint=hint)
         self.cause = cause

@@ -316,6 +316,9 @@ GUIDE: Mapping[str, tuple[str, str]] = {
     "E809": (  # other history
         "Both cannot be true of one history, so nothing was taken in.",
         "Import into a new ledger, or export again from the other one."),
+    "E810": (  # apply stopped
+        "A person or a refusal has stopped it, here or on another machine, so none of its calls may begin.",
+        "See why it was stopped; then plan and apply again what is still due."),
 }
 # fmt: on
 """Code → why, and how to mend it."""

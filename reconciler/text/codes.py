@@ -146,3 +146,4 @@ class Code(StrEnum):
     NO_SUCH_CALL = "E807", "The ledger has no such call"
     NOT_AN_EXPORT = "E808", "The file is not an export of a ledger"
     OTHER_HISTORY = "E809", "The export contradicts the ledger"
+    APPLY_STOPPED = "E810", "The apply was stopped"

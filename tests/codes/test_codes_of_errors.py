@@ -140,5 +140,6 @@ def test_each_kind_of_error_has_its_code() -> None:
     assert {codes[NotSent], codes[errors.InDoubt], codes[errors.ApiError]} == {"E601", "E603", "E600"}
     assert codes[errors.PlanError] == "E700"
     assert {codes[errors.BadResponse], codes[errors.Unwritable]} == {"E604", "E803"}
+    assert codes[errors.Stopped] == "E810"
     assert {Refused("no", status=status).code for status in (400, 401, 402, 404)} == {"E602", "E605", "E606", "E607"}
     assert errors.LedgerError("m", code=Code.UNREADABLE_LEDGER).code == "E805"
