@@ -7,9 +7,9 @@
         report = session.apply(plan)               # a Report; that plan is the approval
 
 `open_session` reads the settings. A `Session` has a method for each command (`validate`, `plan`, `apply`, `wait`,
-`status`, `explain`, `drift`, `forecast`, `snapshot`, `import_tables`, `adopt`, `notify`), and its `ledger` says what
-was spent. Credits are `Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. Results
-are frozen and inert. Every error is a ReconcilerError with `message` and `hint`, and its class says what to do
+`status`, `explain`, `drift`, `forecast`, `doctor`, `snapshot`, `import_tables`, `adopt`, `notify`), and its `ledger`
+says what was spent. Credits are `Decimal`, or None if a price is unknown; times are seconds; ids are those of the API.
+Results are frozen and inert. Every error is a ReconcilerError with `message` and `hint`, and its class says what to do
 (`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing `reconciler`
 costs nothing.
 
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from reconciler.model.attempt import CallResult
     from reconciler.model.balance import Reconciliation
+    from reconciler.model.checkup import Check, Checkup
     from reconciler.model.drift import Drift, DriftKind, Severity
     from reconciler.model.forecast import Forecast
     from reconciler.model.history import CallState
@@ -105,6 +106,7 @@ else:
         "documents.saved_plan_checks": "SavedPlan",
         "model.attempt": "CallResult",
         "model.balance": "Reconciliation",
+        "model.checkup": "Check Checkup",
         "model.drift": "Drift DriftKind Severity",
         "model.forecast": "Forecast",
         "model.history": "CallState",
@@ -161,6 +163,8 @@ __all__ = [
     "CallRecord",
     "CallResult",
     "CallState",
+    "Check",
+    "Checkup",
     "Code",
     "Compacted",
     "Corrupt",

@@ -20,7 +20,7 @@ ReconcilerError
     └── TooNew             written by a newer version of the program
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
@@ -30,20 +30,21 @@ class ReconcilerError(Exception):
     """A failure that a person can act on: one message and what to do next."""
 
     code: Code | None = None
-    """The kind of problem, for settings; the diagnostics of a ManifestError or ErroredPlan have theirs."""
+    """The kind of problem; None only of a ManifestError, whose problems each have theirs."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", code: Code | None = None) -> None:
+        """`code` is a closer one than that of the class."""
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if code is not None:
+            self.code = code
 
 
 class SettingsError(ReconcilerError):
     """A flag, an environment variable or the project file is wrong or missing."""
 
-    def __init__(self, message: str, *, hint: str = "", code: Code = Code.WRONG_SETTING) -> None:
-        super().__init__(message, hint=hint)
-        self.code: Code = code
+    code: Code = Code.WRONG_SETTING
 
 
 class ManifestError(ReconcilerError):
@@ -57,36 +58,62 @@ class ManifestError(ReconcilerError):
 class ApiError(ReconcilerError):
     """The API did not do what it was asked."""
 
-    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
-        super().__init__(message, hint=hint)
+    code = Code.API_ERROR
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None, code: Code | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
         self.status = status
         """The HTTP status, if there was an answer."""
         self.retry_after: float | None = None
         """For how many seconds a 429 asks to wait; None if it does not say."""
 
 
+_OF_REFUSALS: Mapping[int | None, Code] = {
+    401: Code.TOKEN_REFUSED,
+    402: Code.OUT_OF_CREDITS,
+    403: Code.TOKEN_REFUSED,
+    404: Code.NOT_FOUND,
+}
+"""HTTP status → the code of a refusal, where the status alone says more."""
+
+
 class NotSent(ApiError):
     """No byte of the request left this machine, so it was not paid for."""
+
+    code = Code.NOT_SENT
 
 
 class Refused(ApiError):
     """The API rejected the request, so it started nothing and charged nothing."""
 
+    code = Code.REFUSED
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint, status=status, code=_OF_REFUSALS.get(status))
+
 
 class InDoubt(ApiError):
     """The request may or may not have been paid for, so it must never be repeated."""
+
+    code = Code.CALL_IN_DOUBT
 
 
 class BadResponse(ApiError):
     """A read failed for good, or its answer has a shape the reconciler does not know."""
 
+    code = Code.BAD_RESPONSE
+
 
 class PlanError(ReconcilerError):
     """The plan cannot be carried out."""
 
+    code = Code.PLAN_NOT_APPROVED
+
 
 class ErroredPlan(PlanError):
     """The plan has errors, and a plan with errors cannot be applied."""
+
+    code = Code.ERRORED_PLAN
 
     def __init__(self, problems: Sequence[Diagnostic]) -> None:
         super().__init__("the plan has errors and cannot be applied; nothing was sent")
@@ -96,29 +123,43 @@ class ErroredPlan(PlanError):
 class StalePlan(PlanError):
     """The manifests, a column or the plan's format differ from what was approved."""
 
+    code = Code.STALE_PLAN
+
 
 class LimitExceeded(PlanError):
     """The plan exceeds a limit."""
+
+    code = Code.LIMIT_EXCEEDED
 
 
 class LedgerError(ReconcilerError):
     """The record of what was paid for cannot be used."""
 
+    code = Code.LEDGER_ERROR
+
 
 class Leased(LedgerError):
     """Another apply is working on the same table."""
+
+    code = Code.LEASED
 
 
 class Corrupt(LedgerError):
     """The store is not a ledger, or holds something a ledger never does."""
 
+    code = Code.CORRUPT_LEDGER
+
 
 class Unwritable(LedgerError):
     """A record could not be made durable."""
 
+    code = Code.UNWRITABLE_LEDGER
+
 
 class Stopped(LedgerError):
     """The apply was stopped, so none of its calls may begin."""
+
+    code = Code.APPLY_STOPPED
 
     def __init__(self, message: str, *, hint: str = "", cause: str) -> None:
         super().__init__(message, hint=hint)
@@ -128,3 +169,5 @@ class Stopped(LedgerError):
 
 class TooNew(LedgerError):
     """The store was written by a newer version of the program."""
+
+    code = Code.NEWER_LEDGER

@@ -139,7 +139,7 @@ def _run(
             interrupt.is_over = True
             code = report.exit_code(detailed=detailed_exitcode)
             document = partial(session.profile.document, "apply", cost)
-            Receipt(console, report, code).give(form, outlets, document)
+            Receipt(console, report, code, rows=show_rows).give(form, outlets, document)
             session.notify(report, code, interrupt=interrupt)
     return code
 
@@ -248,7 +248,8 @@ class _Screen:
         self._show(plan, self._text(plan) if is_due else "Nothing that the plan file approves is still due.")
 
     def _text(self, plan: Plan) -> str:
-        view = PlanView(is_preview=False, lists_all=self.console.flags["verbose"], rows=self.rows)
+        shows_all = self.console.flags["verbose"]
+        view = PlanView(is_preview=False, lists_all=shows_all, rows=self.rows, width=self.console.width)
         return plan_text(plan, self.session.limits(), (), self.console.paint, view=view)
 
     def _show(self, plan: Plan, text: str) -> str:

@@ -28,5 +28,5 @@ def command(context: click.Context, /, form: str) -> int:
     if form == "json":
         console.answer(json.dumps(checkup_document(found), indent=2, ensure_ascii=True))
     else:
-        console.answer(checkup_text(found, console.paint))
+        console.answer(console.fit(checkup_text(found, console.paint, console.width)))
     return ExitCode.ERROR if found.wrong else ExitCode.OK

@@ -69,7 +69,7 @@ def list_(context: click.Context, /, form: str, **asked: Any) -> int:
     elif form == "csv":
         console.answer(calls_csv(calls))
     else:
-        console.answer(console.fit(calls_text(calls, is_cut=len(calls) == asked["limit"])))
+        console.answer(console.fit(calls_text(calls, is_cut=len(calls) == asked["limit"], width=console.width)))
     return ExitCode.OK
 
 
@@ -141,7 +141,7 @@ def report(
     if form == "csv":
         console.answer(spend_csv(found, by))
     elif form == "text":
-        console.answer(spend_text(found, by))
+        console.answer(console.fit(spend_text(found, by, console.width)))
     else:
         content = ledger_file.spend_document(found, by, since, until)
         console.answer(_json(content) if form == "json" else spend_page(content, assets()).rstrip("\n"))
@@ -166,7 +166,8 @@ def reconcile(
     console = Console(context.obj)
     with open_session(console) as session:
         found = session.ledger.reconcile(session.load(paths), since=since, until=until)
-    console.answer(_json(reconciliation_document(found)) if form == "json" else reconciliation_text(found))
+    is_json = form == "json"
+    console.answer(_json(reconciliation_document(found)) if is_json else console.fit(reconciliation_text(found)))
     return ExitCode.OK
 
 
@@ -195,7 +196,7 @@ def leases(context: click.Context, /) -> int:
     """List the tables that an apply holds."""
     console = Console(context.obj)
     with open_session(console) as session:
-        console.answer(console.fit(leases_text(session.ledger.leases())))
+        console.answer(console.fit(leases_text(session.ledger.leases(), console.width)))
     return ExitCode.OK
 
 

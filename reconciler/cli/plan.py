@@ -103,7 +103,7 @@ def _plan(
         cost = session.cost()
     say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):
-        view = PlanView(lists_all=console.flags["verbose"], rows=show_rows)
+        view = PlanView(lists_all=console.flags["verbose"], rows=show_rows, width=console.width)
         content = _answer(console, session, plan, view, form, out)
     if profile is not None:
         write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))

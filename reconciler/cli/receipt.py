@@ -40,10 +40,12 @@ def outlet(option: str, path: str, kept: Iterable[Path] = ()) -> Outlet:
 class Receipt:
     """Writes the result of an apply, each part even if the others fail."""
 
-    def __init__(self, console: Console, report: Report, exit_code: int) -> None:
+    def __init__(self, console: Console, report: Report, exit_code: int, *, rows: bool = False) -> None:
+        """`rows` names the rows of cells that are not done."""
         self._console = console
         self._report = report
         self._exit_code = exit_code
+        self._rows = rows
         self._is_whole = True
         """False once a part of it could not be written."""
 
@@ -79,7 +81,8 @@ class Receipt:
         if form == "json":
             return self._json()
         space = "\n" if self._report.results else ""  # below the calls' own lines
-        return space + self._console.fit(report_text(self._report, self._console.paint, self._exit_code))
+        text = report_text(self._report, self._console.paint, self._exit_code, rows=self._rows)
+        return space + self._console.fit(text)
 
     def _say_all(self) -> None:
         """Write the whole report to stderr: the calls' own lines, which stdout may also lack, and the end."""

@@ -54,7 +54,7 @@ def _shown(found: SavedFile, form: str, paint: Paint, view: PlanView) -> str:
     if found.plan is not None:
         return _plan(found.plan, form, paint, view)
     if found.report is not None:
-        return _report(found.report, form, paint)
+        return _report(found.report, form, paint, rows=view.rows)
     assert found.snapshot is not None
     return _snapshot(found.snapshot, form)
 
@@ -71,7 +71,7 @@ def _plan(content: Mapping[str, Any], form: str, paint: Paint, view: PlanView) -
     return "\n".join([shown, *([refusal_text(violations)] if violations else []), made])
 
 
-def _report(content: Mapping[str, Any], form: str, paint: Paint) -> str:
+def _report(content: Mapping[str, Any], form: str, paint: Paint, *, rows: bool) -> str:
     if form == "html":
         return report_page(content, assets())
     if form == "markdown":
@@ -79,7 +79,7 @@ def _report(content: Mapping[str, Any], form: str, paint: Paint) -> str:
     report = report_of(content)
     width = max((width_of(addressed(result.call)) for result in report.results), default=0)
     calls = [result_text(result, width, paint) for result in report.results]
-    return "\n".join([*calls, *([""] if calls else []), report_text(report, paint, content["exit_code"])])
+    return "\n".join([*calls, *([""] if calls else []), report_text(report, paint, content["exit_code"], rows=rows)])
 
 
 def _snapshot(live: LiveSnapshot, form: str) -> str:

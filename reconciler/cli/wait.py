@@ -16,6 +16,7 @@ from reconciler.render.wait_text import wait_text
 @click.command("wait")
 @options.paths
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer than this.")
+@options.show_rows
 @options.targets
 @click.pass_context
 @exits
@@ -24,6 +25,7 @@ def command(
     /,
     paths: tuple[str, ...],
     timeout: float | None,
+    show_rows: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -37,7 +39,7 @@ def command(
     with open_session(console, on_progress=reading.take) as session, reading:
         say_where(console, session)
         report = session.wait(paths, target=target, exclude=exclude, timeout_seconds=timeout, events=progress.events())
-    console.tell(console.fit(wait_text(report, console.paint)))
+    console.tell(console.fit(wait_text(report, console.paint, rows=show_rows)))
     return report.exit_code()
 
 

@@ -16,6 +16,7 @@ from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.trust import tls_context
 from reconciler.errors import ApiError, BadResponse
 from reconciler.model.account import Account
+from reconciler.text.codes import Code
 
 HEALTH = "/v1/healthcheck"
 """Answers without a token [V]."""
@@ -55,7 +56,7 @@ def probe(
         return look.found
     message = f"GET {look.path}: there is no answer after {deadline_seconds:g} s"
     hint = "Something on the way drops or delays it: check the network, the name server, the proxy and the firewall."
-    return Probed(time.perf_counter() - began, BadResponse(message, hint=hint))
+    return Probed(time.perf_counter() - began, BadResponse(message, hint=hint, code=Code.NO_CONNECTION))
 
 
 @dataclass(slots=True)

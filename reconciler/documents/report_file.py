@@ -1,5 +1,6 @@
 """Report → JSON, versioned (`schemas/report.v1.json`)."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from reconciler.documents.parts import call_in_doubt_part
 from reconciler.model.attempt import CallResult, Settlement
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
+from reconciler.model.plan import Call
 from reconciler.model.report import Report, Yielded, bought_cells, cost_of, sum_cells
 from reconciler.text.numbers import json_number
 
@@ -140,11 +142,22 @@ def _outcome(result: CallResult) -> dict[str, Any]:
         "settled": None
         if settled is None
         else {"done": settled.done, "failed": settled.failed, "not_started": settled.not_started},
-    } | (
-        {"not_started": [{"columns": list(block.columns), "rows": list(block.rows)} for block in result.not_started]}
-        if result.not_started
-        else {}
-    )
+        "columns": _columns(result.call),
+        **{
+            name: [{"columns": list(block.columns), "rows": list(block.rows)} for block in blocks]
+            for name, blocks in (("failed", result.failed), ("not_started", result.not_started))
+            if blocks
+        },
+    }
+
+
+def _columns(call: Call) -> list[dict[str, Any]]:
+    """Return a call's columns, each with its due cells."""
+    cells = Counter(dict.fromkeys(call.columns, 0))
+    for block in call.covered:
+        cells.update(dict.fromkeys(block.columns, len(block.rows)))
+    keys = zip(call.columns, call.column_keys, strict=True)
+    return [{"id": column, "key": key, "cells": cells[column]} for column, key in keys]
 
 
 def _by_manifest(results: Sequence[CallResult]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """A report file taken back as the report it was made from, to be shown; its texts are cleaned like those of a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -53,8 +53,8 @@ def _call(of: Document, credits_: Decimal | None, mode: Mode, revision: str | No
         table_id=of["table_id"],
         mode=mode,
         revision=None if revision is None else text(revision),
-        columns=(),
-        column_keys=(),
+        columns=tuple(text(each["id"]) for each in of.get("columns", ())),
+        column_keys=tuple(text(each["key"]) for each in of.get("columns", ())),
         rows=(),
         cells=of["cells"],
         credits=credits_,
@@ -76,11 +76,13 @@ def _result(of: Document) -> CallResult:
         ending,
         text(of["detail"] or "") if ending is None else "",
         Settlement(settled["done"], settled["failed"], settled["not_started"]) if settled else None,
-        tuple(
-            Block(tuple(map(text, each["columns"])), tuple(map(text, each["rows"])))
-            for each in of.get("not_started", ())
-        ),
+        not_started=_blocks(of.get("not_started", ())),
+        failed=_blocks(of.get("failed", ())),
     )
+
+
+def _blocks(of: Iterable[Document]) -> tuple[Block, ...]:
+    return tuple(Block(tuple(map(text, each["columns"])), tuple(map(text, each["rows"]))) for each in of)
 
 
 def _later(of: Document) -> Call:

@@ -15,6 +15,7 @@ from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Plan
 from reconciler.spending.approval import Approval
+from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 from reconciler.text.numbers import amount, duration
 from reconciler.text.sanitize import one_line
@@ -103,7 +104,11 @@ class SavedPlan:
         """Raise StalePlan unless the plan was made against this API."""
         if base_url.rstrip("/") != self.base_url.rstrip("/"):
             theirs, ours = one_line(self.base_url), one_line(base_url)
-            raise StalePlan(f"the plan was made against {theirs}, and this is {ours}; nothing was sent", hint=AGAIN)
+            raise StalePlan(
+                f"the plan was made against {theirs}, and this is {ours}; nothing was sent",
+                hint=AGAIN,
+                code=Code.OTHER_PLACE,
+            )
 
     def check_ledger(self, ledger_id: str) -> None:
         """Raise StalePlan unless this ledger made the plan: no other knows what was bought under it."""
@@ -111,7 +116,9 @@ class SavedPlan:
             message = (
                 "the plan was made with another ledger, which alone knows what was bought under it; nothing was sent"
             )
-            raise StalePlan(message, hint=f"Name that ledger (--ledger, RECONCILER_LEDGER). Or: {AGAIN}")
+            raise StalePlan(
+                message, hint=f"Name that ledger (--ledger, RECONCILER_LEDGER). Or: {AGAIN}", code=Code.OTHER_PLACE
+            )
 
     def relocated(self, found: Iterable[Manifest], unread: Collection[str]) -> dict[str, str]:
         """Return the manifests that no longer name the table that a call was approved for, each with why.
@@ -176,7 +183,11 @@ def _price_change(call: SavedCall, columns: Mapping[str, Column], prices: Prices
 def check_id(content: Any) -> None:
     """Raise StalePlan unless a plan file's content, already checked against its schema, matches its id."""
     if content["plan_id"] != plan_id(content):
-        raise StalePlan("the plan file was edited: its plan_id is not the digest of its content", hint=AGAIN)
+        raise StalePlan(
+            "the plan file was edited: its plan_id is not the digest of its content",
+            hint=AGAIN,
+            code=Code.PLAN_FILE_NOT_UNDERSTOOD,
+        )
 
 
 def check_plan(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
@@ -187,16 +198,28 @@ def check_plan(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan
     `max_age_seconds` at `now`.
     """
     if content["errored"]:
-        raise StalePlan("the plan file has errors and cannot be applied", hint="Fix what it reports and plan again.")
+        raise StalePlan(
+            "the plan file has errors and cannot be applied",
+            hint="Fix what it reports and plan again.",
+            code=Code.ERRORED_PLAN,
+        )
     if content["violations"]:
         message = (
             f"the plan file exceeds a limit, so it approves nothing: {one_line(content['violations'][0]['message'])}"
         )
-        raise StalePlan(message, hint="Narrow the plan or raise the limit where it is set, then plan again.")
+        raise StalePlan(
+            message,
+            hint="Narrow the plan or raise the limit where it is set, then plan again.",
+            code=Code.LIMIT_EXCEEDED,
+        )
     if content["calls"] and not (
         content.get("manifest_digests") and all("prices" in call for call in content["calls"])
     ):
-        raise StalePlan("the plan file was made by an older version, which does not name what it approves", hint=AGAIN)
+        raise StalePlan(
+            "the plan file was made by an older version, which does not name what it approves",
+            hint=AGAIN,
+            code=Code.PLAN_FILE_NOT_UNDERSTOOD,
+        )
     age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
     if taken_at is not None:
@@ -226,13 +249,17 @@ def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: flo
     try:
         age = (now - datetime.fromisoformat(created_at)).total_seconds()
     except (ValueError, TypeError):
-        raise StalePlan("the plan file does not say when it was made", hint=AGAIN) from None
+        raise StalePlan(
+            "the plan file does not say when it was made", hint=AGAIN, code=Code.PLAN_FILE_NOT_UNDERSTOOD
+        ) from None
     if age < -MOST_SKEW_SECONDS:
         message = f"{what} is dated {duration(-age)} in the future; nothing was sent"
-        raise StalePlan(message, hint=f"Check this machine's clock. {AGAIN}")
+        raise StalePlan(message, hint=f"Check this machine's clock. {AGAIN}", code=Code.PLAN_FILE_AGE)
     if age > max_age_seconds:
         message = f"{what} is {duration(age)} old, and at most {duration(max_age_seconds)} are allowed"
-        raise StalePlan(f"{message}; nothing was sent", hint="Plan again, or raise --plan-max-age.")
+        raise StalePlan(
+            f"{message}; nothing was sent", hint="Plan again, or raise --plan-max-age.", code=Code.PLAN_FILE_AGE
+        )
     return age
 
 
@@ -245,7 +272,11 @@ def _call(content: Mapping[str, Any]) -> SavedCall:
         or len(columns) != len(content["column_keys"])
         or any(not set(block["columns"]) <= set(columns) for block in due)
     ):
-        raise StalePlan(f"the plan file is not understood: its call {content['id']} contradicts itself", hint=AGAIN)
+        raise StalePlan(
+            f"the plan file is not understood: its call {content['id']} contradicts itself",
+            hint=AGAIN,
+            code=Code.PLAN_FILE_NOT_UNDERSTOOD,
+        )
     return SavedCall(
         address=content["address"],
         table_id=content["table_id"],
@@ -265,4 +296,6 @@ def parse(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise StalePlan("the plan file is not understood: it is not JSON", hint=AGAIN) from None
+        raise StalePlan(
+            "the plan file is not understood: it is not JSON", hint=AGAIN, code=Code.PLAN_FILE_NOT_UNDERSTOOD
+        ) from None

@@ -17,6 +17,7 @@ from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import calls, events
 from reconciler.model.ledger_entries import CallRecord
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 MOST_CALLS = 500
@@ -84,7 +85,11 @@ def records(lines: Iterable[str]) -> Iterator[CallRecord]:
             row = SimpleNamespace(**dict.fromkeys(lacking), **stored, **listed)
             yield codec.call_record(cast("Row[Any]", row), Moment(0.0))
     if not is_whole:
-        raise LedgerError("the archive is cut off: its last line is missing", hint="Use a whole copy of the file.")
+        raise LedgerError(
+            "the archive is cut off: its last line is missing",
+            hint="Use a whole copy of the file.",
+            code=Code.NOT_AN_EXPORT,
+        )
 
 
 def _covered(entry: Mapping[str, Any], number: int) -> str:
@@ -94,7 +99,7 @@ def _covered(entry: Mapping[str, Any], number: int) -> str:
         return str(Extent.of_document(entry).values()["covered"])
     except (ValueError, TypeError, LookupError, AttributeError):
         message = f"line {number}: the cells of call {one_line(entry['id'])} contradict themselves"
-        raise LedgerError(message, hint=export_lines.AN_EXPORT) from None
+        raise LedgerError(message, hint=export_lines.AN_EXPORT, code=Code.NOT_AN_EXPORT) from None
 
 
 def portions(archived: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

@@ -30,6 +30,7 @@ from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Reason
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 AN_EXPORT = "`reconciler ledger export` writes it."
@@ -105,9 +106,9 @@ def parsed(line: str, number: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise LedgerError(f"line {number} is not JSON: {error}", hint=AN_EXPORT) from None
+        raise LedgerError(f"line {number} is not JSON: {error}", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT) from None
     if not isinstance(entry, dict):
-        raise LedgerError(f"line {number} is not a JSON object", hint=AN_EXPORT)
+        raise LedgerError(f"line {number} is not a JSON object", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT)
     return entry
 
 
@@ -115,7 +116,7 @@ def type_of(entry: dict[str, Any], number: int) -> str:
     """Remove a line's type and return it. Raises LedgerError."""
     kind = entry.pop("type", None)
     if not isinstance(kind, str):
-        raise LedgerError(f"line {number} does not say its type", hint=AN_EXPORT)
+        raise LedgerError(f"line {number} does not say its type", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT)
     return kind
 
 
@@ -124,10 +125,14 @@ def check(kind: str, entry: dict[str, Any], number: int, lacking: frozenset[str]
     expected = set(_FIELDS[kind]) - (lacking if kind == "call" else frozenset())
     if entry.keys() != expected:
         wrong = ", ".join(sorted(entry.keys() ^ expected))
-        raise LedgerError(f"line {number}: fields are missing or unknown: {one_line(wrong)}", hint=AN_EXPORT)
+        raise LedgerError(
+            f"line {number}: fields are missing or unknown: {one_line(wrong)}", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT
+        )
     for name, value in entry.items():
         if not _fits(KINDS[kind], name, value):
-            raise LedgerError(f"line {number}: {name} cannot be {one_line(repr(value), 60)}", hint=AN_EXPORT)
+            raise LedgerError(
+                f"line {number}: {name} cannot be {one_line(repr(value), 60)}", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT
+            )
 
 
 def values(kind: str, entry: Mapping[str, Any]) -> codec.Values:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger.tables import metadata
+from reconciler.text.codes import Code
 
 _NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -91,7 +92,9 @@ def looked_at(path: Path, connection: Connection) -> Iterator[None]:
     before = _state(path)
     yield
     if _state(path) != before:
-        raise LedgerError(f"the ledger {path} was written to while it was read", hint="Try again.")
+        raise LedgerError(
+            f"the ledger {path} was written to while it was read", hint="Try again.", code=Code.UNREADABLE_LEDGER
+        )
 
 
 def _state(path: Path) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from reconciler.model.attempt import Ending, Intent, Settlement, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
+from reconciler.text.codes import Code
 
 _STATE = (
     *(*spent.OF_CALL, calls.c.attempt, calls.c.boot, calls.c.booted_at, calls.c.apply_id),
@@ -255,7 +256,7 @@ def superseded(complaint: str) -> LedgerError:
 def _lock_call(tx: Transaction, call_id: str) -> Row[Any]:
     found = tx.execute(_LOCK, {"call_id": call_id}).first()
     if found is None:
-        raise LedgerError(f"there is no call {call_id} in the ledger")
+        raise LedgerError(f"there is no call {call_id} in the ledger", code=Code.NO_SUCH_CALL)
     return found
 
 

@@ -13,6 +13,7 @@ from reconciler.model.checkpoint import Checkpoint
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.model.plan import Reason
+from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 SHORTEST_PREFIX = 4
@@ -77,7 +78,11 @@ def past(tx: Transaction, call_id: str) -> PastCall:
     """Return one call with the cells it covered, whatever its state. Raises LedgerError."""
     row = tx.execute(select(*PAST, calls.c.folded).select_from(WITH_ROWS).where(calls.c.id == call_id)).first()
     if row is None:
-        raise LedgerError(f"there is no call {call_id} in the ledger", hint="`reconciler ledger list` shows the calls.")
+        raise LedgerError(
+            f"there is no call {call_id} in the ledger",
+            hint="`reconciler ledger list` shows the calls.",
+            code=Code.NO_SUCH_CALL,
+        )
     listed = checkpoints.listed_rows(tx, [row.table_id]) if row.folded else {}
     return codec.past_call(row, tx.moment(), {}, listed.get(row.table_id, ()))
 
@@ -87,7 +92,9 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
     wanted = prefix.strip().lower()
     if len(wanted) < SHORTEST_PREFIX:
         raise LedgerError(
-            f"{prefix!r} is too short for a call's id", hint=f"Give at least {SHORTEST_PREFIX} characters."
+            f"{prefix!r} is too short for a call's id",
+            hint=f"Give at least {SHORTEST_PREFIX} characters.",
+            code=Code.NO_SUCH_CALL,
         )
     rows = tx.execute(
         select(*_LISTED)
@@ -100,11 +107,17 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
     if len(exact or rows) == 1:
         return codec.call_record((exact or rows)[0], tx.moment())
     if not rows:
-        raise LedgerError(f"no call's id starts with {prefix!r}", hint="`reconciler ledger list` shows the calls.")
+        raise LedgerError(
+            f"no call's id starts with {prefix!r}",
+            hint="`reconciler ledger list` shows the calls.",
+            code=Code.NO_SUCH_CALL,
+        )
     names = [f"{row.id} ({one_line(row.address)}, {row.state.replace('_', ' ')})" for row in rows[:10]]
     more = "\nand more" if len(rows) > 10 else ""
     raise LedgerError(
-        f"several calls' ids start with {prefix!r}:\n" + "\n".join(names) + more, hint="Give more characters."
+        f"several calls' ids start with {prefix!r}:\n" + "\n".join(names) + more,
+        hint="Give more characters.",
+        code=Code.NO_SUCH_CALL,
     )
 
 

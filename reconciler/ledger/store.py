@@ -25,6 +25,7 @@ from reconciler.ledger.location import Location
 from reconciler.ledger.schema import schema_of
 from reconciler.ledger.store_errors import FROM_BACKUP, silent, translate
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION
+from reconciler.text.codes import Code
 
 Result = TypeVar("Result")
 
@@ -355,11 +356,11 @@ class Store:
         if version is None:
             if self._is_sqlite:
                 return False
-            raise LedgerError(f"there is no ledger yet at {self.location.shown}", hint=_UPGRADE_HINT)
+            message = f"there is no ledger yet at {self.location.shown}"
+            raise LedgerError(message, hint=_UPGRADE_HINT, code=Code.NO_LEDGER)
         if version < SCHEMA_VERSION:
-            raise LedgerError(
-                f"the ledger {self.location.shown} was made by an older version of the program", hint=_UPGRADE_HINT
-            )
+            message = f"the ledger {self.location.shown} was made by an older version of the program"
+            raise LedgerError(message, hint=_UPGRADE_HINT, code=Code.NO_LEDGER)
         self._remember_file()
         self._is_checked = True
         return True

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconciler.errors import Corrupt, LedgerError, Unwritable
 from reconciler.ledger.location import Location
+from reconciler.text.codes import Code
 
 FROM_BACKUP = (
     "Bring it back from a backup, then run `reconciler ledger adopt --as REVISION` before the next apply: the backup "
@@ -63,8 +64,7 @@ def translate(
         text = f"another session keeps it locked ({text})" + (f", {who}" if who else "")
         end = f", or end it: SELECT pg_terminate_backend({process})" if process else ""
         hint = f"Wait until that session is done{end}; then try again."
-        verb, kind = ("written", Unwritable) if writing else ("read", LedgerError)
-        return kind(f"the ledger {location.shown} cannot be {verb}: {text}", hint=hint)
+        return _unusable(text, location, hint, writing=writing)
     return _postgres(state, text, location, writing=writing)
 
 
@@ -82,7 +82,7 @@ def _sqlite(error: sqlite3.Error, location: Location, *, writing: bool) -> Ledge
     hint = "Let this user read the file and write in its folder, or read as the user who applies."
     if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         hint = "Look at the file and its disk."
-    return LedgerError(f"the ledger {location.shown} cannot be read: {error}", hint=hint)
+    return LedgerError(f"the ledger {location.shown} cannot be read: {error}", hint=hint, code=Code.UNREADABLE_LEDGER)
 
 
 def _postgres(state: str | None, text: str, location: Location, *, writing: bool) -> LedgerError:
@@ -97,9 +97,13 @@ def _postgres(state: str | None, text: str, location: Location, *, writing: bool
         return Corrupt(f"the ledger {location.shown} is damaged: {text}", hint="Look at the server's log.")
     else:
         hint = "Look at the server's log."
+    return _unusable(text, location, hint, writing=writing)
+
+
+def _unusable(text: str, location: Location, hint: str, *, writing: bool) -> LedgerError:
     if writing:
         return Unwritable(f"the ledger {location.shown} cannot be written: {text}", hint=hint)
-    return LedgerError(f"the ledger {location.shown} cannot be read: {text}", hint=hint)
+    return LedgerError(f"the ledger {location.shown} cannot be read: {text}", hint=hint, code=Code.UNREADABLE_LEDGER)
 
 
 def _first_line(text: str) -> str:

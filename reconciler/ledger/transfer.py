@@ -37,6 +37,7 @@ from reconciler.model.input_cells import WIDTH
 from reconciler.model.ledger_entries import Loaded
 from reconciler.model.manifest import Mode
 from reconciler.model.runs import merged
+from reconciler.text.codes import Code
 from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
@@ -108,7 +109,9 @@ def load(tx: Transaction, source: Iterable[str]) -> Loaded:
             continue
         now = export_lines.type_of(entry, number)
         if ended:
-            raise LedgerError(f"line {number}: the export goes on after its end", hint=export_lines.AN_EXPORT)
+            raise LedgerError(
+                f"line {number}: the export goes on after its end", hint=export_lines.AN_EXPORT, code=Code.NOT_AN_EXPORT
+            )
         if batch and (now != batched or len(batch) == _BATCH):
             loading.add(batched, batch)
             batch = []
@@ -122,9 +125,9 @@ def load(tx: Transaction, source: Iterable[str]) -> Loaded:
             batched = now
         else:
             message = f"line {number}: a ledger does not hold entries of type {quote(now)}"
-            raise LedgerError(message, hint=export_lines.AN_EXPORT)
+            raise LedgerError(message, hint=export_lines.AN_EXPORT, code=Code.NOT_AN_EXPORT)
     if not ended:
-        raise LedgerError("the export is cut off: its last line is missing", hint=_AGAIN)
+        raise LedgerError("the export is cut off: its last line is missing", hint=_AGAIN, code=Code.NOT_AN_EXPORT)
     loading.finish()
     added = loading.added
     return Loaded(tables=added["table"], calls=added["call"], events=added["event"])
@@ -134,7 +137,9 @@ def check_header(entry: dict[str, Any]) -> int:
     """Return the schema that an export was written at. Raises LedgerError, TooNew."""
     schema = entry.get("schema")
     if entry.get("type") != FORMAT or type(schema) is not int:
-        raise LedgerError("this is not an export of a ledger", hint="`reconciler ledger export` writes one.")
+        raise LedgerError(
+            "this is not an export of a ledger", hint="`reconciler ledger export` writes one.", code=Code.NOT_AN_EXPORT
+        )
     if schema > SCHEMA_VERSION:
         raise TooNew(
             f"the export was written by a newer version of the program "
@@ -190,7 +195,7 @@ class _Loading:
         expected = _counted(seen)
         if entry != expected:
             message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {expected}"
-            raise LedgerError(message, hint=_AGAIN)
+            raise LedgerError(message, hint=_AGAIN, code=Code.NOT_AN_EXPORT)
 
     def add(self, kind: str, batch: Sequence[dict[str, Any]]) -> None:
         """Add what is missing of a batch; the rest must be the same here."""
@@ -204,7 +209,7 @@ class _Loading:
         names = [key.name for key in table.primary_key.columns]
         wanted = [tuple(entry[name] for name in names) for entry in batch]
         if len(set(wanted)) != len(wanted):
-            raise LedgerError("the export holds an entry twice", hint=_AGAIN)
+            raise LedgerError("the export holds an entry twice", hint=_AGAIN, code=Code.NOT_AN_EXPORT)
         if self._is_archive and table is calls:
             self._make_tables(batch)
         there = self._there(kind, table, wanted)
@@ -251,7 +256,9 @@ class _Loading:
                     self._tx.execute(insert(call_rows), unfolded)
         except IntegrityError as error:
             raise Corrupt(
-                "the export contradicts itself: an entry belongs to a table or call that it does not hold", hint=_AGAIN
+                "the export contradicts itself: an entry belongs to a table or call that it does not hold",
+                hint=_AGAIN,
+                code=Code.NOT_AN_EXPORT,
             ) from error
 
     def _add_up(self, table: Table, added: Sequence[codec.Values]) -> None:
@@ -276,7 +283,9 @@ class _Loading:
             extent = Extent.of_document(entry)
             stored = extent.values()
         except (ValueError, TypeError, LookupError, AttributeError):
-            raise LedgerError(f"the cells of call {one_line(entry['id'])} contradict themselves", hint=_AGAIN) from None
+            raise LedgerError(
+                f"the cells of call {one_line(entry['id'])} contradict themselves", hint=_AGAIN, code=Code.NOT_AN_EXPORT
+            ) from None
         extent.keep_shape(self._tx, table_id)
         if table_id not in self._folded:
             checkpoint = read(self._tx, [table_id], self._tx.moment()).get(table_id) or Checkpoint()
@@ -291,6 +300,7 @@ class _Loading:
             raise LedgerError(
                 f"call {one_line(entry['id'])} is not one of those that this ledger has folded in its place",
                 hint="Nothing was imported. Import into an empty ledger.",
+                code=Code.OTHER_HISTORY,
             )
         numbers = index.positions_of(extent.rows)
         packed = row_sets.pack_rows(extent.rows) if -1 in numbers else row_sets.pack_numbers(numbers)
@@ -309,6 +319,7 @@ class _Loading:
                     f"the export has bought cells of table {one_line(table_id)} by calls that were archived,"
                     " and this ledger knows the table without them",
                     hint="Nothing was imported. Import into an empty ledger, and the archives after it.",
+                    code=Code.OTHER_HISTORY,
                 )
 
     def _make_tables(self, batch: Sequence[dict[str, Any]]) -> None:
@@ -330,6 +341,7 @@ class _Loading:
                 raise LedgerError(
                     f"the archive knows calls of table {one_line(table_id)} that this ledger never began",
                     hint="Import it into the ledger that it was taken from, or into an empty one.",
+                    code=Code.OTHER_HISTORY,
                 )
 
 
@@ -344,7 +356,9 @@ def _unpacked(entry: Mapping[str, Any], listed: Sequence[str] | None = None) -> 
         checkpoint.versions() if listed is None else checkpoint.check()
     except ValueError as error:
         raise LedgerError(
-            f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}", hint=_AGAIN
+            f"the checkpoint of table {one_line(entry['table_id'])} cannot be read: {error}",
+            hint=_AGAIN,
+            code=Code.NOT_AN_EXPORT,
         ) from None
     return checkpoint
 
@@ -381,4 +395,5 @@ def _require_same(kind: str, found: dict[str, Any], entry: dict[str, Any]) -> No
         raise LedgerError(
             f"the ledger already holds {kind} {name}, and differently: {', '.join(different)}",
             hint="Nothing was imported. Import into an empty ledger.",
+            code=Code.OTHER_HISTORY,
         )

@@ -165,6 +165,8 @@ class CallResult:
     """Set when the apply waited for it."""
     not_started: tuple[Block, ...] = ()
     """The cells that were neither done nor failed at the settlement."""
+    failed: tuple[Block, ...] = ()
+    """The cells that had failed at the settlement."""
 
 
 class StopCause(StrEnum):

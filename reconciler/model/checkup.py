@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.errors import ReconcilerError
+
 
 class Finding(StrEnum):
     """How much a check's result matters."""
@@ -25,6 +27,14 @@ class Check:
     """Safe to print; holds no secret."""
     hint: str = ""
     """How to mend it, or what to do next."""
+    code: str = ""
+    """The code of the problem, which stands in the message too; empty if there is none."""
+
+    @classmethod
+    def of_error(cls, topic: str, error: ReconcilerError, hint: str = "") -> "Check":
+        """Return what a failure says; `hint` stands in for one that it lacks."""
+        code = error.code or ""
+        return cls(topic, Finding.WRONG, f"{code} {error.message}".lstrip(), error.hint or hint, code)
 
 
 @dataclass(frozen=True, slots=True)

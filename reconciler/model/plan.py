@@ -66,7 +66,7 @@ class SkipReason(StrEnum):
     NOT_DUE = "not_due", "done or failed, by the table's header; its rows were not read"
     """Done or failed, and `new` runs neither; the rows were not read, and the header does not say which."""
     DONE = "done", "done"
-    SATISFIED = "satisfied", "where their run wants them"
+    SATISFIED = "satisfied", "in the wanted state"
     """The run's state is reached: bought at this revision or recently enough (`all`), or never failed (`failed`)."""
 
     @property

@@ -37,6 +37,27 @@ def examine(flags: Flags, environment: Mapping[str, str], *, now: Callable[[], f
     two GETs to the API, tries each once, and gives up what takes too long. `now` returns seconds since the epoch.
     """
     settings, is_whole, checks = _loaded(flags, environment)
+    return _examined(settings, environment, checks, now, is_whole=is_whole)
+
+
+def examine_settings(
+    settings: Settings, environment: Mapping[str, str], *, now: Callable[[], float] = time.time
+) -> Checkup:
+    """Return the same of settings that are loaded already."""
+    checks = _guarded("project", lambda: _check_project(settings))
+    checks += _guarded("manifests", lambda: _check_manifests(settings))
+    return _examined(settings, environment, checks, now, is_whole=True)
+
+
+def _examined(
+    settings: Settings,
+    environment: Mapping[str, str],
+    checks: list[Check],
+    now: Callable[[], float],
+    *,
+    is_whole: bool,
+) -> Checkup:
+    """Go on after the checks of project and manifests; `is_whole` if the project file has no problems."""
     checks += _guarded("network", lambda: _check_network(settings, environment))
     network = None if checks[-1].finding is Finding.WRONG else api_network(settings, environment)
     clocks = Clocks(now)
@@ -66,7 +87,7 @@ def _guarded(topic: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
     except ManifestError as error:
         found += [_of_problem(topic, error)]
     except ReconcilerError as error:
-        found.append(Check(topic, Finding.WRONG, error.message, error.hint))
+        found.append(Check.of_error(topic, error))
     except OSError as error:
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
         found.append(Check(topic, Finding.WRONG, f"{where}{error.strerror or type(error).__name__}"))
@@ -79,7 +100,7 @@ def _of_problem(topic: str, error: ManifestError) -> Check:
     first, *others = error.problems
     more = f", and {counted(len(others), 'more problem')}" if others else ""
     hint = first.hint or "`reconciler validate` lists every problem at its line."
-    return Check(topic, Finding.WRONG, f"{first.location}: {first.code} {first.message}{more}", hint)
+    return Check(topic, Finding.WRONG, f"{first.location}: {first.code} {first.message}{more}", hint, first.code)
 
 
 def _loaded(flags: Flags, environment: Mapping[str, str]) -> tuple[Settings, bool, list[Check]]:

@@ -78,10 +78,10 @@ def check_api(settings: Settings, environment: Mapping[str, str], clocks: Clocks
     error = probed.error
     if error is not None and error.status in _NOT_LET_IN:
         yield _answers(where, probed)
-        yield Check("token", Finding.WRONG, error.message, error.hint)
+        yield Check.of_error("token", error)
         return
     if error is not None:
-        yield Check("API", Finding.WRONG, f"{where}: {error.message}", error.hint or _ODD_ANSWER_HINT)
+        yield Check.of_error("API", error, _ODD_ANSWER_HINT)
         if probed.account is None or not probed.account.source:
             return
     else:

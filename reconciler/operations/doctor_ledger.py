@@ -79,7 +79,7 @@ def _check_health(ledger: Ledger, shown: str, clocks: Clocks, *, is_shared: bool
     if is_shared:
         clocks.ahead["the ledger's"] = health.now - clocks.now()
     if health.write_error is not None:
-        yield Check("ledger", Finding.WRONG, health.write_error.message, health.write_error.hint)
+        yield Check.of_error("ledger", health.write_error)
     elif not health.may_write:
         message = f"{shown} can be read and not written by this role: enough to plan, not to apply"
         yield Check("ledger", Finding.NOTE, message)

@@ -45,11 +45,16 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
         if not line:
             return
         if len(line) > LONGEST_LINE:
-            raise LedgerError(f"line {number} is longer than {LONGEST_LINE // 1024**2} MiB, so this is not an export")
+            raise LedgerError(
+                f"line {number} is longer than {LONGEST_LINE // 1024**2} MiB, so this is not an export",
+                code=Code.NOT_AN_EXPORT,
+            )
         try:
             yield line.decode()
         except UnicodeDecodeError:
-            raise LedgerError(f"line {number} is not UTF-8", hint="`reconciler ledger export` writes it.") from None
+            raise LedgerError(
+                f"line {number} is not UTF-8", hint="`reconciler ledger export` writes it.", code=Code.NOT_AN_EXPORT
+            ) from None
 
 
 def _opened(file: str) -> AbstractContextManager[BinaryIO]:

@@ -10,6 +10,7 @@ from reconciler.errors import StalePlan
 from reconciler.manifests import json_schema
 from reconciler.manifests.open_file import open_named
 from reconciler.operations.named_file import named_file
+from reconciler.text.codes import Code
 
 LARGEST_FILE = 64 * 1024**2
 """Bytes; anything larger, including a device, is refused."""
@@ -29,13 +30,16 @@ def plan_content(data: bytes) -> Any:
     """Return the JSON of a plan file's bytes, checked like `read_plan_document`. Raises StalePlan."""
     if len(data) > LARGEST_FILE:
         message = f"the plan file is not understood: it is larger than {LARGEST_FILE // 1024**2} MiB"
-        raise StalePlan(message, hint="Plan a part of the manifests at a time (--target).")
+        raise StalePlan(
+            message, hint="Plan a part of the manifests at a time (--target).", code=Code.PLAN_FILE_NOT_UNDERSTOOD
+        )
     content = saved_plan_checks.parse(data.decode("utf-8", "replace"))
     problems = json_schema.problems("plan", content)
     if problems:
         raise StalePlan(
             f"the plan file is not understood: {problems[0].message}",
             hint="It was edited, or made by another version. Make a new plan and have it approved.",
+            code=Code.PLAN_FILE_NOT_UNDERSTOOD,
         )
     saved_plan_checks.check_id(content)
     return content

@@ -1,9 +1,8 @@
 """Accepted calls of earlier applies that are not settled: waiting for them goes on where it was."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
 
-from reconciler.model.attempt import CallResult, Ending, Settlement
+from reconciler.model.attempt import CallResult, Ending
 from reconciler.model.history import CallState, PastCall
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Call
@@ -11,6 +10,7 @@ from reconciler.operations.apply_context import WaitContext
 from reconciler.operations.observe import Observation
 from reconciler.planning.table_plan import REASONS
 from reconciler.spending.elapsed import elapsed
+from reconciler.spending.wait import count_cells
 
 
 def unsettled(observation: Observation) -> Iterator[PastCall]:
@@ -19,13 +19,13 @@ def unsettled(observation: Observation) -> Iterator[PastCall]:
         yield from (call for call in history.accepted() if not call.settled)
 
 
-def resume(observation: Observation, settled: Mapping[str, Settlement], context: WaitContext) -> tuple[CallResult, ...]:
-    """Return the calls to wait for, those in `settled` with their counts; note when their quiet periods end."""
+def resume(observation: Observation, settled: Collection[str], context: WaitContext) -> tuple[CallResult, ...]:
+    """Return the calls to wait for, those with an id in `settled` counted; note when their quiet periods end."""
     in_doubt = {verdict.call.id for verdict in observation.verdicts}  # to the ledger they are, until it is told
     calls = [call for call in unsettled(observation) if call.id not in in_doubt]
-    return tuple(
-        replace(result, settlement=settled.get(result.call.id)) for result in results_of(calls, observation, context)
-    )
+    found = tuple(results_of(calls, observation, context))
+    counted = count_cells(found, observation.snapshots)
+    return tuple(each if each.call.id in settled else of for of, each in zip(found, counted, strict=True))
 
 
 def results_of(calls: list[PastCall], observation: Observation, context: WaitContext) -> Iterator[CallResult]:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan
 from reconciler.manifests.from_table import ImportOptions
+from reconciler.model.checkup import Checkup
 from reconciler.model.forecast import MONTH_DAYS
 from reconciler.model.limits import Limits
 from reconciler.model.network import Network
@@ -32,8 +32,8 @@ from reconciler.operations.adopt import Adoption, adopt
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
+from reconciler.operations.doctor import examine_settings
 from reconciler.operations.drift import drift_of
-from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.forecast import PlannedForecast, forecast_targets
 from reconciler.operations.import_tables import Choice, ImportedTable, folder_for, import_tables, table_ids
@@ -46,10 +46,11 @@ from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_saved_plan
 from reconciler.operations.snapshots import SnapshotTaken
 from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
+from reconciler.operations.status import read_status
 from reconciler.operations.validate import Validation
 from reconciler.planning.drift import DriftReport
 from reconciler.planning.explanation import ExplainedCells
-from reconciler.planning.status import Status, status_of
+from reconciler.planning.status import Status
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
@@ -104,9 +105,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -250,17 +249,19 @@ class Session:
         terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
         return start_apply(targets, None, approved, self.connections, terms)
 
+    def doctor(self) -> Checkup:
+        """Return what is wrong with the setup (`found.wrong`) and how to mend it; raises nothing of it.
+
+        Sends at most two GETs and writes nothing.
+        """
+        return examine_settings(self.settings, self._environment)
+
     def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
         """Return the status of the live tables: per run, how many cells are done, failed, due, blocked or in doubt.
 
         Reads whole tables, sends only GET and writes nothing.
         """
-        targets = self.load(paths, target=target, exclude=exclude)
-        reader, ledger = self.connections.both()
-        targets = observe.resolve(targets, reader)
-        observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
-        found = status_of(observe.plan(targets, observation, self.settings))
-        return replace(found, ended=ended_calls(observation, self.settings))
+        return read_status(self.load(paths, target=target, exclude=exclude), self.connections)
 
     def explain(
         self, selector: str, paths: Several | Targets = (), *, column: str | None = None, row: str | None = None

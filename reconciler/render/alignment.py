@@ -9,6 +9,7 @@ _INDENT = re.compile("(?:\x1b\\[[0-9;]*m)* *")
 _WORD = re.compile(r"(?:[0-9][0-9,.]* )?(?:`[^`\n]*`|\S)+")
 """A word; a number and its noun are one, and so is a command in backticks, however many words it has."""
 _COMMAND = re.compile(r" *(?:\$ )?reconciler ")
+_CONTINUED = " " * 4
 _NO_LEAST: Mapping[int, int] = {}
 
 
@@ -32,6 +33,31 @@ def aligned(
         gap.join(_padded(cell, widths.get(index, 0), index in right) for index, cell in enumerate(row)).rstrip()
         for row in rows
     ]
+
+
+def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int | None = None) -> list[str]:
+    """Return rows of equally many cells as `aligned` does, each on as many lines as `width` asks for.
+
+    All rows break at the same cells, so that what continues below stands below its heading, too.
+    """
+    lines = aligned(rows, right)
+    if width is None or max(map(width_of, lines), default=0) <= width:
+        return lines
+    groups: list[list[int]] = [[]]
+    used = 0
+    for index in range(len(rows[0])):
+        needed = max(width_of(row[index]) for row in rows)
+        if groups[-1] and used + 2 + needed > width:
+            groups.append([])
+            used = len(_CONTINUED)
+        used += needed + (2 if groups[-1] else 0)
+        groups[-1].append(index)
+    parts = []
+    for indent, group in zip(["", *[_CONTINUED] * len(groups)], groups, strict=False):
+        cells = [[row[index] for index in group] for row in rows]
+        at_right = [place for place, index in enumerate(group) if index in right]
+        parts.append([indent + line for line in aligned(cells, at_right)])
+    return [part[at] for at in range(len(rows)) for part in parts if part[at].strip()]
 
 
 def _padded(cell: str, width: int, is_right: bool) -> str:

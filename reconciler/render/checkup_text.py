@@ -1,7 +1,7 @@
 """The result of `doctor` as text: each check with how to mend it, the settings, the way to each host."""
 
 from reconciler.model.checkup import Check, Checkup, Finding
-from reconciler.render.alignment import aligned
+from reconciler.render.alignment import table
 from reconciler.render.colour import Colour, Paint
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
@@ -11,19 +11,19 @@ _COLOURS = {Finding.OK: Colour.GOOD, Finding.NOTE: Colour.QUIET, Finding.WRONG: 
 _LONGEST = 2000
 
 
-def checkup_text(found: Checkup, paint: Paint) -> str:
-    """Return the whole result; the last line says whether anything is wrong."""
-    width = max(len(check.topic) for check in found.checks)
-    parts = ["\n".join(_check(check, width, paint) for check in found.checks)]
+def checkup_text(found: Checkup, paint: Paint, width: int | None = None) -> str:
+    """Return the whole result, in `width` places; the last line says whether anything is wrong."""
+    longest = max(len(check.topic) for check in found.checks)
+    parts = ["\n".join(_check(check, longest, paint) for check in found.checks)]
     if found.settings:
         rows = [(each.name, _shown(each.value), _shown(each.source)) for each in found.settings]
-        parts.append("\n".join(aligned([("SETTING", "VALUE", "FROM"), *rows])))
+        parts.append("\n".join(table([("SETTING", "VALUE", "FROM"), *rows], width=width)))
     if found.routes:
         routes = [
             (_shown(each.host), _shown(each.proxy or "none"), _shown(each.certificates or "no TLS"))
             for each in found.routes
         ]
-        parts.append("\n".join(aligned([("HOST", "PROXY", "TRUSTED CERTIFICATES"), *routes])))
+        parts.append("\n".join(table([("HOST", "PROXY", "TRUSTED CERTIFICATES"), *routes], width=width)))
     parts.append(_end(found))
     return "\n\n".join(parts)
 

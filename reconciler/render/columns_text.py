@@ -33,13 +33,24 @@ def columns_of(calls: Iterable[Call], *, rows: bool = False) -> list[ColumnCells
         if not blocks:
             for column in call.columns:
                 found[column].cells = None
-        for block in blocks:
-            for column in block.columns:
-                of = found[column]
-                of.cells = None if of.cells is None else of.cells + len(block.rows)
-                if rows:
-                    of.rows += block.rows
+        _add(found, blocks, rows=rows)
     return list(found.values())
+
+
+def columns_of_cells(call: Call, cells: Iterable[Block], *, rows: bool = False) -> list[ColumnCells]:
+    """Return the columns of some of a call's cells, likewise."""
+    found = {column: ColumnCells(key) for column, key in zip(call.columns, call.column_keys, strict=True)}
+    _add(found, cells, rows=rows)
+    return [each for each in found.values() if each.cells]
+
+
+def _add(found: dict[str, ColumnCells], blocks: Iterable[Block], *, rows: bool) -> None:
+    for block in blocks:
+        for column in block.columns:
+            of = found.setdefault(column, ColumnCells(column))
+            of.cells = None if of.cells is None else of.cells + len(block.rows)
+            if rows:
+                of.rows += block.rows
 
 
 def _rectangle(call: Call) -> tuple[Block, ...]:
@@ -69,11 +80,13 @@ def columns_lines(calls: Iterable[Call], indent: str, *, rows: bool) -> list[str
         return []
     if not rows:
         return [indent + columns_words(columns)]
-    return [indent + _with_rows(column) for column in columns]
+    return [indent + with_rows(column) for column in columns]
 
 
-def _with_rows(column: ColumnCells) -> str:
+def with_rows(column: ColumnCells, most: int | None = None) -> str:
+    """Return `pitch 2 cells in rows a, b`, at most so many rows."""
     if column.cells is None:
         return f"{one_line(column.key)} in rows that a saved plan does not tell apart"
-    rows = ", ".join(map(one_line, column.rows))
+    left = 0 if most is None else len(column.rows) - most
+    rows = ", ".join(map(one_line, column.rows[:most])) + (f" and {left:,} more" if left > 0 else "")
     return f"{columns_words([column])} in {'row' if column.cells == 1 else 'rows'} {rows}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reconciler.model.ended_call import EndedCall
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
+from reconciler.render.plan_parts import ended_words
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -31,5 +32,5 @@ def _words(call: EndedCall) -> str:
     doubt = {None: "", True: "was in doubt and landed", False: "was in doubt and did not land"}[call.landed]
     if call.found is None:
         return doubt
-    counts = f"{call.found.done:,} done, {call.found.failed:,} failed, {call.found.not_started:,} not started"
+    counts = ended_words(call.found)
     return f"{counts}; {doubt}" if doubt else counts

@@ -74,7 +74,7 @@ def _group(group: ExplainedCells, paint: Paint) -> Iterator[str]:
 
 
 def _call(call: PastCall) -> str:
-    state = "in doubt" if call.is_open else call.state.value.replace("_", " ")
+    state = "in doubt" if call.is_open else "settled" if call.settled else call.state.value.replace("_", " ")
     revision = f" {one_line(call.revision)}" if call.revision else ""
     by = f" by {one_line(call.actor)}" if call.actor else ""
     return (

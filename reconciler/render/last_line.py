@@ -6,6 +6,7 @@ from reconciler.model.attempt import StopCause
 from reconciler.model.history import CallState
 from reconciler.model.report import ExitCode, Report, sum_cells
 from reconciler.text.numbers import counted
+from reconciler.text.sanitize import one_line
 
 
 def last_words(report: Report, code: int) -> str:
@@ -44,7 +45,6 @@ def _shortfalls(report: Report) -> Iterator[str]:
         (len(report.unmet), "run", "with answers that are not as expected"),
         (sum(grown.cells for grown in report.outgrown), "cell", "beyond the growth that was planned"),
         (sum(each.cells for each in report.unsent), "cell", "due and not sent"),
-        (len(report.unmet), "run", "with answers that are not as expected"),
         (len(report.stale), "manifest", "no longer approved"),
         (len(report.still_running), "table", "still running"),
         (len(report.awaited), "accepted call", "not shown yet"),
@@ -72,11 +72,18 @@ def _next_step(report: Report) -> Iterator[str]:
         yield "Next: `reconciler plan --out FILE`, for a new plan to approve."
     elif report.later or report.unsent:
         yield "Next: the same command again, once the tables are idle."
-    elif report.failed_cells or report.not_started_cells or report.held_back or report.unmet:
-        yield "Next: `reconciler plan`, which says what is due now; `reconciler explain` says why."
+    elif report.failed_cells or report.not_started_cells or report.held_back:
+        yield f"Next: `reconciler plan`, which says what is due now; `reconciler explain {_failing(report)}` says why."
     elif report.unmet:
         yield "Next: look at the answers of these rows; `reconciler drift` names them until they are as expected."
     elif len(report.in_state(CallState.ACCEPTED)) < len(report.results) or report.stop is not None:
         yield "Next: `reconciler plan`, once the cause is mended."
     elif report.results and not report.waited:
         yield "Next: `reconciler wait`, which counts what became of the cells."
+
+
+def _failing(report: Report) -> str:
+    """Return the address of the first run with cells that failed, did not start or are held back."""
+    ended = ((each.call.address, each.settlement) for each in (*report.resumed, *report.results))
+    found = [address for address, of in ended if of is not None and (of.failed or of.not_started)]
+    return one_line([*found, *(held.address for held in report.held_back)][0])

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from reconciler.model.credits import Credits
 from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventRecord, Lease, SpendLine, SpendReport
-from reconciler.render.alignment import aligned
-from reconciler.render.plan_parts import yield_words
+from reconciler.render.alignment import table
+from reconciler.render.plan_parts import ended_words, yield_words
 from reconciler.text.numbers import age_text, amount, counted, duration
 from reconciler.text.sanitize import one_line
 
@@ -25,8 +25,8 @@ def price(credits_: Decimal | None) -> str:
     return "unknown" if credits_ is None else amount(credits_)
 
 
-def calls_text(calls: Sequence[CallRecord], *, is_cut: bool = False) -> str:
-    """Return calls, one per line, and their sums; `is_cut`: there may be more of them."""
+def calls_text(calls: Sequence[CallRecord], *, is_cut: bool = False, width: int | None = None) -> str:
+    """Return calls, one per line of `width` places if that is enough, and their sums; `is_cut`: there may be more."""
     if not calls:
         return "No calls."
     rows = [("CALL", "BEGUN (UTC)", "STATE", "ADDRESS", "CELLS", "DONE", "FAILED", "CREDITS", "BY")]
@@ -44,7 +44,7 @@ def calls_text(calls: Sequence[CallRecord], *, is_cut: bool = False) -> str:
         )
         for call in calls
     ]
-    return "\n".join([*aligned(rows, right={4, 5, 6, 7}), _sums(calls, is_cut=is_cut)])
+    return "\n".join([*table(rows, {4, 5, 6, 7}, width), _sums(calls, is_cut=is_cut)])
 
 
 def _sums(calls: Sequence[CallRecord], *, is_cut: bool) -> str:
@@ -75,8 +75,7 @@ def call_text(call: CallRecord, events: Sequence[EventRecord]) -> str:
         ("API run", one_line(call.run_id or "none")),
     ]
     if call.settlement is not None:
-        found = call.settlement
-        fields.append(("found", f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"))
+        fields.append(("found", ended_words(call.settlement)))
     lines = [f"{name:<8} {value}" for name, value in fields]
     lines += ["", *(_event(event) for event in events)]
     return "\n".join(lines)
@@ -89,8 +88,8 @@ def _event(event: EventRecord) -> str:
     return f"{moment(event.at)}  {event.kind.value:<10}  {attempt:<10}  {text}"
 
 
-def spend_text(found: SpendReport, by: str) -> str:
-    """Return what was spent, one line per group and the sum below."""
+def spend_text(found: SpendReport, by: str, width: int | None = None) -> str:
+    """Return what was spent, one line of `width` places per group if that is enough, and the sum below."""
     if not found:
         return "Nothing was spent."
     has_names = any(line.name for line in found)
@@ -105,7 +104,7 @@ def spend_text(found: SpendReport, by: str) -> str:
     said = [
         f"{one_line(line.name or line.key)}: {_changed(line.changed)}" for line in found if line.changed is not None
     ]
-    lines = aligned(rows, right=range(1 + has_names, 6 + has_names))
+    lines = table(rows, range(1 + has_names, 6 + has_names), width)
     return "\n".join([*lines, *(["", *said, ARITHMETIC] if said else [])])
 
 
@@ -137,8 +136,8 @@ def _doubt(line: SpendLine) -> str:
     return f"{counted(line.in_doubt_calls, 'call')}, {cells}, {amount(line.in_doubt_cost.known)}{unknown} credits"
 
 
-def leases_text(leases: Sequence[Lease]) -> str:
-    """Return the leases: who holds which table, and until when."""
+def leases_text(leases: Sequence[Lease], width: int | None = None) -> str:
+    """Return the leases, in `width` places: who holds which table, and until when."""
     if not leases:
         return "No leases are held."
     rows = [("TABLE", "HELD BY", "CI RUN", "SINCE (UTC)", "UNTIL")]
@@ -152,4 +151,4 @@ def leases_text(leases: Sequence[Lease]) -> str:
         )
         for lease in leases
     ]
-    return "\n".join(aligned(rows))
+    return "\n".join(table(rows, width=width))

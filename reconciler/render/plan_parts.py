@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reconciler.model.attempt import Yield
+from reconciler.model.attempt import Settlement, Yield
 from reconciler.model.drift import Drift
 from reconciler.model.expectation import Judgement, Rule, Unmet
 from reconciler.model.plan import Call, CallInDoubt, ExpectedGrowth, Pending, Violation
@@ -72,6 +72,12 @@ def judgement_words(judged: Judgement, whose: str = "") -> str:
     rows = ", ".join(map(one_line, judged.rows))
     more = "" if judged.found <= len(judged.rows) else ", …"
     return f"{words} ({'row' if len(judged.rows) == 1 and not more else 'rows'} {rows}{more})"
+
+
+def ended_words(found: Settlement) -> str:
+    """Return what became of a call's cells: `17 done, 2 failed`."""
+    rest = ((found.failed, "failed"), (found.not_started, "not started"))
+    return ", ".join([f"{found.done:,} done", *(f"{cells:,} {word}" for cells, word in rest if cells)])
 
 
 def yield_words(of: Yield) -> str:

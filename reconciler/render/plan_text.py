@@ -60,6 +60,8 @@ class PlanView:
     """Lists manifests with nothing due, too, and every table of a large plan."""
     rows: bool = False
     """Names the rows of each due cell."""
+    width: int | None = None
+    """The places of the terminal, on which an error's line of the manifest is shown; None if it is none."""
 
 
 PREVIEW = PlanView()
@@ -89,7 +91,7 @@ def plan_text(
     if plan.in_doubt:
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
-        parts.append(problems_text(plan.diagnostics))
+        parts.append(problems_text(plan.diagnostics, view.width))
     if plan.budgets:
         lines = budget_lines((use.content() for use in plan.budgets), one_line)
         parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))

@@ -8,9 +8,17 @@ from reconciler.model.plan import CallInDoubt
 from reconciler.model.report import ExitCode, Outgrown, Report, Unsent, bought_cells, cost_of
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
-from reconciler.render.columns_text import columns_lines
+from reconciler.render.columns_text import columns_lines, columns_of_cells, columns_words, with_rows
 from reconciler.render.last_line import last_words
-from reconciler.render.plan_parts import addressed, in_doubt_text, price_text, trial_words, unmet_words, yield_words
+from reconciler.render.plan_parts import (
+    addressed,
+    ended_words,
+    in_doubt_text,
+    price_text,
+    trial_words,
+    unmet_words,
+    yield_words,
+)
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
@@ -49,12 +57,12 @@ def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = Fa
     return "\n".join([head, *columns]) if rows else head
 
 
-def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:
+def report_text(report: Report, paint: Paint, exit_code: int | None = None, *, rows: bool = False) -> str:
     """Return the end of the report, below the lines of its calls: what waiting found, calls in doubt, and totals.
 
-    `exit_code` is the apply's, by default the report's own.
+    `exit_code` is the apply's, by default the report's own; `rows` names every row of cells that are not done.
     """
-    parts = [*settled_lines(report, paint), *yield_lines(report)]
+    parts = [*settled_lines(report, paint, rows=rows), *yield_lines(report)]
     if report.stop is not None:
         hint = f"\n  {report.stop.hint}" if report.stop.hint else ""
         parts.append(paint(f"Stopped: {one_line(report.stop.message)}{hint}", Colour.BAD))
@@ -124,32 +132,37 @@ def unmet_lines(report: Report, paint: Paint) -> list[str]:
     return [paint(f"Not as expected: {unmet_words(each)}.", Colour.BAD) for each in report.unmet]
 
 
-def settled_lines(report: Report, paint: Paint) -> list[str]:
-    """Return what waiting found of each call, all in one text; none if nothing is settled."""
+def settled_lines(report: Report, paint: Paint, *, rows: bool = False) -> list[str]:
+    """Return what waiting found of each call, all in one text; none if nothing is settled.
+
+    Cells that failed or did not start stand below by column, those that did not start with their first rows; `rows`
+    names every row of both.
+    """
     settled = [result for result in (*report.resumed, *report.results) if result.settlement is not None]
     if not settled:
         return []
-    rows = []
+    table = []
     for result in settled:
         found = result.settlement
         assert found is not None
-        text = f"{found.done:,} done, {found.failed:,} failed, {found.not_started:,} not started"
+        text = ended_words(found)
         colour = Colour.BAD if found.failed or found.not_started else Colour.GOOD
-        rows.append((addressed(result.call), paint(text, colour), *columns_lines([result.call], "", rows=False)))
+        table.append((addressed(result.call), paint(text, colour), *columns_lines([result.call], "", rows=False)))
     lines = []
-    for result, line in zip(settled, aligned(rows), strict=True):
-        lines += [line, *(f"  not started: {words}" for words in not_started_words(result))]
+    for result, line in zip(settled, aligned(table), strict=True):
+        lines += [line, *_shortfall_lines(result, rows=rows)]
     return ["\n".join(lines)]
 
 
-def not_started_words(result: CallResult) -> Iterator[str]:
-    """Yield the cells that an accepted call left neither done nor failed: one text per column."""
-    keys = dict(zip(result.call.columns, result.call.column_keys, strict=True))
-    for block in result.not_started:
-        for column in block.columns:
-            more = len(block.rows) - MOST_ROWS
-            rows = ", ".join(block.rows[:MOST_ROWS]) + (f" and {more:,} more" if more > 0 else "")
-            yield f"{one_line(keys.get(column, column))} in row{'s' if len(block.rows) > 1 else ''} {rows}"
+def _shortfall_lines(result: CallResult, *, rows: bool) -> Iterator[str]:
+    """Yield the columns of the cells that an accepted call left failed, or neither done nor failed."""
+    failed = columns_of_cells(result.call, result.failed, rows=rows)
+    if rows:
+        yield from (f"  failed: {with_rows(column)}" for column in failed)
+    elif len(result.call.columns) > 1 and failed:  # of a single column the counts have said it
+        yield f"  failed: {columns_words(failed)}"
+    for column in columns_of_cells(result.call, result.not_started, rows=True):
+        yield f"  not started: {with_rows(column, None if rows else MOST_ROWS)}"
 
 
 def _open(result: CallResult) -> CallInDoubt:

@@ -8,9 +8,9 @@ from reconciler.render.report_text import ENDS, awaited_words, settled_lines, un
 from reconciler.text.numbers import counted
 
 
-def wait_text(report: Report, paint: Paint) -> str:
-    """Return the text for a report of waiting alone."""
-    parts = [*settled_lines(report, paint), *yield_lines(report), *unmet_lines(report, paint)]
+def wait_text(report: Report, paint: Paint, *, rows: bool = False) -> str:
+    """Return the text for a report of waiting alone; `rows` names the rows of cells that are not done."""
+    parts = [*settled_lines(report, paint, rows=rows), *yield_lines(report), *unmet_lines(report, paint)]
     if report.in_doubt:
         parts.append(in_doubt_text(report.in_doubt, paint))
     if report.awaited:

@@ -180,7 +180,7 @@ def shown_calls(
         if call.settled or (snapshot.unread_rows and not _was_read(call, index)):
             continue
         if call.age_seconds >= shows_within_seconds or evidence.sign_of_landing(call, snapshot, index):
-            yield call, _settlement(call, snapshot, index)[0]
+            yield call, _settlement(call, _count(call.covered, snapshot, index), snapshot, index)
 
 
 def _was_read(call: PastCall, index: RowIndex) -> bool:
@@ -191,31 +191,52 @@ def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
     index = RowIndex(snapshot.row_ids)
-    settlement, not_started = _settlement(result.call, snapshot, index)
-    return replace(result, settlement=settlement, not_started=not_started)
+    counted = _count(result.call.covered, snapshot, index)
+    return replace(
+        result,
+        settlement=_settlement(result.call, counted, snapshot, index),
+        not_started=tuple(counted.not_started),
+        failed=tuple(counted.failed),
+    )
 
 
-def _settlement(
-    call: Call | PastCall, snapshot: TableSnapshot, index: RowIndex
-) -> tuple[Settlement, tuple[Block, ...]]:
-    counts, not_started = _count(call.covered, snapshot, index)
-    yields, inputs = yields_of(call, snapshot, index), inputs_of(call.covered, snapshot, index)
-    return replace(counts, yields=yields, inputs=inputs), not_started
+@dataclass(slots=True)
+class _Counted:
+    """The cells of a call by what they show; those that are not done by column."""
+
+    done: int = 0
+    failed: list[Block] = field(default_factory=list)
+    not_started: list[Block] = field(default_factory=list)
 
 
-def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> tuple[Settlement, tuple[Block, ...]]:
-    """Count cells by what they show; return the blocks of those that are neither done nor failed, too."""
-    done = failed = total = 0
-    not_started: list[Block] = []
+def _settlement(call: Call | PastCall, counted: _Counted, snapshot: TableSnapshot, index: RowIndex) -> Settlement:
+    return Settlement(
+        counted.done,
+        _cells(counted.failed),
+        _cells(counted.not_started),
+        yields=yields_of(call, snapshot, index),
+        inputs=inputs_of(call.covered, snapshot, index),
+    )
+
+
+def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> _Counted:
+    found = _Counted()
     for block in covered:
-        total += block.cells
         for column in block.columns:
             states = snapshot.states.get(column, b"")
             shown = [states[index[row]] if states and row in index else CellState.EMPTY for row in block.rows]
-            done += sum(state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) for state in shown)
-            failed += shown.count(CellState.FAILED)
+            done = sum(state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) for state in shown)
+            found.done += done
+            if done == len(shown):
+                continue
             ended = (CellState.DONE, CellState.DONE_WITHOUT_VALUE, CellState.FAILED)
-            rows = tuple(row for row, state in zip(block.rows, shown, strict=True) if state not in ended)
-            if rows:
-                not_started.append(Block((column,), rows))
-    return Settlement(done, failed, total - done - failed), tuple(not_started)
+            rows = list(zip(block.rows, shown, strict=True))
+            failed = tuple(row for row, state in rows if state == CellState.FAILED)
+            others = tuple(row for row, state in rows if state not in ended)
+            found.failed += [Block((column,), failed)] if failed else []
+            found.not_started += [Block((column,), others)] if others else []
+    return found
+
+
+def _cells(blocks: Iterable[Block]) -> int:
+    return sum(block.cells for block in blocks)

@@ -59,6 +59,8 @@ def test_a_certificate_that_is_not_trusted_names_the_store(store: TrustStore) ->
         assert isinstance(error, kind)
         assert f"the server's certificate is not trusted by {store}" in error.message
         assert "SSL_CERT_FILE or --ca-bundle" in error.hint
+    assert isinstance(read, BadResponse)
+    assert read.code == "E609"
     assert str(store) == (f"the certificates in {store.path} ({store.source})" if store.source else str(TrustStore()))
 
 

@@ -102,7 +102,7 @@ def test_no_code_ever_changes() -> None:
     """A new one is added to the list by hand; one that is no longer given stays there, and is never used again."""
     pinned = dict(line.split() for line in PINNED.read_text().splitlines())
     assert {code.value: code.name for code in Code} == pinned
-    assert all(re.fullmatch("E[0-5][0-9]{2}", code) for code in Code)
+    assert all(re.fullmatch("E[0-8][0-9]{2}", code) for code in Code)
 
 
 def test_every_code_is_seen() -> None:

@@ -1,21 +1,26 @@
 """`doctor` names what is wrong with the way out, one fault at a time and several at once, and shows no secret."""
 
+import json
 import os
 import shutil
 import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import chdir
+from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from jsonschema import Draft7Validator
 
+from reconciler import open_session
 from reconciler.client import ApiOptions, Token, probe
 from reconciler.ledger import open_ledger
+from reconciler.manifests import json_schema
 from reconciler.operations import doctor_api
 from tests.client.proxies import CREDENTIALS, PASSWORD, server_context
 from tests.client.wire_server import Exchange, WireServer
@@ -28,6 +33,8 @@ SECRET = "tok-0123456789-secret"
 PROJECT = "apiVersion: reconciler/v1\nkind: Project\n"
 USER = {"organization_id": "o-1", "organization_name": "Acme", "organization_slug": "acme", "available_credits": 2410,
         "organization_is_active": True}  # fmt: skip
+
+CHECKUP = Draft7Validator(json.loads(json_schema.text("checkup")))
 
 
 @dataclass
@@ -45,6 +52,7 @@ class Doctor:
         said = self.desk.run("doctor", "--format", "json", *options)
         assert said.code == text.code
         assert said.json["healthy"] is (said.code == 0)
+        CHECKUP.validate(said.json)
         for secret in secrets:
             assert secret not in text.out + text.err + said.out + said.err
         for check in said.json["checks"]:
@@ -432,3 +440,15 @@ def test_an_unexpected_failure_is_one_result(doctor: Doctor, monkeypatch: pytest
     monkeypatch.setattr("getpass.getuser", lambda: 1 / 0)
     wrong = doctor.wrong(CI="true", GITHUB_ACTIONS="")
     assert "ZeroDivisionError" in wrong["CI"]
+
+
+def test_a_program_asks_the_same(doctor: Doctor, ledger: Path) -> None:
+    """`Session.doctor` finds what the command finds, with the codes of what is wrong."""
+    doctor.desk.extra = {"NO_PROXY": ""}
+    doctor.desk.simulator.fault("status", status=401, times=2)
+    said = doctor.desk.run("doctor", "--format", "json").json
+    variables = {**doctor.desk.simulator.environment(), **doctor.desk.extra}
+    with chdir(doctor.desk.folder), open_session(environment=variables) as session:
+        checkup = session.doctor()
+    assert [(each.topic, each.code) for each in checkup.wrong] == [("token", "E605")]
+    assert [asdict(each) for each in checkup.checks] == said["checks"]

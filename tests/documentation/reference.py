@@ -24,6 +24,8 @@ SECTIONS = {
     "notification": "Notification",
     "forecast": "Forecast",
     "validation": "Validation",
+    "reconciliation": "Reconciliation",
+    "checkup": "Checkup",
 }
 """Schema → its heading: first the documents that people write, then those that the program writes."""
 
@@ -40,8 +42,8 @@ In a path, `[]` is each entry of a list and `<key>` each key of a mapping. Requi
 _CODES = """\
 ## Codes of problems
 
-Every problem of a manifest, the project file, a plan or a setting has one of these codes. A code never changes its
-meaning and is never used again. `reconciler explain E101` prints one of them.
+Every problem of a manifest, the project file, a setting, the API, a plan or the ledger has one of these codes. A code
+never changes its meaning and is never used again. `reconciler explain E101` prints one of them.
 """
 _BOUNDS = {
     "minimum": "at least",

@@ -12,8 +12,9 @@ import reconciler
 from reconciler import errors
 
 NAMES = """
-AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult CallState Code Compacted
-Corrupt Diagnostic Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells Forecast
+AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult CallState Check Checkup
+Code Compacted Corrupt Diagnostic Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode
+ExplainedCells Forecast
 ImportOutcome ImportedTable InDoubt Interrupt Lease Leased LedgerError LimitExceeded Limits Loaded Location
 ManifestError ManifestStatus Mode Network NotSent Plan PlanError PlannedForecast ProjectLedger ReadCost ReadProgress
 Reason ReconcilerError Reconciliation Refused Report RunStatus SavedPlan Session SessionPlan SettingsError Severity

@@ -106,7 +106,7 @@ def test_nowhere_to_say_anything_still_leaves_the_exit_code(office: Desk, start:
     [
         (
             "render/report_text",
-            "def report_text(report: Report, paint: Paint, exit_code: int | None = None) -> str:\n",
+            "def sums_text(report: Report) -> str:\n",
             "text",
         ),
         ("documents/report_file", "def document(report: Report, exit_code: int) -> dict[str, Any]:\n", "json"),

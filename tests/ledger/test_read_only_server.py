@@ -87,7 +87,7 @@ def test_a_command_says_one_thing(server: str, tmp_path: Path) -> None:
     done = said(server, tmp_path, "ledger", "resolve", a_call().id, "--landed", "--reason", "r")
     assert (done.returncode, done.stdout) == (1, "")
     first, hint = done.stderr.splitlines()
-    assert first.startswith("reconciler: the ledger postgresql://")
+    assert first.startswith("reconciler: E803 the ledger postgresql://")
     assert "takes no writes" in first
     assert hint.startswith("  Name the primary")
 

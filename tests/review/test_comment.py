@@ -237,7 +237,7 @@ def test_an_answer_of_another_shape_ends_it(comment: Comment, forge: Commented, 
     forge.forge.nonsense = answer
     said = comment(small())
     assert said.code == 1
-    assert said.err.startswith("reconciler: GET /")
+    assert said.err.startswith("reconciler: E604 GET /")
     assert forge.comments == []
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.render.alignment import aligned, width_of, wrapped
+from reconciler.render.alignment import aligned, table, width_of, wrapped
 from reconciler.render.colour import Colour, coloured
 
 ROW = "00000000-0000-4000-b000-000000000021"
@@ -62,3 +62,18 @@ def test_colour_takes_no_room_and_a_wide_character_takes_two() -> None:
 def test_rows_written_one_at_a_time_stand_below_each_other() -> None:
     """Given the widths that columns have at least."""
     assert [aligned([row], least={0: 8})[0] for row in (("a", "1"), ("longer", "2"))] == ["a         1", "longer    2"]
+
+
+def test_a_table_that_is_too_wide_breaks_at_the_same_cells_in_every_row() -> None:
+    """What continues stands below its heading; without a width, or in one that is enough, nothing breaks."""
+    rows = [("CALL", "RUN", "CELLS", "BY"), ("9f3c21", "a/fill", "1,240", "ana"), ("b2", "partners/fill", "7", "会")]
+    assert table(rows, {2}, 24) == [
+        "CALL    RUN",
+        "    CELLS  BY",
+        "9f3c21  a/fill",
+        "    1,240  ana",
+        "b2      partners/fill",
+        "        7  会",
+    ]
+    assert table(rows, {2}, 33) == table(rows, {2}) == aligned(rows, {2})
+    assert max(map(width_of, table(rows, {2}, 20))) <= 20

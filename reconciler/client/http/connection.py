@@ -35,6 +35,7 @@ from reconciler.client.http.response import Response
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.network import Proxy
+from reconciler.text.codes import Code
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 """Bytes of one answer after decompression; a larger one is refused while it streams."""
@@ -257,7 +258,9 @@ class Connection:
         elif has_begun:
             said = f"the answer breaks off ({said})"
         if is_certificate_failure(error):
-            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT)
+            return BadResponse(
+                f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT, code=Code.NOT_TRUSTED
+            )
         if isinstance(error, _NoTunnelError):
             if error.status < 500:
                 return Refused(f"{where}: {error}", hint=error.hint, status=error.status)
@@ -265,7 +268,11 @@ class Connection:
         elif self._proxy is not None and self._sock is None:
             said = f"no connection through {self._proxy} ({said})"
         return TransientError(
-            BadResponse(f"{where}: {said}", hint=no_answer_hint(error)),
+            BadResponse(
+                f"{where}: {said}",
+                hint=no_answer_hint(error),
+                code=Code.NO_CONNECTION if self._sock is None else None,
+            ),
             no_connection=self._sock is None,
         )
 

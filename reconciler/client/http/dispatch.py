@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -243,7 +244,10 @@ def _decoded(request: Request, body: memoryview) -> Any:
 
 def _afresh(error: ApiError, *, before: str = "", after: str = "") -> ApiError:
     """Return the same error without its traceback, whose frames keep a whole page alive."""
-    return type(error)(f"{before}{error.message}{after}", hint=error.hint, status=error.status)
+    fresh = copy(error)
+    fresh.message = f"{before}{error.message}{after}"
+    fresh.args = (fresh.message,)
+    return fresh
 
 
 class _Begun(Generic[R]):
