@@ -18,7 +18,7 @@ from reconciler.client.http.connection import LARGEST_ANSWER
 from reconciler.client.http.retry import RetryTiming, retry_after_seconds, wait_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
-from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, read_status, read_table, uid
 from tests.client.run_call_outcomes import call
 from tests.client.wire_server import Exchange, WireServer
 
@@ -193,7 +193,7 @@ def test_a_wrong_token_stops_all_reading(status: int) -> None:
         sent = len(server.requests)
         assert sent <= 8
         with pytest.raises(Refused) as again:
-            reader.read_status(TABLE)
+            read_status(reader)
         assert again.value.status == status
         assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert len(server.requests) <= 8
@@ -353,4 +353,4 @@ def test_a_bug_in_a_worker_reaches_the_caller() -> None:
         Reader(options(server.url), random=break_down) as reader,
         pytest.raises(ZeroDivisionError),
     ):
-        reader.read_table(TABLE)
+        read_table(reader)
