@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.manifests.calendar import dates, dates_between, faults
 from reconciler.model.manifest import Calendar
+from tests.example_counts import examples
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = Calendar("0 6 * * 1", "Europe/Berlin")
@@ -146,7 +147,7 @@ MOMENTS = st.sampled_from([*CHANGES, datetime(2011, 12, 30, 12, tzinfo=UTC)]).fl
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(FIELDS, ZONES, MOMENTS)
 def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: str, now: datetime) -> None:
     """Nothing is left out between them, whichever way one looks, and both are in the calendar."""
@@ -234,7 +235,7 @@ def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
     assert fault.hint
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(st.text("0123456789*/,-#LWMON ", max_size=20), st.text(max_size=12))
 def test_whatever_is_written_is_told_and_never_breaks_anything(cron: str, zone: str) -> None:
     """A calendar without faults has dates; any other says what is wrong."""

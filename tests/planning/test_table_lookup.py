@@ -10,11 +10,12 @@ from reconciler.errors import BadResponse
 from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest, Mode, NameAt, Source
 from reconciler.model.observed import FINDER_KIND, ListedTable, TableHeader
 from reconciler.planning.table_lookup import KnownTables, Resolution, resolve
+from tests.example_counts import examples
 from tests.planning.tables_and_manifests import NOWHERE, a_column, a_manifest, a_run
 
 NAMES = ["Accounts", "accounts", "Partners"]
 TAGS = ["priority", "emea", "none"]
-thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(320), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def table_id(number: int) -> str:
