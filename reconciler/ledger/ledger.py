@@ -199,7 +199,7 @@ class Ledger:
             raise journal.superseded(complaint)
 
     def settle(self, call_id: str, settlement: Settlement) -> None:
-        """Record what the cells of an accepted call came to."""
+        """Record how many cells of an accepted call are done, failed or not started."""
         self._store.write(lambda tx: journal.settle(tx, call_id, settlement), repeatable=True)
 
     def resolve(self, verdict: Verdict, *, lease: Lease | None = None) -> CallState:

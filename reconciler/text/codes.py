@@ -89,7 +89,7 @@ class Code(StrEnum):
         "Mend those that are listed, then check again.")
     AMBIGUOUS_YAML = (
         "E014", "Versions of YAML read this differently",
-        "Which one is meant cannot be told, and it may decide what is bought.",
+        "It is unclear which of them is meant, and that may decide what is bought.",
         "Put the text in quotes, or write the space or the line break that the message names.")
 
     # The shape of a document.
@@ -195,7 +195,7 @@ class Code(StrEnum):
         "Write `apiVersion` and `kind`, or remove the file.")
     SEVERAL_DOCUMENTS = (
         "E302", "More than one document",
-        "Which of them holds could not be told.",
+        "It would be unclear which of them applies.",
         "Keep one document.")
     NOT_A_PROJECT = (
         "E303", "The project file has another kind",
@@ -260,7 +260,7 @@ class Code(StrEnum):
         "It was renamed or deleted, is misspelled, or is a child table.",
         "Correct it, or write the table's id. A child table is found with `child_of` or by its id.")
     AMBIGUOUS_TABLE = (
-        "E408", "Which table is meant cannot be told",
+        "E408", "More than one table could be meant",
         "A run on the wrong table costs as much as one on the right table, so nothing is guessed.",
         "Write the id of the table that you mean.")
     NOT_A_FINDER = (
