@@ -52,7 +52,7 @@ ROOT_IMPORTS = {
 MOST_ROOMS, MOST_ARROWS = 15, 60
 
 OF_COMMANDS = "cli render documents model text __init__ errors version"
-"""What a command is made of: words and documents, nouns, and of the verbs the face that `import reconciler` offers."""
+"""A command is made of words, documents and nouns; of the verbs, of the face that `import reconciler` offers."""
 
 BESIDE_THE_FACE = {
     ("cli.console", "settings.settings"): "flags become settings before anything heavy is loaded",
@@ -79,7 +79,7 @@ BESIDE_THE_FACE = {
     ("cli.demo", "simulator.world.sample"): "likewise",
     ("cli.simulator", "simulator"): "does no project work: serves the stand-in",
 }
-"""What else a module of the command line may import: (module, module or room) → why."""
+"""The other imports of the command line's modules: (module, module or room) → why."""
 
 MOST_LINES_OF_A_COMMAND = 30
 """Beside its options and its help."""
@@ -132,13 +132,13 @@ PURE_LIBRARY = """
 array base64 bisect collections csv dataclasses datetime decimal difflib enum fnmatch functools hashlib heapq hmac html
 ipaddress itertools json math operator re struct types typing unicodedata urllib.parse xml.sax.saxutils zlib
 """
-"""What they may import of the standard library."""
+"""Their imports from the standard library."""
 
 IMPURE = {
     *(("spending.protocol", name) for name in ("threading", "concurrent.futures", "queue")),
     ("spending.elapsed", "time"),
 }
-"""What is more than that: an apply sends for several tables at once, its time and chance handed to it; and the clock
+"""Their other imports: an apply sends for several tables at once, its time and chance handed to it; and the clock
 that deadlines are measured by."""
 
 IMPURE_NAMES = """

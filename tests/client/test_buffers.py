@@ -46,7 +46,7 @@ def test_a_large_body_waits_for_a_buffer() -> None:
     thread.join()
 
 
-def test_a_buffer_that_somebody_still_looks_at_is_left_to_them() -> None:
+def test_a_buffer_that_is_still_looked_at_is_left_alone() -> None:
     """Growing it in place would be an error, and must not lose the page."""
     buffers = Buffers()
     with Body(buffers) as first:

@@ -167,7 +167,7 @@ def test_a_call_without_a_tunnel_is_not_sent(how: Behaviour) -> None:
 
 
 def test_a_call_whose_proxy_is_not_there_is_not_sent() -> None:
-    """Nobody listens."""
+    """Nothing listens there."""
     found = send("https://api.extruct.ai", network(nothing()))
     assert type(found) is NotSent
     assert "Connection refused" in found.message

@@ -254,7 +254,7 @@ def test_a_server_that_is_not_there_is_not_asked_for_every_table() -> None:
     assert len(waits) <= 12
 
 
-def test_a_certificate_that_nobody_trusts_is_not_tried_again() -> None:
+def test_a_certificate_that_is_not_trusted_is_not_tried_again() -> None:
     """It will be no better in a second."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)

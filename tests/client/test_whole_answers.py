@@ -184,8 +184,8 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
     assert waits == []
 
 
-def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer() -> None:
-    """What a server sends after its answer belongs to no request."""
+def test_unasked_bytes_are_not_taken_for_the_next_answer() -> None:
+    """Bytes that a server sends after its answer belong to no request."""
 
     def behave(exchange: Exchange) -> None:
         data = shown(exchange)
@@ -198,7 +198,7 @@ def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer() -> None
 
 
 def test_a_refusal_behind_a_byte_order_mark_keeps_its_words() -> None:
-    """What the API says is what a person needs."""
+    """A person needs the API's own words."""
     with WireServer(lambda exchange: exchange.answer(404, MARK + b'{"detail": "gone since May"}')) as server:
         found = read(server.url, [])
     assert isinstance(found, Refused)

@@ -1,4 +1,4 @@
-"""What the pages say about the command line: its help, and every exit code with what to do after it."""
+"""The pages about the command line: its help, and every exit code with what to do after it."""
 
 import re
 

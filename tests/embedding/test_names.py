@@ -1,4 +1,4 @@
-"""What `import reconciler` offers: held by name, loaded when it is used, and typed for whoever uses it."""
+"""The names that `import reconciler` offers: held by name, loaded when it is used, and typed for whoever uses it."""
 
 import re
 import subprocess
@@ -20,10 +20,10 @@ Reason ReconcilerError Reconciliation Refused Report RunStatus SavedPlan Session
 SkipReason SnapshotTaken SpendLine SpendReport StalePlan Status Targets TooNew Totals Unwritable Validation Violation
 __version__ open_session
 """
-"""A name that goes breaks somebody's program."""
+"""A name that goes breaks a user's program."""
 
 USER = '''\
-"""A program of somebody else's."""
+"""A user's program."""
 
 from decimal import Decimal
 

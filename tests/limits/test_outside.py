@@ -1,4 +1,4 @@
-"""What happened outside the ledger: another client spends and runs cells, and it is told to the credit and the cell."""
+"""Spending outside the ledger: another client spends and runs cells, and each credit and cell is reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -98,7 +98,7 @@ def test_a_calendar_has_its_last_and_its_next_date(at: Calendar, now: str, last:
 @pytest.mark.parametrize(
     ("cron", "comes"),
     [
-        # A step begins anew with its field: 45 minutes are 45 and 15 by turns, and the 31st is followed by the 1st.
+        # A step starts again with its field: 45 minutes are 45 and 15 by turns, and the 31st is followed by the 1st.
         ("*/45 * * * *", ["01T00:00", "01T00:45", "01T01:00", "01T01:45"]),
         ("0 0 */15 * *", ["01T00:00", "16T00:00", "31T00:00"]),
         ("7/25 0 1 * *", ["01T00:07", "01T00:32", "01T00:57"]),
@@ -208,7 +208,7 @@ def test_a_calendar_that_has_not_begun_or_has_ended_has_no_such_date() -> None:
         "*/0 * * * *",
     ],
 )
-def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
+def test_what_is_not_a_calendar_has_one_fault(cron: str) -> None:
     """At its expression, and not at its zone."""
     (fault,) = faults(Calendar(cron, "UTC"))
     assert (fault.key, bool(fault.hint)) == ("at", True)
@@ -229,7 +229,7 @@ def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
     ],
 )
 def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
-    """Somebody means every 61 minutes, and would buy every hour."""
+    """Its author means every 61 minutes, and would buy every hour."""
     (fault,) = faults(Calendar(cron, "UTC"))
     assert (fault.key, fault.message) == ("at", f"`{cron}` {said}")
     assert fault.hint

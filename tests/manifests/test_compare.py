@@ -1,4 +1,4 @@
-"""What changed, in the words of the person who changed it."""
+"""Changes to manifests, in the words of the person who made them."""
 
 import time
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_each_change_in_the_users_words(name: str, tmp_path: Path) -> None:
 
 
 def test_a_manifest_added_and_one_removed(tmp_path: Path) -> None:
-    """What is gone points at where it stood."""
+    """A removed part points at where it stood."""
     other = BASE.replace("name: accounts", "name: partners").replace(TABLE, OTHER)
     found = compare(manifests(tmp_path, BASE), manifests(tmp_path, other))
     assert words(found) == [
@@ -159,7 +159,7 @@ def test_no_name_confuses_or_escapes(old: list[str], new: list[str]) -> None:
     assert all(one_line(change.text, 1000) == change.text for change in found)
 
 
-def test_what_nobody_would_read_is_counted_in_seconds() -> None:
+def test_changes_too_many_to_read_are_counted_in_seconds() -> None:
     """A hostile manifest of 60,000 columns, and 3,000 manifests that changed."""
     began = time.monotonic()
     wide = [a_manifest(a_run(Mode.NEW, [f"{letter}{number}" for number in range(60_000)])) for letter in "ab"]

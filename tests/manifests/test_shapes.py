@@ -137,7 +137,7 @@ def said(text: str, folder: Path) -> str | None:
     try:
         load_manifests([file])
     except ManifestError as error:
-        # Whether a calendar's words mean anything is no question of its shape.
+        # Whether a calendar's words mean anything is not a question of its shape.
         words = ("is not a calendar", "there is no time zone")
         if not all(any(word in problem.message for word in words) for problem in error.problems):
             return str(error)

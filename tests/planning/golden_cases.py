@@ -53,7 +53,7 @@ CASES = Path(__file__).parent / "cases"
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 """When and by which version the plan file of a scenario is made."""
 BEFORE = {Mode.NEW: "empty", Mode.FAILED: "failed", Mode.ALL: "done"}
-"""What a call's cells showed before it, unless its scenario says otherwise."""
+"""The marks of a call's cells before it, unless its scenario says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _live(described: Any, manifests: tuple[Manifest, ...]) -> _Live:
 
 
 class _Workspace:
-    """What can be asked about the live tables of a scenario: all are in the list but those that are another's child."""
+    """The workspace of a scenario, as a lister sees it: all are in the list but those that are another's child."""
 
     def __init__(self, described: Any, live: _Live) -> None:
         self._tables = {table.get("id", TABLE): table for table in described["tables"]}

@@ -137,7 +137,7 @@ def test_times_have_a_floor_but_against_this_machine(spend: str, location: str, 
     ],
 )
 def test_the_closest_price_counts(kind: str, key: str, column_id: str, price: Decimal | None) -> None:
-    """Column id, column key, kind, what is documented; and what nobody knows is unknown, not free."""
+    """Column id, column key, kind, what is documented; and an unlisted one is unknown, not free."""
     prices = Prices(
         kinds={"agent": Decimal("1.5")}, columns={"id-1": Decimal(9), "dear": Decimal(7), "free": Decimal(0)}
     )

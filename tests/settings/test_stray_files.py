@@ -179,7 +179,7 @@ START = {"type": "reconciler-ledger", "schema": 2, "exported_at": 0, "ledger": "
     ],
 )
 def test_an_export_is_quoted_cleanly(desk: Desk, lines: list[dict[str, object]]) -> None:
-    """What others wrote reaches the terminal short, and with nothing that moves it."""
+    """Texts of others reach the terminal short, and without control characters."""
     desk.write("\n".join(map(json.dumps, lines)), "export.jsonl")
     said = desk.run("ledger", "import", "export.jsonl")
     assert (said.code, set("\x1b\u202e\u3164") & set(said.err), len(said.err) < 3000) == (1, set(), True)
