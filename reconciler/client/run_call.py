@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -27,6 +28,7 @@ from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions, Token
 from reconciler.client.http.request import checked_url, headers, httpx_proxy
+from reconciler.client.http.retry import retry_after_seconds
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
@@ -75,6 +77,8 @@ class _Exchange:
     is_before_tunnel: bool = False
     """True from then on until there is one."""
     status: int | None = None
+    retry_after: str | None = None
+    """The header of an answer."""
     body: bytearray = field(default_factory=bytearray, repr=False)
     is_complete: bool = False
     failure: Exception | None = field(default=None, repr=False)
@@ -221,6 +225,7 @@ class SpendClient:
         extensions = {"trace": exchange.witness}
         async with client, client.stream("POST", url, content=body, extensions=extensions) as response:
             exchange.status = response.status_code
+            exchange.retry_after = response.headers.get("Retry-After")
             most = LARGEST_RECEIPT if response.is_success else LARGEST_REFUSAL
             unpacker = Unpacker(response.headers.get("Content-Encoding"))
             async for chunk in response.aiter_raw():
@@ -239,7 +244,10 @@ class SpendClient:
         if exchange.is_unsent:
             raise NotSent(f"{where}: {what}; nothing was sent", hint=_unsent_hint(exchange, self._options))
         if status in REFUSALS:
-            raise refusal(status, bytes(exchange.body), where=where, token=token)
+            refused = refusal(status, bytes(exchange.body), where=where, token=token)
+            if status == 429:
+                refused.retry_after = retry_after_seconds(exchange.retry_after, time.time)
+            raise refused
         if status is None or not 200 <= status < 300:
             raise InDoubt(f"{where}: {what}", hint=_DOUBT_HINT, status=status)
         if not exchange.is_complete:

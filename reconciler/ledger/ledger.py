@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.ledger import (
@@ -25,6 +25,7 @@ from reconciler.ledger import (
     spend_report,
     transfer,
 )
+from reconciler.ledger.applies import Applies
 from reconciler.ledger.clocks import Boot, this_boot
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.account import Account
@@ -96,6 +97,13 @@ class Ledger:
         self._store = store
         self.location: str = store.location.shown
         """For people: the path, or the URL with the password replaced."""
+        self.applies = Applies(store)
+        """What workers carry out; only on a server."""
+
+    @property
+    def server(self) -> dict[str, Any] | None:
+        """How psycopg connects to the server, password included; None for a file."""
+        return self._store.connect_arguments()
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +124,10 @@ class Ledger:
     def health(self) -> health.Health:
         """Return whether the ledger can be used, and what in it waits for a person; it must be there."""
         return health.examine(self._store)
+
+    def id(self) -> str:
+        """Return the ledger's own id; empty if there is no ledger yet."""
+        return self._store.read(queries.ledger_id)
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""

@@ -61,6 +61,8 @@ class ApiSettings:
     """An HTTP proxy for https, without credentials; the environment overrides it."""
     ca_bundle: str | None = None
     """A file or folder of trusted certificates, relative to the project file; None if it names none."""
+    requests_per_second: float | None = None
+    """The rate that all workers of a workspace share (`api.rate`); None for no limit."""
     max_cells_per_call: int = 1000
     """Limits how many cells one unclear answer can put in doubt."""
     spend: Spend = field(default_factory=Spend)
@@ -130,7 +132,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         manifests=tuple(spec.get("manifests", ())),
         ledger=spec.get("ledger"),
         ledger_connections=spec.get("ledger_connections"),
-        api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
+        api=_api(api),
         prices=Prices(
             default=as_decimal(prices["default"]) if "default" in prices else None,
             kinds=_exact_each(prices.get("kinds", {})),
@@ -139,6 +141,11 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         limits=replace(limits_of(first, ("spec", "limits")), organization=_organization(first)),
         notify=tuple(map(_webhook, spec.get("notify", ()))),
     )
+
+
+def _api(given: Mapping[str, Any]) -> ApiSettings:
+    flat = {name: value for name, value in given.items() if name not in ("spend", "rate")}
+    return ApiSettings(**flat, spend=Spend(**given.get("spend", {})), **given.get("rate", {}))
 
 
 def _webhook(entry: Mapping[str, Any]) -> Webhook:

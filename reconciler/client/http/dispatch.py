@@ -88,8 +88,10 @@ class Dispatch:
         random: Callable[[], float],
         sleep: Callable[[float], None] | None,
         clock: Callable[[], float] = time.monotonic,
+        admit: Callable[[], object] = lambda: None,
     ) -> None:
         self._size = size
+        self._admit = admit
         self._stop = threading.Event()
         self._is_abandoned = False
         self._refused: Refused | None = None
@@ -194,6 +196,7 @@ class Dispatch:
             with self._throttle.passage(slept_until) as halved:
                 if self._stop.is_set():
                     raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
+                self._admit()
                 tries += 1
                 try:
                     found = connection.get(request.path, request.query, partial(_decoded, request))
