@@ -122,7 +122,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoop:
-    """What a worker does, as the queue calls it; each function from a thread, and none raises anything."""
+    """The work of a worker, as the queue calls it; each function from a thread, and none raises anything."""
 
     workspaces: tuple[str, ...]
     concurrency: int

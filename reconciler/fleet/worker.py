@@ -59,13 +59,13 @@ current_ids = steps.current_ids
 
 @dataclass(frozen=True, slots=True)
 class WorkerEvents:
-    """What a worker tells while it works; each may be called from any of its threads, and must not raise."""
+    """The events of a working worker; each may be called from any of its threads, and must not raise."""
 
     on_units: Callable[[SubmittedApply, Sequence[UnitOutcome]], None] = lambda _, __: None
     """How far units were brought."""
     on_trouble: Callable[[str], None] = _LOG.warning
     apply: ApplyEvents = field(default_factory=ApplyEvents)
-    """What happens to calls."""
+    """The events of its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Worker:
         self._options = options
         self._events = events
         self.watch = Watch()
-        """What those who watch it are told."""
+        """The events for those who watch it."""
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
         self._own = threading.local()

@@ -66,7 +66,7 @@ class Unit:
     tries: int = 0
     """Looks in a row that changed nothing."""
     tail: str = ""
-    """What the last look left, as JSON of a report; empty before the first."""
+    """The report of the last look, as JSON; empty before the first."""
 
 
 @dataclass(frozen=True, slots=True)

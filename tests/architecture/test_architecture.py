@@ -53,7 +53,7 @@ ROOT_IMPORTS = {
 MOST_ROOMS, MOST_ARROWS = 15, 60
 
 OF_COMMANDS = "cli fleet render documents model text __init__ errors version"
-"""A command is made of words, documents and nouns; and of the verbs that `import reconciler` and many machines offer."""
+"""A command is made of words, documents, nouns, and the verbs that `import reconciler` and many machines offer."""
 
 BESIDE_THE_FACE = {
     ("cli.console", "settings.settings"): "flags become settings before anything heavy is loaded",

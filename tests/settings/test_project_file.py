@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.limits import Limit, Limits, Prices
-from reconciler.settings.project_file import DEFAULT_PROJECT, ApiSettings, Project, Spend, project_of
+from reconciler.settings.project_file import DEFAULT_PROJECT, ApiSettings, Project, Spend
+from tests.settings.project_files import load_project
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\n"
 CONTRACT = f"""\
@@ -35,11 +35,6 @@ def load(folder: Path, text: str) -> Project:
     path = folder / "reconciler.yaml"
     path.write_text(text)
     return load_project(path)
-
-
-def load_project(path: Path, api_url: str | None = None) -> Project:
-    """Load a project file. Raises ManifestError with every problem in it."""
-    return project_of(read_documents(path), path.as_posix(), api_url)
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:
