@@ -29,6 +29,7 @@ from reconciler.errors import (
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
 from reconciler.fleet.outcome import failed, given_up, look_in, outcome_of
 from reconciler.fleet.pace import SharedPace
+from reconciler.fleet.submit import LOST_AFTER_SECONDS
 from reconciler.fleet.written import Terms, UnitContent, terms_of, together
 from reconciler.model.attempt import GrowthBound, Stop, StopCause
 from reconciler.model.observed import TableStatus
@@ -106,6 +107,7 @@ class Worker:
                     self.tick,
                     self._options.tick_seconds,
                     self._lease_seconds,
+                    self._events.on_trouble,
                     self._started,
                 )
             )
@@ -180,15 +182,18 @@ class Worker:
         for unit in units:
             # Of several tables one may run for long, for others: now and then it is looked at all the same.
             is_ready = finished.issuperset(unit.table_ids) or (len(unit.table_ids) > 1 and unit.tries % 4 == 3)
-            if unit.phase is Phase.QUEUED or is_ready:
-                outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, self._lost_after, unit.tries))
-            else:
+            if unit.phase is Phase.WAITING and not (is_ready or unit.is_abandoned):
                 outcomes.append(UnitOutcome(unit.number, Phase.WAITING, look_in(unit.tries), unit.tries + 1))
+                continue
+            # One that nobody had may only be far back in the queue: it is queued again less and less often.
+            again = 0 if unit.phase is Phase.WAITING or unit.is_abandoned else unit.tries + 1
+            seconds = self._lost_after * 2.0 ** min(again, 10)
+            outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, seconds, again or unit.tries))
         self._conclude(apply, outcomes)
 
     @property
     def _lost_after(self) -> float:
-        return max(60.0, self._lease_seconds)
+        return max(LOST_AFTER_SECONDS, self._lease_seconds)
 
     def _conclude(self, apply: SubmittedApply, outcomes: Sequence[UnitOutcome]) -> None:
         def enqueue(connection: object, units: Sequence[Unit]) -> None:

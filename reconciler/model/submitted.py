@@ -67,6 +67,8 @@ class Unit:
     """Looks in a row that changed nothing."""
     tail: str = ""
     """What the last look left, as JSON of a report; empty before the first."""
+    is_abandoned: bool = False
+    """True if the worker that had it has gone silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,12 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
             "SpendProtocol._post",
             "SpendProtocol._record",
         ),
-        *("SpendProtocol._record_kept", "SpendProtocol._after", "SpendProtocol._check_amount"),
+        *(
+            "SpendProtocol._record_kept",
+            "SpendProtocol._after",
+            "SpendProtocol._stop_after",
+            "SpendProtocol._not_begun",
+        ),
     ),
     "reconciler.ledger.lease_keeper": (
         "LeaseKeeper.__enter__",
