@@ -17,7 +17,8 @@ from typing import Any
 import procrastinate
 import psycopg
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.schema import SchemaManager
 from psycopg import sql
@@ -58,6 +59,15 @@ class _PutBack(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Offer a job again that a newer worker has to take; anything else is told by the units' rows."""
         return RetryDecision(retry_in={"seconds": PUT_BACK_SECONDS}) if isinstance(exception, NewerJob) else None
+
+
+class _Jobs(JobManager):
+    """The jobs of a worker, which may have been frozen: others may have taken them over, or done them."""
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """End a job, if it is still there; one that is not ended is delivered again, and then finds nothing to do."""
+        with suppress(ConnectorException):
+            await super().finish_job(job, status, delete_job)
 
 
 class Engine:
@@ -138,6 +148,7 @@ class _Running:
         self._worker = worker
         self._connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=1)
         self._app = procrastinate.App(connector=self._connector)
+        self._app.job_manager = _Jobs(self._connector)
         self._pool = ThreadPoolExecutor(worker.concurrency, thread_name_prefix="send")
         self._ticks = ThreadPoolExecutor(1, thread_name_prefix="watch")
         self._app.task(name=_SEND, retry=_PutBack())(self._send)
