@@ -27,7 +27,7 @@ from reconciler.errors import (
     StalePlan,
 )
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
-from reconciler.fleet.outcome import failed, given_up, look_in, outcome_of
+from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, outcome_of
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.submit import LOST_AFTER_SECONDS
 from reconciler.fleet.written import Terms, UnitContent, terms_of, together
@@ -257,8 +257,8 @@ class Worker:
         def complete(report: Report) -> Report:
             return judged(report, step.targets, context)
 
-        shows_within = settings.project.api.spend.shows_within_seconds
-        return [outcome_of(unit, step, shows_within, _belongs(unit, contents[unit.number]), complete) for unit in units]
+        around = Surroundings(settings.project.api.spend.shows_within_seconds, bool(self._interrupt), complete)
+        return [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
 
     def _context(
         self, apply: SubmittedApply, terms: Terms, settings: Settings, bounds: dict[str, GrowthBound]
