@@ -16,6 +16,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
 from reconciler.model.plan import Call
 from reconciler.spending import evidence
+from reconciler.spending.made_from import inputs_of
 from reconciler.spending.yields import yields_of
 
 FIRST_POLL_SECONDS = 0.2
@@ -102,7 +103,7 @@ def wait_until_settled(
     calls: Iterable[Call],
     others: Collection[str],
     tables: Tables,
-    patience: WaitTiming,
+    timing: WaitTiming,
     rests_in: Callable[[Call], float],
     on_poll: Callable[[Mapping[str, TableStatus]], None],
 ) -> Waited:
@@ -120,35 +121,35 @@ def wait_until_settled(
     }
     unreadable: set[str] = set()
     latest: dict[str, TableStatus] = {}
-    began = patience.clock()
+    began = timing.clock()
     interval = FIRST_POLL_SECONDS
     while (pending := waiting.keys() - unreadable - {id_ for id_ in waiting if waiting[id_].is_done}) and (
-        not patience.stopped()
+        not timing.stopped()
     ):
         answers = tables.statuses(sorted(pending))
         unreadable |= pending - answers.keys()
         latest.update(answers)
-        elapsed = patience.clock() - began
+        elapsed = timing.clock() - began
         has_rested = {id_ for id_, table in waiting.items() if elapsed >= table.rests_in}
         for id_, status in answers.items():
             waiting[id_].latest = status
             waiting[id_].is_done = status.is_finished and not waiting[id_].calls
-        looked = {id_ for id_ in answers if waiting[id_].wants_look(patience.clock(), id_ in has_rested)}
+        looked = {id_ for id_ in answers if waiting[id_].wants_look(timing.clock(), id_ in has_rested)}
         if looked:
             snapshots = tables.snapshots({id_: waiting[id_].calls for id_ in sorted(looked)})
             unreadable |= looked - snapshots.keys()
             for id_, snapshot in snapshots.items():
-                waiting[id_].look(snapshot, patience.clock(), id_ in has_rested)
+                waiting[id_].look(snapshot, timing.clock(), id_ in has_rested)
         on_poll(latest)
         pending = {id_ for id_ in pending - unreadable if not waiting[id_].is_done}
-        elapsed = patience.clock() - began
-        left = None if patience.timeout_seconds is None else patience.timeout_seconds - elapsed
+        elapsed = timing.clock() - began
+        left = None if timing.timeout_seconds is None else timing.timeout_seconds - elapsed
         if not pending or (left is not None and left <= 0):
             break
         pause = max(interval, len(pending) / MOST_POLLS_PER_SECOND)
         rests = [left_ for id_ in pending if (left_ := waiting[id_].rests_in - elapsed) > 0]
         pause = min([pause, *rests])
-        patience.sleep(pause if left is None else min(pause, left))
+        timing.sleep(pause if left is None else min(pause, left))
         interval = min(interval * 1.5, LONGEST_POLL_SECONDS)
     unfinished = {id_: table for id_, table in waiting.items() if not table.is_done}
     idle = {id_ for id_, table in unfinished.items() if table.latest is not None and table.latest.is_finished}
@@ -179,8 +180,7 @@ def shown_calls(
         if call.settled or (snapshot.unread_rows and not _was_read(call, index)):
             continue
         if call.age_seconds >= shows_within_seconds or evidence.sign_of_landing(call, snapshot, index):
-            settlement, _ = _count(call.covered, snapshot, index)
-            yield call, replace(settlement, yields=yields_of(call, snapshot, index))
+            yield call, _settlement(call, snapshot, index)[0]
 
 
 def _was_read(call: PastCall, index: RowIndex) -> bool:
@@ -191,9 +191,16 @@ def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
     index = RowIndex(snapshot.row_ids)
-    settlement, not_started = _count(result.call.covered, snapshot, index)
-    settlement = replace(settlement, yields=yields_of(result.call, snapshot, index))
+    settlement, not_started = _settlement(result.call, snapshot, index)
     return replace(result, settlement=settlement, not_started=not_started)
+
+
+def _settlement(
+    call: Call | PastCall, snapshot: TableSnapshot, index: RowIndex
+) -> tuple[Settlement, tuple[Block, ...]]:
+    counts, not_started = _count(call.covered, snapshot, index)
+    yields, inputs = yields_of(call, snapshot, index), inputs_of(call.covered, snapshot, index)
+    return replace(counts, yields=yields, inputs=inputs), not_started
 
 
 def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> tuple[Settlement, tuple[Block, ...]]:
