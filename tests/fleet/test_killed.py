@@ -48,7 +48,7 @@ NAMED = {
     "with a request on its way": ("reconciler.spending.protocol", "SpendProtocol._post", 0),
     "in the sweep": ("reconciler.fleet.engine", "_Running._sweep", 2),
 }
-USUAL = ("after it sent, before its units wait", "with a request on its way")
+USUAL = ("after it sent, before its units wait",)
 """Those of them that the usual run kills at."""
 
 _numbers = count()
@@ -126,9 +126,7 @@ class Case:
 
 
 @pytest.fixture
-def make_case(
-    tmp_path: Path, simulator: LiveSimulator, driver: Driver, new_ledger: Callable[[], str]
-) -> Iterator[MakeCase]:
+def make_case(tmp_path: Path, simulator: LiveSimulator, driver: Driver, new_ledger: Callable[[], str]) -> MakeCase:
     """Return a function that makes cases on one ledger."""
     url = new_ledger()
 
@@ -204,6 +202,7 @@ def is_stopped(process: Process) -> bool:
     return state.rpartition(")")[2].split()[:1] == ["T"]
 
 
+@pytest.mark.long
 def test_a_frozen_worker_finds_that_its_claim_is_gone(make_case: MakeCase) -> None:
     """Stopped just before a request leaves, for longer than its lease and the quiet period: no cell twice."""
     case = make_case()

@@ -117,6 +117,6 @@ def test_an_apply_over_workers_ends_with_the_report_of_one_process(make_floor: M
     assert json_schema.problems("report", report) == []
     assert floor.charged() == bought
     assert set(bought.values()) == {1}
-    lines = [json.dumps(told(each), indent=1).splitlines() for each in (alone.json, report)]
-    assert "\n".join(difflib.unified_diff(*lines, n=8, lineterm="")) == ""
+    theirs, ours = (json.dumps(told(each), indent=1).splitlines() for each in (alone.json, report))
+    assert "\n".join(difflib.unified_diff(theirs, ours, n=8, lineterm="")) == ""
     assert code == alone.code

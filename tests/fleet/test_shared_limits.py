@@ -125,8 +125,7 @@ def test_a_running_table_is_waited_for(make_floor: MakeFloor) -> None:
     apply_id = floor.submit()
     world = floor.simulator.state
     column = next(each.id for each in world.tables[table_id(1)].columns if each.key == "notes")
-    rows = list(world.tables[table_id(1)].order)
-    _by_hand(floor, column, rows)
+    _by_hand(floor, column, [row_id(100 + number) for number in range(3)])
     with floor.workers(2):
         code, report = floor.follow(apply_id)
     assert (code, report["totals"]["cells_accepted"]) == (0, 3)
