@@ -134,7 +134,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoop:
-    """What a worker does, as the queue calls it; each function from a thread, and none raises anything."""
+    """The functions of a worker that the queue calls, each from a thread; none raises anything."""
 
     workspaces: tuple[str, ...]
     concurrency: int

@@ -27,7 +27,7 @@ def look_in(tries: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a step's outcome depends on besides the step."""
+    """All that a step's outcome depends on besides the step."""
 
     shows_within: float
     """Seconds within which an accepted call shows, and after which a doubt is as certain as it gets."""

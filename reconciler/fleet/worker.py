@@ -60,13 +60,13 @@ current_ids = steps.current_ids
 
 @dataclass(frozen=True, slots=True)
 class WorkerEvents:
-    """What a worker tells while it works; each may be called from any of its threads, and must not raise."""
+    """Callbacks of a worker; each may be called from any of its threads, and must not raise."""
 
     on_units: Callable[[SubmittedApply, Sequence[UnitOutcome]], None] = lambda _, __: None
     """How far units were brought."""
     on_trouble: Callable[[str], None] = _LOG.warning
     apply: ApplyEvents = field(default_factory=ApplyEvents)
-    """What happens to calls."""
+    """For its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Worker:
         self._options = options
         self._events = events
         self.watch = Watch()
-        """What those who watch it are told."""
+        """Its figures and its health."""
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
         self._own = threading.local()
@@ -212,7 +212,7 @@ class Worker:
             if unit.phase is Phase.WAITING and not (is_ready or unit.is_abandoned):
                 outcomes.append(UnitOutcome(unit.number, Phase.WAITING, look_in(unit.tries), unit.tries + 1))
                 continue
-            # One that nobody had may only be far back in the queue: it is queued again less and less often.
+            # One that no worker had may only be far back in the queue: it is queued again less and less often.
             again = 0 if unit.phase is Phase.WAITING or unit.is_abandoned else unit.tries + 1
             seconds = self._lost_after * 2.0 ** min(again, 10)
             outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, seconds, again or unit.tries))

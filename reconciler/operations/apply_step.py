@@ -24,7 +24,7 @@ from reconciler.planning.waves import parted
 
 @dataclass(frozen=True, slots=True)
 class StepScope:
-    """What a step may touch."""
+    """The tables and calls that a step may touch."""
 
     tables: frozenset[str] | None
     """None for all that the manifests name: some may not exist yet."""
@@ -34,7 +34,7 @@ class StepScope:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step found and did."""
+    """The result of a step."""
 
     report: Report
     """With the calls that were sent before, each as it stands now."""
