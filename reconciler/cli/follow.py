@@ -26,8 +26,8 @@ from reconciler.text.numbers import counted
 def command(context: click.Context, /, apply_id: str, timeout: float | None, out: str | None, form: str) -> int:
     """Follow a submitted apply to its receipt.
 
-    Waits until it is over, and ends with its exit code. Changes nothing, so it may be ended and started again: exit 8
-    says that the apply still runs.
+    Waits until it is over and gives the report and the exit code that `apply` would have given. Changes nothing, so it
+    may be ended and started again: exit 8 says that the apply still runs.
     """
     console = Console(context.obj)
     with open_session(console) as session:
