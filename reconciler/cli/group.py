@@ -19,7 +19,7 @@ COMMANDS = {
     "validate": "Check manifests and the project file, offline.",
     "plan": "Show which run calls are due, and send nothing.",
     "apply": "Send the run calls that are due, each at most once.",
-    "submit": "Hand a saved plan to the workers of a workspace.",
+    "submit": "Hand a saved plan to workers on many machines.",
     "worker": "Carry out what was submitted.",
     "follow": "Follow a submitted apply to its receipt.",
     "applies": "List, show and stop submitted applies.",

@@ -64,7 +64,7 @@ def simulator() -> Iterator[LiveSimulator]:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """What starts command lines as processes."""
+    """Return a launcher of command lines as processes."""
     with Driver(tmp_path_factory.mktemp("processes")) as driver:
         yield driver
 
@@ -106,7 +106,7 @@ class Case:
         """
         ended = 0
         for _ in range(8):
-            # On a busy machine an answer comes too late, or an intent takes too long: that is no fault of the worker.
+            # On a busy machine an answer comes too late, or an intent takes too long: that is not its fault.
             if self.follow(apply_id).code == 0:
                 return ended
             ended += self.project.resolve_by_looking()
@@ -163,7 +163,7 @@ def killed(case: Case, point: Point, nth: int) -> tuple[bool, int]:
     "name", [each if each in USUAL else pytest.param(each, marks=pytest.mark.long) for each in NAMED]
 )
 def test_another_worker_goes_on_where_one_was_killed(make_case: MakeCase, name: str) -> None:
-    """At each point between a job and a settled unit that somebody might fear for."""
+    """At each point between a job and a settled unit."""
     assert killed(make_case(), Point(*NAMED[name]), 1)[0]
 
 

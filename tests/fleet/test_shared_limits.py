@@ -1,4 +1,4 @@
-"""What several workers share: a stop, budgets, growth, a rate; and busy tables, running ones and newer jobs."""
+"""Several workers share: a stop, budgets, growth, a rate; and busy tables, running ones and newer jobs."""
 
 import json
 import time
@@ -116,7 +116,7 @@ def test_a_busy_table_keeps_no_other_from_being_sent(make_floor: MakeFloor) -> N
 
 
 def test_a_running_table_is_waited_for(make_floor: MakeFloor) -> None:
-    """Somebody runs the table by hand when its job comes: what is approved and still due is bought once it is idle."""
+    """A person runs the table by hand when its job comes: what is approved and still due is bought once it is idle."""
     cells = {"notes": "empty", "news": "empty"}
     floor = make_floor(table(1, agent("news"), agent("notes"), rows=3, **cells))
     floor.write(settings(), "reconciler.yaml")

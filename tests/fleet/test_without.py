@@ -1,4 +1,4 @@
-"""What workers need is said by the command that needs it: a shared ledger, and an extra that nothing else loads."""
+"""The command that needs it names it: a shared ledger, and an extra that nothing else loads."""
 
 import subprocess
 import sys
