@@ -48,7 +48,7 @@ def postgres_url(postgres_server: str) -> str:
 
 
 def fresh_database(server_url: str, template: str | None = None) -> str:
-    """Create a database on the server, empty or a copy of one that nobody uses, and return its URL."""
+    """Create a database on the server, empty or a copy of one that is not in use, and return its URL."""
     copied = "" if template is None else f" TEMPLATE {make_url(template).database}"
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:

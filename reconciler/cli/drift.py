@@ -68,8 +68,8 @@ def command(
     """List why cells are not as the manifests want them, one cause per line, and exit 2 if one counts; for cron.
 
     A cause is due (the next apply buys its cells), a dead end (no apply does, until you change something) or a call in
-    doubt. Sends only GET and writes nothing. Exits 0 if no cause counts, 1 if that cannot be told. Answers that are
-    stale, or not as their run expects, are listed and do not count: nothing buys them unasked.
+    doubt. Sends only GET and writes nothing. Exits 0 if no cause counts, 1 if something cannot be read. Answers that
+    are stale, or not as their run expects, are listed and do not count: nothing buys them unasked.
     """
     console = Console(context.obj)
     if DriftKind.OUTSIDE in fail_on and not outside:

@@ -157,11 +157,11 @@ def report(
 def reconcile(
     context: click.Context, /, paths: tuple[str, ...], since: float | None, until: float | None, form: str
 ) -> int:
-    """Compare the ledger with the balance and the live tables: credits and cells that went another way.
+    """Compare the ledger with the balance and the live tables, to find what was spent or run outside it.
 
-    Every apply keeps the balance that it finds. From one to the next, and to now, credits are ours (calls in the
-    ledger), outside (gone without one) or refunded. Also lists the manifests' tables with cells that are done and that
-    the ledger never bought.
+    Every apply keeps the balance that it finds. Between two balances, credits are ours (spent by calls in the ledger),
+    outside (gone without a call) or refunded. Also lists the manifests' tables with done cells that the ledger never
+    bought.
     """
     console = Console(context.obj)
     with open_session(console) as session:

@@ -4,7 +4,7 @@ import random as chance
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from reconciler.client.account import AccountRead
 from reconciler.client.http.buffers import Buffers
@@ -24,8 +24,6 @@ from reconciler.model.input_cells import AskedInputs
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
 from reconciler.model.reading import ReadCost, ReadProgress
-
-T = TypeVar("T")
 
 
 class Reader:
@@ -125,10 +123,6 @@ class Reader:
         self._dispatch.run((reading for reading in readings.values() if not reading.is_done), on_reply)
         return {table: reading.result() for table, reading in readings.items()}
 
-    def read_table(self, table_id: str, digests: frozenset[str] | None = frozenset()) -> TableSnapshot:
-        """Read one table; `digests` as in `read_tables`. Raises Refused and BadResponse."""
-        return _raised(self.read_tables({table_id: digests})[table_id])
-
     def list_tables(self, search: str = "", tags: Sequence[str] = ()) -> tuple[ListedTable, ...]:
         """List the workspace's root tables, oldest first, page by page.
 
@@ -136,7 +130,10 @@ class Reader:
         """
         listing = Listing(search, tuple(tags))
         self._dispatch.run([listing], _ignore)
-        return _raised(listing.result())
+        found = listing.result()
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
     def read_headers(self, table_ids: Iterable[str]) -> dict[str, TableHeader | ApiError]:
         """Read many tables without their rows, one GET each. Raises Refused on 401 and 403."""
@@ -177,10 +174,6 @@ class Reader:
             held_seconds=self._dispatch.held_seconds,
         )
 
-    def read_status(self, table_id: str) -> TableStatus:
-        """Look at one table's status. Raises Refused and BadResponse."""
-        return _raised(self.read_statuses([table_id])[table_id])
-
 
 class _Tally:
     """Counts a `read_tables` as it goes: adding up thousands of tables after each answer would outlast the reading."""
@@ -209,12 +202,6 @@ class _Tally:
         """Return it as people see it."""
         sent = requests - self._requests_before
         return ReadProgress(self.tables_done, self._tables, self._rows, sent, self._rows_known, len(self._known))
-
-
-def _raised(outcome: T | ApiError) -> T:
-    if isinstance(outcome, ApiError):
-        raise outcome
-    return outcome
 
 
 def _ignore(_reading: object) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.attempt import Settlement
+from reconciler.documents.parts import settlement_part
 from reconciler.model.ledger_entries import (
     ADOPTED,
     CallRecord,
@@ -15,7 +15,7 @@ from reconciler.model.ledger_entries import (
     SpendLine,
     SpendReport,
 )
-from reconciler.text.numbers import age_text, json_number
+from reconciler.text.numbers import age_text, json_number, rfc3339
 
 FORMAT_VERSION = "1.0"
 
@@ -40,16 +40,12 @@ def call_part(call: CallRecord) -> dict[str, Any]:
         "begun_at": time_text(call.begun_at),
         "ended_at": time_text(call.ended_at),
         "settled_at": time_text(call.settled_at),
-        "settlement": None if call.settlement is None else _settlement(call.settlement),
+        "settlement": settlement_part(call.settlement),
         "run_id": call.run_id,
         "requested_cells": call.requested_cells,
         "plan_id": call.plan_id,
         "actor": asdict(call.actor),
     }
-
-
-def _settlement(of: Settlement) -> dict[str, Any]:
-    return {"done": of.done, "failed": of.failed, "not_started": of.not_started}
 
 
 def call_document(call: CallRecord, events: Sequence[EventRecord]) -> dict[str, Any]:
@@ -103,6 +99,4 @@ def _yield(of: ColumnYield) -> dict[str, Any]:
 
 def time_text(seconds: float | None) -> str | None:
     """Return a time in seconds since the epoch as RFC 3339, UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else rfc3339(datetime.fromtimestamp(seconds, UTC), "milliseconds")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from reconciler.model.plan import CallInDoubt
+from reconciler.model.attempt import Settlement
+from reconciler.model.plan import CallInDoubt, Pending
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.numbers import json_number
 
@@ -26,3 +27,13 @@ def call_in_doubt_part(of: CallInDoubt) -> dict[str, Any]:
         "cells": of.cells,
         "credits": json_number(of.credits),
     }
+
+
+def pending_part(of: Pending) -> dict[str, Any]:
+    """Return a manifest whose table does not exist yet, without its location."""
+    return {"manifest": of.manifest, "waits_for": of.waits_for}
+
+
+def settlement_part(of: Settlement | None) -> dict[str, Any] | None:
+    """Return the counts of a call's cells; None while they are unknown."""
+    return None if of is None else {"done": of.done, "failed": of.failed, "not_started": of.not_started}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.documents.parts import call_in_doubt_part, diagnostic_part, location_part
+from reconciler.documents.parts import call_in_doubt_part, diagnostic_part, location_part, pending_part
 from reconciler.model.account import Account
 from reconciler.model.change import ChangeImpact
 from reconciler.model.limits import Limits
@@ -106,11 +106,7 @@ def _waits_for(of: WaitsFor) -> dict[str, Any]:
 
 
 def _pending(of: Pending) -> dict[str, Any]:
-    return {
-        "manifest": of.manifest,
-        "waits_for": of.waits_for,
-        **location_part(of.location),
-    }
+    return pending_part(of) | location_part(of.location)
 
 
 def _balance(plan: Plan, account: Account) -> dict[str, Any]:
@@ -202,7 +198,7 @@ def _run(run: PlannedRun) -> dict[str, Any]:
         content["refresh"] = run.refresh.content()
         if run.stale_before is not None:
             content["stale_before"] = run.stale_before.isoformat(timespec="seconds")
-        content["next_due"] = rfc3339(run.next_due)
+        content["next_due"] = None if run.next_due is None else rfc3339(run.next_due)
     return content
 
 

@@ -48,7 +48,7 @@ LONGEST = 2000
 """Characters of one text."""
 _NOWHERE = Location("", 1, 1)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for a moment that a file claims and that is none."""
+"""Stands for a text in a file that is not a moment."""
 _REASONS = {reason.value: reason for reason in SkipReason}
 
 

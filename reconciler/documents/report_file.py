@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reconciler.documents.parts import call_in_doubt_part
+from reconciler.documents.parts import call_in_doubt_part, settlement_part
 from reconciler.model.attempt import CallResult, Settlement
 from reconciler.model.expectation import Unmet
 from reconciler.model.history import CallState
@@ -124,7 +124,7 @@ def _result(result: CallResult) -> dict[str, Any]:
 
 
 def _outcome(result: CallResult) -> dict[str, Any]:
-    ending, settled = result.ending, result.settlement
+    ending = result.ending
     receipt = ending.receipt if ending else None
     return {
         "id": result.call.id,
@@ -139,9 +139,7 @@ def _outcome(result: CallResult) -> dict[str, Any]:
         "status": ending.status if ending else None,
         "run_id": receipt.run_id if receipt else None,
         "requested_cells": receipt.requested_cells if receipt else None,
-        "settled": None
-        if settled is None
-        else {"done": settled.done, "failed": settled.failed, "not_started": settled.not_started},
+        "settled": settlement_part(result.settlement),
         "columns": _columns(result.call),
         **{
             name: [{"columns": list(block.columns), "rows": list(block.rows)} for block in blocks]

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.documents.parts import call_in_doubt_part, diagnostic_part
+from reconciler.documents.parts import call_in_doubt_part, diagnostic_part, pending_part
 from reconciler.documents.reconciliation_file import reconciliation_document
 from reconciler.model.drift import FAILS_ON, Drift, DriftKind, Severity
 from reconciler.model.expectation import Unmet
@@ -47,7 +47,7 @@ def status_document(of: Status, observed_at: str) -> dict[str, Any]:
         "diagnostics": [diagnostic_part(each) for each in of.diagnostics],
     }
     if of.pending:
-        content["pending"] = [{"manifest": each.manifest, "waits_for": each.waits_for} for each in of.pending]
+        content["pending"] = [pending_part(each) for each in of.pending]
     return content
 
 
@@ -136,7 +136,7 @@ def _run(run: RunStatus) -> dict[str, Any]:
         "age_unknown": run.age_unknown,
         "held_back": run.held_back,
         "behind": run.behind,
-        "next_due": rfc3339(run.next_due),
+        "next_due": None if run.next_due is None else rfc3339(run.next_due),
     }
 
 

@@ -192,7 +192,10 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
 
 
 def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
-    """Record what the cells of an accepted call came to; said again, the newer count stands. Raises LedgerError."""
+    """Record how many cells of an accepted call are done, failed or not started; a newer count replaces it.
+
+    Raises LedgerError.
+    """
     found = _lock_call(tx, call_id)
     now = tx.now()
     if found.state != CallState.ACCEPTED:

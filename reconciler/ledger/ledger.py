@@ -102,7 +102,7 @@ class Ledger:
         """For people: the path, or the URL with the password replaced."""
         self.applies = Applies(store)
         self.schedules = Schedules(store)
-        """What workers carry out; only on a server."""
+        """The applies that workers carry out; only on a server."""
 
     @property
     def server(self) -> dict[str, Any] | None:
@@ -219,7 +219,7 @@ class Ledger:
             raise journal.superseded(complaint)
 
     def settle(self, call_id: str, settlement: Settlement) -> None:
-        """Record what the cells of an accepted call came to."""
+        """Record how many cells of an accepted call are done, failed or not started."""
         self._store.write(lambda tx: journal.settle(tx, call_id, settlement), repeatable=True)
 
     def resolve(self, verdict: Verdict, *, lease: Lease | None = None) -> CallState:

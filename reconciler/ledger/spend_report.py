@@ -34,7 +34,7 @@ class _Sum:
         self.cost += Credits.sum([(price, cells)] * calls)
 
     def settle(self, settlement: Settlement | None) -> None:
-        """Add what the cells of a call came to; None if it is not settled."""
+        """Add the counts of a call's cells; None if it is not settled."""
         if settlement is not None and self.done is not None and self.failed is not None:
             self.done += settlement.done
             self.failed += settlement.failed

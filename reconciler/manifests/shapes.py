@@ -15,7 +15,6 @@ MANIFEST_KIND = "TableRun"
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _PLAIN = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*(?!\n)$"
-_FULL = {"min_length": 1, "max_length": 200, "pattern": _PLAIN}
 Name: TypeAlias = Annotated[str, Meta(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(?!\n)$")]
 _LabelKey: TypeAlias = Annotated[str, Meta(max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(?!\n)$")]
 _LabelValue: TypeAlias = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]

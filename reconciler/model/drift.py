@@ -33,7 +33,7 @@ class DriftKind(StrEnum):
     DEAD_END = "dead_end", Severity.WARNING
     """No apply buys them until a person changes something."""
     OUTSIDE = "outside", Severity.WARNING
-    """They were run, or credits were spent, beside the ledger."""
+    """They were run, or credits were spent, outside the ledger."""
     IN_DOUBT = "in_doubt", Severity.ERROR
     """A call that covers them may have been paid for."""
 

@@ -21,6 +21,7 @@ from reconciler.settings.network import api_network
 from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
 from reconciler.text.codes import Code
+from reconciler.text.numbers import rfc3339
 from reconciler.text.sanitize import one_line
 from reconciler.version import __version__
 
@@ -149,5 +150,4 @@ def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[st
 
 def origin(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Origin:
     """Return where and when a plan is made; `tell` receives the reason if git cannot name the commit."""
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Origin(now, __version__, settings.api_url, git_state(settings.root, tell))
+    return Origin(rfc3339(datetime.now(UTC)), __version__, settings.api_url, git_state(settings.root, tell))

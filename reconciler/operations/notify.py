@@ -28,6 +28,7 @@ from reconciler.render.notice_text import drift_notice, refusal_notice, report_n
 from reconciler.settings.network import network_of
 from reconciler.settings.provenance import actor
 from reconciler.settings.settings import Settings
+from reconciler.text.numbers import rfc3339
 from reconciler.text.sanitize import one_line
 
 SECONDS = 20.0
@@ -126,10 +127,9 @@ class _Delivery:
         project = one_line((Path.cwd() if file is None else file.parent.resolve()).name)
         # Without the commit: asking git for it may take a minute.
         by = actor(self._environment, None)
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return {
             NoticeForm.SLACK: slack_document(notice, project, by),
-            NoticeForm.JSON: notice_document(notice, project, by, now, uuid.uuid4().hex),
+            NoticeForm.JSON: notice_document(notice, project, by, rfc3339(datetime.now(UTC)), uuid.uuid4().hex),
         }
 
     def _post(self, number: int, hook: Webhook, body: bytes) -> None:

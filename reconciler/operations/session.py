@@ -116,8 +116,8 @@ class Session:
         """Also enforce the limits and prices of a git ref or folder, so that a change cannot raise its own limits.
 
         The addresses of the API and the ledger come from there too, unless an argument or a variable sets them. Call it
-        before any other method. A commit without a project file has no limits, which is told; a folder without one
-        raises LimitExceeded.
+        before any other method. A commit without a project file has no limits, and a warning says so; a folder
+        without one raises LimitExceeded.
         """
         self.connections.close()
         self.connections.settings = with_base_limits(revision, self.settings, _each(paths))

@@ -13,7 +13,7 @@ from reconciler.planning.scopes import scopes
 def judgements(
     expectation: Expectation, snapshot: TableSnapshot, cells: Mapping[str, Sequence[int]]
 ) -> tuple[Judgement, ...] | None:
-    """Return what each test came to; `cells` holds rows by column id. None if the answers were not looked at."""
+    """Return the result of each test; `cells` holds rows by column id. None if the answers were not looked at."""
     found = []
     done = {
         column: [row for row in rows if DONE_STATES[snapshot.states[column][row]]] for column, rows in cells.items()

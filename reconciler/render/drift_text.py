@@ -71,7 +71,7 @@ def _dead_end(drift: Drift) -> str:
 def _outside(drift: Drift) -> str:
     if not drift.table_id:
         spent = amount(drift.credits or 0)
-        return f"outside: {spent} credits were spent beside the ledger; `reconciler ledger reconcile` says when"
+        return f"outside: {spent} credits were spent outside the ledger; `reconciler ledger reconcile` says when"
     done = "is done that the ledger" if drift.cells == 1 else "are done that the ledger"
     cells = counted(drift.cells, "cell")
     return f"outside: {cells} {done} never bought; `reconciler ledger adopt --as NAME` takes them over"

@@ -12,7 +12,7 @@ ADOPT = "`reconciler ledger adopt --as NAME` takes over cells that were run by h
 
 
 def reconciliation_text(of: Reconciliation) -> str:
-    """Return the sums, the times in which credits went another way, and the tables that moved without us."""
+    """Return the sums, the intervals in which credits were spent outside, and the tables that were run outside."""
     return "\n".join([*_balance(of), *outside_lines(of)])
 
 
@@ -41,7 +41,7 @@ def _doubts(of: Reconciliation) -> str:
 
 
 def outside_lines(of: Reconciliation) -> Iterator[str]:
-    """Yield a line for each time in which credits were spent beside the ledger, and for each table that was run so."""
+    """Yield a line for each time in which credits were spent outside the ledger, and for each table that was run so."""
     yield from (_interval(each) for each in of.intervals if each.outside)
     for table in of.tables:
         cells, is_one = counted(table.cells, "cell"), table.cells == 1

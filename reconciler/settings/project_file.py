@@ -96,19 +96,11 @@ DEFAULT_PROJECT = Project()
 """The settings without a project file."""
 
 
-def load_project(path: Path, api_url: str | None = None) -> Project:
-    """Return the project file's settings. Raises ManifestError with every problem in the file.
+def read_project(path: Path, api_url: str | None = None) -> tuple[Project, tuple[Diagnostic, ...]]:
+    """Return the project file's settings; or every problem in the file, with what it says of `manifests` alone.
 
     `api_url` is the API's address from a flag or the environment, if there is one; it overrides the file's.
     """
-    project, problems = read_project(path, api_url)
-    if problems:
-        raise ManifestError(problems)
-    return project
-
-
-def read_project(path: Path, api_url: str | None = None) -> tuple[Project, tuple[Diagnostic, ...]]:
-    """Return the settings, as `load_project` does, or every problem in the file with what it says of `manifests`."""
     manifests: Any = None
     try:
         documents = read_documents(path)
@@ -120,7 +112,10 @@ def read_project(path: Path, api_url: str | None = None) -> tuple[Project, tuple
 
 
 def project_of(documents: Sequence[Document], path: str, api_url: str | None = None) -> Project:
-    """Return the settings in the documents of the project file named `path`, as `load_project` does."""
+    """Return the settings in the documents of the project file named `path`; `api_url` as in `read_project`.
+
+    Raises ManifestError with every problem in the file.
+    """
     if not documents:
         message = "the project file is empty; it needs `apiVersion: reconciler/v1` and `kind: Project`"
         raise ManifestError([Diagnostic(Location(path, 1, 1), Code.EMPTY_FILE, message)])

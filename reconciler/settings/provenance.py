@@ -21,7 +21,7 @@ _LARGEST_EVENT = 32 * 1024**2
 def git_state(folder: Path, tell: Callable[[str], None] = lambda _: None) -> GitState | None:
     """Return the commit checked out at `folder` and whether files differ from it; None where there is none.
 
-    Nothing depends on it, so `tell` is told if git refuses to look, and why.
+    Nothing depends on it, so if git refuses to look, `tell` receives the reason.
     """
     try:
         return read_git_state(folder)

@@ -1,4 +1,4 @@
-"""Balances × calls → what was spent beside the ledger.
+"""Balances × calls → what was spent outside the ledger.
 
 A call belongs to the interval in which it began. One that is under way at the moment of a balance may be charged on the
 other side of it; over the whole time that evens out.

@@ -49,7 +49,7 @@ GUIDE: Mapping[str, tuple[str, str]] = {
         "Only the first hundred problems of a file are, so that no file can flood the output.",
         "Mend those that are listed, then check again."),
     "E014": (  # ambiguous yaml
-        "Which one is meant cannot be told, and it may decide what is bought.",
+        "It is unclear which of them is meant, and that may decide what is bought.",
         "Put the text in quotes, or write the space or the line break that the message names."),
 
     # The shape of a document.
@@ -130,7 +130,7 @@ GUIDE: Mapping[str, tuple[str, str]] = {
         "A project file or a workspace needs a document.",
         "Write `apiVersion` and `kind`, or remove the file."),
     "E302": (  # several documents
-        "Which of them holds could not be told.",
+        "It would be unclear which of them applies.",
         "Keep one document."),
     "E303": (  # not a project
         "A file of this name holds the settings of a project.",

@@ -95,7 +95,7 @@ class Code(StrEnum):
     NOT_IN_SNAPSHOT = "E405", "The snapshot does not tell"
     UNREADABLE_TABLE = "E406", "A table cannot be read"
     UNKNOWN_TABLE = "E407", "No table has this name or tag"
-    AMBIGUOUS_TABLE = "E408", "Which table is meant cannot be told"
+    AMBIGUOUS_TABLE = "E408", "More than one table could be meant"
     NOT_A_FINDER = "E409", "The column fills no child table"
     UNREADABLE_REVISION = "E410", "A file of the other revision cannot be read"
 

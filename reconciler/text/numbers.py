@@ -38,9 +38,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days"
 
 
-def rfc3339(moment: datetime | None) -> str | None:
-    """Return `2026-12-23T06:00:00Z`."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def rfc3339(moment: datetime, timespec: str = "seconds") -> str:
+    """Return `2026-12-23T06:00:00Z`; `timespec` as in `isoformat`."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def moment_text(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What was run by hand is taken over: the first `all` buys the rest, and the ledger says honestly what it holds."""
+"""Cells that were run by hand are taken over: the first `all` buys the rest, and the ledger is honest about them."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_the_first_all_buys_what_is_not_done(office: Desk) -> None:
 
 
 def test_the_next_revision_buys_every_cell(office: Desk) -> None:
-    """What was adopted counts at its revision and at no other."""
+    """An adopted cell counts at its revision and at no other."""
     office.run("import", ACCOUNTS, "--adopt", "r1")
     path = office.folder / FILE
     path.write_text(path.read_text().replace("revision: r1", "revision: r2"))
@@ -91,7 +91,7 @@ def test_what_is_adopted_is_never_spend(office: Desk) -> None:
 
 
 def test_a_running_table_is_not_adopted(office: Desk) -> None:
-    """What is under way would be bought a second time; neither ledger nor manifest is written."""
+    """Cells in progress would be bought a second time; neither ledger nor manifest is written."""
     with office.simulator.state.lock:
         office.simulator.state.run(office.simulator.state.find(ACCOUNTS), "new", None, None)
     said = office.run("import", ACCOUNTS, "--adopt", "r1")

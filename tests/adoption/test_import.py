@@ -109,7 +109,7 @@ def test_importing_twice_changes_nothing(office: Desk) -> None:
 
 
 def test_an_edited_manifest_is_kept_unless_forced(office: Desk) -> None:
-    """`--force` writes it anew, and keeps its name."""
+    """`--force` writes it again, and keeps its name."""
     office.run("import", ACCOUNTS)
     path = office.folder / FILE
     original = path.read_text()
@@ -187,7 +187,7 @@ def test_manifests_go_where_they_are_asked_for(office: Desk) -> None:
 
 
 def test_a_broken_project_is_said_before_anything_is_written(office: Desk) -> None:
-    """Nobody can tell what is claimed then."""
+    """It is unknown then which tables are claimed."""
     office.write("kind: TableRun\n", "manifests/broken.yaml")
     said = office.run("import", "--all")
     assert (said.code, names(office)) == (1, {"manifests/broken.yaml"})

@@ -28,7 +28,7 @@ def restored(desk: Desk) -> Desk:
 
 
 def test_without_adopting_it_buys_again(restored: Desk) -> None:
-    """What the adoption is for."""
+    """The purpose of the adoption."""
     assert restored.run("plan", "--format", "json").json["totals"]["cells"] == 6
 
 
@@ -64,7 +64,7 @@ def test_a_revision_that_no_run_asks_for_is_said(restored: Desk) -> None:
     assert "--as r1" in said.err
 
 
-def test_tries_begin_anew_and_that_is_said(desk: Desk) -> None:
+def test_tries_start_again_from_zero_and_that_is_said(desk: Desk) -> None:
     """The ledger that counted them is gone; a failed cell may be bought as often again as its run allows."""
     desk.write(REFRESH + RETRY)
     said = desk.run("ledger", "adopt", "--as", "r1")
@@ -74,7 +74,7 @@ def test_tries_begin_anew_and_that_is_said(desk: Desk) -> None:
 
 
 def test_a_running_table_is_refused_and_the_others_are_taken_over(make_desk: MakeDesk) -> None:
-    """What is under way would be bought a second time; exit 1 names it."""
+    """Cells in progress would be bought a second time; exit 1 names it."""
     other = {"id": PARTNERS, "name": "Partners", "columns": [agent("news")], "rows": [{"cells": {"news": "done"}}]}
     desk = make_desk(accounts(), other)
     desk.write(REFRESH)
@@ -87,6 +87,6 @@ def test_a_running_table_is_refused_and_the_others_are_taken_over(make_desk: Mak
 
 
 def test_no_time_can_be_named(desk: Desk) -> None:
-    """Cells carry none, so `--since` would promise what nobody can keep; NAME is needed."""
+    """Cells carry none, so `--since` could not keep its promise; NAME is needed."""
     assert desk.run("ledger", "adopt", "--as", "r1", "--since", "2026-01-01").code == 64
     assert desk.run("ledger", "adopt").code == 64

@@ -97,7 +97,7 @@ def test_a_doubt_that_the_table_ends_is_told(desk: Desk) -> None:
 
 
 def test_the_ledger_lists_and_finds_calls_by_the_same_names(desk: Desk) -> None:
-    """What stands in the list is what `--state` takes."""
+    """`--state` takes the words of the list."""
     desk.run("apply", "--yes", "--no-wait", "--target", "target-accounts/fill")
     assert {line.split()[3] for line in desk.run("ledger", "list").out.splitlines()[1:-1]} == {"accepted"}
     desk.simulator.finish()

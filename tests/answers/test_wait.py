@@ -56,8 +56,8 @@ def test_failed_cells_exit_6(make_desk: MakeDesk) -> None:
     assert "4 cells done. Exit code 6: 3 cells failed. Next: `reconciler plan`" in said.out
 
 
-def test_its_timeout_is_no_error(desk: Desk) -> None:
-    """What still runs is said, with what goes on; nothing is settled."""
+def test_its_timeout_is_not_an_error(desk: Desk) -> None:
+    """It says which table still runs, and how to go on; nothing is settled."""
     desk.run("apply", "--yes", "--no-wait")
     said = desk.run("wait", "--timeout", "0.2")
     assert said.code == 0

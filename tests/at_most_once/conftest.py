@@ -48,7 +48,7 @@ def is_long(pytestconfig: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """What starts command lines as processes."""
+    """Return a launcher of command lines as processes."""
     with Driver(tmp_path_factory.mktemp("processes")) as driver:
         yield driver
 

@@ -130,7 +130,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its processes find in their environment."""
+        """The environment of its processes."""
         named = {"RECONCILER_LEDGER": self.ledger_url} if self.ledger_url.startswith("postgres") else {}
         return {**self.simulator.environment(), **named, **self.extra}
 
@@ -213,7 +213,7 @@ class Project:
 
 
 class LockedError(Exception):
-    """Somebody was stopped in the middle of a transaction: nobody can write, so nobody sends."""
+    """A process was stopped in the middle of a transaction: none can write, so none sends."""
 
 
 @dataclass

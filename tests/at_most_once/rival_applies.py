@@ -83,7 +83,7 @@ class Wrapped:
 
 @dataclass
 class Party:
-    """Somebody who applies."""
+    """A person or a job that applies."""
 
     wanted: Targets
     settings: Settings
@@ -157,7 +157,7 @@ class Stage:
         limits: dict[str, Any] | None = None,
         **api: Any,
     ) -> Party:
-        """Let somebody enter, who wants `keys` of the accounts table by `run`, or what a manifest says.
+        """Let an actor enter who wants `keys` of the accounts table by `run`, or what a manifest says.
 
         `boot` is that of the party's machine; without it, all of time is the store's clock. `limits` are those of the
         party's project.

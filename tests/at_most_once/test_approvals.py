@@ -122,7 +122,7 @@ def test_what_is_in_doubt_under_a_plan_is_used_up_until_it_is_known_not_to_have_
 
 
 def running(desk: Desk) -> None:
-    """Have another column of the table run, as somebody in the vendor's page does."""
+    """Have another column of the table run, as a person does in the vendor's page."""
     desk.write(fill(ACCOUNTS, "person", "mode: new", ("notes",)), "elsewhere/person.yaml")
     arguments = ["--ledger", "elsewhere.db", "apply", "elsewhere/person.yaml", "--yes", "--no-wait"]
     assert desk.run(*arguments).code == 0

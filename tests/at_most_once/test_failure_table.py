@@ -31,7 +31,7 @@ BEYOND_Q = TIMES["quiet_seconds"] + 1
 
 @dataclass(frozen=True)
 class Trouble:
-    """What the server does to a run call."""
+    """How the server treats a run call."""
 
     name: str
     kind: str
@@ -211,7 +211,7 @@ def test_more_cells_accepted_than_planned_stop_the_apply(office: Desk) -> None:
 
 
 def test_fewer_cells_accepted_than_planned_do_not(office: Desk) -> None:
-    """Somebody filled cells meanwhile: that is cheaper, not wrong."""
+    """A person filled cells in the meantime: that is cheaper, not wrong."""
     receipt = {"id": "11111111-2222-4333-8444-555555555555", "num_requested_cells": CELLS - 1}
     office.simulator.fault("status", "POST", RUN_OF_ACCOUNTS, when="after", status=200, body=receipt, times=1)
     assert office.run("apply", "--yes", "--no-wait").code == 0
@@ -259,7 +259,7 @@ def test_connections_refused_to_the_end_exit_6(office: Desk) -> None:
 
 
 def test_a_person_ends_a_doubt_that_no_evidence_can(make_desk: MakeDesk) -> None:
-    """`all` over done cells leaves no trace when it did not land: it stays in doubt until somebody says so."""
+    """`all` over done cells leaves no trace when it did not land: it stays in doubt until a person decides."""
     desk = two_tables(make_desk(small_table(ACCOUNTS, 10, state="done"), small_table(PARTNERS, 20, state="done")),
                       "mode: all, revision: r1")  # fmt: skip
     UNPAID[0].befall(desk)
@@ -291,7 +291,7 @@ def test_a_person_who_says_it_landed_ends_it_too(office: Desk) -> None:
 
 
 def test_a_call_that_may_be_in_flight_is_not_for_people_to_judge(office: Desk) -> None:
-    """Within D + T of its beginning nobody can know yet."""
+    """Within D + T of its beginning it cannot be known yet."""
     PAID[0].befall(office)
     office.run("apply", "--yes", "--no-wait")
     said = office.run("ledger", "resolve", evidence_id(office), "--not-landed", "--reason", "hasty")

@@ -33,7 +33,7 @@ def rename(stage: Stage) -> None:
 
 
 def test_what_was_approved_for_one_table_is_not_sent_to_another(stage: Stage) -> None:
-    """Somebody was at the table meanwhile, so the names are looked up again: neither table is bought."""
+    """A person changed the table in the meantime, so the names are looked up again: neither table is bought."""
     asking: Party = stage.party(manifest=BY_NAME)
     other: Party = stage.party(keys=("notes",))
 

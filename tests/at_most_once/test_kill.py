@@ -43,7 +43,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What one kill led to."""
+    """The result of one kill."""
 
     case: Case
     was_killed: bool
@@ -78,7 +78,7 @@ def project_for(case: Case | str, tmp: Path, simulator: LiveSimulator, driver: D
 
 
 def reached(tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> dict[str, dict[Point, int]]:
-    """Return how often an apply that nobody disturbs gets to each point, by store."""
+    """Return how often an undisturbed apply gets to each point, by store."""
     found = {}
     for store in ("sqlite", "postgres"):
         project = project_for(store, tmp, simulator, driver, stores)

@@ -120,8 +120,8 @@ def test_the_report_file_names_the_cells_that_did_not_start(make_desk: MakeDesk)
     assert [line["state"] for line in markdown] == ["accepted"]
 
 
-def test_time_that_runs_out_over_an_accepted_call_is_no_failure(make_desk: MakeDesk) -> None:
-    """It is said, with exit 0: the cells were bought, and nobody asked to wait longer."""
+def test_time_that_runs_out_over_an_accepted_call_is_not_a_failure(make_desk: MakeDesk) -> None:
+    """It is said, with exit 0: the cells were bought, and a longer wait was not asked for."""
     desk = make_desk(small_table(ACCOUNTS, 10, columns=1), pace={"shows_after": 1000})
     desk.write(fill(ACCOUNTS, "accounts", "mode: new", ("news",)))
     said = desk.run("apply", "--yes", "--wait", "--timeout", "0.3")

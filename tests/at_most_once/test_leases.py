@@ -29,7 +29,7 @@ def office(make_desk: MakeDesk) -> Desk:
 
 
 @contextmanager
-def somebody_at(desk: Desk, table_id: str = ACCOUNTS, seconds: float = 60) -> Iterator[Lease]:
+def another_apply_at(desk: Desk, table_id: str = ACCOUNTS, seconds: float = 60) -> Iterator[Lease]:
     """Let another apply, of a CI run, hold a table."""
     with open_ledger(str(ledger_path(desk))) as ledger:
         (lease,) = ledger.acquire([table_id], owner=str(uuid.uuid4()), actor=CI, seconds=seconds)
@@ -38,7 +38,7 @@ def somebody_at(desk: Desk, table_id: str = ACCOUNTS, seconds: float = 60) -> It
 
 def test_a_second_apply_says_who_holds_the_table(office: Desk) -> None:
     """Exit 5, nothing sent; the holder, since when, until when and the CI run are named."""
-    with somebody_at(office):
+    with another_apply_at(office):
         said = office.run("apply", "--yes", "--no-wait")
     assert (said.code, office.posts()) == (5, [])
     for words in (f"another apply holds table {ACCOUNTS}", "alice", "CI run https://ci.example/runs/7", "since 20"):
@@ -48,15 +48,15 @@ def test_a_second_apply_says_who_holds_the_table(office: Desk) -> None:
 
 def test_one_held_table_keeps_the_whole_apply_from_sending(office: Desk) -> None:
     """Leases are taken together or not at all: the free table is not sent for either, and stays free."""
-    with somebody_at(office, PARTNERS):
+    with another_apply_at(office, PARTNERS):
         assert office.run("apply", "--yes", "--no-wait").code == 5
         assert office.posts() == []
         assert office.run("apply", "--yes", "--no-wait", "--target", "accounts").code == 0
 
 
 def test_a_lease_runs_out_by_itself(office: Desk) -> None:
-    """A killed apply keeps nobody out for longer than its lease."""
-    with somebody_at(office, seconds=60):
+    """A killed apply keeps others out no longer than its lease."""
+    with another_apply_at(office, seconds=60):
         assert office.run("apply", "--yes", "--no-wait").code == 5
         let_pass(office, 61)
         assert office.run("apply", "--yes", "--no-wait").code == 0
@@ -64,7 +64,7 @@ def test_a_lease_runs_out_by_itself(office: Desk) -> None:
 
 def test_waiting_for_a_lease(office: Desk) -> None:
     """`--lease-timeout` waits as long as it says, tells so, and goes on as soon as the table is free."""
-    with somebody_at(office, seconds=1.5):
+    with another_apply_at(office, seconds=1.5):
         began = time.monotonic()
         said = office.run("apply", "--yes", "--no-wait", "--lease-timeout", "30")
     assert said.code == 0
@@ -75,7 +75,7 @@ def test_waiting_for_a_lease(office: Desk) -> None:
 
 def test_waiting_in_vain(office: Desk) -> None:
     """When the time has run out it is exit 5, and nothing was sent."""
-    with somebody_at(office):
+    with another_apply_at(office):
         began = time.monotonic()
         said = office.run("apply", "--yes", "--no-wait", "--lease-timeout", "0.5")
     assert (said.code, office.posts()) == (5, [])
@@ -85,7 +85,7 @@ def test_waiting_in_vain(office: Desk) -> None:
 def test_leases_are_listed_and_released(office: Desk) -> None:
     """`ledger leases` shows the holder; `ledger release` takes the table away, with a reason that is kept."""
     assert office.run("ledger", "leases").code == 0
-    with somebody_at(office):
+    with another_apply_at(office):
         listed = office.run("ledger", "leases").out
         assert all(words in listed for words in (ACCOUNTS, "alice", "https://ci.example/runs/7"))
         assert office.run("ledger", "release", ACCOUNTS).code == 64  # without a reason
@@ -98,7 +98,7 @@ def test_leases_are_listed_and_released(office: Desk) -> None:
 
 
 def test_the_leases_are_given_back_at_the_end(office: Desk) -> None:
-    """After an apply, whatever came of it, nobody holds a table."""
+    """After an apply, however it ended, no table is held."""
     for trouble in ({"kind": "close_after"}, {"kind": "status", "status": 402}, {"kind": "latency"}):
         office.simulator.fault(method="POST", path="/v1/tables/*/run", times=1, **trouble)
         office.run("apply", "--yes", "--no-wait")
@@ -130,7 +130,7 @@ def test_a_lease_that_is_taken_away_stops_sending_at_once(
 
 @pytest.mark.parametrize("store", ["postgres"])
 def test_a_lease_is_renewed_while_calls_take_long(tmp_path: Path, driver: Driver, stores: Stores, store: str) -> None:
-    """Three calls that take longer together than a lease: nobody else gets the table meanwhile."""
+    """Three calls that take longer together than a lease: no other apply gets the table in between."""
     with serve(workspace([table(table_id(2))]), speed=SPEED) as simulator:
         folder = tmp_path / "project"
         project = Project.make(folder, simulator, driver, [table_id(2)], stores.url(store, folder))

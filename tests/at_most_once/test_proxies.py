@@ -117,7 +117,7 @@ def test_without_a_tunnel_nothing_is_bought_and_the_next_apply_buys_it(desk: Des
 @pytest.mark.parametrize("how", AFTER.values(), ids=list(AFTER))
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "after"])
 def test_within_a_tunnel_the_usual_table_holds(desk: Desk, mode: str, how: Behaviour, is_late: bool) -> None:
-    """What a gateway behind the proxy does is in doubt, whether the call had landed by then or not."""
+    """A failure of a gateway behind the proxy leaves doubt, whether the call had landed by then or not."""
     url = desk.simulator.url
     trouble = Trouble(late(how, url) if is_late else how, send_on(url), is_call)
     with WireServer(trouble, tls=server_context()) as api, WireServer(tunnel) as proxy:

@@ -433,7 +433,7 @@ def test_r4_a_wall_clock_set_forward_ends_no_quiet_period(set_stage: Callable[..
 
 
 def test_a_wall_clock_set_forward_takes_no_lease_away(set_stage: Callable[..., Stage]) -> None:
-    """The holder's boot says that it still has the table: nobody else gets it while the holder sends."""
+    """The holder's boot says that it still has the table: no other apply gets it while the holder sends."""
     stage = set_stage("done")
     boot = StoreClock(1000.0)
     first, second = (stage.party(ALL, ("news", "notes"), boot=Boot("one", boot)) for _ in range(2))

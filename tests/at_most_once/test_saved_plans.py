@@ -43,7 +43,7 @@ def column(desk: Desk, key: str = "news", table: str = ACCOUNTS) -> Any:
 
 
 def edit_plan(desk: Desk, change: Callable[[dict[str, Any]], None], *, sign: bool) -> None:
-    """Change the plan file; `sign`: as somebody would who also corrects its `plan_id`."""
+    """Change the plan file; `sign`: also correct its `plan_id`, as a forger would."""
     path = desk.folder / "plan.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
@@ -174,14 +174,14 @@ def test_a_file_that_changed_is_refused(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "not JSON", '{"format_version": "1.0"}', "[" * 100_000])
-def test_what_is_no_plan_file_is_refused(office: Desk, text: str) -> None:
+def test_what_is_not_a_plan_file_is_refused(office: Desk, text: str) -> None:
     """Whatever the file holds, it is exit 4 and one message."""
     (office.folder / "plan.json").write_text(text, encoding="utf-8")
     said = apply(office)
     assert (said.code, office.posts(), "is not understood" in said.err) == (4, [], True)
 
 
-def test_a_device_is_no_plan_file(office: Desk) -> None:
+def test_a_device_is_not_a_plan_file(office: Desk) -> None:
     """It ends at 64 MiB with a sentence, whatever it goes on to give."""
     said = office.run("apply", "--no-wait", "--plan", "/dev/zero")
     assert (said.code, office.posts()) == (4, [])

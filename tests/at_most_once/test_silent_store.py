@@ -63,7 +63,7 @@ def test_one_interrupt_ends_a_command_that_waits_for_a_silent_store(
 def test_one_interrupt_ends_an_apply_whose_store_fell_silent_while_it_sent(
     tmp_path: Path, simulator: LiveSimulator, driver: Driver, stores: Stores
 ) -> None:
-    """What the ledger did not keep is said; nothing is bought twice later."""
+    """It says which outcome the ledger did not keep; nothing is bought twice later."""
     simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.5, times=1)
     with behind_proxy(tmp_path / "project", simulator, driver, stores) as (project, proxy):
         process = project.start("apply", "--yes", "--no-wait", "--format", "json")
@@ -84,7 +84,7 @@ def test_one_interrupt_ends_an_apply_whose_store_fell_silent_while_it_sent(
 def test_one_interrupt_ends_an_apply_whose_file_is_locked_for_good(
     tmp_path: Path, simulator: LiveSimulator, driver: Driver
 ) -> None:
-    """Somebody opened it with another program and forgot a transaction."""
+    """Another program has it open and left a transaction open."""
     folder = tmp_path / "project"
     path = folder / ".reconciler" / "ledger.db"
     project = Project.make(folder, simulator, driver, [table_id(1)], f"sqlite:///{path}", spend=TIMES)

@@ -132,7 +132,7 @@ def play(project: Project, luck: random.Random, figures: Counter[str], seconds: 
                 figures[f"exit {process.code}"] += 1
                 assert process.code in (-9, 0, 1, 5, 6, 7), process.err
                 if process.code == 1:
-                    # One that was stopped within a transaction keeps the row locked; nobody sends anything then.
+                    # One that was stopped within a transaction keeps the row locked; nothing is sent then.
                     assert "lock" in process.err or "not in doubt" in process.err or "has begun" in process.err, (
                         process.err
                     )

@@ -160,7 +160,7 @@ def test_stopping_while_waiting_for_the_tables(project: Project, simulator: Live
 def test_stopping_while_waiting_for_a_lease(project: Project, simulator: LiveSimulator) -> None:
     """Nothing is sent yet, so a signal cancels the apply, long before its patience ends."""
     with project.ledger() as holder:
-        holder.acquire([table_id(1)], owner="elsewhere", actor=Actor("somebody"), seconds=60)
+        holder.acquire([table_id(1)], owner="elsewhere", actor=Actor("another"), seconds=60)
         process = project.start("apply", "--yes", "--no-wait", "--lease-timeout", "600")
         deadline = time.monotonic() + 20
         while "another apply holds" not in process.err:
@@ -202,7 +202,7 @@ def test_a_second_signal_ends_the_waiting_for_the_call_in_flight(
 
 @AT_ONCE
 def test_a_second_signal_while_waiting_for_the_tables_ends_that_too(project: Project, simulator: LiveSimulator) -> None:
-    """A server that does not answer for a table's status holds nobody: everything is sent, and the report says so."""
+    """A server that does not answer for a table's status holds up nothing: everything is sent and reported."""
     process = project.start("apply", "--yes", "--wait", "--format", "json")
     wait_for_post(simulator, 6)
     simulator.fault("hang", "GET", "/v1/tables/**", seconds=3600)

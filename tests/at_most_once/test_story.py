@@ -191,7 +191,7 @@ class Story(RuleBasedStateMachine):
         limit: int | None,
         unanswered: str = "nothing",
     ) -> None:
-        """Somebody applies; the network, the process, another apply and a limit may come in between."""
+        """An actor applies; the network, the process, another apply and a limit may come in between."""
         if FAULTS[fault]:
             self.simulator.fault(method="POST", path=RUN, times=1, skip=skip, **FAULTS[fault])
         party = self.party(limit)
@@ -228,7 +228,7 @@ class Story(RuleBasedStateMachine):
 
     @rule()
     def save_a_plan(self) -> None:
-        """Somebody saves a plan, which approves its cells once."""
+        """An actor saves a plan, which approves its cells once."""
         made = plan_file.document(self.party().plan(), Origin(f"2026-01-01T00:00:{len(self.saved):02}Z", "1", "x"))
         if not made["errored"]:
             plan = saved_plan_checks.check_plan(made, datetime(2026, 1, 1, 0, 1, tzinfo=UTC), 3600)
@@ -237,7 +237,7 @@ class Story(RuleBasedStateMachine):
     @precondition(lambda self: self.saved)
     @rule(which=st.integers(0, 3), fault=st.sampled_from(sorted(FAULTS)))
     def apply_a_saved_plan(self, which: int, fault: str) -> None:
-        """Somebody applies one, perhaps not for the first time, and perhaps long after it was made."""
+        """An actor applies one, perhaps not for the first time, and perhaps long after it was made."""
         plan, _ = self.saved[which % len(self.saved)]
         if FAULTS[fault]:
             self.simulator.fault(method="POST", path=RUN, times=1, **FAULTS[fault])
@@ -246,7 +246,7 @@ class Story(RuleBasedStateMachine):
 
     @rule()
     def plan(self) -> None:
-        """Somebody plans: nothing is sent and nothing is written."""
+        """An actor plans: nothing is sent and nothing is written."""
         posts, calls = self.stage.posts(), self.witness.ledger.calls()
         self.party().plan()
         after = self.witness.ledger.calls()
@@ -255,7 +255,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(column=st.sampled_from(COLUMNS), mode=st.sampled_from(["new", "failed", "all"]))
     def a_person_runs_the_table(self, column: str, mode: str) -> None:
-        """Somebody runs a column in the vendor's own page."""
+        """A person runs a column in the vendor's own page."""
         before = self.simulator.charges()
         body = {"mode": mode, "columns": [self.table.column(column).id]}
         headers = {"Authorization": f"Bearer {self.simulator.token}"}
@@ -279,12 +279,12 @@ class Story(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, LEASE + 1, Q + 1, 100 * Q, -1.0, -Q, -100 * Q]))
     def the_stores_clock_is_set(self, seconds: float) -> None:
-        """Somebody sets the clock; the boot's goes on as before."""
+        """A person sets the clock; the boot's goes on as before."""
         self.stage.clock.now += seconds
 
     @rule()
     def a_person_ends_the_doubts(self) -> None:
-        """Somebody looks at the bill and resolves what is in doubt."""
+        """A person looks at the bill and resolves what is in doubt."""
         for call_id in self.witness.open_calls():
             self.resolve(call_id)
 
@@ -382,7 +382,7 @@ class Story(RuleBasedStateMachine):
         return self.simulator.state.tables[ACCOUNTS]
 
     def party(self, limit: int | None = None, plan_id: str = "") -> Party:
-        """Return somebody who wants the present manifest, within a limit or a saved plan."""
+        """Return an actor who wants the present manifest, within a limit or a saved plan."""
         party = self.stage.party(manifest=manifest(self.revision), boot=self.boot)
         if limit is not None:
             limits = replace(party.settings.limits, max_cells=Limit(Decimal(limit), "--max-cells"))
@@ -435,7 +435,7 @@ class Story(RuleBasedStateMachine):
         record = self.witness.ledger.find(call_id)
         paid = sum(call.id == call_id for call, _, _ in self.landed) > record.payments
         self.witness.ledger.resolve(
-            Verdict(call_id, record.attempt, landed=paid, reason="the bill says so", actor=Actor("somebody"))
+            Verdict(call_id, record.attempt, landed=paid, reason="the bill says so", actor=Actor("accountant"))
         )
 
 

@@ -51,7 +51,7 @@ def test_there_and_back_loses_nothing(office: Desk, postgres_server: str) -> Non
 
 
 def test_importing_twice_adds_nothing(office: Desk, postgres_server: str) -> None:
-    """What the ledger holds already stays as it is."""
+    """Records that are there already stay as they are."""
     url = fresh_database(postgres_server)
     dump = office.write(exported(office), "ledger.jsonl")
     office.run("--ledger", url, "ledger", "init")

@@ -23,7 +23,7 @@ COMPILES_ONCE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(ROOT)}
 
 @dataclass(frozen=True)
 class Spent:
-    """What one process took."""
+    """The cost of one process."""
 
     seconds: float
     cpu_seconds: float

@@ -22,7 +22,7 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class World:
-    """What the server shows: equal tables."""
+    """The server's world: equal tables."""
 
     tables: int = 1
     rows: int = 3

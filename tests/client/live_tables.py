@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.client import ApiOptions, Token
+from reconciler.client import ApiOptions, Reader, Token
+from reconciler.errors import ApiError
+from reconciler.model.observed import TableSnapshot, TableStatus
 from tests.client.wire_server import Exchange
 
 SECRET = "sk-live-0123456789abcdef"  # the token of every test: it must never be seen anywhere but in its header
@@ -96,3 +98,19 @@ class Api:
                 return
             shown = table.page(**exchange.request.query) if parts[4:] == ["data"] else table.header()
             exchange.answer(200, json.dumps(shown, ensure_ascii=self._ascii_only).encode("utf-8", "surrogatepass"))
+
+
+def read_table(reader: Reader, digests: frozenset[str] | None = frozenset()) -> TableSnapshot:
+    """Read the table. Raises what went wrong with it."""
+    found = reader.read_tables({TABLE: digests})[TABLE]
+    if isinstance(found, ApiError):
+        raise found
+    return found
+
+
+def read_status(reader: Reader) -> TableStatus:
+    """Look at the table's status. Raises what went wrong with it."""
+    found = reader.read_statuses([TABLE])[TABLE]
+    if isinstance(found, ApiError):
+        raise found
+    return found

@@ -1,4 +1,4 @@
-"""What a proxy on loopback does with a request: a tunnel, a forwarded request, or trouble before and after."""
+"""Proxies on loopback, by what they do with a request: a tunnel, a forwarded request, or trouble before and after."""
 
 import http.client
 import socket

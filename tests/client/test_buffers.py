@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reconciler.client import Reader
 from reconciler.client.http import buffers as bodies
 from reconciler.client.http.buffers import LARGE, LARGE_AT_ONCE, Body, Buffers
-from tests.client.live_tables import TABLE, Api, LiveTable, column, options
+from tests.client.live_tables import Api, LiveTable, column, options, read_table
 from tests.client.wire_server import WireServer
 
 
@@ -46,7 +46,7 @@ def test_a_large_body_waits_for_a_buffer() -> None:
     thread.join()
 
 
-def test_a_buffer_that_somebody_still_looks_at_is_left_to_them() -> None:
+def test_a_buffer_that_is_still_looked_at_is_left_alone() -> None:
     """Growing it in place would be an error, and must not lose the page."""
     buffers = Buffers()
     with Body(buffers) as first:
@@ -74,4 +74,4 @@ def test_many_large_pages_are_read_by_few_buffers() -> None:
     table = LiveTable([column(2, "a")]).add_rows([{"a": from_row}] * 60)
     opened = WireServer(Api(table))
     with opened as server, Reader(options(server.url, page_rows=8, concurrency=8)) as reader:
-        assert len(reader.read_table(TABLE).row_ids) == 60
+        assert len(read_table(reader).row_ids) == 60

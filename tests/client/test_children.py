@@ -1,4 +1,4 @@
-"""Which child tables a header names, over real sockets: all of them, or the word that nobody can tell."""
+"""Which child tables a header names, over real sockets: all of them, or that they are unknown."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the client says that a column depends on: all that the API takes it to depend on, written down or not."""
+"""The columns that a column depends on: all that the API takes it to depend on, written down or not."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ CONTACT = {"full_name", "profile_url", "company_website"}
         ("people", {"kind": "reverse_email_lookup", "email_column_key": "email"}, {"email"}, PEOPLE),
         ("generic", {"kind": "reverse_email_lookup", "email_column_key": "email"}, {"email"}, set()),
         ("generic", {"kind": "email_finder"}, set(), CONTACT),
-        ("a kind that nobody knows", {"kind": "agent"}, set(), COMPANY | PEOPLE),
+        ("an unknown kind", {"kind": "agent"}, set(), COMPANY | PEOPLE),
         ("", {"kind": "agent"}, set(), COMPANY | PEOPLE),
     ],
 )  # fmt: skip
@@ -122,7 +122,7 @@ def test_what_a_run_without_columns_means(kind: str, key: str, table: str, meant
     ],
 )  # fmt: skip
 def test_how_many_people_a_finder_finds_is_a_number_or_unknown(value: Any, most: int | None) -> None:
-    """What cannot be a bound is none."""
+    """A value that cannot be a bound is ignored."""
     finder = {"kind": "company_people_finder", "key": "people", "value": value}
     assert shown([finder], "company")["people"].max_results == most
     assert shown([{**finder, "kind": "agent"}], "company")["people"].max_results is None

@@ -59,8 +59,8 @@ def test_each_row_is_asked_on_its_page(digests: frozenset[str] | None, page_rows
     }
 
 
-def test_a_table_without_rows_has_nobody_to_ask() -> None:
-    """The condition is there all the same, so that nobody takes it for one that was not asked."""
+def test_a_table_without_rows_has_none_to_ask() -> None:
+    """The condition is there all the same, so that it is not taken for one that was not asked."""
     with WireServer(Api(live(0))) as server:
         found = read(server, GERMAN)
     assert isinstance(found, TableSnapshot)

@@ -63,7 +63,7 @@ def test_the_list_is_asked_for_as_documented() -> None:
 
 
 def test_a_server_that_knows_no_tags_imports_nothing_else() -> None:
-    """What comes back without the tag is left out."""
+    """A table that comes back without the tag is left out."""
     with WireServer(serving([shown(1, tags=["a"]), shown(2, tags=None), shown(3, tags=["b", 7])])) as server:
         assert [table.id for table in listed(server, "", ["a", "b"])] == [uid(1), uid(3)]
 
@@ -122,7 +122,7 @@ def test_a_refused_token_is_said() -> None:
 
 
 def test_headers_are_read_without_rows() -> None:
-    """One GET a table; what cannot be read, or is no id, is an error in its place."""
+    """One GET a table; what cannot be read, or is not an id, is an error in its place."""
     table = LiveTable([column(1, "site", "input"), column(2, "news")]).add_rows({"news": None} for _ in range(3))
     with WireServer(Api(table)) as server, Reader(options(server.url), random=lambda: 0.0) as reader:
         found = reader.read_headers([TABLE, uid(9), "../x"])

@@ -12,7 +12,7 @@ from reconciler.errors import Refused, SettingsError
 from tests.client.live_tables import SECRET, TABLE, options
 
 
-def test_a_token_shows_itself_to_nobody() -> None:
+def test_a_token_never_shows_itself() -> None:
     """Neither alone nor in the options; and it is not for storing."""
     token = Token(SECRET)
     shown = [

@@ -127,7 +127,7 @@ def test_a_digest_belongs_to_the_value_and_not_to_its_spelling(value: Any) -> No
 
 
 def test_a_lone_surrogate_in_a_value_has_a_digest() -> None:
-    """It is only kept as a digest, so nobody will ever print it."""
+    """It is only kept as a digest, so it is never printed."""
     table = small(a={"status": "done", "value": {"answer": "\ud800"}})
     page = read_page(encoded(table.page(0, 1)), layout(header_of(table), None))
     assert page.codes[0] == bytes([CellState.DONE])
@@ -176,7 +176,7 @@ def test_a_lone_surrogate_in_a_value_has_a_digest() -> None:
     ],
 )
 def test_each_shape_of_a_cell_has_its_state(cell: Any, state: CellState) -> None:
-    """What is not known is unknown, and unknown cells are never bought."""
+    """An unlisted status is unknown, and unknown cells are never bought."""
     table = small(a=cell)
     for wanted in (None, frozenset[str]()):
         page = read_page(encoded(table.page(0, 1)), layout(header_of(table), wanted))
@@ -344,7 +344,7 @@ def test_a_raw_control_character_after_an_escaped_backslash_parses() -> None:
 
 @pytest.mark.parametrize("wanted", [None, frozenset()])
 def test_numbers_too_long_for_python_are_only_values(wanted: frozenset[str] | None) -> None:
-    """They stand in a cell, and nobody counts with them."""
+    """They are text in a cell, and nothing calculates with them."""
     body = encoded(small(a={"status": "done", "value": {"answer": 123456789}}).page(0, 1))
     page = read_page(bytearray(body.replace(b"123456789", b"7" * 9999)), layout(header_of(small()), wanted))
     assert page.codes[0] == bytes([CellState.DONE])
@@ -396,7 +396,7 @@ def test_a_column_waits_for_those_its_prompt_and_its_dependencies_name() -> None
         column(0xABC, "by_id"),
         column(7, "untouched"),
         column(8, "unclosed"),
-        column(9, "me", prompt=prompt, extra_dependencies=["by_key", uid(0xABC).upper(), "nobody", 7, None, "me"]),
+        column(9, "me", prompt=prompt, extra_dependencies=["by_key", uid(0xABC).upper(), "absent", 7, None, "me"]),
     ]
     header = header_of(LiveTable(columns))
     assert header.columns[-1].upstream == (uid(1), uid(2), uid(3), uid(4), uid(5), uid(0xABC))

@@ -12,7 +12,7 @@ from reconciler.errors import ApiError, BadResponse, InDoubt, NotSent, Refused
 from reconciler.model.attempt import Receipt
 from reconciler.model.network import Network
 from reconciler.model.observed import TableSnapshot
-from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options
+from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, read_table
 from tests.client.proxies import (
     PASSWORD,
     forward,
@@ -65,7 +65,7 @@ def test_https_goes_through_a_tunnel() -> None:
     """The proxy learns the host and its own credentials; the token and everything else stay inside."""
     with WireServer(Api(table()), tls=server_context()) as api, WireServer(tunnel) as proxy:
         with Reader(options(api.url, network=network(proxy.url), concurrency=1)) as reader:
-            assert len(reader.read_table(TABLE).row_ids) == 2
+            assert len(read_table(reader).row_ids) == 2
         assert (len(api.requests), api.connections, len(proxy.requests)) == (2, 1, 1)
     basic = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
     for seen in proxy.requests:
@@ -167,7 +167,7 @@ def test_a_call_without_a_tunnel_is_not_sent(how: Behaviour) -> None:
 
 
 def test_a_call_whose_proxy_is_not_there_is_not_sent() -> None:
-    """Nobody listens."""
+    """Nothing listens there."""
     found = send("https://api.extruct.ai", network(nothing()))
     assert type(found) is NotSent
     assert "Connection refused" in found.message

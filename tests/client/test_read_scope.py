@@ -164,7 +164,7 @@ def test_a_table_that_changes_behind_the_rows_is_read_again() -> None:
 
 
 def test_a_table_that_begins_to_run_behind_the_rows_is_running() -> None:
-    """What is pending then may be in progress, and is not empty."""
+    """A cell that is pending then may be in progress, and is not empty."""
     live = table(20)
     live.rows[7]["data"]["b"] = {"status": "pending", "value": None}
 

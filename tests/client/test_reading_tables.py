@@ -11,7 +11,7 @@ from reconciler.client import Reader
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
 from reconciler.model.reading import ReadProgress
-from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, read_status, read_table, uid
 from tests.client.wire_server import Exchange, WireServer
 
 DONE = {"status": "done", "value": {"answer": "yes", "explanation": "", "sources": []}}
@@ -62,8 +62,8 @@ def test_digests_are_read_only_for_the_columns_asked_for() -> None:
     table.columns.append(column(0xAB, "people"))
     wanted = frozenset({"funding", uid(0xAB).upper(), "input", "no_such_column"})
     with WireServer(Api(table)) as server, Reader(options(server.url)) as reader:
-        assert set(reader.read_table(TABLE, wanted).digests) == {uid(2), uid(0xAB)}
-        assert reader.read_table(TABLE).digests == {}
+        assert set(read_table(reader, wanted).digests) == {uid(2), uid(0xAB)}
+        assert read_table(reader).digests == {}
 
 
 def test_equal_values_have_equal_digests() -> None:
@@ -314,10 +314,10 @@ def test_status_is_one_get_a_table() -> None:
     table = small(3)
     table.run_status, table.in_progress, table.completed = "running", 4, 2
     with WireServer(Api(table)) as server, Reader(options(server.url)) as reader:
-        assert reader.read_status(TABLE) == TableStatus("running", 4, 2)
-        assert not reader.read_status(TABLE).is_finished
+        assert read_status(reader) == TableStatus("running", 4, 2)
+        assert not read_status(reader).is_finished
         table.run_status, table.in_progress = "idle", 0
-        assert reader.read_status(TABLE).is_finished
+        assert read_status(reader).is_finished
         many = reader.read_statuses([TABLE, uid(77), "not an id"])
         assert isinstance(many[TABLE], TableStatus)
         assert isinstance(many[uid(77)], Refused)
@@ -388,7 +388,7 @@ def test_what_is_read_is_what_was_served(
     table.run_status = "running" if running else "idle"
     opened = WireServer(Api(table, ascii_only=ascii_only))
     with opened as server, Reader(options(server.url, page_rows=page_rows, concurrency=3)) as reader:
-        snapshot = reader.read_table(TABLE, digests)
+        snapshot = read_table(reader, digests)
     assert snapshot.row_ids == tuple(row["id"] for row in table.rows)
     for column_id, key in ((uid(2), "a"), (uid(3), "b")):
         states = [CellState(byte) for byte in snapshot.states[column_id]]

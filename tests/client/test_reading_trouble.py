@@ -18,7 +18,7 @@ from reconciler.client.http.connection import LARGEST_ANSWER
 from reconciler.client.http.retry import RetryTiming, retry_after_seconds, wait_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
-from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, read_status, read_table, uid
 from tests.client.run_call_outcomes import call
 from tests.client.wire_server import Exchange, WireServer
 
@@ -193,7 +193,7 @@ def test_a_wrong_token_stops_all_reading(status: int) -> None:
         sent = len(server.requests)
         assert sent <= 8
         with pytest.raises(Refused) as again:
-            reader.read_status(TABLE)
+            read_status(reader)
         assert again.value.status == status
         assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert len(server.requests) <= 8
@@ -254,7 +254,7 @@ def test_a_server_that_is_not_there_is_not_asked_for_every_table() -> None:
     assert len(waits) <= 12
 
 
-def test_a_certificate_that_nobody_trusts_is_not_tried_again() -> None:
+def test_a_certificate_that_is_not_trusted_is_not_tried_again() -> None:
     """It will be no better in a second."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
@@ -355,4 +355,4 @@ def test_a_bug_in_a_worker_reaches_the_caller() -> None:
         Reader(options(server.url), random=break_down) as reader,
         pytest.raises(ZeroDivisionError),
     ):
-        reader.read_table(TABLE)
+        read_table(reader)

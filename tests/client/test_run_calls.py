@@ -70,7 +70,7 @@ def test_a_2xx_with_an_object_is_accepted(status: int, body: object, receipt: Re
 
 
 def test_a_receipt_is_unpacked_as_a_page_is() -> None:
-    """A server may compress although nobody asked, each of its pieces by itself: it is paid for all the same."""
+    """A server may compress unasked, each of its pieces by itself: it is paid for all the same."""
     body = json.dumps(RECEIPT).encode()
     packed = gzip.compress(body[:20]) + gzip.compress(body[20:])
     with WireServer(lambda exchange: exchange.answer(200, packed, {"Content-Encoding": "gzip"})) as server:
@@ -88,7 +88,7 @@ def test_a_receipt_is_unpacked_as_a_page_is() -> None:
     ids=["cut", "damaged", "another way", "too large"],
 )
 def test_a_receipt_that_cannot_be_unpacked_is_in_doubt(packed: bytes, encoding: str, words: str) -> None:
-    """Nobody knows what it says; the message says why."""
+    """Its meaning is unknown; the message says why."""
     with WireServer(lambda exchange: exchange.answer(200, packed, {"Content-Encoding": encoding})) as server:
         found = outcome(server.url)
         assert isinstance(found, InDoubt)

@@ -112,7 +112,7 @@ def test_a_connection_closed_before_the_request_is_read_is_in_doubt() -> None:
 
 
 def test_a_refused_connection_is_not_sent() -> None:
-    """Nobody listens, so nobody was asked."""
+    """Nothing listens there, so nothing was asked."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     found = outcome(f"http://127.0.0.1:{port}")
@@ -140,13 +140,13 @@ def test_a_lookup_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def self_signed() -> ssl.SSLContext:
-    """A server's TLS that nobody trusts."""
+    """A server whose certificate is not trusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     return context
 
 
-def test_a_certificate_that_nobody_trusts_is_not_sent(self_signed: ssl.SSLContext) -> None:
+def test_nothing_is_sent_past_a_certificate_that_is_not_trusted(self_signed: ssl.SSLContext) -> None:
     """The handshake failed, so the request, and the token in it, stayed here."""
     with WireServer(answering(200, RECEIPT), tls=self_signed) as server:
         found = outcome(server.url)
@@ -163,7 +163,7 @@ def test_a_server_that_does_not_speak_tls_is_not_sent() -> None:
 
 @pytest.fixture
 def full_backlog() -> Iterator[int]:
-    """A port that answers no SYN: its queue of connections is full and nobody accepts."""
+    """A port that answers no SYN: its queue of connections is full and not served."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -219,7 +219,7 @@ def test_one_deadline_bounds_the_whole_call(behaviour: Callable[[Exchange], None
 
 
 def test_a_request_that_cannot_be_written_in_time_is_in_doubt() -> None:
-    """Part of it went out; nobody knows how much arrived."""
+    """Part of it went out; how much arrived is unknown."""
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.bind(("127.0.0.1", 0))

@@ -89,7 +89,7 @@ def test_a_row_that_goes_away_is_not_taken_for_a_small_page(number: int, is_firs
 
 
 def test_answers_to_an_earlier_read_are_dropped() -> None:
-    """They are of a table that is no more."""
+    """They are of a table that no longer exists."""
     live = table(7)
     assembly = TableRead(TABLE, None, page_rows=3)
     old = begin(assembly, live)

@@ -68,7 +68,7 @@ def test_a_certificate_that_is_not_trusted_names_the_store(store: TrustStore) ->
     "text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"]
 )
 def test_a_store_that_holds_no_certificates_is_refused(tmp_path: Path, text: str) -> None:
-    """It would trust nobody, which looks like the server's fault."""
+    """It would trust no server, which looks like the server's fault."""
     path = tmp_path / "ca.pem"
     path.write_text(text)
     for store in (TrustStore("SSL_CERT_FILE", str(path)), TrustStore("spec.api.ca_bundle", "ca.pem", text.encode())):

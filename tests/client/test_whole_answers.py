@@ -10,7 +10,7 @@ import pytest
 from reconciler.client import Reader
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
-from tests.client.live_tables import TABLE, Api, LiveTable, column, options, uid
+from tests.client.live_tables import TABLE, Api, LiveTable, column, options, read_status, read_table, uid
 from tests.client.wire_server import Exchange, WireServer
 
 HTML = b"<!DOCTYPE html>\n<html><body>Sign in to go on: \xe9\xe8</body></html>"
@@ -178,14 +178,14 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
     waits: list[float] = []
     with WireServer(behave) as server, Reader(options(server.url, concurrency=1), sleep=waits.append) as reader:
         for number in range(1, 4):
-            reader.read_status(TABLE)
+            read_status(reader)
             server.wait_until_closed(number)
             assert server.connections == number
     assert waits == []
 
 
-def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer() -> None:
-    """What a server sends after its answer belongs to no request."""
+def test_unasked_bytes_are_not_taken_for_the_next_answer() -> None:
+    """Bytes that a server sends after its answer belong to no request."""
 
     def behave(exchange: Exchange) -> None:
         data = shown(exchange)
@@ -194,11 +194,11 @@ def test_bytes_that_nobody_asked_for_are_not_taken_for_the_next_answer() -> None
 
     with WireServer(behave) as server, Reader(options(server.url, concurrency=1)) as reader:
         for _ in range(3):
-            assert reader.read_status(TABLE).run_status == "idle"
+            assert read_status(reader).run_status == "idle"
 
 
 def test_a_refusal_behind_a_byte_order_mark_keeps_its_words() -> None:
-    """What the API says is what a person needs."""
+    """A person needs the API's own words."""
     with WireServer(lambda exchange: exchange.answer(404, MARK + b'{"detail": "gone since May"}')) as server:
         found = read(server.url, [])
     assert isinstance(found, Refused)
@@ -358,7 +358,7 @@ def test_half_a_character_in_a_name_is_shown_as_one_that_is_missing() -> None:
 
     with WireServer(behave) as server, Reader(options(server.url)) as reader:
         tables = reader.list_tables()
-        found = reader.read_table(TABLE, None)
+        found = read_table(reader, None)
         header = reader.read_headers([TABLE])[TABLE]
     assert [(each.name, each.kind) for each in tables] == [("Half \ufffd", "\ufffd"), ("Whole 😀", "people")]
     assert not isinstance(header, ApiError)

@@ -70,7 +70,7 @@ def test_it_is_told(code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_wrong_variable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Which is no problem of a file."""
+    """Which is not a problem of a file."""
     said = said_in(tmp_path, "validate", {"manifests/a.yaml": FILL}, capsys, RECONCILER_MAX_CREDITS="many")
     assert said.startswith("reconciler: E500 RECONCILER_MAX_CREDITS must be a number")
 

@@ -100,7 +100,7 @@ def test_columns_come_from_the_newest_snapshot_too(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [", "kind: Project", FILL.replace("gtm", '"$(touch x)"')])
-def test_a_file_of_somebody_else_completes_nothing_that_acts(project: Path, text: str) -> None:
+def test_a_file_of_another_completes_nothing_that_acts(project: Path, text: str) -> None:
     """Nor does a broken one say anything."""
     (project / "manifests/a.yaml").write_text(text)
     found = values(project, "plan", "--target", "")

@@ -112,7 +112,7 @@ def stdin(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "without an option" in desk.run("apply", "-f", "x.yaml").err
 
 
-@row("kubectl", "`kubectl apply --dry-run`", "`plan`, which is told")
+@row("kubectl", "`kubectl apply --dry-run`", "`plan`, as the answer says")
 def dry_run(desk: Desk, _: pytest.MonkeyPatch) -> None:
     said = desk.run("apply", "--dry-run")
     assert (said.code, "`reconciler plan` shows" in said.err, desk.posts()) == (64, True, [])
@@ -160,7 +160,7 @@ def suggestions(desk: Desk, _: pytest.MonkeyPatch) -> None:
     assert "did you mean `target-accounts`?" in desk.run("plan", "--target", "target-acounts").err
 
 
-@row("gh", "`help` and `version` as words", "`--help`, `-h`, `--version`, which are told")
+@row("gh", "`help` and `version` as words", "`--help`, `-h`, `--version`, as the answer says")
 def help_and_version(desk: Desk, _: pytest.MonkeyPatch) -> None:
     assert "`reconciler --help`" in desk.run("help").err
     assert "`reconciler --version`" in desk.run("version").err

@@ -341,7 +341,7 @@ def test_a_ledger_of_another_version(doctor: Doctor, ledger: Path, schema: objec
     assert says in doctor.wrong()["ledger"]
 
 
-def test_a_file_that_is_no_ledger(doctor: Doctor) -> None:
+def test_a_file_that_is_not_a_ledger(doctor: Doctor) -> None:
     """Or a folder."""
     doctor.desk.write("not a database", "notes.db")
     assert "is not a ledger" in doctor.wrong("--ledger", "notes.db")["ledger"]

@@ -16,7 +16,7 @@ class Command:
     text: str
     """Without the prompts; several lines if it goes on."""
     output: str
-    """What the page shows below it."""
+    """The output that the page shows below it."""
 
     @property
     def code(self) -> int:

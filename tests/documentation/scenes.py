@@ -46,7 +46,7 @@ test $? -eq 5
     ".ci/run": '#!/bin/sh\ntest -x "{root}/.ci/run"\n',
     ".ci/long": '#!/bin/sh\ntest -x "{root}/.ci/long"\n',
 }
-"""What stands in for commands that take minutes; CI runs them."""
+"""Stand-ins for commands that take minutes; CI runs them."""
 _LEDGER_ON_A_SERVER = "postgresql://ledger.internal/reconciler"
 _TEN_MINUTES = 600.0
 
@@ -59,7 +59,7 @@ class Scene:
     simulator: LiveSimulator
     variables: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
-    """What a page writes → what it stands for here."""
+    """A page's words → what they stand for here."""
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a bash script."""

@@ -1,4 +1,4 @@
-"""What the pages say about the command line: its help, and every exit code with what to do after it."""
+"""The pages about the command line: its help, and every exit code with what to do after it."""
 
 import re
 
@@ -11,22 +11,24 @@ from reconciler.model.report import ExitCode
 from tests.documentation.pages import ROOT, block, page
 
 GUIDE = "reconciler/cli/README.md"
-HELP = (ROOT / "reconciler/cli/help.txt").read_text(encoding="utf-8")
+HELP = ROOT / "reconciler/cli/help.txt"
 
 
-def test_the_help_file_is_clicks_own() -> None:
-    """`--help` is read from a file, which must say what click would."""
+def test_the_help_file_is_clicks_own(pytestconfig: pytest.Config) -> None:
+    """`--help` is read from a file, which must say what click would; `--rewrite-golden` writes it."""
     said = CliRunner().invoke(cli.group, ["--help"], prog_name="reconciler", terminal_width=80)
-    assert said.output == HELP
+    if pytestconfig.getoption("--rewrite-golden"):
+        HELP.write_text(said.output, encoding="utf-8")
+    assert said.output == HELP.read_text(encoding="utf-8")
 
 
 def test_the_guide_shows_the_help(pytestconfig: pytest.Config) -> None:
     """Word for word; `--rewrite-golden` puts it there."""
-    shown = block(GUIDE, "text", "help").text
+    shown, expected = block(GUIDE, "text", "help").text, HELP.read_text(encoding="utf-8")
     if pytestconfig.getoption("--rewrite-golden"):
-        (ROOT / GUIDE).write_text(page(GUIDE).text.replace(shown, HELP), encoding="utf-8")
-        shown = block(GUIDE, "text", "help").text
-    assert shown == HELP
+        (ROOT / GUIDE).write_text(page(GUIDE).text.replace(shown, expected), encoding="utf-8")
+        return
+    assert shown == expected
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

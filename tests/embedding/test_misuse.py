@@ -151,7 +151,7 @@ def test_a_plan_of_another_api_is_stale(desk: Desk) -> None:
     assert desk.posts() == []
 
 
-def test_a_running_event_loop_is_no_obstacle(desk: Desk) -> None:
+def test_a_running_event_loop_is_not_in_the_way(desk: Desk) -> None:
     """As in a notebook, whose cells run inside one: the calls are sent from threads of their own."""
 
     async def cell() -> reconciler.Report:

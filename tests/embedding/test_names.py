@@ -1,4 +1,4 @@
-"""What `import reconciler` offers: held by name, loaded when it is used, and typed for whoever uses it."""
+"""The names that `import reconciler` offers: held by name, loaded when it is used, and typed for whoever uses it."""
 
 import re
 import subprocess
@@ -18,13 +18,13 @@ ExplainedCells Forecast
 ImportOutcome ImportedTable InDoubt Interrupt Lease Leased LedgerError LimitExceeded Limits Loaded Location
 ManifestError ManifestStatus Mode Network NotSent Plan PlanError PlannedForecast ProjectLedger ReadCost ReadProgress
 Reason ReconcilerError Reconciliation Refused Report RunStatus SavedPlan Session SessionPlan SettingsError Severity
-SkipReason SnapshotTaken SpendLine SpendReport StalePlan Status Targets TooNew Totals Unwritable Validation Violation
-__version__ open_session
+SkipReason SnapshotTaken SpendLine SpendReport StalePlan Status Stopped Targets TooNew Totals Unwritable Validation
+Violation __version__ open_session
 """
-"""A name that goes breaks somebody's program."""
+"""A name that goes breaks a user's program."""
 
 USER = '''\
-"""A program of somebody else's."""
+"""A user's program."""
 
 from decimal import Decimal
 

@@ -162,7 +162,7 @@ def test_nothing_is_opened_before_it_is_needed(desk: Desk) -> None:
 
 
 def test_in_ci_no_ledger_is_made(desk: Desk) -> None:
-    """What was bought before would not be known."""
+    """It would not know what was bought before."""
     with session(desk, CI="true") as opened:
         plan = opened.plan()
         with pytest.raises(reconciler.SettingsError, match="no ledger"):
@@ -271,7 +271,7 @@ def test_a_plan_is_shown_before_it_is_sent(desk: Desk) -> None:
 
 
 def test_an_apply_tells_how_it_goes(make_desk: MakeDesk) -> None:
-    """What is due of the plan first, each call's outcome, and how the waiting goes."""
+    """First the part of the plan that is due, then each call's outcome, and how the waiting goes."""
     desk = make_desk(accounts(), clock=RunningClock(5000.0))
     desk.write(FILL)
     told: list[str] = []

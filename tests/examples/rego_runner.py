@@ -15,7 +15,7 @@ from regopy import Interpreter
 
 @dataclass
 class Verdict:
-    """What rules of Conftest say of a document."""
+    """The findings of Conftest's rules about a document."""
 
     deny: list[str]
     warn: list[str]

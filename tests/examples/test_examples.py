@@ -51,7 +51,7 @@ def test_an_example_plans_applies_and_is_settled(name: str, tmp_path: Path, caps
 
 
 def scheduled_job() -> Callable[[str, str], int]:
-    """Load the job of `examples/python`; it is no part of a package."""
+    """Load the job of `examples/python`; it is not part of a package."""
     spec = importlib.util.spec_from_file_location("job", EXAMPLES / "python" / "job.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""What comes after the report or instead of it decides no exit code, and one signal ends a hanging wait."""
+"""Trouble after the report or instead of it decides no exit code, and one signal ends a hanging wait."""
 
 import fcntl
 import os

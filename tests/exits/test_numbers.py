@@ -43,7 +43,7 @@ def test_the_options_that_take_a_float_are_known() -> None:
 
 @pytest.mark.parametrize("value", ["nan", "NaN", "inf", "infinity", "1e308", "1e10"])
 @pytest.mark.parametrize("words", OPTIONS, ids=" ".join)
-def test_what_is_no_number_of_anything_is_a_wrong_command_line(desk: Desk, words: tuple[str, ...], value: str) -> None:
+def test_a_number_that_makes_no_sense_is_a_wrong_command_line(desk: Desk, words: tuple[str, ...], value: str) -> None:
     """`nan` is neither below nor above any bound, and no timer waits for ever."""
     said = desk.run(*words[:-1], f"{words[-1]}={value}")
     assert (said.code, words[-1] in said.err, said.out) == (64, True, "")

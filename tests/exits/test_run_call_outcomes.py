@@ -21,7 +21,7 @@ ROWS = {
     for line in GUIDE.partition("| what the request met |")[2].partition("\n\n")[0].splitlines()[2:]
     if (cells := [cell.strip() for cell in line.strip("|").split("|")])
 }
-"""What was met → outcome, what comes next, exit code."""
+"""Circumstance → outcome, next step, exit code."""
 RUN = f"/v1/tables/{ACCOUNTS}/run"
 OTHERS = "any other status: 1xx, 3xx, 408, 425, 460, 499, 5xx, …"
 ELSEWHERE = {

@@ -150,7 +150,7 @@ def test_a_saved_plan_is_single_use_however_soon_its_cells_are_stale_again(make_
 
 
 def test_a_snapshot_is_planned_as_of_when_it_was_taken(make_desk: MakeDesk) -> None:
-    """What has got stale since waits for the next one; whatever it approves is held against the live tables again."""
+    """A cell that became stale since waits for the next plan; an approval is checked against the live tables again."""
     desk = an_office(make_desk)
     apply(desk)
     later(desk, 29 * DAY)

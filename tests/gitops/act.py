@@ -59,7 +59,7 @@ class Ran:
     artifacts: Path
     """Name → a folder with its files."""
     processes: list[dict[str, Any]] = field(default_factory=list)
-    """What each start of the program was told: its arguments and which secrets stood in its environment."""
+    """Each start of the program: its arguments and which secrets stood in its environment."""
     connections: set[str] = field(default_factory=set)
     """Each `host:port` that the program asked for or connected to; only with `--stories`."""
 
@@ -76,7 +76,7 @@ class Ran:
 
 @dataclass
 class Job:
-    """What starts a run."""
+    """The event that starts a run."""
 
     event: str
     payload: Mapping[str, Any]

@@ -18,7 +18,7 @@ from tests.gitops.gitlab_project import SETUP as GITLAB_SETUP
 from tests.gitops.gitlab_project import Project
 from tests.gitops.hosted_repository import Hosted
 
-STARTED_ANEW = f"""#!{sys.executable} -I
+STARTED_AGAIN = f"""#!{sys.executable} -I
 import os, sys
 if sys.argv[1:4] == ["-I", "-m", "reconciler"]:  # started as Python is
     del sys.argv[1:4]
@@ -47,7 +47,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Return an executable that starts the program: with `--stories` a process of its own each time, as in a job."""
     folder = tmp_path_factory.mktemp("program")
     with ExitStack() as opened:
-        script = STARTED_ANEW
+        script = STARTED_AGAIN
         if not request.config.getoption("--stories"):
             client = opened.enter_context(fork_server(folder))
             script = FORKED.format(python=sys.executable, client=client)

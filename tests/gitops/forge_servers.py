@@ -14,7 +14,7 @@ TOKEN_HEADERS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN")
 
 @dataclass
 class Forge:
-    """What every forge holds."""
+    """The content of every forge."""
 
     url: str = ""
     """Of the API."""

@@ -32,7 +32,7 @@ PLAN, APPLY, REFRESH = (f".github/workflows/{name}.yml" for name in ("plan", "ap
 
 @dataclass
 class GitHub(Forge):
-    """What it holds and what it was asked."""
+    """Its content, and the requests it received."""
 
     branches: dict[str, str] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)

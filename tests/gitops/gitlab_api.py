@@ -25,7 +25,7 @@ Query = dict[str, list[str]]
 
 @dataclass
 class GitLab(Forge):
-    """What it holds and what it was asked."""
+    """Its content, and the requests it received."""
 
     merge_requests: list[dict[str, Any]] = field(default_factory=list)
     required: int = 0

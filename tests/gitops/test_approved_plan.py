@@ -127,7 +127,7 @@ def test_a_plan_that_says_something_else_is_passed_over(github: GitHub, tmp_path
     assert why in said.output
 
 
-def test_a_plan_that_passes_a_limit_is_no_approval(github: GitHub, tmp_path: Path) -> None:
+def test_a_plan_that_passes_a_limit_is_not_an_approval(github: GitHub, tmp_path: Path) -> None:
     """Whoever merged it although the check was red."""
     violation = {"rule": "max_credits", "message": "x", "set_at": "y", "number": 6, "limit": 5, "contact": ""}
     planned(github, content=a_plan(violations=[violation]))
@@ -160,7 +160,7 @@ def test_a_plan_made_again_after_the_approval_is_passed_over(github: GitHub, tmp
 
 
 @pytest.mark.parametrize("by", [READER, "stranger", None])
-def test_an_approval_by_whoever_may_not_write_is_no_review(github: GitHub, tmp_path: Path, by: str | None) -> None:
+def test_an_approval_by_whoever_may_not_write_is_not_a_review(github: GitHub, tmp_path: Path, by: str | None) -> None:
     """Anyone may approve in a public repository, and would make a later, wider plan the approved one."""
     github.require_reviews()
     github.review(7, HEAD, NOON)
@@ -296,7 +296,7 @@ SNAPSHOTS: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize("of", SNAPSHOTS)
 def test_a_snapshot_counts_only_if_the_default_branch_left_it(github: GitHub, tmp_path: Path, of: str) -> None:
-    """And none is no error: the plan then says what it needs."""
+    """And none is not an error: the plan then says what it needs."""
     github.commit(OTHER_HEAD, BEFORE)
     fields, counts = SNAPSHOTS[of]
     github.run(99, str(fields["head_sha"]), PLANNED, **{key: fields[key] for key in fields if key != "head_sha"})

@@ -240,7 +240,7 @@ def test_required_approvals_need_one_that_holds(gitlab: GitLab, tmp_path: Path, 
     assert ask(gitlab, tmp_path).exit_code == 0
 
 
-def test_an_author_s_own_approval_is_no_review(gitlab: GitLab, tmp_path: Path) -> None:
+def test_an_author_s_own_approval_is_not_a_review(gitlab: GitLab, tmp_path: Path) -> None:
     """Where GitLab lets authors approve, one could make a later, wider plan the approved one."""
     gitlab.required = 1
     gitlab.approve(7, MERGED, by=AUTHOR)
@@ -343,7 +343,7 @@ def snapshot(gitlab: GitLab, content: bytes, **of: Any) -> int:
 
 @pytest.mark.parametrize("token", ["", TOKEN], ids=["the job's own token", "a token"])
 def test_the_newest_snapshot_of_the_default_branch_is_fetched(gitlab: GitLab, tmp_path: Path, token: str) -> None:
-    """A merge request's job can do that without any secret. None is no error: the plan then says what it needs."""
+    """A merge request's job can do that without any secret. None is not an error: the plan then says what it needs."""
     file = tmp_path / "live.snapshot"
     assert ask(gitlab, tmp_path, "--snapshot", str(file), GITLAB_TOKEN=token).exit_code == 0
     assert not file.exists()

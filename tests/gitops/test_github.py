@@ -127,7 +127,7 @@ def test_the_limits_before_the_push_bind_the_apply(hosted: Hosted) -> None:
 def test_another_base_has_other_limits(hosted: Hosted) -> None:
     """A pull request is retargeted from a laxer branch, and GitHub's merge is still the one with that branch.
 
-    It is planned again, by the limits of its new base, and the plan for the other one is no approval.
+    It is planned again, by the limits of its new base, and the plan for the other one is not an approval.
     """
     hosted.limit("max_credits: 2000", "max_credits: 5")
     hosted.shell("git branch lax main && git checkout --quiet lax")
@@ -243,7 +243,7 @@ def test_the_first_pull_request_of_a_project(hosted: Hosted) -> None:
 @pytest.mark.story
 @pytest.mark.parametrize("way", ["squash", "rebase"])
 def test_another_way_to_merge_on_another_default_branch(hosted: Hosted, way: str) -> None:
-    """The branch is called master, and what is pushed is no commit of the pull request."""
+    """The branch is called master, and the pushed commit is not one of the pull request."""
     hosted.shell("git branch -M master")
     hosted.main = "master"
     hosted.branch("change", ADD)

@@ -1,4 +1,4 @@
-"""What the jobs say on GitHub: comments by any token, one issue, and why there is no plan."""
+"""The comments of the jobs on GitHub: comments by any token, one issue, and why there is no plan."""
 
 import json
 from collections.abc import Iterator

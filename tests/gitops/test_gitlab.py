@@ -180,7 +180,7 @@ def test_an_apply_without_its_ground_stops(project: Project, missing: str) -> No
 
 @pytest.mark.story
 def test_a_schedule_plans_the_default_branch_and_waits_for_a_person(project: Project) -> None:
-    """What fell due meanwhile, or was left behind; no merge request comes with it, so no note does."""
+    """Cells that fell due in the meantime, or were left behind; without a merge request there is no note."""
     ended = project.pipeline(source="schedule")
     assert [each.code for each in ended.values()] == [0, 0, 0], ended
     assert set(project.simulator.charges().values()) == {1}

@@ -77,7 +77,7 @@ spec:
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said and how it ended."""
+    """A command's output and its exit code."""
 
     code: int
     out: str

@@ -1,4 +1,4 @@
-"""Nothing is bought that cannot start, that is under way already, or that nobody meant."""
+"""Nothing is bought that cannot start, that is under way already, or that was not meant."""
 
 from typing import Any
 

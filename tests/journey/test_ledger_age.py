@@ -1,4 +1,4 @@
-"""What keeps a ledger young, from the command line: a nightly apply settles and folds, old calls go into an archive."""
+"""How a ledger stays small, from the command line: a nightly apply settles and folds, old calls go into an archive."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Rows by what they hold, from the manifest to the charges; and nobody is told a value."""
+"""Rows by what they hold, from the manifest to the charges; and no value is told anywhere."""
 
 import json
 import zlib
@@ -86,7 +86,7 @@ def test_only_the_rows_that_meet_the_condition_are_bought_and_once(desk: Desk) -
 
 
 def test_a_saved_plan_only_shrinks_as_values_change(desk: Desk) -> None:
-    """What no longer meets the condition is left out, and what meets it now was not approved."""
+    """Rows that no longer meet the condition are left out, and those that meet it only now were not approved."""
     desk.write(runs(FILL_FUNDED))
     planned = desk.run("plan", "--format", "json", "--out", "plan.json").json
     assert [row[-1] for row in planned["calls"][0]["rows"]] == ["1", "2", "6"]
@@ -147,7 +147,7 @@ def test_a_snapshot_knows_the_rows_of_its_conditions_and_of_no_other(desk: Desk)
 
 
 def test_one_look_asks_the_conditions_of_both_sides_of_a_change(desk: Desk) -> None:
-    """What the old condition wanted too was due anyway, the rest is caused; what it alone wanted is due no longer."""
+    """Rows of both conditions were due anyway, those of the new one are caused, those of the old one no longer due."""
     repository = Repository.at(desk.folder)
     desk.write(runs(FILL_GERMAN))
     repository.commit()

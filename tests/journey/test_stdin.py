@@ -36,7 +36,7 @@ def test_apply_sends_what_stdin_asks_for_once(desk: Desk, monkeypatch: pytest.Mo
 
 
 def test_a_problem_in_stdin_has_its_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a name that is no file's; without a manifest there is nothing to check."""
+    """And a name without a file; without a manifest there is nothing to check."""
     pipe(monkeypatch, FILL.replace("mode: new", "mode: old"))
     said = desk.run("validate", "-")
     assert (said.code, said.err.startswith("<stdin>:10:")) == (1, True), said.err

@@ -48,7 +48,7 @@ def vendor(desk: Desk) -> httpx.Client:
 
 
 def change(desk: Desk, identity: str, **parts: Any) -> None:
-    """Change a table as somebody does in the vendor's page."""
+    """Change a table as a person does in the vendor's page."""
     with vendor(desk) as client:
         assert client.patch(f"/v1/tables/{identity}", json=parts).status_code == 200
 
@@ -325,7 +325,7 @@ def test_a_change_from_an_id_to_a_name_causes_nothing(office: Desk) -> None:
 
 
 def test_a_base_whose_table_is_gone_says_so(office: Desk) -> None:
-    """Nobody knows what was due there, so everything counts as caused."""
+    """It is unknown what was due there, so everything counts as caused."""
     manifest(office, "table: {name: Gone}")
     office.write((office.folder / "manifests/weekly.yaml").read_text(), name="base/manifests/weekly.yaml")
     manifest(office, "table: {name: Partners}")

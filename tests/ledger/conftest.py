@@ -26,7 +26,7 @@ def postgres_ledger(postgres_server: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a ledger that nobody has written to."""
+    """The URL of a ledger that was never written to."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/.reconciler/ledger.db"
     address: str = request.getfixturevalue("postgres_ledger")

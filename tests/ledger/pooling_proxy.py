@@ -1,7 +1,7 @@
 """A transaction-pooling proxy for PostgreSQL, as small as one can be: a client has a server only within a transaction.
 
 Like pgbouncer in its `transaction` mode. Consecutive transactions of one client go to different servers, so that
-whatever a client leaves behind in a session is missing in its next transaction, or is in somebody else's way.
+whatever a client leaves behind in a session is missing in its next transaction, or is in the way of another.
 """
 
 import queue
@@ -25,7 +25,7 @@ class _Server:
 
     stream: socket.socket
     greeting: bytes = b""
-    """What the server said between the login and its first readiness."""
+    """The server's words between the login and its first readiness."""
 
 
 @dataclass

@@ -31,7 +31,7 @@ def buy(
 
 
 def test_a_recall_reads_a_checkpoint_and_the_calls_beside_it(ledger: Ledger, other: Ledger, clock: Clock) -> None:
-    """What was folded is known by the cell; what is not settled is a call as before; the version stays."""
+    """Folded calls are known by the cell; a call that is not settled is as before; the version stays."""
     for number in range(1, 4):
         buy(ledger, number, ROWS[:100])
         clock.now += 10

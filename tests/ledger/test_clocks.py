@@ -81,7 +81,7 @@ def test_a_wall_clock_that_is_set_changes_no_age_on_the_same_boot(enter: Enter, 
 
 
 def test_an_accepted_call_is_as_old_as_the_boot_says(enter: Enter, machine: Machine) -> None:
-    """What is awaited goes by the same age, also after another attempt at another setting of the clock."""
+    """The waiting for a call goes by the same age, also after another attempt at another setting of the clock."""
     ledger = enter(machine)
     ticket = begin(ledger, a_call())
     ledger.resolve(Verdict(a_call().id, 1, landed=False, reason="looked", actor=ALICE))
@@ -107,7 +107,7 @@ def test_elsewhere_the_stores_clock_counts(enter: Enter, machine: Machine, clock
 
 
 def test_a_lease_on_the_same_boot_ends_by_its_clock_when_the_wall_clock_is_set(enter: Enter, machine: Machine) -> None:
-    """Forward, its holder keeps it; back, it ends no later: never two at once, and nobody waits for an hour."""
+    """Forward, its holder keeps it; back, it ends no later: never two at once, and none waits for an hour."""
     first, second = enter(machine), enter(machine)
     (lease,) = first.acquire([TABLE], owner="one", actor=ROBOT, seconds=LEASE)
     for jump in (HOUR, -2 * HOUR):

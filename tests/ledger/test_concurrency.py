@@ -92,7 +92,7 @@ def test_an_acceptance_survives_any_race_with_recovery(handles: list[Ledger]) ->
 
 
 def test_one_of_many_applies_gets_the_leases(handles: list[Ledger]) -> None:
-    """All the tables or none, whatever order they are named in; nobody waits for ever."""
+    """All the tables or none, whatever order they are named in; none waits for ever."""
     tables = [f"table-{number}" for number in range(20)]
 
     def work(number: int) -> object:

@@ -87,7 +87,7 @@ def test_a_store_that_accepts_a_connection_and_says_nothing(written: str, kind: 
 
 @pytest.mark.parametrize("kind", ["recall", "export", "end", "begin"])
 def test_an_interrupt_ends_an_operation_long_before_its_deadline(written: str, kind: str) -> None:
-    """What still has to be recorded gets a moment, and the program ends."""
+    """Outcomes that still have to be recorded get a moment, and the program ends."""
     with (
         LosingProxy(written) as proxy,
         open_ledger(proxy.address, answer_seconds=3600, interrupted=proxy.seen.is_set) as ledger,
@@ -117,7 +117,7 @@ def test_an_export_that_falls_silent_on_the_way_ends(postgres_server: str) -> No
 
 
 def test_an_import_waits_for_its_file_as_long_as_that_takes(written: str) -> None:
-    """What comes slowly over a pipe is no silence of the store's."""
+    """A pipe that delivers slowly is not a store that is silent."""
     waited = threading.Event()
 
     def lines() -> Iterator[str]:
@@ -132,7 +132,7 @@ def test_an_import_waits_for_its_file_as_long_as_that_takes(written: str) -> Non
 
 
 def test_what_was_given_up_commits_nothing_later(tmp_path: Path) -> None:
-    """Its thread is held up in the middle of its transaction, and goes on once nobody waits for it any more."""
+    """Its thread is held up in the middle of its transaction, and goes on once it is no longer waited for."""
     path = str(tmp_path / "ledger.db")
     held, gone = threading.Event(), threading.Event()
     with open_ledger(path) as other, open_ledger(path, answer_seconds=3600, interrupted=held.is_set) as ledger:
@@ -207,7 +207,7 @@ def test_threads_do_not_queue_longer_than_the_deadline(tmp_path: Path) -> None:
 
 
 @contextmanager
-def somebody_else() -> Iterator[None]:
+def another_user() -> Iterator[None]:
     """Be a user without rights of its own: to root, every file is writable."""
     if os.geteuid() != 0:
         yield
@@ -237,7 +237,7 @@ def unwritable(request: pytest.FixtureRequest) -> Iterator[Path]:
 def test_a_ledger_that_may_not_be_written_is_read(unwritable: Path) -> None:
     """Again and again, and nothing appears beside it; a write says what it lacks."""
     before = unwritable.read_bytes()
-    with somebody_else(), open_ledger(str(unwritable)) as ledger:
+    with another_user(), open_ledger(str(unwritable)) as ledger:
         for _ in range(2):
             assert len(ledger.recall([TABLE])[TABLE].calls) == 1
         assert sum('"type":"call"' in line for line in ledger.export()) == 1
@@ -250,7 +250,7 @@ def test_a_ledger_that_may_not_be_written_is_read(unwritable: Path) -> None:
 
 def test_what_was_written_since_is_seen(unwritable: Path) -> None:
     """A reader without the right to write keeps nothing in mind from one look to the next."""
-    with somebody_else(), open_ledger(str(unwritable)) as ledger:
+    with another_user(), open_ledger(str(unwritable)) as ledger:
         assert len(ledger.calls()) == 1
         mode, parent = unwritable.stat().st_mode, unwritable.parent.stat().st_mode
         _as_owner(unwritable, lambda: _write_one_more(unwritable))
@@ -290,7 +290,7 @@ def test_changes_that_stand_beside_the_file_are_not_overlooked(unwritable: Path)
             log.chmod(0o644)
 
         _as_owner(unwritable, write)
-    with somebody_else(), open_ledger(str(unwritable)) as ledger:
+    with another_user(), open_ledger(str(unwritable)) as ledger:
         found: object
         try:
             found = len(ledger.calls())

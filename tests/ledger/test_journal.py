@@ -182,7 +182,7 @@ def test_what_the_api_says_cannot_break_the_record(ledger: Ledger, other: Ledger
 
 
 def test_a_settlement_is_kept(ledger: Ledger, other: Ledger, clock: Clock) -> None:
-    """What the cells came to, and when; the newer count stands, the same one again is no event."""
+    """The counts of the cells, and when; a newer count replaces it, and the same one again leaves no event."""
     ledger.end(begin(ledger, a_call()), accepted())
     assert not other.recall([TABLE])[TABLE].calls[0].settled
     clock.now += 60

@@ -116,7 +116,7 @@ def test_a_doubt_after_an_older_acceptance_resolves_to_accepted(ledger: Ledger, 
 
 
 def test_a_double_payment_is_counted(ledger: Ledger, other: Ledger, ticket: Ticket) -> None:
-    """What must not happen is shown when it does: two payments, in the record and in the report."""
+    """If the worst happens, it is shown: two payments, in the record and in the report."""
     _recover(other, a_call(), landed=False)
     other.end(begin(other, a_call()), accepted("run-2"))
     with pytest.raises(LedgerError):

@@ -34,7 +34,7 @@ def test_a_held_lease_is_refused_with_its_holder(ledger: Ledger, other: Ledger, 
 
 
 def test_a_lease_runs_out_by_the_stores_clock(ledger: Ledger, other: Ledger, clock: Clock) -> None:
-    """A killed apply blocks nobody for longer than that; the next fence is higher."""
+    """A killed apply blocks others no longer than that; the next fence is higher."""
     ledger.acquire([TABLE], owner="one", actor=ROBOT, seconds=60)
     clock.now += 60
     (lease,) = other.acquire([TABLE], owner="two", actor=ALICE, seconds=60)
@@ -49,7 +49,7 @@ def test_an_intent_under_the_lease_is_begun(ledger: Ledger, clock: Clock) -> Non
 
 
 def test_an_intent_under_an_expired_lease_is_refused(ledger: Ledger, clock: Clock) -> None:
-    """Also when nobody took it over: somebody may have recovered calls meanwhile."""
+    """Also when it was not taken over: calls may have been recovered in the meantime."""
     (lease,) = ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60)
     clock.now += 60
     with pytest.raises(Leased, match="lost"):
@@ -138,7 +138,7 @@ def test_a_person_can_release_a_lease(ledger: Ledger, other: Ledger, clock: Cloc
 
 
 @pytest.mark.parametrize("table", [TABLE, "no such table"])
-def test_releasing_what_nobody_holds_does_nothing(ledger: Ledger, table: str) -> None:
+def test_releasing_what_is_not_held_does_nothing(ledger: Ledger, table: str) -> None:
     """No event, no row."""
     ledger.release(ledger.acquire([TABLE], owner="one", actor=ALICE, seconds=60))
     before = list(ledger.export())[1:]

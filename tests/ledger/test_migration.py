@@ -45,7 +45,7 @@ STEPS = {
 def write(connection: Connection, copies: int = 0) -> None:
     """Make the tables as version 0.1 made them, with what it wrote, and one of its calls so many times more.
 
-    With more calls, nobody holds the lease that it was written under: these stores go by the real clock.
+    With more calls, the lease is not held any more that it was written under: these stores go by the real clock.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
@@ -84,7 +84,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, int],
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """What starts command lines as processes, and kills them at a line of the program."""
+    """Return a launcher of command lines as processes, which kills them at a line of the program."""
     with Driver(tmp_path_factory.mktemp("processes")) as driver:
         yield driver
 

@@ -1,4 +1,4 @@
-"""What an earlier version of the program wrote: its stores are migrated, its exports are read, nothing is lost."""
+"""Ledgers of earlier versions of the program: their stores are migrated, its exports are read, nothing is lost."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What only a server does: drop connections, stand behind a pooling proxy, forget that a commit should wait."""
+"""A server alone drops connections, stands behind a pooling proxy, or forgets that a commit should wait."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +74,7 @@ def test_an_outcome_survives_a_connection_that_breaks(server: str, served: Ledge
 
 
 def test_an_intent_whose_connection_breaks_is_not_begun(server: str, served: Ledger) -> None:
-    """Nobody knows whether it was recorded, so nothing is sent on the strength of it."""
+    """It is unknown whether it was recorded, so nothing is sent on the strength of it."""
     begin(served, a_call())
     _drop_once(served, server)
     with pytest.raises(Unwritable):
@@ -83,7 +83,7 @@ def test_an_intent_whose_connection_breaks_is_not_begun(server: str, served: Led
 
 
 def test_a_server_without_a_ledger_asks_for_init(postgres_server: str) -> None:
-    """A shared database is never written to before somebody said so."""
+    """A shared database is never written to before a person said so."""
     with open_ledger(fresh_database(postgres_server)) as ledger:
         for attempt in (lambda: ledger.recall([TABLE]), lambda: begin(ledger, a_call(), version=0)):
             with pytest.raises(LedgerError, match="no ledger yet") as caught:
@@ -129,7 +129,7 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
 def test_a_wrong_login_says_so(postgres_server: str, wrong: str) -> None:
     """In the server's words, with what to check, and without the password."""
     addresses = {
-        "user": postgres_server.replace("postgres:@", "nobody:s3cret@"),
+        "user": postgres_server.replace("postgres:@", "stranger:s3cret@"),
         "database": postgres_server.replace("postgres:@/postgres?", "postgres:s3cret@/none?"),
     }
     with open_ledger(addresses[wrong]) as ledger, pytest.raises(LedgerError, match="does not exist") as caught:
@@ -270,7 +270,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Ledger, Lease], object]]] = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_nobody_gets_between_reading_and_writing(server: str, operation: str) -> None:
+def test_nothing_gets_between_reading_and_writing(server: str, operation: str) -> None:
     """A writer stopped after it looked and before it wrote keeps out every other writer of the table."""
     statement, work = OPERATIONS[operation]
     refused: list[BaseException] = []

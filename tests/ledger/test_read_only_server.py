@@ -71,7 +71,7 @@ def test_no_ledger_is_made_there(postgres_server: str) -> None:
 
 
 def said(url: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command line as a process of its own: what libraries log goes where nobody has arranged for it."""
+    """Run a command line as a process of its own: what libraries log goes wherever Python sends it."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-P", "-m", "reconciler", "--ledger", url, *arguments],
         capture_output=True,

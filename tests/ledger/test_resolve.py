@@ -29,7 +29,7 @@ def test_a_doubt_is_resolved(ledger: Ledger, other: Ledger, state: CallState, la
 
 @pytest.mark.parametrize("state", [CallState.ACCEPTED, CallState.REFUSED, CallState.NOT_SENT])
 def test_only_a_doubt_can_be_resolved(ledger: Ledger, state: CallState) -> None:
-    """What is known is not up for a vote."""
+    """A known outcome is not up for a vote."""
     ledger.end(begin(ledger, a_call()), ended(state))
     with pytest.raises(LedgerError, match="not in doubt"):
         ledger.resolve(Verdict(a_call().id, 1, landed=False, reason="no", actor=ALICE))

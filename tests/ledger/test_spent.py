@@ -1,4 +1,4 @@
-"""What was spent, as it is summed: equal to the calls at every moment, on both stores, whatever happens to them."""
+"""Sums of what was spent: equal to the calls at every moment, on both stores, whatever happens to them."""
 
 import threading
 from collections.abc import Callable

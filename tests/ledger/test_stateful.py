@@ -24,7 +24,7 @@ _fresh = itertools.count(1)
 
 @dataclass
 class Seen:
-    """What was last seen of a call."""
+    """The last known state of a call."""
 
     state: CallState | None = None
     attempt: int = 0

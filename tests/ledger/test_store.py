@@ -1,4 +1,4 @@
-"""What must be true of a store before it is used, and what its failures look like."""
+"""The conditions that a store must meet before it is used, and its failures in words."""
 
 import os
 import resource
@@ -150,7 +150,7 @@ def test_a_newer_ledger_is_refused(written: Path, version: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "one", "0.5"])
 def test_a_ledger_without_a_version_is_corrupt(written: Path, value: str) -> None:
-    """Nobody knows how to read it."""
+    """Its format is unknown."""
     with sqlite3.connect(written) as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [value])
     connection.close()

@@ -56,7 +56,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: str) 
 
 
 def test_an_intent_that_was_recorded_without_an_answer_ends_as_not_sent(stage: Parts) -> None:
-    """It is no doubt: the call may be begun again at once, as another attempt."""
+    """It is not a doubt: the call may be begun again at once, as another attempt."""
     ledger, other, lose = stage
     with lose("answer"):
         begin(ledger, a_call(), version=0)
@@ -107,7 +107,7 @@ def test_an_attempt_of_another_process_is_left_alone(stage: Parts, what: str) ->
 
 @SURE
 def test_an_attempt_that_evidence_has_ended_stays_ended(stage: Parts) -> None:
-    """Somebody saw the cells move and took it for paid: that is not undone by who sent nothing."""
+    """Another process saw the cells move and took it for paid: a sender that sent nothing does not undo that."""
     ledger, other, lose = stage
 
     def meanwhile() -> None:
@@ -119,7 +119,7 @@ def test_an_attempt_that_evidence_has_ended_stays_ended(stage: Parts) -> None:
 
 
 def test_an_intent_stays_in_doubt_if_the_store_is_gone(postgres_server: str) -> None:
-    """Nobody can find out whether it is there: it is what it is today, an intent without an ending."""
+    """It cannot be found out whether it is there: it is what it is today, an intent without an ending."""
     url = fresh_database(postgres_server)
     with LosingProxy(url) as proxy, open_ledger(url) as other, open_ledger(proxy.address, answer_seconds=0.9) as ledger:
         other.initialise()

@@ -152,7 +152,7 @@ def test_the_share_of_a_table_that_one_apply_may_run_again() -> None:
     ],
 )
 def test_a_limit_on_credits_never_passes_an_unknown_price(limits: Limits) -> None:
-    """Whichever it is and however high, and it says how many cells nobody can price."""
+    """Whichever it is and however high, and it says how many cells have no known price."""
     assert violations(a_plan(), limits) == ()
     (found, *_) = violations(a_plan(kind="phone_finder"), limits)
     assert "4 cells have no known price, so the limit of 1,000 credits cannot be checked: `" in found.message
@@ -160,7 +160,7 @@ def test_a_limit_on_credits_never_passes_an_unknown_price(limits: Limits) -> Non
 
 
 def test_the_source_says_who_can_raise_a_limit() -> None:
-    """Where nobody wrote a contact."""
+    """If there is no contact."""
     plan = a_plan()
     for source, who in [
         ("--max-cells", "whoever runs this command"),
@@ -210,7 +210,7 @@ def test_a_change_cannot_lower_its_own_prices() -> None:
 
 
 def test_each_cell_counts_with_the_higher_price_not_each_call() -> None:
-    """Two columns of one call, each dearer in another list: nobody gets the lower of both."""
+    """Two columns of one call, each dearer in another list: the lower of both never counts."""
     one = Prices(columns={"news": Decimal(3), "notes": Decimal(1)})
     other = Prices(columns={"news": Decimal(1), "notes": Decimal(3)})
     table = a_table([a_column(1, key="news"), a_column(2, key="notes")], ["..", ".."])
@@ -219,7 +219,7 @@ def test_each_cell_counts_with_the_higher_price_not_each_call() -> None:
 
 
 def test_a_change_cannot_drop_a_label_that_is_limited() -> None:
-    """What the base gives to a manifest's name or table counts on."""
+    """A label that the base gives to a manifest's name or table still counts."""
     limits = Limits(per_label={"team=gtm": Cap(max_cells=limit("3", "x"))})
     at_base = (replace(a_manifest(a_run(Mode.NEW)), labels={"team": "gtm"}),)
     moved = (replace(a_manifest(a_run(Mode.NEW), table=TABLE.replace("0", "1")), labels={"team": "gtm"}),)
@@ -241,7 +241,7 @@ def test_a_change_cannot_grant_itself_a_mode() -> None:
     assert messages(a_plan(tier="dear"), BaseLimits(limits, (FAIR,), (cheap,))) == [refused]
 
 
-def test_labels_that_nobody_can_tell_refuse() -> None:
+def test_unknown_labels_refuse() -> None:
     """Where the base's manifests are not valid, what goes by labels cannot be checked and does not pass."""
     limits = Limits(
         per_label={"team=x": Cap(max_cells=limit("100", "x"))}, modes={Mode.NEW: rule("team=gtm"), Mode.ALL: rule()}

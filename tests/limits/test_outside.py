@@ -1,4 +1,4 @@
-"""What happened beside the ledger: another client spends and runs cells, and it is told to the credit and the cell."""
+"""Spending outside the ledger: another client spends and runs cells, and each credit and cell is reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +105,7 @@ def test_drift_tells_what_happened_outside_if_asked(a_desk: ADesk) -> None:
     assert said.out == (
         "target-accounts (Target Accounts): outside: 2 cells are done that the ledger never bought; "
         "`reconciler ledger adopt --as NAME` takes them over\n"
-        "balance: outside: 4 credits were spent beside the ledger; `reconciler ledger reconcile` says when\n"
+        "balance: outside: 4 credits were spent outside the ledger; `reconciler ledger reconcile` says when\n"
     )
     before = len(desk.posts())
     document = desk.run("drift", "--outside", "--fail-on", "outside", "--format", "json").json

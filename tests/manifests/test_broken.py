@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.errors import ManifestError
 from reconciler.manifests.loader import load_manifests
-from reconciler.manifests.yaml_reader import FAST, PURE, Loader, parse
-from reconciler.settings.project_file import load_project
+from reconciler.manifests.yaml_reader import FAST, PURE, Loader, parse, read_documents
+from reconciler.settings.project_file import project_of
 from reconciler.text.location import Diagnostic
 
 BROKEN = Path(__file__).parent / "broken"
@@ -27,7 +27,7 @@ def test_every_problem_of_a_broken_file_is_said_with_its_place(
     monkeypatch.chdir(BROKEN)
     file = Path(f"{fault}.yaml")
     with pytest.raises(ManifestError) as caught:
-        load_project(file) if fault.startswith("project-") else load_manifests([file])
+        project_of(read_documents(file), file.as_posix()) if fault.startswith("project-") else load_manifests([file])
     text = "".join(said(problem) for problem in caught.value.problems)
     expected = Path(f"{fault}.txt")
     if pytestconfig.getoption("--rewrite-golden"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.manifests.calendar import dates, dates_between, faults
 from reconciler.model.manifest import Calendar
+from tests.example_counts import examples
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = Calendar("0 6 * * 1", "Europe/Berlin")
@@ -97,7 +98,7 @@ def test_a_calendar_has_its_last_and_its_next_date(at: Calendar, now: str, last:
 @pytest.mark.parametrize(
     ("cron", "comes"),
     [
-        # A step begins anew with its field: 45 minutes are 45 and 15 by turns, and the 31st is followed by the 1st.
+        # A step starts again with its field: 45 minutes are 45 and 15 by turns, and the 31st is followed by the 1st.
         ("*/45 * * * *", ["01T00:00", "01T00:45", "01T01:00", "01T01:45"]),
         ("0 0 */15 * *", ["01T00:00", "16T00:00", "31T00:00"]),
         ("7/25 0 1 * *", ["01T00:07", "01T00:32", "01T00:57"]),
@@ -146,7 +147,7 @@ MOMENTS = st.sampled_from([*CHANGES, datetime(2011, 12, 30, 12, tzinfo=UTC)]).fl
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(FIELDS, ZONES, MOMENTS)
 def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: str, now: datetime) -> None:
     """Nothing is left out between them, whichever way one looks, and both are in the calendar."""
@@ -207,7 +208,7 @@ def test_a_calendar_that_has_not_begun_or_has_ended_has_no_such_date() -> None:
         "*/0 * * * *",
     ],
 )
-def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
+def test_what_is_not_a_calendar_has_one_fault(cron: str) -> None:
     """At its expression, and not at its zone."""
     (fault,) = faults(Calendar(cron, "UTC"))
     assert (fault.key, bool(fault.hint)) == ("at", True)
@@ -228,13 +229,13 @@ def test_what_is_no_calendar_has_one_fault(cron: str) -> None:
     ],
 )
 def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
-    """Somebody means every 61 minutes, and would buy every hour."""
+    """Its author means every 61 minutes, and would buy every hour."""
     (fault,) = faults(Calendar(cron, "UTC"))
     assert (fault.key, fault.message) == ("at", f"`{cron}` {said}")
     assert fault.hint
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(st.text("0123456789*/,-#LWMON ", max_size=20), st.text(max_size=12))
 def test_whatever_is_written_is_told_and_never_breaks_anything(cron: str, zone: str) -> None:
     """A calendar without faults has dates; any other says what is wrong."""

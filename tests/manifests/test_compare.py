@@ -1,4 +1,4 @@
-"""What changed, in the words of the person who changed it."""
+"""Changes to manifests, in the words of the person who made them."""
 
 import time
 from pathlib import Path
@@ -13,6 +13,7 @@ from reconciler.manifests.yaml_reader import parse
 from reconciler.model.change import Change
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.text.sanitize import one_line
+from tests.example_counts import examples
 from tests.planning.random_worlds import World, worlds
 from tests.planning.tables_and_manifests import a_manifest, a_run, row_id
 
@@ -96,7 +97,7 @@ def test_each_change_in_the_users_words(name: str, tmp_path: Path) -> None:
 
 
 def test_a_manifest_added_and_one_removed(tmp_path: Path) -> None:
-    """What is gone points at where it stood."""
+    """A removed part points at where it stood."""
     other = BASE.replace("name: accounts", "name: partners").replace(TABLE, OTHER)
     found = compare(manifests(tmp_path, BASE), manifests(tmp_path, other))
     assert words(found) == [
@@ -112,7 +113,7 @@ def test_a_manifest_that_moved_to_another_file_did_not_change(tmp_path: Path) ->
     assert compare(manifests(tmp_path, BASE), manifests(tmp_path / "a", "# moved\n" + BASE)) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(480), deadline=None)
 @given(worlds(), worlds())
 def test_there_is_a_change_exactly_where_the_content_differs(one: World, other: World) -> None:
     """Nothing told of equal manifests, something told of every other pair; in both directions."""
@@ -145,7 +146,7 @@ def contents(of: tuple[Manifest, ...]) -> dict[str, object]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(640), deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=12), unique=True), st.lists(st.text(min_size=1, max_size=12), unique=True))
 def test_no_name_confuses_or_escapes(old: list[str], new: list[str]) -> None:
     """Quotes, brackets, underscores and control characters: each column is told once, on one line."""
@@ -158,7 +159,7 @@ def test_no_name_confuses_or_escapes(old: list[str], new: list[str]) -> None:
     assert all(one_line(change.text, 1000) == change.text for change in found)
 
 
-def test_what_nobody_would_read_is_counted_in_seconds() -> None:
+def test_changes_too_many_to_read_are_counted_in_seconds() -> None:
     """A hostile manifest of 60,000 columns, and 3,000 manifests that changed."""
     began = time.monotonic()
     wide = [a_manifest(a_run(Mode.NEW, [f"{letter}{number}" for number in range(60_000)])) for letter in "ab"]

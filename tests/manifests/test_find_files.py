@@ -67,7 +67,7 @@ def test_what_two_paths_lead_to_is_taken_once(tree: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.YAML", "x.Yml", "x.JSON", "x.json"])
 def test_the_case_of_an_ending_does_not_matter(tree: Path, name: str) -> None:
-    """A manifest that is passed over is one that somebody misses."""
+    """A manifest that is passed over is one that its author misses."""
     (tree / name).write_text('{"apiVersion": "reconciler/v1", "kind": "TableRun"}')
     assert name in found(".")
 
@@ -123,7 +123,7 @@ def test_a_loop_of_links_ends(tree: Path) -> None:
 
 
 def test_a_broken_link_is_a_missing_manifest(tree: Path) -> None:
-    """A link whose file is gone is said, not passed over: somebody misses what it named."""
+    """A link whose file is gone is reported, not skipped: its author would miss what it named."""
     (tree / "gone.yaml").symlink_to(tree / "nowhere")
     with pytest.raises(ManifestError, match=r"gone\.yaml:1:1: the file cannot be read: No such file"):
         load_manifests([tree])

@@ -128,7 +128,7 @@ def test_a_manifest_says_kind_and_name_of_every_column() -> None:
 
 
 @pytest.mark.parametrize("blank", ["\xa0", "\u2009", "\u3000"])
-def test_a_blank_that_is_no_space_is_shown(blank: str) -> None:
+def test_a_blank_that_is_not_a_space_is_shown(blank: str) -> None:
     """Else a comment would name a key that the table does not have, and look right."""
     column = Column(str(uuid.UUID(int=2)), f"deal{blank}size", "Size", "agent", (), "")
     text = (

@@ -13,7 +13,7 @@ from reconciler.manifests.yaml_reader import FAST, MAX_DEPTH, MAX_NODES, MAX_PRO
 
 BOTH = pytest.mark.parametrize("loader", [FAST, PURE])
 CPU_SECONDS = 5.0
-"""Generous: the attacks below take minutes, or the interpreter, where nobody guards."""
+"""Generous: the attacks below take minutes, or crash the interpreter, where nothing guards."""
 MEMORY_KIB = 200 * 1024
 
 

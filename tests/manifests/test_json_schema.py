@@ -49,7 +49,7 @@ def test_schemas_are_draft_07_and_identified(name: str) -> None:
 
 @OURS
 def test_every_key_has_a_description(name: str) -> None:
-    """What an editor shows when the cursor rests on a key is never empty."""
+    """Each key has a text for an editor to show."""
     found = dict(properties(read(name)))
     assert len(found) > 10
     assert [path for path, definition in found.items() if not definition.get("description")] == []
@@ -66,7 +66,7 @@ def test_the_examples_are_valid_for_the_library_too(name: str) -> None:
 
 
 def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
-    """What an editor shows as a default is what happens."""
+    """A default that an editor shows is the one in force."""
     api = read("project")["properties"]["spec"]["properties"]["api"]["properties"]
     spend = api.pop("spend")["properties"]
     assert {key: value.get("default") for key, value in api.items()} == {

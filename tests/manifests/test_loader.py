@@ -105,7 +105,7 @@ def test_the_contracts_example_means_what_the_contract_says(tmp_path: Path, monk
     ],
 )
 def test_a_table_is_an_id_or_its_dashboard_url(table: str, tmp_path: Path) -> None:
-    """What people copy from the address bar is the table's id in lower case."""
+    """An address copied from the browser means the table's id in lower case."""
     [manifest] = load(tmp_path, a=minimal(table=json.dumps(table)))
     assert manifest.table_id == TABLE
 
@@ -139,7 +139,7 @@ def test_nothing_else_is_a_table(table: str, tmp_path: Path) -> None:
 
 
 def test_runs_without_a_name_are_called_by_their_mode(tmp_path: Path) -> None:
-    """The second of a mode is numbered, and numbers that somebody gave away are passed over."""
+    """The second of a mode is numbered, and numbers that are taken are skipped."""
     named = "{mode: failed, name: new-2}, {mode: new, name: failed-2}"
     runs = f"[{{mode: new}}, {{mode: new}}, {named}, {{mode: new}}, {{mode: failed}}, {{mode: failed}}]"
     [manifest] = load(tmp_path, a=minimal(runs=runs))
@@ -178,7 +178,7 @@ def test_two_manifests_may_share_a_table_but_not_a_column(tmp_path: Path) -> Non
 
 
 def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
-    """A file that is no YAML hides neither the faults of the others nor what they share."""
+    """A file that is not YAML hides neither the faults of the others nor what they share."""
     with pytest.raises(ManifestError) as caught:
         load(tmp_path, a="a: [", b=minimal("same", runs="[{mode: nwe}]"), c=minimal("same", table="x"), d=minimal("d"))
     said = [f"{problem.location.path[-6]}: {problem.message}" for problem in caught.value.problems]

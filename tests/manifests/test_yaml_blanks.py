@@ -1,4 +1,4 @@
-"""What stands between the values of a file: read as YAML 1.2 means it, or refused with its place."""
+"""Blanks between the values of a file: read as YAML 1.2 means it, or refused with its place."""
 
 import json
 import re
@@ -159,7 +159,7 @@ def test_a_tab_that_is_taken_means_what_a_space_means(text: str) -> None:
     ],
 )
 def test_what_parsers_read_in_two_ways_is_refused(text: str, location: tuple[int, int], loader: Loader) -> None:
-    """Another key, half a text, a hidden line: a value must not hang on which YAML somebody had in mind."""
+    """Another key, half a text, a hidden line: a value must not depend on the version of YAML that is meant."""
     assert places(text, loader)[0] == location
 
 

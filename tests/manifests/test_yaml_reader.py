@@ -1,4 +1,4 @@
-"""What strict YAML reads, and where it says that it stands."""
+"""The values that strict YAML reads, and their places."""
 
 import json
 import subprocess

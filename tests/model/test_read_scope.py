@@ -1,4 +1,4 @@
-"""What may be left unread: the rule, and that a plan is the same where less was read."""
+"""Rows that may be left unread: the rule, and that a plan is the same where less was read."""
 
 from dataclasses import replace
 
@@ -164,7 +164,7 @@ def test_a_plan_is_the_same_where_less_was_read(world: World, by_rows: bool, fai
 
 
 def test_a_table_that_was_not_read_says_so() -> None:
-    """No counts that nobody knows; its cells are skipped as not due; an unknown column is still an error."""
+    """No unknown counts; its cells are skipped as not due; an unknown column is still an error."""
     columns = [a_column(1), a_column(2)]
     table = a_table(columns, ["", ""])
     unread = type(table)(TABLE, "T", "", "idle", 0, table.columns, (), b"", table.states, {}, 30)

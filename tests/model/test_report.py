@@ -1,4 +1,4 @@
-"""What an apply came to: counts from outcomes, and the exit code of every combination."""
+"""The result of an apply: counts from outcomes, and the exit code of every combination."""
 
 from itertools import combinations, product
 
@@ -85,7 +85,7 @@ def test_the_contracts_exit_codes_are_all_there() -> None:
 
 
 def test_sums_come_from_outcomes() -> None:
-    """What the API said it took, or what was planned where it did not say."""
+    """The number that the API took, or the planned one if it did not say."""
     assert [bought_cells(accepted(number)) for number in (0, 1, 5, None)] == [0, 1, 5, 2]
     assert bought_cells(RESULTS["refused"]) == 2
     assert sum_cells([accepted(), RESULTS["refused"]]) == 4

@@ -110,7 +110,7 @@ def test_a_column_goes_by_key_or_id_and_an_id_wins() -> None:
 
 
 def test_a_column_that_is_not_there_is_a_problem_where_it_is_named() -> None:
-    """With what was probably meant, inputs among it; and nobody answers such a condition."""
+    """With what was probably meant, inputs included; and such a condition is never evaluated."""
     condition = AnyOf((asks("equals", 1, "Country"), Not(asks("equals", 1, "zzz")), asks("equals", 1)))
     close, far = unknown_columns(condition, COLUMNS)
     assert close.message == "the table has no column `Country`; did you mean `country`?"

@@ -1,4 +1,4 @@
-"""What a message says: counts and addresses; no name in it does anything to whoever reads it."""
+"""The content of a message: counts and addresses; no name in it does anything to whoever reads it."""
 
 from reconciler.documents.notice_file import slack_document
 from reconciler.model.attempt import Actor
@@ -19,7 +19,7 @@ def test_a_name_in_slack_is_a_name() -> None:
     }
 
 
-def test_an_apply_with_nothing_to_send_is_no_occasion() -> None:
+def test_an_apply_with_nothing_to_send_is_not_an_occasion() -> None:
     """A schedule applies every hour; what is left over is one, and so is a doubt from before."""
     assert report_notice(Report("p"), 0).occasions == ()
     unsent = Report("p", unsent=(Unsent("a/fill", "t", 3, "its table is running"),))

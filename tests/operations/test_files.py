@@ -14,7 +14,7 @@ WORKER = documents("kubernetes/worker.yml")
 
 
 def test_hadolint_finds_nothing_in_the_image() -> None:
-    """It runs as nobody, and installs by hash."""
+    """It runs without rights, and installs by hash."""
     lint("hadolint", "Containerfile")
 
 

@@ -17,7 +17,7 @@ from tests.operations.conftest import OPERATIONS, documents, lint, needs
 DASHBOARD = json.loads((OPERATIONS / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
 RULES = [rule for group in documents("prometheus/alerts.yml")[0]["groups"] for rule in group["rules"]]
 WORDS = {"$__rate_interval": "5m", "$workspace": ".*"}
-"""What Grafana puts in the place of its variables."""
+"""Values that Grafana puts in the place of its variables."""
 OF_PROMETHEUS = {"instance", "job"}
 """Labels that Prometheus itself adds."""
 
@@ -45,7 +45,7 @@ def nodes(tree: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shown() -> dict[str, set[str]]:
-    """What a worker's page shows once everything has happened: name → labels."""
+    """The content of a worker's page once everything has happened: name → labels."""
     metrics = Metrics()
     metrics.call_ended("default", ended(CallState.ACCEPTED))
     metrics.api_answered("default", "GET", 200)

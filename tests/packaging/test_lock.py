@@ -1,4 +1,4 @@
-"""What pipelines install: a lock with hashes that says what `pyproject.toml` says."""
+"""The packages that pipelines install: a lock with hashes that says what `pyproject.toml` says."""
 
 import re
 import tomllib
@@ -22,7 +22,7 @@ NEEDED = [
 
 @pytest.mark.parametrize("written", NEEDED)
 def test_what_the_project_needs_is_pinned(written: str) -> None:
-    """To a version that it allows; `uv pip compile` as README of the tests says makes it anew."""
+    """To a version that it allows; `uv pip compile` as the README of the tests says makes a new one."""
     needed = Requirement(written)
     assert needed.specifier.contains(PINNED[needed.name])
 

@@ -11,7 +11,7 @@ PROGRAM = str(Path(sys.executable).with_name("reconciler"))
 AFTER_US = ["json", "secrets", "subprocess", "click", "yaml", "httpx", "sqlalchemy", "sitecustomize", "usercustomize"]
 """Of the standard library and the dependencies, and what Python loads by itself."""
 BEFORE_US = ["reconciler", "runpy", "pkgutil", "contextlib", "typing"]
-"""What `python -m` loads before the program can say anything."""
+"""Modules that `python -m` loads before the program can say anything."""
 
 
 def started(folder: Path, planted: list[str], *command: str, **more: str) -> subprocess.CompletedProcess[str]:

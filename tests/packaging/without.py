@@ -35,7 +35,7 @@ def no_proc(event, arguments):
 
 sys.addaudithook(no_proc)
 """
-"""What Windows lacks and could be asked for; `mypy --platform win32` sees every other name of the standard library."""
+"""Names that Windows lacks and the program could ask for; `mypy --platform win32` sees every other name."""
 
 
 def run(lacking: str, folder: Path, *arguments: str, simulator: LiveSimulator | None = None) -> tuple[int, str, str]:

@@ -20,7 +20,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-"""What keeps a browser from asking its maker's servers."""
+"""Options that keep a browser from asking its maker's servers."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a map draws is what the plan says: every due cell once, and every other with the reason that the plan counts."""
+"""A map draws the plan: every due cell once, and every other with the reason that the plan counts."""
 
 from collections import Counter
 
@@ -83,7 +83,7 @@ def test_every_reason_has_a_shade() -> None:
 
 
 def test_the_plan_for_the_pictures_has_nearly_every_kind() -> None:
-    """What is looked at in a browser is what there is to see."""
+    """The browser shows all of it."""
     plan, content = busy()
     found = set[Shade]()
     for table in tables_of(content, plan):

@@ -142,7 +142,7 @@ def test_it_is_readable_without_scripts(show: Open, page_of_plan: str) -> None:
 
 
 def test_it_prints_its_maps_and_not_its_controls(show: Open, page_of_plan: str, pictures: Path) -> None:
-    """What is folded up is opened, so that a print misses nothing."""
+    """Folded parts are opened, so that a print misses nothing."""
     opened = show(page_of_plan)
     opened.page.pdf(path=pictures / "plan.pdf")
     assert all(opened.page.locator("details").evaluate_all("all => all.map((each) => each.open)"))

@@ -33,7 +33,7 @@ class Wish:
 
 @dataclass
 class Oracle:
-    """What ought to be planned for one table."""
+    """The plan that one table ought to have."""
 
     table: TableSnapshot
     history: TableHistory
@@ -211,7 +211,7 @@ class Oracle:
         )
 
     def is_in_doubt(self, cell: Cell) -> bool:
-        """Say whether a call that covered the cell may have been paid for and nobody knows."""
+        """Say whether a call that covered the cell may have been paid for, which is unknown."""
         return any(
             call.state in (CallState.INTENT, CallState.IN_DOUBT) and cell in _cells(call) for call in self.history.calls
         )

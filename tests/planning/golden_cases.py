@@ -27,6 +27,7 @@ from typing import Any
 from reconciler.documents import plan_file
 from reconciler.errors import ApiError, BadResponse
 from reconciler.ledger import budget_windows
+from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.answer_filter import answer_filters
 from reconciler.model.budget import BudgetUse, Spent
 from reconciler.model.condition import Condition
@@ -41,7 +42,7 @@ from reconciler.operations import observe
 from reconciler.operations.forecast import with_forecast
 from reconciler.operations.observe import Observation
 from reconciler.planning.first_portions import asked_answers
-from reconciler.settings.project_file import DEFAULT_PROJECT, load_project
+from reconciler.settings.project_file import DEFAULT_PROJECT, project_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.doubt import judge
 from reconciler.spending.limits_check import check_limits, counted_in_budgets
@@ -52,7 +53,7 @@ CASES = Path(__file__).parent / "cases"
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
 """When and by which version the plan file of a scenario is made."""
 BEFORE = {Mode.NEW: "empty", Mode.FAILED: "failed", Mode.ALL: "done"}
-"""What a call's cells showed before it, unless its scenario says otherwise."""
+"""The marks of a call's cells before it, unless its scenario says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def read_case(name: str) -> Case:
 
 def _planned() -> Case:
     file = Path("project.yaml") if Path("project.yaml").exists() else None
-    project = DEFAULT_PROJECT if file is None else load_project(file)
+    project = DEFAULT_PROJECT if file is None else project_of(read_documents(file), file.name)
     settings = Settings(project, Path(), project.limits, file, named_ledger="not read")
     flags = _json(Path("flags.json"), {})
     wanted = observe.load(settings, ["manifest.yaml"], flags.get("target", ()), flags.get("exclude", ()))
@@ -142,7 +143,7 @@ def _live(described: Any, manifests: tuple[Manifest, ...]) -> _Live:
 
 
 class _Workspace:
-    """What can be asked about the live tables of a scenario: all are in the list but those that are another's child."""
+    """The workspace of a scenario, as a lister sees it: all are in the list but those that are another's child."""
 
     def __init__(self, described: Any, live: _Live) -> None:
         self._tables = {table.get("id", TABLE): table for table in described["tables"]}

@@ -43,14 +43,14 @@ PALETTES = [
     [CellState.EMPTY, CellState.FAILED, CellState.DONE, CellState.DONE_WITHOUT_VALUE],
     [*CellState, CellState.EMPTY, CellState.DONE, CellState.FAILED],
 ]
-"""What the cells of one table may be; in many shapes of few states rectangles merge more often."""
+"""The states that the cells of one table may have; in many shapes of few states rectangles merge more often."""
 MODES = [Mode.NEW, Mode.NEW, Mode.FAILED, Mode.FAILED, Mode.ALL, Mode.ALL]
 KINDS = ["agent", "company_people_finder", "email_finder"]
 PRICES = [Decimal(1), Decimal(0), Decimal("0.3"), Decimal(7)]
 SHARES = [Decimal("0.5"), Decimal(1), Decimal(0)]
 AGES = [0.0, QUIET - 1, QUIET, SHOWS_WITHIN - 1, SHOWS_WITHIN, SHOWS_WITHIN + 1000]
 VALUES = [None, "DE", "FR", "Series B", 1, 1.0, 40, True, False, "12", "-3.5", "2026-02-01", "2026-02-03T10:00", ["x"]]
-"""What the cells of a table may hold; None: nothing."""
+"""The values that the cells of a table may hold; None: nothing."""
 OPERANDS: Mapping[Operator, Sequence[Any]] = {
     Operator.EQUALS: ["DE", 1, True, "12"],
     Operator.IN: [("DE", 40), (False, "FR", 1.0)],

@@ -1,4 +1,4 @@
-"""What a run expects of its answers, against a brute-force reading of them."""
+"""Expectations of a run's answers, against a brute-force reading of them."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -53,7 +53,7 @@ def test_a_share_that_is_just_reached_passes(world: World) -> None:
 @brief
 @given(worlds())
 def test_a_first_portion_is_judged_with_figures(world: World) -> None:
-    """What holds a run back is in its line of the plan."""
+    """A run's line of the plan says why it is held back."""
     oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, None, world.values)
     runs = {run.address: run for table in plan_of(world).tables for run in table.runs}
     for wish in oracle.wishes:

@@ -163,7 +163,7 @@ def test_an_approved_plan_only_ever_shrinks(world: World, chosen: int) -> None:
 @brief
 @given(worlds(), st.sampled_from([1.0, QUIET, 1000.0]))
 def test_one_approval_buys_a_cell_of_a_refresh_once(world: World, ago: float) -> None:
-    """What was bought since the approval is not bought again, however stale it has got; the rest is."""
+    """A cell that was bought since the approval is not bought again, however stale it is; the rest is."""
     calls = plan_of(world).calls
     shrunk = plan_of(world, within=Approval.of_calls(calls, ago))
     whole = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, values=world.values)

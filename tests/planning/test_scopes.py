@@ -124,7 +124,7 @@ def test_a_selection_is_the_rows_that_meet_it_and_the_first_so_many_of_them(
     assert selected(where, limit, {key(WHERE): b"\1\0\1"}) == (rows, [])
 
 
-def test_a_condition_that_nobody_asked_the_rows_is_a_problem_at_its_line() -> None:
+def test_a_condition_that_was_not_evaluated_is_a_problem_at_its_line() -> None:
     """Of another condition too; neither every row nor no row without a word."""
     for matches in ({}, {key(replace(WHERE, operator=Operator.MISSING)): b"\1\1\1"}):
         rows, (problem,) = selected(WHERE, None, matches)

@@ -26,6 +26,7 @@ from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.render.status_text import status_text
 from reconciler.spending.limits_check import check_limits
+from tests.example_counts import examples
 from tests.planning.brute_force_planner import Oracle
 from tests.planning.random_worlds import World, asked, worlds
 from tests.planning.tables_and_manifests import (
@@ -41,7 +42,7 @@ from tests.planning.tables_and_manifests import (
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(240), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def tagged(manifests: tuple[Manifest, ...], *tables: str) -> list[Manifest]:

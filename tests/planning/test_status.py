@@ -1,4 +1,4 @@
-"""A plan read as a status and as causes: nothing is decided anew, and nothing is lost."""
+"""A plan read as a status and as causes: nothing is decided a second time, and nothing is lost."""
 
 from decimal import Decimal
 
@@ -138,7 +138,7 @@ def test_what_was_not_read_is_a_dash_and_null() -> None:
 
 
 def test_a_running_table_is_said() -> None:
-    """What is due in it shows once it is idle."""
+    """Its due cells show once it is idle."""
     plan = Plan("", (a_table("a", CellCounts(in_progress=3), is_finished=False),))
     assert status_text(status.status_of(plan), plain).endswith("nothing due while 1 table is running.")
 
@@ -158,7 +158,7 @@ def test_a_doubt_is_a_cause_after_the_others() -> None:
 
 
 def test_a_dead_end_says_the_way_out() -> None:
-    """What no apply ever buys; whether one cell or several."""
+    """Cells that no apply ever buys, one or several."""
     reasons = (*drift.DEAD_ENDS, SkipReason.BLOCKED)
     skips = [a_skip("a/retry", reason, number) for number, reason in enumerate(reasons, 1)]
     plan = Plan("", (a_table("a", None),), skipped=tuple(skips))

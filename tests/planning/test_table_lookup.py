@@ -10,11 +10,12 @@ from reconciler.errors import BadResponse
 from reconciler.model.manifest import ByName, ByTag, ChildOf, Manifest, Mode, NameAt, Source
 from reconciler.model.observed import FINDER_KIND, ListedTable, TableHeader
 from reconciler.planning.table_lookup import KnownTables, Resolution, resolve
+from tests.example_counts import examples
 from tests.planning.tables_and_manifests import NOWHERE, a_column, a_manifest, a_run
 
 NAMES = ["Accounts", "accounts", "Partners"]
 TAGS = ["priority", "emea", "none"]
-thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(320), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def table_id(number: int) -> str:
@@ -123,7 +124,7 @@ def test_a_manifest_means_the_tables_that_a_plain_reading_gives(workspace: Works
 
 @thorough
 @given(workspaces())
-def test_nothing_is_asked_that_nobody_needs(workspace: Workspace) -> None:
+def test_nothing_is_asked_that_is_not_needed(workspace: Workspace) -> None:
     """Ids alone ask nothing; names and tags the list, once; a child one question for each step above it."""
     for manifest in workspace.manifests:
         _, asked = workspace.ask((manifest,))
@@ -132,7 +133,7 @@ def test_nothing_is_asked_that_nobody_needs(workspace: Workspace) -> None:
             text = above.source.manifest.text
             (above,) = [each for each in workspace.manifests if each.name == text]
             steps += 1
-        # One more for the names of children that nobody can tell apart.
+        # One more for the names of children that are ambiguous.
         assert asked <= (above.source is not None) + steps + (steps > 0)
         if above is manifest:
             assert asked == (manifest.source is not None)
@@ -168,7 +169,7 @@ def test_children_that_are_not_understood_are_not_guessed() -> None:
     assert "in an unknown shape" in found.problems[0].message
 
 
-def test_a_long_chain_of_children_is_no_matter_of_depth() -> None:
+def test_a_long_chain_of_children_needs_no_deep_stack() -> None:
     """A thousand manifests, each the child of the one before, of which none has a table yet."""
     first = a_manifest(a_run(Mode.NEW), name="m0", table=table_id(1))
     chain = [first]

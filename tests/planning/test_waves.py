@@ -41,7 +41,7 @@ def waves_of(plan: Plan) -> dict[Cell, int]:
 @settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_a_cell_goes_after_those_that_it_waits_for(world: World) -> None:
-    """A due cell upstream in the same row is in an earlier wave, but for cycles, in which nobody can ever begin."""
+    """A due cell upstream in the same row is in an earlier wave, but for cycles, in which none could ever begin."""
     wave = waves_of(plan_of(world))
     deep = depths(world.table.columns)
     upstream = {column.id: column.upstream for column in world.table.columns}

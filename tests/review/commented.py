@@ -1,4 +1,4 @@
-"""What both forges show of the comments on change 7, in one form: the tests of comments are the same for either."""
+"""The comments on change 7, in one form for both forges: the tests of comments are the same for either."""
 
 from dataclasses import dataclass
 from typing import Any

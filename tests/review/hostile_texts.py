@@ -1,4 +1,4 @@
-"""Names that somebody made up to break out of Markdown, HTML, a terminal or a CI's log."""
+"""Names made up to break out of Markdown, HTML, a terminal or a CI's log."""
 
 import random
 

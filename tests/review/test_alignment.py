@@ -24,6 +24,6 @@ def test_numbers_end_below_each_other() -> None:
     ]
 
 
-def test_no_rows_are_no_lines() -> None:
+def test_without_rows_there_are_no_lines() -> None:
     """An empty list has no widths."""
     assert aligned([]) == []

@@ -1,4 +1,4 @@
-"""The sticky comment: one for each project, found again, updated in place, never somebody else's."""
+"""The sticky comment: one for each project, found again, updated in place, never another author's."""
 
 import json
 import socket
@@ -98,7 +98,7 @@ def test_projects_have_a_comment_each(comment: Comment, forge: Commented) -> Non
 def test_it_is_found_on_a_later_page(comment: Comment, forge: Commented) -> None:
     """Behind three hundred others; the link to another origin is not followed."""
     for number in range(300):
-        forge.add(f"comment {number}", "somebody")
+        forge.add(f"comment {number}", "another")
     mine = forge.add("<!-- extruct-reconciler plan default -->\nold")
     assert comment(small()).err == "The comment is updated.\n"
     assert len(forge.comments) == 301
@@ -108,7 +108,7 @@ def test_it_is_found_on_a_later_page(comment: Comment, forge: Commented) -> None
     ] == list("1234")
 
 
-def test_somebody_elses_marker_is_left_alone(comment: Comment, forge: Commented) -> None:
+def test_another_authors_marker_is_left_alone(comment: Comment, forge: Commented) -> None:
     """Its author could change the numbers under our text."""
     forge.add("<!-- extruct-reconciler plan default -->\nspoofed", "mallory")
     assert comment(small()).err == "The comment is created.\n"
@@ -157,7 +157,7 @@ def test_a_page_is_linked(comment: Comment, forge: Commented) -> None:
 
 
 def test_a_link_of_any_length(comment: Comment, forge: Commented) -> None:
-    """Counts too, and one that is no plain URL is left out: it could be more than a link."""
+    """Counts too, and one that is not a plain URL is left out: it could be more than a link."""
     for link in (
         "https://forge.example/" + "a" * 1900,
         "https://forge.example/" + "a" * 9000,
@@ -241,7 +241,7 @@ def test_an_answer_of_another_shape_ends_it(comment: Comment, forge: Commented, 
     assert forge.comments == []
 
 
-def test_a_deleted_account_is_nobody(comment: Comment, forge: Commented) -> None:
+def test_a_deleted_account_is_not_the_token_s_user(comment: Comment, forge: Commented) -> None:
     """GitHub answers null for its user."""
     forge.add("hello", "gone")
     forge.comments[0] |= {"user": None, "author": None}
@@ -324,7 +324,7 @@ def test_a_refusal_is_not_tried_again(forge: Commented) -> None:
     assert waits == []
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_a_forge_that_is_not_there(tmp_path: Path) -> None:
     """A connection that does not come about is said in words."""
     with ForgeClient(
         ApiOptions("http://127.0.0.1:9", Token(TOKEN)), RetryTiming(lambda _: None, lambda: 0.0)

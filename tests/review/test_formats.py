@@ -125,7 +125,7 @@ def test_what_github_would_take_apart_is_escaped() -> None:
 
 
 def test_calls_in_doubt_are_warnings() -> None:
-    """Nothing is wrong with the change, but somebody must look."""
+    """Nothing is wrong with the change, but a person must look."""
     doubt = {"id": "9f3c21aa" + "0" * 24, "address": "a/x", "table_id": "", "cells": 1, "credits": 1}
     (warning,) = [each for each in of_plan(plan(in_doubt=[doubt]), "") if each.level is Level.WARNING]
     assert warning.message == "a/x: call 9f3c21aa may have been paid for; end it with `ledger resolve`"
@@ -186,7 +186,7 @@ def test_every_form_of_validate_keeps_the_exit_code(desk: Desk, form: str) -> No
     assert desk.run("validate", "--format", form).code == 1
 
 
-def test_a_price_that_nobody_knows_is_not_nothing() -> None:
+def test_an_unknown_price_is_not_nothing() -> None:
     """In the notice as in the plan."""
     content = plan(calls=[call("a/x", ["n"], price=None), call("a/y", ["n"])])
     (notice,) = of_plan(content, "Plan: 3 credits and 3 cells of unknown price")

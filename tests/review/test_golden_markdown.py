@@ -123,7 +123,7 @@ def test_a_planned_case(name: str, pytestconfig: pytest.Config) -> None:
 
 @pytest.mark.parametrize("name", MADE)
 def test_a_plan_made_for_this(name: str, pytestconfig: pytest.Config) -> None:
-    """What changes against a base; every text hostile at once."""
+    """Changes against a base; every text hostile at once."""
     assert json_schema.problems("plan", MADE["against-a-base"]) == []
     compare(plan_markdown({**MADE[name], "plan_id": DIGEST}), f"plan-{name}", pytestconfig)
 

@@ -21,7 +21,7 @@ def both(make_desk: MakeDesk, **serving: Any) -> Desk:
 
 
 def test_what_was_bought_by_manifest(make_desk: MakeDesk) -> None:
-    """Planned against requested cells and credits; nobody waited, so nothing is said of done and failed."""
+    """Planned against requested cells and credits; there was no waiting, so nothing is said of done and failed."""
     desk = both(make_desk)
     said = desk.run("apply", "--yes", "--no-wait", "--format", "json", "--out", "report.json")
     assert said.code == 0

@@ -1,4 +1,4 @@
-"""What a person is told of large work: progress while it is read, a profile afterwards, a text that stays short."""
+"""Large work as a person sees it: progress while it is read, a profile afterwards, a text that stays short."""
 
 import json
 from dataclasses import replace
@@ -44,7 +44,7 @@ def told(
 LONG = [(moment / 2, ReadProgress(moment // 4, 20, moment * 100, moment * 10, 8000, 20)) for moment in range(80)]
 
 
-def test_where_nobody_watches_a_line_comes_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_no_person_watches_a_line_comes_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     """With tables, rows, requests a second and the time that is left."""
     _, lines = told(capsys, LONG)
     assert len(lines) == 3
@@ -147,7 +147,7 @@ def test_a_plan_of_twenty_tables_is_told_whole() -> None:
 
 
 def test_an_unread_table_among_others_says_what_is_known() -> None:
-    """Done or failed: nobody looked which."""
+    """Done or failed: it was not read which."""
     plan = replace(large_plan(3), skipped=(Skip("t0000/new", SkipReason.NOT_DUE, 9, "0"),))
     assert "· t0000: nothing due" in plan_text(plan, Limits(), (), plain)
     text = plan_text(plan, Limits(), (), plain, view=PlanView(lists_all=True))

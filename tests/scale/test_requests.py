@@ -108,7 +108,7 @@ def test_a_plan_takes_no_more_requests_than_it_needs(
 
 
 def test_two_manifests_over_one_table_read_it_once(desk: Desk) -> None:
-    """Also an apply that sends nothing, and one that finds nobody has been at the tables since."""
+    """Also an apply that sends nothing, and one that finds the tables unchanged since."""
     manifest(desk, table_id(3), "{mode: new, columns: [news]}", name="one")
     manifest(desk, table_id(3), "{mode: new, columns: [notes]}", name="two")
     desk.run("plan")
@@ -130,7 +130,7 @@ def test_each_of_many_tables_takes_one_request_where_nothing_is_due(make_desk: A
 
 
 def test_a_plan_without_counts_is_a_plan_file(desk: Desk) -> None:
-    """It says that nobody counted, fits its schema, and applying it sends nothing."""
+    """It says that nothing was counted, fits its schema, and applying it sends nothing."""
     manifest(desk, table_id(2), "{mode: new}")
     plan = desk.run("plan", "--out", "plan.json", "--format", "json").json
     assert plan["tables"][0]["cells"] is None

@@ -1,4 +1,4 @@
-"""What a command imports, and what it must not: nobody waits for a library that is not used."""
+"""The imports of a command: a library that is not used costs no time."""
 
 import subprocess
 import sys

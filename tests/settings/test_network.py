@@ -78,7 +78,7 @@ def test_variables_mean_what_they_mean_to_curl(
     ],
 )
 def test_no_proxy_names_domains_addresses_and_networks(exceptions: str, excepted: str) -> None:
-    """As curl reads them; loopback is no exception."""
+    """As curl reads them, loopback included."""
     hosts = ("api.extruct.ai", "extruct.ai", "notextruct.ai", "127.0.0.1", "10.1.2.3", "::1")
     assert [host for host in hosts if is_excepted(host, exceptions)] == excepted.split()
 
@@ -150,7 +150,7 @@ def test_a_proxy_of_the_project_file_never_sees_the_token(tmp_path: Path) -> Non
 
 
 def test_a_file_cannot_name_both_a_proxy_and_whom_to_trust(tmp_path: Path) -> None:
-    """Whoever may change it could read what passes; one of the two must be somebody else's word."""
+    """Whoever may change it could read what passes; one of the two must be confirmed elsewhere."""
     (tmp_path / "ca.pem").write_text("")
     api = "{proxy: 'http://file.example:3128', ca_bundle: ca.pem}"
     flagged = settled(tmp_path, api, ca_bundle=str(tmp_path / "ca.pem"))
@@ -184,7 +184,7 @@ def test_each_store_replaces_the_next(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Rather than trust nobody, or the system instead."""
+    """Rather than trust no server, or the system's store instead."""
     for environment, named in (({"SSL_CERT_FILE": "/none.pem"}, "SSL_CERT_FILE"), ({}, "spec.api.ca_bundle")):
         settings = settled(tmp_path, "{}" if environment else "{ca_bundle: none.pem}")
         with pytest.raises(SettingsError, match=named):

@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.errors import ManifestError
 from reconciler.model.limits import Limit, Limits, Prices
-from reconciler.settings.project_file import DEFAULT_PROJECT, ApiSettings, Project, Spend, load_project
+from reconciler.settings.project_file import DEFAULT_PROJECT, ApiSettings, Project, Spend
+from tests.settings.project_files import load_project
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\n"
 CONTRACT = f"""\
@@ -131,7 +132,7 @@ def test_times_have_a_floor_but_against_this_machine(spend: str, location: str, 
     ],
 )
 def test_the_closest_price_counts(kind: str, key: str, column_id: str, price: Decimal | None) -> None:
-    """Column id, column key, kind, what is documented; and what nobody knows is unknown, not free."""
+    """Column id, column key, kind, what is documented; and an unlisted one is unknown, not free."""
     prices = Prices(
         kinds={"agent": Decimal("1.5")}, columns={"id-1": Decimal(9), "dear": Decimal(7), "free": Decimal(0)}
     )

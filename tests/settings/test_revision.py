@@ -97,7 +97,7 @@ def test_a_folder_is_read_where_it_is(work: Repository, tmp_path: Path) -> None:
     ["", "-", "--help", "-n1", "--output=x", "a b", "a\nb", "a\0b", "nope", "main..main", "main:project", "^main"],
 )
 def test_what_names_no_commit_is_refused(work: Repository, where: str) -> None:
-    """What begins like an option, too; git is never asked about it."""
+    """Also one that begins like an option; git is never asked about it."""
     before = sorted(path for path in work.folder.rglob("*") if ".git" not in path.parts)
     with pytest.raises((SettingsError, ValueError)):
         read(where, work.folder / "project")
@@ -151,7 +151,7 @@ def test_attributes_and_filters_of_the_tree_have_no_say(work: Repository) -> Non
 
 
 def test_a_link_is_not_followed(work: Repository) -> None:
-    """It may lead anywhere on this machine; nobody can tell then what the manifests were."""
+    """It may lead anywhere on this machine; it is unknown then what the manifests were."""
     write(work.folder, "project/reconciler.yaml", PROJECT)
     (work.folder / "project/teams/passwords.yaml").symlink_to("/etc/passwd")
     work.commit()

@@ -9,7 +9,7 @@ from reconciler.errors import ManifestError
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.manifest import Calendar
 from reconciler.model.schedule import Schedule
-from reconciler.settings.project_file import load_project
+from tests.settings.project_files import load_project
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\nspec:\n  schedules:\n"
 
@@ -64,7 +64,9 @@ def test_a_schedule_is_read_with_where_its_cap_stands(tmp_path: Path) -> None:
         ("7", "5:8", "a"),
     ],
 )
-def test_what_is_no_standing_approval_is_refused_at_its_line(tmp_path: Path, entry: str, place: str, said: str) -> None:
+def test_what_is_not_a_standing_approval_is_refused_at_its_line(
+    tmp_path: Path, entry: str, place: str, said: str
+) -> None:
     """Without a cap there is none; a calendar has five fields, so seconds are not meant by accident."""
     with pytest.raises(ManifestError) as refused:
         load_project(file(tmp_path, f"    a: {entry}\n"))

@@ -4,11 +4,13 @@ import json
 import os
 import stat
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from reconciler.ledger import open_ledger
 from reconciler.manifests import open_file
 from tests.journey.desk import REFRESH, Desk
 from tests.limits.repository import Repository
@@ -23,6 +25,16 @@ def desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(open_file, "PIPE_SECONDS", 0.05)
     desk.write(REFRESH)
     return desk
+
+
+@contextmanager
+def no_mask() -> Iterator[None]:
+    """Let whoever makes a file decide alone who may read it."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 READERS = {
@@ -129,32 +141,26 @@ def test_a_project_file_is_a_file(desk: Desk, kind: str) -> None:
 
 def test_what_is_written_is_for_its_owner_alone(desk: Desk) -> None:
     """Ledger, plan, report, profile and snapshot, also under a mask that takes nothing away."""
-    script = "import os; os.umask(0); from reconciler.cli import main; main()"
-    environment = {**os.environ, **desk.simulator.environment(), **SIGNED, "CI": ""}
-    for command in (
-        ["plan", "--out", "plan.json", "--profile", "profile.json"],
-        ["apply", "--yes", "--no-wait", "--out", "report.json"],
-        ["snapshot", "--out", "live.snapshot"],
-    ):
-        run = [sys.executable, "-I", "-c", script, *command]
-        subprocess.run(run, cwd=desk.folder, env=environment, check=True, capture_output=True)
+    desk.extra = SIGNED
+    with no_mask():
+        for command in (
+            ["plan", "--out", "plan.json", "--profile", "profile.json"],
+            ["apply", "--yes", "--no-wait", "--out", "report.json"],
+            ["snapshot", "--out", "live.snapshot"],
+        ):
+            assert desk.run(*command).code == 0
     files = ["plan.json", "profile.json", "report.json", "live.snapshot", ".reconciler/ledger.db"]
     modes = {name: stat.S_IMODE((desk.folder / name).stat().st_mode) for name in files}
     assert modes == dict.fromkeys(files, 0o600)
 
 
 def test_the_files_beside_a_ledger_are_as_private(tmp_path: Path) -> None:
-    """SQLite makes them while somebody is connected."""
-    script = (
-        "import os, sys; os.umask(0); from reconciler.ledger import open_ledger\n"
-        "with open_ledger('own.db') as ledger:\n    ledger.initialise(); ledger.leases()\n"
-        "    print({name: oct(os.stat(name).st_mode & 0o777) for name in sorted(os.listdir())})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    modes = dict.fromkeys(["own.db", "own.db-shm", "own.db-wal"], "0o600")
-    assert done.stdout.strip() == str(modes)
+    """SQLite makes them while it is connected."""
+    with no_mask(), open_ledger(str(tmp_path / "own.db")) as ledger:
+        ledger.initialise()
+        ledger.leases()
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(["own.db", "own.db-shm", "own.db-wal"], 0o600)
 
 
 FOREIGN = "\x1b[31m\u202e\u3164"
@@ -173,7 +179,7 @@ START = {"type": "reconciler-ledger", "schema": 2, "exported_at": 0, "ledger": "
     ],
 )
 def test_an_export_is_quoted_cleanly(desk: Desk, lines: list[dict[str, object]]) -> None:
-    """What others wrote reaches the terminal short, and with nothing that moves it."""
+    """Texts of others reach the terminal short, and without control characters."""
     desk.write("\n".join(map(json.dumps, lines)), "export.jsonl")
     said = desk.run("ledger", "import", "export.jsonl")
     assert (said.code, set("\x1b\u202e\u3164") & set(said.err), len(said.err) < 3000) == (1, set(), True)

@@ -1,4 +1,4 @@
-"""What git refuses is told in its own words, with the way out; a plan that needs no commit is made all the same."""
+"""Git's refusals are shown in its own words, with the way out; a plan that needs no commit is made all the same."""
 
 import os
 import shutil
@@ -35,9 +35,7 @@ def told(desk: Desk, *says: str, extra: dict[str, str] | None = None) -> None:
     assert [each for each in says if each not in said.err] == [], said.err
 
 
-def test_a_checkout_of_somebody_else(
-    desk: Desk, checkout: Repository, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_checkout_of_another_user(desk: Desk, checkout: Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
     """As in a container that runs as another user than the checkout was made by."""
     folder = tmp_path_factory.mktemp("bin")
     program(folder / "git", f'export GIT_TEST_ASSUME_DIFFERENT_OWNER=1; exec {shutil.which("git")} "$@"')

@@ -29,8 +29,8 @@ NOT_UNDERSTOOD = {
     "no scheme": f"u:{HIDDEN}@db/x",
     "half a scheme": f"postgresql:/u:{HIDDEN}@db/x",
     "a connection string": f"host=db password={HIDDEN}",
-    "a variable that nobody filled in": f"${HIDDEN}",
-    "a template that nobody filled in": f"{{{{ {HIDDEN} }}}}",
+    "a variable that was not filled in": f"${HIDDEN}",
+    "a template that was not filled in": f"{{{{ {HIDDEN} }}}}",
     "a variable of another system": f"%{HIDDEN}%",
     "a variable within": f"sqlite:///${{{HIDDEN}}}/ledger.db",
     "a folder": f"{HIDDEN}/",
@@ -207,7 +207,7 @@ def test_a_password_of_this_machine_goes_only_where_a_person_named(
         said = desk.run("plan")
     assert said.code == 1
     assert HIDDEN not in said.err
-    assert heard, "nobody connected"
+    assert heard, "there was no connection"
     assert any(HIDDEN.encode() in piece for piece in heard) == (not by_project)
 
 
@@ -242,7 +242,7 @@ def eavesdropper() -> Iterator[tuple[int, list[bytes]]]:
 
 def test_a_damaged_or_replaced_ledger_never_sends_people_to_a_backup_alone(desk: Desk) -> None:
     """An older copy buys again what it forgot, so the hint says what to do first."""
-    desk.write("this is no ledger, and long enough to be something\n" * 40, ".reconciler/ledger.db")
+    desk.write("this is not a ledger, and long enough to be something\n" * 40, ".reconciler/ledger.db")
     said = desk.run("apply", "--yes", "--no-wait")
     assert (said.code, "ledger adopt" in said.err) == (1, True)
     package = Path(__file__).parents[2] / "reconciler"
@@ -296,5 +296,5 @@ def test_no_service_or_file_of_this_machine_lends_a_projects_server_a_password(
         desk.write(f"{HEAD}spec:\n  ledger: postgresql://me@127.0.0.1:{port}/d\n", "reconciler.yaml")
         said = desk.run("plan")
     assert (said.code, HIDDEN in said.err) == (1, False)
-    assert heard, "nobody connected"
+    assert heard, "there was no connection"
     assert not any(HIDDEN.encode() in piece for piece in heard)

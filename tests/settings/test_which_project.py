@@ -16,7 +16,7 @@ HEAD = "apiVersion: reconciler/v1\nkind: Project\n"
 
 
 def within(desk: Desk, folder: str) -> Desk:
-    """Return the desk of somebody who changed to a folder."""
+    """Return the desk, from within a folder."""
     (desk.folder / folder).mkdir(parents=True, exist_ok=True)
     return replace(desk, folder=desk.folder / folder)
 
@@ -83,14 +83,14 @@ def test_a_project_file_that_is_almost_called_so_is_an_error(desk: Desk, name: s
     assert desk.posts() == []
 
 
-def test_a_folder_is_no_project_file(desk: Desk) -> None:
+def test_a_folder_is_not_a_project_file(desk: Desk) -> None:
     """Whatever it is called."""
     within(desk, "Reconciler.yaml")
     assert desk.run("plan").code == 0
 
 
 def test_nothing_is_looked_for_above_the_top_of_the_work_tree(desk: Desk, repository: Repository) -> None:
-    """Somebody else's project file around a repository has no say in it."""
+    """Another person's project file around a repository has no say in it."""
     Repository.at(within(desk, "checkout").folder)
     desk.write(f"{HEAD}spec: {{limits: {{max_cells: 1}}}}\n", "reconciler.yaml")
     desk.write(FILL, "checkout/manifests/a.yaml")

@@ -57,7 +57,7 @@ def test_what_only_looks_like_a_known_address_is_not_one(url: str, tmp_path: Pat
         (ELSEWHERE, {}, {"api_url": "https://other.example"}),
     ],
 )
-def test_an_address_that_somebody_answers_for_gets_it(
+def test_an_address_that_a_person_confirms_gets_it(
     url: str, environment: dict[str, str], flags: dict[str, str], tmp_path: Path
 ) -> None:
     """The default, this machine, and what a person named."""

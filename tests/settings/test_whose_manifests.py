@@ -30,7 +30,7 @@ def bought(desk: Desk) -> Desk:
 
 
 def beside(desk: Desk, name: str = "elsewhere") -> Desk:
-    """Return the desk of somebody in a folder beside the project."""
+    """Return the desk, from a folder beside the project."""
     folder = desk.folder.parent / name
     folder.mkdir(exist_ok=True)
     return replace(desk, folder=folder, extra={})

@@ -12,7 +12,7 @@ PATIENCE = 5.0
 
 @dataclass
 class Heard:
-    """What came back on one connection."""
+    """The answer on one connection."""
 
     data: bytes = b""
     pieces: list[tuple[float, int]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the simulator tells about what was asked and paid for."""
+"""The simulator's oracle: what was asked and paid for."""
 
 import threading
 

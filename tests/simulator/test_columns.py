@@ -45,7 +45,7 @@ def test_a_column_waits_for_what_it_names_and_what_is_implied(
 
 
 def test_built_in_columns_are_known_by_key_or_by_kind() -> None:
-    """Whichever way the service names them; an input of that key is no such column."""
+    """Whichever way the service names them; an input of that key is not such a column."""
     assert is_built_in("company", {"kind": "agent", "key": "company_name"})
     assert is_built_in("company", {"kind": "company_name", "key": "firm"})
     assert not is_built_in("company", {"kind": "input", "key": "company_name"})
@@ -67,7 +67,7 @@ WAITING: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("table_kind", "column", "upstream"), WAITING)
 def test_a_cell_never_starts_without_what_is_implied(table_kind: str, column: dict[str, Any], upstream: str) -> None:
-    """A run is accepted and paid for although a cell that nobody named has failed, and its own cell stays empty."""
+    """A run is accepted and paid for although a cell that it does not name has failed, and its own cell stays empty."""
     row = {"id": row_id(1), "cells": {"a": "done", upstream: "failed"}}
     table = {"id": COMPANY, "name": "T", "kind": table_kind, "columns": [agent("a", "x"), column], "rows": [row]}
     world = World({"tables": [table]})

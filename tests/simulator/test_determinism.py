@@ -1,4 +1,4 @@
-"""The same seed and the same requests give the same bytes, whenever and however often somebody looks."""
+"""The same seed and the same requests give the same bytes, whenever and however often it is read."""
 
 import threading
 
@@ -27,7 +27,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 
 def test_another_seed_gives_another_world() -> None:
-    """Ids that nobody gave come from the seed."""
+    """Ids that were not given come from the seed."""
     assert _story(7, 3)[1] != _story(8, 3)[1]
 
 
@@ -51,7 +51,7 @@ def _hanging_story(stalled: str, looks: int) -> bytes:
 
 @pytest.mark.parametrize("stalled", ["pending", "in_progress"])
 def test_looking_changes_nothing_of_late_runs_and_of_cells_that_hang(stalled: str) -> None:
-    """Runs show, and cells hang and come loose, at their moments, however often somebody looks."""
+    """Runs show, and cells hang and come loose, at their moments, however often it is read."""
     assert _hanging_story(stalled, 1) == _hanging_story(stalled, 60)
 
 

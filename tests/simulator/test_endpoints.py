@@ -280,7 +280,7 @@ def test_a_run_that_makes_no_sense_is_422(world: World, body: dict[str, Any], pl
     assert world.live.charges() == {}
 
 
-def test_what_is_not_there_is_404_and_what_is_no_id_is_422(world: World) -> None:
+def test_what_is_not_there_is_404_and_what_is_not_an_id_is_422(world: World) -> None:
     """Unknown tables and rows are told from paths that hold no id."""
     for path in (f"/v1/tables/{MISSING}", f"/v1/tables/{MISSING}/data", f"/v1/tables/{GENERIC}/rows/{MISSING}"):
         world.ask("GET", path, 404)
@@ -318,7 +318,7 @@ def test_an_empty_cell_looks_as_the_workspace_says(how: str, expected: str | Non
 
 
 def test_an_input_cell_can_be_the_bare_value() -> None:
-    """With `input_cells: bare` an input is no object."""
+    """With `input_cells: bare` an input is not an object."""
     world = World({**WORKSPACE, "assumptions": {"input_cells": "bare"}})
     assert world.get(f"/v1/tables/{GENERIC}/rows/{row_id(1)}")["data"]["topic"] == "sea"
 

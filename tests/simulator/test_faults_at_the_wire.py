@@ -165,7 +165,7 @@ def test_a_fault_looks_like_itself_at_the_wire(server: LiveSimulator, case: Case
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS.keys())
 def test_a_rate_limit_refuses_with_a_time_to_wait(server: LiveSimulator, endpoint: Endpoint) -> None:
-    """What is over the rate gets 429 with `Retry-After` and does nothing, until the window is over."""
+    """A request over the rate gets 429 with `Retry-After` and does nothing, until the window is over."""
     server.reset()
     server.fault("rate_limit", rate=2, per_seconds=30)
     answers = [_ask(server, endpoint) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What the simulator's guide says is true: its workspace and its tests are run as they stand."""
+"""The simulator's guide is true: its workspace and its tests are run as they stand."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What a run takes, what it costs, and what becomes of its cells."""
+"""Runs: which cells they take, their cost, and how the cells end."""
 
 import pytest
 

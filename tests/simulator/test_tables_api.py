@@ -1,4 +1,4 @@
-"""What the reference says of tables beside their cells: names, order, copies, rows a change adds, who may change."""
+"""Tables beside their cells, by the reference: names, order, copies, rows a change adds, who may change."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ def test_rows_keep_metadata(world: World) -> None:
 
 
 def test_data_shows_the_searches_that_filled_the_table() -> None:
-    """What the workspace says of them, and every other documented field; the header does not."""
+    """As the workspace describes them, with every other documented field; the header does not."""
     tasks = [{"query": "EU startups", "status": "in_progress"}]
     world = World({"tables": [{"id": GENERIC, "name": "T", "rows": 1, "discovery_tasks": tasks}]})
     (task,) = world.get(f"/v1/tables/{GENERIC}/data", limit=1)["discovery_tasks"]

@@ -147,7 +147,7 @@ def test_a_stalled_cell_can_keep_its_table_running() -> None:
 
 @pytest.mark.parametrize("stalled", STALLED)
 def test_a_built_in_cell_that_hangs_blocks_the_research_of_its_row(stalled: str) -> None:
-    """It costs nothing itself; what nobody said to depend on it is bought and does not start in time."""
+    """It costs nothing itself; a column that does not name it is bought and does not start in time."""
     world = company({"stalled_cells": stalled}, stalls=1.0)
     world.live.advance(5)
     assert world.cells("company_name", COMPANY) == [stalled[0]]

@@ -107,7 +107,7 @@ def test_generated_rows_have_their_shares() -> None:
 
 
 def test_cells_that_are_in_progress_at_the_beginning_end() -> None:
-    """A world can begin in the middle of a run that nobody here paid for."""
+    """A world can begin in the middle of a run that was not paid for here."""
     rows = [{"cells": {"a": "in_progress"}}, {"cells": {"a": "pending"}}, {}]
     world = World({"tables": [{"id": GENERIC, "name": "T", "columns": [agent("a", "x")], "rows": rows}]})
     assert (world.status()["run_status"], world.status()["num_cells_in_progress"]) == ("running", 2)

@@ -84,7 +84,7 @@ def test_a_checkpoint_goes_with_it(world: World, turns: list[int]) -> None:
 @thorough
 @given(worlds())
 def test_nothing_but_what_planning_needs_is_kept(world: World) -> None:
-    """No digest of a value, nothing that cells showed before a call, and nobody's name."""
+    """No digest of a value, nothing that cells showed before a call, and no person's name."""
     live = seen(world.table, world.history)
     named = TableHistory(TABLE, 1, tuple(replace(call, actor="ana@laptop") for call in live.histories[TABLE].calls))
     kept = through_a_file(replace(live, histories={TABLE: named}))

@@ -96,7 +96,7 @@ def test_what_was_bought_is_known_without_the_ledger(signing: Desk) -> None:
     assert "Nothing to do" in in_a_fork(signing, "plan", "--live-snapshot", "s").out
 
 
-def test_it_holds_no_value_no_prompt_and_nobodys_name(make_desk: MakeDesk) -> None:
+def test_it_holds_no_value_no_prompt_and_no_person_s_name(make_desk: MakeDesk) -> None:
     """Only what planning needs."""
     table = accounts()
     table["columns"][1]["value"]["prompt"] = "SECRET PROMPT about {site}"
@@ -130,7 +130,7 @@ def test_it_holds_every_row_whatever_the_manifests_here_need(make_desk: MakeDesk
 
 
 def test_it_needs_a_key_or_a_word(desk: Desk) -> None:
-    """Nobody signs with nothing by accident, or with a key that can be guessed."""
+    """No snapshot is signed with nothing by accident, or with a key that can be guessed."""
     said = desk.run("snapshot", "--out", "s")
     assert (said.code, said.err.splitlines()[0]) == (1, "reconciler: E500 there is no key to sign the snapshot with")
     desk.extra["RECONCILER_SNAPSHOT_KEY"] = "short"
@@ -247,7 +247,7 @@ def save(plan: dict[str, Any], folder: Path) -> None:
     (folder / "plan.json").write_text(json.dumps({**plan, "plan_id": plan_file.plan_id(plan)}))
 
 
-def test_a_file_that_is_no_snapshot_is_refused_in_words(desk: Desk) -> None:
+def test_a_file_that_is_not_a_snapshot_is_refused_in_words(desk: Desk) -> None:
     """A manifest, a folder, nothing at all."""
     for name in ("manifests/accounts.yaml", "manifests", "nowhere"):
         said = in_a_fork(desk, "plan", "--live-snapshot", name)

@@ -71,7 +71,7 @@ def test_new_on_an_idle_table_without_a_value_after_the_quiet_period_means_not_l
 @pytest.mark.parametrize(
     ("age", "run_status", "in_progress"),
     [(QUIET - 0.001, "idle", 0), (QUIET, "running", 0), (QUIET, "paused", 0), (QUIET, "idle", 1)],
-    ids=["too early", "running", "of a status nobody knows", "cells in progress elsewhere"],
+    ids=["too early", "running", "of an unknown status", "cells in progress elsewhere"],
 )
 def test_new_stays_in_doubt_before_the_quiet_period_or_while_the_table_runs(
     state: CallState, age: float, run_status: str, in_progress: int
@@ -115,6 +115,6 @@ def test_only_what_is_proven_changes_and_the_order_stays() -> None:
 
 
 def test_a_history_without_doubt_is_returned_as_it_is() -> None:
-    """Accepted calls are nobody's business here."""
+    """Accepted calls are not judged here."""
     history = TableHistory(TABLE, 7, (a_past_call(CallState.ACCEPTED, [BLOCK]),))
     assert judge(history, table_of("..", ".."), QUIET) == (history, ())

@@ -1,4 +1,4 @@
-"""What a table shows before a call, and every way in which it shows that the call landed."""
+"""The marks of a table before a call, and every way in which it shows that the call landed."""
 
 import pytest
 

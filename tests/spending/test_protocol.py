@@ -347,7 +347,7 @@ def test_a_journal_that_fails_in_an_unknown_way_before_the_post_sends_nothing() 
 
 
 def test_a_journal_that_fails_in_an_unknown_way_after_the_post_is_told_of() -> None:
-    """What the wire said stands in the result, and whoever must keep it is told."""
+    """The result holds the answer, and whoever must keep it receives it."""
     bench = Bench.new()
     bench.wire.answers = {ONE.id: [Refused("no", status=404)]}
     bench.book.ends = [ZeroDivisionError()]

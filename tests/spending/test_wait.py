@@ -200,7 +200,7 @@ def test_a_timeout_names_what_still_runs() -> None:
 
 
 def test_no_time_at_all_is_one_look() -> None:
-    """What is not idle in it is named."""
+    """A table that is not idle is named."""
     watch = Watch({"a": [(0, RUNNING)]})
     assert watch.wait(timeout=0).running == ("a",)
     assert len(watch.asked) == 1
@@ -215,13 +215,13 @@ def test_a_table_that_cannot_be_read_is_given_up() -> None:
 
 
 def test_a_person_ends_the_waiting() -> None:
-    """What was not seen idle is named."""
+    """A table that was not seen idle is named."""
     watch = Watch({"a": [(0, RUNNING), (1, IDLE)], "b": [(0, RUNNING)]}, stops_at=5)
     assert watch.wait().running == ("b",)
     assert Watch({"a": [(0, IDLE)]}, stops_at=0).wait().running == ("a",)
 
 
-def test_nothing_to_wait_for_is_no_waiting() -> None:
+def test_without_anything_to_wait_for_there_is_no_waiting() -> None:
     """Not a single request."""
     watch = Watch({})
     assert watch.wait() == Waited({})

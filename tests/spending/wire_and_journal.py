@@ -15,7 +15,7 @@ Answer = Receipt | BaseException
 
 @dataclass
 class Log:
-    """Everything that happened, in order, and the time, which passes only when somebody says so."""
+    """Everything that happened, in order, and the time, which passes only when a test says so."""
 
     events: list[str] = field(default_factory=list)
     now: float = 0.0
@@ -36,7 +36,7 @@ class Wire:
     log: Log
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     meeting: Callable[[Call], object] = lambda call: None
-    """What happens while a call is on its way."""
+    """An event while a call is on its way."""
 
     def send(self, call: Call, begin_by: float = 0.0) -> Receipt:
         """Answer a call; one that it was told nothing about is accepted."""
@@ -57,7 +57,7 @@ class Book:
     seconds: float = 0.0
     """How long an intent takes to become durable."""
     begins: list[BaseException | None] = field(default_factory=list)
-    """What each attempt to begin meets, in turn; then nothing."""
+    """The trouble of each attempt to begin, in turn; then none."""
     ends: list[BaseException | None] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 

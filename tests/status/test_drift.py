@@ -28,7 +28,7 @@ def test_a_revision_that_was_not_run_is_named(make_desk: MakeDesk) -> None:
 
 
 def test_a_settled_project_says_nothing(desk: Desk) -> None:
-    """Cron mails nobody, and the exit code is 0; so it is while the cells are under way, with a word on stderr.
+    """Cron sends no mail, and the exit code is 0; so it is while the cells are under way, with a word on stderr.
 
     Another word says what has ended, until the ledger has it.
     """
@@ -44,7 +44,7 @@ def test_a_settled_project_says_nothing(desk: Desk) -> None:
 
 
 def test_a_doubt_is_drift(desk: Desk) -> None:
-    """A call of which nobody knows is a cause of its own, until somebody does."""
+    """A call in doubt is a cause of its own, until the doubt ends."""
     desk.write(REFRESH)
     desk.simulator.fault("status", status=502, method="POST", path="/v1/tables/*/run", times=1)
     assert desk.run("apply", "--yes", "--no-wait").code == 7
@@ -80,7 +80,7 @@ def test_drift_and_plan_agree(desk: Desk) -> None:
 
 
 def test_an_error_is_an_error_even_where_something_is_due(desk: Desk) -> None:
-    """1 and not 2: nobody can tell how much is due. What is known is said all the same."""
+    """1 and not 2: it is unknown how much is due. The known part is printed all the same."""
     desk.write(FILL.replace("target-accounts", "elsewhere").replace(ACCOUNTS, NOWHERE), "manifests/elsewhere.yaml")
     said = desk.run("drift")
     assert (said.code, said.out.count("\n")) == (1, 2)

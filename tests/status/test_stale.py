@@ -42,7 +42,7 @@ def filled(desk: Desk) -> Desk:
 
 
 def test_answers_of_an_earlier_prompt_are_priced_and_not_due(filled: Desk) -> None:
-    """Only what the ledger bought: of the others nobody knows which prompt gave them. It is no drift."""
+    """Only what the ledger bought: of the others it is unknown which prompt gave them. It is not drift."""
     assert filled.run("drift", "--stale").out == ""
     change_prompt(filled, "Find something else.")
     said = filled.run("drift", "--stale")

@@ -95,7 +95,7 @@ def test_explain_names_the_cells(filled: Desk) -> None:
 
 
 def test_a_cell_upstream_is_an_input_too(filled: Desk) -> None:
-    """What was made from it predates it once that was bought again with another answer, until it is bought itself."""
+    """A cell made from it predates it once that is bought again with another answer, until it is bought itself."""
     again = FILL.partition("    - name: fill")[0] + (
         "    - {name: fill, mode: all, revision: r2, columns: [KEY], rows: [" + row_id(1) + "]}\n"
     )

@@ -20,7 +20,7 @@ LINES = 500
 
 @dataclass
 class Terminal:
-    """What was written to a terminal."""
+    """The bytes written to a terminal, and their effect."""
 
     columns: int
     written: bytearray = field(default_factory=bytearray)
@@ -32,14 +32,14 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        """What stands on the screen at the end, without colour."""
+        """Return the screen at the end, without colour."""
         screen = pyte.Screen(self.columns, LINES)
         pyte.ByteStream(screen).feed(bytes(self.written))
         return "\n".join(line.rstrip() for line in screen.display).rstrip("\n") + "\n"
 
     @property
     def coloured(self) -> str:
-        """What was written, each colour as `{parameters:text}`."""
+        """Return the text as written, each colour as `{parameters:text}`."""
         return re.sub("\x1b\\[([0-9;]+)m(.*?)\x1b\\[0m", r"{\1:\2}", self.raw.replace("\r\n", "\n"))
 
 

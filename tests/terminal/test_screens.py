@@ -1,4 +1,4 @@
-"""What a person sees, whole, on terminals of 40, 80 and 200 places: a day that goes well, and one that does not."""
+"""Whole screens, on terminals of 40, 80 and 200 places: a day that goes well, and one that does not."""
 
 import re
 from contextlib import chdir

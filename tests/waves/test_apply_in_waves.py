@@ -67,7 +67,7 @@ def test_what_failed_upstream_is_not_paid_for_downstream(make_desk: MakeDesk) ->
 
 
 def test_without_waiting_only_the_first_wave_is_sent(make_desk: MakeDesk) -> None:
-    """The rest is left, which is no failure, and later applies send it."""
+    """The rest is left, which is not a failure, and later applies send it."""
     desk = chain(make_desk)
     said = desk.run("apply", "--yes", "--no-wait", "--format", "json", "--detailed-exitcode")
     assert said.code == 2
@@ -111,7 +111,7 @@ def test_a_manifest_is_sent_once_the_one_before_it_has_ended(make_desk: MakeDesk
 
 
 def test_nothing_follows_a_call_that_was_refused(make_desk: MakeDesk) -> None:
-    """What depends on it is not tried, says why, and the exit code is 6."""
+    """Calls that depend on it are not tried and say why, and the exit code is 6."""
     desk = two_tables(make_desk)
     desk.simulator.fault("status", status=422, **RUN)
     said = desk.run("apply", "--yes", "--wait", "--format", "json")
@@ -192,7 +192,7 @@ def test_what_depends_on_a_manifest_that_is_held_back_waits(make_desk: MakeDesk)
     assert charged(desk) == {"news": 6, "pitch": 6}
 
 
-def test_a_portion_is_judged_by_the_next_apply_where_nobody_waited(make_desk: MakeDesk) -> None:
+def test_a_portion_is_judged_by_the_next_apply_without_waiting(make_desk: MakeDesk) -> None:
     """The ledger remembers what was tried: the second apply looks at it and sends the rest, or nothing."""
     desk = make_desk(table(ACCOUNTS, agent("news", fails=1.0)), table(PARTNERS, agent("pitch")))
     run = "mode: new, rollout: {first: 2, max_failed: 20%}"

@@ -35,7 +35,7 @@ def allowing(growth: str) -> str:
 
 
 def a_desk(make_desk: MakeDesk, **value: Any) -> Desk:
-    """Return a desk over two companies whose people nobody has looked for yet; `value` is more of the finder's."""
+    """Return a desk over two companies whose people were not looked for yet; `value` is more of the finder's."""
     finder = {"kind": "company_people_finder", "key": "decision_makers", "value": {"roles": ["VP Sales"], **value}}
     rows = [{"id": row_id(number), "data": {"input": "x.example"}} for number in (1, 2)]
     table: dict[str, Any] = {"id": ACCOUNTS, "name": "Accounts", "kind": "company", "columns": [finder], "rows": rows}
@@ -80,7 +80,7 @@ def settled(desk: Desk) -> None:
 
 
 def test_what_grows_is_bought_within_its_limit(desk: Desk) -> None:
-    """The plan says that nobody knows how many; the apply buys each of them once."""
+    """The plan says that it is unknown how many; the apply buys each of them once."""
     said = desk.run("plan").out
     assert "people: cells unknown until accounts/decision_makers has run; at most 40 cells" in said
     assert "cells unknown until" in desk.run("plan", "--format", "markdown").out
@@ -155,7 +155,7 @@ def test_no_growth_leaves_it_to_the_next_plan(desk: Desk) -> None:
 
 
 def test_without_waiting_the_next_apply_buys_it(desk: Desk) -> None:
-    """Nobody looked again, so nothing has grown."""
+    """The table was not read again, so nothing has grown."""
     assert desk.run("apply", "--yes", "--no-wait").code == 0
     assert bought(desk) == {"decision_makers": 2}
     desk.simulator.finish()

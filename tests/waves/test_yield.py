@@ -1,4 +1,4 @@
-"""What running answers again changed: counted by the answer alone, with its price, against a reading of both."""
+"""Answers that running cells again changed: counted by the answer alone, with its price, against a reading of both."""
 
 import json
 from decimal import Decimal

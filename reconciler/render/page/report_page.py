@@ -1,4 +1,4 @@
-"""A report file as a page: what was bought and what came of it, by manifest and by call. It has no script."""
+"""A report file as a page: what was bought and how it ended, by manifest and by call. It has no script."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

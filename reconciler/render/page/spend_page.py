@@ -1,4 +1,4 @@
-"""Spending as a page: the sums, and each line with a bar of what its cells came to. It has no script."""
+"""Spending as a page: the sums, and each line with a bar of its done and failed cells. It has no script."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

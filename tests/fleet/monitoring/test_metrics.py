@@ -1,4 +1,4 @@
-"""What `/metrics` shows: the names that dashboards rely on, what was counted, and nothing that is out of date."""
+"""The page `/metrics`: the names that dashboards rely on, what was counted, and nothing that is out of date."""
 
 import re
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ NAMES = {
     *("run_call_duration_seconds", "rate_wait_seconds", "ledger_write_duration_seconds", "job_lag_seconds"),
     *("calls_in_doubt", "oldest_doubt_seconds", "units", "workspace_held", "budget_used_ratio", "build_info"),
 }
-"""What dashboards and rules may name; a name that goes breaks them."""
+"""Names for dashboards and rules; a name that goes breaks them."""
 
 
 def ended(state: CallState, requested: int | None = None) -> CallResult:
