@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Refused,
         SettingsError,
         StalePlan,
+        Stopped,
         TooNew,
         Unwritable,
     )
@@ -100,7 +101,7 @@ else:
     _HOMES = {
         "errors": (
             "ApiError BadResponse Corrupt ErroredPlan InDoubt Leased LedgerError LimitExceeded ManifestError NotSent "
-            "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
+            "PlanError ReconcilerError Refused SettingsError StalePlan Stopped TooNew Unwritable"
         ),
         "documents.saved_plan_checks": "SavedPlan",
         "model.attempt": "CallResult",
@@ -213,6 +214,7 @@ __all__ = [
     "SpendReport",
     "StalePlan",
     "Status",
+    "Stopped",
     "Targets",
     "TooNew",
     "Totals",

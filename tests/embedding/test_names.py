@@ -17,7 +17,8 @@ Corrupt Diagnostic Drift DriftKind DriftReport ErroredPlan EventKind EventRecord
 ImportOutcome ImportedTable InDoubt Interrupt Lease Leased LedgerError LimitExceeded Limits Loaded Location
 ManifestError ManifestStatus Mode Network NotSent Plan PlanError PlannedForecast ProjectLedger ReadCost ReadProgress
 Reason ReconcilerError Reconciliation Refused Report RunStatus SavedPlan Session SessionPlan SettingsError Severity
-SkipReason SnapshotTaken SpendLine SpendReport StalePlan Status Targets TooNew Totals Unwritable Validation Violation
+SkipReason SnapshotTaken SpendLine SpendReport StalePlan Status Stopped Targets TooNew Totals Unwritable Validation
+Violation
 __version__ open_session
 """
 """A name that goes breaks somebody's program."""
