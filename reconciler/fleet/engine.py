@@ -117,7 +117,9 @@ class Engine:
                 task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), **since},
             )
             for apply_id in sorted(of)
-            for numbers in jobs((unit.number, len(unit.table_ids)) for unit in units if unit.apply_id == apply_id)
+            for numbers in jobs(
+                (unit.number, max(1, len(unit.table_ids))) for unit in units if unit.apply_id == apply_id
+            )
         ]
         app.job_manager.batch_defer_jobs(made, connection=connection)
 
