@@ -21,7 +21,8 @@ as_server() { # PostgreSQL refuses to run as root
   if [ "$(id -u)" = 0 ]; then (cd / && runuser -u nobody -- env PATH="$PATH" "$@"); else "$@"; fi
 }
 until_true() { # up to a minute
-  for _ in $(seq 300); do if "$@" 2>/dev/null; then return; fi; sleep 0.2; done
+  local since=$SECONDS
+  while [ $((SECONDS - since)) -lt 60 ]; do if "$@" 2>/dev/null; then return; fi; sleep 0.2; done
   echo "This did not become true: $*" >&2
   cat "$work"/*.log >&2
   return 1
@@ -56,7 +57,9 @@ reconciler plan --out "$work/plan.json" >"$work/plan.txt"
 apply=$(env -u EXTRUCT_API_TOKEN reconciler submit --plan "$work/plan.json")
 code=0
 env -u EXTRUCT_API_TOKEN reconciler follow "$apply" --timeout 120 || code=$?
-curl --silent "http://127.0.0.1:$port/metrics" | grep '^reconciler_run_calls_total' || true
+for number in 0 1; do
+  curl --silent "http://127.0.0.1:$((port + number))/metrics" | { grep '^reconciler_run_calls_total' || true; }
+done
 curl --silent "$EXTRUCT_API_URL/__simulator/charges" >"${CHARGES:-/dev/null}"
 if [ "${KEEP:-}" = 1 ]; then echo "Everything runs on; RECONCILER_LEDGER=$RECONCILER_LEDGER" && wait; fi
 exit "$code"

@@ -89,7 +89,8 @@ class Worker:
         self._options = options
         self._events = events
         self.watch = Watch()
-        """What those who watch it are told."""
+        """Told to those who watch it."""
+        self.watch.health.note("token")  # it was read, and no one has refused it yet
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
         self._own = threading.local()
@@ -130,7 +131,7 @@ class Worker:
         if self._options.project is None:
             return nullcontext()
         project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
-        return Refresher(project, self._options.workspaces, self._engine.enqueue).at_work()
+        return Refresher(project, self._options.workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
         self._end = end

@@ -2,13 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -21,23 +18,6 @@ from tests.ledger.calls_and_actors import TABLE, a_call
 from tests.monitoring.conftest import Watched
 
 CANARY = "canary-token-5f0c8f52"
-_EXPORTER = InMemorySpanExporter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _provider() -> None:
-    # OpenTelemetry takes one provider for the life of a process.
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(_EXPORTER))
-    trace.set_tracer_provider(provider)
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """Return what keeps the spans of a test."""
-    _EXPORTER.clear()
-    yield _EXPORTER
-    _EXPORTER.clear()
 
 
 def named(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -104,10 +84,10 @@ def test_a_call_in_another_thread_belongs_to_its_job(spans: InMemorySpanExporter
     call = a_call(2, table=TABLE)
     with step("send", apply="a1", workspace="gtm"), ThreadPoolExecutor(1) as pool:
         pool.submit(WatchedRunner(send, watched.metrics).send, call, 0.0).result()
-    post, send = named(spans)["POST /v1/tables/{id}/run"], named(spans)["send"]
+    post, job = named(spans)["POST /v1/tables/{id}/run"], named(spans)["send"]
     assert post.parent is not None
-    assert send.context is not None
-    assert post.parent.span_id == send.context.span_id
+    assert job.context is not None
+    assert post.parent.span_id == job.context.span_id
     assert (seen["apply"], seen["call"], seen["table"]) == ("a1", call.id, TABLE)
     assert watched.samples()["reconciler_run_call_duration_seconds_count"] == 1
 
