@@ -24,9 +24,9 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from reconciler.errors import Unwritable
+from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.fleet.split import jobs
 from reconciler.model.submitted import FORMAT, Unit
-from reconciler.monitoring.steps import traceparent
 
 # What goes wrong below is told once, by the worker. Without a handler Python would print what the libraries log.
 for _library in ("procrastinate", "psycopg.pool"):

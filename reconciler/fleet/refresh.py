@@ -14,6 +14,7 @@ from functools import partial
 from math import inf
 
 from reconciler.errors import ErroredPlan, LimitExceeded, ReconcilerError, StalePlan
+from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.submit import Destination, Queue, submit_plan
 from reconciler.ledger import Ledger, schedules
@@ -21,7 +22,6 @@ from reconciler.manifests.calendar import dates
 from reconciler.model.limits import BaseLimits
 from reconciler.model.manifest import Calendar
 from reconciler.model.schedule import Schedule, Tick
-from reconciler.monitoring.steps import step
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.session import Session

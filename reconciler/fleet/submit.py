@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from reconciler.documents.plan_reader import plan_of
 from reconciler.documents.saved_plan_checks import AGAIN, check_plan
 from reconciler.errors import LimitExceeded, StalePlan
+from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.split import split
 from reconciler.fleet.written import Terms, UnitContent, WrittenManifests, terms_bytes
 from reconciler.ledger import Ledger
@@ -18,7 +19,6 @@ from reconciler.ledger.store import Transaction
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Plan
 from reconciler.model.submitted import SubmittedApply, Unit
-from reconciler.monitoring.steps import step
 from reconciler.operations.budgets import with_budgets
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.read_plan import read_plan_document
@@ -77,7 +77,7 @@ def submit_plan(
         credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
         actor=session.connections.actor(),
     )
-    base = () if settings.floor is None else tuple(settings.floor.manifests)
+    base = () if settings.base is None else tuple(settings.base.manifests)
     with step("submit", apply=apply.id, workspace=to.workspace):
         ledger.applies.submit(
             apply,
@@ -92,17 +92,17 @@ def submit_plan(
 def _refuse_excess(plan: Plan, plan_id: str, settings: Settings, ledger: Ledger) -> None:
     """Raise LimitExceeded if the whole plan exceeds a limit; workers check their parts of it, with the live tables."""
     nothing = "before anything was submitted"
-    own = replace(settings, floor=None)
+    own = replace(settings, base=None)
     plan = with_budgets(plan, own, ledger, plan_id)
     refuse_violations(check_limits(plan, settings.limits, None), nothing)
-    floor = settings.floor
-    if floor is None:
+    base = settings.base
+    if base is None:
         return
-    if any(prices != settings.project.prices for prices in floor.prices):
+    if any(prices != settings.project.prices for prices in base.prices):
         message = "refused before anything was submitted: prices differ from those of the base, so what the plan costs "
         hint = "Submit once the change of prices is part of the base, or use `reconciler apply`."
         raise LimitExceeded(f"{message}there is unknown without the live tables", hint=hint)
-    refuse_violations(violations(plan, floor.limits, held_labels(plan, floor)), nothing)
+    refuse_violations(violations(plan, base.limits, held_labels(plan, base)), nothing)
 
 
 def _units(

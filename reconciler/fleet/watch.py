@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.errors import LedgerError, TooNew
+from reconciler.fleet.monitoring.health import Health
+from reconciler.fleet.monitoring.metrics import Metrics
+from reconciler.fleet.monitoring.server import MonitoringServer
 from reconciler.ledger import Ledger
 from reconciler.model.attempt import CallResult
-from reconciler.monitoring.health import Health
-from reconciler.monitoring.metrics import Metrics
-from reconciler.monitoring.server import MonitoringServer
 from reconciler.operations.apply_events import ApplyEvents
 from reconciler.operations.profile import Arguments, Phase, Profile, Result
 from reconciler.settings.settings import Settings

@@ -26,6 +26,8 @@ from reconciler.errors import (
     StalePlan,
 )
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
+from reconciler.fleet.monitoring import steps
+from reconciler.fleet.monitoring.run_calls import WatchedRunner
 from reconciler.fleet.outcome import failed, given_up, look_in, outcome_of
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.refresh import Project, Refresher
@@ -36,8 +38,6 @@ from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Call
 from reconciler.model.report import Report
 from reconciler.model.submitted import Phase, SubmittedApply, Unit, UnitOutcome
-from reconciler.monitoring import steps
-from reconciler.monitoring.run_calls import WatchedRunner
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
 from reconciler.operations.apply_step import StepScope, apply_step

@@ -51,12 +51,12 @@ class Terms:
     run_concurrency: int
     requests_per_second: float | None = None
     """Of all workers of the workspace; None for no limit."""
-    floor: Floor | None = None
+    base: Floor | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Terms":
         """Return those of the machine that submits."""
-        floor, api = settings.floor, settings.project.api
+        base, api = settings.base, settings.project.api
         return cls(
             limits=settings.limits,
             prices=settings.project.prices,
@@ -65,11 +65,11 @@ class Terms:
             page_rows=api.page_rows,
             run_concurrency=api.run_concurrency,
             requests_per_second=api.requests_per_second,
-            floor=None if floor is None else Floor(floor.limits, tuple(floor.prices), floor.unknown),
+            base=None if base is None else Floor(base.limits, tuple(base.prices), base.unknown),
         )
 
-    def applied_to(self, settings: Settings, base: Sequence[Manifest] = ()) -> Settings:
-        """Return a worker's settings with these in place; `base` are the manifests of the base."""
+    def applied_to(self, settings: Settings, base_manifests: Sequence[Manifest] = ()) -> Settings:
+        """Return a worker's settings with these in place."""
         project = settings.project
         api = replace(
             project.api,
@@ -78,10 +78,10 @@ class Terms:
             page_rows=self.page_rows,
             run_concurrency=self.run_concurrency,
         )
-        floor = None
-        if self.floor is not None:
-            floor = BaseLimits(self.floor.limits, self.floor.prices, tuple(base), self.floor.unknown)
-        return replace(settings, project=replace(project, prices=self.prices, api=api), limits=self.limits, floor=floor)
+        base = None
+        if self.base is not None:
+            base = BaseLimits(self.base.limits, self.base.prices, tuple(base_manifests), self.base.unknown)
+        return replace(settings, project=replace(project, prices=self.prices, api=api), limits=self.limits, base=base)
 
 
 _TERMS = msgspec.json.Decoder(Terms)
@@ -137,7 +137,7 @@ class UnitContent:
         """Return its manifests, each with the runs that were selected. Raises Corrupt, ManifestError."""
         return tuple(_manifest(each) for each in self.documents)
 
-    def manifests_of_floor(self) -> tuple[Manifest, ...]:
+    def manifests_of_base(self) -> tuple[Manifest, ...]:
         """Return those of the base. Raises Corrupt, ManifestError."""
         return tuple(_manifest(each) for each in self.base)
 
@@ -173,7 +173,7 @@ def together(parts: Sequence[UnitContent], now: datetime) -> tuple[Targets, Save
     # How old it may be was checked when it was submitted.
     saved = check_plan(plan, now, inf)
     manifests = tuple({each.name: each for part in parts for each in part.manifests()}.values())
-    base = tuple({each.name: each for part in parts for each in part.manifests_of_floor()}.values())
+    base = tuple({each.name: each for part in parts for each in part.manifests_of_base()}.values())
     targets = Targets(
         manifests=manifests,
         written=manifests,

@@ -243,14 +243,11 @@ class Ledger:
 
     # What grows with age.
 
-    def compact(self, table_id: str, *, lease: Lease | None = None, only_enough: bool = False) -> int:
+    def compact(self, table_id: str, *, lease: Lease | None = None) -> int:
         """Fold the settled calls of a table into its checkpoint; return how many, 0 if there are none.
 
-        `only_enough`: and 0 if too few have gathered to be worth it. Plans stay as they are. Raises Leased if another
-        owner's lease is live, or if `lease` was lost.
+        Plans stay as they are. Raises Leased if another owner's lease is live, or if `lease` was lost.
         """
-        if only_enough and not self._store.read(lambda tx: checkpoints.has_gathered(tx, table_id)):
-            return 0
         total = 0
         while folded := self._store.write(lambda tx: checkpoints.compact(tx, table_id, lease)):
             total += folded
@@ -259,6 +256,10 @@ class Ledger:
     def tables_to_compact(self) -> list[str]:
         """Return the ids of the tables that have settled calls to fold."""
         return self._store.read(checkpoints.tables_to_fold)
+
+    def ripe_to_compact(self, table_ids: Collection[str]) -> list[str]:
+        """Return those of the tables, sorted, in which enough has gathered that folding it is worth it."""
+        return self._store.read(lambda tx: checkpoints.ripe(tx, table_ids))
 
     def archive(self, before: float, write: Callable[[Iterator[str]], object]) -> int:
         """Move the trail of folded calls that began before a time into what `write` makes of lines; return how many.

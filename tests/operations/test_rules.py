@@ -8,10 +8,10 @@ import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from reconciler.fleet.monitoring.metrics import Metrics
 from reconciler.model.history import CallState
 from reconciler.model.standing import Standing
-from reconciler.monitoring.metrics import Metrics
-from tests.monitoring.test_metrics import NAMES, ended, used
+from tests.fleet.monitoring.test_metrics import NAMES, ended, used
 from tests.operations.conftest import OPERATIONS, documents, lint, needs
 
 DASHBOARD = json.loads((OPERATIONS / "grafana" / "dashboard.json").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 import socket
 
-from tests.monitoring.conftest import Watched
+from tests.fleet.monitoring.conftest import Watched
 
 
 def test_a_worker_is_ready_once_all_is_known_and_it_asks_for_work(watched: Watched) -> None:

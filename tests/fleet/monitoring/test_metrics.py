@@ -13,8 +13,8 @@ from reconciler.model.limits import Limit, Period, Unit
 from reconciler.model.standing import Standing
 from reconciler.model.submitted import Phase
 from reconciler.version import __version__
+from tests.fleet.monitoring.conftest import Watched
 from tests.ledger.calls_and_actors import TABLE, a_call
-from tests.monitoring.conftest import Watched
 
 NAMES = {
     *("run_calls_total", "cells_requested_total", "credits_committed_total", "api_requests_total"),

@@ -9,9 +9,9 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from reconciler.monitoring.health import Health
-from reconciler.monitoring.metrics import Metrics
-from reconciler.monitoring.server import MonitoringServer
+from reconciler.fleet.monitoring.health import Health
+from reconciler.fleet.monitoring.metrics import Metrics
+from reconciler.fleet.monitoring.server import MonitoringServer
 from tests.tracing import spans
 
 __all__ = ["spans"]

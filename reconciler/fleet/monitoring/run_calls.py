@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
+from reconciler.fleet.monitoring.metrics import Metrics
+from reconciler.fleet.monitoring.steps import Surroundings
 from reconciler.model.attempt import Receipt
 from reconciler.model.plan import Call
-from reconciler.monitoring.metrics import Metrics
-from reconciler.monitoring.steps import Surroundings
 
 Send: TypeAlias = Callable[[Call, float], Receipt]
 """Sends a call by a deadline, once."""

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from reconciler.monitoring.health import Answer, Health
-from reconciler.monitoring.metrics import CONTENT_TYPE, Metrics
+from reconciler.fleet.monitoring.health import Answer, Health
+from reconciler.fleet.monitoring.metrics import CONTENT_TYPE, Metrics
 
 PLAIN = "text/plain; charset=utf-8"
 SECONDS = 10.0

@@ -10,12 +10,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from reconciler.errors import InDoubt
+from reconciler.fleet.monitoring.run_calls import WatchedRunner
+from reconciler.fleet.monitoring.steps import current_ids, step, traceparent
 from reconciler.model.attempt import Receipt
 from reconciler.model.plan import Call
-from reconciler.monitoring.run_calls import WatchedRunner
-from reconciler.monitoring.steps import current_ids, step, traceparent
+from tests.fleet.monitoring.conftest import Watched
 from tests.ledger.calls_and_actors import TABLE, a_call
-from tests.monitoring.conftest import Watched
 
 CANARY = "canary-token-5f0c8f52"
 
@@ -84,10 +84,10 @@ def test_a_call_in_another_thread_belongs_to_its_job(spans: InMemorySpanExporter
     call = a_call(2, table=TABLE)
     with step("send", apply="a1", workspace="gtm"), ThreadPoolExecutor(1) as pool:
         pool.submit(WatchedRunner(send, watched.metrics).send, call, 0.0).result()
-    post, job = named(spans)["POST /v1/tables/{id}/run"], named(spans)["send"]
+    post, sending = named(spans)["POST /v1/tables/{id}/run"], named(spans)["send"]
     assert post.parent is not None
-    assert job.context is not None
-    assert post.parent.span_id == job.context.span_id
+    assert sending.context is not None
+    assert post.parent.span_id == sending.context.span_id
     assert (seen["apply"], seen["call"], seen["table"]) == ("a1", call.id, TABLE)
     assert watched.samples()["reconciler_run_call_duration_seconds_count"] == 1
 
@@ -97,7 +97,7 @@ def test_without_opentelemetry_there_are_ids_and_no_spans() -> None:
     script = """
 import sys
 sys.modules["opentelemetry"] = None
-from reconciler.monitoring.steps import Surroundings, current_ids, step, traceparent
+from reconciler.fleet.monitoring.steps import Surroundings, current_ids, step, traceparent
 with step("send", apply="a1"), Surroundings().step("call", call="c1"):
     assert current_ids() == {"apply": "a1", "call": "c1"}, current_ids()
     assert traceparent() == ""
