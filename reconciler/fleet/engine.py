@@ -24,7 +24,6 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from reconciler.errors import Unwritable
-from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.fleet.split import jobs
 from reconciler.model.submitted import FORMAT, Unit
 
@@ -48,10 +47,8 @@ class SendJob:
 
     apply_id: str
     numbers: tuple[int, ...]
-    trace: str = ""
-    """The `traceparent` of the step that enqueued it."""
     lag_seconds: float = 0.0
-    """How long ago that was, by the clocks of two machines."""
+    """How long ago it was enqueued, by the clocks of two machines."""
 
 
 class NewerJob(Exception):
@@ -95,14 +92,14 @@ class Engine:
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(SCHEMA_NAME)))
         app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
         of = {unit.apply_id for unit in units}
-        since: dict[str, Any] = {"at": round(time.time(), 3), "trace": traceparent()}
+        now = round(time.time(), 3)
         made = [
             Job(
                 queue=workspace,
                 lock=None,
                 queueing_lock=None,
                 task_name=_SEND,
-                task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), **since},
+                task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), "at": now},
             )
             for apply_id in sorted(of)
             for numbers in jobs((unit.number, len(unit.table_ids)) for unit in units if unit.apply_id == apply_id)
@@ -151,7 +148,7 @@ class _Running:
         if job["format"] > FORMAT:
             raise NewerJob
         lag = time.time() - float(job["at"])
-        due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])), str(job["trace"]), lag)
+        due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])), lag)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._worker.send, due)
 
     async def run(self) -> None:
