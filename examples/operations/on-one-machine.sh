@@ -6,7 +6,7 @@
 # Debian puts them. METRICS_PORT (9464) and the port after it are for the workers' figures.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/reconciler-XXXXXX")
+work=$(mktemp -d /tmp/reconciler-XXXXXX) # a socket's path must be short
 port=${METRICS_PORT:-9464}
 PATH=$PATH:$(printf %s: /usr/lib/postgresql/*/bin)
 started=()
@@ -32,9 +32,9 @@ trap finish EXIT
 # 1. PostgreSQL, reached through a socket in the folder alone.
 mkdir "$work/data" "$work/socket"
 if [ "$(id -u)" = 0 ]; then chmod 755 "$work" && chown nobody "$work/data" "$work/socket"; fi
-as_server initdb --pgdata "$work/data" --username postgres --auth trust >/dev/null
+as_server initdb --pgdata "$work/data" --username postgres --auth trust --encoding UTF8 --locale C >/dev/null
 as_server pg_ctl start --silent --wait --pgdata "$work/data" --log "$work/socket/server.log" \
-  --options "-c listen_addresses= -c unix_socket_directories=$work/socket"
+  --options "-c listen_addresses= -c unix_socket_directories=$work/socket" || { cat "$work/socket/server.log" >&2; exit 1; }
 export RECONCILER_LEDGER="postgresql://postgres@/postgres?host=$work/socket"
 
 # 2. The simulator, in the API's place; a simulated minute each second.
