@@ -67,7 +67,12 @@ class Engine:
     def __init__(self, arguments: dict[str, Any]) -> None:
         """`arguments` are those of psycopg's `connect`."""
         options = f"{arguments.get('options', '')} -c search_path={SCHEMA_NAME}".strip()
-        self._arguments = {**arguments, "options": options, "application_name": "extruct-reconciler worker"}
+        self._arguments = {
+            **arguments,
+            "options": options,
+            "client_encoding": "utf8",
+            "application_name": "extruct-reconciler worker",
+        }
 
     def prepare(self) -> None:
         """Create the queue's tables unless they are there. Raises Unwritable."""
