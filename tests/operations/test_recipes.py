@@ -96,7 +96,7 @@ def test_dagster_submits_and_follows(floor: Floor, tmp_path: Path) -> None:
         "print(done.output_for_node('follow'))\n"
     )
     with environment(floor, tmp_path) as variables:
-        command = [programs / "python", "-c", script]
+        command = [str(programs / "python"), "-c", script]
         done = subprocess.run(command, cwd=RECIPES, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["exit_code"] == 0
@@ -112,7 +112,7 @@ def test_airflow_submits_and_follows(floor: Floor, tmp_path: Path) -> None:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         }  # fmt: skip
         for arguments in (["db", "migrate"], ["dags", "test", "refresh_tables"]):
-            command = [programs / "airflow", *arguments]
+            command = [str(programs / "airflow"), *arguments]
             done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
     bought_once(floor)
@@ -127,7 +127,7 @@ def test_argo_understands_the_workflow(tmp_path: Path) -> None:
         "from hera.workflows.models import CronWorkflow\n"
         "print(CronWorkflow.model_validate_json(sys.stdin.read()).model_dump_json(exclude_none=True, by_alias=True))\n"
     )
-    command = [programs / "python", "-c", script]
+    command = [str(programs / "python"), "-c", script]
     done = subprocess.run(command, input=json.dumps(written), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == written
