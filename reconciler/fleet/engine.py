@@ -88,7 +88,7 @@ class Engine:
         except psycopg.Error as error:
             raise Unwritable(
                 f"the queue of jobs beside the ledger cannot be prepared: {type(error).__name__}",
-                hint="The ledger's role must be allowed to create a schema there, once; the database has to be in UTF8.",
+                hint="The ledger's role must be allowed to create a schema there, once; the database has to be UTF8.",
             ) from None
 
     @staticmethod
