@@ -18,4 +18,5 @@ def test_without_the_extra_the_worker_says_how_to_install_it(library: str) -> No
     """One line and a hint, and no traceback."""
     done = subprocess.run([sys.executable, "-c", LACKING, library], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == ("reconciler: the worker is not installed\n  pip install 'extruct-reconciler[worker]'\n")
+    assert "the worker is not installed\n  pip install 'extruct-reconciler[worker]'\n" in done.stderr
+    assert "Traceback" not in done.stderr
