@@ -152,7 +152,7 @@ class _Running:
     async def _send(self, **job: Any) -> None:
         if job["format"] > FORMAT:
             raise NewerJob
-        lag = time.time() - float(job["at"])
+        lag = time.time() - float(job.get("at", time.time()))
         due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])), lag)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._worker.send, due)
 

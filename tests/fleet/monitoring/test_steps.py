@@ -68,9 +68,11 @@ def test_nothing_but_ids_becomes_part_of_a_span(spans: InMemorySpanExporter) -> 
     assert CANARY not in span.to_json()
     assert span.events == ()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "InDoubt")
-    for wrong in ({"token": "x"}, {"apply": "two words"}, {"apply": "a\nb"}, {"apply": "x" * 200}):
-        with pytest.raises(ValueError, match="not an id"), step("send", **wrong):
-            pass
+    with pytest.raises(ValueError, match="not a kind of id: token"), step("send", token="x"):
+        pass
+    for wrong in ("two words", "a\nb", "x" * 200, ""):
+        with step("send", apply="a1"), step("look", workspace=wrong):
+            assert "workspace" not in current_ids()
 
 
 def test_a_call_in_another_thread_belongs_to_its_job(spans: InMemorySpanExporter, watched: Watched) -> None:
