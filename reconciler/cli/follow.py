@@ -24,9 +24,10 @@ from reconciler.text.numbers import counted
 @click.pass_context
 @exits
 def command(context: click.Context, /, apply_id: str, timeout: float | None, out: str | None, form: str) -> int:
-    """Wait until an apply that was submitted is over, and give its receipt and its exit code.
+    """Follow a submitted apply to its receipt.
 
-    Changes nothing, so it may be ended and started again: exit 8 says that the apply still runs.
+    Waits until it is over and gives the report and the exit code that `apply` would have given. Changes nothing, so it
+    may be ended and started again: exit 8 says that the apply still runs.
     """
     console = Console(context.obj)
     with open_session(console) as session:

@@ -45,9 +45,10 @@ def command(
     follows: bool,
     **limits: Any,
 ) -> int:
-    """Hand a saved plan to the workers of a workspace, and print the apply's id.
+    """Hand a saved plan to workers on many machines.
 
-    Checks all that an apply checks, and needs no token: the workers have it. With --follow, ends with the receipt.
+    Prints the apply's id. Checks all that an apply checks before it reads the live tables, and needs no token: the
+    workers have it. With --follow, ends with the receipt.
     """
     console = Console(context.obj)
     with open_session(console, paths=paths, **limits) as session:

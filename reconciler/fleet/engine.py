@@ -18,7 +18,8 @@ from typing import Any
 import procrastinate
 import psycopg
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.schema import SchemaManager
 from psycopg import sql
@@ -37,6 +38,8 @@ SCHEMA_NAME = f"reconciler_jobs_{hashlib.sha256(_SCHEMA.encode()).hexdigest()[:8
 _LOCK = "SELECT pg_advisory_xact_lock(7263547113)"
 _IS_THERE = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
 _SEND = "send"
+AGAIN_SECONDS = 2.0
+"""Between tries to use the queue after an error."""
 PUT_BACK_SECONDS = 5
 """After which a job of a newer version is offered again, so that a newer worker may take it."""
 
@@ -59,6 +62,15 @@ class _PutBack(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Offer a job again that a newer worker has to take; anything else is told by the units' rows."""
         return RetryDecision(retry_in={"seconds": PUT_BACK_SECONDS}) if isinstance(exception, NewerJob) else None
+
+
+class _Jobs(JobManager):
+    """The jobs of a worker, which may have been frozen: others may have taken them over, or done them."""
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """End a job, if it is still there; one that is not ended is delivered again, and then finds nothing to do."""
+        with suppress(ConnectorException):
+            await super().finish_job(job, status, delete_job)
 
 
 class Engine:
@@ -107,7 +119,9 @@ class Engine:
                 task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), "at": now},
             )
             for apply_id in sorted(of)
-            for numbers in jobs((unit.number, len(unit.table_ids)) for unit in units if unit.apply_id == apply_id)
+            for numbers in jobs(
+                (unit.number, max(1, len(unit.table_ids))) for unit in units if unit.apply_id == apply_id
+            )
         ]
         app.job_manager.batch_defer_jobs(made, connection=connection)
 
@@ -124,7 +138,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoop:
-    """What a worker does, as the queue calls it; each function from a thread, and none raises anything."""
+    """The functions of a worker that the queue calls, each from a thread; none raises anything."""
 
     workspaces: tuple[str, ...]
     concurrency: int
@@ -134,6 +148,8 @@ class WorkerLoop:
     tick_seconds: float
     dead_after_seconds: float
     """How long a worker may be silent before its jobs are delivered to others."""
+    on_trouble: Callable[[str], None]
+    """Told when the queue cannot be used for now; the worker goes on once it can."""
     on_started: Callable[[Callable[[], None]], None]
     """Told how to end the worker; that function may be called from any thread, and from a signal handler."""
     on_recovered: Callable[[], None] = lambda: None
@@ -145,6 +161,7 @@ class _Running:
         self._worker = worker
         self._connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=1)
         self._app = procrastinate.App(connector=self._connector)
+        self._app.job_manager = _Jobs(self._connector)
         self._pool = ThreadPoolExecutor(worker.concurrency, thread_name_prefix="send")
         self._ticks = ThreadPoolExecutor(1, thread_name_prefix="watch")
         self._app.task(name=_SEND, retry=_PutBack())(self._send)
@@ -159,35 +176,52 @@ class _Running:
     async def run(self) -> None:
         worker = self._worker
         loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        work: asyncio.Future[None] | None = None
+
+        def stop() -> None:
+            ended.set()
+            if work is not None:
+                work.cancel()
+
+        def end() -> None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(stop)
+
         async with self._app.open_async():
-            await self._sweep()
-            work = asyncio.ensure_future(
-                self._app.run_worker_async(
-                    queues=list(worker.workspaces),
-                    concurrency=worker.concurrency,
-                    delete_jobs="always",
-                    fetch_job_polling_interval=max(1.0, worker.tick_seconds),
-                    install_signal_handlers=False,
-                    update_heartbeat_interval=worker.dead_after_seconds / 4,
-                    stalled_worker_timeout=worker.dead_after_seconds,
-                )
-            )
             watch = asyncio.ensure_future(self._watch())
-
-            def end() -> None:
-                with suppress(RuntimeError):  # the loop has ended by itself
-                    loop.call_soon_threadsafe(work.cancel)
-
             worker.on_started(end)
             try:
-                with suppress(asyncio.CancelledError):
-                    await work
+                while not ended.is_set():
+                    work = asyncio.ensure_future(self._take_jobs())
+                    try:
+                        await work
+                    except asyncio.CancelledError:
+                        break
+                    except (ConnectorException, psycopg.Error) as error:
+                        # The server has gone away for a while, or has forgotten a worker that was frozen.
+                        worker.on_trouble(f"the queue of jobs gave an error: {type(error).__name__}; trying again")
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(ended.wait(), AGAIN_SECONDS)
             finally:
                 watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await watch
                 self._pool.shutdown()
                 self._ticks.shutdown()
+
+    async def _take_jobs(self) -> None:
+        worker = self._worker
+        await self._sweep()
+        await self._app.run_worker_async(
+            queues=list(worker.workspaces),
+            concurrency=worker.concurrency,
+            delete_jobs="always",
+            fetch_job_polling_interval=max(1.0, worker.tick_seconds),
+            install_signal_handlers=False,
+            update_heartbeat_interval=worker.dead_after_seconds / 4,
+            stalled_worker_timeout=worker.dead_after_seconds,
+        )
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.documents import report_file
 from reconciler.model.attempt import CallResult, StopCause
@@ -17,7 +17,7 @@ MOST_FAILURES = 10
 """Looks in a row that failed for a reason that may pass, before a unit is given up."""
 _FAILED = 100
 """`tries` from here on count looks that failed."""
-_PASSES = (StopCause.INTERRUPTED, StopCause.LEASED, StopCause.LEDGER)
+_PASSES = (StopCause.LEASED, StopCause.LEDGER)
 
 
 def look_in(tries: int) -> float:
@@ -25,23 +25,27 @@ def look_in(tries: int) -> float:
     return min(LONGEST_LOOK_SECONDS, FIRST_LOOK_SECONDS * 2.0 ** min(tries, 10))
 
 
-def outcome_of(
-    unit: Unit,
-    step: Step,
-    shows_within: float,
-    is_its: Callable[[str, str], bool],
-    complete: Callable[[Report], Report],
-) -> UnitOutcome:
-    """Return how far a step brought a unit.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a step's outcome depends on besides the step."""
 
-    `is_its` says of a table id and a manifest's name whether they are the unit's. `complete` adds what only the live
-    tables tell, once nothing is left to wait for.
-    """
+    shows_within: float
+    """Seconds within which an accepted call shows, and after which a doubt is as certain as it gets."""
+    is_interrupted: bool
+    """True if the worker was told to end: then it is not the apply that was stopped."""
+    complete: Callable[[Report], Report]
+    """Adds what only the live tables tell, once nothing is left to wait for."""
+
+
+def outcome_of(unit: Unit, step: Step, around: Surroundings, is_its: Callable[[str, str], bool]) -> UnitOutcome:
+    """Return how far a step brought a unit; `is_its` says of a table id and a manifest's name whether they are its."""
     report = restricted(step.report, is_its)
     tables = {each for each in (*step.moving, *step.left) if is_its(each, "")}
     stop = report.stop
-    if stop is not None and stop.cause in _PASSES and any(result.ending is None for result in report.results):
-        phase = Phase.QUEUED if stop.cause is StopCause.INTERRUPTED else Phase.WAITING
+    has_ended = stop is None or not any(result.ending is None for result in report.results)
+    is_interrupted = around.is_interrupted and stop is not None and stop.cause is StopCause.INTERRUPTED
+    if stop is not None and not has_ended and (is_interrupted or stop.cause in _PASSES):
+        phase = Phase.QUEUED if is_interrupted else Phase.WAITING
         return UnitOutcome(unit.number, phase, look_in(unit.tries), _looked(unit))
     accepted = report.in_state(CallState.ACCEPTED)
     is_waiting = (
@@ -51,11 +55,11 @@ def outcome_of(
         or bool(tables & step.moving & step.left)
     )
     doubts = report.in_state(CallState.IN_DOUBT)
-    rest = max((shows_within - step.ages.get(result.call.id, 0.0) for result in doubts), default=0.0)
+    rest = max((around.shows_within - step.ages.get(result.call.id, 0.0) for result in doubts), default=0.0)
     if is_waiting or rest > 0:
         seconds = look_in(unit.tries) if is_waiting else min(look_in(unit.tries), rest)
         return UnitOutcome(unit.number, Phase.WAITING, max(0.05, seconds), _looked(unit))
-    return ended(unit, complete(report))
+    return ended(unit, around.complete(report))
 
 
 def _looked(unit: Unit) -> int:

@@ -28,9 +28,10 @@ from reconciler.errors import (
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
 from reconciler.fleet.monitoring import steps
 from reconciler.fleet.monitoring.run_calls import WatchedRunner
-from reconciler.fleet.outcome import failed, given_up, look_in, outcome_of
+from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, outcome_of
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.refresh import Project, Refresher
+from reconciler.fleet.submit import LOST_AFTER_SECONDS
 from reconciler.fleet.watch import Watch
 from reconciler.fleet.written import Terms, UnitContent, terms_of, together
 from reconciler.model.attempt import GrowthBound, Stop, StopCause
@@ -59,13 +60,13 @@ current_ids = steps.current_ids
 
 @dataclass(frozen=True, slots=True)
 class WorkerEvents:
-    """What a worker tells while it works; each may be called from any of its threads, and must not raise."""
+    """Callbacks of a worker; each may be called from any of its threads, and must not raise."""
 
     on_units: Callable[[SubmittedApply, Sequence[UnitOutcome]], None] = lambda _, __: None
     """How far units were brought."""
     on_trouble: Callable[[str], None] = _LOG.warning
     apply: ApplyEvents = field(default_factory=ApplyEvents)
-    """What happens to calls."""
+    """For its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,8 @@ class Worker:
         self._options = options
         self._events = events
         self.watch = Watch()
-        """Told to those who watch it."""
-        self.watch.health.note("token")  # it was read, and no one has refused it yet
+        """Its figures and its health."""
+        self.watch.health.note("token")  # it was read, and has not been refused yet
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
         self._own = threading.local()
@@ -115,6 +116,7 @@ class Worker:
             self.tick,
             self._options.tick_seconds,
             self._lease_seconds,
+            self._events.on_trouble,
             self._started,
             self.watch.metrics.job_recovered,
         )
@@ -211,15 +213,18 @@ class Worker:
         for unit in units:
             # Of several tables one may run for long, for others: now and then it is looked at all the same.
             is_ready = finished.issuperset(unit.table_ids) or (len(unit.table_ids) > 1 and unit.tries % 4 == 3)
-            if unit.phase is Phase.QUEUED or is_ready:
-                outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, self._lost_after, unit.tries))
-            else:
+            if unit.phase is Phase.WAITING and not (is_ready or unit.is_abandoned):
                 outcomes.append(UnitOutcome(unit.number, Phase.WAITING, look_in(unit.tries), unit.tries + 1))
+                continue
+            # One that no worker had may only be far back in the queue: it is queued again less and less often.
+            again = 0 if unit.phase is Phase.WAITING or unit.is_abandoned else unit.tries + 1
+            seconds = self._lost_after * 2.0 ** min(again, 10)
+            outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, seconds, again or unit.tries))
         self._conclude(apply, outcomes)
 
     @property
     def _lost_after(self) -> float:
-        return max(60.0, self._lease_seconds)
+        return max(LOST_AFTER_SECONDS, self._lease_seconds)
 
     def _conclude(self, apply: SubmittedApply, outcomes: Sequence[UnitOutcome]) -> None:
         def enqueue(connection: object, units: Sequence[Unit]) -> None:
@@ -285,8 +290,8 @@ class Worker:
         def complete(report: Report) -> Report:
             return judged(report, step.targets, context)
 
-        shows_within = settings.project.api.spend.shows_within_seconds
-        return [outcome_of(unit, step, shows_within, _belongs(unit, contents[unit.number]), complete) for unit in units]
+        around = Surroundings(settings.project.api.spend.shows_within_seconds, bool(self._interrupt), complete)
+        return [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
 
     def _context(
         self, apply: SubmittedApply, terms: Terms, settings: Settings, bounds: dict[str, GrowthBound]

@@ -1,4 +1,4 @@
-"""What of an apply is written into the ledger for workers: its limits and settings once, and for each unit its
+"""An apply as it is written into the ledger for workers: its limits and settings once, and for each unit its
 manifests with its part of the plan. And back: a worker has no project of its own.
 
 Read with the same checks as the files that it came from: whoever can write into the ledger's database can stop a
@@ -108,7 +108,7 @@ def terms_of(content: bytes) -> Terms:
 
 @dataclass(frozen=True, slots=True)
 class UnitContent:
-    """What a unit is made of."""
+    """The manifests of a unit, and its part of the plan."""
 
     plan: Mapping[str, Any]
     """A plan file's content with the calls of this unit alone; its `plan_id` is that of the whole plan."""

@@ -23,7 +23,9 @@ _BATCH = 100
 _SHORTEST_ID = 4
 _OPEN = (Phase.QUEUED.value, Phase.WAITING.value)
 _STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
-_UNIT = (*(units.c[name] for name in ("apply_id", "number", "table_ids", "content", "phase", "tries", "tail")),)
+_UNIT = (
+    *(units.c[name] for name in ("apply_id", "number", "table_ids", "content", "phase", "tries", "tail", "owner")),
+)
 _APPLY = (*(each for each in applies.c if each.name != "content"),)
 # One statement by the server's clock: the next free moment, for the whole workspace. Up to `burst` seconds that went
 # unused are made up for.
@@ -306,4 +308,13 @@ def _unit_values(of: Unit, apply: SubmittedApply, look_at: float) -> codec.Value
 
 def _unit_of(row: Row[Any]) -> Unit:
     tables = tuple(json.loads(row.table_ids))
-    return Unit(row.apply_id, row.number, tables, bytes(row.content), Phase(row.phase), row.tries, row.tail or "")
+    return Unit(
+        apply_id=row.apply_id,
+        number=row.number,
+        table_ids=tables,
+        content=bytes(row.content),
+        phase=Phase(row.phase),
+        tries=row.tries,
+        tail=row.tail or "",
+        is_abandoned=row.owner is not None,
+    )

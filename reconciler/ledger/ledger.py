@@ -102,7 +102,7 @@ class Ledger:
         """For people: the path, or the URL with the password replaced."""
         self.applies = Applies(store)
         self.schedules = Schedules(store)
-        """What workers carry out; only on a server."""
+        """The applies that workers carry out; only on a server."""
 
     @property
     def server(self) -> dict[str, Any] | None:

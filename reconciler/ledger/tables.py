@@ -267,8 +267,8 @@ units = Table(
     Column("tail", Text),
     CheckConstraint("phase IN ('queued', 'waiting', 'settled', 'in_doubt', 'given_up')", name="units_phase"),
 )
-"""What workers take at once of an apply: tables that depend on each other, mostly a single one, with the manifests and
-approved calls of these (`content`).
+"""The parts of an apply, each of which a worker takes as a whole: tables that depend on each other, mostly a single
+one, with the manifests and approved calls of these (`content`).
 
 `look_at` is when a worker should look next. While one is at work it is the `owner`, and `look_at` is when it counts as
 dead. `tail` is what the last look left, for the report. Once a unit has ended its `look_at` means nothing.

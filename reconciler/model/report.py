@@ -16,7 +16,7 @@ from reconciler.model.rollout_result import RolloutResult
 
 
 class ExitCode(IntEnum):
-    """What a command ends with; `cli/README.md` says what to do after each."""
+    """The codes that commands end with; `cli/README.md` says what to do after each."""
 
     OK = 0
     ERROR = 1

@@ -66,7 +66,9 @@ class Unit:
     tries: int = 0
     """Looks in a row that changed nothing."""
     tail: str = ""
-    """What the last look left, as JSON of a report; empty before the first."""
+    """The rest that the last look left, as JSON of a report; empty before the first."""
+    is_abandoned: bool = False
+    """True if the worker that had it has gone silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from reconciler.operations.send import send
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
+from reconciler.spending.protocol import trouble_words
 from reconciler.spending.wait import LONGEST_POLL_SECONDS
 from reconciler.text.sanitize import one_line
 
@@ -250,10 +251,10 @@ class WaveRunner:
         manifests: dict[str, str] = {}
         for result in self._report.results:
             if result.ending is not None and result.ending.state is not CallState.ACCEPTED:
-                word = result.ending.state.value.replace("_", " ")
-                tables[result.call.table_id] = f"call {result.call.id[:8]} for the same table is {word}"
+                words = trouble_words(result.ending.state)
+                tables[result.call.table_id] = f"call {result.call.id[:8]} for the same table {words}"
                 manifests[result.call.manifest] = (
-                    f"call {result.call.id[:8]} of `{result.call.manifest}`, which comes first, is {word}"
+                    f"call {result.call.id[:8]} of `{result.call.manifest}`, which comes first, {words}"
                 )
         if not tables:
             return {}

@@ -24,7 +24,7 @@ from reconciler.planning.waves import parted
 
 @dataclass(frozen=True, slots=True)
 class StepScope:
-    """What a step may touch."""
+    """The tables and calls that a step may touch."""
 
     tables: frozenset[str] | None
     """None for all that the manifests name: some may not exist yet."""
@@ -34,7 +34,7 @@ class StepScope:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step found and did."""
+    """The result of a step."""
 
     report: Report
     """With the calls that were sent before, each as it stands now."""
@@ -64,14 +64,18 @@ def apply_step(
     assert left is not None
     listed = left.without([result.call for result in earlier])
     growing = frozenset(name for name, (cells, _) in saved.growth.items() if cells).difference(permit.stale)
-    due = permit.planned(targets, observation, settings, replace(listed, growing=growing), anyway=listed)
-    due = with_account(due, settings, context.reader)
+
+    def planned(without: Sequence[Call]) -> Plan:
+        rest = listed.without(without)
+        return permit.planned(targets, observation, settings, replace(rest, growing=growing), anyway=rest)
+
+    due = with_account(planned(()), settings, context.reader)
     refuse_unfit(due, settings)
     timing = LeaseTiming(context.settings.project.api.spend.lease_seconds, 0.0, context.interrupt.sleep)
     with LeaseKeeper(context.ledger, (), context.actor, timing, context.watcher.on_trouble) as leases:
         approved = Approved(permit, due, saved.plan_id, earlier)
         work = _StepRunner(targets, settings, context, leases, approved, None)
-        report = work.step(observation, scope.part_of)
+        report = work.step(observation, scope.part_of, planned)
         fold(leases.tables, leases, context)
     ages = {call.id: call.age_seconds for each in observation.histories.values() for call in each.calls if call.is_open}
     return Step(report, targets, due.moving, frozenset(table for table, *_ in listed.rows), ages)
@@ -94,29 +98,47 @@ def _as_shown(earlier: Sequence[CallResult], observation: Observation, context: 
 class _StepRunner(WaveRunner):
     """Sends one wave of each part, and then says what is left."""
 
-    def step(self, observation: Observation, part_of: Callable[[Call], Hashable]) -> Report:
+    def step(
+        self,
+        observation: Observation,
+        part_of: Callable[[Call], Hashable],
+        planned: Callable[[Sequence[Call]], Plan],
+    ) -> Report:
+        """Take the step; `planned` plans the rest again, without calls that were given up."""
         self._histories = dict(observation.histories)
         due = self._checked(self._proposed, observation)
-        now, later = self._first_waves(due, part_of)
+        given_up: list[Call] = []
+        while True:
+            now, later, hopeless = self._first_waves(due, part_of)
+            if not hopeless:
+                break
+            # What depends on them is not due any more, as between the waves of one process.
+            reasons = self._troubles(hopeless)
+            for call in hopeless:
+                self._give_up([call], reasons[call.id])
+            given_up += hopeless
+            due = self._within_growth(planned(given_up), observation)
         self._send_wave(replace(due, calls=now))
         if self._report.stop is not None:
             self._give_up(later, f"the apply had stopped: {self._report.stop.message}")
             later = ()
         return self._conclude(due, later)
 
-    def _first_waves(self, due: Plan, part_of: Callable[[Call], Hashable]) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
-        """Return the calls of each part's first wave that can be sent, and the later ones."""
+    def _first_waves(
+        self, due: Plan, part_of: Callable[[Call], Hashable]
+    ) -> tuple[tuple[Call, ...], tuple[Call, ...], tuple[Call, ...]]:
+        """Return each part's first wave, all later calls, and the first waves that are in trouble as a whole."""
         parts: dict[Hashable, list[Call]] = {}
         for call in due.calls:
             parts.setdefault(part_of(call), []).append(call)
         now: list[Call] = []
         later: list[Call] = []
+        hopeless: list[Call] = []
         for calls in parts.values():
             first, rest = parted(calls)
-            # A wave that is in trouble as a whole is given up at once: nothing would come of waiting for it.
-            while rest and len(self._troubles(first)) == len(first):
+            if rest and len(self._troubles(first)) == len(first):
+                hopeless += first
+            else:
                 now += first
-                first, rest = parted(rest)
-            now += first
-            later += rest
-        return tuple(now), tuple(later)
+                later += rest
+        return tuple(now), tuple(later), tuple(hopeless)

@@ -279,13 +279,10 @@ class SpendProtocol:
             return ""
         if ending.state is CallState.REFUSED:
             self._count_trouble(0)
-            return f"call {result.call.id[:8]} for the same table was refused"
-        troubles = self._count_trouble(1)
-        if troubles >= MOST_TROUBLES:
+        elif (troubles := self._count_trouble(1)) >= MOST_TROUBLES:
             message = f"{troubles} calls in a row got no clear answer"
             self.stop(Stop(StopCause.TROUBLE, message, "Check the state of the API before you apply again."))
-        word = "is in doubt" if ending.state is CallState.IN_DOUBT else "could not be sent"
-        return f"call {result.call.id[:8]} for the same table {word}"
+        return f"call {result.call.id[:8]} for the same table {trouble_words(ending.state)}"
 
     def _count_trouble(self, more: int) -> int:
         """Return how many calls in a row have had no clear answer; `more=0` starts over."""
@@ -304,6 +301,11 @@ class SpendProtocol:
             message = f"{call.address} asked for {call.cells:,} cells and the API accepted {requested:,}"
             return Stop(StopCause.OVERBOUGHT, message, "Check the table before you apply again.")
         return None
+
+
+def trouble_words(state: CallState) -> str:
+    """Return what became of a call that was not accepted, after its name."""
+    return {CallState.REFUSED: "was refused", CallState.NOT_SENT: "could not be sent"}.get(state, "is in doubt")
 
 
 def _unexpected(error: BaseException) -> Stop:

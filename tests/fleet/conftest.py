@@ -39,9 +39,9 @@ def template(postgres_server: str) -> str:
 
 
 @pytest.fixture
-def ledger_url(postgres_server: str, template: str) -> str:
-    """The URL of a ledger of the test's own."""
-    return fresh_database(postgres_server, template)
+def new_ledger(postgres_server: str, template: str) -> Callable[[], str]:
+    """Return a function that makes a ledger of the test's own and returns its URL."""
+    return lambda: fresh_database(postgres_server, template)
 
 
 MakeFloor = Callable[..., "Floor"]
@@ -90,12 +90,14 @@ class Floor(Desk):
 
 
 @pytest.fixture
-def make_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str], ledger_url: str) -> Iterator[MakeFloor]:
-    """Return a function that sets up a desk over the tables given."""
+def make_floor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], new_ledger: Callable[[], str]
+) -> Iterator[MakeFloor]:
+    """Return a function that sets up a desk over the tables given, each with a ledger of its own."""
     with ExitStack() as stack:
 
         def make(*tables: dict[str, Any], speed: float = SPEED, **world: Any) -> Floor:
             simulator = stack.enter_context(serve({"tables": list(tables), "pace": PACE, **world}, speed=speed))
-            return Floor(tmp_path, simulator, capsys, {"RECONCILER_LEDGER": ledger_url})
+            return Floor(tmp_path, simulator, capsys, {"RECONCILER_LEDGER": new_ledger()})
 
         yield make
