@@ -72,12 +72,12 @@ class Scheduled:
 
 
 @pytest.fixture
-def scheduled(make_floor: MakeFloor, ledger_url: str, request: pytest.FixtureRequest) -> Iterator[Scheduled]:
+def scheduled(make_floor: MakeFloor, request: pytest.FixtureRequest) -> Iterator[Scheduled]:
     """Return one whose cap is what is due, unless a test asks for another."""
     floor = make_floor(accounts())
     floor.write(FILL)
     floor.write(PROJECT.format(cap=getattr(request, "param", DUE)), "reconciler.yaml")
-    with open_ledger(ledger_url) as ledger:
+    with open_ledger(floor.extra["RECONCILER_LEDGER"]) as ledger:
         yield Scheduled(floor, ledger)
 
 

@@ -81,9 +81,9 @@ def test_an_apply_is_seen_in_the_figures(floor: Floor) -> None:
     assert not worker.watch.health.ready().is_well  # it was stopped
 
 
-def test_the_standing_counts_what_may_have_been_paid_for(ledger_url: str) -> None:
+def test_the_standing_counts_what_may_have_been_paid_for(new_ledger: Callable[[], str]) -> None:
     """A doubt, and an intent that is older than a call may be in flight; not one that has just begun."""
-    with open_ledger(ledger_url) as ledger:
+    with open_ledger(new_ledger()) as ledger:
         ledger.end(begin(ledger, a_call(1, table=TABLE), actor=ROBOT), ended(CallState.IN_DOUBT))
         begin(ledger, a_call(2, table=ACCOUNTS), actor=ROBOT)
         assert ledger.standing((), 3600.0).calls_in_doubt == 1
@@ -94,9 +94,9 @@ def test_the_standing_counts_what_may_have_been_paid_for(ledger_url: str) -> Non
         assert ledger.standing((), 3600.0).held == {"gtm": True}
 
 
-def test_the_standing_is_read_by_indices(ledger_url: str) -> None:
+def test_the_standing_is_read_by_indices(new_ledger: Callable[[], str]) -> None:
     """It is read all the time, and a ledger keeps every call."""
-    with psycopg.connect(ledger_url) as connection:
+    with psycopg.connect(new_ledger()) as connection:
         connection.execute("SET enable_seqscan = off")
         plan = connection.execute(
             "EXPLAIN SELECT count(*), min(begun_at) FROM reconciler.calls WHERE state IN ('intent', 'in_doubt') "

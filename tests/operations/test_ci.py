@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.conftest import MakeFloor, ledger_url, make_floor, template
+from tests.fleet.conftest import MakeFloor, make_floor, new_ledger, template
 from tests.fork_server import fork_server
 from tests.journey.desk import FILL, accounts
 from tests.operations.conftest import documents
 from tests.postgres import postgres_server
 
-__all__ = ["ledger_url", "make_floor", "postgres_server", "template"]
+__all__ = ["make_floor", "new_ledger", "postgres_server", "template"]
 
 
 def scripts() -> Iterator[tuple[str, dict[str, str]]]:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.conftest import Floor, MakeFloor, ledger_url, make_floor, template
+from tests.fleet.conftest import Floor, MakeFloor, make_floor, new_ledger, template
 from tests.journey.desk import FILL, accounts
 from tests.operations.conftest import OPERATIONS, documents, program
 from tests.postgres import postgres_server
 
-__all__ = ["ledger_url", "make_floor", "postgres_server", "template"]
+__all__ = ["make_floor", "new_ledger", "postgres_server", "template"]
 
 RECIPES = OPERATIONS / "recipes"
 SHIM = """\
