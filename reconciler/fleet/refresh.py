@@ -17,7 +17,7 @@ from reconciler.errors import ErroredPlan, LimitExceeded, ReconcilerError, Stale
 from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.submit import Destination, Queue, submit_plan
-from reconciler.ledger import schedules
+from reconciler.ledger import Ledger, schedules
 from reconciler.manifests.calendar import dates
 from reconciler.model.limits import BaseLimits
 from reconciler.model.manifest import Calendar
@@ -47,13 +47,15 @@ class Project:
 class Refresher:
     """Plans what is due by the calendars of a project, for some workspaces."""
 
-    def __init__(self, project: Project, workspaces: tuple[str, ...], queue: Queue) -> None:
+    def __init__(self, project: Project, workspaces: tuple[str, ...], ledger: Ledger, queue: Queue) -> None:
         self._project = project
         self._workspaces = workspaces
+        self._ledger = ledger
         self._queue = queue
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
-        self._last_trouble = ""
+        self._troubles: dict[str, str] = {}
+        """Schedule → the trouble that was told last."""
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -76,35 +78,44 @@ class Refresher:
         """Plan what is due now; raises nothing."""
         try:
             settings = self._project.settings()
-            for schedule in settings.project.schedules:
-                if schedule.workspace in self._workspaces:
-                    own = replace(settings, limits=effective_limits(settings.limits, BaseLimits(schedule.cap, ())))
-                    with Session(own, self._project.environment, tell=self._project.tell) as session:
-                        self._look_at(schedule, session)
-            self._last_trouble = ""
         except Exception as error:
-            self._tell(error)
+            self._tell("", error)
+            return
+        for schedule in settings.project.schedules:
+            if schedule.workspace in self._workspaces:
+                try:
+                    self._look_at(schedule, settings)
+                    self._troubles.pop(schedule.key, None)
+                except Exception as error:  # those after it are not to wait for it
+                    self._tell(schedule.key, error)
+        self._troubles.pop("", None)
 
-    def _look_at(self, schedule: Schedule, session: Session) -> None:
-        ledger = session.connections.ledger()
-        tick = ledger.schedules.claim(schedule, partial(last_date, schedule.at), self._owner, CLAIM_SECONDS)
+    def _look_at(self, schedule: Schedule, settings: Settings) -> None:
+        known = self._ledger.schedules
+        tick = known.claim(schedule, partial(last_date, schedule.at), self._owner, CLAIM_SECONDS)
         if tick is None:
             return
-        rate = session.settings.project.api.requests_per_second
-        session.connections.admit = SharedPace(ledger.applies, schedule.workspace, rate, self._interrupt).admit
-        with step("refresh", schedule=schedule.key, workspace=schedule.workspace):
+        own = replace(settings, limits=effective_limits(settings.limits, BaseLimits(schedule.cap, ())))
+        with (
+            step("refresh", schedule=schedule.key, workspace=schedule.workspace),
+            Session(own, self._project.environment, tell=self._project.tell) as session,
+        ):
+            rate = settings.project.api.requests_per_second
+            pace = SharedPace(self._ledger.applies, schedule.workspace, rate, self._interrupt)
+            session.connections.admit = pace.admit
             try:
                 outcome = self._plan(schedule, tick, session)
             except LimitExceeded as error:
-                outcome = f"refused: {error.message}"
-                self._tell(error)
+                known.end(tick, f"refused: {error.message}")
                 session.notify(error)
-            except StalePlan as error:
-                self._project.tell(error.message)
-                return
+                raise
+            except StalePlan:
+                if tick.date <= known.last()[schedule.key][0]:
+                    return  # another worker was faster
+                raise
             if outcome:
-                ledger.schedules.end(tick, outcome)
-                self._project.tell(f"Schedule {schedule.name}: {outcome}")
+                known.end(tick, outcome)
+                self._project.tell(f"Schedule {schedule.name}: {outcome}.")
 
     def _plan(self, schedule: Schedule, tick: Tick, session: Session) -> str:
         """Plan and submit, which ends the date; return how it ended otherwise.
@@ -122,12 +133,13 @@ class Refresher:
         self._project.tell(f"Schedule {schedule.name}: submitted {apply_id}.")
         return ""
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, key: str, error: Exception) -> None:
         """Tell of a trouble, once for as long as it is the same."""
-        said = f"an unexpected {type(error).__name__}" if not isinstance(error, ReconcilerError) else error.message
-        if said != self._last_trouble:
-            self._last_trouble = said
-            self._project.tell(f"A schedule could not be planned: {said}")
+        said = error.message if isinstance(error, ReconcilerError) else f"an unexpected {type(error).__name__}"
+        if self._troubles.get(key) != said:
+            self._troubles[key] = said
+            what = f"the schedule {key}" if key else "by the schedules of the project"
+            self._project.tell(f"Could not plan {what}: {said}")
 
 
 def last_date(at: Calendar, now: float) -> float | None:

@@ -68,17 +68,18 @@ def submit_plan(
     saved.check_ledger(ledger.id())
     _refuse_excess(plan_of(content), saved.plan_id, settings, ledger)
     totals = content["totals"]
-    apply = SubmittedApply(
-        id=uuid.uuid4().hex,
-        plan_id=saved.plan_id,
-        workspace=to.workspace,
-        content=terms_bytes(Terms.of(settings)),
-        cells=totals["cells"],
-        credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
-        actor=session.connections.actor(),
-    )
+    apply_id = uuid.uuid4().hex
     base = () if settings.base is None else tuple(settings.base.manifests)
-    with step("submit", apply=apply.id, workspace=to.workspace):
+    with step("submit", apply=apply_id, workspace=to.workspace):
+        apply = SubmittedApply(
+            id=apply_id,
+            plan_id=saved.plan_id,
+            workspace=to.workspace,
+            content=terms_bytes(Terms.of(settings)),
+            cells=totals["cells"],
+            credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
+            actor=session.connections.actor(),
+        )
         ledger.applies.submit(
             apply,
             _units(apply.id, content, targets.written, base),
@@ -86,7 +87,7 @@ def submit_plan(
             LOST_AFTER_SECONDS,
             lambda tx: to.also(tx, apply.id),
         )
-    return apply.id
+    return apply_id
 
 
 def _refuse_excess(plan: Plan, plan_id: str, settings: Settings, ledger: Ledger) -> None:

@@ -91,6 +91,7 @@ class Worker:
         self._events = events
         self.watch = Watch()
         """Its figures and its health."""
+        self.watch.health.note("token")  # it was read, and has not been refused yet
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
         self._own = threading.local()
@@ -132,7 +133,7 @@ class Worker:
         if self._options.project is None:
             return nullcontext()
         project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
-        return Refresher(project, self._options.workspaces, self._engine.enqueue).at_work()
+        return Refresher(project, self._options.workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
         self._end = end
@@ -158,16 +159,14 @@ class Worker:
     def send(self, job: SendJob) -> None:
         """Take one step with the units of a job that no other worker has."""
         self.watch.metrics.job_began("send", job.lag_seconds)
-        with steps.step("send", parent=job.trace, apply=job.apply_id):
-            self._send(job)
-
-    def _send(self, job: SendJob) -> None:
         try:
             if self._interrupt:
                 return
             units = self._applies.claim(job.apply_id, job.numbers, self._owner, self._lease_seconds)
             if units:
-                self._work(self._applies.find(job.apply_id), units)
+                apply = self._applies.find(job.apply_id)
+                with self._traced("send", apply):
+                    self._work(apply, units)
         except Exception as error:
             self._tell(error)
 
@@ -182,12 +181,17 @@ class Worker:
                     by_apply.setdefault(unit.apply_id, []).append(unit)
                 for apply_id, units in by_apply.items():
                     self.watch.health.beat()
-                    with steps.step("look", apply=apply_id):
-                        self._look(self._applies.find(apply_id), units)
+                    apply = self._applies.find(apply_id)
+                    with self._traced("look", apply):
+                        self._look(apply, units)
                 if len(due) < LOOKS_AT_ONCE:
                     return
         except Exception as error:
             self._tell(error)
+
+    def _traced(self, name: str, apply: SubmittedApply) -> AbstractContextManager[None]:
+        """Return a step of the apply's trace."""
+        return steps.step(name, parent=self._terms_of(apply).trace, apply=apply.id, workspace=apply.workspace)
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, ReconcilerError):

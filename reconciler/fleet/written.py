@@ -17,6 +17,7 @@ import msgspec
 
 from reconciler.documents.saved_plan_checks import SavedPlan, check_plan
 from reconciler.errors import Corrupt
+from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.manifests.document import Document
 from reconciler.manifests.loader import manifest_of
 from reconciler.manifests.yaml_reader import parse
@@ -51,6 +52,8 @@ class Terms:
     run_concurrency: int
     requests_per_second: float | None = None
     """Of all workers of the workspace; None for no limit."""
+    trace: str = ""
+    """The `traceparent` of the step that submitted it: all that is done for an apply is one trace."""
     base: Floor | None = None
 
     @classmethod
@@ -65,6 +68,7 @@ class Terms:
             page_rows=api.page_rows,
             run_concurrency=api.run_concurrency,
             requests_per_second=api.requests_per_second,
+            trace=traceparent(),
             base=None if base is None else Floor(base.limits, tuple(base.prices), base.unknown),
         )
 
@@ -86,7 +90,7 @@ class Terms:
 
 _TERMS = msgspec.json.Decoder(Terms)
 # Types are built when they are first used, which two threads must not do at once.
-_TERMS.decode(msgspec.json.encode(Terms(Limits(), Prices(), Spend(), 1, 1, 1, None, Floor(Limits(), (Prices(),)))))
+_TERMS.decode(msgspec.json.encode(Terms(Limits(), Prices(), Spend(), 1, 1, 1, None, "", Floor(Limits(), (Prices(),)))))
 
 
 def terms_bytes(terms: Terms) -> bytes:

@@ -50,7 +50,8 @@ _HOLDERS = text(
 def engine_of(location: Location, busy_seconds: float, current: Callable[[], Operation | None]) -> Engine:
     """Return an engine for a server; `current` is the operation that the calling thread is at work on."""
     assert location.url is not None
-    arguments: dict[str, Any] = {"prepare_threshold": None}
+    # A database in SQL_ASCII, which `initdb` makes without a locale, would answer with bytes.
+    arguments: dict[str, Any] = {"prepare_threshold": None, "client_encoding": "utf8"}
     if "connect_timeout" not in location.url.query:
         arguments["connect_timeout"] = 10
     if "application_name" not in location.url.query:

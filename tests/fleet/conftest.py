@@ -16,8 +16,9 @@ from reconciler.ledger import open_ledger
 from reconciler.simulator.server import serve
 from tests.journey.desk import Desk
 from tests.postgres import fresh_database, postgres_server
+from tests.tracing import spans
 
-__all__ = ["postgres_server"]
+__all__ = ["postgres_server", "spans"]
 
 TICK_SECONDS = 0.05
 PACE = {"delay": 0, "fastest": 20, "slowest": 60}

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from reconciler.errors import LedgerError, Unwritable
+from reconciler.fleet.engine import Engine
 from reconciler.ledger import Lease, Ledger, open_ledger
 from reconciler.model.attempt import Ticket, Verdict
 from reconciler.model.history import CallState
@@ -55,6 +56,18 @@ def _drop_once(ledger: Ledger, url: str) -> None:
             _drop_connections(url)
 
     event.listen(ledger._store._engine, "begin", drop)
+
+
+def test_a_database_without_an_encoding_keeps_a_ledger(postgres_server: str) -> None:
+    """As `initdb` makes one where no locale is set."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE in_ascii ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0")
+    with open_ledger(postgres_server.replace("/postgres?", "/in_ascii?")) as ledger:
+        ledger.initialise()
+        ledger.end(begin(ledger, a_call(1)), accepted())
+        assert state_of(ledger, a_call(1)) == (CallState.ACCEPTED, 1)
+        assert ledger.server is not None
+        Engine(ledger.server).prepare()
 
 
 def test_an_outcome_survives_a_server_that_closed_its_idle_connections(server: str, served: Ledger) -> None:

@@ -31,9 +31,12 @@ _ids: ContextVar[Mapping[str, str]] = ContextVar("reconciler_ids", default=Mappi
 def step(name: str, *, parent: str = "", **ids: str | int) -> Iterator[None]:
     """Take a step: log lines within it carry its ids and those of the steps around it, and it is a span.
 
-    `parent` is the `traceparent` of a step in another process. Raises ValueError for an id that does not look like one.
+    `parent` is the `traceparent` of a step in another process. An id that does not look like one is left out: a
+    workspace may have any name.
     """
-    own = {key: _checked(key, str(value)) for key, value in ids.items()}
+    if not NAMES.issuperset(ids):
+        raise ValueError(f"not a kind of id: {', '.join(sorted(ids.keys() - NAMES))}")
+    own = {key: str(value) for key, value in ids.items() if _ID.fullmatch(str(value))}
     token = _ids.set({**_ids.get(), **own})
     try:
         if HAS_TRACES:
@@ -75,12 +78,6 @@ class Surroundings:
         """Take a step within them, as `step` does."""
         with step(name, parent=self._parent, **{**self._ids, **ids}):
             yield
-
-
-def _checked(key: str, value: str) -> str:
-    if key not in NAMES or not _ID.fullmatch(value):
-        raise ValueError(f"not an id: {key}")
-    return value
 
 
 @contextmanager

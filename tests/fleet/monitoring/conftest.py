@@ -12,6 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from reconciler.fleet.monitoring.health import Health
 from reconciler.fleet.monitoring.metrics import Metrics
 from reconciler.fleet.monitoring.server import MonitoringServer
+from tests.tracing import spans
+
+__all__ = ["spans"]
 
 
 @dataclass

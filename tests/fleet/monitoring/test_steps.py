@@ -2,13 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -21,23 +18,6 @@ from tests.fleet.monitoring.conftest import Watched
 from tests.ledger.calls_and_actors import TABLE, a_call
 
 CANARY = "canary-token-5f0c8f52"
-_EXPORTER = InMemorySpanExporter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _provider() -> None:
-    # OpenTelemetry takes one provider for the life of a process.
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(_EXPORTER))
-    trace.set_tracer_provider(provider)
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """Return what keeps the spans of a test."""
-    _EXPORTER.clear()
-    yield _EXPORTER
-    _EXPORTER.clear()
 
 
 def named(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -88,9 +68,11 @@ def test_nothing_but_ids_becomes_part_of_a_span(spans: InMemorySpanExporter) -> 
     assert CANARY not in span.to_json()
     assert span.events == ()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "InDoubt")
-    for wrong in ({"token": "x"}, {"apply": "two words"}, {"apply": "a\nb"}, {"apply": "x" * 200}):
-        with pytest.raises(ValueError, match="not an id"), step("send", **wrong):
-            pass
+    with pytest.raises(ValueError, match="not a kind of id: token"), step("send", token="x"):
+        pass
+    for wrong in ("two words", "a\nb", "x" * 200, ""):
+        with step("send", apply="a1"), step("look", workspace=wrong):
+            assert "workspace" not in current_ids()
 
 
 def test_a_call_in_another_thread_belongs_to_its_job(spans: InMemorySpanExporter, watched: Watched) -> None:
