@@ -30,7 +30,7 @@ class Response(http.client.HTTPResponse):
         return next(iter(self.fields.get(name, ())), None)
 
     def begin(self) -> None:
-        """Read up to the body. Raises HTTPException if the head is none, or leaves open where the answer ends."""
+        """Read up to the body. Raises HTTPException if the head is malformed or leaves open where the answer ends."""
         minor = self.status = 0
         while self.status < 200:  # 1xx: e.g. early hints, before the answer
             minor, self.status = self._status_line()
@@ -71,7 +71,7 @@ class Response(http.client.HTTPResponse):
             elif values and line[:1] in b" \t":  # folded, as HTTP once allowed
                 values[-1] += " " + line.strip().decode("iso-8859-1")
             else:
-                raise http.client.HTTPException("the answer has a header that is none")
+                raise http.client.HTTPException("the answer has a malformed header")
         raise http.client.HTTPException(f"the answer has more than {_MOST_FIELDS} headers")
 
     def _line(self) -> bytes:
