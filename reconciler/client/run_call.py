@@ -166,6 +166,7 @@ class SpendClient:
             raise NotSent(f"{where}: {error.strerror or type(error).__name__}; nothing was sent") from None
         with runner:
             runner.run(self._post(url, body, call.id, exchange))
+        self._options.on_answer("POST", exchange.status)
         return self._judged(where, exchange)
 
     def _request(self, call: Call) -> tuple[str, httpx.URL, bytes]:

@@ -23,10 +23,12 @@ from reconciler.ledger import (
     location,
     queries,
     spend_report,
+    standing,
     transfer,
 )
 from reconciler.ledger.applies import Applies
 from reconciler.ledger.clocks import Boot, this_boot
+from reconciler.ledger.schedules import Schedules
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.account import Account
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
@@ -44,6 +46,7 @@ from reconciler.model.ledger_entries import (
     SpendReport,
 )
 from reconciler.model.plan import Call
+from reconciler.model.standing import Standing
 
 Result = TypeVar("Result")
 
@@ -98,6 +101,7 @@ class Ledger:
         self.location: str = store.location.shown
         """For people: the path, or the URL with the password replaced."""
         self.applies = Applies(store)
+        self.schedules = Schedules(store)
         """What workers carry out; only on a server."""
 
     @property
@@ -154,6 +158,10 @@ class Ledger:
         An apply is a plan's; `without` is the id of one that does not count.
         """
         return self._store.read(lambda tx: budget_windows.last_applies(tx, manifests, count, without))
+
+    def standing(self, budgets: Collection[Budget], in_flight_seconds: float) -> Standing:
+        """Return how the work of many machines stands; an intent older than `in_flight_seconds` is in doubt."""
+        return self._store.read(lambda tx: standing.standing(tx, budgets, in_flight_seconds))
 
     def note_balance(self, plan_id: str, account: Account, *, age_seconds: float) -> None:
         """Keep the balance that an apply of a plan read so long ago."""

@@ -104,6 +104,8 @@ DOORS = {
     "deepdiff": ["manifests.compare"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
+    "prometheus_client": ["fleet.monitoring.metrics"],
+    "opentelemetry": ["fleet.monitoring.steps"],
     "procrastinate": ["fleet.engine"],
     "psycopg": ["fleet.engine"],
 }
@@ -169,14 +171,14 @@ LATE_IMPORTS = {
 FORBIDDEN_NAMES = """
 utils util helpers helper common manager base core handler
 """
-OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base"}
+OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base", "manifests_of_base"}
 """Names that say *base* and mean the commit that a change is compared with."""
 
 MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3},
-    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 4},
+    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 5},
 }
 """How often each escape stands in the code: none more, and a budget that is not used up is lowered."""
 

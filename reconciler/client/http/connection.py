@@ -137,7 +137,12 @@ class Connection:
         where = f"GET {path}"
         if not _PATH.fullmatch(path):
             raise leads_away()
-        answer = self._ask(where, f"{path}?{urlencode(query, doseq=True)}" if query else path, body)
+        status = None
+        try:
+            answer = self._ask(where, f"{path}?{urlencode(query, doseq=True)}" if query else path, body)
+            status = answer.status
+        finally:
+            self._options.on_answer("GET", status)
         if answer.status == 200:
             return
         token = self._options.token
