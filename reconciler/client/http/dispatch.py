@@ -30,7 +30,7 @@ LARGE_AT_ONCE = 8
 """Large pages requested at once: more would only wait for each other, and each holds memory."""
 LOOK_AT_DEADLINES_SECONDS = 0.5
 GATHER_SECONDS = 0.003
-"""While the workers have requests ahead, answers gather for so long: each change of threads costs as much as parsing."""
+"""How long answers gather while the workers have requests ahead: a change of threads costs as much as parsing."""
 AHEAD = 2
 """For so many workers, one request is chosen ahead: else each answer would wait for two changes of threads."""
 
