@@ -40,8 +40,9 @@ class Response(http.client.HTTPResponse):
             raise http.client.HTTPException("the answer has an unknown transfer encoding")
         if lengths and (codings or len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0])):
             raise http.client.HTTPException("the answer has an unclear length")
-        self.chunked, self.chunk_left = bool(codings), None
-        self.length = int(lengths[0]) if lengths else 0 if self.status in _WITHOUT_BODY else None
+        is_empty = self.status in _WITHOUT_BODY  # whatever its head says
+        self.chunked, self.chunk_left = bool(codings) and not is_empty, None
+        self.length = 0 if is_empty else int(lengths[0]) if lengths else None
         wishes = ",".join(self.fields.get("connection", ())).lower()
         is_kept = "keep-alive" in wishes if minor == 0 else "close" not in wishes
         self.will_close = not is_kept or (self.length is None and not self.chunked)
