@@ -21,13 +21,14 @@ from typing import Any
 
 import httpx
 
+from reconciler.client.http.addressing import checked_url, httpx_proxy
 from reconciler.client.http.api_messages import reasons, refusal, spoken
 from reconciler.client.http.connection import LARGEST_REFUSAL
 from reconciler.client.http.failures import failure_words, is_certificate_failure, no_tunnel
 from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions, Token
-from reconciler.client.http.request import checked_url, headers, httpx_proxy
+from reconciler.client.http.request import headers
 from reconciler.client.http.retry import retry_after_seconds
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.client.http.urls import as_uuid, run_path

@@ -15,10 +15,11 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import httpx
 
+from reconciler.client.http.addressing import checked_url, httpx_proxy
 from reconciler.client.http.api_messages import spoken
 from reconciler.client.http.failures import TransientError, failure_words, is_certificate_failure
 from reconciler.client.http.options import ApiOptions
-from reconciler.client.http.request import USER_AGENT, checked_url, headers, httpx_proxy
+from reconciler.client.http.request import USER_AGENT, headers
 from reconciler.client.http.retry import Retries, RetryTiming
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.errors import ApiError, BadResponse, Refused

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from reconciler.client import ApiOptions, Reader, SpendClient, Token
+from reconciler import client
+from reconciler.client import ApiOptions, Reader, Token
 from reconciler.errors import SettingsError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Actor
@@ -118,9 +119,9 @@ class Connections:
         allow_new(ledger, self.environment, self.tell)
         return ledger
 
-    def spend_client(self) -> SpendClient:
+    def spend_client(self) -> "client.SpendClient":
         """Return the client that sends run calls. Raises SettingsError."""
-        return SpendClient(api_options(self.settings, self.environment))
+        return client.SpendClient(api_options(self.settings, self.environment))
 
     def actor(self) -> Actor:
         """Return who runs this, and at which commit."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from reconciler.client.webhook import NotDelivered, Post, deliver
+from reconciler import client
 from reconciler.documents import report_file
 from reconciler.documents.notice_file import notice_document, slack_document
 from reconciler.documents.status_file import drift_part
@@ -136,11 +136,11 @@ class _Delivery:
         try:
             address = self._environment.get(hook.variable, "").strip()
             if not address:
-                raise NotDelivered("the variable is not set")
+                raise client.NotDelivered("the variable is not set")
             network = network_of(self._environment, self._settings.ca_bundle)
-            deliver(Post(address, body, self._settings.notify_hosts, network), self._is_over.wait)
+            client.deliver(client.Post(address, body, self._settings.notify_hosts, network), self._is_over.wait)
             self._why_not[number] = ""
-        except NotDelivered as error:
+        except client.NotDelivered as error:
             self._why_not[number] = error.words
         except ReconcilerError as error:
             self._why_not[number] = error.message

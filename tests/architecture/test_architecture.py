@@ -160,6 +160,7 @@ now today utcnow
 
 LATE_IMPORTS = {
     "__init__": "the face's `__getattr__` loads a name when it is first used, so that importing the package is free",
+    "client": "what sends over httpx is loaded when it sends: a plan only reads",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger.store": "alembic is loaded only where a store has to be migrated",

@@ -1,31 +1,33 @@
-"""The least that GETs: `http.client` and json in as many threads as there are connections, nothing classified.
+"""The least that GETs: httpcore and msgspec in as many threads as there are connections, nothing classified.
 
 python -m tests.benchmarks.bare_gets URL TABLES CONNECTIONS [ENDING…]
 
 For each table each ending of its path is asked for, else its header. Prints the seconds and the CPU seconds.
 """
 
-import http.client
-import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
+
+import httpcore
+import msgspec
 
 from tests.benchmarks.server import table_id
 
 
 def main(url: str, tables: int, connections: int, endings: list[str]) -> tuple[float, float]:
     """Read once."""
-    host = urlsplit(url).netloc
+    server = urlsplit(url)
+    origin = httpcore.Origin(b"http", (server.hostname or "").encode(), server.port or 80)
+    headers = [("Host", server.netloc), ("Accept-Encoding", "gzip")]
 
     def work(first: int) -> None:
-        connection = http.client.HTTPConnection(host)
-        for number in range(first, tables, connections):
-            for ending in endings:
-                connection.request("GET", f"/v1/tables/{table_id(number)}{ending}", headers={"Accept-Encoding": "gzip"})
-                json.loads(connection.getresponse().read())
-        connection.close()
+        with httpcore.HTTPConnection(origin) as client:
+            for number in range(first, tables, connections):
+                for ending in endings:
+                    target = f"{url}/v1/tables/{table_id(number)}{ending}"
+                    msgspec.json.decode(client.request("GET", target, headers=headers).content)
 
     began, began_cpu = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(connections) as pool:

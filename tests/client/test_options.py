@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from reconciler.client import Token
-from reconciler.client.http.request import checked_url
+from reconciler.client.http.addressing import checked_url
 from reconciler.errors import Refused, SettingsError
 from tests.client.live_tables import SECRET, TABLE, options
 

@@ -178,6 +178,20 @@ def test_an_answer_of_an_unknown_kind_is_an_error_at_once(status: int) -> None:
     assert waits == []
 
 
+@pytest.mark.parametrize("header", ["Content-Length: 9", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_is_not_waited_for(status: int, header: str) -> None:
+    """Whatever its head says: a 304 names the length of what it does not send."""
+
+    def behave(exchange: Exchange) -> None:
+        exchange.raw(f"HTTP/1.1 {status} Whatever\r\n{header}\r\n\r\n".encode())
+
+    with WireServer(behave) as server:
+        found = read(server.url, [], timeout_seconds=5)
+    assert isinstance(found, BadResponse)
+    assert found.status == status
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_wrong_token_stops_all_reading(status: int) -> None:
     """Hundreds of tables are wanted; at most one request a worker goes out, and none afterwards."""

@@ -63,6 +63,30 @@ CUT = {
         lambda exchange: (exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Le"), exchange.close()),
         "the answer breaks off (5",
     ),
+    "no colon": (
+        lambda exchange: unbounded(exchange, shown(exchange), "Content-Length"),
+        "HTTPException: the answer has a malformed header",
+    ),
+    "a blank before the colon": (
+        lambda exchange: unbounded(exchange, shown(exchange), "Content-Length : 9"),
+        "HTTPException: the answer has a malformed header",
+    ),
+    "headers without end": (
+        lambda exchange: unbounded(exchange, shown(exchange), *["X-More: yes"] * 100),
+        "HTTPException: the answer has more than 100 headers",
+    ),
+    "one long header": (
+        lambda exchange: unbounded(exchange, shown(exchange), "X-More: " + "y" * 70_000),
+        "LineTooLong: got more than 65536 bytes when reading header line",
+    ),
+    "another version": (
+        lambda exchange: (exchange.raw(b"HTTP/2 200 OK\r\n\r\n"), exchange.close()),
+        "BadStatusLine",
+    ),
+    "chunked twice": (
+        lambda exchange: unbounded(exchange, b"0\r\n\r\n", *["Transfer-Encoding: chunked"] * 2),
+        "HTTPException: the answer has an unknown transfer encoding",
+    ),
     "unclear length": (
         lambda exchange: unbounded(exchange, shown(exchange), "Content-Length: 9", "Content-Length: 99"),
         "HTTPException: the answer has an unclear length",
@@ -153,6 +177,32 @@ def test_other_ways_to_write_the_same_answer_are_read(pack: Callable[[bytes], by
     assert isinstance(found, TableSnapshot)
     assert found.name == "Zürich"
     assert len(found.row_ids) == 2
+
+
+HEADS = {
+    "version 1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n", 2),
+    "version 1.0, kept": (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: %d\r\n\r\n", 1),
+    "no reason": (b"HTTP/1.1 200\r\nContent-Length: %d\r\n\r\n", 1),
+    "bare line feeds": (b"HTTP/1.1 200 OK\nContent-Length:%d\n\n", 1),
+    "twice the same length": (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\ncontent-length:\t%d \r\n\r\n", 1),
+    "a folded header": (b"HTTP/1.1 200 OK\r\nX-Long: one\r\n  : two\r\nContent-Length: %d\r\n\r\n", 1),
+    "a foreign header": (b"HTTP/1.1 200 OK\r\nX-Name: \xfcber\r\nContent-Length: %d\r\n\r\n", 1),
+}
+
+
+@pytest.mark.parametrize(("head", "connections"), HEADS.values(), ids=list(HEADS))
+def test_an_unusual_head_is_read(head: bytes, connections: int) -> None:
+    """As old servers write it; and the connection is kept if the head says so."""
+
+    def behave(exchange: Exchange) -> None:
+        data = shown(exchange)
+        exchange.raw(head % ((len(data),) * head.count(b"%d")) + data)
+        if connections == 2:
+            exchange.close()
+
+    with WireServer(behave) as server:
+        assert isinstance(read(server.url, []), TableSnapshot)
+        assert (len(server.requests), server.connections) == (2, connections)
 
 
 def test_hints_before_the_answer_are_skipped() -> None:

@@ -52,3 +52,9 @@ def test_a_command_imports_what_it_uses(tmp_path: Path, arguments: list[str], mo
     _, code, *loaded = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr
     assert set(loaded) <= most
+
+
+def test_a_plan_does_without_what_sends() -> None:
+    """It reads over the standard library; httpx, for run calls and webhooks, takes a tenth of a second to load."""
+    script = "import sys, reconciler.cli.plan; sys.exit('httpx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=True)

@@ -30,6 +30,8 @@ _STOPS_EVERYTHING = (401, 403, 407)
 LARGE_AT_ONCE = 8
 """Large pages requested at once: more would only wait for each other, and each holds memory."""
 LOOK_AT_DEADLINES_SECONDS = 0.5
+GATHER_SECONDS = 0.003
+"""How long answers gather while the workers have requests ahead: a change of threads costs as much as parsing."""
 AHEAD = 2
 """For so many workers, one request is chosen ahead: else each answer would wait for two changes of threads."""
 
@@ -70,7 +72,7 @@ class Reading(Protocol):
 R = TypeVar("R", bound=Reading)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reply(Generic[R]):
     reading: R
     request: Request
@@ -130,6 +132,8 @@ class Dispatch:
                 large += found[1].is_large
             if not out:
                 return
+            if out > self._size and replies.empty():
+                time.sleep(GATHER_SECONDS)
             reply = self._wait_for(replies)
             out -= 1
             large -= reply.request.is_large

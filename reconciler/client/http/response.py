@@ -30,7 +30,7 @@ class Response(http.client.HTTPResponse):
         return next(iter(self.fields.get(name, ())), None)
 
     def begin(self) -> None:
-        """Read up to the body. Raises HTTPException if the head is none, or leaves open where the answer ends."""
+        """Read up to the body. Raises HTTPException if the head is malformed or leaves open where the answer ends."""
         minor = self.status = 0
         while self.status < 200:  # 1xx: e.g. early hints, before the answer
             minor, self.status = self._status_line()
@@ -40,8 +40,9 @@ class Response(http.client.HTTPResponse):
             raise http.client.HTTPException("the answer has an unknown transfer encoding")
         if lengths and (codings or len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0])):
             raise http.client.HTTPException("the answer has an unclear length")
-        self.chunked, self.chunk_left = bool(codings), None
-        self.length = int(lengths[0]) if lengths else 0 if self.status in _WITHOUT_BODY else None
+        is_empty = self.status in _WITHOUT_BODY  # whatever its head says
+        self.chunked, self.chunk_left = bool(codings) and not is_empty, None
+        self.length = 0 if is_empty else int(lengths[0]) if lengths else None
         wishes = ",".join(self.fields.get("connection", ())).lower()
         is_kept = "keep-alive" in wishes if minor == 0 else "close" not in wishes
         self.will_close = not is_kept or (self.length is None and not self.chunked)
@@ -71,7 +72,7 @@ class Response(http.client.HTTPResponse):
             elif values and line[:1] in b" \t":  # folded, as HTTP once allowed
                 values[-1] += " " + line.strip().decode("iso-8859-1")
             else:
-                raise http.client.HTTPException("the answer has a header that is none")
+                raise http.client.HTTPException("the answer has a malformed header")
         raise http.client.HTTPException(f"the answer has more than {_MOST_FIELDS} headers")
 
     def _line(self) -> bytes:
