@@ -57,6 +57,8 @@ def fold(tables: Collection[str], leases: LeaseKeeper, context: ApplyContext) ->
             for table in sorted(tables):
                 if context.interrupt:
                     return
-                context.ledger.compact(table, lease=leases.of(table), only_enough=True)
+                context.ledger.compact(
+                    table, lease=leases.of(table), only_enough=True, is_stopped=lambda: bool(context.interrupt)
+                )
     except LedgerError as error:
         context.watcher.on_trouble(error.message)
