@@ -47,5 +47,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Take the tests themselves out of every later look for garbage, which they make a tenth slower."""
-    gc.collect()
     gc.freeze()

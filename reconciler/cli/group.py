@@ -19,6 +19,10 @@ COMMANDS = {
     "validate": "Check manifests and the project file, offline.",
     "plan": "Show which run calls are due, and send nothing.",
     "apply": "Send the run calls that are due, each at most once.",
+    "submit": "Hand a saved plan to workers on many machines.",
+    "worker": "Carry out what was submitted.",
+    "follow": "Follow a submitted apply to its receipt.",
+    "applies": "List, show and stop submitted applies.",
     "wait": "Wait until the tables are idle and every accepted call is settled.",
     "status": "Show how the live tables compare with the manifests.",
     "explain": "Say why each cell is due or not.",
@@ -186,7 +190,7 @@ def group(context: click.Context, /, **flags: Any) -> None:
 
 
 def run(arguments: list[str], *, owns_process: bool = False) -> int:
-    """Run the command line and return the contract's exit code; 64 if the line itself is wrong.
+    """Run the command line and return its exit code; 64 if the line itself is wrong.
 
     `owns_process`: the process ends with this command, so signals may stay ignored once it has spent.
     """

@@ -43,17 +43,24 @@ class Reader:
         random: Callable[[], float] = chance.random,
         clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[ReadProgress], None] | None = None,
+        admit: Callable[[], object] = lambda: None,
     ) -> None:
         """`sleep` takes seconds, which `clock` counts; `random` gives 0 ≤ x < 1.
 
-        `on_progress` is called by the thread that reads.
+        `on_progress` is called by the thread that reads, `admit` before each request, by the thread that sends it: it
+        waits until the request may be sent.
         """
         context = tls_context(options)
         buffers = Buffers()
         self._page_rows = options.page_rows
         self._on_progress = on_progress
         self._dispatch = Dispatch(
-            options.concurrency, lambda: Connection(options, context, buffers), random=random, sleep=sleep, clock=clock
+            options.concurrency,
+            lambda: Connection(options, context, buffers),
+            random=random,
+            sleep=sleep,
+            clock=clock,
+            admit=admit,
         )
 
     def __enter__(self) -> Self:

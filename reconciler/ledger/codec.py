@@ -90,7 +90,7 @@ def past_call(
             state=CallState(row.state),
             attempt=row.attempt,
             settled=row.settled_at is not None,
-            covered=_blocks(row, known, listed),
+            covered=blocks(row, known, listed),
             configs=json.loads(row.configs),
             before={column: tuple(marks) for column, marks in json.loads(row.before).items()},
             age_seconds=max(0.0, moment.since(row)),
@@ -104,9 +104,8 @@ def past_call(
         raise corrupt("call", row.id, error) from error
 
 
-def _blocks(
-    row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]], listed: Sequence[str]
-) -> tuple[Block, ...]:
+def blocks(row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]], listed: Sequence[str]) -> tuple[Block, ...]:
+    """Return the cells that a call covers, as `past_call` does. Raises as bad data does."""
     rows = known.get(row.row_set) or known.setdefault(row.row_set, tuple(row_sets.unpack_rows(row.row_set, listed)))
     return row_sets.places_to_blocks(json.loads(row.covered), json.loads(row.columns), rows)
 

@@ -95,8 +95,8 @@ def report(
 ) -> SpendReport:
     """Return a line per group, by its key. Raises SettingsError if `label` does not fit `by`.
 
-    `moved` is what archives hold; a call that is in the ledger too counts as it is there. By column, the cells are those
-    that were planned, and a call's credits are divided by them.
+    `moved` is what archives hold; a call that is in the ledger too counts as it is there. By column, the cells are
+    those that were planned, and a call's credits are divided by them.
     """
     if label is not None and "=" not in label and by not in ("label", "label-month"):
         raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")

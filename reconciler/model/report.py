@@ -16,7 +16,7 @@ from reconciler.model.rollout_result import RolloutResult
 
 
 class ExitCode(IntEnum):
-    """The contract's section 7."""
+    """What a command ends with; `cli/README.md` says what to do after each."""
 
     OK = 0
     ERROR = 1
@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     LEASED = 5
     PARTIAL = 6
     IN_DOUBT = 7
+    RUNNING = 8
+    """Only of `follow`: the apply still runs."""
     USAGE = 64
     CANCELLED = 130
 

@@ -51,7 +51,7 @@ def apply(
     """
     permit = Permit(saved, context, waits=wait_for is not None)
     targets, settings = permit.find(targets)
-    observation = _look_for_apply(targets, targets.tables, context, permit)
+    observation = look_for_apply(targets, targets.tables, context, permit)
     within = permit.left(observation)
     proposed = permit.plan(targets, observation, settings, within)
     plan_id = approve(proposed)
@@ -89,7 +89,7 @@ def apply(
             or any(leases.of(table).table_version != versions[table] for table in tables)
         ):
             targets, settings = permit.find(targets)
-            last = _look_for_apply(targets, tables, context, permit)
+            last = look_for_apply(targets, tables, context, permit)
             final = permit.plan(targets, last, settings, permit.left(last))
         record_endings(last.verdicts, leases, context)
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
@@ -98,7 +98,8 @@ def apply(
     return report if wait_for is None else judged(report, work.targets, context)
 
 
-def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
+def look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
+    """Read what an apply of these targets needs of tables. Raises as `observe_tables`."""
     sources = Sources(context.reader, context.ledger, context.settings, context.profile)
     return observe_tables(targets, tables, sources, whole=False, plan_id=permit.saved_plan_id)
 
@@ -141,6 +142,8 @@ class Approved:
     permit: Permit
     plan: Plan
     plan_id: str
+    earlier: tuple[CallResult, ...] = ()
+    """Calls that were sent for it before, however they ended."""
 
 
 class WaveRunner:
@@ -155,28 +158,28 @@ class WaveRunner:
         approved: Approved,
         wait_for: Callable[[Report, Collection[str]], Report] | None,
     ) -> None:
-        self._wanted = targets
+        self._targets = targets
         self._settings = settings
-        self._tools = context
+        self._context = context
         self._leases = leases
         self._permit = approved.permit
         self._proposed = approved.plan
         self._wait_for = wait_for
         self._growing = frozenset(growth.manifest for growth in self._proposed.growth if growth.max_cells)
-        self._sent: list[Call] = []
+        self._sent: list[Call] = [result.call for result in approved.earlier]
         """Every call of the waves so far, however it ended."""
         self._outgrown: dict[str, Outgrown] = {}
         self._doubts: dict[str, PastCall] = {}
         """Calls that were in doubt when the plan was proposed, by id."""
         self._histories: dict[str, TableHistory] = {}
         """By table, as last read."""
-        self._report = Report(approved.plan_id)
+        self._report = Report(approved.plan_id, approved.earlier)
         self._permit.has_begun = True
 
     @property
     def targets(self) -> Targets:
         """The manifests with their tables, as last found."""
-        return self._wanted
+        return self._targets
 
     def send(self, due: Plan, first: Observation, last: Observation, resumed: tuple[CallResult, ...]) -> Report:
         """Send all calls of `due`, the first wave at once; raises nothing.
@@ -221,7 +224,7 @@ class WaveRunner:
                 pause = PAUSE_SECONDS
             else:
                 # Its header says idle, but its cells do not, or have not shown: wait for one poll interval.
-                self._tools.interrupt.sleep(pause)
+                self._context.interrupt.sleep(pause)
                 pause = min(2 * pause, LONGEST_POLL_SECONDS)
         return self._conclude(due, later)
 
@@ -230,7 +233,7 @@ class WaveRunner:
         self._sent += wave.calls
         reasons = self._troubles(wave.calls)
         calls = tuple(call for call in wave.calls if call.id not in reasons)
-        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools, self._settings)
+        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._context, self._settings)
         self._report = replace(
             self._report,
             results=(*self._report.results, *sent.results),
@@ -256,7 +259,7 @@ class WaveRunner:
             return {}
         found = {}
         for call in calls:
-            upstream = upstream_of(call.manifest, self._wanted.manifests) & manifests.keys()
+            upstream = upstream_of(call.manifest, self._targets.manifests) & manifests.keys()
             reason = tables.get(call.table_id) or next((manifests[name] for name in sorted(upstream)), "")
             if reason:
                 found[call.id] = reason
@@ -265,35 +268,39 @@ class WaveRunner:
     def _give_up(self, calls: Iterable[Call], reason: str) -> None:
         results = [CallResult(call, None, reason) for call in calls]
         for result in results:
-            self._tools.watcher.on_result(result)
+            self._context.watcher.on_result(result)
         self._report = replace(self._report, results=(*self._report.results, *results))
 
     def _plan_again(self) -> Plan:
         """Read again and plan the rest of the approval, and the growth. Raises as `observe_tables`."""
         if self._growing:
             # A table that a wave filled may not have existed before it.
-            self._wanted, self._settings = self._permit.find(self._wanted)
-        growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._growing}
+            self._targets, self._settings = self._permit.find(self._targets)
+        growing = {manifest.table_id for manifest in self._targets.manifests if manifest.name in self._growing}
         tables = {call.table_id for call in (*self._proposed.calls, *self._proposed.waiting)} | growing
         tables |= {call.table_id for call in self._proposed.in_doubt}
         if self._proposed.held_up or self._growing:
             # The cells it waits for may be in any of them.
-            tables |= self._wanted.tables
-        with self._tools.interrupt.reading():
-            observation = _look_for_apply(self._wanted, tables, self._tools, self._permit)
+            tables |= self._targets.tables
+        with self._context.interrupt.reading():
+            observation = look_for_apply(self._targets, tables, self._context, self._permit)
         self._histories |= observation.histories
         left = self._permit.left(observation)
         assert left is not None
         listed = left.without(self._sent)
         within = replace(listed, growing=self._growing.difference(self._permit.stale))
         # Split like the calls of a change: no call then mixes listed cells with others.
-        due = self._permit.planned(self._wanted, observation, self._settings, within, anyway=listed)
+        due = self._permit.planned(self._targets, observation, self._settings, within, anyway=listed)
+        return self._checked(due, observation)
+
+    def _checked(self, due: Plan, observation: Observation) -> Plan:
+        """Take the leases for a plan of the rest, record the doubts that it relies on, and return what may be sent."""
         due = self._within_growth(due, observation)
         sent = [result.call for result in self._report.results if result.ending is not None]
         refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
         # A running table may belong to another apply, and is left to it: leases are taken only for calls sent now.
         self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in observation.verdicts})
-        record_endings(observation.verdicts, self._leases, self._tools)
+        record_endings(observation.verdicts, self._leases, self._context)
         return due
 
     def _within_growth(self, due: Plan, observation: Observation) -> Plan:

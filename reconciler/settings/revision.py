@@ -91,7 +91,7 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
         settings,
         base_certificates=found.certificates,
         project=replace(here, ledger=there.ledger, api=api, notify=there.notify),
-        floor=BaseLimits(there.limits, prices, found.manifests, unknown),
+        base=BaseLimits(there.limits, prices, found.manifests, unknown),
     )
 
 

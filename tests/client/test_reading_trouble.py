@@ -143,9 +143,9 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
 
 def test_no_wait_is_longer_than_its_cap() -> None:
     """Backoff ends at ten seconds, what a server asks for at sixty."""
-    patience = RetryTiming(sleep=lambda _seconds: None, random=lambda: 1.0, now=lambda: 0.0)
-    assert wait_seconds(patience, 30, None) == 10.0
-    assert wait_seconds(patience, 1, "9" * 400) == 60.0
+    timing = RetryTiming(sleep=lambda _seconds: None, random=lambda: 1.0, now=lambda: 0.0)
+    assert wait_seconds(timing, 30, None) == 10.0
+    assert wait_seconds(timing, 1, "9" * 400) == 60.0
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 410, 418, 422])
@@ -309,13 +309,15 @@ def test_headers_that_trickle_come_to_an_end() -> None:
     """No wait is long, and no header is the last; on a connection that was used before too."""
     api = Api(table())
 
+    head = b"HTTP/1.1 200 OK\r\n" + b"X-More: yes\r\n" * 10_000
+
     def behave(exchange: Exchange) -> None:
         if exchange.request.query:
-            exchange.trickle(b"HTTP/1.1 200 OK\r\n" + b"X-More: yes\r\n" * 10_000, 0.02)
+            exchange.trickle(head, 0.02)
         else:
             api(exchange)
 
-    for behaviour, asked in ((behave, 2), (lambda exchange: exchange.trickle(b"HTTP/1.1 200 OK\r\n" * 9999, 0.02), 1)):
+    for behaviour, asked in ((behave, 2), (lambda exchange: exchange.trickle(head, 0.02), 1)):
         with WireServer(behaviour) as server:
             found = read(server.url, [], timeout_seconds=0.1)
             assert len(server.requests) == asked

@@ -1,4 +1,4 @@
-"""Folding while applies write: a recall sees each call once, two who fold at once fold once, a full disk changes nothing."""
+"""Folding while applies write: a recall sees each call once, and two that fold at once fold each call once."""
 
 import sqlite3
 import threading

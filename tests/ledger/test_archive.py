@@ -85,7 +85,8 @@ def test_archives_are_read_into_an_empty_ledger_the_newest_first(aged: Ledger, c
 
 def test_what_happens_while_it_is_written_stays(aged: Ledger, other: Ledger, clock: Clock) -> None:
     """A call that is counted again after it was written, and before it is deleted, is not as it was archived."""
-    changed, lines = a_call(2).id, []
+    changed = a_call(2).id
+    lines: list[str] = []
 
     def write(source: Iterator[str]) -> None:
         lines.extend(source)
