@@ -1,5 +1,6 @@
 """The way to a host: the proxy it is reached through, and the certificates that it may show."""
 
+import os
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -67,6 +68,11 @@ class TrustStore:
     """A file or folder."""
     content: bytes | None = field(default=None, repr=False)
     """The file's content, if it is not to be read from the disk."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The file or folder; SSL_CERT_DIR may list several folders, as to OpenSSL."""
+        return self.path.split(os.pathsep) if self.source == "SSL_CERT_DIR" else [self.path]
 
     def __str__(self) -> str:
         return f"the certificates in {self.path} ({self.source})" if self.source else "the system's certificates"

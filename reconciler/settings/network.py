@@ -78,7 +78,7 @@ def _project_store(settings: Settings, path: str) -> TrustStore:
 
 
 def _store(source: str, path: str) -> TrustStore:
-    if not Path(path).exists():
+    if not any(Path(each).exists() for each in TrustStore(source, path).paths):
         raise SettingsError(
             f"{source} names certificates that are not there: {path}",
             hint="Correct it, or leave it out.",

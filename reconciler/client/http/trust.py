@@ -45,10 +45,12 @@ def _trusting(store: TrustStore) -> ssl.SSLContext:
     try:
         if store.content is not None:
             context.load_verify_locations(cadata=store.content.decode("ascii"))
-        elif Path(store.path).is_dir():
-            context.load_verify_locations(capath=store.path)
         else:
-            context.load_verify_locations(cafile=store.path)
+            for path in store.paths:
+                if Path(path).is_dir():
+                    context.load_verify_locations(capath=path)
+                elif path == store.path or Path(path).exists():  # of several, one may be missing
+                    context.load_verify_locations(cafile=path)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a file of certificates"
         hint = "It must hold certificates as PEM text (-----BEGIN CERTIFICATE-----)."
