@@ -1,6 +1,5 @@
 """The way to a host: the proxy it is reached through, and the certificates that it may show."""
 
-import os
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -65,14 +64,9 @@ class TrustStore:
     source: str = ""
     """The flag, setting or variable that names them; empty for the system's."""
     path: str = ""
-    """A file or folder."""
+    """A file or folder; folders, as OpenSSL lists them, if it is from SSL_CERT_DIR."""
     content: bytes | None = field(default=None, repr=False)
     """The file's content, if it is not to be read from the disk."""
-
-    @property
-    def paths(self) -> list[str]:
-        """The file or folder; SSL_CERT_DIR may list several folders, as to OpenSSL."""
-        return self.path.split(os.pathsep) if self.source == "SSL_CERT_DIR" else [self.path]
 
     def __str__(self) -> str:
         return f"the certificates in {self.path} ({self.source})" if self.source else "the system's certificates"

@@ -78,7 +78,8 @@ def _project_store(settings: Settings, path: str) -> TrustStore:
 
 
 def _store(source: str, path: str) -> TrustStore:
-    if not any(Path(each).exists() for each in TrustStore(source, path).paths):
+    listed = path.split(os.pathsep) if source == "SSL_CERT_DIR" else [path]
+    if not any(Path(each).exists() for each in listed):
         raise SettingsError(
             f"{source} names certificates that are not there: {path}",
             hint="Correct it, or leave it out.",

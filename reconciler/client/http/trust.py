@@ -51,11 +51,10 @@ def _trusting(store: TrustStore) -> ssl.SSLContext:
         if store.content is not None:
             context.load_verify_locations(cadata=store.content.decode("ascii"))
         else:
-            for path in store.paths:
-                if Path(path).is_dir():
-                    context.load_verify_locations(capath=path)
-                elif path == store.path or Path(path).exists():  # of several, one may be missing
-                    context.load_verify_locations(cafile=path)
+            # Of several folders OpenSSL looks into those that are there.
+            path, may_be_several = Path(store.path), store.source == "SSL_CERT_DIR"
+            is_folder = path.is_dir() or (may_be_several and not path.exists())
+            context.load_verify_locations(**{"capath" if is_folder else "cafile": store.path})
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a file of certificates"
         hint = "It must hold certificates as PEM text (-----BEGIN CERTIFICATE-----)."
