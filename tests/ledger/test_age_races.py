@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from reconciler.errors import Unwritable
+from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Settlement
 from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, accepted, begin
 from tests.ledger.test_archive import archive
 from tests.ledger.test_checkpoints import ROWS, buy
+from tests.ledger.test_migration import ROWS as ROWS_BEFORE
+from tests.ledger.test_migration import content, write
 
 CALLS = 8
 TABLES = (TABLE, OTHER_TABLE)
@@ -65,15 +67,15 @@ def test_who_folds_and_who_applies_do_not_disturb_each_other(opener: Callable[[]
 
 
 @contextmanager
-def full_disk(ledger: Ledger, path: Path) -> Iterator[None]:
-    """Let an SQLite ledger's file not grow."""
+def full_disk(ledger: Ledger, path: Path, room: int = 0) -> Iterator[None]:
+    """Let an SQLite ledger's file grow by no more than so many pages."""
     with sqlite3.connect(path) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.close()
     engine = ledger._store._engine
 
     def limit(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={pages}")
+        connection.execute(f"PRAGMA max_page_count={pages + room}")
 
     engine.dispose()
     event.listen(engine, "connect", limit)
@@ -100,3 +102,19 @@ def test_a_full_disk_folds_nothing_and_loses_nothing(tmp_path: Path, clock: Cloc
             lines = archive(ledger, clock.now)
             assert ledger.report("month", archives=[lines]) == whole
             buy(ledger, 91, ROWS[:5])
+
+
+def test_a_full_disk_in_the_middle_of_a_migration_means_to_go_on_later(tmp_path: Path) -> None:
+    """The steps before it stay, no program works in the store until it is done, and no record is lost."""
+    path = tmp_path / "older.db"
+    path.touch()
+    with open_ledger(str(path)) as ledger:
+        with ledger._store._engine.begin() as connection:
+            write(connection, 230)
+        for room in (0, 16, 4):  # while room is made, among the calls, before what they spent is summed
+            with full_disk(ledger, path, room), pytest.raises(Unwritable, match="the disk is full"):
+                ledger.initialise()
+            with pytest.raises(LedgerError, match="older version"):
+                ledger.calls()
+        ledger.initialise()
+        assert content(ledger)[-1]["call"] == len(ROWS_BEFORE["calls"]) + 230
