@@ -1,10 +1,12 @@
 """Moving the audit trail of old calls out of a ledger, into a file; what planning needs of them stays in checkpoints.
 
-The file is an export of these calls and their events alone. They are deleted only once it is safely written, and only
-those that are in it: a crash in between leaves them in both, and whoever reads both counts them once.
+The file is an export of these calls, their events and the balances of that time alone. They are deleted only once it is
+safely written, and only as they are in it: a crash in between leaves them in both, and whoever reads both counts them
+once.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,9 +15,10 @@ from sqlalchemy import Row, delete, func, select, true
 from reconciler.errors import LedgerError
 from reconciler.ledger import codec, export_lines, leases, transfer
 from reconciler.ledger.clocks import Moment
+from reconciler.ledger.column_yields import Told, keep_told
 from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import calls, events
+from reconciler.ledger.tables import balances, calls, events
 from reconciler.model.ledger_entries import CallRecord
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
@@ -24,28 +27,58 @@ MOST_CALLS = 500
 """Deleted in one transaction."""
 
 
-def export(tx: Transaction, before: float, archived: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield an archive of the folded calls that began before a time, line by line; note each call and its table.
+@dataclass(slots=True)
+class Archived:
+    """What an archive of the time before a moment holds: nothing else is deleted."""
+
+    before: float
+    calls: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Table → call → the number of its events. With more of them since, it is not what was archived."""
+
+    @property
+    def count(self) -> int:
+        """The number of calls."""
+        return sum(map(len, self.calls.values()))
+
+    def portions(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield the calls by table, as many at once as one transaction deletes."""
+        for table_id, of_table in sorted(self.calls.items()):
+            listed = list(of_table.items())
+            for start in range(0, len(listed), MOST_CALLS):
+                yield table_id, dict(listed[start : start + MOST_CALLS])
+
+
+def export(tx: Transaction, archived: Archived) -> Iterator[str]:
+    """Yield an archive line by line, and note what is in it: folded calls, their events, and balances.
 
     Raises LedgerError for a time that has not come: an archive is of what is over.
     """
+    before = archived.before
     if before > tx.now():
         raise LedgerError("the date of an archive cannot lie in the future", hint="Name a date that is over.")
     yield transfer.header(tx, **{transfer.ARCHIVED_BEFORE: before})
     old = (calls.c.folded == true()) & (calls.c.begun_at < before) & calls.c.id.not_in(_newest())
-    of_calls = select(*EVERYTHING).select_from(WITH_ROWS).where(old).order_by(calls.c.id)
-    of_events = (
-        select(events).join(calls, calls.c.id == events.c.call_id).where(old).order_by(events.c.table_id, events.c.seq)
-    )
-    counts = {"call": 0, "event": 0}
-    for line in transfer.lines(tx, "call", calls, of_calls):
-        counts["call"] += 1
-        yield line
-    archived += [(row.table_id, row.id) for row in tx.execute(select(calls.c.table_id, calls.c.id).where(old))]
-    for line in transfer.lines(tx, "event", events, of_events):
-        counts["event"] += 1
-        yield line
-    yield transfer.end({"table": 0} | counts)
+    for row in tx.execute(_with_events(calls.c.table_id, calls.c.id).where(old)):
+        archived.calls.setdefault(row.table_id, {})[row.id] = row.events
+    of_events = select(events).join(calls, calls.c.id == events.c.call_id).where(old)
+    queries = {
+        "call": select(*EVERYTHING).select_from(WITH_ROWS).where(old).order_by(calls.c.id),
+        "event": of_events.order_by(events.c.table_id, events.c.seq),
+        "balance": transfer.every(balances).where(balances.c.at < before),
+    }
+    counts = {"table": 0}
+    for kind, query in queries.items():
+        counts[kind] = 0
+        for line in transfer.lines(tx, kind, export_lines.KINDS[kind], query):
+            counts[kind] += 1
+            yield line
+    yield transfer.end(counts)
+
+
+def _with_events(*columns: Any) -> Any:
+    """Return the query for columns of calls, and the number of each call's events."""
+    number = func.count(events.c.seq).label("events")
+    return select(*columns, number).outerjoin_from(calls, events, events.c.call_id == calls.c.id).group_by(*columns)
 
 
 def _newest() -> Any:
@@ -55,41 +88,60 @@ def _newest() -> Any:
     return select(events.c.call_id).join(last, is_last).where(events.c.call_id.is_not(None))
 
 
-def forget(tx: Transaction, table_id: str, call_ids: Collection[str]) -> None:
-    """Delete calls of a table that were archived, and their events."""
+def forget(tx: Transaction, table_id: str, archived: Mapping[str, int]) -> None:
+    """Delete calls of a table that were archived with so many events each, and their events."""
     leases.lock_one(tx, table_id)
-    of_them = calls.c.id.in_(call_ids) & (calls.c.folded == true())
-    known = list(tx.execute(select(calls.c.id).where(of_them)).scalars())
+    rows = tx.execute(_with_events(calls.c.id).where(calls.c.id.in_(archived), calls.c.folded == true()))
+    known = [row.id for row in rows if row.events == archived[row.id]]
     tx.execute(delete(events).where(events.c.call_id.in_(known)))
     tx.execute(delete(calls).where(calls.c.id.in_(known)))
 
 
-def records(lines: Iterable[str]) -> Iterator[CallRecord]:
-    """Yield the calls of an archive, or of any export. Raises LedgerError."""
-    lacking: frozenset[str] = frozenset()
-    is_whole = False
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        entry = export_lines.parsed(line, number)
-        if number == 1:
-            lacking = export_lines.lacking_in(transfer.check_header(entry))
-            continue
-        kind = export_lines.type_of(entry, number)
-        is_whole = kind == "end"
-        if kind == "call":
-            export_lines.check(kind, entry, number, lacking)
-            stored = export_lines.values(kind, entry)
-            listed = {name: codec.encode(entry[name]) for name in ("columns", "column_keys")}
-            listed["covered"] = _covered(entry, number)
-            row = SimpleNamespace(**dict.fromkeys(lacking), **stored, **listed)
-            yield codec.call_record(cast("Row[Any]", row), Moment(0.0))
-    if not is_whole:
-        raise LedgerError(
-            "the archive is cut off: its last line is missing",
-            hint="Use a whole copy of the file.",
-            code=Code.NOT_AN_EXPORT,
-        )
+def forget_balances(tx: Transaction, before: float) -> None:
+    """Delete the balances that were archived; none is added later to a time that is over."""
+    tx.execute(delete(balances).where(balances.c.at < before))
+
+
+@dataclass(slots=True)
+class Moved:
+    """What archives tell of calls, of each of them once."""
+
+    calls: dict[str, CallRecord] = field(default_factory=dict)
+    """By id."""
+    told: Told = field(default_factory=dict)
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Add an archive, or any export. Raises LedgerError."""
+        lacking: frozenset[str] = frozenset()
+        is_whole = False
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            entry = export_lines.parsed(line, number)
+            if number == 1:
+                lacking = export_lines.lacking_in(transfer.check_header(entry))
+                continue
+            kind = export_lines.type_of(entry, number)
+            is_whole = kind == "end"
+            if kind in ("call", "event"):
+                export_lines.check(kind, entry, number, lacking)
+            if kind == "call":
+                self.calls[entry["id"]] = _record(entry, number, lacking)
+            elif kind == "event":
+                keep_told(self.told, entry["call_id"], entry["kind"], entry["detail"])
+        if not is_whole:
+            raise LedgerError(
+                "the archive is cut off: its last line is missing",
+                hint="Use a whole copy of the file.",
+                code=Code.NOT_AN_EXPORT,
+            )
+
+
+def _record(entry: Mapping[str, Any], number: int, lacking: frozenset[str]) -> CallRecord:
+    listed = {name: codec.encode(entry[name]) for name in ("columns", "column_keys")}
+    listed["covered"] = _covered(entry, number)
+    row = SimpleNamespace(**dict.fromkeys(lacking), **export_lines.values("call", entry), **listed)
+    return codec.call_record(cast("Row[Any]", row), Moment(0.0))
 
 
 def _covered(entry: Mapping[str, Any], number: int) -> str:
@@ -100,13 +152,3 @@ def _covered(entry: Mapping[str, Any], number: int) -> str:
     except (ValueError, TypeError, LookupError, AttributeError):
         message = f"line {number}: the cells of call {one_line(entry['id'])} contradict themselves"
         raise LedgerError(message, hint=export_lines.AN_EXPORT, code=Code.NOT_AN_EXPORT) from None
-
-
-def portions(archived: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    """Yield archived calls by table, as many at once as one transaction deletes."""
-    by_table: dict[str, list[str]] = {}
-    for table_id, call_id in archived:
-        by_table.setdefault(table_id, []).append(call_id)
-    for table_id, ids in sorted(by_table.items()):
-        for start in range(0, len(ids), MOST_CALLS):
-            yield table_id, ids[start : start + MOST_CALLS]

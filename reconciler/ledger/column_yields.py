@@ -6,9 +6,9 @@ that, its cells cost the same.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import select
 
@@ -18,12 +18,22 @@ from reconciler.ledger.tables import events
 from reconciler.model.attempt import Yield
 from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventKind
 
+Told: TypeAlias = dict[tuple[str, str], Any]
+"""By call and kind of event, what intents say of prices and settlements of answers."""
 _INTENT, _SETTLED = EventKind.INTENT.value, EventKind.SETTLED.value
+_PARTS = {_INTENT: "prices", _SETTLED: "yield"}
 
 
-def column_yields(tx: Transaction, records: Iterable[CallRecord]) -> dict[str, ColumnYield]:
-    """Return by column id what calls changed, as far as their settlements are in the ledger. Raises Corrupt."""
-    told = _events(tx)
+def keep_told(told: Told, call_id: str, kind: str, detail: Mapping[str, Any]) -> None:
+    """Keep what an event tells; of several the last."""
+    part = detail.get(_PARTS.get(kind, ""))
+    if part:
+        told[call_id, kind] = part
+
+
+def column_yields(tx: Transaction, records: Iterable[CallRecord], archived: Told) -> dict[str, ColumnYield]:
+    """Return by column id what calls changed, as far as the ledger or archives tell. Raises Corrupt."""
+    told = archived | _events(tx)
     totals: dict[str, Yield] = {}
     rounds: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for record in records:
@@ -45,15 +55,12 @@ def _of(total: Yield, times: list[float]) -> ColumnYield:
     return ColumnYield(total, len(times), between)
 
 
-def _events(tx: Transaction) -> dict[tuple[str, str], Any]:
-    """Return what intents say of prices, and settlements of answers, by call and kind; the newest that says it."""
-    query = select(events.c.call_id, events.c.kind, events.c.detail).where(events.c.kind.in_((_INTENT, _SETTLED)))
-    found: dict[tuple[str, str], Any] = {}
+def _events(tx: Transaction) -> Told:
+    query = select(events.c.call_id, events.c.kind, events.c.detail).where(events.c.kind.in_(_PARTS))
+    found: Told = {}
     with tx.stream(query.order_by(events.c.table_id, events.c.seq), 1000) as rows:
         for row in rows:
-            part = json.loads(row.detail).get("prices" if row.kind == _INTENT else "yield")
-            if part:
-                found[row.call_id, row.kind] = part
+            keep_told(found, row.call_id, row.kind, json.loads(row.detail))
     return found
 
 

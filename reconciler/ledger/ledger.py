@@ -243,13 +243,16 @@ class Ledger:
 
     # What grows with age.
 
-    def compact(self, table_id: str, *, lease: Lease | None = None) -> int:
+    def compact(
+        self, table_id: str, *, lease: Lease | None = None, is_stopped: Callable[[], bool] = lambda: False
+    ) -> int:
         """Fold the settled calls of a table into its checkpoint; return how many, 0 if there are none.
 
-        Plans stay as they are. Raises Leased if another owner's lease is live, or if `lease` was lost.
+        Plans stay as they are. Once `is_stopped` says True the rest is left for another time: an older ledger may hold
+        years of them. Raises Leased if another owner's lease is live, or if `lease` was lost.
         """
         total = 0
-        while folded := self._store.write(lambda tx: checkpoints.compact(tx, table_id, lease)):
+        while not is_stopped() and (folded := self._store.write(lambda tx: checkpoints.compact(tx, table_id, lease))):
             total += folded
         return total
 
@@ -262,16 +265,17 @@ class Ledger:
         return self._store.read(lambda tx: checkpoints.ripe(tx, table_ids))
 
     def archive(self, before: float, write: Callable[[Iterator[str]], object]) -> int:
-        """Move the trail of folded calls that began before a time into what `write` makes of lines; return how many.
+        """Move the trail of a time, its folded calls and balances, into what `write` makes of lines; return its calls.
 
         `write` must have made them durable when it returns: then they are deleted here. Raises LedgerError for a time
         in the future; what `write` raises leaves the ledger as it was.
         """
-        archived: list[tuple[str, str]] = []
-        write(self._store.stream(lambda tx: archive.export(tx, before, archived)))
-        for table_id, ids in archive.portions(archived):
-            self._store.write(partial(archive.forget, table_id=table_id, call_ids=ids))
-        return len(archived)
+        archived = archive.Archived(before)
+        write(self._store.stream(lambda tx: archive.export(tx, archived)))
+        for table_id, of_table in archived.portions():
+            self._store.write(partial(archive.forget, table_id=table_id, archived=of_table))
+        self._store.write(partial(archive.forget_balances, before=before))
+        return archived.count
 
     # What people ask.
 
@@ -302,7 +306,9 @@ class Ledger:
         is a line per `key=value`, so that a call with two labels counts in two lines. `archives` are the lines of files
         that `archive` wrote, whose calls count too, each once.
         """
-        moved = [record for lines in archives for record in archive.records(lines)]
+        moved = archive.Moved()
+        for lines in archives:
+            moved.read(lines)
         return self._store.read(
             lambda tx: spend_report.report(tx, by, label=label, since=since, until=until, moved=moved)
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler.errors import SettingsError
+from reconciler.ledger.archive import Moved
 from reconciler.ledger.column_yields import column_yields
 from reconciler.ledger.queries import has_label, listed
 from reconciler.ledger.store import Transaction
@@ -90,18 +91,18 @@ def report(
     label: str | None,
     since: float | None,
     until: float | None,
-    moved: Iterable[CallRecord] = (),
+    moved: Moved,
 ) -> SpendReport:
     """Return a line per group, by its key. Raises SettingsError if `label` does not fit `by`.
 
-    `moved` are calls of archives; one that is in the ledger too counts as it is there. By column, the cells are those
-    that were planned, and a call's credits are divided by them.
+    `moved` is what archives hold; a call that is in the ledger too counts as it is there. By column, the cells are
+    those that were planned, and a call's credits are divided by them.
     """
     if label is not None and "=" not in label and by not in ("label", "label-month"):
         raise SettingsError(f"the label {label!r} has no value", hint="Write key=value to select calls by a label.")
     selecting = label if label is not None and "=" in label else None
     wanted = CallFilter(states=_COUNTED, label=selecting, since=since, until=until)
-    records = {record.id: record for record in moved if _is_wanted(record, wanted)}
+    records = {record.id: record for record in moved.calls.values() if _is_wanted(record, wanted)}
     records |= {record.id: record for record in listed(tx, wanted, by_column=by == "column")}
     groups: dict[str, _Group] = {}
     names: dict[str, str] = {}
@@ -117,7 +118,7 @@ def report(
             group.add(record, share)
     lines = [groups[key].line(key, names[key]) for key in sorted(groups)]
     if by == "column":
-        changed = column_yields(tx, records.values())
+        changed = column_yields(tx, records.values(), moved.told)
         lines = [replace(line, changed=changed.get(line.key)) for line in lines]
     return SpendReport(tuple(lines), total.line(""))
 

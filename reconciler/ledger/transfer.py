@@ -1,7 +1,7 @@
 """Moving a ledger between stores as JSON lines: a header, every table, call and event, a last line that counts them.
 
 Leases are left behind: they belong to the store whose clock they run by. Their fencing numbers come along, and never
-shrink. An archive (`archive.py`) is such a file too, of old calls and their events alone.
+shrink. An archive (`archive.py`) is such a file too, of old calls, their events and balances alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -177,7 +177,7 @@ class _Loading:
         if schema < KINDS_SINCE:
             self.kinds = FIRST_KINDS
         if self._is_archive:
-            self.kinds = frozenset({"call", "event"})
+            self.kinds = frozenset({"call", "event", "balance"})
         else:
             self._take_over(header.get("ledger"))
         own = self._tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
@@ -340,7 +340,8 @@ class _Loading:
             elif version > here[table_id]:
                 raise LedgerError(
                     f"the archive knows calls of table {one_line(table_id)} that this ledger never began",
-                    hint="Import it into the ledger that it was taken from, or into an empty one.",
+                    hint="Import it into the ledger that it was taken from. Into an empty one, import the newest "
+                    "archive first.",
                     code=Code.OTHER_HISTORY,
                 )
 

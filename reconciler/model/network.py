@@ -64,7 +64,7 @@ class TrustStore:
     source: str = ""
     """The flag, setting or variable that names them; empty for the system's."""
     path: str = ""
-    """A file or folder."""
+    """A file or folder; folders, as OpenSSL lists them, if it is from SSL_CERT_DIR."""
     content: bytes | None = field(default=None, repr=False)
     """The file's content, if it is not to be read from the disk."""
 

@@ -198,7 +198,7 @@ def _origins(settings: Settings, network: Network) -> tuple[SettingOrigin, ...]:
 
 
 def _routes(settings: Settings, environment: Mapping[str, str], network: Network) -> Iterator[Route]:
-    """Yield the way to the API, to the CI's forge and to the ledger's server."""
+    """Yield the way to the API, to the CI's forge, to hosts of webhooks and to the ledger's server."""
     yield _route(settings.api_url, network)
     forge = {
         "GITHUB_ACTIONS": environment.get("GITHUB_API_URL") or "https://api.github.com",
@@ -207,6 +207,9 @@ def _routes(settings: Settings, environment: Mapping[str, str], network: Network
     for variable, url in forge.items():
         if environment.get(variable) == "true":
             yield _route(url, network_of(environment))
+    if settings.project.notify:
+        for host in sorted(settings.notify_hosts):
+            yield _route(f"https://{host}", network_of(environment, settings.ca_bundle))
     yield from ledger_route(settings)
 
 

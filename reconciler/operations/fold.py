@@ -57,6 +57,6 @@ def fold(tables: Collection[str], leases: LeaseKeeper, context: ApplyContext) ->
             for table in context.ledger.ripe_to_compact(tables):
                 if context.interrupt:
                     return
-                context.ledger.compact(table, lease=leases.of(table))
+                context.ledger.compact(table, lease=leases.of(table), is_stopped=lambda: bool(context.interrupt))
     except LedgerError as error:
         context.watcher.on_trouble(error.message)

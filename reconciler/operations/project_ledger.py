@@ -33,6 +33,10 @@ from reconciler.text.sanitize import one_line
 
 _AN_EXPORT = "Name a file that `reconciler ledger export` or `reconciler ledger archive` wrote."
 _NEW_FILE = "Nothing was archived. Name a new file in a folder that can be written to."
+_KEEP = (
+    "Nothing was archived now. Name a new file, and keep this one: calls that it holds may have left the ledger. "
+    "Calls that are in both count once."
+)
 
 LONGEST_LINE = 64 * 1024**2
 """Bytes; the largest entry is a call of very many cells."""
@@ -176,15 +180,20 @@ class ProjectLedger:
         time in the future, SettingsError if the file is there already or cannot be written.
         """
         self.compact()
+        shown = one_line(str(out))
         try:
             return self._connections.writing_ledger().archive(
                 before.timestamp(), lambda lines: write_durably(out, lines)
             )
         except OSError as error:
-            shown = one_line(str(out))
+            hint = _KEEP if isinstance(error, FileExistsError) else _NEW_FILE
             raise SettingsError(
-                f"the archive {shown} cannot be written: {error.strerror}", hint=_NEW_FILE, code=Code.UNUSABLE_FILE
+                f"the archive {shown} cannot be written: {error.strerror}", hint=hint, code=Code.UNUSABLE_FILE
             ) from error
+        except LedgerError as error:
+            if out.exists():  # it is whole, and some of its calls may have left the ledger
+                error.hint = f"{error.hint} Keep {shown}, and archive what is left into another file."
+            raise
 
     def export(self) -> Iterator[str]:
         """Yield the whole ledger as JSON lines, from one consistent view that stays open until the last line."""

@@ -14,7 +14,7 @@ _FLAG, _PROXY_KEY, _STORE_KEY = "--ca-bundle", "spec.api.proxy", "spec.api.ca_bu
 
 
 def network_of(environment: Mapping[str, str], ca_bundle: str | None = None) -> Network:
-    """Return what flag and environment say, which is all that a forge is reached by. Raises SettingsError.
+    """Return what the environment says, which is all that a forge is reached by, and the flag. Raises SettingsError.
 
     Variables are those of curl, in lower case first; HTTP_PROXY in upper case is ignored, because a web server sets it
     from a request's header.
@@ -78,7 +78,8 @@ def _project_store(settings: Settings, path: str) -> TrustStore:
 
 
 def _store(source: str, path: str) -> TrustStore:
-    if not Path(path).exists():
+    listed = path.split(os.pathsep) if source == "SSL_CERT_DIR" else [path]
+    if not any(Path(each).exists() for each in listed):
         raise SettingsError(
             f"{source} names certificates that are not there: {path}",
             hint="Correct it, or leave it out.",

@@ -1,5 +1,6 @@
 """Whose certificates are believed: the store that is set, and only that; a failure names it and what to set."""
 
+import os
 import shutil
 import ssl
 import subprocess
@@ -44,6 +45,7 @@ def test_a_store_may_be_a_file_a_folder_or_text(tmp_path: Path) -> None:
     for store in (
         TRUSTED,
         TrustStore("SSL_CERT_DIR", str(tmp_path)),
+        TrustStore("SSL_CERT_DIR", f"/none{os.pathsep}{tmp_path}"),
         TrustStore("spec.api.ca_bundle", "ca.pem", (certificate[1] + certificate[2]).encode()),
     ):
         status, receipt = outcomes(store)

@@ -426,6 +426,15 @@ def test_ci(doctor: Doctor) -> None:
     assert routes["git.example"] == "http://proxy.example:3128 (HTTPS_PROXY)"
 
 
+def test_the_hosts_of_webhooks(doctor: Doctor) -> None:
+    """By the names that are allowed, since an address is a secret."""
+    hook = "notify: [{url: {env: HOOK_URL}, on: [applied]}]"
+    doctor.desk.write(f"{PROJECT}spec: {{{hook}}}\n", "reconciler.yaml")
+    said = doctor.run(RECONCILER_NOTIFY_HOSTS="hooks.example:8443", HTTPS_PROXY="http://proxy.example:3128")
+    routes = {each["host"]: each["proxy"] for each in said.json["routes"]}
+    assert routes["hooks.example:8443"] == "http://proxy.example:3128 (HTTPS_PROXY)"
+
+
 def test_addresses_that_cannot_be_read(doctor: Doctor) -> None:
     """Of the API, with a password in it, and of a forge."""
     wrong = doctor.wrong("--api-url", "https://me:hunter2@host/x")

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.model.attempt import Settlement
+from reconciler.model.account import Account
+from reconciler.model.attempt import Settlement, Yield
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, begin, ended
 from tests.ledger.test_checkpoints import ROWS, buy
@@ -66,6 +68,64 @@ def test_an_archive_is_read_into_an_empty_ledger(aged: Ledger, clock: Clock, tmp
     with open_ledger(str(tmp_path / "empty.db"), clock=clock) as other:
         assert other.load(lines).calls == 5
         assert len(other.recall([TABLE])[TABLE].calls) == 5
+
+
+def test_archives_are_read_into_an_empty_ledger_the_newest_first(aged: Ledger, clock: Clock, tmp_path: Path) -> None:
+    """The other way round looks like another ledger's; the error says how."""
+    older = archive(aged, clock.now - 2 * A_WEEK)
+    newer = archive(aged, clock.now)
+    with open_ledger(str(tmp_path / "empty.db"), clock=clock) as other:
+        other.load(older)
+        with pytest.raises(LedgerError) as caught:
+            other.load(newer)
+        assert "Into an empty one, import the newest archive first." in caught.value.hint
+    with open_ledger(str(tmp_path / "again.db"), clock=clock) as other:
+        assert [other.load(lines).calls for lines in (newer, older)] == [2, 3]
+
+
+def test_what_happens_while_it_is_written_stays(aged: Ledger, other: Ledger, clock: Clock) -> None:
+    """A call that is counted again after it was written, and before it is deleted, is not as it was archived."""
+    changed = a_call(2).id
+    lines: list[str] = []
+
+    def write(source: Iterator[str]) -> None:
+        lines.extend(source)
+        other.settle(changed, Settlement(39, 1, 0))
+
+    aged.archive(clock.now, write)
+    assert [call.id for call in aged.calls() if call.settled_at is not None and call.settlement] == [
+        a_call(6).id,
+        changed,
+    ]
+    assert (aged.events(changed)[-1].detail["failed"], len(aged.events(changed))) == (1, 4)
+    assert aged.report("month", archives=[lines]).total.failed == 1
+
+
+def test_balances_of_the_time_go_along_and_come_back(aged: Ledger, clock: Clock) -> None:
+    """Without the calls after them they would say that others spent it all."""
+    start = clock.now
+    for week in (6, 4, 1):
+        clock.now = start - week * A_WEEK
+        aged.note_balance(f"plan-{week}", Account(available=Decimal(100 * week)), age_seconds=0)
+    clock.now = start
+    before = aged.balances()
+    lines = archive(aged, clock.now - 2 * A_WEEK)
+    assert [each.plan_id for each in aged.balances()] == ["plan-1"]
+    assert json.loads(lines[-1])["balance"] == 2
+    aged.load(lines)
+    assert aged.balances() == before
+
+
+def test_answers_that_changed_count_in_a_report_with_it(aged: Ledger, clock: Clock) -> None:
+    """They stand in the events of settlements."""
+    for number, changed in ((2, 7), (5, 9)):
+        aged.settle(a_call(number).id, Settlement(39, 1, 0, {"c1": Yield(20, changed)}))
+    buy(aged, 7, ROWS[:20])
+    whole = aged.report("column")
+    assert whole.lines[0].changed is not None
+    lines = archive(aged, clock.now - 2 * A_WEEK)
+    assert aged.report("column") != whole
+    assert aged.report("column", archives=[lines]) == whole
 
 
 def test_another_ledgers_archive_is_refused(aged: Ledger, clock: Clock, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Proxies and trust: who may name them, which of them holds, and that none of their secrets is shown."""
 
 import base64
+import os
 from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
@@ -178,6 +179,7 @@ def test_each_store_replaces_the_next(tmp_path: Path) -> None:
         project = settled(tmp_path, "{ca_bundle: project}")
         assert api_network(project, environment).trust == TrustStore("spec.api.ca_bundle", "project")
         plain = settled(tmp_path, "{}")
+        environment["SSL_CERT_DIR"] = os.pathsep.join(("/none", environment["SSL_CERT_DIR"]))
         for name in list(environment):
             assert api_network(plain, environment).trust == TrustStore(name, environment.pop(name))
         assert api_network(plain, environment) == Network()
@@ -185,7 +187,11 @@ def test_each_store_replaces_the_next(tmp_path: Path) -> None:
 
 def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Rather than trust no server, or the system's store instead."""
-    for environment, named in (({"SSL_CERT_FILE": "/none.pem"}, "SSL_CERT_FILE"), ({}, "spec.api.ca_bundle")):
+    for environment, named in (
+        ({"SSL_CERT_FILE": "/none.pem"}, "SSL_CERT_FILE"),
+        ({"SSL_CERT_DIR": f"/none{os.pathsep}/nor"}, "SSL_CERT_DIR"),
+        ({}, "spec.api.ca_bundle"),
+    ):
         settings = settled(tmp_path, "{}" if environment else "{ca_bundle: none.pem}")
         with pytest.raises(SettingsError, match=named):
             api_network(settings, environment)

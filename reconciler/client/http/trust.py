@@ -22,6 +22,11 @@ _SYSTEM_FILES = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # BSD
 )
+FORGE_NOT_TRUSTED_HINT = (
+    "If your network inspects traffic, set SSL_CERT_FILE to a file with its certificate authority; "
+    "else check the address."
+)
+"""A forge is reached as the environment says, whatever the flags and the project file say of the API."""
 NOT_TRUSTED_HINT = (
     "If your network inspects traffic, set SSL_CERT_FILE or --ca-bundle to a file with its certificate authority; "
     "else check the address."
@@ -45,10 +50,11 @@ def _trusting(store: TrustStore) -> ssl.SSLContext:
     try:
         if store.content is not None:
             context.load_verify_locations(cadata=store.content.decode("ascii"))
-        elif Path(store.path).is_dir():
-            context.load_verify_locations(capath=store.path)
         else:
-            context.load_verify_locations(cafile=store.path)
+            # Of several folders OpenSSL looks into those that are there.
+            path, may_be_several = Path(store.path), store.source == "SSL_CERT_DIR"
+            is_folder = path.is_dir() or (may_be_several and not path.exists())
+            context.load_verify_locations(**{"capath" if is_folder else "cafile": store.path})
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a file of certificates"
         hint = "It must hold certificates as PEM text (-----BEGIN CERTIFICATE-----)."
