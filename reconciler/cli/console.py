@@ -287,12 +287,9 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
         except OSError as error:
             if error.filename is None:
                 forget_stdout()  # a full disk, say
+            what = one_line(str(error.filename)) if error.filename else "the answer cannot be written"
             hint = "Name a file that may be read or written, in an existing folder." if error.filename else ""
-            console.error(
-                f"{one_line(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}",
-                hint,
-                **({"code": Code.UNUSABLE_FILE} if error.filename else {}),
-            )
+            console.error(f"{what}: {error.strerror or type(error).__name__}", hint, code=Code.UNUSABLE_FILE)
             code = ExitCode.ERROR
         raise click.exceptions.Exit(int(code))
 
