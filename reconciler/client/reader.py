@@ -20,6 +20,7 @@ from reconciler.errors import ApiError
 from reconciler.model.account import Account
 from reconciler.model.answer_filter import AskedAnswers
 from reconciler.model.condition import Condition
+from reconciler.model.input_cells import AskedInputs
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
 from reconciler.model.reading import ReadCost, ReadProgress
@@ -88,15 +89,16 @@ class Reader:
         shortcuts: Mapping[str, ReadScope] | None = None,
         conditions: Mapping[str, Sequence[Condition]] | None = None,
         answers: Mapping[str, Sequence[AskedAnswers]] | None = None,
+        inputs: Mapping[str, Sequence[AskedInputs]] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
         """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
         column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
-        which each row is asked whether it meets them; `answers`: table id → answers to test. Raises Refused on 401 and
-        403.
+        which each row is asked whether it meets them; `answers`: table id → answers to test; `inputs`: table id → cells
+        whose inputs are digested. Raises Refused on 401 and 403.
         """
-        allowed, asked, tested = shortcuts or {}, conditions or {}, answers or {}
+        allowed, asked, tested, digested = shortcuts or {}, conditions or {}, answers or {}, inputs or {}
         readings = {
             table: TableRead(
                 as_uuid(table) or "",
@@ -105,6 +107,7 @@ class Reader:
                 allowed.get(table, WHOLE),
                 tuple(asked.get(table, ())),
                 tuple(tested.get(table, ())),
+                tuple(digested.get(table, ())),
             )
             for table, columns in wanted.items()
         }

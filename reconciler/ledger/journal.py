@@ -203,7 +203,7 @@ def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
     names = ("settled_done", "settled_failed", "settled_not_started")
     _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
     # The cells have shown: what they held before proves nothing more.
-    tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": "{}"})
+    tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": codec.inputs_value(settlement)})
     detail: dict[str, Any] = dict(zip(("done", "failed", "not_started"), counts, strict=True))
     if settlement.yields:
         detail["yield"] = {column: [each.answers, each.changed] for column, each in settlement.yields.items()}

@@ -127,7 +127,8 @@ call_rows = Table(
     Column("row_set", LargeBinary, nullable=False),
     Column("before", Text, nullable=False),
 )
-"""The rows of a call that is not folded, and what its cells showed before it, which is emptied once it is settled.
+"""The rows of a call that is not folded, and what its cells showed before it; once it is settled, in place of that,
+digests of what they were made from.
 
 They are large and stay for a while only; in `calls` they would leave its pages half empty.
 """

@@ -127,6 +127,8 @@ class Settlement:
     """Neither done nor failed."""
     yields: Mapping[str, "Yield"] = field(default_factory=dict)
     """Of mode `all`: column id → what became of the answers that were there. The ledger keeps it with the event."""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """Column id → for each row of its block a digest of what its cell was made from, as `TableSnapshot.inputs`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,9 @@ class TableSnapshot:
     `AnswerTest.key`, for the requested answers."""
     answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """As `digests`, of the answer alone: without its explanation and sources."""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """Output column id → for each row a digest of what its cell is made from (`input_cells.py`); only for the requested
+    cells."""
 
     @property
     def num_rows(self) -> int:

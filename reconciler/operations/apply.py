@@ -101,7 +101,7 @@ def apply(
 def look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
     """Read what an apply of these targets needs of tables. Raises as `observe_tables`."""
     sources = Sources(context.reader, context.ledger, context.settings, context.profile)
-    return observe_tables(targets, tables, sources, whole=False, plan_id=permit.saved_plan_id)
+    return observe_tables(targets, tables, sources, whole=False, applied=permit.saved_plan_id)
 
 
 def _has_left(due: Plan) -> bool:

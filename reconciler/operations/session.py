@@ -277,7 +277,7 @@ class Session:
     ) -> DriftReport:
         """Return which cells are not as the manifests want them, and why; sends only GET and writes nothing.
 
-        `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
+        `stale` adds the answers that predate the present prompt or the present inputs, which needs whole tables. If a
         table could not be read, `errored` is true and the result may be incomplete.
         """
         return drift_of(self.load(paths, target=target, exclude=exclude), self.connections, stale=stale)

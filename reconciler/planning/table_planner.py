@@ -45,7 +45,7 @@ from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.schedules import scheduled_cells
 from reconciler.planning.scopes import Scope, scopes
-from reconciler.planning.stale_prompts import stale_cells
+from reconciler.planning.stale_answers import stale_cells
 from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, counts_of, reason_of, skips_of
 from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result, unjudged
 from reconciler.spending import evidence
