@@ -175,7 +175,7 @@ def _explain(document: Document) -> Iterator[Diagnostic]:
     value = document.value
     found = json_schema.problems("manifest", value)
     kind = value.get("kind") if isinstance(value, dict) else None
-    if isinstance(value, dict) and _OF_A_PLAN <= value.keys():
+    if isinstance(value, dict) and value.keys() >= _OF_A_PLAN:
         hint = "`reconciler apply --plan FILE` applies it, and `reconciler show FILE` shows it."
         yield Diagnostic(document.location(()), Code.NOT_A_MANIFEST, "this is a saved plan, not a manifest", hint)
         return
