@@ -116,7 +116,8 @@ class ErroredPlan(PlanError):
     code = Code.ERRORED_PLAN
 
     def __init__(self, problems: Sequence[Diagnostic]) -> None:
-        super().__init__("the plan has errors and cannot be applied; nothing was sent")
+        hint = "Mend what is named, or leave those manifests out with --exclude."
+        super().__init__("the plan has errors and cannot be applied; nothing was sent", hint=hint)
         self.problems = tuple(problems)
 
 

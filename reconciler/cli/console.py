@@ -21,6 +21,7 @@ from reconciler.render.colour import Colour, Paint, coloured, plain, shows_colou
 from reconciler.render.plan_parts import problems_text
 from reconciler.settings.ci import is_ci
 from reconciler.settings.settings import Flags, Settings, load_settings, settings_and_problems
+from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
@@ -286,10 +287,9 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
         except OSError as error:
             if error.filename is None:
                 forget_stdout()  # a full disk, say
+            what = one_line(str(error.filename)) if error.filename else "the answer cannot be written"
             hint = "Name a file that may be read or written, in an existing folder." if error.filename else ""
-            console.error(
-                f"{one_line(str(error.filename or 'a file'))}: {error.strerror or type(error).__name__}", hint
-            )
+            console.error(f"{what}: {error.strerror or type(error).__name__}", hint, code=Code.UNUSABLE_FILE)
             code = ExitCode.ERROR
         raise click.exceptions.Exit(int(code))
 

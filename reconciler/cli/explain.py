@@ -56,6 +56,6 @@ def _told(text: str, form: str) -> str:
     """Return what a code means. Raises SettingsError for one that is not there."""
     code = next((each for each in Code if each == text), None)
     if code is None:
-        hint = "Every code is listed at the end of schemas/README.md."
+        hint = f"A message begins with its code; there are codes from {min(Code)} to {max(Code)}."
         raise SettingsError(f"there is no code {text}", hint=hint, code=Code.NOTHING_SELECTED)
     return json.dumps(code_document(code), indent=2, ensure_ascii=True) if form == "json" else code_text(code)

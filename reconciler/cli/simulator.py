@@ -12,6 +12,8 @@ from reconciler.simulator.faults import Fault, parse_fault
 from reconciler.simulator.world.clock import RunningClock
 from reconciler.simulator.world.sample import sample
 from reconciler.simulator.world.workspace_file import load
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import one_line
 
 try:
     from reconciler.simulator.application import Simulator
@@ -84,8 +86,8 @@ def _greeting(url: str, simulator: "Simulator", token: str, pace: str) -> str:
     rows = sum(len(table.order) for table in tables)
     return "\n".join(
         [
-            f"Simulator at {url} · {len(tables):,} tables, {rows:,} rows · {pace}",
-            *(f"  {table.id}  {table.name}" for table in tables[:10]),
+            f"Simulator at {url} · {counted(len(tables), 'table')}, {counted(rows, 'row')} · {pace}",
+            *(f"  {table.id}  {one_line(table.name)}" for table in tables[:10]),
             "Point the reconciler at it, then run `reconciler plan`:",
             f"  export EXTRUCT_API_URL={url}",
             f"  export EXTRUCT_API_TOKEN={token}",

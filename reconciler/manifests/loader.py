@@ -42,6 +42,7 @@ from reconciler.text.phrases import did_you_mean, one_of, quote
 
 PROJECT_KIND = "Project"
 _KEYS = {"apiVersion", "kind", "metadata", "spec"}
+_OF_A_PLAN = {"plan_id", "manifest_digest"}
 _URL = "https://app.extruct.ai/tables/"
 
 
@@ -174,6 +175,10 @@ def _explain(document: Document) -> Iterator[Diagnostic]:
     value = document.value
     found = json_schema.problems("manifest", value)
     kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(value, dict) and value.keys() >= _OF_A_PLAN:
+        hint = "`reconciler apply --plan FILE` applies it, and `reconciler show FILE` shows it."
+        yield Diagnostic(document.location(()), Code.NOT_A_MANIFEST, "this is a saved plan, not a manifest", hint)
+        return
     if isinstance(value, dict) and not _KEYS & value.keys():
         hint = "Every YAML file in a searched folder must be one; name a narrower folder, or move the file."
         message = "this is not a manifest: it has neither an `apiVersion` nor a `kind`"

@@ -163,18 +163,20 @@ def _or_that_it_did_not(call: CallInDoubt) -> str:
 
 
 def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> str:
-    """Return problems with their locations, one per line, each with its hint below.
+    """Return problems with their locations, one per line, each with its hint below, once per file.
 
     With the `width` of a terminal, the line of the file that each is in stands between the two.
     """
     lines = []
+    hinted = set()
     for problem in problems:
         lines.append(f"{problem.location}: {problem.code} {problem.message}")
         shown = "" if width is None else source_line(problem.location, width)
         if shown:
             lines.append(shown)
-        if problem.hint:
+        if problem.hint and (problem.location.path, problem.hint) not in hinted:
             lines.append(f"  {problem.hint}")
+            hinted.add((problem.location.path, problem.hint))
     return "\n".join(lines)
 
 

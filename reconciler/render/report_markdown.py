@@ -1,5 +1,6 @@
 """A report file as a receipt: cells bought by manifest, then what is still open, then all calls, collapsed."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,8 @@ Document = Mapping[str, Any]
 POINTER = "The report file has all of it."
 STATES = {"refused": "refused", "not_sent": "not sent", "in_doubt": "in doubt", "not_attempted": "not tried"}
 """State of a call that was not accepted → in words."""
+MOST_COLUMNS = 12
+"""Named in one line."""
 _TITLES = (
     "manifest",
     "planned:",
@@ -105,8 +108,21 @@ def _verdict(content: Document) -> str:
     if content["totals"].get("cells_not_started"):
         lines.append(f"{_count(content['totals']['cells_not_started'], 'cell')} did not start after they were bought.")
     if content["totals"]["cells_failed"]:
-        lines.append(f"{_count(content['totals']['cells_failed'], 'cell')} failed after they were bought.")
+        failed = _count(content["totals"]["cells_failed"], "cell")
+        lines.append(f"{failed} failed after they were bought{_failed(content)}.")
     return "\\\n".join(lines)
+
+
+def _failed(content: Document) -> str:
+    """Return the columns of cells that failed, most first; empty for a file of an earlier version."""
+    found: Counter[str] = Counter()
+    for call in (*content["calls"], *content.get("resumed", ())):
+        keys = {each["id"]: each["key"] for each in call.get("columns", ())}
+        for block in call.get("failed", ()):
+            found.update({keys.get(column, column): len(block["rows"]) for column in block["columns"]})
+    words = [f"{code(key)} {number(cells)}" for key, cells in found.most_common(MOST_COLUMNS)]
+    more = len(found) - MOST_COLUMNS
+    return f": {', '.join(words)}{f' and {number(more)} more' if more > 0 else ''}" if words else ""
 
 
 def yield_of(of: Document) -> Yield:

@@ -180,7 +180,7 @@ def shown_calls(
         if call.settled or (snapshot.unread_rows and not _was_read(call, index)):
             continue
         if call.age_seconds >= shows_within_seconds or evidence.sign_of_landing(call, snapshot, index):
-            yield call, _settlement(call, _count(call.covered, snapshot, index), snapshot, index)
+            yield call, _ended(call, snapshot, index).settlement
 
 
 def _was_read(call: PastCall, index: RowIndex) -> bool:
@@ -191,52 +191,46 @@ def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
     index = RowIndex(snapshot.row_ids)
-    counted = _count(result.call.covered, snapshot, index)
-    return replace(
-        result,
-        settlement=_settlement(result.call, counted, snapshot, index),
-        not_started=tuple(counted.not_started),
-        failed=tuple(counted.failed),
-    )
+    found = _ended(result.call, snapshot, index)
+    return replace(result, settlement=found.settlement, not_started=found.not_started, failed=found.failed)
 
 
-@dataclass(slots=True)
-class _Counted:
+@dataclass(frozen=True, slots=True)
+class _Ended:
     """The cells of a call by what they show; those that are not done by column."""
 
-    done: int = 0
-    failed: list[Block] = field(default_factory=list)
-    not_started: list[Block] = field(default_factory=list)
+    settlement: Settlement
+    failed: tuple[Block, ...]
+    not_started: tuple[Block, ...]
 
 
-def _settlement(call: Call | PastCall, counted: _Counted, snapshot: TableSnapshot, index: RowIndex) -> Settlement:
-    return Settlement(
-        counted.done,
-        _cells(counted.failed),
-        _cells(counted.not_started),
-        yields=yields_of(call, snapshot, index),
-        inputs=inputs_of(call.covered, snapshot, index),
-    )
+def _ended(call: Call | PastCall, snapshot: TableSnapshot, index: RowIndex) -> _Ended:
+    found = _count(call.covered, snapshot, index)
+    yields, inputs = yields_of(call, snapshot, index), inputs_of(call.covered, snapshot, index)
+    return replace(found, settlement=replace(found.settlement, yields=yields, inputs=inputs))
 
 
-def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> _Counted:
-    found = _Counted()
+def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> _Ended:
+    done = 0
+    failed: list[Block] = []
+    not_started: list[Block] = []
     for block in covered:
         for column in block.columns:
             states = snapshot.states.get(column, b"")
             shown = [states[index[row]] if states and row in index else CellState.EMPTY for row in block.rows]
-            done = sum(state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) for state in shown)
-            found.done += done
-            if done == len(shown):
+            done_here = sum(state in (CellState.DONE, CellState.DONE_WITHOUT_VALUE) for state in shown)
+            done += done_here
+            if done_here == len(shown):
                 continue
             ended = (CellState.DONE, CellState.DONE_WITHOUT_VALUE, CellState.FAILED)
             rows = list(zip(block.rows, shown, strict=True))
-            failed = tuple(row for row, state in rows if state == CellState.FAILED)
-            others = tuple(row for row, state in rows if state not in ended)
-            found.failed += [Block((column,), failed)] if failed else []
-            found.not_started += [Block((column,), others)] if others else []
-    return found
+            failed += _block(column, (row for row, state in rows if state == CellState.FAILED))
+            not_started += _block(column, (row for row, state in rows if state not in ended))
+    counts = Settlement(done, sum(each.cells for each in failed), sum(each.cells for each in not_started))
+    return _Ended(counts, tuple(failed), tuple(not_started))
 
 
-def _cells(blocks: Iterable[Block]) -> int:
-    return sum(block.cells for block in blocks)
+def _block(column: str, rows: Iterable[str]) -> list[Block]:
+    """Return cells of a column as a block; nothing if there are none."""
+    found = tuple(rows)
+    return [Block((column,), found)] if found else []

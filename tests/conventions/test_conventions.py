@@ -37,6 +37,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 @row("terraform", "`plan -out=FILE`, `apply FILE`", "`plan --out FILE`, `apply --plan FILE`")
 def saved_plan(desk: Desk, _: pytest.MonkeyPatch) -> None:
     assert desk.run("plan", "--out", "plan.json").code == 0
+    assert "`reconciler apply --plan FILE` applies it" in desk.run("apply", "plan.json").err
     assert desk.run("apply", "--plan", "plan.json", "--yes", "--no-wait").code == 0
     assert desk.posts()
 

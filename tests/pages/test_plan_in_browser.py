@@ -149,6 +149,8 @@ def test_it_prints_its_maps_and_not_its_controls(show: Open, page_of_plan: str, 
     opened.page.emulate_media(media="print")
     assert not opened.page.locator("#filters").is_visible()
     assert opened.page.locator("table[role=grid]").first.is_visible()
+    inked = "all => all.map((each) => getComputedStyle(each).printColorAdjust)"
+    assert set(opened.page.locator("td[role=gridcell], .key").evaluate_all(inked)) == {"exact"}
 
 
 def test_a_page_from_a_file_says_what_a_file_does_not_hold(show: Open, look: Assets, pictures: Path) -> None:

@@ -52,7 +52,7 @@ def screen(desk: Desk, columns: int, *command: str) -> str:
         if " " in line.strip()
     ]
     assert max(lines) <= columns
-    where = re.match(rb"(Project\b[^\n]*\n(  (?!RUN)[^\n]*\n)*)?", bytes(shown.written))
+    where = re.match(rb"(Project\b[^\n]*\n(  (?!\x1b)[^\n]*\n)*)?", bytes(shown.written))
     del shown.written[: where.end() if where else 0]
     return f"$ reconciler {' '.join(command)}\n{shown.shown}[exit code {code}]\n"
 

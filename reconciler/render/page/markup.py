@@ -24,6 +24,12 @@ def text(of: str, limit: int = MOST_CHARACTERS) -> Html:
     return of if isinstance(of, Html) else Html(escape(one_line(of, limit)).replace("##[", "##&#91;"))
 
 
+def prose(of: str) -> Html:
+    """Return sentences of our own as HTML, with what stands in backticks as code; a name in them could add some."""
+    parts = one_line(of, MOST_CHARACTERS * 5).split("`")
+    return joined((tag("code", part) if at % 2 else part for at, part in enumerate(parts)), "")
+
+
 def tag(name: str, /, *children: str, **attributes: Attribute) -> Html:
     """Return an element; texts among its children are escaped.
 

@@ -7,7 +7,7 @@ from typing import Any
 from reconciler.model.credits import Credits
 from reconciler.render.markdown import number
 from reconciler.render.page.cells import Grid, Shade
-from reconciler.render.page.markup import Html, items, joined, section, table, tag
+from reconciler.render.page.markup import Html, items, joined, prose, section, table, tag
 from reconciler.text.sanitize import one_line
 
 Document = Mapping[str, Any]
@@ -17,8 +17,8 @@ MOST_CELLS = 20_000_000
 
 RESOLVE = (
     "Each may have been paid for, so it is not sent again. It settles by itself once the table shows that it ran. "
-    "Otherwise look at the table, then say which: reconciler ledger resolve CALL --landed or --not-landed, "
-    "with --reason."
+    "Otherwise look at the table, then say which: `reconciler ledger resolve CALL --landed` or `--not-landed`, "
+    "with `--reason`."
 )
 
 
@@ -97,7 +97,7 @@ def in_doubt(calls: Sequence[Document], title: str = "In doubt") -> Html:
         f"{call['id'][:8]}: {call['address']}, {count(call['cells'], 'cell')}, {price(call['credits'])}"
         for call in calls
     ]
-    return section(title, items(found), tag("p", RESOLVE)) if found else Html()
+    return section(title, items(found), tag("p", prose(RESOLVE))) if found else Html()
 
 
 def map_of(number_of_map: int) -> Iterator[Html]:

@@ -13,7 +13,7 @@ from reconciler.render.budget_words import budget_lines
 from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
-from reconciler.render.page.markup import Html, items, joined, section, table, tag
+from reconciler.render.page.markup import Html, items, joined, prose, section, table, tag
 from reconciler.render.page.plan_tables import CAUSES, PageTable, due_shade, shade_of, table_section, tables_of
 from reconciler.render.page.shell import Assets, drawing, page
 from reconciler.render.plan_markdown import balance_words, forecast_words, plan_headline
@@ -124,7 +124,7 @@ def _totals(content: Document) -> Html:
         skipped[skip["reason"]] += skip["cells"]
     left = [f"{number(skipped[reason])} {reason.phrase}" for reason in SkipReason if skipped[reason]]
     lines = [balance_words(content), forecast_words(content), f"Not due: {'; '.join(left)}." if left else ""]
-    return section("Totals and limits", parts.facts(figures), *(tag("p", line) for line in lines if line))
+    return section("Totals and limits", parts.facts(figures), *(tag("p", prose(line)) for line in lines if line))
 
 
 def _limit(limit: Any) -> str:

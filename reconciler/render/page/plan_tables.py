@@ -8,7 +8,7 @@ from reconciler.model.plan import Plan, SkipReason
 from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import DUE, REASONS, SHADES, Grid, Phrase, Shade, grid_of_calls, grid_of_plan
-from reconciler.render.page.markup import Html, section, table, tag
+from reconciler.render.page.markup import Html, joined, prose, section, table, tag
 from reconciler.render.page.parts import MOST_CELLS, by_column
 from reconciler.render.plan_parts import waited_for
 from reconciler.render.staleness import next_due_as_written, older_than_as_written
@@ -162,15 +162,17 @@ def _map(of: PageTable, number_of_map: int | None, *, is_whole: bool) -> Iterato
 def _run_rows(of: PageTable, run: Document, *, is_split: bool) -> Iterator[list[str]]:
     """Yield a row for the run, or one for each cause its calls have."""
     calls, skips = of.of_run(run, of.calls), of.of_run(run, of.skips)
-    skipped = "; ".join(f"{number(skip['cells'])} {REASONS[skip['reason']].phrase}{_waits(skip)}" for skip in skips)
+    skipped = [
+        joined([prose(f"{number(skip['cells'])} {REASONS[skip['reason']].phrase}"), _waits(skip)], "") for skip in skips
+    ]
     later = next_due_as_written(run)
-    rest = "; ".join(part for part in (skipped, later and f"next cell due {later}") if part)
+    rest = joined([*skipped, *([f"next cell due {later}"] if later else [])], "; ")
     causes = [cause for cause in CAUSES if any(call.get("cause", "due") == cause for call in calls)]
     if not calls:
         yield [
             run["address"],
             run["mode"],
-            number(run["columns"]),
+            parts.count(run["columns"], "column"),
             "0",
             "0",
             "",

@@ -17,6 +17,8 @@ Document = Mapping[str, Any]
 
 MOST_CALLS = 2000
 """Calls with a line of their own."""
+MOST_COLUMNS = 10
+"""Named of one call."""
 _ENDS = {
     "cells_done": ("done", Shade.DONE),
     "cells_failed": ("failed", Shade.DEAD),
@@ -116,7 +118,19 @@ def _calls(content: Document) -> Html:
     rows = [_call(call) for call in content["calls"][:MOST_CALLS]]
     if not rows:
         return Html()
-    titles = ["Call", "Run", "Mode", "Cells:", "Credits:", "Outcome", "Done:", "Failed:", "Not started:", "Detail"]
+    titles = [
+        "Call",
+        "Run",
+        "Mode",
+        "Columns",
+        "Cells:",
+        "Credits:",
+        "Outcome",
+        "Done:",
+        "Failed:",
+        "Not started:",
+        "Detail",
+    ]
     more = len(content["calls"]) - MOST_CALLS
     rest = tag("p", f"{parts.count(more, 'more call')}: the report file lists them.") if more > 0 else Html()
     return section("Calls", table("Calls in the order of sending", titles, rows), rest)
@@ -128,4 +142,12 @@ def _call(call: Document) -> list[str]:
     found = [number(settled[key]) if key in settled else "" for key in ("done", "failed", "not_started")]
     sizes = [number(call["cells"]), number(call["credits"])]
     state = STATES.get(call["state"], call["state"])
-    return [call["id"][:8], address, call["mode"], *sizes, state, *found, call["detail"] or ""]
+    return [call["id"][:8], address, call["mode"], _columns(call), *sizes, state, *found, call["detail"] or ""]
+
+
+def _columns(call: Document) -> str:
+    """Return a call's columns with their cells; empty for a file of an earlier version, which does not name them."""
+    columns = call.get("columns", ())
+    words = [f"{one_line(each['key'], 40)} {number(each['cells'])}" for each in columns[:MOST_COLUMNS]]
+    more = len(columns) - MOST_COLUMNS
+    return ", ".join(words) + (f" and {number(more)} more" if more > 0 else "")
