@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -165,6 +165,7 @@ class SpendClient:
             raise NotSent(f"{where}: {error.strerror or type(error).__name__}; nothing was sent") from None
         with runner:
             runner.run(self._post(url, body, call.id, exchange))
+        self._options.on_answer("POST", exchange.status)
         return self._judged(where, exchange)
 
     def _request(self, call: Call) -> tuple[str, httpx.URL, bytes]:
@@ -207,23 +208,24 @@ class SpendClient:
                     await exchange.stream.aclose()
 
     async def _exchange(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
-        client = httpx.AsyncClient(
-            headers={
-                **headers(self._options),
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-                "Content-Type": "application/json",
-                "Idempotency-Key": call_id,
-            },
+        # The transport of httpx without its client, whose redirects, cookies and hooks are of no use here.
+        transport = httpx.AsyncHTTPTransport(
             verify=self._context,
-            timeout=self._options.call_seconds,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
-            follow_redirects=False,
             trust_env=False,
             proxy=httpx_proxy(self._options, url),
         )
-        extensions = {"trace": exchange.witness}
-        async with client, client.stream("POST", url, content=body, extensions=extensions) as response:
+        sent = {
+            **headers(self._options),
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "Content-Type": "application/json",
+            "Idempotency-Key": call_id,
+        }
+        seconds = httpx.Timeout(self._options.call_seconds).as_dict()
+        extensions = {"trace": exchange.witness, "timeout": seconds}
+        request = httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
+        async with transport, aclosing(await transport.handle_async_request(request)) as response:
             exchange.status = response.status_code
             exchange.retry_after = response.headers.get("Retry-After")
             most = LARGEST_RECEIPT if response.is_success else LARGEST_REFUSAL

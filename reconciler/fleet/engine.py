@@ -8,6 +8,7 @@ what was queued in another is found by the units' rows.
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +24,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from reconciler.errors import Unwritable
+from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.fleet.split import jobs
 from reconciler.model.submitted import FORMAT, Unit
 
@@ -46,6 +48,10 @@ class SendJob:
 
     apply_id: str
     numbers: tuple[int, ...]
+    trace: str = ""
+    """The `traceparent` of the step that enqueued it."""
+    lag_seconds: float = 0.0
+    """How long ago that was, by the clocks of two machines."""
 
 
 class NewerJob(Exception):
@@ -89,13 +95,14 @@ class Engine:
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(SCHEMA_NAME)))
         app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
         of = {unit.apply_id for unit in units}
+        since: dict[str, Any] = {"at": round(time.time(), 3), "trace": traceparent()}
         made = [
             Job(
                 queue=workspace,
                 lock=None,
                 queueing_lock=None,
                 task_name=_SEND,
-                task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers)},
+                task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), **since},
             )
             for apply_id in sorted(of)
             for numbers in jobs((unit.number, len(unit.table_ids)) for unit in units if unit.apply_id == apply_id)
@@ -127,6 +134,8 @@ class WorkerLoop:
     """How long a worker may be silent before its jobs are delivered to others."""
     on_started: Callable[[Callable[[], None]], None]
     """Told how to end the worker; that function may be called from any thread, and from a signal handler."""
+    on_recovered: Callable[[], None] = lambda: None
+    """Told of each job that a silent worker had and that is delivered again."""
 
 
 class _Running:
@@ -141,7 +150,8 @@ class _Running:
     async def _send(self, **job: Any) -> None:
         if job["format"] > FORMAT:
             raise NewerJob
-        due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])))
+        lag = time.time() - float(job["at"])
+        due = SendJob(str(job["apply_id"]), tuple(map(int, job["numbers"])), str(job["trace"]), lag)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._worker.send, due)
 
     async def run(self) -> None:
@@ -194,3 +204,4 @@ class _Running:
             for job in await jobs_.get_stalled_jobs(seconds_since_heartbeat=self._worker.dead_after_seconds):
                 with suppress(ConnectorException):  # another worker was faster
                     await jobs_.retry_job(job)
+                    self._worker.on_recovered()

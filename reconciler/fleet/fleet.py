@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import SettingsError
 from reconciler.fleet.receipt import report_of_apply
-from reconciler.fleet.submit import submit
+from reconciler.fleet.submit import Destination, submit
 from reconciler.ledger.applies import Applies
 from reconciler.model.attempt import Stop, StopCause
 from reconciler.model.report import Report
@@ -48,7 +48,7 @@ class Fleet:
         """
         engine = self._engine()
         engine.prepare()
-        return submit(self._session, Path(plan), paths, workspace, max_age_seconds, engine.enqueue)
+        return submit(self._session, Path(plan), paths, max_age_seconds, Destination(workspace, engine.enqueue))
 
     def worker(self, options: "WorkerOptions", events: "WorkerEvents | None" = None) -> "Worker":
         """Return a worker of this machine. Raises SettingsError if there is no token."""

@@ -1,6 +1,7 @@
 """The rate that all workers of a workspace share: one statement by the ledger's clock for each request."""
 
 import threading
+from collections.abc import Callable
 
 from reconciler.ledger.applies import Applies
 from reconciler.operations.apply_events import Interrupt
@@ -13,7 +14,16 @@ _ASKS_EVERY_SECONDS = 1.0
 class SharedPace:
     """Lets requests through at the workspace's rate, whichever machine sends them. Safe to share between threads."""
 
-    def __init__(self, applies: Applies, workspace: str, per_second: float | None, interrupt: Interrupt) -> None:
+    def __init__(
+        self,
+        applies: Applies,
+        workspace: str,
+        per_second: float | None,
+        interrupt: Interrupt,
+        on_wait: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`on_wait` is told how many seconds each request has to wait."""
+        self._on_wait = on_wait
         self._applies = applies
         self._workspace = workspace
         self._per_second = per_second
@@ -25,15 +35,19 @@ class SharedPace:
     def admit(self) -> None:
         """Wait until a request may be sent. Raises LedgerError."""
         if self._per_second is not None:
-            self._interrupt.sleep(self._applies.take(self._workspace, self._per_second))
+            self._wait(self._applies.take(self._workspace, self._per_second))
             return
         with self._lock:
             now = elapsed()
             if now - self._asked_at >= _ASKS_EVERY_SECONDS:
                 self._asked_at, self._held_until = now, now + self._applies.held(self._workspace)
             left = self._held_until - now
-        if left > 0:
-            self._interrupt.sleep(left)
+        self._wait(max(0.0, left))
+
+    def _wait(self, seconds: float) -> None:
+        self._on_wait(seconds)
+        if seconds > 0:
+            self._interrupt.sleep(seconds)
 
     def hold(self, seconds: float) -> None:
         """Let no machine send a request for so long, as the API asked, and wait that long. Raises LedgerError."""

@@ -2,18 +2,20 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from reconciler.documents.plan_reader import plan_of
 from reconciler.documents.saved_plan_checks import AGAIN, check_plan
 from reconciler.errors import LimitExceeded, StalePlan
+from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.split import split
 from reconciler.fleet.written import Terms, UnitContent, WrittenManifests, terms_bytes
 from reconciler.ledger import Ledger
+from reconciler.ledger.store import Transaction
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Plan
 from reconciler.model.submitted import SubmittedApply, Unit
@@ -28,20 +30,33 @@ LOST_AFTER_SECONDS = 60.0
 """After which a unit that no worker has looked at counts as lost on the way."""
 
 
-def submit(
-    session: Session,
-    file: Path,
-    paths: Several,
-    workspace: str,
-    max_age_seconds: float,
-    enqueue: Callable[[Any, str, Sequence[Unit]], None],
+Queue: TypeAlias = Callable[[Any, str, Sequence[Unit]], None]
+"""Enqueues units of a workspace within the transaction of the driver's connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a plan goes."""
+
+    workspace: str
+    enqueue: Queue
+    also: Callable[[Transaction, str], None] = lambda _, __: None
+    """Done in the transaction that submits, with the apply's id: if it raises, nothing was submitted."""
+
+
+def submit(session: Session, file: Path, paths: Several, max_age_seconds: float, to: Destination) -> str:
+    """Hand the file of a saved plan to the workers of a workspace; return the apply's id. Raises as `submit_plan`."""
+    return submit_plan(session, read_plan_document(file), paths, max_age_seconds, to)
+
+
+def submit_plan(
+    session: Session, content: dict[str, Any], paths: Several, max_age_seconds: float, to: Destination
 ) -> str:
-    """Hand a saved plan to the workers of a workspace; return the apply's id.
+    """Hand a plan's document to the workers of a workspace; return the apply's id.
 
     Raises StalePlan if the plan is not an approval of these manifests any more, LimitExceeded if it exceeds a limit
     that holds here, LedgerError. What needs a token is checked by the worker, before the first intent.
     """
-    content = read_plan_document(file)
     saved = check_plan(content, datetime.now(UTC), max_age_seconds)
     settings = session.settings
     saved.check_origin(settings.api_url)
@@ -56,19 +71,21 @@ def submit(
     apply = SubmittedApply(
         id=uuid.uuid4().hex,
         plan_id=saved.plan_id,
-        workspace=workspace,
+        workspace=to.workspace,
         content=terms_bytes(Terms.of(settings)),
         cells=totals["cells"],
         credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
         actor=session.connections.actor(),
     )
     base = () if settings.base is None else tuple(settings.base.manifests)
-    ledger.applies.submit(
-        apply,
-        _units(apply.id, content, targets.written, base),
-        lambda connection, units: enqueue(connection, workspace, units),
-        LOST_AFTER_SECONDS,
-    )
+    with step("submit", apply=apply.id, workspace=to.workspace):
+        ledger.applies.submit(
+            apply,
+            _units(apply.id, content, targets.written, base),
+            lambda connection, units: to.enqueue(connection, to.workspace, units),
+            LOST_AFTER_SECONDS,
+            lambda tx: to.also(tx, apply.id),
+        )
     return apply.id
 
 

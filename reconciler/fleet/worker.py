@@ -2,18 +2,17 @@
 
 Waiting holds no slot. A tick in a thread of its own looks at the tables of what is due for a look, and queues what can
 go on. A worker that dies leaves a claim that runs out; one that was frozen finds that its claim is gone.
-
-Metrics belong into `WorkerEvents`, schedules into `Worker.tick`.
 """
 
 import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from reconciler.client import Reader, SpendClient
 from reconciler.documents.plan_reader import decimal
@@ -27,8 +26,12 @@ from reconciler.errors import (
     StalePlan,
 )
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
+from reconciler.fleet.monitoring import steps
+from reconciler.fleet.monitoring.run_calls import WatchedRunner
 from reconciler.fleet.outcome import failed, given_up, look_in, outcome_of
 from reconciler.fleet.pace import SharedPace
+from reconciler.fleet.refresh import Project, Refresher
+from reconciler.fleet.watch import Watch
 from reconciler.fleet.written import Terms, UnitContent, terms_of, together
 from reconciler.model.attempt import GrowthBound, Stop, StopCause
 from reconciler.model.observed import TableStatus
@@ -50,6 +53,9 @@ LOOKS_AT_ONCE = 200
 _STOPS_THE_APPLY = (StopCause.TROUBLE, StopCause.REFUSED, StopCause.OVERBOUGHT)
 _LOG = logging.getLogger("reconciler")
 
+current_ids = steps.current_ids
+"""The ids of the step that an event belongs to, for the log."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerEvents:
@@ -69,6 +75,8 @@ class WorkerOptions:
     workspaces: tuple[str, ...]
     concurrency: int = 4
     tick_seconds: float = TICK_SECONDS
+    project: Callable[[], Settings] | None = None
+    """Reads the project file again, for its schedules; None to plan by none."""
 
 
 class Worker:
@@ -80,6 +88,8 @@ class Worker:
         self._engine = engine
         self._options = options
         self._events = events
+        self.watch = Watch()
+        """What those who watch it are told."""
         self._owner = uuid.uuid4().hex
         self._interrupt = Interrupt()
         self._own = threading.local()
@@ -87,7 +97,7 @@ class Worker:
         self._lock = threading.Lock()
         self._terms: dict[str, Terms] = {}
         self._paces: dict[tuple[str, float | None], SharedPace] = {}
-        self._clients: dict[float, SpendClient] = {}
+        self._clients: dict[tuple[str, float], SpendClient] = {}
         self._done = threading.Event()
         self._end: Callable[[], None] = lambda: None
         self._lease_seconds = connections.settings.project.api.spend.lease_seconds
@@ -97,22 +107,30 @@ class Worker:
         self._engine.prepare()
         renewer = threading.Thread(target=self._renew, name="claim renewer", daemon=True)
         renewer.start()
+        loop = WorkerLoop(
+            self._options.workspaces,
+            self._options.concurrency,
+            self.send,
+            self.tick,
+            self._options.tick_seconds,
+            self._lease_seconds,
+            self._started,
+            self.watch.metrics.job_recovered,
+        )
         try:
-            self._engine.run(
-                WorkerLoop(
-                    self._options.workspaces,
-                    self._options.concurrency,
-                    self.send,
-                    self.tick,
-                    self._options.tick_seconds,
-                    self._lease_seconds,
-                    self._started,
-                )
-            )
+            with self.watch.looking(self._connections.ledger(), self._connections.settings), self._refreshing():
+                self._engine.run(loop)
         finally:
             self._done.set()
             renewer.join()
             self._opened.close()
+
+    def _refreshing(self) -> AbstractContextManager[None]:
+        """Plan by schedules, if the worker was told how to read its project."""
+        if self._options.project is None:
+            return nullcontext()
+        project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
+        return Refresher(project, self._options.workspaces, self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
         self._end = end
@@ -121,6 +139,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the calls in flight and end; a second time, end without waiting for them. For a signal handler."""
+        self.watch.health.end()
         if self._interrupt:
             for client in tuple(self._clients.values()):
                 client.abandon()
@@ -136,6 +155,11 @@ class Worker:
 
     def send(self, job: SendJob) -> None:
         """Take one step with the units of a job that no other worker has."""
+        self.watch.metrics.job_began("send", job.lag_seconds)
+        with steps.step("send", parent=job.trace, apply=job.apply_id):
+            self._send(job)
+
+    def _send(self, job: SendJob) -> None:
         try:
             if self._interrupt:
                 return
@@ -147,6 +171,7 @@ class Worker:
 
     def tick(self) -> None:
         """Look at the tables of units that are due for a look, and queue what can go on."""
+        self.watch.health.beat()
         try:
             while not self._interrupt:
                 due = self._applies.claim_due(self._options.workspaces, self._owner, self._lease_seconds, LOOKS_AT_ONCE)
@@ -154,7 +179,9 @@ class Worker:
                 for unit in due:
                     by_apply.setdefault(unit.apply_id, []).append(unit)
                 for apply_id, units in by_apply.items():
-                    self._look(self._applies.find(apply_id), units)
+                    self.watch.health.beat()
+                    with steps.step("look", apply=apply_id):
+                        self._look(self._applies.find(apply_id), units)
                 if len(due) < LOOKS_AT_ONCE:
                     return
         except Exception as error:
@@ -248,6 +275,8 @@ class Worker:
         step = apply_step(targets, context, saved, earlier, StepScope(None if is_whole else frozenset(tables), part_of))
         if step.report.stop is not None and step.report.stop.cause in _STOPS_THE_APPLY:
             self._applies.stop(apply.id, step.report.stop)
+        if step.report.stop is not None and step.report.stop.cause is StopCause.LEASED:
+            self.watch.metrics.lease_lost()
 
         def complete(report: Report) -> Report:
             return judged(report, step.targets, context)
@@ -261,10 +290,11 @@ class Worker:
         return ApplyContext(
             settings=settings,
             reader=self._reader(terms, apply.workspace),
-            runner=self._client(settings),
+            runner=WatchedRunner(self._client(settings, apply.workspace).send, self.watch.metrics),
             ledger=self._connections.ledger(),
             actor=apply.actor,
-            watcher=Witness(self._events.apply),
+            watcher=Witness(self.watch.events(apply.workspace, self._events.apply)),
+            profile=self.watch.profile(),
             interrupt=self._interrupt,
             apply_id=apply.id,
             growth=bounds,
@@ -281,7 +311,8 @@ class Worker:
         key = (workspace, terms.requests_per_second)
         with self._lock:
             if key not in self._paces:
-                self._paces[key] = SharedPace(self._applies, *key, self._interrupt)
+                told = partial(self.watch.metrics.waited_for_rate, workspace)
+                self._paces[key] = SharedPace(self._applies, *key, self._interrupt, told)
             return self._paces[key]
 
     def _reader(self, terms: Terms, workspace: str) -> Reader:
@@ -290,7 +321,9 @@ class Worker:
         readers = self._own.__dict__.setdefault("readers", {})
         if key not in readers:
             options = replace(
-                api_options(self._connections.settings, self._connections.environment), page_rows=terms.page_rows
+                api_options(self._connections.settings, self._connections.environment),
+                page_rows=terms.page_rows,
+                on_answer=self.watch.on_answer(workspace),
             )
             reader = Reader(options, admit=self._pace(terms, workspace).admit)
             with self._lock:
@@ -299,12 +332,13 @@ class Worker:
         found: Reader = readers[key]
         return found
 
-    def _client(self, settings: Settings) -> SpendClient:
-        seconds = settings.project.api.spend.call_seconds
+    def _client(self, settings: Settings, workspace: str) -> SpendClient:
+        key = workspace, settings.project.api.spend.call_seconds
         with self._lock:
-            if seconds not in self._clients:
-                self._clients[seconds] = SpendClient(api_options(settings, self._connections.environment))
-            return self._clients[seconds]
+            if key not in self._clients:
+                options = api_options(settings, self._connections.environment)
+                self._clients[key] = SpendClient(replace(options, on_answer=self.watch.on_answer(workspace)))
+            return self._clients[key]
 
 
 def _is_running(status: TableStatus | ApiError) -> bool:

@@ -69,15 +69,18 @@ class Applies:
         parts: Iterable[Unit],
         enqueue: Callable[[Any, Sequence[Unit]], None],
         patience_seconds: float,
+        also: Callable[[Transaction], None] = lambda _: None,
     ) -> int:
         """Keep an apply with its units, and have them enqueued, in one transaction; return how many units there are.
 
         `enqueue` receives the driver's connection, within the transaction, and units without their content. A unit that
-        no worker has looked at after `patience_seconds` counts as lost on the way, and is enqueued again.
+        no worker has looked at after `patience_seconds` counts as lost on the way, and is enqueued again. `also` is
+        done in the same transaction; if it raises, nothing is kept.
         """
 
         def work(tx: Transaction) -> int:
             now = tx.now()
+            also(tx)
             tx.execute(insert(applies), _apply_values(apply, now))
             connection = tx.connection.connection.driver_connection
             count = 0

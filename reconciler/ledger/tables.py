@@ -116,6 +116,9 @@ one process applied.
 Index("calls_by_table", calls.c.table_id, calls.c.folded, calls.c.table_version)
 Index("calls_by_time", calls.c.begun_at)
 Index("calls_by_apply", calls.c.apply_id)
+OPEN_CALL = calls.c.state.in_(("intent", "in_doubt"))
+"""Of a call that may have been paid for. There are few, and workers count them all the time."""
+Index("calls_open", calls.c.begun_at, sqlite_where=OPEN_CALL, postgresql_where=OPEN_CALL)
 
 call_rows = Table(
     "call_rows",

@@ -13,7 +13,9 @@ from reconciler.manifests.document import Document
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.limits import Limits, Prices, Rule
 from reconciler.model.notice import NoticeForm, Occasion, Webhook
+from reconciler.model.schedule import Schedule
 from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems, zone_problems
+from reconciler.settings.schedules_reader import calendar_problems, schedules_of
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
@@ -82,6 +84,7 @@ class Project:
     prices: Prices = field(default_factory=Prices)
     limits: Limits = field(default_factory=Limits)
     notify: tuple[Webhook, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
     @property
     def most_ledger_connections(self) -> int:
@@ -145,6 +148,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         ),
         limits=replace(limits_of(first, ("spec", "limits")), organization=_organization(first)),
         notify=tuple(map(_webhook, spec.get("notify", ()))),
+        schedules=schedules_of(first),
     )
 
 
@@ -183,7 +187,8 @@ def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     yield from _below_the_floor(document, api_url)
     yield from named_twice(document, ("spec", "limits"))
     yield from zone_problems(document, ("spec", "limits"))
-    for key in ("prices", "limits"):
+    yield from calendar_problems(document)
+    for key in ("prices", "limits", "schedules"):
         yield from precision_problems(document, ("spec", key))
 
 

@@ -95,7 +95,6 @@ DOORS = {
     "certifi": ["client.http.trust"],
     "truststore": ["client.http.trust"],
     "msgspec": ["client"],
-    "tenacity": ["client"],
     "yaml": ["manifests.yaml_reader"],
     "jsonschema": ["manifests.json_schema"],
     "sqlalchemy": ["ledger"],
@@ -105,6 +104,8 @@ DOORS = {
     "deepdiff": ["manifests.compare"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
+    "prometheus_client": ["fleet.monitoring.metrics"],
+    "opentelemetry": ["fleet.monitoring.steps"],
     "procrastinate": ["fleet.engine"],
     "psycopg": ["fleet.engine"],
 }
@@ -126,7 +127,7 @@ OTHER_DOORS = {
 """Further doors: (module or room, distribution) → why."""
 
 WIRES = {
-    "http.client": {"client.http.connection"},
+    "http.client": {"client.http.connection", "client.http.response"},
     "urllib.request": set(),
     "asyncio": {"client.run_call", "fleet.engine"},
 }
@@ -169,14 +170,14 @@ LATE_IMPORTS = {
 FORBIDDEN_NAMES = """
 utils util helpers helper common manager base core handler
 """
-OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base"}
+OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base", "manifests_of_base"}
 """Names that say *base* and mean the commit that a change is compared with."""
 
 MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3},
-    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 4},
+    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 5},
 }
 """How often each escape stands in the code: none more, and a budget that is not used up is lowered."""
 

@@ -60,3 +60,5 @@ def upgrade() -> None:
     )
     op.add_column("calls", sa.Column("apply_id", sa.Text), schema=schema)
     op.create_index("calls_by_apply", "calls", ["apply_id"], schema=schema)
+    is_open = sa.text("state IN ('intent', 'in_doubt')")
+    op.create_index("calls_open", "calls", ["begun_at"], schema=schema, sqlite_where=is_open, postgresql_where=is_open)
