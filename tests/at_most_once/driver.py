@@ -51,7 +51,7 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
             "SpendProtocol._post",
             "SpendProtocol._record",
         ),
-        *("SpendProtocol._record_kept", "SpendProtocol._after", "SpendProtocol._check_amount"),
+        *("SpendProtocol._record_kept", "SpendProtocol._after", "SpendProtocol._stop_after"),
     ),
     "reconciler.ledger.lease_keeper": (
         "LeaseKeeper.__enter__",

@@ -151,7 +151,7 @@ def test_a_plan_gate_is_found_before_the_first_call(a_desk: ADesk) -> None:
     assert "plan_required" in refusal(a_desk({"billing": billing}), "plan_required")
 
 
-@pytest.mark.parametrize("balance", [-5, 0, 1])
+@pytest.mark.parametrize("balance", [0, 1])
 def test_nothing_due_passes_whatever_is_left(a_desk: ADesk, balance: int) -> None:
     """Also where the account is asked because of its organization: a low balance bars only what costs."""
     desk = a_desk({"billing": {"credits": 8, "organization_slug": "acme"}})
