@@ -82,6 +82,6 @@ def play(project: Project, luck: random.Random) -> None:
             project.resolve_by_looking()
         if {*codes} == {0} and project.is_at_rest():
             break
-    assert killed > 2
+    assert killed > 0
     assert set(project.charges().values()) == {1}
     assert project.charges().keys() == project.every_cell()
