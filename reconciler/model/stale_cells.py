@@ -8,7 +8,7 @@ from reconciler.model.credits import Credits
 
 
 class Outdated(StrEnum):
-    """What has changed since cells were bought; the word follows "the present"."""
+    """The thing that has changed since cells were bought; the word follows "the present"."""
 
     PROMPT = "prompt"
     """The configuration of their column."""

@@ -1,4 +1,4 @@
-"""What a call's cells were made from: digests of their inputs as the table shows them once the call has settled.
+"""Digests of the inputs that a call's cells were made from, as the table shows them once the call has settled.
 
 The service reads the inputs at a moment that it does not tell. An input that is changed between that and the settling
 is taken for the one that was read: a later look then finds nothing to have changed since.
