@@ -34,6 +34,8 @@ class AnswerFilter:
     rows: frozenset[bytes] | None
     """The bytes of row ids (`PackedIds.each`); None for all rows."""
     is_met: Callable[[Answer], bool] = field(repr=False)
+    counts_sources: bool = False
+    """True if it needs the number of sources."""
 
 
 def answer_filters(asked: Iterable[AskedAnswers], columns: Sequence[Column]) -> tuple[AnswerFilter, ...]:
@@ -53,7 +55,8 @@ def answer_filters(asked: Iterable[AskedAnswers], columns: Sequence[Column]) -> 
         if rows is not None and rows not in packed:
             packed[rows] = frozenset(bytes.fromhex(row.replace("-", "")) for row in rows)
     return tuple(
-        AnswerFilter(key, column.key, packed[rows], _is_met(test)) for key, (column, test, rows) in found.items()
+        AnswerFilter(key, column.key, packed[rows], _is_met(test), test.rule is Rule.MIN_SOURCES)
+        for key, (column, test, rows) in found.items()
     )
 
 

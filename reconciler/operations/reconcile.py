@@ -26,7 +26,10 @@ def reconcile(
     moments = ledger.balances(since=since, until=until)
     if until is None:
         moments.append(_now(connections))
-    calls = ledger.calls(CallFilter(states=_PAID, since=moments[0].at if moments else since, until=until))
+    known = [each.at for each in moments if each.available is not None]
+    # What came after the last balance is in none; but all came before that of now, whatever the clocks say.
+    last = until if until is None or not known else known[-1]
+    calls = ledger.calls(CallFilter(states=_PAID, since=moments[0].at if moments else since, until=last))
     tables = () if targets is None else _moved(targets, connections)
     return Reconciliation(intervals(moments, calls), tables)
 

@@ -24,6 +24,8 @@ def account_violations(plan: Plan, limits: Limits) -> Iterator[Violation]:
         return
     if limits.organization is not None:
         yield from _organization(account, limits.organization)
+    if not (plan.has_due or plan.growth):
+        return  # what costs nothing needs no credits, however few are left
     if account.needs_plan and plan.has_due:
         message = "the organization has no paid plan, so the API refuses every run call (plan_required)"
         yield Violation("plan_required", message, AT_THE_ACCOUNT)

@@ -86,13 +86,19 @@ spec:
 """
 
 
-def project_file(ledger: str, *, spend: Mapping[str, float] | None = None, **api: Any) -> str:
+def project_file(
+    ledger: str,
+    *,
+    spend: Mapping[str, float] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    **api: Any,
+) -> str:
     """Return a project file with short times."""
     times = {"send_within_seconds": D, "call_seconds": T, "quiet_seconds": Q, "lease_seconds": LEASE}
     settings = {"spend": {**times, **(spend or {})}, "concurrency": 2, **api}
     # One on a server is named in the environment, as its URL has settings that no file may have.
     named = {} if ledger.startswith("postgres") else {"ledger": ledger}
-    spec = {**named, "manifests": ["manifests/"], "api": settings, "prices": {"default": 1}}
+    spec = {**named, "manifests": ["manifests/"], "api": settings, "prices": {"default": 1}, "limits": limits or {}}
     # JSON is YAML too.
     return json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": spec}, indent=1)
 

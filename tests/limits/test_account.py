@@ -151,6 +151,22 @@ def test_a_plan_gate_is_found_before_the_first_call(a_desk: ADesk) -> None:
     assert "plan_required" in refusal(a_desk({"billing": billing}), "plan_required")
 
 
+@pytest.mark.parametrize("balance", [0, 1])
+def test_nothing_due_passes_whatever_is_left(a_desk: ADesk, balance: int) -> None:
+    """Also where the account is asked because of its organization: a low balance bars only what costs."""
+    desk = a_desk({"billing": {"credits": 8, "organization_slug": "acme"}})
+    desk.write(f"{HEAD}  workspace: {{organization: acme}}\n", name="reconciler.yaml")
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    desk.simulator.finish()
+    desk.simulator.fault("credits", balance=balance)
+    desk.write(f"{HEAD}  workspace: {{organization: acme}}\n  limits: {{min_balance: 3}}\n", name="reconciler.yaml")
+    said = desk.run("plan", "--format", "json")
+    assert (said.code, said.json["violations"], said.json["balance"]["available"]) == (0, [], balance)
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    desk.write(FILL.replace("mode: new", "mode: all\n      revision: r1"))
+    assert desk.run("plan").code == 3
+
+
 def test_nothing_due_asks_nothing(a_desk: ADesk) -> None:
     """The account matters once something costs."""
     desk = a_desk({})

@@ -54,6 +54,19 @@ def test_credits_that_someone_else_spent_are_told(a_desk: ADesk) -> None:
     assert "3 credits were spent outside from " in said
 
 
+def test_what_came_after_the_last_balance_is_in_no_interval(a_desk: ADesk) -> None:
+    """With `--until` only the balances of applies are compared: what the last of them bought is not given back."""
+    desk = a_desk({"billing": {"credits": 100}})
+    for keys in ("[news]", "[notes]"):
+        desk.write(FILL.replace("    - name: retry", f"      columns: {keys}\n    - name: retry"))
+        assert desk.run("apply", "--yes", "--no-wait", "--target", "*/fill").code == 0
+        desk.simulator.finish()
+    found = reconciled(desk, "--until", "2099-01-01")
+    (one,) = found["intervals"]
+    assert (found["outside"], found["refunded"]) == (0, 0)
+    assert found["ours"] == one["ours"] == 100 - found["balance"]["to"] < sum(desk.charged().values())
+
+
 def test_a_top_up_hides_nothing_that_an_earlier_balance_shows(a_desk: ADesk) -> None:
     """Each interval is told by itself: 3 went outside before the second apply, and 50 came after it."""
     desk = a_desk({"billing": {"credits": 100}})

@@ -15,6 +15,7 @@ from reconciler.client.http.urls import as_uuid
 from reconciler.client.tables.cells import (
     EMPTY,
     Cell,
+    Judged,
     UnclearError,
     answer_of,
     fast_answer,
@@ -81,6 +82,7 @@ class _Page(Struct, Generic[C, K]):
 _status_only = msgspec.json.Decoder(_StatusOnly)
 _headers = msgspec.json.Decoder(_Header[Raw])
 _pages = msgspec.json.Decoder(_Page[Cell, Raw])
+_judged_pages = msgspec.json.Decoder(_Page[Judged, Raw])
 _raw_pages = msgspec.json.Decoder(_Page[Raw, Raw])
 _single = msgspec.json.Decoder(_Row[Cell])
 _raw_single = msgspec.json.Decoder(_Row[Raw])
@@ -229,11 +231,13 @@ def read_page(body: Buffer, plan: Layout) -> Page:
             _check_table(raw.id, plan.header.table_id)
             same = _same_columns(raw.columns, plan)
             return _raw_page(raw.rows, _counters(raw.status), same, len(body), plan)
-        light = _pages.decode(body)
+        # Where every answer is looked at, the cells are decoded once, with all that a test needs of them.
+        is_judged = not plan.inputs and any(each.rows is None for each in plan.answer_filters)
+        light = (_judged_pages if is_judged else _pages).decode(body)
         _check_table(light.id, plan.header.table_id)
         same = _same_columns(light.columns, plan)
         page = _light_page(light.rows, _counters(light.status), same, len(body), plan)
-        return _looked_into(page, plan, lambda: _raw_pages.decode(body).rows)
+        return _looked_into(page, plan, lambda: light.rows if is_judged else _raw_pages.decode(body).rows)
     except _FAST_REFUSES:
         pass
     except RecursionError:
@@ -263,7 +267,9 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
     return page
 
 
-def _light_page(rows: Sequence[_Row[Cell]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
+def _light_page(
+    rows: Sequence[_Row[Cell] | _Row[Judged]], counters: Counters, same_columns: bool, size: int, plan: Layout
+) -> Page:
     codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
     ids = _row_ids([row.id for row in rows])
     missing = _flags([row.is_missing_inputs for row in rows])
@@ -314,9 +320,8 @@ def _looked_into(page: Page, plan: Layout, whole: Callable[[], Sequence[_Row[Any
     """Return the page with what its values show; `whole` decodes its cells, if one of them is to be looked at."""
     if not plan.answer_filters and not plan.inputs:
         return page
-    look = Look(list(page.row_ids.each()), whole)
-    answers: dict[tuple[str, int], tuple[Any, int] | None] = {}
-    flags = [look.flags(each, answers) for each in plan.answer_filters]
+    look = Look(list(page.row_ids.each()), dict(zip(plan.keys, page.codes, strict=True)), whole)
+    flags = look.flags(plan.answer_filters)
     return replace(page, matches=(*page.matches, *flags), inputs=tuple(map(look.inputs, plan.inputs)))
 
 

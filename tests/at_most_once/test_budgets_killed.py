@@ -1,0 +1,87 @@
+"""Eight processes that apply at once, half of them killed by SIGKILL: no window of a budget is passed, nothing is lost.
+
+What is charged is counted at the simulator's wire, and a window turns because all that was bought is made older.
+`--kills all` plays more of it.
+"""
+
+import random
+from itertools import count
+from pathlib import Path
+from signal import SIGKILL
+
+from sqlalchemy import update
+
+from reconciler.ledger import Ledger, spent
+from reconciler.ledger.store import Transaction
+from reconciler.ledger.tables import calls, spent_totals, tables
+from reconciler.ledger.tables import spent as spent_by_table
+from reconciler.simulator.server import serve
+from tests.at_most_once.driver import points
+from tests.at_most_once.processes import Driver
+from tests.at_most_once.projects import SPEED, Project, Stores, table, table_id, workspace
+
+APPLIES = 8
+MOST = 20
+"""Cells of one window."""
+A_MONTH = 31 * 96
+"""Quarters of an hour."""
+MOST_WINDOWS = 20
+
+
+def turn(ledger: Ledger, window: int) -> None:
+    """Make everything of this window so much older that it is in none that comes, nor in one that was."""
+    quarters = A_MONTH * (MOST_WINDOWS + 1 - window)
+    seconds = quarters * spent.QUARTER_SECONDS
+
+    def work(tx: Transaction) -> None:
+        now = tx.now()
+        recent = spent.quarter_of(now) - A_MONTH // 2
+        for sums in (spent_by_table, spent_totals):
+            tx.execute(update(sums).where(sums.c.quarter >= recent).values(quarter=sums.c.quarter - quarters))
+        older = {"begun_at": calls.c.begun_at - seconds, "booted_at": calls.c.booted_at - seconds}
+        tx.execute(update(calls).where(calls.c.begun_at >= now - seconds / 2).values(**older))
+        tx.execute(update(tables).values(expires_at=tables.c.expires_at - seconds))
+
+    ledger._store.write(work)
+
+
+def test_a_budget_is_kept_by_processes_that_are_killed(
+    tmp_path: Path, driver: Driver, stores: Stores, is_long: bool
+) -> None:
+    """Whatever moment ends them, what they may have bought counts; in the end each cell was bought once."""
+    for seed in range(12 if is_long else 1):
+        folder = tmp_path / str(seed)
+        ids = [table_id(8 * seed + number) for number in range(APPLIES)]
+        with serve(workspace(map(table, ids)), speed=SPEED) as simulator:
+            limits = {"per_day": {"max_cells": MOST}, "per_month": {"max_credits": MOST + 0.5}}
+            project = Project.make(folder, simulator, driver, ids, stores.url("sqlite", folder), limits=limits)
+            play(project, random.Random(seed))
+
+
+def play(project: Project, luck: random.Random) -> None:
+    """Apply and kill, window by window, until nothing is due; then every cell was charged once."""
+    places, before, killed = list(points()), 0, 0
+    for window in count():
+        assert window < MOST_WINDOWS, "the windows let nothing through"
+        for _ in range(2 if window < 2 else 1):
+            running = []
+            for number in range(APPLIES):
+                doom = (luck.choice(places), luck.randint(1, 2)) if window < 2 and number % 2 else None
+                how = ("--target", f"accounts-{number}", "--format", "json")
+                running.append(project.start("apply", "--yes", "--no-wait", *how, at=doom))
+            codes = [process.wait() for process in running]
+            assert {*codes} <= {-SIGKILL, 0, 3, 5, 6, 7}, [process.err for process in running]
+            killed += codes.count(-SIGKILL)
+            charged = project.charges().total()
+            assert charged - before <= MOST
+        before = charged
+        with project.ledger() as ledger:
+            turn(ledger, window)
+        project.simulator.finish()
+        if 7 in codes and window > 1:
+            project.resolve_by_looking()
+        if {*codes} == {0} and project.is_at_rest():
+            break
+    assert killed > 0
+    assert set(project.charges().values()) == {1}
+    assert project.charges().keys() == project.every_cell()
