@@ -6,12 +6,12 @@
         plan = session.plan(target=["team=gtm"])   # a SessionPlan; sends only GET
         report = session.apply(plan)               # a Report; that plan is the approval
 
-`open_session` reads the settings; the methods of `Session` are `validate`, `plan`, `apply`, `plan_and_apply`, `wait`,
-`status`, `explain`, `drift`, `snapshot`, `import_tables` and `adopt`, and its `ledger` says what was spent. Credits are
-`Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. What they return is frozen and
-inert. Whatever goes wrong is a ReconcilerError with `message` and `hint`, and its class says what to do
-(`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing `reconciler` costs
-nothing.
+`open_session` reads the settings. A `Session` has a method for each command (`validate`, `plan`, `apply`, `wait`,
+`status`, `explain`, `drift`, `forecast`, `snapshot`, `import_tables`, `adopt`, `notify`), and its `ledger` says what
+was spent. Credits are `Decimal`, or None if a price is unknown; times are seconds; ids are those of the API. Results
+are frozen and inert. Every error is a ReconcilerError with `message` and `hint`, and its class says what to do
+(`reconciler/errors.py` draws the tree). Names are loaded when they are first used, so that importing `reconciler`
+costs nothing.
 
 The rooms, from the street inwards:
 
@@ -36,6 +36,7 @@ from reconciler.version import __version__
 
 TYPE_CHECKING = False  # as type checkers read it; `typing` itself is not worth its import here
 if TYPE_CHECKING:
+    from reconciler.documents.saved_plan_checks import SavedPlan
     from reconciler.errors import (
         ApiError,
         BadResponse,
@@ -56,10 +57,15 @@ if TYPE_CHECKING:
         Unwritable,
     )
     from reconciler.model.attempt import CallResult
+    from reconciler.model.balance import Reconciliation
     from reconciler.model.drift import Drift, DriftKind, Severity
+    from reconciler.model.forecast import Forecast
+    from reconciler.model.history import CallState
+    from reconciler.model.import_outcome import ImportOutcome
     from reconciler.model.ledger_entries import (
         CallFilter,
         CallRecord,
+        Compacted,
         EventKind,
         EventRecord,
         Lease,
@@ -68,13 +74,17 @@ if TYPE_CHECKING:
         SpendReport,
     )
     from reconciler.model.limits import Limits
-    from reconciler.model.plan import Call, Plan, Totals, Violation
+    from reconciler.model.manifest import Mode
+    from reconciler.model.network import Network
+    from reconciler.model.plan import Call, Plan, Reason, SkipReason, Totals, Violation
     from reconciler.model.reading import ReadCost, ReadProgress
     from reconciler.model.report import ExitCode, Report
     from reconciler.model.session_plan import SessionPlan
     from reconciler.operations.adopt import AdoptedTable, Adoption
     from reconciler.operations.apply_events import ApplyEvents, Interrupt
+    from reconciler.operations.forecast import PlannedForecast
     from reconciler.operations.import_tables import ImportedTable
+    from reconciler.operations.observe import Targets
     from reconciler.operations.open_session import open_session
     from reconciler.operations.project_ledger import ProjectLedger
     from reconciler.operations.session import Session
@@ -91,17 +101,28 @@ else:
             "ApiError BadResponse Corrupt ErroredPlan InDoubt Leased LedgerError LimitExceeded ManifestError NotSent "
             "PlanError ReconcilerError Refused SettingsError StalePlan TooNew Unwritable"
         ),
+        "documents.saved_plan_checks": "SavedPlan",
         "model.attempt": "CallResult",
+        "model.balance": "Reconciliation",
         "model.drift": "Drift DriftKind Severity",
-        "model.ledger_entries": "CallFilter CallRecord EventKind EventRecord Lease Loaded SpendLine SpendReport",
+        "model.forecast": "Forecast",
+        "model.history": "CallState",
+        "model.import_outcome": "ImportOutcome",
+        "model.ledger_entries": (
+            "CallFilter CallRecord Compacted EventKind EventRecord Lease Loaded SpendLine SpendReport"
+        ),
         "model.limits": "Limits",
-        "model.plan": "Call Plan Totals Violation",
+        "model.manifest": "Mode",
+        "model.network": "Network",
+        "model.plan": "Call Plan Reason SkipReason Totals Violation",
         "model.reading": "ReadCost ReadProgress",
         "model.report": "ExitCode Report",
         "model.session_plan": "SessionPlan",
         "operations.adopt": "AdoptedTable Adoption",
         "operations.apply_events": "ApplyEvents Interrupt",
+        "operations.forecast": "PlannedForecast",
         "operations.import_tables": "ImportedTable",
+        "operations.observe": "Targets",
         "operations.open_session": "open_session",
         "operations.project_ledger": "ProjectLedger",
         "operations.session": "Session",
@@ -138,7 +159,9 @@ __all__ = [
     "CallFilter",
     "CallRecord",
     "CallResult",
+    "CallState",
     "Code",
+    "Compacted",
     "Corrupt",
     "Diagnostic",
     "Drift",
@@ -149,6 +172,8 @@ __all__ = [
     "EventRecord",
     "ExitCode",
     "ExplainedCells",
+    "Forecast",
+    "ImportOutcome",
     "ImportedTable",
     "InDoubt",
     "Interrupt",
@@ -161,25 +186,33 @@ __all__ = [
     "Location",
     "ManifestError",
     "ManifestStatus",
+    "Mode",
+    "Network",
     "NotSent",
     "Plan",
     "PlanError",
+    "PlannedForecast",
     "ProjectLedger",
     "ReadCost",
     "ReadProgress",
+    "Reason",
     "ReconcilerError",
+    "Reconciliation",
     "Refused",
     "Report",
     "RunStatus",
+    "SavedPlan",
     "Session",
     "SessionPlan",
     "SettingsError",
     "Severity",
+    "SkipReason",
     "SnapshotTaken",
     "SpendLine",
     "SpendReport",
     "StalePlan",
     "Status",
+    "Targets",
     "TooNew",
     "Totals",
     "Unwritable",

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,9 @@ for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY
 # How outputs look must not depend on the terminal of whoever runs the tests.
 for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"):
     os.environ.pop(name, None)
+# A shell that starts the tests in the background has them ignore SIGINT, and so would every program under test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONG = {"story": "--stories", "long": "--long"}
@@ -43,5 +47,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Take the tests themselves out of every later look for garbage, which they make a tenth slower."""
-    gc.collect()
     gc.freeze()

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 
 
 def main() -> None:
-    """Run the command line of this process and exit with the contract's exit code."""
+    """Run the command line of this process and exit with its exit code."""
     arguments = sys.argv[1:]
     if isinstance(sys.stdout, TextIOWrapper):
         # As stderr does: a character that the encoding lacks is escaped and causes no error.

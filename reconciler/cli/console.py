@@ -14,7 +14,7 @@ from typing import Any, NoReturn, ParamSpec, TextIO
 
 import click
 
-from reconciler.errors import ManifestError, ReconcilerError
+from reconciler.errors import ErroredPlan, ManifestError, ReconcilerError
 from reconciler.model.report import ExitCode
 from reconciler.render.alignment import cut, wrapped
 from reconciler.render.colour import Colour, Paint, coloured, plain, shows_colour
@@ -177,7 +177,7 @@ class Console:
         text = prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
         return wrapped(text, _width(sys.stderr))
 
-    def problems(self, error: ManifestError) -> None:
+    def problems(self, error: ManifestError | ErroredPlan) -> None:
         """Write problems with their locations to stderr, in the form that editors and CI logs link."""
         if self.flags["log_format"] == "json":
             for problem in error.problems:
@@ -275,6 +275,8 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
             console.problems(error)
             code = ExitCode.ERROR
         except ReconcilerError as error:
+            if isinstance(error, ErroredPlan):
+                console.problems(error)
             console.error(error.message, error.hint, **({"code": error.code} if error.code else {}))
             code = ExitCode.of(error)
         except BrokenPipeError:

@@ -186,7 +186,7 @@ def group(context: click.Context, /, **flags: Any) -> None:
 
 
 def run(arguments: list[str], *, owns_process: bool = False) -> int:
-    """Run the command line and return the contract's exit code; 64 if the line itself is wrong.
+    """Run the command line and return its exit code; 64 if the line itself is wrong.
 
     `owns_process`: the process ends with this command, so signals may stay ignored once it has spent.
     """

@@ -81,7 +81,7 @@ def command(
             on_table=tell,
         )
     failures = [each for each in found if isinstance(each, ApiError)]
-    written = sum(isinstance(each, ImportedTable) and each.fate is ImportOutcome.WRITTEN for each in found)
+    written = sum(isinstance(each, ImportedTable) and each.outcome is ImportOutcome.WRITTEN for each in found)
     for failure in failures:
         console.error(failure.message, failure.hint)
     if written:
@@ -99,4 +99,4 @@ def _words(table: ImportedTable) -> str:
         ImportOutcome.KEPT: f"{shown}: kept because it was edited; use --force to overwrite it",
         ImportOutcome.CLAIMED: f"{name}: no second manifest, it is claimed by {places}",
         ImportOutcome.EMPTY: f"{name}: no manifest, it has no column to run",
-    }[table.fate]
+    }[table.outcome]

@@ -1,7 +1,7 @@
 """The only access to the API, and to httpx and tenacity: it returns snapshots and receipts, and classifies errors.
 
 `Reader` only sends GET. `SpendClient` only sends the POST that starts a run, each once.
-Facts about the API have a source, explained in `extruct-api.md`: [D] its reference, [V] the vendor's code, [A] assumed.
+Comments name the source of each fact about the API: [D] its reference, [V] the vendor's own code, [A] assumed.
 """
 
 from reconciler.client.http.options import ApiOptions, NoToken, Token

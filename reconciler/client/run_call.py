@@ -1,4 +1,4 @@
-"""Sends the one request that costs money, and classifies its outcome (`spend.md`, Which failure means what).
+"""Sends the one request that costs money, and classifies its outcome.
 
 - Each call has a new connection: on a kept-alive one, a lost answer could not be told from a lost request.
 - One deadline covers all of it: httpx limits each wait, not the total, so a trickling answer would outlive any lease.

@@ -1,4 +1,4 @@
-"""A plan file taken back as the plan it was made from, to be shown: never to be applied (`saved_plan.py` does that).
+"""A plan file taken back as a plan, to be shown and never to be applied (`saved_plan_checks.py` does that).
 
 The content was checked against `schemas/plan.v1.json`. Its texts come from outside: each is cleaned here, because the
 renderers take a plan's own words for safe.

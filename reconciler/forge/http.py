@@ -65,14 +65,14 @@ class ForgeClient:
     """Sends requests to one forge. Use it in a `with` block."""
 
     def __init__(
-        self, options: ApiOptions, patience: RetryTiming | None = None, *, header: str = "Authorization"
+        self, options: ApiOptions, timing: RetryTiming | None = None, *, header: str = "Authorization"
     ) -> None:
         """Send the token in `header`; one that is not `Authorization` takes it bare."""
         self._options = options
         sent = headers(options)
         if header != "Authorization":
             sent[header] = sent.pop("Authorization").removeprefix("Bearer ")
-        self._retries = Retries(patience or RetryTiming(time.sleep, random.random))
+        self._retries = Retries(timing or RetryTiming(time.sleep, random.random))
         self._context = tls_context(options)
         self._client = self._opened(httpx.URL(options.base_url), {**sent, "Accept": "application/json"})
 

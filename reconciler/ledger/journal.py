@@ -1,7 +1,8 @@
 """Writing what happens to calls: intent, ending, settlement, resolution. Each is one transaction and leaves an event.
 
 Whoever begins an attempt has won three comparisons in one transaction: the lease is still its own (fence), no attempt
-was begun for the table since it planned (version), and this attempt of this call is not there yet (R6 of `spend.md`).
+was begun for the table since it planned (version), and this attempt of this call is not there yet: R6 of
+`spending/__init__.py`.
 """
 
 from typing import Any

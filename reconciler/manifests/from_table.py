@@ -44,7 +44,7 @@ class ImportOptions:
     """True to switch the run that fills empty cells on from the start."""
 
 
-def fate(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
+def import_outcome(text: str | None, there: str | None, *, is_claimed_elsewhere: bool, force: bool) -> ImportOutcome:
     """Decide whether a manifest's `text` is written; `there` is its file's current text, None if there is none."""
     if is_claimed_elsewhere:
         return ImportOutcome.CLAIMED
@@ -88,12 +88,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_NAME].strip("-") or NAMELESS
 
 
-def manifest_text(header: TableHeader, name: str, wish: ImportOptions, schema: str | None = None) -> str | None:
+def manifest_text(header: TableHeader, name: str, options: ImportOptions, schema: str | None = None) -> str | None:
     """Return a manifest for a table, or None if it lists no column; `schema` is where editors find its schema.
 
-    Columns that the service fills by itself are left out, and a column of an unknown kind is only a comment. As
-    written, the manifest never runs a cell that was never run before, which may be most of a table, unless `wish` says
-    so.
+    Columns that the service fills by itself are left out, and a column of an unknown kind is only a comment. Unless
+    `options` say so, the manifest runs no cell that was never run before, which may be most of a table.
     """
     if not listed(header.columns):
         return None
@@ -113,10 +112,10 @@ def manifest_text(header: TableHeader, name: str, wish: ImportOptions, schema: s
         f"  table: https://app.extruct.ai/tables/{header.id}",
         "  runs:",
     ]
-    if wish.revision is not None:
-        lines += _all(columns, wish.revision)
+    if options.revision is not None:
+        lines += _all(columns, options.revision)
     lines += _retry(columns)
-    lines += _fill(columns, is_on=wish.fill or wish.revision is not None)
+    lines += _fill(columns, is_on=options.fill or options.revision is not None)
     return "\n".join(lines) + "\n"
 
 

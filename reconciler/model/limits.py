@@ -11,7 +11,7 @@ from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import Column
 
 BUILT_IN_PRICES: Mapping[str, Decimal] = MappingProxyType({"agent": Decimal(1), "company_people_finder": Decimal(2)})
-"""Credits for one cell by column kind, for documented kinds (`extruct-api.md`, Run [V])."""
+"""Credits for one cell by column kind, for documented kinds [V]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def is_revision(text: str) -> bool:
 
 
 class Mode(StrEnum):
-    """Which cells a run call takes (`extruct-api.md`, Run [D])."""
+    """Which cells a run call takes [D]."""
 
     NEW = "new"
     FAILED = "failed"

@@ -57,7 +57,7 @@ class SkipReason(StrEnum):
     ATTEMPTS_EXHAUSTED = "attempts_exhausted", "out of attempts"
     IN_DOUBT = "in_doubt", "in doubt"
     UNKNOWN_STATUS = "unknown_status", "of unknown status"
-    AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `import --adopt` takes over what is done"
+    AGE_UNKNOWN = "age_unknown", "of unknown age, run outside the ledger; `ledger adopt --as NAME` takes them over"
     """Run before the ledger knew it, so its age is unknown (`all` with a `refresh`)."""
     HELD_BACK = "held_back", "held back, the first portion is not as its run requires"
     """Too many cells of its run's first portion failed, or its answers are not as expected (`rollout`)."""

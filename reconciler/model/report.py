@@ -16,7 +16,7 @@ from reconciler.model.rollout_result import RolloutResult
 
 
 class ExitCode(IntEnum):
-    """The contract's section 7."""
+    """What a command ends with; `cli/README.md` says what to do after each."""
 
     OK = 0
     ERROR = 1

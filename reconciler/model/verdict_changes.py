@@ -20,7 +20,7 @@ WOULD_CHANGE: Mapping[Reason | SkipReason, str] = {
     SkipReason.ATTEMPTS_EXHAUSTED: "a higher `max_attempts`, or another configuration of the column",
     SkipReason.IN_DOUBT: "a sign in the table, or `reconciler ledger resolve`",
     SkipReason.UNKNOWN_STATUS: "a status that this version knows; look at the cell in the dashboard",
-    SkipReason.AGE_UNKNOWN: "`reconciler import --adopt`, which gives it an age, or a call that covers it",
+    SkipReason.AGE_UNKNOWN: "`reconciler ledger adopt --as NAME`, or a call that covers it",
     SkipReason.HELD_BACK: "another configuration of the column, another revision, or a `rollout` that allows more",
     SkipReason.WAITING: "the end of what comes first",
     SkipReason.NOT_DUE: "an empty cell for mode `new`; a run of mode `failed` or `all` for the others",

@@ -10,7 +10,7 @@ from reconciler.settings.settings import Settings
 
 def with_account(plan: Plan, settings: Settings, reader: Reader, known: Account | None = None) -> Plan:
     """Return the plan with the account that would pay; `known` saves the question. Raises Refused on 401 and 403."""
-    pins = [settings.limits.organization, settings.floor.limits.organization if settings.floor else None]
+    pins = [settings.limits.organization, settings.base.limits.organization if settings.base else None]
     if not (plan.has_due or plan.growth or any(pins)):
         return plan
     return replace(plan, account=known or reader.read_account())

@@ -155,9 +155,9 @@ class WaveRunner:
         approved: Approved,
         wait_for: Callable[[Report, Collection[str]], Report] | None,
     ) -> None:
-        self._wanted = targets
+        self._targets = targets
         self._settings = settings
-        self._tools = context
+        self._context = context
         self._leases = leases
         self._permit = approved.permit
         self._proposed = approved.plan
@@ -176,7 +176,7 @@ class WaveRunner:
     @property
     def targets(self) -> Targets:
         """The manifests with their tables, as last found."""
-        return self._wanted
+        return self._targets
 
     def send(self, due: Plan, first: Observation, last: Observation, resumed: tuple[CallResult, ...]) -> Report:
         """Send all calls of `due`, the first wave at once; raises nothing.
@@ -221,7 +221,7 @@ class WaveRunner:
                 pause = PAUSE_SECONDS
             else:
                 # Its header says idle, but its cells do not, or have not shown: wait for one poll interval.
-                self._tools.interrupt.sleep(pause)
+                self._context.interrupt.sleep(pause)
                 pause = min(2 * pause, LONGEST_POLL_SECONDS)
         return self._conclude(due, later)
 
@@ -230,7 +230,7 @@ class WaveRunner:
         self._sent += wave.calls
         reasons = self._troubles(wave.calls)
         calls = tuple(call for call in wave.calls if call.id not in reasons)
-        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._tools, self._settings)
+        sent = send(replace(wave, calls=calls), self._report.plan_id, self._leases, self._context, self._settings)
         self._report = replace(
             self._report,
             results=(*self._report.results, *sent.results),
@@ -256,7 +256,7 @@ class WaveRunner:
             return {}
         found = {}
         for call in calls:
-            upstream = upstream_of(call.manifest, self._wanted.manifests) & manifests.keys()
+            upstream = upstream_of(call.manifest, self._targets.manifests) & manifests.keys()
             reason = tables.get(call.table_id) or next((manifests[name] for name in sorted(upstream)), "")
             if reason:
                 found[call.id] = reason
@@ -265,35 +265,35 @@ class WaveRunner:
     def _give_up(self, calls: Iterable[Call], reason: str) -> None:
         results = [CallResult(call, None, reason) for call in calls]
         for result in results:
-            self._tools.watcher.on_result(result)
+            self._context.watcher.on_result(result)
         self._report = replace(self._report, results=(*self._report.results, *results))
 
     def _plan_again(self) -> Plan:
         """Read again and plan the rest of the approval, and the growth. Raises as `observe_tables`."""
         if self._growing:
             # A table that a wave filled may not have existed before it.
-            self._wanted, self._settings = self._permit.find(self._wanted)
-        growing = {manifest.table_id for manifest in self._wanted.manifests if manifest.name in self._growing}
+            self._targets, self._settings = self._permit.find(self._targets)
+        growing = {manifest.table_id for manifest in self._targets.manifests if manifest.name in self._growing}
         tables = {call.table_id for call in (*self._proposed.calls, *self._proposed.waiting)} | growing
         tables |= {call.table_id for call in self._proposed.in_doubt}
         if self._proposed.held_up or self._growing:
             # The cells it waits for may be in any of them.
-            tables |= self._wanted.tables
-        with self._tools.interrupt.reading():
-            observation = _look_for_apply(self._wanted, tables, self._tools, self._permit)
+            tables |= self._targets.tables
+        with self._context.interrupt.reading():
+            observation = _look_for_apply(self._targets, tables, self._context, self._permit)
         self._histories |= observation.histories
         left = self._permit.left(observation)
         assert left is not None
         listed = left.without(self._sent)
         within = replace(listed, growing=self._growing.difference(self._permit.stale))
         # Split like the calls of a change: no call then mixes listed cells with others.
-        due = self._permit.planned(self._wanted, observation, self._settings, within, anyway=listed)
+        due = self._permit.planned(self._targets, observation, self._settings, within, anyway=listed)
         due = self._within_growth(due, observation)
         sent = [result.call for result in self._report.results if result.ending is not None]
         refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")
         # A running table may belong to another apply, and is left to it: leases are taken only for calls sent now.
         self._leases.take({call.table_id for call in due.calls} | {each.call.table_id for each in observation.verdicts})
-        record_endings(observation.verdicts, self._leases, self._tools)
+        record_endings(observation.verdicts, self._leases, self._context)
         return due
 
     def _within_growth(self, due: Plan, observation: Observation) -> Plan:

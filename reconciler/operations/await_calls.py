@@ -54,8 +54,8 @@ class _Watch:
         if not found.verdicts:
             return found
         context = self.context
-        patience = float("inf") if self.timeout_seconds is None else self.timeout_seconds
-        timing = LeaseTiming(context.settings.project.api.spend.lease_seconds, patience, context.interrupt.sleep)
+        longest = float("inf") if self.timeout_seconds is None else self.timeout_seconds
+        timing = LeaseTiming(context.settings.project.api.spend.lease_seconds, longest, context.interrupt.sleep)
         tables = {verdict.call.table_id for verdict in found.verdicts}
         with LeaseKeeper(context.ledger, tables, context.actor, timing, context.watcher.on_trouble) as leases:
             # The apply that held a lease until now may have ended the doubt itself.

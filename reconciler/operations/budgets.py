@@ -15,13 +15,13 @@ def with_budgets(plan: Plan, settings: Settings, ledger: Ledger, plan_id: str = 
     """
     if not (plan.has_due or plan.growth):
         return plan
-    limits, floor = settings.limits, settings.floor
+    limits, base = settings.limits, settings.base
     # The calls that wait for their tables count too: an apply that waits sends them.
     whole = replace(plan, calls=(*plan.calls, *plan.waiting))
-    counted = counted_in_budgets(whole, limits, floor)
+    counted = counted_in_budgets(whole, limits, base)
     if counted.has_budgets and (budgets := counted.budgets()):
         uses = ledger.budget_uses(budgets)
-        plan = replace(plan, budgets=counted_in_budgets(plan, limits, floor).used(uses))
+        plan = replace(plan, budgets=counted_in_budgets(plan, limits, base).used(uses))
     anomalies = [each.anomaly for each in counted.limits if each.anomaly is not None]
     if anomalies:
         manifests = {call.manifest for call in whole.calls}

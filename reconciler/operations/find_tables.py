@@ -116,16 +116,16 @@ def resolve_base(settings: Settings, lister: Lister) -> Settings:
     A label that a base's manifest carries counts for its tables, whatever a change calls them. If one of its tables is
     unknown, so is the table its labels belong to, and limits that depend on labels refuse the plan.
     """
-    floor = settings.floor
-    if floor is None or floor.unknown or not any(manifest.source for manifest in floor.manifests):
+    base = settings.base
+    if base is None or base.unknown or not any(manifest.source for manifest in base.manifests):
         return settings
-    found = find(floor.manifests, floor.manifests, lister)
+    found = find(base.manifests, base.manifests, lister)
     known = {manifest.name for manifest in (*found.manifests, *found.pending)}
-    lost = sorted(manifest.name for manifest in floor.manifests if manifest.labels and manifest.name not in known)
+    lost = sorted(manifest.name for manifest in base.manifests if manifest.labels and manifest.name not in known)
     unknown = f"the table of the base's manifest `{lost[0]}` is not known" if lost else ""
     # A manifest without a table still counts by its name.
-    rest = (manifest for manifest in floor.manifests if manifest.name not in {one.name for one in found.manifests})
-    return replace(settings, floor=replace(floor, manifests=(*found.manifests, *rest), unknown=unknown))
+    rest = (manifest for manifest in base.manifests if manifest.name not in {one.name for one in found.manifests})
+    return replace(settings, base=replace(base, manifests=(*found.manifests, *rest), unknown=unknown))
 
 
 def index_of(manifests: Iterable[Manifest], tables: Iterable[str], directory: CachedLister) -> TableIndex | None:

@@ -41,7 +41,7 @@ class ImportedTable:
     table_id: str
     name: str
     """The table's name; text from the API."""
-    fate: ImportOutcome
+    outcome: ImportOutcome
     """`written`, or why not: `unchanged`, `kept`, `claimed`, `empty`."""
     path: Path
     """The file of its manifest."""
@@ -69,18 +69,18 @@ class Choice:
     """Every root table of the workspace."""
 
 
-def shelf_of(settings: Settings, out: Path | None, wish: ImportOptions, *, force: bool) -> "ManifestFolder":
+def folder_for(settings: Settings, out: Path | None, options: ImportOptions, *, force: bool) -> "ManifestFolder":
     """Read the existing manifests; `out` is the folder for new ones. Raises ManifestError, SettingsError."""
-    if wish.revision is not None:
-        check_revision(wish.revision)
+    if options.revision is not None:
+        check_revision(options.revision)
     folder = out or _folder(settings)
-    if out is not None and wish.revision is not None:
+    if out is not None and options.revision is not None:
         check_owner(settings, [out / "manifest.yaml"])
-    return ManifestFolder(folder, _present(settings, folder), wish, _schema(settings, folder), force=force)
+    return ManifestFolder(folder, _present(settings, folder), options, _schema(settings, folder), force=force)
 
 
 def import_tables(
-    shelf: "ManifestFolder",
+    folder: "ManifestFolder",
     choice: Choice,
     reader: Reader,
     ledger: Ledger,
@@ -89,36 +89,36 @@ def import_tables(
 ) -> Iterator[ImportedTable | ApiError]:
     """Write a manifest for each chosen table, and yield the result; tables that cannot be read come last.
 
-    With a revision in the shelf's wish, done cells are first recorded as run at it. Raises SettingsError if no table
-    is found, Refused on 401 and 403, LedgerError.
+    With a revision in the folder's options, done cells are first recorded as run at it. Raises SettingsError if no
+    table is found, Refused on 401 and 403, LedgerError.
     """
-    shelf = _found(shelf, reader, tell)
+    folder = _found(folder, reader, tell)
     chosen = dict.fromkeys([*choice.tables, *_listed(reader, choice.search, choice.tags, every=choice.every)])
     if not chosen:
         raise SettingsError(
             "no table was found", hint="Try another text or tag, or use --all.", code=Code.NOTHING_SELECTED
         )
-    revision = shelf.wish.revision
+    revision = folder.options.revision
     if revision is None:
         headers = reader.read_headers(chosen)
-        yield from _written(shelf, headers, shelf.names(headers.values()), {})
+        yield from _written(folder, headers, folder.names(headers.values()), {})
         return
     tables = reader.read_tables(dict.fromkeys(chosen, frozenset()))
-    names = shelf.names(tables.values())
+    names = folder.names(tables.values())
     # First the ledger, then the manifest: done cells must count at a revision before any manifest asks for it.
     addresses = {table: f"{name}/{from_table.ADOPTING_RUN}" for table, name in names.items()}
     kept, said = adopt_done(actor(), ledger, tables, addresses, revision, f"imported with --adopt {revision}")
-    yield from _written(shelf, kept, names, said)
+    yield from _written(folder, kept, names, said)
 
 
-def _found(shelf: "ManifestFolder", reader: Reader, tell: Callable[[str], None]) -> "ManifestFolder":
+def _found(folder: "ManifestFolder", reader: Reader, tell: Callable[[str], None]) -> "ManifestFolder":
     """Find the tables that manifests claim without naming their ids; sends nothing if there is no such manifest."""
-    found = find(shelf.present, shelf.present, reader)
+    found = find(folder.present, folder.present, reader)
     for problem in found.problems:
         tell(f"{problem.location}: {problem.code} {problem.message}; its table is not known.")
     known = {manifest.name for manifest in found.manifests}
     # A manifest whose table is unknown still occupies its name and its file.
-    return replace(shelf, present=(*found.manifests, *(one for one in shelf.present if one.name not in known)))
+    return replace(folder, present=(*found.manifests, *(one for one in folder.present if one.name not in known)))
 
 
 def _listed(reader: Reader, search: str | None, tags: Sequence[str], *, every: bool) -> list[str]:
@@ -171,7 +171,7 @@ class ManifestFolder:
 
     folder: Path
     present: tuple[Manifest, ...]
-    wish: ImportOptions
+    options: ImportOptions
     schema: str | None
     force: bool
 
@@ -199,11 +199,11 @@ class ManifestFolder:
         # For a `refresh`, adopted cells count as run at the time of the adoption, whatever the revision.
         # So they do for `{of: config}`, with the configuration of that moment.
         is_used = any(
-            run.refresh is not None or run.follows_config or run.revision == self.wish.revision for run in runs
+            run.refresh is not None or run.follows_config or run.revision == self.options.revision for run in runs
         )
-        if self.wish.revision is None or self.force or not runs or is_used:
+        if self.options.revision is None or self.force or not runs or is_used:
             return ""
-        return f"add a run with `mode: all` and `revision: {self.wish.revision}` to make use of it"
+        return f"add a run with `mode: all` and `revision: {self.options.revision}` to make use of it"
 
     def is_alone(self, manifest: Manifest) -> bool:
         """Return True if its file is the one that import would write, and holds no other manifest."""
@@ -214,29 +214,30 @@ class ManifestFolder:
 
 
 def _written(
-    shelf: ManifestFolder, observation: Mapping[str, Seen], names: Mapping[str, str], adopted: Mapping[str, str]
+    folder: ManifestFolder, observation: Mapping[str, Seen], names: Mapping[str, str], adopted: Mapping[str, str]
 ) -> Iterator[ImportedTable | ApiError]:
     for each in observation.values():
         if not isinstance(each, ApiError):
             header = _header(each)
-            yield _write_one(shelf, header, names[header.id], adopted.get(header.id, ""))
+            yield _write_one(folder, header, names[header.id], adopted.get(header.id, ""))
     yield from (each for each in observation.values() if isinstance(each, ApiError))
 
 
-def _write_one(shelf: ManifestFolder, header: TableHeader, name: str, adopted: str) -> ImportedTable:
+def _write_one(folder: ManifestFolder, header: TableHeader, name: str, adopted: str) -> ImportedTable:
     """Write one table's manifest if it has none; return the result."""
-    claims = shelf.claims(header.id)
-    path = shelf.path(name)
-    text = from_table.manifest_text(header, name, shelf.wish, shelf.schema)
-    is_elsewhere = bool(claims) and (len(claims) > 1 or not shelf.is_alone(claims[0]))
+    claims = folder.claims(header.id)
+    path = folder.path(name)
+    text = from_table.manifest_text(header, name, folder.options, folder.schema)
+    is_elsewhere = bool(claims) and (len(claims) > 1 or not folder.is_alone(claims[0]))
     there = path.read_text(encoding="utf-8") if claims and not is_elsewhere else None
-    fate = from_table.fate(text, there, is_claimed_elsewhere=is_elsewhere, force=shelf.force)
-    if fate is ImportOutcome.WRITTEN and text is not None:
+    outcome = from_table.import_outcome(text, there, is_claimed_elsewhere=is_elsewhere, force=folder.force)
+    if outcome is ImportOutcome.WRITTEN and text is not None:
         with named_file(path, WRITABLE):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text, SHARED)
     columns = len(from_table.listed(header.columns))
-    return ImportedTable(header.id, header.name, fate, path, columns, tuple(claims), adopted, shelf.lacking(header.id))
+    lacking = folder.lacking(header.id)
+    return ImportedTable(header.id, header.name, outcome, path, columns, tuple(claims), adopted, lacking)
 
 
 def _header(observation: TableSnapshot | TableHeader) -> TableHeader:

@@ -31,7 +31,7 @@ class Permit:
 
     def __init__(self, saved: SavedPlan | None, context: ApplyContext, *, waits: bool) -> None:
         self._saved = saved
-        self._tools = context
+        self._context = context
         self._waits = waits
         self._looked_at = elapsed()
         self._shown: Approval | None = None
@@ -47,10 +47,10 @@ class Permit:
         self._manifests = targets.written
         if self._saved is not None:
             self._refuse(self._saved.changed(targets.written))
-        with self._tools.profile.phase(Phase.READING):
+        with self._context.profile.phase(Phase.READING):
             targets, settings = (
-                resolve(targets, self._tools.reader),
-                resolve_base(self._tools.settings, self._tools.reader),
+                resolve(targets, self._context.reader),
+                resolve_base(self._context.settings, self._context.reader),
             )
         if self._saved is not None:
             self._refuse(self._saved.relocated(targets.manifests, targets.unread))
@@ -83,7 +83,7 @@ class Permit:
         if self._saved is not None:
             if observation.histories:
                 self._saved.check_ledger(observation.ledger_id)
-            self._refuse(self._saved.reconfigured(observation.snapshots, self._tools.settings.project.prices))
+            self._refuse(self._saved.reconfigured(observation.snapshots, self._context.settings.project.prices))
         whole = self.whole
         if whole is None:
             return None
@@ -93,9 +93,9 @@ class Permit:
     def plan(self, targets: Targets, observation: Observation, settings: Settings, within: Approval | None) -> Plan:
         """Plan within the approval. Raises PlanError if the result must not be sent."""
         found = with_forecast(self.planned(targets, observation, settings, within), observation)
-        found = with_account(found, settings, self._tools.reader, self._account)
+        found = with_account(found, settings, self._context.reader, self._account)
         self._account = found.account
-        found = with_budgets(found, settings, self._tools.ledger, self.saved_plan_id)
+        found = with_budgets(found, settings, self._context.ledger, self.saved_plan_id)
         # An apply that waits also sends the calls that wait for its tables now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found
@@ -113,7 +113,7 @@ class Permit:
         manifests = tuple(
             replace(manifest, runs=()) if manifest.name in self.stale else manifest for manifest in targets.manifests
         )
-        with self._tools.profile.phase(Phase.PLANNING):
+        with self._context.profile.phase(Phase.PLANNING):
             found = plan(replace(targets, manifests=manifests), observation, settings, within, anyway)
         if self._saved is None:
             return found
@@ -151,7 +151,7 @@ def refuse_unfit(proposed: Plan, settings: Settings, sent: str = "before anythin
     """Raise PlanError if the plan must not be sent; `sent` says which part of it already was."""
     if proposed.errored:
         raise ErroredPlan(proposed.diagnostics)
-    refuse_violations(check_limits(proposed, settings.limits, settings.floor), sent)
+    refuse_violations(check_limits(proposed, settings.limits, settings.base), sent)
 
 
 def refuse_violations(violated: Sequence[Violation], sent: str = "before anything was sent") -> None:

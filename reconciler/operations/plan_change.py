@@ -96,12 +96,12 @@ def plan_targets(
             plan = with_account(plan, asked.settings, connections.reader())
         with profile.phase(Phase.LEDGER):
             plan = with_budgets(plan, asked.settings, connections.ledger())
-    limits, floor = asked.settings.limits, asked.settings.floor
+    limits, of_base = asked.settings.limits, asked.settings.base
     return SessionPlan.of(
         plan,
         origin=made,
-        violations=check_limits(plan, limits, floor),
-        limits=effective_limits(limits, floor),
+        violations=check_limits(plan, limits, of_base),
+        limits=effective_limits(limits, of_base),
         against=compared,
         taken=taken,
         paths=targets.named,

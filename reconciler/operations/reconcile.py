@@ -8,8 +8,8 @@ from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import CallFilter
 from reconciler.operations.connection import Connections
 from reconciler.operations.observe import Targets, resolve
-from reconciler.planning.outside import unbought_cells
-from reconciler.spending.outside import intervals
+from reconciler.planning.unbought_cells import unbought_cells
+from reconciler.spending.balance_intervals import intervals
 
 _PAID = (CallState.ACCEPTED, CallState.INTENT, CallState.IN_DOUBT)
 

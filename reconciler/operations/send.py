@@ -20,7 +20,7 @@ LONGEST_BACKOFF_SECONDS = 8.0
 def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext, settings: Settings) -> Report:
     """Send the calls of a plan, all of one wave; return the result of each. `settings` hold the budgets they keep."""
     unrecorded: list[str] = []
-    counted = counted_in_budgets(wave, settings.limits, settings.floor)
+    counted = counted_in_budgets(wave, settings.limits, settings.base)
     as_counted = {call.id: call for call in counted.calls}
 
     def begin(intent: Intent) -> Ticket:

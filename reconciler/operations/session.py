@@ -36,7 +36,7 @@ from reconciler.operations.drift import drift_of
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.explain import explain_cells
 from reconciler.operations.forecast import PlannedForecast, forecast_targets
-from reconciler.operations.import_tables import Choice, ImportedTable, import_tables, shelf_of, table_ids
+from reconciler.operations.import_tables import Choice, ImportedTable, folder_for, import_tables, table_ids
 from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
 from reconciler.operations.permit import refuse_violations
@@ -121,7 +121,7 @@ class Session:
         """
         self._connections.close()
         self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
-        if self.settings.floor is None:
+        if self.settings.base is None:
             self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
 
     def network(self) -> Network:
@@ -130,7 +130,7 @@ class Session:
 
     def limits(self) -> Limits:
         """Return the limits on every plan, including those of `hold_to`."""
-        return effective_limits(self.settings.limits, self.settings.floor)
+        return effective_limits(self.settings.limits, self.settings.base)
 
     def own_files(self) -> tuple[Path, ...]:
         """Return the files that no output may replace: the project file, and a ledger that is a file."""
@@ -339,12 +339,12 @@ class Session:
         if no table is found or a file cannot be written.
         """
         choice = Choice(table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
-        shelf = shelf_of(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
+        folder = folder_for(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
         connections = self._connections
         reader = connections.reader()
         ledger = connections.ledger() if adopt is None else connections.writing_ledger()
         found = []
-        for each in import_tables(shelf, choice, reader, ledger, connections.actor, self._tell):
+        for each in import_tables(folder, choice, reader, ledger, connections.actor, self._tell):
             found.append(each)
             if isinstance(each, ImportedTable):
                 on_table(each)

@@ -23,32 +23,32 @@ class _LiveTables:
     """The live tables for waiting; failures are reported and change nothing that was spent."""
 
     def __init__(self, context: WaitContext) -> None:
-        self._tools = context
+        self._context = context
 
     def statuses(self, tables: Collection[str]) -> dict[str, TableStatus]:
         try:
-            answers = self._tools.reader.read_statuses(tables)
+            answers = self._context.reader.read_statuses(tables)
         except ApiError as error:
-            self._tools.watcher.on_trouble(error.message)
+            self._context.watcher.on_trouble(error.message)
             return {}
         self._tell(answers.values())
         return {table: answer for table, answer in answers.items() if isinstance(answer, TableStatus)}
 
     def snapshots(self, calls: Mapping[str, Sequence[Call]]) -> dict[str, TableSnapshot]:
         try:
-            answers = self._tools.reader.read_tables(
+            answers = self._context.reader.read_tables(
                 {table: _columns_of_all(of_table) for table, of_table in calls.items()},
                 {table: _rows_of(of_table) for table, of_table in calls.items()},
             )
         except ApiError as error:
-            self._tools.watcher.on_trouble(error.message)
+            self._context.watcher.on_trouble(error.message)
             return {}
         self._tell(answers.values())
         return {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
 
     def _tell(self, answers: Iterable[object]) -> None:
         for message in sorted({answer.message for answer in answers if isinstance(answer, ApiError)}):
-            self._tools.watcher.on_trouble(message)
+            self._context.watcher.on_trouble(message)
 
 
 def _columns_of_all(calls: Iterable[Call]) -> frozenset[str]:
@@ -74,7 +74,7 @@ def wait(
     """
     calls = [result.call for result in _awaited(report)]
     interrupt = context.interrupt
-    patience = WaitTiming(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
+    timing = WaitTiming(elapsed, interrupt.sleep, timeout_seconds, lambda: bool(interrupt))
     quiet = context.settings.project.api.spend.quiet_seconds
     now = elapsed()
 
@@ -82,7 +82,7 @@ def wait(
         return max(0.0, context.rests_at.get(call.id, now + quiet) - now)
 
     with context.profile.phase(Phase.WAITING), interrupt.reading():
-        waited = wait_until_settled(calls, others, _LiveTables(context), patience, rests_in, context.watcher.on_poll)
+        waited = wait_until_settled(calls, others, _LiveTables(context), timing, rests_in, context.watcher.on_poll)
     results = count_cells(report.results, waited.snapshots)
     resumed = count_cells(report.resumed, waited.snapshots)
     try:

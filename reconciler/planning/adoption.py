@@ -35,11 +35,11 @@ def records(snapshot: TableSnapshot, history: TableHistory, revision: str, addre
     Empty if there is nothing to take over; the same table and ledger give the same records. `address` is the
     `manifest/run` that will use the revision; it is for people to read.
     """
-    memory = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
+    ledger = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
     columns = [column for column in snapshot.columns if not column.is_input]
     taken = {
         column.id: RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES))
-        - memory.at_revision(column, revision)
+        - ledger.at_revision(column, revision)
         for column in columns
     }
     return tuple(

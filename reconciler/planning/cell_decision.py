@@ -84,7 +84,7 @@ class CellFacts:
 
 
 def decide(mode: Mode, cell: CellFacts) -> Decision:
-    """Decide whether `cell` is due under `mode`, and if not, why (the contract's section 2)."""
+    """Decide whether `cell` is due under `mode`, and if not, why."""
     settled = _state_holds(mode, cell) or _is_unclear(cell)
     if settled is not None:
         return settled

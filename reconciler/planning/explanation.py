@@ -108,8 +108,8 @@ def explain(
     found = []
     for each in maps:
         snapshot, history = snapshots[each.table_id], histories[each.table_id]
-        memory = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
-        work = _Table(question, plan, each, snapshot, history, memory, prices)
+        ledger = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
+        work = _Table(question, plan, each, snapshot, history, ledger, prices)
         found += list(work.explain(names[each.table_id], tuple(waits_for)))
     return tuple(found)
 
@@ -121,7 +121,7 @@ class _Table:
     map: CellMap
     snapshot: TableSnapshot
     history: TableHistory
-    memory: LedgerView
+    ledger: LedgerView
     prices: Prices
 
     def explain(self, name: str, manifests: tuple[str, ...]) -> Iterator[ExplainedCells]:
@@ -185,7 +185,7 @@ class _Table:
 
     def _stale(self, column: str, rows: Sequence[str]) -> tuple[str, ...]:
         """Return those of the rows whose answer predates the present configuration of the column."""
-        found = frozenset(predating(self.snapshot, self.memory, self._column(column)).pick(self.snapshot.row_ids))
+        found = frozenset(predating(self.snapshot, self.ledger, self._column(column)).pick(self.snapshot.row_ids))
         return tuple(row for row in rows if row in found)
 
     def _price(self, column: str, cells: int) -> Credits:

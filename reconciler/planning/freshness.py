@@ -29,20 +29,20 @@ class Freshness:
         """The calendar's last date."""
         return None if self._dates is None else self._dates.last
 
-    def fresh(self, memory: LedgerView, column: Column) -> RowSet:
+    def fresh(self, ledger: LedgerView, column: Column) -> RowSet:
         """Return the rows in which the column's cell was bought as recently as the `refresh` requires."""
-        return RowSet.of_flags(self._are_fresh(memory.ages(column)))
+        return RowSet.of_flags(self._are_fresh(ledger.ages(column)))
 
     def is_fresh(self, age: float) -> bool:
         """Tell whether a cell bought that many seconds ago was bought as recently as the `refresh` requires."""
         return bool(self._are_fresh([age])[0])
 
-    def next_due(self, memory: LedgerView, columns: Iterable[Column], rows: RowSet) -> datetime | None:
+    def next_due(self, ledger: LedgerView, columns: Iterable[Column], rows: RowSet) -> datetime | None:
         """Return when the first cell that is fresh now falls due; None if none is fresh, or that is unknown."""
         flags = rows.flags()
         oldest = -inf
         for column in columns:
-            ages = memory.ages(column)
+            ages = ledger.ages(column)
             fresh = compress(compress(ages, flags), compress(self._are_fresh(ages), flags))
             oldest = max(oldest, max(fresh, default=-inf))
         if oldest == -inf:

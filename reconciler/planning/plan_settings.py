@@ -14,7 +14,7 @@ class PlanSettings:
     prices: Prices
     max_cells_per_call: int
     quiet_seconds: float
-    """Q of `spend.md`."""
+    """Q: how long a call in doubt rests before an unchanged table counts as evidence."""
     shows_within_seconds: float
     """How long after its intent an accepted call may leave no trace in its table: `Spend.shows_within_seconds`."""
     dates: Mapping[Calendar, CalendarDates] = field(default_factory=dict)

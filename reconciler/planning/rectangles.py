@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 
 from reconciler.model.history import Block
 from reconciler.model.row_set import RowSet, counts
@@ -63,21 +63,32 @@ def cover(columns: Sequence[ColumnCells], most_cells: int) -> Iterator[Rectangle
 
 
 def _grouped(columns: Sequence[ColumnCells], most_columns: int) -> list[list[ColumnCells]]:
-    """Group columns so that every group's union of rows is due or harmless in each of its columns."""
+    """Group columns so that every group's union of rows is due or harmless in each of its columns.
+
+    Columns with equal due rows stay together, so that there are never more groups than different sets of due rows.
+    """
     position = {column.column: index for index, column in enumerate(columns)}
+    equal: dict[RowSet, list[ColumnCells]] = {}
+    for column in columns:
+        equal.setdefault(column.due, []).append(column)
     groups: list[list[ColumnCells]] = []
     unions: list[RowSet] = []
+    allowed: list[RowSet] = []
     # Largest first: a small set of rows fits into a large one more often than the other way round.
-    for column in sorted(columns, key=lambda column: -len(column.due)):
-        for index, group in enumerate(groups):
-            union = unions[index] | column.due
-            if len(group) < most_columns and all(not union - (part.due | part.harmless) for part in [*group, column]):
-                group.append(column)
-                unions[index] = union
-                break
-        else:
-            groups.append([column])
-            unions.append(column.due)
+    for due, alike in sorted(equal.items(), key=lambda each: -len(each[0])):
+        for start in range(0, len(alike), most_columns):
+            parts = alike[start : start + most_columns]
+            may_cover = due | reduce(and_, (part.harmless for part in parts))
+            for index, group in enumerate(groups):
+                union, both = unions[index] | due, allowed[index] & may_cover
+                if len(group) + len(parts) <= most_columns and not union - both:
+                    group.extend(parts)
+                    unions[index], allowed[index] = union, both
+                    break
+            else:
+                groups.append(parts)
+                unions.append(due)
+                allowed.append(may_cover)
     for group in groups:
         group.sort(key=lambda column: position[column.column])
     return sorted(groups, key=lambda group: position[group[0].column])

@@ -38,7 +38,7 @@ _ONCE_FINISHED = bytes.maketrans(
 def scheduled_cells(
     decided: Mapping[str, Sequence[Decided]],
     snapshot: TableSnapshot,
-    memory: LedgerView,
+    ledger: LedgerView,
     freshness: Mapping[Refresh, Freshness],
     trials: Mapping[str, RolloutResult | None],
     prices: Prices,
@@ -59,27 +59,27 @@ def scheduled_cells(
         column, scopes = columns[id_], [scope for scope, *_ in verdicts if scope.run.refresh is not None]
         due = coming[id_] = _union((due for _, due, *_ in verdicts), nothing)
         if scopes:
-            facts = _verdicts(column, snapshot, memory, coming)
+            facts = _verdicts(column, snapshot, ledger, coming)
             counted = RowSet.of_flags(facts.translate(IS_DUE))
             coming[id_] |= counted & _union((scope.rows for scope in scopes), nothing)
             by_others = due - _union((due for scope, due, *_ in verdicts if scope.run.refresh is not None), nothing)
             parts = _parts([scope for scope in scopes if scope.address not in held], counted)
-            bought = by_others | memory.in_doubt(column)
-            ages = {key: _ages(key, rows, bought, memory.ages(column), freshness) for key, rows in parts}
+            bought = by_others | ledger.in_doubt(column)
+            ages = {key: _ages(key, rows, bought, ledger.ages(column), freshness) for key, rows in parts}
             left = _left_out(facts, counted - _union((rows for _, rows in parts), nothing), scopes)
             manifest, price = scopes[0].manifest, prices.of(column.kind, column.key, column.id)
             found.append(ScheduledCells(manifest.name, dict(manifest.labels), column, price, ages, left))
     return found
 
 
-def _verdicts(column: Column, snapshot: TableSnapshot, memory: LedgerView, coming: Mapping[str, RowSet]) -> bytes:
+def _verdicts(column: Column, snapshot: TableSnapshot, ledger: LedgerView, coming: Mapping[str, RowSet]) -> bytes:
     """Decide about each cell as if nothing were under way and no cell were fresh."""
     flags = {
         MISSING_INPUTS: RowSet.of_flags(snapshot.missing_inputs),
         BLOCKED: blocking.blocked(column, snapshot, coming),
     }
     facts = with_flags(snapshot.states[column.id].translate(_ONCE_FINISHED), flags)
-    ageless = memory.never_bought(column) - memory.in_doubt(column)
+    ageless = ledger.never_bought(column) - ledger.in_doubt(column)
     return ageless.chosen(facts.translate(AGELESS_VERDICTS), facts.translate(VERDICTS[Mode.ALL]))
 
 

@@ -13,21 +13,21 @@ from reconciler.planning.ledger_view import OTHER_CONFIG, LedgerView
 from reconciler.planning.scopes import Scope
 
 
-def predating(snapshot: TableSnapshot, memory: LedgerView, column: Column) -> RowSet:
+def predating(snapshot: TableSnapshot, ledger: LedgerView, column: Column) -> RowSet:
     """Return the rows whose cell is done and was last bought with another configuration than the present one."""
     done = RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES))
-    return done & memory.in_configuration(column, OTHER_CONFIG)
+    return done & ledger.in_configuration(column, OTHER_CONFIG)
 
 
 def stale_cells(
-    found: Iterable[Scope], snapshot: TableSnapshot, memory: LedgerView, due: Mapping[str, RowSet], prices: Prices
+    found: Iterable[Scope], snapshot: TableSnapshot, ledger: LedgerView, due: Mapping[str, RowSet], prices: Prices
 ) -> Iterator[StaleCells]:
     """Yield the runs with such cells; one in the scope of several runs counts in the first. `due` goes by column id."""
     counted: dict[str, RowSet] = dict(due)
     for scope in found:
         counts: dict[Column, int] = {}
         for column in scope.columns:
-            rows = (predating(snapshot, memory, column) & scope.rows) - counted[column.id]
+            rows = (predating(snapshot, ledger, column) & scope.rows) - counted[column.id]
             counted[column.id] |= rows
             if rows:
                 counts[column] = len(rows)

@@ -79,7 +79,7 @@ class TablePlanner:
         self._waiting = waiting
         self._rows = len(snapshot.row_ids)
         self._row_index = RowIndex(snapshot.row_ids)
-        self._memory = LedgerView(history, snapshot, self._row_index, settings.shows_within_seconds)
+        self._ledger = LedgerView(history, snapshot, self._row_index, settings.shows_within_seconds)
         self._freshness: dict[Refresh, Freshness] = {
             run.refresh: Freshness(run.refresh, history.recalled_at, settings.dates)
             for manifest in manifests
@@ -112,7 +112,7 @@ class TablePlanner:
         if problems:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
             return part
-        self._trials = {scope.address: rollout_result(scope, self._snapshot, self._memory) for scope in found}
+        self._trials = {scope.address: rollout_result(scope, self._snapshot, self._ledger) for scope in found}
         part.diagnostics = unjudged(found, self._trials)
         if part.diagnostics:
             part.tables = [self._line(manifest, []) for manifest in self._manifests]
@@ -128,9 +128,9 @@ class TablePlanner:
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
         if self._wants_stale:
-            part.stale = list(stale_cells(found, self._snapshot, self._memory, self._due, self._settings.prices))
+            part.stale = list(stale_cells(found, self._snapshot, self._ledger, self._due, self._settings.prices))
         part.schedules = scheduled_cells(
-            decided, self._snapshot, self._memory, self._freshness, self._trials, self._settings.prices
+            decided, self._snapshot, self._ledger, self._freshness, self._trials, self._settings.prices
         )
         decided.clear()  # one byte per cell: a plan of millions of cells has no room for it beside its calls
         held_up: Counter[str] = Counter()
@@ -204,7 +204,7 @@ class TablePlanner:
                 self._held_up[scope.address, column.id] = len(held_up)
             harmless = RowSet.of_flags(facts.translate(LEFT_ALONE[scope.run.mode])) & scope.rows
             taken |= due
-            self._portions.setdefault(scope.address, {})[column.id] = portion(scope, column, due, self._memory)
+            self._portions.setdefault(scope.address, {})[column.id] = portion(scope, column, due, self._ledger)
             decided.append((scope, due, harmless, verdicts))
         self._due[column.id] = taken
         for scope, due, harmless, verdicts in decided:
@@ -214,7 +214,7 @@ class TablePlanner:
 
     def _withheld(self, scope: Scope, column: Column) -> Decision | None:
         """Return why a scope's due cells are held back; None if they are not."""
-        if scope.manifest.name in self._waiting or is_on_trial(scope, column, self._memory):
+        if scope.manifest.name in self._waiting or is_on_trial(scope, column, self._ledger):
             return Decision.WAITING
         tried = self._trials[scope.address]
         return Decision.HELD_BACK if tried is not None and tried.is_breached else None
@@ -224,17 +224,17 @@ class TablePlanner:
         rows = approval.approved(key, scope.manifest.name, self._row_index)
         if scope.run.refresh is not None:
             # One approval buys a cell once, however soon it becomes stale again.
-            rows -= self._memory.bought_within(column, approval.age_seconds)
+            rows -= self._ledger.bought_within(column, approval.age_seconds)
         return rows
 
     def _facts(self, column: Column, scope: Scope) -> bytes:
         """Gather one byte of facts per row."""
         flags = {
             MISSING_INPUTS: self._missing,
-            IN_DOUBT: self._memory.in_doubt(column),
+            IN_DOUBT: self._ledger.in_doubt(column),
             BLOCKED: blocking.blocked(column, self._snapshot, self._due),
             SPENT: self._spent(column, scope.run),
-            AWAITED: self._memory.awaited(column),
+            AWAITED: self._ledger.awaited(column),
         }
         return with_flags(self._states(column), flags)
 
@@ -246,24 +246,24 @@ class TablePlanner:
         states = self._snapshot.states[column.id]
         if self._snapshot.is_finished:
             return states
-        not_ours = RowSet.of_flags(states.translate(IS_PENDING)) - self._memory.unsettled(column)
+        not_ours = RowSet.of_flags(states.translate(IS_PENDING)) - self._ledger.unsettled(column)
         return not_ours.chosen(bytes([CellState.EMPTY]) * self._rows, states)
 
     def _spent(self, column: Column, run: Run) -> RowSet:
         """Return the rows in which the ledger's accepted calls satisfy the run."""
         if run.refresh is not None:
-            return self._freshness[run.refresh].fresh(self._memory, column)
+            return self._freshness[run.refresh].fresh(self._ledger, column)
         if run.follows_config:
-            return self._memory.in_configuration(column, PRESENT_CONFIG)
+            return self._ledger.in_configuration(column, PRESENT_CONFIG)
         if run.revision is not None:
-            return self._memory.at_revision(column, run.revision)
-        return self._memory.exhausted(column, run.mode, run.max_attempts)
+            return self._ledger.at_revision(column, run.revision)
+        return self._ledger.exhausted(column, run.mode, run.max_attempts)
 
     def _bought_elsewhere(self, column: Column, run: Run) -> RowSet:
         """Return the rows of which the ledger does not know what the run asks: when, or with which configuration."""
         if run.refresh is not None:
-            return self._memory.never_bought(column)
-        return self._memory.in_configuration(column, NO_CONFIG)
+            return self._ledger.never_bought(column)
+        return self._ledger.in_configuration(column, NO_CONFIG)
 
     def _count(self, left: bytes, due: RowSet) -> dict[Decision, int]:
         """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
@@ -314,7 +314,7 @@ class TablePlanner:
             "columns": ids,
             "rows": rows,
             "due": [[block.columns, block.rows] for block in covered],
-            "bought_before": sum(self._memory.times_bought(column, indexes) for column, indexes in due.items()),
+            "bought_before": sum(self._ledger.times_bought(column, indexes) for column, indexes in due.items()),
         }
         return Call(
             id=short_digest(work),
@@ -378,7 +378,7 @@ class TablePlanner:
             labels=dict(manifest.labels),
             ledger_version=self._history.version,
             source=manifest.source,
-            is_awaited=self._memory.is_awaiting,
+            is_awaited=self._ledger.is_awaiting,
         )
 
     def _run_line(self, scope: Scope) -> PlannedRun:
@@ -394,6 +394,6 @@ class TablePlanner:
             self._trials.get(scope.address),
             refresh=scope.run.refresh,
             stale_before=freshness.stale_before if freshness else None,
-            next_due=freshness.next_due(self._memory, scope.columns, scope.rows) if freshness else None,
+            next_due=freshness.next_due(self._ledger, scope.columns, scope.rows) if freshness else None,
             follows_config=scope.run.follows_config,
         )

@@ -29,12 +29,12 @@ _UNSETTLED = frozenset(
 """A manifest with such cells has not finished: downstream manifests have to wait."""
 
 
-def rollout_result(scope: Scope, snapshot: TableSnapshot, memory: LedgerView) -> RolloutResult | None:
+def rollout_result(scope: Scope, snapshot: TableSnapshot, ledger: LedgerView) -> RolloutResult | None:
     """Return the result of a scope's first portion, over the columns with a full portion; None without a rollout."""
     rollout = scope.run.rollout
     if rollout is None:
         return None
-    tried = {column.id: _tried(scope, column, memory)[: rollout.first] for column in scope.columns}
+    tried = {column.id: _tried(scope, column, ledger)[: rollout.first] for column in scope.columns}
     portions = {column: portion for column, portion in tried.items() if len(portion) == rollout.first}
     cells = sum(map(len, portions.values()))
     failed = sum(
@@ -53,28 +53,28 @@ def unjudged(found: Iterable[Scope], results: Mapping[str, RolloutResult | None]
     return [Diagnostic(scope.run.location, Code.NOT_IN_SNAPSHOT, message, hint) for scope in unknown]
 
 
-def portion(scope: Scope, column: Column, due: RowSet, memory: LedgerView) -> RowSet:
+def portion(scope: Scope, column: Column, due: RowSet, ledger: LedgerView) -> RowSet:
     """Return the due rows of a column that belong to its first portion; all of them if the portion is complete."""
     rollout = scope.run.rollout
     if rollout is None:
         return due
-    missing = rollout.first - len(_tried(scope, column, memory))
+    missing = rollout.first - len(_tried(scope, column, ledger))
     return due if missing <= 0 else due.first(missing)
 
 
-def is_on_trial(scope: Scope, column: Column, memory: LedgerView) -> bool:
+def is_on_trial(scope: Scope, column: Column, ledger: LedgerView) -> bool:
     """Return True if a column's first portion was bought and has not shown yet, so that its result is unknown."""
     rollout = scope.run.rollout
     if rollout is None:
         return False
-    portion = _tried(scope, column, memory)[: rollout.first]
-    awaited = memory.awaited(column).flags()
+    portion = _tried(scope, column, ledger)[: rollout.first]
+    awaited = ledger.awaited(column).flags()
     return any(awaited[row] for row in portion)
 
 
-def _tried(scope: Scope, column: Column, memory: LedgerView) -> list[int]:
+def _tried(scope: Scope, column: Column, ledger: LedgerView) -> list[int]:
     """Return the rows that were tried, in order; if the run names its rows, only those: others may be unread."""
-    tried = memory.tried(column, scope.run.mode, scope.run.revision)
+    tried = ledger.tried(column, scope.run.mode, scope.run.revision)
     if scope.run.rows is None:
         return tried
     flags = scope.rows.flags()

@@ -1,4 +1,4 @@
-"""Proxies and trust, from flags, environment and project file (`Settings, strongest first`)."""
+"""Proxies and trust, from flags, environment and project file, the strongest first."""
 
 import os
 from collections.abc import Mapping

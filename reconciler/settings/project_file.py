@@ -27,7 +27,7 @@ call that was paid for would be taken for one that never landed."""
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """The timing of run calls; the letters are those of `spend.md`."""
+    """The timing of run calls; the letters are those of `spending/__init__.py`."""
 
     send_within_seconds: float = 2.0
     """D: a call is sent only if less than this has passed since before its intent was recorded."""
@@ -213,7 +213,7 @@ def _below_the_floor(document: Document, api_url: str | None) -> Iterator[Diagno
 
 
 def _short_quiet_period(document: Document) -> Iterator[Diagnostic]:
-    """R4 of `spend.md`: a call that may still be on its way must not be declared lost."""
+    """Refuse a Q that is not longer than D + T: a call that may still be on its way must not be declared lost."""
     at = ("spec", "api", "spend")
     given = {key: value for key, value in _numbers(document.value, at) if key in Spend.__dataclass_fields__}
     spend = Spend(**given)

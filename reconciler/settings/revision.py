@@ -16,7 +16,7 @@ from reconciler.model.manifest import ChildOf, Manifest, NameAt, Run, Selection,
 from reconciler.settings.git_commit import Blob, Commit, find_commit, unknown_commit
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, project_of
 from reconciler.settings.settings import DEFAULT_LEDGER, Settings, manifest_paths, project_file_in
-from reconciler.text.addresses import STREAM, is_server, ledger_fault, ledger_path
+from reconciler.text.addresses import STREAM, is_server, ledger_path
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
@@ -89,22 +89,23 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
     api = replace(
         here.api, url=there.api.url, spend=there.api.spend, proxy=there.api.proxy, ca_bundle=there.api.ca_bundle
     )
-    is_files = settings.limits.timezone == here.limits.timezone
-    zone = there.limits.timezone if is_files else settings.limits.timezone
+    # At whose midnight a variable's budgets turn, unless a variable says it, too.
+    own, in_file = settings.limits.timezone, here.limits.timezone
+    zone = there.limits.timezone if own == in_file else own
     return replace(
         settings,
         base_certificates=found.certificates,
         project=replace(here, ledger=_ledger(there, found.place, settings), api=api, notify=there.notify),
-        floor=BaseLimits(there.limits, prices, found.manifests, unknown, zone),
+        base=BaseLimits(there.limits, prices, found.manifests, unknown, zone),
     )
 
 
 def _ledger(there: Project, place: Path, settings: Settings) -> str | None:
     """Return a base's ledger; a path stays relative to the base's project file, wherever a change moves it to."""
-    text = there.ledger or DEFAULT_LEDGER
-    if os.path.realpath(place) == os.path.realpath(settings.root) or is_server(text) or ledger_fault(text, is_windows=os.name == "nt"):
+    text, folder = there.ledger or DEFAULT_LEDGER, place.resolve()
+    if folder == settings.root.resolve() or is_server(text):
         return there.ledger
-    return os.fspath(Path(os.path.realpath(place)) / Path(ledger_path(text)).expanduser())
+    return os.fspath(folder / Path(ledger_path(text)).expanduser())
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +289,12 @@ def _nearest_home(commit: Commit, scratch: Path, start: Path) -> Path | None:
 
     A change may have moved the one that is found here, or put another one before it.
     """
-    folders = [each for each in (start, *start.parents) if each.is_relative_to(scratch)]
-    has_file = ({os.path.relpath(each / name, scratch) for name in PROJECT_FILES} & commit.blobs.keys() for each in folders)
-    return next((each for each, found in zip(folders, has_file, strict=True) if found), None)
+    for folder in (start, *start.parents):
+        if folder.is_relative_to(scratch) and any(
+            os.path.relpath(folder / name, scratch) in commit.blobs for name in PROJECT_FILES
+        ):
+            return folder
+    return None
 
 
 def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callable[[str], str]) -> list[Diagnostic]:

@@ -65,7 +65,7 @@ class Settings:
     """The ledger from a flag or the environment; may hold a password, so never printed. None if neither sets it."""
     ledger_source: str = ""
     """The flag or variable that sets it."""
-    floor: BaseLimits | None = None
+    base: BaseLimits | None = None
     """Limits of a base that apply in addition (`--limits-from`)."""
     ca_bundle: str | None = None
     """The certificates that a flag names; None if it names none."""

@@ -1,4 +1,4 @@
-"""Settle calls in doubt by evidence: a pure judgement of a table's history and its current cells (`spend.md`, R4, R5).
+"""Settle calls in doubt by evidence: a pure judgement of a table's history and its current cells (R4 and R5).
 
 Any sign that the cells moved means the call landed. Only clear proof of no movement, and only for mode `new`, after
 the quiet period, means it did not. Everything else stays in doubt until the table shows more or a person decides.

@@ -46,49 +46,49 @@ class Labels:
         return self.granted.get((call.table_id, call.manifest), frozenset())
 
 
-def check_limits(plan: Plan, limits: Limits, floor: BaseLimits | None) -> tuple[Violation, ...]:
-    """Compare a plan with the limits here and, if there is a floor, with those of the base.
+def check_limits(plan: Plan, limits: Limits, base: BaseLimits | None) -> tuple[Violation, ...]:
+    """Compare a plan with the limits here and, if there is a base, with its limits too.
 
     Under the base's limits a cell costs the higher of the two prices, and has no price if either list has none: a
     change can neither raise its own limit nor lower its own price.
     """
     found = violations(plan, limits)
-    counted_plan = counted_in_budgets(plan, limits, floor)
+    counted_plan = counted_in_budgets(plan, limits, base)
     over_budget = tuple(counted_plan.violations(plan.budgets))
-    if floor is None:
+    if base is None:
         return (*found, *over_budget)
     at_dearest = replace(
         plan,
         calls=tuple(counted_plan.calls),
         growth=tuple(counted_plan.growth),
-        forecast=plan.forecast and plan.forecast.at(_dearest_of(floor)),
+        forecast=plan.forecast and plan.forecast.at(_dearest_of(base)),
     )
-    held = violations(at_dearest, floor.limits, held_labels(plan, floor))
+    held = violations(at_dearest, base.limits, held_labels(plan, base))
     said = {(each.rule, each.message) for each in held}
     return (*held, *(each for each in found if (each.rule, each.message) not in said), *over_budget)
 
 
-def counted_in_budgets(plan: Plan, limits: Limits, floor: BaseLimits | None) -> CountedPlan:
+def counted_in_budgets(plan: Plan, limits: Limits, base: BaseLimits | None) -> CountedPlan:
     """Return a plan as budgets count it: those of a base and those here count alike, as the base would.
 
     Those here turn at the base's midnight as well, since a variable may set them, and a change the time zone.
     """
-    if floor is None:
+    if base is None:
         return CountedPlan(plan.calls, plan.growth, own_labels(plan).carried, [limits])
-    calls = tuple(_at_dearest(call, floor.prices) for call in plan.calls)
-    growths = tuple(priced(growth, _dearest_of(floor)) for growth in plan.growth)
-    labels = held_labels(plan, floor)
-    held = [floor.limits, limits, replace(limits, timezone=floor.timezone)]
+    calls = tuple(_at_dearest(call, base.prices) for call in plan.calls)
+    growths = tuple(priced(growth, _dearest_of(base)) for growth in plan.growth)
+    labels = held_labels(plan, base)
+    held = [base.limits, limits, replace(limits, timezone=base.timezone)]
     return CountedPlan(calls, growths, labels.carried, held, labels.unknown, is_base=True)
 
 
-def _dearest_of(floor: BaseLimits) -> Callable[[Column], Decimal | None]:
-    return lambda column: _dearest(floor.prices, column.kind, column.key, column.id)
+def _dearest_of(base: BaseLimits) -> Callable[[Column], Decimal | None]:
+    return lambda column: _dearest(base.prices, column.kind, column.key, column.id)
 
 
-def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
+def effective_limits(limits: Limits, base: BaseLimits | None) -> Limits:
     """Return the effective plan-wide limits, to show next to the totals."""
-    if floor is None:
+    if base is None:
         return limits
 
     def lower(one: Limit | None, other: Limit | None) -> Limit | None:
@@ -96,8 +96,8 @@ def effective_limits(limits: Limits, floor: BaseLimits | None) -> Limits:
 
     return replace(
         limits,
-        max_credits=lower(limits.max_credits, floor.limits.max_credits),
-        max_cells=lower(limits.max_cells, floor.limits.max_cells),
+        max_credits=lower(limits.max_credits, base.limits.max_credits),
+        max_cells=lower(limits.max_cells, base.limits.max_cells),
     )
 
 
@@ -124,7 +124,7 @@ def own_labels(plan: Plan) -> Labels:
     return Labels(carried, carried)
 
 
-def held_labels(plan: Plan, floor: BaseLimits) -> Labels:
+def held_labels(plan: Plan, base: BaseLimits) -> Labels:
     """Return the labels that count under a base's limits.
 
     A manifest carries its own labels and all that the base gives to its name or its table. It is granted those that it
@@ -134,12 +134,12 @@ def held_labels(plan: Plan, floor: BaseLimits) -> Labels:
     for table in plan.tables:
         key = (table.table_id, table.manifest)
         here = as_words(table.labels)
-        of_table = [manifest for manifest in floor.manifests if manifest.table_id == table.table_id]
-        of_name = [manifest for manifest in floor.manifests if manifest.name == table.manifest]
+        of_table = [manifest for manifest in base.manifests if manifest.table_id == table.table_id]
+        of_name = [manifest for manifest in base.manifests if manifest.name == table.manifest]
         carried[key] = here.union(*(as_words(manifest.labels) for manifest in (*of_table, *of_name)))
         same = [manifest for manifest in of_table if manifest.name == table.manifest] or of_table
         granted[key] = here.intersection(*(as_words(each.labels) for each in same)) if same else frozenset()
-    return Labels(carried, granted, floor.unknown)
+    return Labels(carried, granted, base.unknown)
 
 
 def _growth(growths: Iterable[ExpectedGrowth]) -> Iterator[Violation]:

@@ -1,8 +1,8 @@
-"""Drive a plan's calls through the spend protocol: intent durable, POST once, outcome durable (`spend.md`, R1 to R6).
+"""Drive a plan's calls through the spend protocol: intent durable, POST once, outcome durable.
 
-The order of the lines in `_attempt` is the promise of the whole program. R1: the clock starts before the intent.
-R2: the intent is durable before a byte is sent. R3: the POST starts only within D of R1, and the runner bounds it by T.
-R4 and R5 are in `spending/doubt.py`. R6: the ledger issues a ticket by compare-and-set, and only its holder sends.
+The order of the lines in `_attempt` is the promise of the whole program: the rules R1, R2, R3 and R6 of
+`spending/__init__.py`. The runner bounds the POST by T, and the ledger issues a ticket by compare-and-set, whose holder
+alone sends. R4 and R5 are in `spending/doubt.py`.
 
 An acceptance may share the commit of its table's next intent, which follows at once. A process killed before that
 commit leaves an open intent, just like one killed before any outcome. Every other outcome has its own commit.
@@ -71,7 +71,7 @@ class SendTiming:
     """The apply loop's clock, deadlines and concurrency."""
 
     send_within_seconds: float
-    """D of `spend.md`."""
+    """D."""
     clock: Callable[[], float]
     """Monotonic seconds."""
     pause: Callable[[int], None]

@@ -102,7 +102,7 @@ def wait_until_settled(
     calls: Iterable[Call],
     others: Collection[str],
     tables: Tables,
-    patience: WaitTiming,
+    timing: WaitTiming,
     rests_in: Callable[[Call], float],
     on_poll: Callable[[Mapping[str, TableStatus]], None],
 ) -> Waited:
@@ -120,35 +120,35 @@ def wait_until_settled(
     }
     unreadable: set[str] = set()
     latest: dict[str, TableStatus] = {}
-    began = patience.clock()
+    began = timing.clock()
     interval = FIRST_POLL_SECONDS
     while (pending := waiting.keys() - unreadable - {id_ for id_ in waiting if waiting[id_].is_done}) and (
-        not patience.stopped()
+        not timing.stopped()
     ):
         answers = tables.statuses(sorted(pending))
         unreadable |= pending - answers.keys()
         latest.update(answers)
-        elapsed = patience.clock() - began
+        elapsed = timing.clock() - began
         has_rested = {id_ for id_, table in waiting.items() if elapsed >= table.rests_in}
         for id_, status in answers.items():
             waiting[id_].latest = status
             waiting[id_].is_done = status.is_finished and not waiting[id_].calls
-        looked = {id_ for id_ in answers if waiting[id_].wants_look(patience.clock(), id_ in has_rested)}
+        looked = {id_ for id_ in answers if waiting[id_].wants_look(timing.clock(), id_ in has_rested)}
         if looked:
             snapshots = tables.snapshots({id_: waiting[id_].calls for id_ in sorted(looked)})
             unreadable |= looked - snapshots.keys()
             for id_, snapshot in snapshots.items():
-                waiting[id_].look(snapshot, patience.clock(), id_ in has_rested)
+                waiting[id_].look(snapshot, timing.clock(), id_ in has_rested)
         on_poll(latest)
         pending = {id_ for id_ in pending - unreadable if not waiting[id_].is_done}
-        elapsed = patience.clock() - began
-        left = None if patience.timeout_seconds is None else patience.timeout_seconds - elapsed
+        elapsed = timing.clock() - began
+        left = None if timing.timeout_seconds is None else timing.timeout_seconds - elapsed
         if not pending or (left is not None and left <= 0):
             break
         pause = max(interval, len(pending) / MOST_POLLS_PER_SECOND)
         rests = [left_ for id_ in pending if (left_ := waiting[id_].rests_in - elapsed) > 0]
         pause = min([pause, *rests])
-        patience.sleep(pause if left is None else min(pause, left))
+        timing.sleep(pause if left is None else min(pause, left))
         interval = min(interval * 1.5, LONGEST_POLL_SECONDS)
     unfinished = {id_: table for id_, table in waiting.items() if not table.is_done}
     idle = {id_ for id_, table in unfinished.items() if table.latest is not None and table.latest.is_finished}

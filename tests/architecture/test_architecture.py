@@ -43,7 +43,7 @@ file, socket or store. An entry that no import needs any more fails, so that the
 ROOT = {"__init__", "__main__", "errors", "version"}
 """Modules beside the rooms: `errors` and `version` may be imported by every room but `text`, which imports nothing."""
 ROOT_IMPORTS = {
-    "__init__": "version errors model operations planning text",
+    "__init__": "version errors documents model operations planning text",
     "__main__": "cli settings",
     "errors": "text",
     "version": "",

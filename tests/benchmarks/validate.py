@@ -3,7 +3,7 @@
     python -m tests.benchmarks.validate [MANIFESTS] [ROUNDS]
 
 The two are measured in turn, in this process, as CPU time; the machine drifts, so the ratio of a pair is what counts.
-Targets (`performance.md`): 1,000 manifests under 2 s of CPU; 10,000 in at most twice the time of CSafeLoader.
+Targets: 1,000 manifests under 2 s of CPU; 10,000 in at most twice the time of CSafeLoader.
 """
 
 import gc
@@ -44,7 +44,7 @@ spec:
 
 
 def write_manifests(folder: Path, count: int) -> None:
-    """Write `count` manifests like the contract's example, a file each, a hundred to a folder."""
+    """Write `count` manifests like that of the first page, one per file, a hundred to a folder."""
     for number in range(count):
         file = folder / f"team-{number // 100}" / f"{number}.yaml"
         file.parent.mkdir(exist_ok=True)

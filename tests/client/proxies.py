@@ -93,6 +93,7 @@ def half_an_answer(exchange: Exchange) -> None:
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
+        target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while data := source.recv(1 << 16):
             target.sendall(data)
     for each in (source, target):

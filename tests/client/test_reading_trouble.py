@@ -143,9 +143,9 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | Non
 
 def test_no_wait_is_longer_than_its_cap() -> None:
     """Backoff ends at ten seconds, what a server asks for at sixty."""
-    patience = RetryTiming(sleep=lambda _seconds: None, random=lambda: 1.0, now=lambda: 0.0)
-    assert wait_seconds(patience, 30, None) == 10.0
-    assert wait_seconds(patience, 1, "9" * 400) == 60.0
+    timing = RetryTiming(sleep=lambda _seconds: None, random=lambda: 1.0, now=lambda: 0.0)
+    assert wait_seconds(timing, 30, None) == 10.0
+    assert wait_seconds(timing, 1, "9" * 400) == 60.0
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 410, 418, 422])

@@ -1,4 +1,4 @@
-"""Run calls over real sockets: what is sent, and what each status of the answer means (`spend.md`)."""
+"""Run calls over real sockets: what is sent, and what each status of the answer means."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Run calls over connections that fail: what proves that nothing was sent, and what leaves doubt (`spend.md`)."""
+"""Run calls over connections that fail: what proves that nothing was sent, and what leaves doubt."""
 
 import socket
 import ssl

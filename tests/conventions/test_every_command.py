@@ -117,6 +117,6 @@ def test_global_options_stand_before_or_after_the_command(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "ledger", "comment", "approved-plan"])
 def test_a_word_that_is_no_command_is_answered(path: str) -> None:
-    """On stderr, with the contract's exit code, and nothing is run."""
+    """On stderr, with exit code 64, and nothing is run."""
     said = CliRunner().invoke(cli.group, [*path.split(), "xyzzy"], prog_name="reconciler")
     assert f"`{f'reconciler {path}'.strip()} --help` lists those there are" in said.stderr

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -94,8 +94,9 @@ def page(name: str) -> Page:
     return Page(ROOT / name)
 
 
+@cache
 def pages() -> list[Page]:
-    """Return every page, README.md included."""
+    """Return every page, README.md included, parsed once."""
     own = {".github", ".gitlab"}
     found = []
     for path in sorted(ROOT.rglob("*.md")):

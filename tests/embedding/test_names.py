@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -11,12 +12,13 @@ import reconciler
 from reconciler import errors
 
 NAMES = """
-AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult Code Corrupt Diagnostic
-Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells
-ImportedTable InDoubt Interrupt Lease Leased LedgerError
-LimitExceeded Limits Loaded Location ManifestError ManifestStatus NotSent Plan PlanError ProjectLedger ReadCost
-ReadProgress ReconcilerError Refused Report RunStatus Session SessionPlan SettingsError Severity SnapshotTaken SpendLine
-SpendReport StalePlan Status TooNew Totals Unwritable Validation Violation __version__ open_session
+AdoptedTable Adoption ApiError ApplyEvents BadResponse Call CallFilter CallRecord CallResult CallState Code Compacted
+Corrupt Diagnostic Drift DriftKind DriftReport ErroredPlan EventKind EventRecord ExitCode ExplainedCells Forecast
+ImportOutcome ImportedTable InDoubt Interrupt Lease Leased LedgerError LimitExceeded Limits Loaded Location
+ManifestError ManifestStatus Mode Network NotSent Plan PlanError PlannedForecast ProjectLedger ReadCost ReadProgress
+Reason ReconcilerError Reconciliation Refused Report RunStatus SavedPlan Session SessionPlan SettingsError Severity
+SkipReason SnapshotTaken SpendLine SpendReport StalePlan Status Targets TooNew Totals Unwritable Validation Violation
+__version__ open_session
 """
 """A name that goes breaks somebody's program."""
 
@@ -94,6 +96,26 @@ def test_what_is_offered_is_documented() -> None:
     for name, method in vars(reconciler.Session).items():
         if not name.startswith("_"):
             assert method.__doc__, name
+
+
+OF_COMMANDS = {"Settings", "Profile"}
+"""Classes that methods of a session name for the commands of this program alone."""
+
+
+def test_whatever_a_method_takes_or_returns_is_offered() -> None:
+    """A program can name the types of its own functions with `reconciler.` and a name."""
+    named: set[str] = set()
+    for owner in (reconciler.Session, reconciler.ProjectLedger):
+        for name, member in vars(owner).items():
+            if not name.startswith("_"):
+                function = member.fget if isinstance(member, property) else member
+                pending = list(get_type_hints(function).values())
+                while pending:
+                    hint = pending.pop()
+                    pending += get_args(hint)
+                    if isinstance(hint, type) and hint.__module__.startswith("reconciler."):
+                        named.add(hint.__name__)
+    assert named - set(reconciler.__all__) == OF_COMMANDS
 
 
 def test_importing_loads_nothing_else() -> None:

@@ -197,10 +197,10 @@ def test_tables_are_imported_as_manifests(desk: Desk) -> None:
     with session(desk) as opened:
         (found,) = opened.import_tables(f"https://app.extruct.ai/tables/{ACCOUNTS}")
         assert isinstance(found, reconciler.ImportedTable)
-        assert (found.fate, found.path.exists()) == ("written", True)
+        assert (found.outcome, found.path.exists()) == ("written", True)
         (again,) = opened.import_tables([ACCOUNTS])
         assert isinstance(again, reconciler.ImportedTable)
-        assert again.fate == "unchanged"
+        assert again.outcome == "unchanged"
         with pytest.raises(reconciler.SettingsError, match="neither a table's id"):
             opened.import_tables("accounts")
     assert run(["validate"]) == 0

@@ -49,6 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request at a time, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the head and the body are two packets
     forge: Any = None
 
     def fails(self, forge: Forge, path: str) -> bool:

@@ -24,7 +24,14 @@ spec:
   runs: [{mode: new, columns: [size]}]
 """
 
-THIRD = OTHER.replace("other", "third").replace("91abf3a0-6f0e-4d7e-8a55-1b7f0c3d2e61", "c4d1f0aa-3b52-4e0e-8f0d-2a6b7c8d9e10").replace("size", "summary")
+THIRD = """\
+apiVersion: reconciler/v1
+kind: TableRun
+metadata: {name: third}
+spec:
+  table: c4d1f0aa-3b52-4e0e-8f0d-2a6b7c8d9e10
+  runs: [{mode: new, columns: [summary]}]
+"""
 
 
 def test_from_a_merge_request_to_a_receipt(project: Project) -> None:

@@ -165,7 +165,9 @@ def test_a_table_that_does_not_exist_is_reported_at_its_line(desk: Desk) -> None
     assert plan["errored"]
     assert [(each["path"], each["line"]) for each in plan["diagnostics"]] == [("manifests/elsewhere.yaml", 7)]
     assert plan["calls"]
-    assert desk.run("apply", "--yes", "--no-wait").code == 1
+    applied = desk.run("apply", "--yes", "--no-wait")
+    assert applied.code == 1
+    assert "manifests/elsewhere.yaml:7:" in applied.err
     assert desk.posts() == []
 
 

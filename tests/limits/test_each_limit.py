@@ -176,9 +176,9 @@ CHEAP = Prices(kinds={"agent": Decimal("0.01")})
 FAIR = Prices(kinds={"agent": Decimal(1)})
 
 
-def messages(plan: Plan, floor: BaseLimits, limits: Limits | None = None) -> list[str]:
+def messages(plan: Plan, base: BaseLimits, limits: Limits | None = None) -> list[str]:
     """Return what is said where a plan is held to a base too."""
-    return [found.message for found in check_limits(plan, limits or Limits(), floor)]
+    return [found.message for found in check_limits(plan, limits or Limits(), base)]
 
 
 def test_a_change_cannot_raise_its_own_limit() -> None:
@@ -255,5 +255,5 @@ def test_labels_that_nobody_can_tell_refuse() -> None:
 
 def test_an_empty_plan_is_within_every_limit() -> None:
     """Also within those that could not be checked."""
-    floor = BaseLimits(Limits(per_label={"team=x": Cap(max_cells=limit("0", "x"))}), (), (), "they are not valid")
-    assert check_limits(Plan(""), floor.limits, floor) == ()
+    base = BaseLimits(Limits(per_label={"team=x": Cap(max_cells=limit("0", "x"))}), (), (), "they are not valid")
+    assert check_limits(Plan(""), base.limits, base) == ()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests import from_table
-from reconciler.manifests.from_table import ImportOptions, fate
+from reconciler.manifests.from_table import ImportOptions, import_outcome
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.import_outcome import ImportOutcome
 from reconciler.model.manifest import Manifest, Mode
@@ -199,4 +199,4 @@ def test_what_is_there_is_only_replaced_by_force(
     text: str | None, there: str | None, elsewhere: bool, force: bool, expected: ImportOutcome
 ) -> None:
     """And what others wrote about the table not even then."""
-    assert fate(text, there, is_claimed_elsewhere=elsewhere, force=force) is expected
+    assert import_outcome(text, there, is_claimed_elsewhere=elsewhere, force=force) is expected

@@ -1,4 +1,4 @@
-"""What an apply came to: counts from outcomes, and the exit code of every combination (the contract's section 7)."""
+"""What an apply came to: counts from outcomes, and the exit code of every combination."""
 
 from itertools import combinations, product
 

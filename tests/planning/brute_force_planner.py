@@ -1,4 +1,4 @@
-"""The contract's sections 2, 3 and 5 cell by cell, as plainly as they can be said: what the planner is compared with.
+"""Which cells are due, cell by cell and as plainly as it can be said: what the planner is compared with.
 
 Nothing of the planner's own machinery is used here: no masks, no tables of bytes, no order of columns.
 """

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from reconciler.client.http.retry import RetryTiming
+from reconciler.forge import http
 from tests.gitops.github_api import serve_github
 from tests.gitops.gitlab_api import serve_gitlab
 from tests.journey.conftest import desk, make_desk
 from tests.review.commented import Commented
 
 __all__ = ["desk", "forge", "make_desk"]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands ask a forge again at once; how long they wait is tested with a clock of its own."""
+    monkeypatch.setattr(http, "RetryTiming", lambda sleep, random: RetryTiming(lambda _: None, random))
 
 
 @pytest.fixture(params=["github", "gitlab"])

@@ -370,8 +370,8 @@ def test_trouble_with_a_forges_proxy_names_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     options = ApiOptions("https://forge.example", Token(TOKEN), network=network(url))
-    patience = RetryTiming(sleep=lambda _: None, random=lambda: 0.5)
-    with ForgeClient(options, patience) as client, pytest.raises(BadResponse) as caught:
+    timing = RetryTiming(sleep=lambda _: None, random=lambda: 0.5)
+    with ForgeClient(options, timing) as client, pytest.raises(BadResponse) as caught:
         client.get("/user")
     assert f"no connection through the proxy {url} (HTTPS_PROXY)" in caught.value.message
     assert "hunter2" not in caught.value.message

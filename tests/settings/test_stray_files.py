@@ -101,7 +101,9 @@ def test_a_link_out_of_the_work_tree_is_not_followed(desk: Desk, target: str, na
     assert desk.posts() == []
 
 
-@pytest.mark.parametrize("named", ["/proc/self/environ", "/etc/passwd", "../outside", ".git", "manifests/../.git/config"])
+@pytest.mark.parametrize(
+    "named", ["/proc/self/environ", "/etc/passwd", "../outside", ".git", "manifests/../.git/config"]
+)
 def test_a_project_file_names_nothing_outside_the_work_tree(desk: Desk, named: str) -> None:
     """Whoever may change it could have a secret quoted; on the command line a person may name what they like."""
     Repository.at(desk.folder)

@@ -1,4 +1,4 @@
-"""How a call in doubt ends: each clause of the contract's section 5."""
+"""How a call in doubt ends: by what the table shows, by time, or by a person."""
 
 from dataclasses import replace
 

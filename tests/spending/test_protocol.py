@@ -1,4 +1,4 @@
-"""The apply loop: the order of each call, and what every outcome leads to (the contract's section 4)."""
+"""The apply loop: the order of each call, and what every outcome leads to."""
 
 from collections.abc import Generator
 from contextlib import suppress

@@ -79,9 +79,9 @@ class Watch:
 
     def wait(self, *calls: Call, timeout: float | None = None) -> Waited:
         """Wait for the calls, and for all tables of the script."""
-        patience = WaitTiming(lambda: self.now, self.sleep, timeout, lambda: self.now >= self.stops_at)
+        timing = WaitTiming(lambda: self.now, self.sleep, timeout, lambda: self.now >= self.stops_at)
         return wait_until_settled(
-            calls, self.script.keys(), self, patience, lambda _: QUIET, lambda seen: self.seen.append(dict(seen))
+            calls, self.script.keys(), self, timing, lambda _: QUIET, lambda seen: self.seen.append(dict(seen))
         )
 
 

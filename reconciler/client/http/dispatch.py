@@ -95,9 +95,9 @@ class Dispatch:
         self._refused: Refused | None = None
         self._workers = Workers(size, connect)
         self._next_look = 0.0
-        self._patience = RetryTiming(sleep=sleep or self._nap, random=random)
-        self._retries = Retries(self._patience)
-        self._throttle = Throttle(size, self._patience.sleep, clock)
+        self._timing = RetryTiming(sleep=sleep or self._nap, random=random)
+        self._retries = Retries(self._timing)
+        self._throttle = Throttle(size, self._timing.sleep, clock)
         self.requests = 0
         """GETs answered or given up, retries included."""
 
@@ -220,7 +220,7 @@ class Dispatch:
 
     def _hold(self, retry_after: str | None) -> float:
         """Return for how many seconds all workers wait: as long as the server asks, if it does."""
-        return min(retry_after_seconds(retry_after, self._patience.now) or 0.0, LONGEST_RETRY_AFTER)
+        return min(retry_after_seconds(retry_after, self._timing.now) or 0.0, LONGEST_RETRY_AFTER)
 
 
 def _decoded(request: Request, body: memoryview) -> Any:

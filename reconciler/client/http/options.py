@@ -82,7 +82,7 @@ class ApiOptions:
     page_rows: int = 500
     """Rows requested per data page."""
     call_seconds: float = 30
-    """T of `spend.md`: a whole run call, from the name lookup to the last byte of the answer."""
+    """T: a whole run call, from the name lookup to the last byte of the answer."""
     network: Network = field(default_factory=Network)
     """Proxies, and the certificates that are trusted."""
 

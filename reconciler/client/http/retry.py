@@ -45,10 +45,10 @@ class RetryTiming:
 class Retries:
     """Retries reads. Safe to share between threads."""
 
-    def __init__(self, patience: RetryTiming) -> None:
-        self._patience = patience
+    def __init__(self, timing: RetryTiming) -> None:
+        self._timing = timing
         self._retrying = tenacity.Retrying(
-            sleep=patience.sleep,
+            sleep=timing.sleep,
             wait=self._wait,
             stop=_has_had_enough,
             retry=tenacity.retry_if_exception_type(TransientError),
@@ -65,15 +65,15 @@ class Retries:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
         asked = failure.retry_after if isinstance(failure, TransientError) else None
-        return wait_seconds(self._patience, state.attempt_number, asked)
+        return wait_seconds(self._timing, state.attempt_number, asked)
 
 
-def wait_seconds(patience: RetryTiming, tries: int, retry_after: str | None) -> float:
+def wait_seconds(timing: RetryTiming, tries: int, retry_after: str | None) -> float:
     """Return the seconds to wait after try number `tries`: the server's request, else doubling full jitter."""
-    asked = retry_after_seconds(retry_after, patience.now)
+    asked = retry_after_seconds(retry_after, timing.now)
     if asked:
         return min(asked, LONGEST_RETRY_AFTER)
-    return patience.random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (tries - 1))
+    return timing.random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (tries - 1))
 
 
 def retry_after_seconds(text: str | None, now: Callable[[], float]) -> float | None:

@@ -1,4 +1,4 @@
-"""Cell states as one byte each: the only place that knows the API's statuses for cells (`extruct-api.md`)."""
+"""Cell states as one byte each: the only place that knows the API's statuses for cells."""
 
 from typing import Any
 

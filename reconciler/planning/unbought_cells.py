@@ -10,11 +10,11 @@ from reconciler.planning.ledger_view import LedgerView
 
 def unbought_cells(snapshot: TableSnapshot, history: TableHistory) -> int:
     """Return how many there are; those that the service fills by itself, and those in doubt, are not among them."""
-    memory = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
+    ledger = LedgerView(history, snapshot, RowIndex(snapshot.row_ids), shows_within_seconds=0.0)
     return sum(
         len(
-            (RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES)) & memory.never_bought(column))
-            - memory.in_doubt(column)
+            (RowSet.of_flags(snapshot.states[column.id].translate(DONE_STATES)) & ledger.never_bought(column))
+            - ledger.in_doubt(column)
         )
         for column in snapshot.columns
         if column.is_meant_by_silence
