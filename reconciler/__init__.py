@@ -16,6 +16,7 @@ costs nothing.
 The rooms, from the street inwards:
 
 cli/         one module per command: parse, call, print, exit code
+fleet/       many machines: submit, worker, follow; the job queue behind engine.py; monitoring/ for what watches them
 operations/  the verbs that join the rooms: observe, plan a change, apply wave by wave, send, wait; the Session
 render/      values to text for people            documents/   versioned JSON: plan, report, status, snapshot files
 forge/       comments on GitHub and GitLab        simulator/   a stand-in of the API; only its commands import it

@@ -16,6 +16,7 @@ ReconcilerError
     ├── Leased             another apply is working on the table
     ├── Corrupt            the file is not a ledger, or its contents are impossible
     ├── Unwritable         the record could not be made durable
+    ├── Stopped            the apply was stopped, here or on another machine
     └── TooNew             written by a newer version of the program
 """
 
@@ -60,6 +61,8 @@ class ApiError(ReconcilerError):
         super().__init__(message, hint=hint)
         self.status = status
         """The HTTP status, if there was an answer."""
+        self.retry_after: float | None = None
+        """For how many seconds a 429 asks to wait; None if it does not say."""
 
 
 class NotSent(ApiError):
@@ -112,6 +115,15 @@ class Corrupt(LedgerError):
 
 class Unwritable(LedgerError):
     """A record could not be made durable."""
+
+
+class Stopped(LedgerError):
+    """The apply was stopped, so none of its calls may begin."""
+
+    def __init__(self, message: str, *, hint: str = "", cause: str) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+        """The value of a `StopCause`."""
 
 
 class TooNew(LedgerError):

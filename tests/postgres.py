@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 with warnings.catch_warnings():
     # The wheel looks for XDG_RUNTIME_DIR while it is imported and warns where there is none.
@@ -46,11 +47,12 @@ def postgres_url(postgres_server: str) -> str:
     return fresh_database(postgres_server)
 
 
-def fresh_database(server_url: str) -> str:
-    """Create an empty database on the server and return its URL."""
+def fresh_database(server_url: str, template: str | None = None) -> str:
+    """Create a database on the server, empty or a copy of one that nobody uses, and return its URL."""
+    copied = "" if template is None else f" TEMPLATE {make_url(template).database}"
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name}{copied}".encode())
     return server_url.replace("/postgres?", f"/{name}?")
 
 

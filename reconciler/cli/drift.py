@@ -48,7 +48,7 @@ def _kinds(_: click.Context, __: click.Parameter, text: str) -> tuple[DriftKind,
 @click.option(
     "--stale",
     is_flag=True,
-    help="Also list answers that predate the present prompt, with the cost of buying them again.",
+    help="Also list answers that predate the present prompt or inputs, with the cost of buying them again.",
 )
 @options.targets
 @options.notify_host

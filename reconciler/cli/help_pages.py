@@ -12,6 +12,7 @@ CODES: Mapping[int, str] = {
     5: "refused before spending: another apply holds a table",
     6: "partial: a call was refused or not sent, or cells failed",
     7: "in doubt: a call may have been paid for",
+    8: "follow: the apply still runs",
     64: "the command line is wrong",
     130: "cancelled; nothing was sent",
 }
@@ -99,8 +100,23 @@ PAGES: Mapping[str, HelpPage] = {
             "apply --target target-accounts/retry --max-cells 100",
         ),
         _SPEND,
-        {**dict.fromkeys(CODES, ""), 2: "with --detailed-exitcode: calls were sent"},
+        {**{code: "" for code in CODES if code != 8}, 2: "with --detailed-exitcode: calls were sent"},
     ),
+    "submit": HelpPage(
+        ("submit --plan plan.json", "submit --plan plan.json --workspace emea --follow"),
+        (*_LEDGER[:2], "RECONCILER_LIMITS", *_LEDGER[2:]),
+        {**_ENDS, 3: "", 4: "", 6: "with --follow: partial", 7: "with --follow: in doubt", 8: "with --follow"},
+    ),
+    "worker": HelpPage(("worker", "worker --workspace emea --concurrency 8"), _API, {**_ENDS, 0: "ended by a signal"}),
+    "follow": HelpPage(
+        ("follow 5b2f0c", "follow 5b2f0c --timeout 540 --format json"),
+        _LEDGER,
+        {**_ENDS, 6: "", 7: "", 8: "the apply still runs: follow it again"},
+    ),
+    "applies": HelpPage(("applies list", "applies show 5b2f0c"), _LEDGER, _ENDS),
+    "applies list": HelpPage(("applies list --limit 5", "applies list --format json"), _LEDGER, _ENDS),
+    "applies show": HelpPage(("applies show 5b2f0c",), _LEDGER, _ENDS),
+    "applies stop": HelpPage(('applies stop 5b2f0c --reason "wrong column"',), _LEDGER, _ENDS),
     "wait": HelpPage(
         ("wait", "wait --timeout 600 --target team=gtm"),
         _API,

@@ -1,4 +1,4 @@
-"""The only access to the API, and to httpx and tenacity: it returns snapshots and receipts, and classifies errors.
+"""The only access to the API, and to httpx: it returns snapshots and receipts, and classifies errors.
 
 `Reader` only sends GET. `SpendClient` only sends the POST that starts a run, each once.
 Comments name the source of each fact about the API: [D] its reference, [V] the vendor's own code, [A] assumed.

@@ -20,6 +20,7 @@ from reconciler.errors import ApiError
 from reconciler.model.account import Account
 from reconciler.model.answer_filter import AskedAnswers
 from reconciler.model.condition import Condition
+from reconciler.model.input_cells import AskedInputs
 from reconciler.model.observed import ListedTable, TableHeader, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope
 from reconciler.model.reading import ReadCost, ReadProgress
@@ -43,17 +44,24 @@ class Reader:
         random: Callable[[], float] = chance.random,
         clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[ReadProgress], None] | None = None,
+        admit: Callable[[], object] = lambda: None,
     ) -> None:
         """`sleep` takes seconds, which `clock` counts; `random` gives 0 ≤ x < 1.
 
-        `on_progress` is called by the thread that reads.
+        `on_progress` is called by the thread that reads, `admit` before each request, by the thread that sends it: it
+        waits until the request may be sent.
         """
         context = tls_context(options)
         buffers = Buffers()
         self._page_rows = options.page_rows
         self._on_progress = on_progress
         self._dispatch = Dispatch(
-            options.concurrency, lambda: Connection(options, context, buffers), random=random, sleep=sleep, clock=clock
+            options.concurrency,
+            lambda: Connection(options, context, buffers),
+            random=random,
+            sleep=sleep,
+            clock=clock,
+            admit=admit,
         )
 
     def __enter__(self) -> Self:
@@ -81,15 +89,16 @@ class Reader:
         shortcuts: Mapping[str, ReadScope] | None = None,
         conditions: Mapping[str, Sequence[Condition]] | None = None,
         answers: Mapping[str, Sequence[AskedAnswers]] | None = None,
+        inputs: Mapping[str, Sequence[AskedInputs]] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
         """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
         column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
-        which each row is asked whether it meets them; `answers`: table id → answers to test. Raises Refused on 401 and
-        403.
+        which each row is asked whether it meets them; `answers`: table id → answers to test; `inputs`: table id → cells
+        whose inputs are digested. Raises Refused on 401 and 403.
         """
-        allowed, asked, tested = shortcuts or {}, conditions or {}, answers or {}
+        allowed, asked, tested, digested = shortcuts or {}, conditions or {}, answers or {}, inputs or {}
         readings = {
             table: TableRead(
                 as_uuid(table) or "",
@@ -98,6 +107,7 @@ class Reader:
                 allowed.get(table, WHOLE),
                 tuple(asked.get(table, ())),
                 tuple(tested.get(table, ())),
+                tuple(digested.get(table, ())),
             )
             for table, columns in wanted.items()
         }

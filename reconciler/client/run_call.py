@@ -11,9 +11,10 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -27,6 +28,7 @@ from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions, Token
 from reconciler.client.http.request import checked_url, headers, httpx_proxy
+from reconciler.client.http.retry import retry_after_seconds
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
@@ -75,6 +77,8 @@ class _Exchange:
     is_before_tunnel: bool = False
     """True from then on until there is one."""
     status: int | None = None
+    retry_after: str | None = None
+    """The header of an answer."""
     body: bytearray = field(default_factory=bytearray, repr=False)
     is_complete: bool = False
     failure: Exception | None = field(default=None, repr=False)
@@ -161,6 +165,7 @@ class SpendClient:
             raise NotSent(f"{where}: {error.strerror or type(error).__name__}; nothing was sent") from None
         with runner:
             runner.run(self._post(url, body, call.id, exchange))
+        self._options.on_answer("POST", exchange.status)
         return self._judged(where, exchange)
 
     def _request(self, call: Call) -> tuple[str, httpx.URL, bytes]:
@@ -203,24 +208,26 @@ class SpendClient:
                     await exchange.stream.aclose()
 
     async def _exchange(self, url: httpx.URL, body: bytes, call_id: str, exchange: _Exchange) -> None:
-        client = httpx.AsyncClient(
-            headers={
-                **headers(self._options),
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-                "Content-Type": "application/json",
-                "Idempotency-Key": call_id,
-            },
+        # The transport of httpx without its client, whose redirects, cookies and hooks are of no use here.
+        transport = httpx.AsyncHTTPTransport(
             verify=self._context,
-            timeout=self._options.call_seconds,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
-            follow_redirects=False,
             trust_env=False,
             proxy=httpx_proxy(self._options, url),
         )
-        extensions = {"trace": exchange.witness}
-        async with client, client.stream("POST", url, content=body, extensions=extensions) as response:
+        sent = {
+            **headers(self._options),
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "Content-Type": "application/json",
+            "Idempotency-Key": call_id,
+        }
+        seconds = httpx.Timeout(self._options.call_seconds).as_dict()
+        extensions = {"trace": exchange.witness, "timeout": seconds}
+        request = httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
+        async with transport, aclosing(await transport.handle_async_request(request)) as response:
             exchange.status = response.status_code
+            exchange.retry_after = response.headers.get("Retry-After")
             most = LARGEST_RECEIPT if response.is_success else LARGEST_REFUSAL
             unpacker = Unpacker(response.headers.get("Content-Encoding"))
             async for chunk in response.aiter_raw():
@@ -239,7 +246,10 @@ class SpendClient:
         if exchange.is_unsent:
             raise NotSent(f"{where}: {what}; nothing was sent", hint=_unsent_hint(exchange, self._options))
         if status in REFUSALS:
-            raise refusal(status, bytes(exchange.body), where=where, token=token)
+            refused = refusal(status, bytes(exchange.body), where=where, token=token)
+            if status == 429:
+                refused.retry_after = retry_after_seconds(exchange.retry_after, time.time)
+            raise refused
         if status is None or not 200 <= status < 300:
             raise InDoubt(f"{where}: {what}", hint=_DOUBT_HINT, status=status)
         if not exchange.is_complete:

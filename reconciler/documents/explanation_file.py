@@ -44,9 +44,8 @@ def _group(group: ExplainedCells) -> dict[str, Any]:
             for call in group.covered_by
         ],
         "would_change": group.would_change,
-        **(
-            {}
-            if group.stale is None
-            else {"predates_config": {"rows": list(group.stale_rows), "credits": json_number(group.stale.total)}}
-        ),
+        **{
+            stale.outdated.reason: {"rows": list(stale.rows), "credits": json_number(stale.cost.total)}
+            for stale in group.stale
+        },
     }

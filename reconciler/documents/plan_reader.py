@@ -185,6 +185,7 @@ def _table(of: Document) -> PlannedTable:
         cells=None if of["cells"] is None else CellCounts(**of["cells"]),
         runs=tuple(_run(run) for run in of["runs"]),
         source=_source(of.get("found_by")),
+        labels={text(name): text(value) for name, value in of.get("labels", {}).items()},
     )
 
 

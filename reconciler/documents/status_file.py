@@ -108,7 +108,7 @@ def _stale(stale: StaleCells) -> dict[str, Any]:
     return {
         "address": stale.address,
         "table_id": stale.table_id,
-        "reason": "predates_config",
+        "reason": stale.outdated.reason,
         "revision": None,
         "cells": stale.cells,
         "credits": json_number(stale.cost.total),

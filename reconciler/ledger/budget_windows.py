@@ -12,10 +12,13 @@ from zoneinfo import ZoneInfo
 from reconciler.errors import LimitExceeded
 from reconciler.ledger import spent
 from reconciler.ledger.store import Transaction
+from reconciler.model.attempt import GrowthBound
 from reconciler.model.budget import Budget, BudgetUse, Spent, Window
 from reconciler.model.limits import Period
 from reconciler.model.plan import Call
 from reconciler.spending.budgets import passed
+from reconciler.text.numbers import amount
+from reconciler.text.sanitize import one_line
 
 _BATCH = 500
 
@@ -45,6 +48,16 @@ def keep(tx: Transaction, call: Call, budgets: Iterable[Budget], now: float) -> 
         use = _use(tx, budget, now)
         if use.left is None or use.left < 0:
             raise LimitExceeded(f"nothing was sent: {passed(use, call)}", hint=budget.limit.set_at)
+
+
+def keep_growth(tx: Transaction, plan_id: str, most: GrowthBound) -> None:
+    """Raise LimitExceeded if the calls of a growing manifest pass what a plan allows; the sums must be locked."""
+    found = spent.of_plan(tx, most.manifest, plan_id)
+    is_dear = most.credits is not None and (found.unpriced_cells > 0 or found.credits > most.credits)
+    if found.cells > most.cells or is_dear:
+        name = one_line(most.manifest)
+        allowed = f"{most.cells:,} cells" if found.cells > most.cells else f"{amount(most.credits or 0)} credits"
+        raise LimitExceeded(f"nothing was sent: `{name}` would grow beyond the {allowed} that the plan allows")
 
 
 def _use(tx: Transaction, budget: Budget, now: float) -> BudgetUse:

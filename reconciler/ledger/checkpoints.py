@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, insert, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, insert, or_, select, true, update
 
 from reconciler.ledger import approvals, codec, leases, row_sets
 from reconciler.ledger.clocks import Moment
@@ -32,9 +32,9 @@ _TO_FOLD = (
     .order_by(calls.c.table_version)
     .limit(MOST_CALLS)
 )
-_GATHERED = select(func.count().label("calls"), func.coalesce(func.sum(calls.c.cells), 0).label("cells")).where(
-    calls.c.table_id == bindparam("of_table"), FOLDABLE
-)
+_HAS_GATHERED = or_(func.count() >= ENOUGH_CALLS, func.sum(calls.c.cells) >= ENOUGH_CELLS)
+_MOST_TABLES = 500
+"""Named in one query."""
 _FOLDED = update(calls).where(calls.c.id == bindparam("call_id")).values(row_set=bindparam("rows"), folded=true())
 
 _UNNEEDED = delete(call_rows).where(call_rows.c.call_id == bindparam("call_id"))
@@ -78,15 +78,24 @@ def _joined(pieces: Sequence[Sequence[str]]) -> Sequence[str]:
     return tuple(row for piece in pieces for row in piece)
 
 
-def has_gathered(tx: Transaction, table_id: str) -> bool:
-    """Say whether there is enough to fold that it is worth a transaction."""
-    gathered = tx.execute(_GATHERED, {"of_table": table_id}).one()
-    return bool(gathered.calls >= ENOUGH_CALLS or gathered.cells >= ENOUGH_CELLS)
-
-
 def tables_to_fold(tx: Transaction) -> list[str]:
     """Return the ids of the tables that have calls to fold."""
     return list(tx.execute(select(calls.c.table_id).where(FOLDABLE).distinct().order_by(calls.c.table_id)).scalars())
+
+
+def ripe(tx: Transaction, table_ids: Collection[str]) -> list[str]:
+    """Return those of the tables, sorted, that have enough to fold that it is worth a transaction."""
+    wanted, found = sorted(table_ids), list[str]()
+    for start in range(0, len(wanted), _MOST_TABLES):
+        of = calls.c.table_id.in_(wanted[start : start + _MOST_TABLES])
+        found += tx.execute(
+            select(calls.c.table_id)
+            .where(of, FOLDABLE)
+            .group_by(calls.c.table_id)
+            .having(_HAS_GATHERED)
+            .order_by(calls.c.table_id)
+        ).scalars()
+    return found
 
 
 def compact(tx: Transaction, table_id: str, lease: Lease | None) -> int:

@@ -1,6 +1,7 @@
 """Nouns to rows and rows to nouns: the one place that knows how a call is spelled in the store."""
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -19,6 +20,8 @@ from reconciler.model.plan import Call, Reason
 
 Values: TypeAlias = dict[str, Any]
 _LARGEST = 2**63 - 1
+INPUTS = "inputs"
+"""Among a call's marks, which go by column ids: those of its inputs, once it is settled."""
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -74,6 +77,17 @@ def marks_value(call: Call) -> str:
     return encode({column: list(marks) for column, marks in call.before.items()})
 
 
+def inputs_value(settlement: Settlement) -> str:
+    """Return what takes the place of the marks once a call is settled: digests of what its cells were made from."""
+    found = {column: b64encode(digests).decode("ascii") for column, digests in settlement.inputs.items()}
+    return encode({INPUTS: found} if found else {})
+
+
+def inputs_of(marks: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the digests among marks. Raises as bad data does."""
+    return {column: b64decode(digests, validate=True) for column, digests in marks.get(INPUTS, {}).items()}
+
+
 def past_call(
     row: Row[*tuple[Any, ...]], moment: Moment, known: dict[bytes, tuple[str, ...]], listed: Sequence[str] = ()
 ) -> PastCall:
@@ -82,6 +96,7 @@ def past_call(
     `known` lets calls with equal rows share them; `listed` are the table's row ids, for a call that is folded.
     """
     try:
+        before = json.loads(row.before)
         return PastCall(
             id=row.id,
             table_id=row.table_id,
@@ -90,9 +105,10 @@ def past_call(
             state=CallState(row.state),
             attempt=row.attempt,
             settled=row.settled_at is not None,
-            covered=_blocks(row, known, listed),
+            covered=blocks(row, known, listed),
             configs=json.loads(row.configs),
-            before={column: tuple(marks) for column, marks in json.loads(row.before).items()},
+            before={column: tuple(marks) for column, marks in before.items() if column != INPUTS},
+            inputs=inputs_of(before),
             age_seconds=max(0.0, moment.since(row)),
             address=row.address,
             credits=price(row.credits),
@@ -104,9 +120,8 @@ def past_call(
         raise corrupt("call", row.id, error) from error
 
 
-def _blocks(
-    row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]], listed: Sequence[str]
-) -> tuple[Block, ...]:
+def blocks(row: Row[*tuple[Any, ...]], known: dict[bytes, tuple[str, ...]], listed: Sequence[str]) -> tuple[Block, ...]:
+    """Return the cells that a call covers, as `past_call` does. Raises as bad data does."""
     rows = known.get(row.row_set) or known.setdefault(row.row_set, tuple(row_sets.unpack_rows(row.row_set, listed)))
     return row_sets.places_to_blocks(json.loads(row.covered), json.loads(row.columns), rows)
 

@@ -45,7 +45,11 @@ KINDS: Mapping[str, Table] = {
     "balance": balances,
 }
 """In the order in which they stand in an export."""
-SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"}), 5: frozenset({"counted"})}
+SINCE: Mapping[int, frozenset[str]] = {
+    2: frozenset({"token", "boot", "booted_at"}),
+    5: frozenset({"counted"}),
+    6: frozenset({"apply_id"}),
+}
 """Schema → the fields of calls that older exports lack."""
 FIRST_KINDS = frozenset({"table", "call", "event"})
 KINDS_SINCE = 4

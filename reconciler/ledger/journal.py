@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.ledger import budget_windows, call_states, codec, events, leases, spent
+from reconciler.ledger import applies, budget_windows, call_states, codec, events, leases, spent
 from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.extents import Extent
 from reconciler.ledger.store import Transaction
@@ -21,7 +21,7 @@ from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
 
 _STATE = (
-    *(*spent.OF_CALL, calls.c.attempt, calls.c.boot, calls.c.booted_at),
+    *(*spent.OF_CALL, calls.c.attempt, calls.c.boot, calls.c.booted_at, calls.c.apply_id),
     *(calls.c.settled_at, calls.c.settled_done, calls.c.settled_failed, calls.c.settled_not_started),
 )
 _FIND = select(*_STATE).where(calls.c.id == bindparam("call_id"))
@@ -58,7 +58,7 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
-    if intent.budgets:
+    if intent.budgets or intent.growth is not None:
         # The table's row comes first, as in every write; who holds the sums waits for neither.
         leases.lock_one(tx, call.table_id)
         spent.lock(tx)
@@ -70,15 +70,15 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     moment = tx.moment()
     now = moment.now
     leases.require(table, lease, moment)
-    if table.version != version:
-        raise Leased(
-            f"another apply has begun calls for table {call.table_id} since this plan was made", hint="Plan again."
-        )
+    _require_version(table, version)
+    if intent.apply_id:
+        applies.refuse_stopped(tx, intent.apply_id)
     extent = Extent.of_call(call)
     extent.keep_shape(tx, call.table_id)
     values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor) | extent.values()
     values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
     values |= {"token": token, "counted": spent.charge_value(intent.charge), **moment.values()}
+    values["apply_id"] = intent.apply_id or None
     before = tx.execute(_FIND, {"call_id": call.id}).first()
     if before is None:
         attempt = 1
@@ -107,7 +107,15 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     counted = values | {"payments": 0, "requested_cells": None}
     spent.add(tx, [(spent.heap_of(counted), spent.amount_of(counted))])
     budget_windows.keep(tx, call, intent.budgets, now)
+    if intent.growth is not None:
+        budget_windows.keep_growth(tx, intent.plan_id, intent.growth)
     return Ticket(call.id, attempt, version + 1)
+
+
+def _require_version(table: Row[Any], version: int) -> None:
+    if table.version != version:
+        message = f"another apply has begun calls for table {table.table_id} since this plan was made"
+        raise Leased(message, hint="Plan again.")
 
 
 def _retry(tx: Transaction, call: Call, before: Row[Any], values: dict[str, Any]) -> int:
@@ -177,6 +185,8 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     _apply(tx, ticket.call_id, found, move, now, changes)
     detail["late"] = True if move.late else None
     _note(tx, found, (ticket.call_id, ticket.attempt), EventKind(ending.state.value), now, detail)
+    if ending.stop is not None and found.apply_id:
+        applies.stop(tx, found.apply_id, ending.stop)
     return f"call {ticket.call_id}: {move.complaint}" if move.complaint else ""
 
 
@@ -192,7 +202,7 @@ def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
     names = ("settled_done", "settled_failed", "settled_not_started")
     _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
     # The cells have shown: what they held before proves nothing more.
-    tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": "{}"})
+    tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": codec.inputs_value(settlement)})
     detail: dict[str, Any] = dict(zip(("done", "failed", "not_started"), counts, strict=True))
     if settlement.yields:
         detail["yield"] = {column: [each.answers, each.changed] for column, each in settlement.yields.items()}

@@ -66,7 +66,7 @@ class LeaseKeeper:
 
     def _acquire(self, tables: Sequence[str]) -> dict[str, Lease]:
         left = self._timing.wait_seconds
-        while True:
+        while tables:
             try:
                 leases = self._ledger.acquire(tables, owner=self._owner, actor=self._actor, seconds=self._seconds)
                 return {lease.table_id: lease for lease in leases}
@@ -76,6 +76,7 @@ class LeaseKeeper:
                 self._on_wait(error.message)
                 self._timing.sleep(min(RETRY_SECONDS, left))
                 left -= RETRY_SECONDS
+        return {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -83,7 +84,8 @@ class LeaseKeeper:
         self._done.set()
         self._renewer.join()
         try:
-            self._ledger.release(list(self._held.values()))
+            if self._held:
+                self._ledger.release(list(self._held.values()))
         except LedgerError:
             # They run out by themselves, and the apply's own result matters more.
             self._lost = self._lost or "the leases could not be given back"
@@ -103,6 +105,11 @@ class LeaseKeeper:
         """Record an outcome; the truth about an attempt is kept whoever holds the lease by then."""
         self._ledger.end(ticket, ending)
 
+    @property
+    def tables(self) -> Collection[str]:
+        """Ids of the tables whose leases are held."""
+        return self._held.keys()
+
     def of(self, table: str) -> Lease:
         """Return the lease of a table."""
         return self._held[table]
@@ -111,7 +118,8 @@ class LeaseKeeper:
         while not self._done.wait(self._seconds / RENEWALS):
             try:
                 # `begin` compares owner and fence, which a renewal leaves as they are: no need to keep its answer.
-                self._ledger.renew(list(self._held.values()), seconds=self._seconds)
+                if self._held:
+                    self._ledger.renew(list(self._held.values()), seconds=self._seconds)
             except Leased as error:
                 self._lost = error.message
                 return

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from reconciler.errors import Leased, LedgerError, Unwritable
 from reconciler.ledger import (
@@ -23,9 +23,12 @@ from reconciler.ledger import (
     location,
     queries,
     spend_report,
+    standing,
     transfer,
 )
+from reconciler.ledger.applies import Applies
 from reconciler.ledger.clocks import Boot, this_boot
+from reconciler.ledger.schedules import Schedules
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.account import Account
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
@@ -43,6 +46,7 @@ from reconciler.model.ledger_entries import (
     SpendReport,
 )
 from reconciler.model.plan import Call
+from reconciler.model.standing import Standing
 
 Result = TypeVar("Result")
 
@@ -96,6 +100,14 @@ class Ledger:
         self._store = store
         self.location: str = store.location.shown
         """For people: the path, or the URL with the password replaced."""
+        self.applies = Applies(store)
+        self.schedules = Schedules(store)
+        """What workers carry out; only on a server."""
+
+    @property
+    def server(self) -> dict[str, Any] | None:
+        """How psycopg connects to the server, password included; None for a file."""
+        return self._store.connect_arguments()
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +128,10 @@ class Ledger:
     def health(self) -> health.Health:
         """Return whether the ledger can be used, and what in it waits for a person; it must be there."""
         return health.examine(self._store)
+
+    def id(self) -> str:
+        """Return the ledger's own id; empty if there is no ledger yet."""
+        return self._store.read(queries.ledger_id)
 
     def initialise(self) -> None:
         """Create the ledger or bring an older one up to date; nothing happens to one that is."""
@@ -142,6 +158,10 @@ class Ledger:
         An apply is a plan's; `without` is the id of one that does not count.
         """
         return self._store.read(lambda tx: budget_windows.last_applies(tx, manifests, count, without))
+
+    def standing(self, budgets: Collection[Budget], in_flight_seconds: float) -> Standing:
+        """Return how the work of many machines stands; an intent older than `in_flight_seconds` is in doubt."""
+        return self._store.read(lambda tx: standing.standing(tx, budgets, in_flight_seconds))
 
     def note_balance(self, plan_id: str, account: Account, *, age_seconds: float) -> None:
         """Keep the balance that an apply of a plan read so long ago."""
@@ -223,14 +243,11 @@ class Ledger:
 
     # What grows with age.
 
-    def compact(self, table_id: str, *, lease: Lease | None = None, only_enough: bool = False) -> int:
+    def compact(self, table_id: str, *, lease: Lease | None = None) -> int:
         """Fold the settled calls of a table into its checkpoint; return how many, 0 if there are none.
 
-        `only_enough`: and 0 if too few have gathered to be worth it. Plans stay as they are. Raises Leased if another
-        owner's lease is live, or if `lease` was lost.
+        Plans stay as they are. Raises Leased if another owner's lease is live, or if `lease` was lost.
         """
-        if only_enough and not self._store.read(lambda tx: checkpoints.has_gathered(tx, table_id)):
-            return 0
         total = 0
         while folded := self._store.write(lambda tx: checkpoints.compact(tx, table_id, lease)):
             total += folded
@@ -239,6 +256,10 @@ class Ledger:
     def tables_to_compact(self) -> list[str]:
         """Return the ids of the tables that have settled calls to fold."""
         return self._store.read(checkpoints.tables_to_fold)
+
+    def ripe_to_compact(self, table_ids: Collection[str]) -> list[str]:
+        """Return those of the tables, sorted, in which enough has gathered that folding it is worth it."""
+        return self._store.read(lambda tx: checkpoints.ripe(tx, table_ids))
 
     def archive(self, before: float, write: Callable[[Iterator[str]], object]) -> int:
         """Move the trail of folded calls that began before a time into what `write` makes of lines; return how many.

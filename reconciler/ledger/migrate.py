@@ -3,8 +3,9 @@
 A change of `tables.py` comes with a new file in `migrations/versions/`, and SCHEMA_VERSION grows to its number.
 
 Rewriting every call may take long, so an upgrade from before 0004 takes steps, each a transaction: 0003 makes room,
-then the calls are rewritten some at a time, then 0004 drops what they leave behind, then 0005 sums what they spent. A
-step that was cut off did nothing, and `ledger init` goes on where it stopped. In between no program works in the store:
+then the calls are rewritten some at a time, then 0004 drops what they leave behind, then 0005 sums what they spent.
+What comes after only adds, so it is one step, and workers that know the tables as they were go on meanwhile. A step
+that was cut off did nothing, and `ledger init` goes on where it stopped. In between no program works in the store:
 to an older one it is too new, to this one too old.
 """
 
@@ -31,6 +32,8 @@ ROOM_MADE = 3
 """The schema at which calls are rewritten."""
 REWRITTEN = 4
 """The schema at which every call was, and what they spent is not summed yet."""
+SUMMED = 5
+"""The schema at which that is summed; those after it only add."""
 SECONDS = 600.0
 """For a step that changes tables as a whole."""
 _BATCH = 100
@@ -78,6 +81,7 @@ def migrate(store: Store) -> None:
             after = store.step(partial(rewrite, after=after), SECONDS)
         is_done = store.step(finish, SECONDS)
     store.step(count_spent, SECONDS)
+    store.step(add_the_rest, SECONDS)
 
 
 def make_room(tx: Transaction) -> None:
@@ -124,11 +128,17 @@ def finish(tx: Transaction) -> bool:
 
 
 def count_spent(tx: Transaction) -> None:
-    """Take the last step: the sums of what was spent begin with the calls that are there; archived ones are not."""
+    """Take the step after it: the sums of what was spent begin with the calls that are there; archived ones are not."""
     if _schema(tx) == REWRITTEN:
         _refuse_leases(tx)
-        upgrade(tx.connection)
+        upgrade(tx.connection, SUMMED)
         spent.count_all(tx, _BATCH)
+
+
+def add_the_rest(tx: Transaction) -> None:
+    """Add what is new since: no program at work minds it."""
+    if SUMMED <= _schema(tx) < SCHEMA_VERSION:
+        upgrade(tx.connection)
 
 
 def _schema(tx: Transaction) -> int:

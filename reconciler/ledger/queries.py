@@ -52,7 +52,7 @@ def recall(tx: Transaction, table_ids: Collection[str], plan_id: str = "") -> di
         )
         for row in tx.stream(query, _STREAMED):
             found.setdefault(row.table_id, []).append(codec.past_call(row, moment, known))
-    own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar() or ""
+    own = ledger_id(tx)
     none = Checkpoint()
     return {
         id_: TableHistory(
@@ -66,6 +66,11 @@ def recall(tx: Transaction, table_ids: Collection[str], plan_id: str = "") -> di
         )
         for id_ in wanted
     }
+
+
+def ledger_id(tx: Transaction) -> str:
+    """Return the ledger's own id; empty if there is no ledger yet."""
+    return tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar() or ""
 
 
 def past(tx: Transaction, call_id: str) -> PastCall:

@@ -101,6 +101,9 @@ _SUM_OF_TABLE = select(*_sums_of(spent)).where(
 _SUM_OF_SCOPE = select(*_sums_of(spent_totals)).where(
     spent_totals.c.scope == bindparam("of"), spent_totals.c.quarter >= bindparam("since")
 )
+_SUM_OF_PLAN = select(*_sums_of(spent)).where(
+    spent.c.manifest == bindparam("of"), spent.c.plan_id == bindparam("under")
+)
 _NEWEST = (
     select(spent.c.plan_id, spent.c.cells, spent.c.credits)
     .where(spent.c.manifest == bindparam("of"), spent.c.plan_id != bindparam("without"))
@@ -234,6 +237,11 @@ def of_table(tx: Transaction, table_id: str, since: float) -> Spent:
 def of_scope(tx: Transaction, label: str, since: float) -> Spent:
     """Return what calls with a label spent since the beginning of a window, or all calls if it is empty."""
     return _spent(tx.execute(_SUM_OF_SCOPE, {"of": scope_of(label), "since": quarter_of(since)}).one())
+
+
+def of_plan(tx: Transaction, manifest: str, plan_id: str) -> Spent:
+    """Return what a manifest's calls under a plan came to, wherever they were sent from."""
+    return _spent(tx.execute(_SUM_OF_PLAN, {"of": manifest, "under": plan_id}).one())
 
 
 def of_tables(tx: Transaction, table_ids: Collection[str], since: float, batch: int) -> dict[str, Spent]:

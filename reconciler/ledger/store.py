@@ -114,6 +114,13 @@ class Store:
             return file.engine_of(self.location.path, self._busy_seconds)
         return server.engine_of(self.location, self._busy_seconds, lambda: self._deadlines.current)
 
+    def connect_arguments(self) -> dict[str, Any] | None:
+        """Return what the driver is told to connect to a server, secrets included; None for a file."""
+        if self.location.url is None:
+            return None
+        _, arguments = self._engine.dialect.create_connect_args(self.location.url)
+        return dict(arguments)
+
     def close(self) -> None:
         """Give the connections back. The store is not used afterwards."""
         self._engine.dispose()

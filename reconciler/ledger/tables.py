@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """The number of the newest migration; a store with a higher one was written by a newer program."""
 
 POSTGRES_SCHEMA = "reconciler"
@@ -99,6 +99,7 @@ calls = Table(
     Column("row_set", LargeBinary),
     Column("folded", Boolean, nullable=False, server_default=false()),
     Column("counted", Text),
+    Column("apply_id", Text),
     CheckConstraint("state IN ('intent', 'accepted', 'refused', 'not_sent', 'in_doubt')", name="calls_state"),
     CheckConstraint("attempt >= 1 AND payments >= 0", name="calls_counts"),
 )
@@ -108,11 +109,16 @@ calls = Table(
 `begun_at`. They are empty in what was written before they were kept. `shape` names a row of `shapes`, and `covered`
 says which of its cells were due (`row_sets.py`). `folded`: its table's checkpoint holds all that planning needs of it,
 and `row_set` the call's rows; until then they stand in `call_rows`. `counted` is what the call counts in budgets
-(`spent.py`), unless that is what its credits and labels say.
+(`spent.py`), unless that is what its credits and labels say. `apply_id`: which of `applies` it was sent for; empty if
+one process applied.
 """
 
 Index("calls_by_table", calls.c.table_id, calls.c.folded, calls.c.table_version)
 Index("calls_by_time", calls.c.begun_at)
+Index("calls_by_apply", calls.c.apply_id)
+OPEN_CALL = calls.c.state.in_(("intent", "in_doubt"))
+"""Of a call that may have been paid for. There are few, and workers count them all the time."""
+Index("calls_open", calls.c.begun_at, sqlite_where=OPEN_CALL, postgresql_where=OPEN_CALL)
 
 call_rows = Table(
     "call_rows",
@@ -121,7 +127,8 @@ call_rows = Table(
     Column("row_set", LargeBinary, nullable=False),
     Column("before", Text, nullable=False),
 )
-"""The rows of a call that is not folded, and what its cells showed before it, which is emptied once it is settled.
+"""The rows of a call that is not folded, and what its cells showed before it; once it is settled, in place of that,
+digests of what they were made from.
 
 They are large and stay for a while only; in `calls` they would leave its pages half empty.
 """
@@ -220,6 +227,73 @@ events = Table(
 """The audit trail, append-only. `seq` counts per table: it needs no sequence of the store, so an export keeps it."""
 
 Index("events_by_call", events.c.call_id, events.c.seq)
+
+applies = Table(
+    "applies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("format", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("cells", BigInteger, nullable=False),
+    Column("credits", Text),
+    Column("actor", Text, nullable=False),
+    Column("ci_run", Text),
+    Column("git_sha", Text),
+    Column("created_at", Double, nullable=False),
+    Column("stop_cause", Text),
+    Column("stop_message", Text),
+    Column("stop_hint", Text),
+    Column("stopped_at", Double),
+)
+"""Applies that workers carry out. `content` holds the limits and settings that they were submitted with; a worker that
+does not know its `format` leaves it alone. While `stop_cause` is set, no call begins: each intent looks at it.
+"""
+
+units = Table(
+    "units",
+    metadata,
+    Column("apply_id", Text, ForeignKey("applies.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("workspace", Text, nullable=False),
+    Column("format", Integer, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("look_at", Double, nullable=False),
+    Column("owner", Text),
+    Column("tries", Integer, nullable=False),
+    Column("table_ids", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("tail", Text),
+    CheckConstraint("phase IN ('queued', 'waiting', 'settled', 'in_doubt', 'given_up')", name="units_phase"),
+)
+"""What workers take at once of an apply: tables that depend on each other, mostly a single one, with the manifests and
+approved calls of these (`content`).
+
+`look_at` is when a worker should look next. While one is at work it is the `owner`, and `look_at` is when it counts as
+dead. `tail` is what the last look left, for the report. Once a unit has ended its `look_at` means nothing.
+"""
+
+Index("units_due", units.c.phase, units.c.look_at)
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    Column("next_at", Double, nullable=False),
+    Column("held_until", Double, nullable=False),
+)
+"""When the next request of a workspace may be sent, and until when the API asked for none."""
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("workspace", Text, nullable=False),
+    Column("ticked_at", Double, nullable=False),
+    Column("content", Text, nullable=False),
+)
+"""The refreshes of a workspace: the last date of each that was planned, so that of two schedulers one plans."""
 
 LEASE_COLUMNS = (
     *("owner", "actor", "ci_run", "git_sha", "acquired_at", "expires_at"),

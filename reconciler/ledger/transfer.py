@@ -33,6 +33,7 @@ from reconciler.model.checkpoint import Checkpoint
 from reconciler.model.compact import RowIndex
 from reconciler.model.folding import FoldedCells
 from reconciler.model.history import CallState
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.ledger_entries import Loaded
 from reconciler.model.manifest import Mode
 from reconciler.model.runs import merged
@@ -282,7 +283,7 @@ class _Loading:
             self._folded[table_id] = checkpoint, RowIndex(checkpoint.rows), FoldedCells(checkpoint)
         checkpoint, index, cells = self._folded[table_id]
         if not checkpoint.holds(entry["table_version"]):
-            marks = codec.encode(_with_marks_dropped(entry)["before"])
+            marks = codec.encode(_kept_marks(entry, extent))
             return stored | {"folded": False, "row_set": None}, {"call_id": entry["id"]} | extent.rows_values(marks)
         of = Mode(entry["mode"]), entry["revision"]
         is_theirs = cells.include(of, entry["table_version"], extent.covered, extent.configs)
@@ -348,14 +349,33 @@ def _unpacked(entry: Mapping[str, Any], listed: Sequence[str] | None = None) -> 
     return checkpoint
 
 
-def _with_marks_dropped(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a line as it is kept: a call that is settled needs no marks any more, as older exports have them."""
-    return entry | {"before": {}} if entry.get("settled_at") is not None else entry
+def _kept_marks(entry: Mapping[str, Any], extent: Extent) -> dict[str, Any]:
+    """Return the marks of a call as they are kept: settled it needs none, as older exports have them, but its inputs'.
+
+    Raises LedgerError if those are not what they should be.
+    """
+    before: dict[str, Any] = entry["before"]
+    if entry.get("settled_at") is None:
+        return before
+    if codec.INPUTS not in before:
+        return {}
+    rows = {column: len(block.rows) for block in extent.covered for column in block.columns}
+    try:
+        inputs = codec.inputs_of(before)
+        fits = all(len(inputs[column]) == WIDTH * rows[column] for column in inputs)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        fits = False
+    if not fits:
+        raise LedgerError(f"the inputs of call {one_line(entry['id'])} are not what they should be", hint=_AGAIN)
+    return {codec.INPUTS: before[codec.INPUTS]}
 
 
 def _require_same(kind: str, found: dict[str, Any], entry: dict[str, Any]) -> None:
-    kept = _with_marks_dropped(entry)
-    different = sorted(name for name, value in kept.items() if found[name] != value)
+    # Of a call that is settled, marks and inputs stay only until they are needed no more.
+    is_settled = entry.get("settled_at") is not None
+    different = sorted(
+        name for name, value in entry.items() if found[name] != value and not (is_settled and name == "before")
+    )
     if different:
         name = one_line(str(entry.get("id") or entry.get("table_id") or entry["at"]))
         raise LedgerError(

@@ -77,6 +77,15 @@ def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> t
     return tuple(sorted(manifests, key=lambda manifest: manifest.name))
 
 
+def manifest_of(document: Document) -> Manifest:
+    """Return the manifest in one document. Raises ManifestError with every problem of it."""
+    problems: set[Diagnostic] = set()
+    manifest = _manifest(document, Patterns(), problems)
+    if problems:
+        raise ManifestError(sorted(problems))
+    return manifest
+
+
 def _is_project(value: object) -> bool:
     return isinstance(value, dict) and value.get("kind") == PROJECT_KIND
 

@@ -55,6 +55,10 @@ class Ending:
     """Set exactly when the state is ACCEPTED."""
     passes_budget: bool = False
     """True if the attempt was not begun, because a budget would be passed: by what others spent since the plan."""
+    stop: "Stop | None" = None
+    """Set if nothing more may be sent after it: recorded together, so that it holds on every machine."""
+    retry_after: float | None = None
+    """For how many seconds a 429 asks to wait; None if it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,20 @@ class Intent:
     """The amount and the labels that the call counts with in budgets; None: its own."""
     budgets: tuple[Budget, ...] = ()
     """Those that it must keep, with all that was spent before it."""
+    apply_id: str = ""
+    """The apply of several machines that it is sent for: none begins once that was stopped. Empty if there is none."""
+    growth: "GrowthBound | None" = None
+    """Of a manifest whose table grows while it is applied: what all its calls under the plan may come to."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthBound:
+    """The most that a manifest's calls may come to under one plan: what the plan lists of it, and what may be added."""
+
+    manifest: str
+    cells: int
+    credits: Decimal | None
+    """None for any price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,8 @@ class Settlement:
     """Neither done nor failed."""
     yields: Mapping[str, "Yield"] = field(default_factory=dict)
     """Of mode `all`: column id → what became of the answers that were there. The ledger keeps it with the event."""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """Column id → for each row of its block a digest of what its cell was made from, as `TableSnapshot.inputs`."""
 
 
 @dataclass(frozen=True, slots=True)

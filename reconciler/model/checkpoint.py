@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any, Self, TypeAlias
 
 from reconciler.model.compact import PackedIds, RowIndex
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.manifest import Mode
 from reconciler.model.runs import Run, numbers_of, runs_of, unpack_runs
 
@@ -23,6 +24,8 @@ _SIZE = struct.Struct(">I")
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 VERSIONS: Name = ("versions",)
+INPUTS = "inputs"
+"""The parts with digests of what cells were made from (`model/input_cells.py`)."""
 _MOST_VERSIONS = 2**63
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one part: a few bytes from elsewhere must not become more than memory holds."""
@@ -93,6 +96,15 @@ class Checkpoint:
         differs = ("latest", column) in self.parts
         return self._counts(("latest" if differs else "last", column)), self._purchases(column)
 
+    def inputs(self, column: str) -> bytes:
+        """Return for each row a digest of what its cell was made from when it was last bought; rows beyond: UNKNOWN."""
+        packed = self.parts.get((INPUTS, column))
+        return b"" if packed is None else _inflated(packed)
+
+    def without_inputs(self) -> Self:
+        """Return it without digests of values, for whom they are not meant."""
+        return replace(self, parts={name: part for name, part in self.parts.items() if name[0] != INPUTS})
+
     def _purchases(self, column: str) -> list[Purchase]:
         entries = unpack_values(self.parts[name]) if (name := ("purchases", column)) in self.parts else ()
         return [Purchase(Begun(at, boot, booted_at), *rest) for at, boot, booted_at, *rest in entries]
@@ -136,6 +148,8 @@ class Checkpoint:
                     case "last" | "latest" | "purchases", [str(column)]:
                         self._check_purchases(*self.last(column))
                         self._check_purchases(*self.latest(column))
+                    case "inputs", [str(column)]:
+                        self._check_rows(-(-len(self.inputs(column)) // WIDTH))
                     case "portions", [str(column), str(mode), revision, config]:
                         for portion in self.portions(column, Mode(mode), revision, config):
                             if not 0 <= portion.version < _MOST_VERSIONS:
@@ -214,6 +228,11 @@ def unpack_counts(packed: bytes) -> "array[int]":
     if len(data) % 4:
         raise ValueError("a count is cut off")
     return array("I", struct.unpack(f"<{len(data) // 4}I", data))
+
+
+def pack_bytes(data: bytes) -> bytes:
+    """Return bytes as a part."""
+    return zlib.compress(data)
 
 
 def pack_values(values: Sequence[Any]) -> bytes:

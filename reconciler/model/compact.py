@@ -119,6 +119,11 @@ def picked(items: Sequence[str], positions: Sequence[int]) -> Sequence[str]:
     return items.pick(positions) if isinstance(items, Packed) else tuple(items[at] for at in positions)
 
 
+def picked_bytes(data: bytes, positions: Iterable[int], width: int) -> bytes:
+    """Return the items of `width` bytes at these positions, joined."""
+    return b"".join([data[at * width : (at + 1) * width] for at in positions])
+
+
 class CellMarks(Sequence[str]):
     """Marks of what cells showed (`spending/evidence.py`): `state`, `state:digest` or `state:digest:answer`.
 

@@ -10,18 +10,21 @@ from dataclasses import replace
 from math import inf
 
 from reconciler.model.checkpoint import (
+    INPUTS,
     VERSIONS,
     Begun,
     Checkpoint,
     Name,
     Portion,
     Purchase,
+    pack_bytes,
     pack_counts,
     pack_portions,
     pack_values,
 )
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import Block, CallState, PastCall
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.manifest import Mode
 from reconciler.model.runs import merged, pack_runs
 
@@ -87,6 +90,7 @@ class _Column:
         self._latest, _ = checkpoint.latest(column)
         self._versions = [0, *(purchase.version for purchase in self._purchases)]
         """By place, as `_latest` names them."""
+        self._inputs = bytearray(checkpoint.inputs(column))
 
     def add(self, call: PastCall, begun: Begun, rows: Sequence[int], total: int) -> None:
         """Add a call that covered the column in `rows` of a table of which `total` rows are listed."""
@@ -99,12 +103,15 @@ class _Column:
         self._purchases.append(Purchase(begun, config, call.version))
         self._versions.append(call.version)
         place, age = len(self._purchases), self._checkpoint.age_of(begun)
-        for row in rows:
+        self._inputs.extend(bytes(WIDTH * total - len(self._inputs)))
+        inputs = call.inputs_of(self._name, len(rows))
+        for number, row in enumerate(rows):
             if age < self._ages[row]:
                 self._ages[row] = age
                 self._last[row] = place
             if call.version >= self._versions[self._latest[row]]:
                 self._latest[row] = place
+                self._inputs[row * WIDTH : (row + 1) * WIDTH] = inputs[number * WIDTH : (number + 1) * WIDTH]
         if call.mode is not Mode.ALL and config is not None:
             self._add_tries(call.mode, config, rows, total)
         self._add_portion((call.mode, call.revision, config), call.version, rows, total)
@@ -142,6 +149,8 @@ class _Column:
         kept = [self._purchases[at - 1] for at in used]
         entries = [[*_values(purchase.begun), purchase.config, purchase.version] for purchase in kept]
         yield ("purchases", self._name), pack_values(entries)
+        if any(self._inputs):
+            yield (INPUTS, self._name), pack_bytes(bytes(self._inputs))
         for (mode, config), counts in self._tries.items():
             yield ("tries", self._name, mode.value, config), pack_counts(counts)
         for (mode, *rest), portions in self._portions.items():
@@ -170,7 +179,8 @@ class _Folding:
         parts = dict(self._checkpoint.parts)
         parts[VERSIONS] = pack_runs(merged(self._versions))
         for name, column in self._columns.items():
-            parts.pop(("latest", name), None)
+            for kind in ("latest", INPUTS):
+                parts.pop((kind, name), None)
             parts.update(column.parts())
         return replace(self._checkpoint, parts=parts)
 

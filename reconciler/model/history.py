@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler.model.checkpoint import Checkpoint
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.manifest import Mode
 
 
@@ -70,6 +71,8 @@ class PastCall:
     """The plan that approved it; empty if that does not matter, as in a snapshot."""
     version: int = field(default=0, compare=False)
     """The table's version after the last attempt's intent: it orders a table's calls."""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """As `Settlement.inputs`; empty until it is settled."""
     has_shown: bool = False
     """True in a snapshot, which leaves `before` out, if the table shows that the call has begun."""
 
@@ -77,6 +80,11 @@ class PastCall:
     def cells(self) -> int:
         """The number of cells that were due in it."""
         return sum(block.cells for block in self.covered)
+
+    def inputs_of(self, column: str, rows: int) -> bytes:
+        """Return the digests of a column's inputs, which has so many rows in its block; UNKNOWN without any."""
+        found = self.inputs.get(column, b"")
+        return found if len(found) == WIDTH * rows else bytes(WIDTH * rows)
 
     @property
     def is_begun(self) -> bool:

@@ -135,6 +135,9 @@ class TableSnapshot:
     `AnswerTest.key`, for the requested answers."""
     answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """As `digests`, of the answer alone: without its explanation and sources."""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """Output column id → for each row a digest of what its cell is made from (`input_cells.py`); only for the requested
+    cells."""
 
     @property
     def num_rows(self) -> int:
@@ -159,6 +162,9 @@ class TableIndex:
     """Table id → ids of its child tables, for tables that a manifest names as a parent."""
 
 
+_STATES = tuple(CellState)
+
+
 @dataclass(frozen=True, slots=True)
 class CellCounts:
     """Numbers of cells of a table's output columns by state."""
@@ -172,9 +178,9 @@ class CellCounts:
     @classmethod
     def of(cls, columns: Iterable[bytes]) -> "CellCounts":
         """Count columns of `CellState` bytes."""
-        found = dict.fromkeys(CellState, 0)
+        found = dict.fromkeys(_STATES, 0)
         for states in columns:
-            for state in CellState:
+            for state in _STATES:
                 found[state] += states.count(state)
         return cls(
             done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],

@@ -21,8 +21,9 @@ ledger knows, and counters that are not full do not show which cells are empty, 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reconciler.model.compact import RowIndex, picked
+from reconciler.model.compact import RowIndex, picked, picked_bytes
 from reconciler.model.history import CallState, TableHistory
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import TableSnapshot, TableStatus
 
@@ -101,4 +102,5 @@ def narrowed(snapshot: TableSnapshot, allowed: ReadScope) -> TableSnapshot:
         answers={column: picked(answers, at) for column, answers in snapshot.answers.items()},
         unread_rows=snapshot.num_rows - len(at),
         matches={name: bytes(map(flags.__getitem__, at)) for name, flags in snapshot.matches.items()},
+        inputs={column: picked_bytes(digests, at, WIDTH) for column, digests in snapshot.inputs.items()},
     )

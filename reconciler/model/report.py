@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     LEASED = 5
     PARTIAL = 6
     IN_DOUBT = 7
+    RUNNING = 8
+    """Only of `follow`: the apply still runs."""
     USAGE = 64
     CANCELLED = 130
 

@@ -51,7 +51,7 @@ def apply(
     """
     permit = Permit(saved, context, waits=wait_for is not None)
     targets, settings = permit.find(targets)
-    observation = _look_for_apply(targets, targets.tables, context, permit)
+    observation = look_for_apply(targets, targets.tables, context, permit)
     within = permit.left(observation)
     proposed = permit.plan(targets, observation, settings, within)
     plan_id = approve(proposed)
@@ -89,7 +89,7 @@ def apply(
             or any(leases.of(table).table_version != versions[table] for table in tables)
         ):
             targets, settings = permit.find(targets)
-            last = _look_for_apply(targets, tables, context, permit)
+            last = look_for_apply(targets, tables, context, permit)
             final = permit.plan(targets, last, settings, permit.left(last))
         record_endings(last.verdicts, leases, context)
         work = WaveRunner(targets, settings, context, leases, Approved(permit, proposed, plan_id), wait_for)
@@ -98,9 +98,10 @@ def apply(
     return report if wait_for is None else judged(report, work.targets, context)
 
 
-def _look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
+def look_for_apply(targets: Targets, tables: Collection[str], context: ApplyContext, permit: Permit) -> Observation:
+    """Read what an apply of these targets needs of tables. Raises as `observe_tables`."""
     sources = Sources(context.reader, context.ledger, context.settings, context.profile)
-    return observe_tables(targets, tables, sources, whole=False, plan_id=permit.saved_plan_id)
+    return observe_tables(targets, tables, sources, whole=False, applied=permit.saved_plan_id)
 
 
 def _has_left(due: Plan) -> bool:
@@ -141,6 +142,8 @@ class Approved:
     permit: Permit
     plan: Plan
     plan_id: str
+    earlier: tuple[CallResult, ...] = ()
+    """Calls that were sent for it before, however they ended."""
 
 
 class WaveRunner:
@@ -163,14 +166,14 @@ class WaveRunner:
         self._proposed = approved.plan
         self._wait_for = wait_for
         self._growing = frozenset(growth.manifest for growth in self._proposed.growth if growth.max_cells)
-        self._sent: list[Call] = []
+        self._sent: list[Call] = [result.call for result in approved.earlier]
         """Every call of the waves so far, however it ended."""
         self._outgrown: dict[str, Outgrown] = {}
         self._doubts: dict[str, PastCall] = {}
         """Calls that were in doubt when the plan was proposed, by id."""
         self._histories: dict[str, TableHistory] = {}
         """By table, as last read."""
-        self._report = Report(approved.plan_id)
+        self._report = Report(approved.plan_id, approved.earlier)
         self._permit.has_begun = True
 
     @property
@@ -280,7 +283,7 @@ class WaveRunner:
             # The cells it waits for may be in any of them.
             tables |= self._targets.tables
         with self._context.interrupt.reading():
-            observation = _look_for_apply(self._targets, tables, self._context, self._permit)
+            observation = look_for_apply(self._targets, tables, self._context, self._permit)
         self._histories |= observation.histories
         left = self._permit.left(observation)
         assert left is not None
@@ -288,6 +291,10 @@ class WaveRunner:
         within = replace(listed, growing=self._growing.difference(self._permit.stale))
         # Split like the calls of a change: no call then mixes listed cells with others.
         due = self._permit.planned(self._targets, observation, self._settings, within, anyway=listed)
+        return self._checked(due, observation)
+
+    def _checked(self, due: Plan, observation: Observation) -> Plan:
+        """Take the leases for a plan of the rest, record the doubts that it relies on, and return what may be sent."""
         due = self._within_growth(due, observation)
         sent = [result.call for result in self._report.results if result.ending is not None]
         refuse_unfit(replace(due, calls=(*sent, *due.calls)), self._settings, "with what was sent before it")

@@ -61,6 +61,8 @@ class Connections:
         self.profile = Profile()
         self.interrupt = Interrupt()
         """Of the current or last apply: once it is set, the store is only waited for briefly."""
+        self.admit: Callable[[], object] = lambda: None
+        """Called before each read, e.g. to wait for its turn among those of other machines."""
         self._on_progress = on_progress
         self._is_over = False
         self._stack = ExitStack()
@@ -88,7 +90,7 @@ class Connections:
         self._check_open()
         if self._reader is None:
             options = api_options(self.settings, self.environment)
-            self._reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress))
+            self._reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress, admit=self.admit))
         return self._reader
 
     def ledger(self) -> Ledger:

@@ -11,7 +11,7 @@ from reconciler.planning.drift import DriftReport
 
 
 def drift_of(targets: Targets, connections: Connections, *, stale: bool) -> DriftReport:
-    """Read the tables of `targets` and return their drift, with `stale` also answers to an earlier configuration."""
+    """Read the tables of `targets` and return their drift, with `stale` also answers to another prompt or inputs."""
     reader, ledger = connections.both()
     settings = connections.settings
     targets = observe.resolve(replace(targets, stale=stale), reader)

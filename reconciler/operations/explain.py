@@ -27,7 +27,7 @@ def explain_cells(
     needed = tuple(
         each for each in targets.manifests if each.table_id in own or each.name in {question.manifest, *upstream}
     )
-    targets = replace(targets, manifests=needed, maps=True)
+    targets = replace(targets, manifests=needed, maps=True, stale=True)
     sources = Sources(reader, ledger, connections.settings, connections.profile)
     observation = observe.observe_tables(targets, targets.tables, sources)
     plan = observe.plan(targets, observation, connections.settings)

@@ -54,9 +54,9 @@ def fold(tables: Collection[str], leases: LeaseKeeper, context: ApplyContext) ->
     """Fold what is settled of tables whose leases are held, where enough has gathered. Raises nothing."""
     try:
         with context.profile.phase(Phase.LEDGER), suppress(Leased):
-            for table in sorted(tables):
+            for table in context.ledger.ripe_to_compact(tables):
                 if context.interrupt:
                     return
-                context.ledger.compact(table, lease=leases.of(table), only_enough=True)
+                context.ledger.compact(table, lease=leases.of(table))
     except LedgerError as error:
         context.watcher.on_trouble(error.message)

@@ -15,6 +15,7 @@ from reconciler.manifests.loader import load_manifests
 from reconciler.model.compact import RowIndex
 from reconciler.model.condition import Condition
 from reconciler.model.history import TableHistory
+from reconciler.model.input_cells import AskedInputs
 from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.observed import TableIndex, TableSnapshot
@@ -60,7 +61,7 @@ class Targets:
     maps: bool = False
     """True to keep the decision about each cell in a plan, for a picture of it."""
     stale: bool = False
-    """True to count in a plan the answers that an earlier configuration of their column gave."""
+    """True to count in a plan the answers that predate the prompt or the inputs, which needs whole tables."""
     unread: frozenset[str] = frozenset()
     """Names of unresolved manifests that may still name the same tables: the API did not answer."""
 
@@ -142,18 +143,19 @@ def observe_tables(
     sources: Sources,
     *,
     whole: bool = True,
-    plan_id: str = "",
+    applied: str | None = None,
     judging: bool = False,
 ) -> Observation:
     """Read the ledger, then the tables, then judge calls in doubt. Raises Refused on 401 and 403, LedgerError.
 
     Unless `whole`, reads only what a plan of these manifests needs (`read_scope.py`); the observation is then good for
-    nothing else. `plan_id` is of a plan to apply: of its calls the histories tell each one. `judging` also looks at
-    the answers of runs with an `expect`, which needs their tables whole.
+    nothing else. `applied` is the id of the plan that an apply works on, empty without a saved one: of its calls the
+    histories tell each one, and of calls that may be settled now the inputs are looked at. `judging` also looks at the
+    answers of runs with an `expect`, which needs their tables whole.
     """
     profile = sources.profile
     with profile.phase(Phase.LEDGER):
-        recalled = sources.ledger.recall(tables, plan_id=plan_id)
+        recalled = sources.ledger.recall(tables, plan_id=applied or "")
     spend = sources.settings.project.api.spend
     of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
     for manifest in targets.manifests:
@@ -173,6 +175,10 @@ def observe_tables(
             shortcuts,
             {table: _conditions(of_table[table]) for table in tables},
             {table: asked_answers(of_table[table], recalled[table], whole=judging) for table in tables},
+            {
+                table: _asked_inputs(recalled[table], stale=targets.stale, settling=applied is not None)
+                for table in tables
+            },
         )
     snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
     histories: dict[str, TableHistory] = {}
@@ -261,6 +267,18 @@ def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> fro
     return frozenset(names)
 
 
+def _asked_inputs(history: TableHistory, *, stale: bool, settling: bool) -> list[AskedInputs]:
+    """Return the cells whose inputs are looked at: every cell for the `stale` ones, or those that may be settled."""
+    if stale:
+        return [AskedInputs()]
+    return [
+        AskedInputs(frozenset(block.columns), frozenset(block.rows))
+        for call in (history.calls if settling else ())
+        if not call.settled
+        for block in call.covered
+    ]
+
+
 def _conditions(manifests: Iterable[Manifest]) -> list[Condition]:
     """Return the conditions to evaluate for the rows of a table that the manifests name."""
     selections = (run.selection for manifest in manifests for run in manifest.runs)
@@ -280,7 +298,9 @@ def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapsh
     assert not snapshot.unread_rows, "a snapshot is also for manifests that are not written yet, so it needs every row"
     row_index = RowIndex(snapshot.row_ids)
     calls = tuple(
-        replace(call, has_shown=bool(evidence.sign_of_landing(call, snapshot, row_index)), before={}, actor="")
+        replace(call, has_shown=has_shown, before={}, inputs={}, actor="")
         for call in history.calls
+        for has_shown in [bool(evidence.sign_of_landing(call, snapshot, row_index))]
     )
-    return replace(snapshot, digests={}, answers={}), replace(history, calls=calls)
+    told = replace(history, calls=calls, checkpoint=history.checkpoint.without_inputs())
+    return replace(snapshot, digests={}, answers={}, inputs={}), told

@@ -29,7 +29,11 @@ MOST_NAMED = 10
 class Permit:
     """The cells that may be sent: the saved plan's, checked again with each observation; without one, those shown."""
 
-    def __init__(self, saved: SavedPlan | None, context: ApplyContext, *, waits: bool) -> None:
+    def __init__(
+        self, saved: SavedPlan | None, context: ApplyContext, *, waits: bool, tables: frozenset[str] | None = None
+    ) -> None:
+        """`tables`: take nothing else of what the manifests name; None to take all."""
+        self._only = tables
         self._saved = saved
         self._context = context
         self._waits = waits
@@ -52,6 +56,9 @@ class Permit:
                 resolve(targets, self._context.reader),
                 resolve_base(self._context.settings, self._context.reader),
             )
+        if self._only is not None:
+            of_tables = tuple(each for each in targets.manifests if each.table_id in self._only)
+            targets = replace(targets, manifests=of_tables)
         if self._saved is not None:
             self._refuse(self._saved.relocated(targets.manifests, targets.unread))
         return targets, settings

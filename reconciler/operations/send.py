@@ -25,7 +25,8 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext, s
 
     def begin(intent: Intent) -> Ticket:
         call = as_counted[intent.call.id]
-        return leases.begin(replace(intent, charge=counted.charge(call), budgets=counted.budgets_of(call)))
+        own = replace(intent, charge=counted.charge(call), budgets=counted.budgets_of(call))
+        return leases.begin(replace(own, apply_id=context.apply_id, growth=context.growth.get(call.manifest)))
 
     def lost(call: Call, ticket: Ticket, ending: Ending) -> None:
         unrecorded.append(call.id)
@@ -35,6 +36,9 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext, s
         context.interrupt.sleep(random.uniform(0, min(LONGEST_BACKOFF_SECONDS, 2.0**attempt)))  # noqa: S311 - jitter
 
     api, timed = context.settings.project.api, context.profile.timed
+    timing = SendTiming(api.spend.send_within_seconds, elapsed, pause, concurrency=api.run_concurrency)
+    if context.pace is not None:
+        timing = replace(timing, admit=context.pace.admit, hold=context.pace.hold)
     work = SpendProtocol(
         wave,
         Effects(
@@ -43,7 +47,7 @@ def send(wave: Plan, plan_id: str, leases: LeaseKeeper, context: ApplyContext, s
             end=timed(Phase.LEDGER, leases.end),
             on_unrecorded=lost,
         ),
-        SendTiming(api.spend.send_within_seconds, elapsed, pause, api.run_concurrency),
+        timing,
         plan_id=plan_id,
         actor=context.actor,
         interrupted=lambda: bool(context.interrupt),

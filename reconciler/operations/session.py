@@ -84,21 +84,22 @@ class Session:
         on_progress: Callable[[ReadProgress], None] | None = None,
     ) -> None:
         """`tell` receives warnings, `on_progress` the progress of reading; usually called by `open_session`."""
-        self._connections = Connections(settings, environment, tell, on_progress)
+        self.connections = Connections(settings, environment, tell, on_progress)
+        """The API and the ledger, for the rest of the package."""
         self._environment = environment
         self._tell = tell
-        self.ledger = ProjectLedger(self._connections)
+        self.ledger = ProjectLedger(self.connections)
         """The record of calls and spending."""
 
     @property
     def settings(self) -> Settings:
         """The settings in force."""
-        return self._connections.settings
+        return self.connections.settings
 
     @property
     def profile(self) -> Profile:
         """How the time was spent."""
-        return self._connections.profile
+        return self.connections.profile
 
     def __enter__(self) -> Self:
         return self
@@ -110,7 +111,7 @@ class Session:
 
     def close(self) -> None:
         """Close every connection to the API and the ledger; afterwards, methods that need one raise SettingsError."""
-        self._connections.end()
+        self.connections.end()
 
     def hold_to(self, revision: str, paths: Several = ()) -> None:
         """Also enforce the limits and prices of a git ref or folder, so that a change cannot raise its own limits.
@@ -119,8 +120,8 @@ class Session:
         before any other method. A commit without a project file has no limits, which is told; a folder without one
         raises LimitExceeded.
         """
-        self._connections.close()
-        self._connections.settings = with_base_limits(revision, self.settings, _each(paths))
+        self.connections.close()
+        self.connections.settings = with_base_limits(revision, self.settings, _each(paths))
         if self.settings.base is None:
             self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
 
@@ -170,7 +171,7 @@ class Session:
         """
         targets = replace(self.load(paths, target=target, exclude=exclude), maps=maps)
         kept = None if live_snapshot is None else Path(live_snapshot)
-        return plan_targets(targets, against, kept, self._connections)
+        return plan_targets(targets, against, kept, self.connections)
 
     def document(self, plan: SessionPlan) -> dict[str, Any]:
         """Return a plan as JSON (`schemas/plan.v1.json`), which `apply` accepts from a file."""
@@ -218,7 +219,7 @@ class Session:
             return saved.plan_id
 
         terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
-        return start_apply(targets, saved, approve, self._connections, terms)
+        return start_apply(targets, saved, approve, self.connections, terms)
 
     def plan_and_apply(
         self,
@@ -247,7 +248,7 @@ class Session:
             return plan_id
 
         terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
-        return start_apply(targets, None, approved, self._connections, terms)
+        return start_apply(targets, None, approved, self.connections, terms)
 
     def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
         """Return the status of the live tables: per run, how many cells are done, failed, due, blocked or in doubt.
@@ -255,7 +256,7 @@ class Session:
         Reads whole tables, sends only GET and writes nothing.
         """
         targets = self.load(paths, target=target, exclude=exclude)
-        reader, ledger = self._connections.both()
+        reader, ledger = self.connections.both()
         targets = observe.resolve(targets, reader)
         observation = observe.observe_tables(targets, targets.tables, observe.Sources(reader, ledger, self.settings))
         found = status_of(observe.plan(targets, observation, self.settings))
@@ -268,17 +269,17 @@ class Session:
 
         `column` (a key or an id) and `row` (an id) narrow it. Sends only GET and writes nothing.
         """
-        return explain_cells(self.load(paths), selector, column, row, self._connections)
+        return explain_cells(self.load(paths), selector, column, row, self.connections)
 
     def drift(
         self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
     ) -> DriftReport:
         """Return which cells are not as the manifests want them, and why; sends only GET and writes nothing.
 
-        `stale` adds the answers that an earlier configuration of their column gave, which needs whole tables. If a
+        `stale` adds the answers that predate the present prompt or the present inputs, which needs whole tables. If a
         table could not be read, `errored` is true and the result may be incomplete.
         """
-        return drift_of(self.load(paths, target=target, exclude=exclude), self._connections, stale=stale)
+        return drift_of(self.load(paths, target=target, exclude=exclude), self.connections, stale=stale)
 
     def forecast(
         self, paths: Several | Targets = (), *, days: int = MONTH_DAYS, target: Several = (), exclude: Several = ()
@@ -288,7 +289,7 @@ class Session:
         Sends only GET and writes nothing. `found.plan.diagnostics` lists the tables that could not be read, of which
         `found.forecast` says nothing.
         """
-        return forecast_targets(self.load(paths, target=target, exclude=exclude), days, self._connections)
+        return forecast_targets(self.load(paths, target=target, exclude=exclude), days, self.connections)
 
     def wait(
         self,
@@ -305,8 +306,8 @@ class Session:
         the calls that were waited for: `exit_code()` is 6 if cells failed, 7 if a call is in doubt. Raises
         ManifestError if a table cannot be read, Leased if an apply holds a table for all of `timeout_seconds`.
         """
-        targets = observe.resolve(self.load(paths, target=target, exclude=exclude), self._connections.reader())
-        return await_calls(targets, wait_context(self._connections, *self._told(events, None)), timeout_seconds)
+        targets = observe.resolve(self.load(paths, target=target, exclude=exclude), self.connections.reader())
+        return await_calls(targets, wait_context(self.connections, *self._told(events, None)), timeout_seconds)
 
     def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
         """Write what planning needs from the live tables to a file for `plan(live_snapshot=…)`; no values, no prompts.
@@ -314,7 +315,7 @@ class Session:
         Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`.
         """
         key = snapshots.signing_key(self._environment, unsigned=unsigned)
-        return snapshots.take_snapshot(Path(file), self.load(paths), key, self._connections)
+        return snapshots.take_snapshot(Path(file), self.load(paths), key, self.connections)
 
     def import_tables(
         self,
@@ -340,7 +341,7 @@ class Session:
         """
         choice = Choice(table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
         folder = folder_for(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
-        connections = self._connections
+        connections = self.connections
         reader = connections.reader()
         ledger = connections.ledger() if adopt is None else connections.writing_ledger()
         found = []
@@ -357,7 +358,7 @@ class Session:
         these cells again. A running table is among the failures. Raises SettingsError if no manifest could name such a
         revision.
         """
-        return adopt(self.load(paths), revision, self._connections)
+        return adopt(self.load(paths), revision, self.connections)
 
     def notify(self, outcome: Outcome, exit_code: int | None = None, *, interrupt: Interrupt | None = None) -> None:
         """Tell the webhooks of `spec.notify` how an apply or `drift` ended; raises nothing and takes at most 20 s."""
@@ -365,7 +366,7 @@ class Session:
 
     def cost(self) -> ReadCost:
         """Return the cost of reading so far: requests, bytes, seconds."""
-        return self._connections.cost()
+        return self.connections.cost()
 
     def _approved(self, plan: SessionPlan | SavedPlan | Named, max_age_seconds: float) -> SavedPlan:
         """Return what a plan approves. Raises PlanError."""

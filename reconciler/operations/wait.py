@@ -7,6 +7,7 @@ from dataclasses import replace
 from reconciler.errors import ApiError, LedgerError
 from reconciler.model.attempt import CallResult, Stop, StopCause
 from reconciler.model.history import CallState
+from reconciler.model.input_cells import AskedInputs
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot, TableStatus
 from reconciler.model.plan import Call
@@ -39,6 +40,7 @@ class _LiveTables:
             answers = self._context.reader.read_tables(
                 {table: _columns_of_all(of_table) for table, of_table in calls.items()},
                 {table: _rows_of(of_table) for table, of_table in calls.items()},
+                inputs={table: [_inputs_of(call) for call in of_table] for table, of_table in calls.items()},
             )
         except ApiError as error:
             self._context.watcher.on_trouble(error.message)
@@ -54,6 +56,10 @@ class _LiveTables:
 def _columns_of_all(calls: Iterable[Call]) -> frozenset[str]:
     """Columns of which a value, and not only a state, tells that a call has run."""
     return frozenset(column for call in calls if call.mode is Mode.ALL for column in call.columns)
+
+
+def _inputs_of(call: Call) -> AskedInputs:
+    return AskedInputs(frozenset(call.columns), frozenset(call.rows))
 
 
 def _rows_of(calls: Iterable[Call]) -> ReadScope:

@@ -132,7 +132,7 @@ class DriftReport:
 
     @property
     def stale(self) -> tuple[StaleCells, ...]:
-        """By run, the answers that an earlier configuration of their column gave; only if they were asked for."""
+        """By run, the answers that predate the prompt or the inputs; only if they were asked for."""
         return self.plan.stale
 
     def fails_on(self, kinds: Collection[DriftKind]) -> bool:

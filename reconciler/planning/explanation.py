@@ -12,10 +12,11 @@ from reconciler.model.limits import Prices
 from reconciler.model.manifest import Manifest
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.plan import Call, Plan, Reason, SkipReason
+from reconciler.model.stale_cells import Outdated
 from reconciler.model.verdict_changes import WOULD_CHANGE
 from reconciler.planning.cell_decision import Decision
 from reconciler.planning.ledger_view import LedgerView
-from reconciler.planning.stale_prompts import predating
+from reconciler.planning.stale_answers import predating
 from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 from reconciler.text.sanitize import one_line
@@ -46,10 +47,8 @@ class ExplainedCells:
     covered_by: tuple[PastCall, ...] = ()
     """Calls in the ledger that covered any of them and may have been paid for, oldest first; not those folded."""
 
-    stale: Credits | None = None
-    """The cost of buying again those that predate the present configuration; None if there are none."""
-    stale_rows: tuple[str, ...] = ()
-    """The rows of those."""
+    stale: tuple["ExplainedStale", ...] = ()
+    """Those that were bought otherwise than they would be now."""
 
     @property
     def is_due(self) -> bool:
@@ -60,6 +59,17 @@ class ExplainedCells:
     def would_change(self) -> str:
         """A phrase for what would change the verdict."""
         return WOULD_CHANGE[self.reason]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedStale:
+    """Cells that predate something."""
+
+    outdated: Outdated
+    rows: tuple[str, ...]
+    """Row ids."""
+    cost: Credits
+    """The cost of buying them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,6 @@ class _Table:
                             self._waits_for(address, column, reason, manifests),
                             calls,
                             self._covering(column, frozenset(rows)),
-                            self._price(column, len(stale)) if stale else None,
                             stale,
                         )
 
@@ -183,10 +192,15 @@ class _Table:
         skips = [each for each in self.plan.skipped if each.address == address and each.table_id == self.map.table_id]
         return tuple(wait.column for skip in skips for wait in skip.waits_for if wait.column in upstream)
 
-    def _stale(self, column: str, rows: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the rows whose answer predates the present configuration of the column."""
-        found = frozenset(predating(self.snapshot, self.ledger, self._column(column)).pick(self.snapshot.row_ids))
-        return tuple(row for row in rows if row in found)
+    def _stale(self, column: str, rows: Sequence[str]) -> tuple[ExplainedStale, ...]:
+        """Return those of the rows whose answer predates the column's present configuration, or its inputs."""
+        stale = []
+        for outdated, of in predating(self.snapshot, self.ledger, self._column(column)).items():
+            found = frozenset(of.pick(self.snapshot.row_ids))
+            own = tuple(row for row in rows if row in found)
+            if own:
+                stale.append(ExplainedStale(outdated, own, self._price(column, len(own))))
+        return tuple(stale)
 
     def _price(self, column: str, cells: int) -> Credits:
         of = self._column(column)

@@ -43,4 +43,4 @@ class PlanOptions:
     maps: bool = False
     """True to keep the decision about each cell, one byte per cell."""
     stale: bool = False
-    """True to count the answers that an earlier configuration of their column gave."""
+    """True to count the answers that predate the present prompt or the present inputs."""

@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from reconciler.model.compact import RowIndex
 from reconciler.model.history import CallState, PastCall, TableHistory
+from reconciler.model.input_cells import UNKNOWN, WIDTH
 from reconciler.model.manifest import Mode
 from reconciler.model.observed import Column, TableSnapshot
 from reconciler.model.row_set import RowSet
@@ -148,6 +149,30 @@ class LedgerView:
             found = self._configured[column.id] = bytes(kinds)
         return found
 
+    def inputs(self, column: Column) -> bytes:
+        """Return for each row the digest of what its cell was made from when it was last bought, UNKNOWN without one.
+
+        Last by the order of the calls, and kept only for the columns that are asked for, as `configured` is.
+        """
+        found = bytearray(WIDTH * self.rows)
+        versions = array("Q", bytes(8 * self.rows))
+        latest, purchases = self._checkpoint.latest(column.id)
+        known, digests = [0, *(each.version for each in purchases)], self._checkpoint.inputs(column.id)
+        for number, (index, place) in enumerate(zip(self._positions if latest else (), latest, strict=False)):
+            if index >= 0:
+                versions[index] = known[place]
+                _put(found, index, digests, number)
+        for call in self._history.accepted():
+            for block in call.covered:
+                if column.id in block.columns:
+                    inputs = call.inputs_of(column.id, len(block.rows))
+                    for number, row in enumerate(block.rows):
+                        index = self._row_index.get(row, -1)
+                        if index >= 0 and call.version >= versions[index]:
+                            versions[index] = call.version
+                            _put(found, index, inputs, number)
+        return bytes(found)
+
     def in_configuration(self, column: Column, kind: int) -> RowSet:
         """Rows whose cell `configured` tells to be of a kind."""
         return RowSet.of_flags(self.configured(column).translate(bytes(byte == kind for byte in range(256))))
@@ -229,6 +254,11 @@ class LedgerView:
 
     def _set(self, flags: bytearray | None) -> RowSet:
         return RowSet.none(self.rows) if flags is None else RowSet.of_flags(flags)
+
+
+def _put(found: bytearray, index: int, digests: bytes, number: int) -> None:
+    digest = digests[number * WIDTH : (number + 1) * WIDTH]
+    found[index * WIDTH : (index + 1) * WIDTH] = digest if len(digest) == WIDTH else UNKNOWN
 
 
 def _compared(config: str | None, column: Column) -> int:

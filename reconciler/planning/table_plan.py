@@ -38,6 +38,7 @@ class TablePlan:
     stale: list[StaleCells] = field(default_factory=list)
 
 
+_IN_ORDER = tuple(Decision)
 REASONS = {Mode.NEW: Reason.CELLS_EMPTY, Mode.FAILED: Reason.CELLS_FAILED, Mode.ALL: Reason.REVISION_CHANGED}
 
 
@@ -64,13 +65,23 @@ def call_in_doubt(call: PastCall, quiet_seconds: float, table_name: str) -> Call
     )
 
 
+def counts_of(left: bytes, waiting: int) -> dict[Decision, int]:
+    """Count the verdicts on the cells that no scope takes, and the due cells that wait for their table."""
+    is_empty = left.count(0) == len(left)  # quick, and usual where everything is due
+    counts = {} if is_empty else {verdict: left.count(verdict) for verdict in _IN_ORDER}
+    counts.pop(Decision.DUE, None)  # it was not approved
+    if waiting:
+        counts[Decision.WAITING_FOR_TABLE] = waiting
+    return counts
+
+
 def skips_of(found: Sequence[Scope], counted: Mapping[tuple[str, Decision], int], table: str) -> list[Skip]:
     """Return the cells that are not due, by run and reason; `counted` is keyed by address and verdict."""
     return [
-        Skip(scope.address, verdict.skip_reason, counted[scope.address, verdict], table)
-        for scope in found
-        for verdict in Decision
-        if counted.get((scope.address, verdict))
+        Skip(address, verdict.skip_reason, counted[address, verdict], table)
+        for address in (scope.address for scope in found)
+        for verdict in _IN_ORDER
+        if counted.get((address, verdict))
     ]
 
 

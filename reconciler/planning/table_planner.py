@@ -45,8 +45,8 @@ from reconciler.planning.plan_settings import PlanSettings
 from reconciler.planning.rectangles import ColumnCells, Rectangle, cover
 from reconciler.planning.schedules import scheduled_cells
 from reconciler.planning.scopes import Scope, scopes
-from reconciler.planning.stale_prompts import stale_cells
-from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, reason_of, skips_of
+from reconciler.planning.stale_answers import stale_cells
+from reconciler.planning.table_plan import Decided, TablePlan, call_in_doubt, cell_map, counts_of, reason_of, skips_of
 from reconciler.planning.waves import WaveOrder, is_on_trial, portion, rollout_result, unjudged
 from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
@@ -123,7 +123,8 @@ class TablePlanner:
         for column, verdicts in decided.items():
             for scope, due, harmless, left in verdicts:
                 cells[scope.address][column] = ColumnCells(column, due, harmless - self._due[column])
-                for verdict, count in self._count(left, due).items():
+                waiting = 0 if self._snapshot.is_finished else len(due)
+                for verdict, count in counts_of(left, waiting).items():
                     skipped[scope.address, verdict] = skipped.get((scope.address, verdict), 0) + count
         part.tables = [self._line(manifest, found) for manifest in self._manifests]
         part.cell_map = cell_map(self._snapshot, decided) if self._keeps_map else None
@@ -264,14 +265,6 @@ class TablePlanner:
         if run.refresh is not None:
             return self._ledger.never_bought(column)
         return self._ledger.in_configuration(column, NO_CONFIG)
-
-    def _count(self, left: bytes, due: RowSet) -> dict[Decision, int]:
-        """Count the verdicts of the cells in scope that no scope takes, and those that wait for the table."""
-        counts = {verdict: left.count(verdict) for verdict in Decision}
-        del counts[Decision.DUE]  # it was not approved
-        if not self._snapshot.is_finished:
-            counts[Decision.WAITING_FOR_TABLE] = len(due)
-        return counts
 
     def _turns(self, cells: Mapping[str, Mapping[str, ColumnCells]]) -> WaveOrder:
         behind: dict[str, RowSet] = {}

@@ -22,7 +22,8 @@ def _stale(stale: StaleCells) -> str:
     columns = ", ".join(one_line(key) for key in list(stale.columns)[:MOST_COLUMNS])
     more = f" and {len(stale.columns) - MOST_COLUMNS:,} more" if len(stale.columns) > MOST_COLUMNS else ""
     cost = price_text(stale.cost.total)
-    return f"{addressed(stale)}: {counted(stale.cells, 'cell')} {verb} the present prompt: {cost} ({columns}{more})"
+    cells, what = counted(stale.cells, "cell"), stale.outdated
+    return f"{addressed(stale)}: {cells} {verb} the present {what}: {cost} ({columns}{more})"
 
 
 def cause_text(drift: Drift) -> str:

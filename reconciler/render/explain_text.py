@@ -66,10 +66,10 @@ def _group(group: ExplainedCells, paint: Paint) -> Iterator[str]:
         yield f"    covered by {_call(call)}"
     if len(group.covered_by) > MOST_CALLS:
         yield f"    and by {counted(len(group.covered_by) - MOST_CALLS, 'older call')}"
-    if group.stale is not None:
-        cells = len(group.stale_rows)
-        cost = price_text(group.stale.total)
-        yield f"    {counted(cells, 'cell')} {'predates' if cells == 1 else 'predate'} the present prompt: {cost}"
+    for stale in group.stale:
+        cells = len(stale.rows)
+        verb, cost = "predates" if cells == 1 else "predate", price_text(stale.cost.total)
+        yield f"    {counted(cells, 'cell')} {verb} the present {stale.outdated}: {cost}"
     yield f"    would change with {group.would_change}"
 
 

@@ -13,7 +13,9 @@ from reconciler.manifests.document import Document
 from reconciler.manifests.yaml_reader import read_documents
 from reconciler.model.limits import Limits, Prices, Rule
 from reconciler.model.notice import NoticeForm, Occasion, Webhook
+from reconciler.model.schedule import Schedule
 from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems, zone_problems
+from reconciler.settings.schedules_reader import calendar_problems, schedules_of
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
@@ -61,6 +63,8 @@ class ApiSettings:
     """An HTTP proxy for https, without credentials; the environment overrides it."""
     ca_bundle: str | None = None
     """A file or folder of trusted certificates, relative to the project file; None if it names none."""
+    requests_per_second: float | None = None
+    """The rate that all workers of a workspace share (`api.rate`); None for no limit."""
     max_cells_per_call: int = 1000
     """Limits how many cells one unclear answer can put in doubt."""
     spend: Spend = field(default_factory=Spend)
@@ -80,6 +84,7 @@ class Project:
     prices: Prices = field(default_factory=Prices)
     limits: Limits = field(default_factory=Limits)
     notify: tuple[Webhook, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
     @property
     def most_ledger_connections(self) -> int:
@@ -135,7 +140,7 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         manifests=tuple(spec.get("manifests", ())),
         ledger=spec.get("ledger"),
         ledger_connections=spec.get("ledger_connections"),
-        api=ApiSettings(**api | {"spend": Spend(**api.get("spend", {}))}),
+        api=_api(api),
         prices=Prices(
             default=as_decimal(prices["default"]) if "default" in prices else None,
             kinds=_exact_each(prices.get("kinds", {})),
@@ -143,7 +148,13 @@ def project_of(documents: Sequence[Document], path: str, api_url: str | None = N
         ),
         limits=replace(limits_of(first, ("spec", "limits")), organization=_organization(first)),
         notify=tuple(map(_webhook, spec.get("notify", ()))),
+        schedules=schedules_of(first),
     )
+
+
+def _api(given: Mapping[str, Any]) -> ApiSettings:
+    flat = {name: value for name, value in given.items() if name not in ("spend", "rate")}
+    return ApiSettings(**flat, spend=Spend(**given.get("spend", {})), **given.get("rate", {}))
 
 
 def _webhook(entry: Mapping[str, Any]) -> Webhook:
@@ -176,7 +187,8 @@ def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     yield from _below_the_floor(document, api_url)
     yield from named_twice(document, ("spec", "limits"))
     yield from zone_problems(document, ("spec", "limits"))
-    for key in ("prices", "limits"):
+    yield from calendar_problems(document)
+    for key in ("prices", "limits", "schedules"):
         yield from precision_problems(document, ("spec", key))
 
 

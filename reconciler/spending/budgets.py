@@ -142,6 +142,11 @@ def as_words(labels: Mapping[str, str]) -> frozenset[str]:
     return frozenset(f"{key}={value}" for key, value in labels.items())
 
 
+def shared_budgets(limits: Limits) -> tuple[Budget, ...]:
+    """Return the budgets of all tables together and of each label, without those of single tables."""
+    return tuple(_budgets_of(limits, (), limits.per_label))
+
+
 def _budgets_of(limits: Limits, tables: Iterable[str], labels: Iterable[str]) -> Iterator[Budget]:
     zone = limits.timezone or DEFAULT_ZONE
     yield from _each(limits.budgets, "", zone)

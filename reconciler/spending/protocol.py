@@ -11,12 +11,12 @@ commit leaves an open intent, just like one killed before any outcome. Every oth
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from queue import SimpleQueue
 from typing import Protocol
 
-from reconciler.errors import InDoubt, Leased, LedgerError, LimitExceeded, NotSent, Refused
+from reconciler.errors import InDoubt, Leased, LedgerError, LimitExceeded, NotSent, Refused, Stopped
 from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Stop, StopCause, Ticket
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
@@ -58,7 +58,7 @@ class Effects:
     """Records an intent, durable on return, if the table's version still equals the intent's.
 
     Raises Leased if the version changed (another apply began a call for the table), LimitExceeded if a budget would be
-    passed, LedgerError if it cannot be written.
+    passed, Stopped if the apply was stopped on another machine, LedgerError if it cannot be written.
     """
     end: Callable[[Ticket, Ending], None]
     """Records how an attempt ended, durable on return. Raises LedgerError."""
@@ -76,6 +76,10 @@ class SendTiming:
     """Monotonic seconds."""
     pause: Callable[[int], None]
     """Waits before attempt number n + 1 of a call that was not sent."""
+    admit: Callable[[], object] = lambda: None
+    """Waits until a request may be sent, if there is a rate; before the clock of an attempt starts."""
+    hold: Callable[[float], object] | None = None
+    """Told for how many seconds a 429 asks to wait: waits, and the call is tried again. Without it a 429 stops all."""
     concurrency: int = 1
     """Tables whose calls are in flight at once; calls of one table are sent one at a time."""
 
@@ -172,30 +176,44 @@ class SpendProtocol:
             self._record_kept(calls[0].table_id)
 
     def _send(self, call: Call) -> CallResult:
-        """Attempt the call until the outcome is something other than *not sent*."""
+        """Attempt the call until the outcome is something other than *not sent*, or a 429 that says until when."""
+        ending: Ending | None = None
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
-                ending = self._attempt(call)
-            except Leased as error:
-                self.stop(Stop(StopCause.LEASED, error.message, error.hint))
-                return CallResult(call, None, error.message)
-            except LimitExceeded as error:
-                return CallResult(call, Ending(CallState.NOT_SENT, error.message, passes_budget=True))
-            except LedgerError as error:
-                self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
-                return CallResult(call, None, f"nothing was sent: {error.message}")
-            except Exception as error:  # before the POST: errors during and after it are caught in `_post`
-                self.stop(_unexpected(error))
-                return CallResult(call, None, "nothing was sent: the intent was not recorded")
-            if ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
+                self._timing.admit()
+                if not self._may_send():
+                    assert self.stopped is not None
+                    return CallResult(call, ending, "" if ending else f"the apply had stopped: {self.stopped.message}")
+                ending = self._attempt(call, is_last=attempt == MOST_ATTEMPTS)
+            except Exception as error:
+                return self._not_begun(call, error)
+            if ending.retry_after is not None and ending.stop is None and self._timing.hold is not None:
+                self._timing.hold(ending.retry_after)
+            elif ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
                 break
-            if self._may_send():
+            elif self._may_send():
                 self._timing.pause(attempt)
             if not self._may_send():
                 break
         return CallResult(call, ending)
 
-    def _attempt(self, call: Call) -> Ending:
+    def _not_begun(self, call: Call, error: Exception) -> CallResult:
+        """Return the result of a call whose intent was not recorded; errors in the POST and after are caught there."""
+        if isinstance(error, LimitExceeded):
+            return CallResult(call, Ending(CallState.NOT_SENT, error.message, passes_budget=True))
+        if isinstance(error, Stopped):
+            self.stop(Stop(StopCause(error.cause), error.message, error.hint))
+            return CallResult(call, None, f"the apply had stopped: {error.message}")
+        if isinstance(error, Leased):
+            self.stop(Stop(StopCause.LEASED, error.message, error.hint))
+            return CallResult(call, None, error.message)
+        if isinstance(error, LedgerError):
+            self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
+            return CallResult(call, None, f"nothing was sent: {error.message}")
+        self.stop(_unexpected(error))
+        return CallResult(call, None, "nothing was sent: the intent was not recorded")
+
+    def _attempt(self, call: Call, *, is_last: bool) -> Ending:
         started = self._timing.clock()  # R1
         _, ended = self._kept.get(call.table_id, (None, None))
         labels, version = self._labels[call.manifest], self._versions[call.table_id]
@@ -206,6 +224,7 @@ class SpendProtocol:
         waited = self._timing.clock() - started
         if waited < self._timing.send_within_seconds:  # R3
             ending = self._post(call, ticket, started + self._timing.send_within_seconds)
+            ending = replace(ending, stop=self._stop_after(call, ending, is_last=is_last))
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
         if ending.state is CallState.ACCEPTED:
@@ -221,7 +240,7 @@ class SpendProtocol:
         except NotSent as error:
             return Ending(CallState.NOT_SENT, error.message)
         except Refused as error:
-            return Ending(CallState.REFUSED, error.message, error.status)
+            return Ending(CallState.REFUSED, error.message, error.status, retry_after=error.retry_after)
         except InDoubt as error:
             return Ending(CallState.IN_DOUBT, error.message, error.status)
         except Exception as error:  # an unlisted exception leaves the call in doubt
@@ -251,16 +270,15 @@ class SpendProtocol:
         ending = result.ending
         if ending is None:
             return result.reason
+        if ending.stop is not None:
+            self.stop(ending.stop)
         if ending.passes_budget:
             return ""  # a smaller call may still fit
         if ending.state is CallState.ACCEPTED:
             self._count_trouble(0)
-            self._check_amount(result.call, ending.receipt)
             return ""
         if ending.state is CallState.REFUSED:
             self._count_trouble(0)
-            if ending.status in STOPS_ALL_SPENDING:
-                self.stop(Stop(StopCause.REFUSED, f"the API refused a call: {ending.detail}"))
             return f"call {result.call.id[:8]} for the same table was refused"
         troubles = self._count_trouble(1)
         if troubles >= MOST_TROUBLES:
@@ -275,11 +293,17 @@ class SpendProtocol:
             self._troubles = self._troubles + more if more else 0
             return self._troubles
 
-    def _check_amount(self, call: Call, receipt: Receipt | None) -> None:
-        requested = receipt.requested_cells if receipt else None
+    def _stop_after(self, call: Call, ending: Ending, *, is_last: bool) -> Stop | None:
+        """Return why nothing more may be sent once this is known of a call; it is recorded with the ending."""
+        if ending.state is CallState.REFUSED and ending.status in STOPS_ALL_SPENDING:
+            if ending.retry_after is not None and self._timing.hold is not None and not is_last:
+                return None
+            return Stop(StopCause.REFUSED, f"the API refused a call: {ending.detail}")
+        requested = ending.receipt.requested_cells if ending.receipt else None
         if requested is not None and requested > call.cells:
             message = f"{call.address} asked for {call.cells:,} cells and the API accepted {requested:,}"
-            self.stop(Stop(StopCause.OVERBOUGHT, message, "Check the table before you apply again."))
+            return Stop(StopCause.OVERBOUGHT, message, "Check the table before you apply again.")
+        return None
 
 
 def _unexpected(error: BaseException) -> Stop:

@@ -16,6 +16,7 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState, TableSnapshot, TableStatus
 from reconciler.model.plan import Call
 from reconciler.spending import evidence
+from reconciler.spending.made_from import inputs_of
 from reconciler.spending.yields import yields_of
 
 FIRST_POLL_SECONDS = 0.2
@@ -179,8 +180,7 @@ def shown_calls(
         if call.settled or (snapshot.unread_rows and not _was_read(call, index)):
             continue
         if call.age_seconds >= shows_within_seconds or evidence.sign_of_landing(call, snapshot, index):
-            settlement, _ = _count(call.covered, snapshot, index)
-            yield call, replace(settlement, yields=yields_of(call, snapshot, index))
+            yield call, _settlement(call, snapshot, index)[0]
 
 
 def _was_read(call: PastCall, index: RowIndex) -> bool:
@@ -191,9 +191,16 @@ def _settle(result: CallResult, snapshot: TableSnapshot | None) -> CallResult:
     if snapshot is None or result.ending is None or result.ending.state is not CallState.ACCEPTED:
         return result
     index = RowIndex(snapshot.row_ids)
-    settlement, not_started = _count(result.call.covered, snapshot, index)
-    settlement = replace(settlement, yields=yields_of(result.call, snapshot, index))
+    settlement, not_started = _settlement(result.call, snapshot, index)
     return replace(result, settlement=settlement, not_started=not_started)
+
+
+def _settlement(
+    call: Call | PastCall, snapshot: TableSnapshot, index: RowIndex
+) -> tuple[Settlement, tuple[Block, ...]]:
+    counts, not_started = _count(call.covered, snapshot, index)
+    yields, inputs = yields_of(call, snapshot, index), inputs_of(call.covered, snapshot, index)
+    return replace(counts, yields=yields, inputs=inputs), not_started
 
 
 def _count(covered: Iterable[Block], snapshot: TableSnapshot, index: RowIndex) -> tuple[Settlement, tuple[Block, ...]]:

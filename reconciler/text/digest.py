@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 PREFIX = "sha256:"
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical_json(value: Any) -> bytes:
     """Return `value` as UTF-8 JSON with sorted keys and no spaces; ValueError for a number that JSON cannot express."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # A lone surrogate can come from a `\ud800` in the API's JSON; it must hash, not crash.
-    return text.encode("utf-8", "surrogatepass")
+    return _JSON.encode(value).encode("utf-8", "surrogatepass")
 
 
 def digest(value: Any) -> str:

@@ -35,7 +35,8 @@ CONTRACTS = {
     "documents": "planning spending model text",
     "render": "planning spending model text",
     "operations": "forge render documents settings planning ledger client spending manifests model text",
-    "cli": "operations render documents simulator settings manifests model text",
+    "fleet": "operations documents settings ledger client spending manifests model text",
+    "cli": "fleet operations render documents simulator settings manifests model text",
 }
 """Room → the rooms it may import. Each line is a sentence: planning decides over spending, model and text, and knows no
 file, socket or store. An entry that no import needs any more fails, so that the list says what is."""
@@ -51,8 +52,9 @@ ROOT_IMPORTS = {
 
 MOST_ROOMS, MOST_ARROWS = 15, 60
 
-OF_COMMANDS = "cli render documents model text __init__ errors version"
-"""What a command is made of: words and documents, nouns, and of the verbs the face that `import reconciler` offers."""
+OF_COMMANDS = "cli fleet render documents model text __init__ errors version"
+"""What a command is made of: words and documents, nouns, and of the verbs the face that `import reconciler` offers, and
+that of many machines."""
 
 BESIDE_THE_FACE = {
     ("cli.console", "settings.settings"): "flags become settings before anything heavy is loaded",
@@ -93,7 +95,6 @@ DOORS = {
     "certifi": ["client.http.trust"],
     "truststore": ["client.http.trust"],
     "msgspec": ["client"],
-    "tenacity": ["client"],
     "yaml": ["manifests.yaml_reader"],
     "jsonschema": ["manifests.json_schema"],
     "sqlalchemy": ["ledger"],
@@ -103,6 +104,10 @@ DOORS = {
     "deepdiff": ["manifests.compare"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
+    "prometheus_client": ["fleet.monitoring.metrics"],
+    "opentelemetry": ["fleet.monitoring.steps"],
+    "procrastinate": ["fleet.engine"],
+    "psycopg": ["fleet.engine"],
 }
 """Distribution → the only rooms or modules that may import it."""
 
@@ -114,13 +119,18 @@ OTHER_DOORS = {
     ("documents.snapshot_file", "msgspec"): "a snapshot is typed MessagePack: small, and checked while it is decoded",
     ("documents.snapshot_history", "msgspec"): "the part of a snapshot that is a table's history",
     ("model.regex", "re2"): "searches by the patterns of manifests: a decision, pure and in time linear in the text",
+    ("fleet.written", "msgspec"): "what an apply's limits are written as, checked while they are decoded",
     ("manifests.shapes", "msgspec"): "types decide fast whether a document is sound",
     ("manifests.loader", "msgspec"): "what a document leaves out",
     ("manifests.run_loader", "msgspec"): "what a document leaves out",
 }
 """Further doors: (module or room, distribution) → why."""
 
-WIRES = {"http.client": {"client.http.connection"}, "urllib.request": set(), "asyncio": {"client.run_call"}}
+WIRES = {
+    "http.client": {"client.http.connection", "client.http.response"},
+    "urllib.request": set(),
+    "asyncio": {"client.run_call", "fleet.engine"},
+}
 """Module of the standard library that sends → the only modules outside the simulator that may import it."""
 
 PURE = """
@@ -152,6 +162,7 @@ now today utcnow
 LATE_IMPORTS = {
     "__init__": "the face's `__getattr__` loads a name when it is first used, so that importing the package is free",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
+    "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger.store": "alembic is loaded only where a store has to be migrated",
 }
 """Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""
@@ -159,14 +170,14 @@ LATE_IMPORTS = {
 FORBIDDEN_NAMES = """
 utils util helpers helper common manager base core handler
 """
-OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base"}
+OF_A_CHANGE = {"BaseLimits", "with_base_limits", "resolve_base", "manifests_of_base"}
 """Names that say *base* and mean the commit that a change is compared with."""
 
 MOST_LINES = 400
 
 BUDGETS = {
     "reconciler": {"noqa": 9, "type: ignore": 3},
-    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 4},
+    "tests": {"noqa": 18, "type: ignore": 8, "skip or xfail": 5},
 }
 """How often each escape stands in the code: none more, and a budget that is not used up is lowered."""
 

@@ -32,6 +32,7 @@ BEGIN = """\
 POST = """\
         if waited < self._timing.send_within_seconds:  # R3
             ending = self._post(call, ticket, started + self._timing.send_within_seconds)
+            ending = replace(ending, stop=self._stop_after(call, ending, is_last=is_last))
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
 """

@@ -21,7 +21,7 @@ __all__ = ["postgres_server"]
 NEEDED = ("bash", "curl", "git", "jq")
 ELSEWHERE = {
     "install": "test_front_page.py", "simulator": "test_simulator.py", "locks": "packaging/test_lock.py",
-    "spelled out": "gitops/act.py", "enterprise": "gitops/act.py",
+    "spelled out": "gitops/act.py", "enterprise": "gitops/act.py", "machine": "operations/test_on_one_machine.py",
 }  # fmt: skip
 """Kinds of blocks that tests of their own run."""
 COMMANDS = [each for each in blocks("sh") if each.kind not in ELSEWHERE]

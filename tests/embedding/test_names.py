@@ -63,7 +63,7 @@ SETTINGS = """\
 strict = true
 follow_imports = silent
 cache_dir = /dev/null
-[mypy-alembic.*,deepdiff.*,httpx.*,jsonschema.*,sqlalchemy.*,tenacity.*]
+[mypy-alembic.*,deepdiff.*,httpx.*,jsonschema.*,sqlalchemy.*]
 follow_imports = skip
 """
 """As an author has it; what no type of the face goes by is left out, since it takes mypy longest."""

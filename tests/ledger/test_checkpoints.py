@@ -14,7 +14,7 @@ from reconciler.model.attempt import Settlement
 from reconciler.model.history import Block, PastCall
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call
-from tests.ledger.calls_and_actors import ALICE, CONFIG, TABLE, Clock, a_call, accepted, begin
+from tests.ledger.calls_and_actors import ALICE, CONFIG, OTHER_TABLE, TABLE, Clock, a_call, accepted, begin
 
 ROWS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(300)]
 
@@ -91,9 +91,10 @@ def test_an_apply_folds_once_enough_has_gathered(ledger: Ledger) -> None:
     """A hundred calls, however small."""
     for number in range(1, 100):
         buy(ledger, number, ROWS[number : number + 1])
-    assert ledger.compact(TABLE, only_enough=True) == 0
+    assert ledger.ripe_to_compact([TABLE]) == []
     buy(ledger, 100, ROWS[:1])
-    assert ledger.compact(TABLE, only_enough=True) == 100
+    assert ledger.ripe_to_compact([OTHER_TABLE, TABLE]) == [TABLE]
+    assert ledger.compact(TABLE) == 100
     assert ledger.tables_to_compact() == []
 
 

@@ -5,7 +5,7 @@ Nothing of the planner's own machinery is used here: no masks, no tables of byte
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -226,12 +226,29 @@ class Oracle:
 
     def stale(self) -> dict[str, Counter[str]]:
         """Return how many done cells of each run, by column, another configuration gave, each in the first run."""
+        return self._done_cells(lambda cell: self.last_config(cell) not in (None, self._columns[cell[0]].config_digest))
+
+    def with_other_inputs(self) -> dict[str, Counter[str]]:
+        """Return the same of cells that the present configuration gave, from other inputs than the row has now."""
+
+        def is_one(cell: Cell) -> bool:
+            column, row = cell
+            now = self.table.inputs.get(column, b"")[4 * self._row[row] :][:4]
+            then = b""
+            for call in self._accepted(cell):
+                (block,) = (block for block in call.covered if column in block.columns)
+                then = call.inputs.get(column, b"")[4 * block.rows.index(row) :][:4]
+            is_known = bool(now.strip(b"\0") and then.strip(b"\0"))
+            return is_known and now != then and self.last_config(cell) == self._columns[column].config_digest
+
+        return self._done_cells(is_one)
+
+    def _done_cells(self, is_one: Callable[[Cell], bool]) -> dict[str, Counter[str]]:
         found: dict[str, Counter[str]] = {}
         counted = set(self.taken)
         for wish in self.wishes:
             for cell in wish.cells - counted:
-                last, now = self.last_config(cell), self._columns[cell[0]].config_digest
-                if self.table.states[cell[0]][self._row[cell[1]]] in DONE and last not in (None, now):
+                if self.table.states[cell[0]][self._row[cell[1]]] in DONE and is_one(cell):
                     counted.add(cell)
                     found.setdefault(wish.address, Counter())[self._columns[cell[0]].key] += 1
         return found

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from reconciler.model.checkpoint import Begun, Checkpoint
 from reconciler.model.folding import fold
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.manifest import Mode
+from reconciler.model.plan import Plan
+from reconciler.model.stale_cells import Outdated
 from reconciler.planning import adoption
 from tests.planning.brute_force_planner import Oracle
 from tests.planning.random_worlds import NOW, World, worlds
@@ -89,11 +92,41 @@ def test_answers_of_an_earlier_configuration_are_counted_and_never_bought_for_th
     plan, oracle = plan_of(world), Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, None, world.values)
     for history in (world.history, folded(world.history, turns)):
         asked = plan_of(world, history, stale=True)
-        assert {each.address: Counter(each.columns) for each in asked.stale} == oracle.stale()
+        assert counted(asked, Outdated.PROMPT) == oracle.stale()
         assert replace(asked, stale=()) == plan
         for each in asked.stale:
             assert each.cost.unpriced_cells <= each.cells
     event(f"stale: {min(len(oracle.stale()), 2)}")
+
+
+@brief
+@given(worlds(calls=6), st.lists(st.integers(0, 3), min_size=6, max_size=6), st.randoms(use_true_random=False))
+def test_answers_made_from_other_inputs_are_counted(world: World, turns: list[int], luck: Random) -> None:
+    """By run and column, from a checkpoint as from the whole history, where both are known; nothing falls due."""
+    kinds = [bytes(4), b"one.", b"two.", b"two."]
+
+    def some(rows: int) -> bytes:
+        return b"".join(luck.choice(kinds) for _ in range(rows))
+
+    calls = tuple(
+        replace(call, inputs={column: some(len(b.rows)) for b in call.covered for column in b.columns})
+        if call.settled and luck.random() < 0.8
+        else call
+        for call in world.history.calls
+    )
+    table = replace(world.table, inputs={column: some(len(world.table.row_ids)) for column in world.table.states})
+    world = replace(world, table=table, history=replace(world.history, calls=calls))
+    oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, None, world.values)
+    for history in (world.history, folded(world.history, turns)):
+        asked = plan_of(world, history, stale=True)
+        assert counted(asked, Outdated.INPUTS) == oracle.with_other_inputs()
+        assert replace(asked, stale=()) == plan_of(world)
+    event(f"other inputs: {min(len(oracle.with_other_inputs()), 2)}")
+
+
+def counted(plan: Plan, outdated: Outdated) -> dict[str, Counter[str]]:
+    """Return how many answers of each run and column predate something."""
+    return {each.address: Counter(each.columns) for each in plan.stale if each.outdated is outdated}
 
 
 def test_the_last_purchase_is_the_one_that_began_last_whatever_the_clock_said() -> None:

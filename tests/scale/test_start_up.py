@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ["click", "httpx", "sqlalchemy", "alembic", "jsonschema", "msgspec", "yaml", "deepdiff", "tenacity", "asyncio"]
+HEAVY = ["click", "httpx", "sqlalchemy", "alembic", "jsonschema", "msgspec", "yaml", "deepdiff", "asyncio"]
 HEAVY += ["reconciler.model.plan"]  # what the program is about, and a tenth of a second
 OFFLINE = {"click", "yaml", "msgspec", "jsonschema", "reconciler.model.plan"}
 SCRIPT = f"""

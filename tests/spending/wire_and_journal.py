@@ -116,7 +116,7 @@ class Bench:
         return SpendProtocol(
             a_plan(calls),
             Effects(self.wire.send, self.book.begin, self.book.end, lambda *told: self.unrecorded.append(told)),
-            SendTiming(2.0, self.log.clock, self.log.pause, concurrency),
+            SendTiming(2.0, self.log.clock, self.log.pause, concurrency=concurrency),
             plan_id="p",
             actor=ACTOR,
             interrupted=interrupted,

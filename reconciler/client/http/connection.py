@@ -1,7 +1,7 @@
 """One GET over `http.client`, with every failure classified.
 
 The standard library's client takes a quarter of the time that httpx takes for a small answer, and reads a large one
-straight into a buffer of ours. It is lenient, so what decides where an answer ends is checked here.
+straight into a buffer of ours.
 """
 
 import http.client
@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedReader
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.client.http.api_messages import refusal
@@ -32,6 +31,7 @@ from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 from reconciler.client.http.lenient_json import without_mark
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import Query, headers, leads_away
+from reconciler.client.http.response import Response
 from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.network import Proxy
@@ -86,19 +86,15 @@ class Connection:
             sent |= self._proxy.headers
         self._headers = "".join(f"{name}: {text}\r\n" for name, text in sent.items())
         self._sock: socket.socket | None = None
-        self._response: http.client.HTTPResponse | None = None
+        self._response: Response | None = None
         self._line: socket.socket | None = None
         """The TCP connection beneath `_sock`, once it is made: a handle of its own, to shut it down from outside."""
         self._until = float("inf")
         """The deadline for the current answer."""
         self._is_late = False
-        self._received: http.client.HTTPMessage | None = None
-        self.spent = ConnectionCost()
-
-    @property
-    def date(self) -> str | None:
+        self.date: str | None = None
         """The `Date` of the last answer that began, whatever its status; None if it had none."""
-        return None if self._received is None else self._received.get("Date")
+        self.spent = ConnectionCost()
 
     def get(self, path: str, query: Query, decode: Callable[[memoryview], T]) -> T:
         """Return the result of `decode` on the body of a 200; the body itself does not outlive this call.
@@ -141,7 +137,12 @@ class Connection:
         where = f"GET {path}"
         if not _PATH.fullmatch(path):
             raise leads_away()
-        answer = self._ask(where, f"{path}?{urlencode(query, doseq=True)}" if query else path, body)
+        status = None
+        try:
+            answer = self._ask(where, f"{path}?{urlencode(query, doseq=True)}" if query else path, body)
+            status = answer.status
+        finally:
+            self._options.on_answer("GET", status)
         if answer.status == 200:
             return
         token = self._options.token
@@ -165,14 +166,13 @@ class Connection:
         is_kept = False
         try:
             response = self._begin(target)
-            self._received = response.headers
+            self.date = response.first("date")
             is_whole = self._receive(where, response, body)
-            if self._is_late:  # cut in its headers, which the library takes for their end
+            if self._is_late:  # cut in a body without a length, whose end that may be
                 raise self._late(where)
             is_kept = is_whole and not response.will_close
-            found = response.headers
-            redirects = response.status in _REDIRECTS and "Location" in found
-            return _Answer(response.status, found.get("Retry-After"), redirects)
+            redirects = response.status in _REDIRECTS and "location" in response.fields
+            return _Answer(response.status, response.first("retry-after"), redirects)
         except ApiError as error:
             failure = error
         except (OSError, http.client.HTTPException, _NoTunnelError) as error:
@@ -190,19 +190,15 @@ class Connection:
         finally:
             del failure  # otherwise it, its traceback and this frame keep each other alive
 
-    def _begin(self, target: str) -> http.client.HTTPResponse:
+    def _begin(self, target: str) -> Response:
         """Send the request, over the connection that there is or a new one, and return the answer up to its headers."""
         sock = self._sock
         if sock is None or _has_news(sock):
             self.close()
             sock = self._connect()
         sock.sendall(f"GET {self._target}{target} HTTP/1.1\r\n{self._headers}\r\n".encode("ascii"))
-        response = self._response = http.client.HTTPResponse(sock, method="GET")
+        response = self._response = Response(sock)
         response.begin()
-        while 100 <= response.status < 200:  # e.g. early hints; the library skips a 100 alone
-            response = self._response = _further(response)
-            response.begin()
-        _check_framing(response)
         return response
 
     def _connect(self) -> socket.socket:
@@ -231,10 +227,10 @@ class Connection:
             raise ConnectionResetError("the connection was closed before the handshake")
         return encrypted
 
-    def _receive(self, where: str, response: http.client.HTTPResponse, body: Body) -> bool:
+    def _receive(self, where: str, response: Response, body: Body) -> bool:
         """Fill `body`; return whether that was all of it."""
         most = LARGEST_ANSWER if response.status == 200 else LARGEST_REFUSAL
-        encoding, length = response.headers.get("Content-Encoding"), response.length
+        encoding, length = response.first("content-encoding"), response.length
         if encoding is None and length is not None and length <= most:
             with body.room(length) as room:
                 body.size += response.readinto(room)
@@ -293,23 +289,6 @@ def _open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
             raise _NoTunnelError(proxy, response.status)
 
 
-class _Rest:
-    """The rest of a stream, which `HTTPResponse` takes for a socket."""
-
-    def __init__(self, stream: BufferedReader) -> None:
-        self._stream = stream
-
-    def makefile(self, _mode: str) -> BufferedReader:
-        return self._stream
-
-
-def _further(response: Any) -> http.client.HTTPResponse:
-    """Return the answer that follows one without a body."""
-    stream, response.fp = response.fp, None  # else it would close the stream when it goes
-    rest: Any = _Rest(stream)
-    return http.client.HTTPResponse(rest, method="GET")
-
-
 def _has_news(sock: socket.socket) -> bool:
     """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
     if sys.platform == "win32":
@@ -320,16 +299,6 @@ def _has_news(sock: socket.socket) -> bool:
         return bool(poll.poll(0))
 
 
-def _check_framing(response: http.client.HTTPResponse) -> None:
-    """Refuse headers that leave open where the answer ends; the library would take one of the readings."""
-    encoding = response.headers.get("Transfer-Encoding")
-    lengths = response.headers.get_all("Content-Length", ())
-    if encoding is not None and encoding.strip().lower() != "chunked":
-        raise http.client.HTTPException("the answer has an unknown transfer encoding")
-    if lengths and (encoding is not None or len(set(lengths)) > 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0])):
-        raise http.client.HTTPException("the answer has an unclear length")
-
-
-def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def _pieces(response: Response) -> Iterator[bytes]:
     while piece := response.read1(LARGEST_PIECE):
         yield piece

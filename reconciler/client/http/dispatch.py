@@ -29,6 +29,8 @@ _STOPS_EVERYTHING = (401, 403, 407)
 LARGE_AT_ONCE = 8
 """Large pages requested at once: more would only wait for each other, and each holds memory."""
 LOOK_AT_DEADLINES_SECONDS = 0.5
+AHEAD = 2
+"""For so many workers, one request is chosen ahead: else each answer would wait for two changes of threads."""
 
 
 class Request(Protocol):
@@ -88,8 +90,10 @@ class Dispatch:
         random: Callable[[], float],
         sleep: Callable[[float], None] | None,
         clock: Callable[[], float] = time.monotonic,
+        admit: Callable[[], object] = lambda: None,
     ) -> None:
         self._size = size
+        self._admit = admit
         self._stop = threading.Event()
         self._is_abandoned = False
         self._refused: Refused | None = None
@@ -113,9 +117,10 @@ class Dispatch:
         self._check_abandoned()
         begun = _Begun(iter(readings))
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
+        most = self._size + self._size // AHEAD
         out = large = 0
         while True:
-            while out < self._size:
+            while out < most:
                 found = begun.next(large=large < LARGE_AT_ONCE)
                 if found is None:
                     break
@@ -174,7 +179,6 @@ class Dispatch:
     def _check(self, answer: Any) -> None:
         if isinstance(answer, Refused) and answer.status in _STOPS_EVERYTHING:
             self._refused = answer
-            self._give_up()
             raise answer
         if isinstance(answer, BaseException) and not isinstance(answer, ApiError):
             self._give_up()
@@ -194,6 +198,7 @@ class Dispatch:
             with self._throttle.passage(slept_until) as halved:
                 if self._stop.is_set():
                     raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
+                self._admit()
                 tries += 1
                 try:
                     found = connection.get(request.path, request.query, partial(_decoded, request))
@@ -213,6 +218,8 @@ class Dispatch:
             no_connection = failure.no_connection
             answer = _afresh(failure.error, after=f" ({tries} of {ATTEMPTS} tries)")
         except ApiError as failure:
+            if isinstance(failure, Refused) and failure.status in _STOPS_EVERYTHING:
+                self._give_up()  # here: before a worker takes what was chosen ahead
             answer = _afresh(failure)
         except BaseException as failure:  # a bug: the caller's thread raises it
             answer = failure

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
@@ -68,6 +69,10 @@ class NoToken(Token):
         self._text = ""
 
 
+def _unheard(_: str, __: int | None) -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
     """How to reach the API. Raises SettingsError for an invalid value."""
@@ -85,6 +90,9 @@ class ApiOptions:
     """T: a whole run call, from the name lookup to the last byte of the answer."""
     network: Network = field(default_factory=Network)
     """Proxies, and the certificates that are trusted."""
+    on_answer: Callable[[str, int | None], None] = _unheard
+    """Hears the method of each request that ended, and the status of its answer; None if there was none, or not all of
+    it. Called from the threads that send; it must not raise."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", _checked_url(self.base_url))

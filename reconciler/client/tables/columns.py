@@ -93,7 +93,8 @@ def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozense
     name, kind = config.get("name"), plain_text(config, "kind", "a column")
     is_built_in = kind != INPUT_KIND and (key in built_in or kind in _BUILT_IN["company"])
     written = set[str]() if kind == INPUT_KIND else names.ids(_named(config))
-    implied = names.ids(_implied(kind, is_built_in=is_built_in, built_in=built_in)) - written
+    assumed = _implied(kind, is_built_in=is_built_in, built_in=built_in)
+    implied = {names.by_key[each] for each in assumed if each in names.by_key} - written
     itself = {column_id}
     return Column(
         id=column_id,

@@ -17,7 +17,6 @@ from reconciler.client.tables.cells import (
     Cell,
     UnclearError,
     answer_of,
-    done_answer,
     fast_answer,
     fast_code,
     slow_answer,
@@ -26,10 +25,12 @@ from reconciler.client.tables.cells import (
 )
 from reconciler.client.tables.children import read_children
 from reconciler.client.tables.columns import plain_text, read_columns
+from reconciler.client.tables.looking import Look
 from reconciler.errors import BadResponse
 from reconciler.model.answer_filter import AnswerFilter, AskedAnswers, answer_filters
 from reconciler.model.compact import PackedAnswers, PackedDigests, PackedIds
 from reconciler.model.condition import Condition
+from reconciler.model.input_cells import AskedInputs, InputCells, input_cells
 from reconciler.model.observed import IDLE, Column
 from reconciler.model.row_filter import Answers, RowFilter, row_filters
 
@@ -132,6 +133,8 @@ class Layout:
     """Conditions to evaluate for each row."""
     answer_filters: tuple[AnswerFilter, ...] = ()
     """Tests of answers."""
+    inputs: tuple[InputCells, ...] = ()
+    """Inputs to digest."""
 
     @property
     def match_keys(self) -> list[str]:
@@ -165,6 +168,8 @@ class Page:
     matches: tuple[bytes, ...] = ()
     """For each row filter of the layout, one byte per row: 1 if the row meets its condition; then the same for each
     answer filter: 1 if the cell's answer meets its test."""
+    inputs: tuple[bytes, ...] = ()
+    """For each `inputs` of the layout, a digest per row (`Look.inputs`)."""
 
 
 def layout(
@@ -172,6 +177,7 @@ def layout(
     wanted: frozenset[str] | None,
     conditions: Iterable[Condition] = (),
     answers: Iterable[AskedAnswers] = (),
+    inputs: Iterable[AskedInputs] = (),
 ) -> Layout:
     """Return the parts of a table's rows to keep; `wanted` names columns by key or id, None means every output column.
 
@@ -184,7 +190,7 @@ def layout(
     )
     keys = tuple(column.key for column in outputs)
     filters = row_filters(conditions, header.columns), answer_filters(answers, header.columns)
-    return Layout(header, keys, digested, *filters)
+    return Layout(header, keys, digested, *filters, input_cells(inputs, header.columns))
 
 
 def read_header(body: Buffer, table_id: str) -> Header:
@@ -227,7 +233,7 @@ def read_page(body: Buffer, plan: Layout) -> Page:
         _check_table(light.id, plan.header.table_id)
         same = _same_columns(light.columns, plan)
         page = _light_page(light.rows, _counters(light.status), same, len(body), plan)
-        return _with_answers(page, plan, lambda: _raw_pages.decode(body).rows)
+        return _looked_into(page, plan, lambda: _raw_pages.decode(body).rows)
     except _FAST_REFUSES:
         pass
     except RecursionError:
@@ -247,7 +253,7 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
             page = _raw_page([_raw_single.decode(body)], counters, True, size, plan)
         else:
             page = _light_page([_single.decode(body)], counters, True, size, plan)
-            page = _with_answers(page, plan, lambda: [_raw_single.decode(body)])
+            page = _looked_into(page, plan, lambda: [_raw_single.decode(body)])
     except _FAST_REFUSES:
         page = _slow_page([parse_as(_Row[Any], body)], counters, True, size, plan)
     except RecursionError:
@@ -282,7 +288,7 @@ def _raw_page(rows: Sequence[_Row[Raw]], counters: Counters, same_columns: bool,
     answers = {key: [_raw_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
     page = Page(ids, missing, tuple(codes), tuple(digests), tuple(answered), counters, same_columns, size, matches)
-    return _with_answers(page, plan, lambda: rows)
+    return _looked_into(page, plan, lambda: rows)
 
 
 def _raw_answer(cell: Raw | None) -> Any:
@@ -297,35 +303,21 @@ def _slow_page(rows: Sequence[_Row[Any]], counters: Counters, same_columns: bool
     answers = {key: [slow_answer(row.data.get(key)) for row in rows] for key in plan.asked}
     matches = _matches(plan, answers, len(rows))
     page = Page(ids, missing, codes, digests, answered, counters, same_columns, size, matches)
-    return _with_answers(page, plan, lambda: rows)
+    return _looked_into(page, plan, lambda: rows)
 
 
 def _matches(plan: Layout, answers: Answers, rows: int) -> tuple[bytes, ...]:
     return tuple(selector.flags(answers, rows) for selector in plan.row_filters)
 
 
-def _with_answers(page: Page, plan: Layout, whole: Callable[[], Sequence[_Row[Any]]]) -> Page:
-    """Return the page with the tests of its answers; `whole` decodes its cells, if one of them is to be looked at."""
-    if not plan.answer_filters:
+def _looked_into(page: Page, plan: Layout, whole: Callable[[], Sequence[_Row[Any]]]) -> Page:
+    """Return the page with what its values show; `whole` decodes its cells, if one of them is to be looked at."""
+    if not plan.answer_filters and not plan.inputs:
         return page
-    places: dict[frozenset[bytes] | None, list[int]] = {None: list(range(len(page.row_ids)))}
-    for each in plan.answer_filters:
-        if each.rows is not None and each.rows not in places:
-            places[each.rows] = [at for at, row in enumerate(page.row_ids.each()) if row in each.rows]
-    is_asked = any(places[each.rows] for each in plan.answer_filters)
-    rows = whole() if is_asked else ()
+    look = Look(list(page.row_ids.each()), whole)
     answers: dict[tuple[str, int], tuple[Any, int] | None] = {}
-    found = []
-    for each in plan.answer_filters:
-        flags = bytearray(len(page.row_ids))
-        for at in places[each.rows]:
-            if (each.column, at) not in answers:
-                cell = rows[at].data.get(each.column)
-                answers[each.column, at] = done_answer(parse(cell) if isinstance(cell, Raw) else cell)
-            answer = answers[each.column, at]
-            flags[at] = answer is not None and each.is_met(answer)
-        found.append(bytes(flags))
-    return replace(page, matches=(*page.matches, *found))
+    flags = [look.flags(each, answers) for each in plan.answer_filters]
+    return replace(page, matches=(*page.matches, *flags), inputs=tuple(map(look.inputs, plan.inputs)))
 
 
 def _row_ids(shown: Sequence[object]) -> PackedIds:

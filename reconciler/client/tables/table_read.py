@@ -29,6 +29,7 @@ from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.answer_filter import AskedAnswers
 from reconciler.model.compact import PackedAnswers, PackedDigests, PackedIds
 from reconciler.model.condition import Condition
+from reconciler.model.input_cells import WIDTH, AskedInputs
 from reconciler.model.observed import IDLE, TableSnapshot, TableStatus
 from reconciler.model.read_scope import WHOLE, ReadScope, header_is_enough, rows_one_by_one
 
@@ -106,6 +107,8 @@ class TableRead:
     """Conditions to evaluate for each row."""
     answers: tuple[AskedAnswers, ...] = ()
     """Answers to test."""
+    inputs: tuple[AskedInputs, ...] = ()
+    """Cells whose inputs to digest."""
     outcome: TableSnapshot | ApiError | None = None
     rows_read: int = 0
     """Rows read so far by the current read."""
@@ -202,7 +205,7 @@ class TableRead:
             self._take_row(answer)
 
     def _start(self, header: Header) -> None:
-        self._layout = layout(header, self.wanted, self.conditions, self.answers)
+        self._layout = layout(header, self.wanted, self.conditions, self.answers, self.inputs)
         rows = self.rows = header.counters.rows
         columns = len(self._layout.keys)
         self._row_bytes = max(columns, 1) * CELL_BYTES
@@ -373,6 +376,12 @@ class TableRead:
             matches={
                 key: b"".join(page.matches[location][skip:] for page, skip in parts)
                 for location, key in enumerate(plan.match_keys)
+            },
+            inputs={
+                column: digests
+                for location, each in enumerate(plan.inputs)
+                for digests in [b"".join(page.inputs[location][WIDTH * skip :] for page, skip in parts)]
+                for column in each.columns
             },
         )
 

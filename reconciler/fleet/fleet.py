@@ -1,0 +1,133 @@
+"""The face of many machines for Python: an apply handed to workers, and followed to its receipt."""
+
+import importlib
+import time
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import SettingsError
+from reconciler.fleet.receipt import report_of_apply
+from reconciler.fleet.submit import Destination, submit
+from reconciler.ledger.applies import Applies
+from reconciler.model.attempt import Stop, StopCause
+from reconciler.model.report import Report
+from reconciler.model.submitted import ApplyProgress
+from reconciler.operations.apply_events import Interrupt
+from reconciler.operations.session import A_DAY_SECONDS, Named, Session, Several
+from reconciler.text.codes import Code
+
+if TYPE_CHECKING:
+    from reconciler.fleet.worker import Worker, WorkerEvents, WorkerOptions
+
+DEFAULT_WORKSPACE = "default"
+POLL_SECONDS = 1.0
+
+
+class Fleet:
+    """Many machines that carry out applies together, on a ledger on PostgreSQL. Needs the extra `worker`.
+
+    Every method may raise LedgerError, and SettingsError if the ledger is a file or the extra is not installed.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def submit(
+        self,
+        plan: Named,
+        paths: Several = (),
+        *,
+        workspace: str = DEFAULT_WORKSPACE,
+        max_age_seconds: float = A_DAY_SECONDS,
+    ) -> str:
+        """Hand the file of a saved plan, which is the approval, to the workers of a workspace; return the apply's id.
+
+        Needs no token. Raises StalePlan if the manifests are not those that were approved, and LimitExceeded.
+        """
+        engine = self._engine()
+        engine.prepare()
+        return submit(self._session, Path(plan), paths, max_age_seconds, Destination(workspace, engine.enqueue))
+
+    def worker(self, options: "WorkerOptions", events: "WorkerEvents | None" = None) -> "Worker":
+        """Return a worker of this machine. Raises SettingsError if there is no token."""
+        engine = self._engine()
+        module = importlib.import_module("reconciler.fleet.worker")
+        self._session.connections.reader()  # says at once what is wrong with the token and the address
+        worker: Worker = module.Worker(self._session.connections, engine, options, events or module.WorkerEvents())
+        return worker
+
+    def progress(self, apply_id: str) -> ApplyProgress:
+        """Return how far an apply is."""
+        return self._applies().progress(apply_id)
+
+    def listed(self, most: int = 50) -> list[ApplyProgress]:
+        """Return the newest applies, the newest first."""
+        return self._applies().listed(most)
+
+    def stop(self, apply_id: str, reason: str) -> bool:
+        """Stop an apply on every machine: when this returns, none of its calls begins any more.
+
+        Calls under way end, and what was bought is waited for. Returns False if it was stopped before.
+        """
+        actor = self._session.connections.actor()
+        return self._applies().stop(
+            self.progress(apply_id).apply.id, Stop(StopCause.INTERRUPTED, f"stopped by {actor.name}: {reason}")
+        )
+
+    def follow(
+        self,
+        apply_id: str,
+        *,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[ApplyProgress], None] = lambda _: None,
+        interrupt: Interrupt | None = None,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> Report | None:
+        """Wait until an apply is over, and return its report; None if it still runs after the time. Changes nothing."""
+        until = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        interrupt = Interrupt() if interrupt is None else interrupt
+        while True:
+            progress = self.progress(apply_id)
+            on_progress(progress)
+            if progress.is_over:
+                return self.report(apply_id)
+            left = until - time.monotonic()
+            if left <= 0 or interrupt:
+                return None
+            interrupt.sleep(min(poll_seconds, left))
+
+    def report(self, apply_id: str) -> Report:
+        """Return the report of an apply that is over, from the ledger."""
+        applies = self._applies()
+        apply = applies.find(apply_id)
+        return report_of_apply(apply, applies.units(apply.id), applies.calls(apply.id))
+
+    def _applies(self) -> Applies:
+        self._arguments()
+        return self._session.connections.ledger().applies
+
+    def _arguments(self) -> dict[str, Any]:
+        ledger = self._session.connections.ledger()
+        arguments = ledger.server
+        if arguments is None:
+            raise SettingsError(
+                f"several machines need a ledger that they share, and this one is a file: {ledger.location}",
+                hint="Name one on PostgreSQL: RECONCILER_LEDGER=postgresql://… (`reconciler ledger init` creates it).",
+                code=Code.UNUSABLE_LEDGER,
+            )
+        return arguments
+
+    def _engine(self) -> Any:
+        arguments = self._arguments()
+        try:
+            module = importlib.import_module("reconciler.fleet.engine")
+        except ModuleNotFoundError as error:
+            if error.name is not None and error.name.partition(".")[0] == "reconciler":
+                raise
+            raise SettingsError(
+                "workers need the job queue Procrastinate, which is not installed",
+                hint="pip install 'extruct-reconciler[worker]'",
+            ) from None
+        return module.Engine(arguments)

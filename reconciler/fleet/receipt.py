@@ -1,0 +1,98 @@
+"""The report of an apply of several machines: its calls by the ledger, and what the last looks at its units left."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from reconciler.documents.plan_reader import decimal
+from reconciler.documents.report_reader import report_of
+from reconciler.errors import Corrupt
+from reconciler.fleet.written import UnitContent
+from reconciler.manifests import json_schema
+from reconciler.model.attempt import CallResult
+from reconciler.model.history import CallState
+from reconciler.model.manifest import Mode
+from reconciler.model.plan import Call, Reason
+from reconciler.model.report import Report
+from reconciler.model.submitted import SubmittedApply, Unit
+from reconciler.spending.yields import added_up
+
+
+def report_of_apply(apply: SubmittedApply, units: Iterable[Unit], results: list[CallResult]) -> Report:
+    """Return the report of an apply all of whose units have ended; the same however often it is asked for.
+
+    Raises Corrupt.
+    """
+    of_table: dict[str, list[CallResult]] = {}
+    for result in results:
+        of_table.setdefault(result.call.table_id, []).append(result)
+    report = Report(apply.plan_id, stop=apply.stop, waited=True)
+    stop_reason = "" if apply.stop is None else f"the apply had stopped: {apply.stop.message}"
+    for unit in units:
+        own = [result for table in unit.table_ids for result in of_table.pop(table, ())]
+        tail = _tail(unit)
+        if tail is None:
+            own += _never_looked_at(unit, stop_reason)
+        else:
+            own += tail.results
+            report = _joined(report, tail)
+        report = replace(report, results=(*report.results, *sorted(own, key=lambda each: each.call.wave)))
+    # Tables that did not exist when the plan was made.
+    grown = tuple(result for own in of_table.values() for result in own)
+    report = replace(report, results=(*report.results, *grown))
+    in_doubt = {result.call.id for result in report.in_state(CallState.IN_DOUBT)}
+    return replace(
+        report,
+        yields=added_up(report.results),
+        in_doubt=tuple(each for each in report.in_doubt if each.id not in in_doubt),
+    )
+
+
+def _tail(unit: Unit) -> Report | None:
+    if not unit.tail:
+        return None
+    try:
+        content = json.loads(unit.tail)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(unit, error) from None
+    problems = json_schema.problems("report", content)
+    if problems:
+        raise _unreadable(unit, problems[0].message)
+    return report_of(content)
+
+
+def _unreadable(unit: Unit, why: object) -> Corrupt:
+    return Corrupt(f"what unit {unit.number} of apply {unit.apply_id[:8]} left cannot be read: {why}")
+
+
+def _joined(report: Report, tail: Report) -> Report:
+    return replace(
+        report,
+        in_doubt=(*report.in_doubt, *tail.in_doubt),
+        held_back=(*report.held_back, *tail.held_back),
+        outgrown=(*report.outgrown, *tail.outgrown),
+        unsent=(*report.unsent, *tail.unsent),
+        unmet=(*report.unmet, *tail.unmet),
+        unrecorded=(*report.unrecorded, *tail.unrecorded),
+        stale={**report.stale, **tail.stale},
+    )
+
+
+def _never_looked_at(unit: Unit, reason: str) -> Iterator[CallResult]:
+    """Yield the planned calls of a unit that ended before any worker looked at it."""
+    for call in UnitContent.of_bytes(unit.content).plan["calls"]:
+        planned = Call(
+            id=call["id"],
+            address=call["address"],
+            table_id=call["table_id"],
+            mode=Mode(call["mode"]),
+            revision=call["revision"],
+            columns=tuple(call["columns"]),
+            column_keys=tuple(call["column_keys"]),
+            rows=tuple(call["rows"]),
+            cells=call["cells"],
+            credits=decimal(call["credits"]),
+            reason=Reason(call["reason"]),
+            wave=call["wave"],
+        )
+        yield CallResult(planned, None, reason)

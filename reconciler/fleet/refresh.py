@@ -1,0 +1,136 @@
+"""Schedules: at each date one worker plans the project and submits the plan, under the standing approval in its file.
+
+Nothing is cut down to fit: a plan over the cap or over a limit is refused as a whole, and told. A date is planned again
+until it was submitted, refused, or found to need nothing, or until the next date takes its place.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from math import inf
+
+from reconciler.errors import ErroredPlan, LimitExceeded, ReconcilerError, StalePlan
+from reconciler.fleet.monitoring.steps import step
+from reconciler.fleet.pace import SharedPace
+from reconciler.fleet.submit import Destination, Queue, submit_plan
+from reconciler.ledger import schedules
+from reconciler.manifests.calendar import dates
+from reconciler.model.limits import BaseLimits
+from reconciler.model.manifest import Calendar
+from reconciler.model.schedule import Schedule, Tick
+from reconciler.operations.apply_events import Interrupt
+from reconciler.operations.permit import refuse_violations
+from reconciler.operations.session import Session
+from reconciler.settings.settings import Settings
+from reconciler.spending.limits_check import effective_limits
+
+LOOK_SECONDS = 15.0
+"""Between two looks at the calendars."""
+CLAIM_SECONDS = 300.0
+"""After which another worker may plan a date that one has begun to plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The project that schedules plan, as it is on this machine."""
+
+    settings: Callable[[], Settings]
+    """Reads the project file again: a checkout is updated while workers run. Raises SettingsError, ManifestError."""
+    environment: Mapping[str, str]
+    tell: Callable[[str], None]
+
+
+class Refresher:
+    """Plans what is due by the calendars of a project, for some workspaces."""
+
+    def __init__(self, project: Project, workspaces: tuple[str, ...], queue: Queue) -> None:
+        self._project = project
+        self._workspaces = workspaces
+        self._queue = queue
+        self._owner = uuid.uuid4().hex
+        self._interrupt = Interrupt()
+        self._last_trouble = ""
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Look at the calendars again and again, in a thread, within a `with` block."""
+        done = threading.Event()
+
+        def look() -> None:
+            while not done.wait(LOOK_SECONDS):
+                self.look()
+
+        thread = threading.Thread(target=look, name="schedules", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            self._interrupt.set()
+
+    def look(self) -> None:
+        """Plan what is due now; raises nothing."""
+        try:
+            settings = self._project.settings()
+            for schedule in settings.project.schedules:
+                if schedule.workspace in self._workspaces:
+                    own = replace(settings, limits=effective_limits(settings.limits, BaseLimits(schedule.cap, ())))
+                    with Session(own, self._project.environment, tell=self._project.tell) as session:
+                        self._look_at(schedule, session)
+            self._last_trouble = ""
+        except Exception as error:
+            self._tell(error)
+
+    def _look_at(self, schedule: Schedule, session: Session) -> None:
+        ledger = session.connections.ledger()
+        tick = ledger.schedules.claim(schedule, partial(last_date, schedule.at), self._owner, CLAIM_SECONDS)
+        if tick is None:
+            return
+        rate = session.settings.project.api.requests_per_second
+        session.connections.admit = SharedPace(ledger.applies, schedule.workspace, rate, self._interrupt).admit
+        with step("refresh", schedule=schedule.key, workspace=schedule.workspace):
+            try:
+                outcome = self._plan(schedule, tick, session)
+            except LimitExceeded as error:
+                outcome = f"refused: {error.message}"
+                self._tell(error)
+                session.notify(error)
+            except StalePlan as error:
+                self._project.tell(error.message)
+                return
+            if outcome:
+                ledger.schedules.end(tick, outcome)
+                self._project.tell(f"Schedule {schedule.name}: {outcome}")
+
+    def _plan(self, schedule: Schedule, tick: Tick, session: Session) -> str:
+        """Plan and submit, which ends the date; return how it ended otherwise.
+
+        Raises LimitExceeded if it costs too much, StalePlan if another worker came first, and what a plan raises.
+        """
+        plan = session.plan(target=schedule.target)
+        if plan.errored:
+            raise ErroredPlan(plan.diagnostics)
+        refuse_violations(plan.violations, f"by the schedule {schedule.name}, before anything was submitted")
+        if not plan.calls:
+            return "nothing was due"
+        to = Destination(schedule.workspace, self._queue, lambda tx, apply: schedules.end(tx, tick, apply))
+        apply_id = submit_plan(session, session.document(plan), (), inf, to)
+        self._project.tell(f"Schedule {schedule.name}: submitted {apply_id}.")
+        return ""
+
+    def _tell(self, error: Exception) -> None:
+        """Tell of a trouble, once for as long as it is the same."""
+        said = f"an unexpected {type(error).__name__}" if not isinstance(error, ReconcilerError) else error.message
+        if said != self._last_trouble:
+            self._last_trouble = said
+            self._project.tell(f"A schedule could not be planned: {said}")
+
+
+def last_date(at: Calendar, now: float) -> float | None:
+    """Return a calendar's last date up to a time, both in seconds since the epoch."""
+    found = dates(at, datetime.fromtimestamp(now, UTC)).last
+    return None if found is None else found.timestamp()

@@ -1,0 +1,378 @@
+"""A worker: takes jobs, claims their units, takes one step with each, and looks after units that wait.
+
+Waiting holds no slot. A tick in a thread of its own looks at the tables of what is due for a look, and queues what can
+go on. A worker that dies leaves a claim that runs out; one that was frozen finds that its claim is gone.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+
+from reconciler.client import Reader, SpendClient
+from reconciler.documents.plan_reader import decimal
+from reconciler.errors import (
+    ApiError,
+    ErroredPlan,
+    LedgerError,
+    ManifestError,
+    ReconcilerError,
+    Refused,
+    StalePlan,
+)
+from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
+from reconciler.fleet.monitoring import steps
+from reconciler.fleet.monitoring.run_calls import WatchedRunner
+from reconciler.fleet.outcome import failed, given_up, look_in, outcome_of
+from reconciler.fleet.pace import SharedPace
+from reconciler.fleet.refresh import Project, Refresher
+from reconciler.fleet.watch import Watch
+from reconciler.fleet.written import Terms, UnitContent, terms_of, together
+from reconciler.model.attempt import GrowthBound, Stop, StopCause
+from reconciler.model.observed import TableStatus
+from reconciler.model.plan import Call
+from reconciler.model.report import Report
+from reconciler.model.submitted import Phase, SubmittedApply, Unit, UnitOutcome
+from reconciler.operations.apply_context import ApplyContext
+from reconciler.operations.apply_events import ApplyEvents, Interrupt
+from reconciler.operations.apply_step import StepScope, apply_step
+from reconciler.operations.connection import Connections, api_options
+from reconciler.operations.judge import judged
+from reconciler.operations.rescue import Witness
+from reconciler.settings.settings import Settings
+from reconciler.text.sanitize import one_line
+
+TICK_SECONDS = 1.0
+LOOKS_AT_ONCE = 200
+"""Units whose tables one tick looks at."""
+_STOPS_THE_APPLY = (StopCause.TROUBLE, StopCause.REFUSED, StopCause.OVERBOUGHT)
+_LOG = logging.getLogger("reconciler")
+
+current_ids = steps.current_ids
+"""The ids of the step that an event belongs to, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEvents:
+    """What a worker tells while it works; each may be called from any of its threads, and must not raise."""
+
+    on_units: Callable[[SubmittedApply, Sequence[UnitOutcome]], None] = lambda _, __: None
+    """How far units were brought."""
+    on_trouble: Callable[[str], None] = _LOG.warning
+    apply: ApplyEvents = field(default_factory=ApplyEvents)
+    """What happens to calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works."""
+
+    workspaces: tuple[str, ...]
+    concurrency: int = 4
+    tick_seconds: float = TICK_SECONDS
+    project: Callable[[], Settings] | None = None
+    """Reads the project file again, for its schedules; None to plan by none."""
+
+
+class Worker:
+    """One process at work. `run` until `stop`; `step` and `tick` are what the queue calls."""
+
+    def __init__(self, connections: Connections, engine: Engine, options: WorkerOptions, events: WorkerEvents) -> None:
+        self._connections = connections
+        self._applies = connections.ledger().applies
+        self._engine = engine
+        self._options = options
+        self._events = events
+        self.watch = Watch()
+        """What those who watch it are told."""
+        self._owner = uuid.uuid4().hex
+        self._interrupt = Interrupt()
+        self._own = threading.local()
+        self._opened = ExitStack()
+        self._lock = threading.Lock()
+        self._terms: dict[str, Terms] = {}
+        self._paces: dict[tuple[str, float | None], SharedPace] = {}
+        self._clients: dict[tuple[str, float], SpendClient] = {}
+        self._done = threading.Event()
+        self._end: Callable[[], None] = lambda: None
+        self._lease_seconds = connections.settings.project.api.spend.lease_seconds
+
+    def run(self) -> None:
+        """Work until `stop`. Raises LedgerError if the queue cannot be used."""
+        self._engine.prepare()
+        renewer = threading.Thread(target=self._renew, name="claim renewer", daemon=True)
+        renewer.start()
+        loop = WorkerLoop(
+            self._options.workspaces,
+            self._options.concurrency,
+            self.send,
+            self.tick,
+            self._options.tick_seconds,
+            self._lease_seconds,
+            self._started,
+            self.watch.metrics.job_recovered,
+        )
+        try:
+            with self.watch.looking(self._connections.ledger(), self._connections.settings), self._refreshing():
+                self._engine.run(loop)
+        finally:
+            self._done.set()
+            renewer.join()
+            self._opened.close()
+
+    def _refreshing(self) -> AbstractContextManager[None]:
+        """Plan by schedules, if the worker was told how to read its project."""
+        if self._options.project is None:
+            return nullcontext()
+        project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
+        return Refresher(project, self._options.workspaces, self._engine.enqueue).at_work()
+
+    def _started(self, end: Callable[[], None]) -> None:
+        self._end = end
+        if self._interrupt:
+            end()
+
+    def stop(self) -> None:
+        """Finish the calls in flight and end; a second time, end without waiting for them. For a signal handler."""
+        self.watch.health.end()
+        if self._interrupt:
+            for client in tuple(self._clients.values()):
+                client.abandon()
+        self._interrupt.set()
+        self._end()
+
+    def _renew(self) -> None:
+        while not self._done.wait(self._lease_seconds / 4):
+            with suppress(LedgerError):  # the next time it may work; until then the claims last
+                self._applies.renew(self._owner, self._lease_seconds)
+
+    # What the queue calls: neither raises anything.
+
+    def send(self, job: SendJob) -> None:
+        """Take one step with the units of a job that no other worker has."""
+        self.watch.metrics.job_began("send", job.lag_seconds)
+        with steps.step("send", parent=job.trace, apply=job.apply_id):
+            self._send(job)
+
+    def _send(self, job: SendJob) -> None:
+        try:
+            if self._interrupt:
+                return
+            units = self._applies.claim(job.apply_id, job.numbers, self._owner, self._lease_seconds)
+            if units:
+                self._work(self._applies.find(job.apply_id), units)
+        except Exception as error:
+            self._tell(error)
+
+    def tick(self) -> None:
+        """Look at the tables of units that are due for a look, and queue what can go on."""
+        self.watch.health.beat()
+        try:
+            while not self._interrupt:
+                due = self._applies.claim_due(self._options.workspaces, self._owner, self._lease_seconds, LOOKS_AT_ONCE)
+                by_apply: dict[str, list[Unit]] = {}
+                for unit in due:
+                    by_apply.setdefault(unit.apply_id, []).append(unit)
+                for apply_id, units in by_apply.items():
+                    self.watch.health.beat()
+                    with steps.step("look", apply=apply_id):
+                        self._look(self._applies.find(apply_id), units)
+                if len(due) < LOOKS_AT_ONCE:
+                    return
+        except Exception as error:
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, ReconcilerError):
+            self._events.on_trouble(error.message)
+        else:
+            _LOG.exception("a worker met an unexpected error; the units are looked at again")
+            self._events.on_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
+
+    def _look(self, apply: SubmittedApply, units: Sequence[Unit]) -> None:
+        waiting = [unit for unit in units if unit.phase is Phase.WAITING]
+        tables = {table for unit in waiting for table in unit.table_ids}
+        finished: set[str] = set()
+        try:
+            statuses = self._reader(self._terms_of(apply), apply.workspace).read_statuses(tables) if tables else {}
+            finished = {table for table, each in statuses.items() if not _is_running(each)}
+        except ApiError as error:
+            self._events.on_trouble(error.message)
+        outcomes = []
+        for unit in units:
+            # Of several tables one may run for long, for others: now and then it is looked at all the same.
+            is_ready = finished.issuperset(unit.table_ids) or (len(unit.table_ids) > 1 and unit.tries % 4 == 3)
+            if unit.phase is Phase.QUEUED or is_ready:
+                outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, self._lost_after, unit.tries))
+            else:
+                outcomes.append(UnitOutcome(unit.number, Phase.WAITING, look_in(unit.tries), unit.tries + 1))
+        self._conclude(apply, outcomes)
+
+    @property
+    def _lost_after(self) -> float:
+        return max(60.0, self._lease_seconds)
+
+    def _conclude(self, apply: SubmittedApply, outcomes: Sequence[UnitOutcome]) -> None:
+        def enqueue(connection: object, units: Sequence[Unit]) -> None:
+            self._engine.enqueue(connection, apply.workspace, units)
+
+        self._applies.conclude(apply.id, outcomes, self._owner, enqueue)
+        self._events.on_units(apply, outcomes)
+
+    # One step.
+
+    def _work(self, apply: SubmittedApply, units: Sequence[Unit]) -> None:
+        """Take a step with units together, or with each alone if one keeps the others from it."""
+        try:
+            outcomes = self._step(apply, units)
+        except Exception as error:
+            if len(units) > 1:
+                for unit in units:
+                    self._work(apply, [unit])
+                return
+            outcomes = [self._after(apply, units[0], error)]
+        self._conclude(apply, outcomes)
+
+    def _after(self, apply: SubmittedApply, unit: Unit, error: Exception) -> UnitOutcome:
+        """Return what becomes of a unit whose step failed before anything was sent."""
+        self._tell(error)
+        if isinstance(error, Refused):
+            self._applies.stop(apply.id, Stop(StopCause.REFUSED, error.message, error.hint))
+        may_pass = isinstance(error, ApiError | LedgerError | ErroredPlan) or not isinstance(error, ReconcilerError)
+        if may_pass and not isinstance(error, Refused):
+            # Another apply's lease and the ledger's server are waited for as long as it takes.
+            again = failed(unit, for_good=not isinstance(error, LedgerError))
+            if again is not None:
+                return again
+        said = str(error) if isinstance(error, ManifestError) else _words(error)
+        content = UnitContent.of_bytes(unit.content)
+        calls = [(call["address"], call["table_id"], call["cells"]) for call in content.plan["calls"]]
+        stale = dict.fromkeys(content.plan["manifest_digests"], said) if isinstance(error, StalePlan) else {}
+        return given_up(unit, calls, said, stale)
+
+    def _step(self, apply: SubmittedApply, units: Sequence[Unit]) -> list[UnitOutcome]:
+        contents = {unit.number: UnitContent.of_bytes(unit.content) for unit in units}
+        targets, saved, base = together(list(contents.values()), datetime.now(UTC))
+        saved.check_origin(self._connections.settings.api_url)
+        terms = self._terms_of(apply)
+        settings = terms.applied_to(self._connections.settings, base)
+        context = self._context(apply, terms, settings, _bounds(contents.values()))
+        tables = {table: unit.number for unit in units for table in unit.table_ids}
+        names = {each["value"]["metadata"]["name"]: n for n, of in contents.items() for each in of.documents}
+        is_whole = any(each.whole for each in contents.values())
+        earlier = self._applies.calls(apply.id, None if is_whole else tables)
+        if is_whole:
+            earlier = [each for each in earlier if each.call.table_id in tables or each.call.manifest in names]
+
+        def part_of(call: Call) -> object:
+            return tables.get(call.table_id, names.get(call.manifest))
+
+        step = apply_step(targets, context, saved, earlier, StepScope(None if is_whole else frozenset(tables), part_of))
+        if step.report.stop is not None and step.report.stop.cause in _STOPS_THE_APPLY:
+            self._applies.stop(apply.id, step.report.stop)
+        if step.report.stop is not None and step.report.stop.cause is StopCause.LEASED:
+            self.watch.metrics.lease_lost()
+
+        def complete(report: Report) -> Report:
+            return judged(report, step.targets, context)
+
+        shows_within = settings.project.api.spend.shows_within_seconds
+        return [outcome_of(unit, step, shows_within, _belongs(unit, contents[unit.number]), complete) for unit in units]
+
+    def _context(
+        self, apply: SubmittedApply, terms: Terms, settings: Settings, bounds: dict[str, GrowthBound]
+    ) -> ApplyContext:
+        return ApplyContext(
+            settings=settings,
+            reader=self._reader(terms, apply.workspace),
+            runner=WatchedRunner(self._client(settings, apply.workspace).send, self.watch.metrics),
+            ledger=self._connections.ledger(),
+            actor=apply.actor,
+            watcher=Witness(self.watch.events(apply.workspace, self._events.apply)),
+            profile=self.watch.profile(),
+            interrupt=self._interrupt,
+            apply_id=apply.id,
+            growth=bounds,
+            pace=self._pace(terms, apply.workspace),
+        )
+
+    def _terms_of(self, apply: SubmittedApply) -> Terms:
+        with self._lock:
+            if apply.id not in self._terms:
+                self._terms[apply.id] = terms_of(apply.content)
+            return self._terms[apply.id]
+
+    def _pace(self, terms: Terms, workspace: str) -> SharedPace:
+        key = (workspace, terms.requests_per_second)
+        with self._lock:
+            if key not in self._paces:
+                told = partial(self.watch.metrics.waited_for_rate, workspace)
+                self._paces[key] = SharedPace(self._applies, *key, self._interrupt, told)
+            return self._paces[key]
+
+    def _reader(self, terms: Terms, workspace: str) -> Reader:
+        """Return a reader of this thread's own: one serves one thread."""
+        key = (workspace, terms.page_rows, terms.requests_per_second)
+        readers = self._own.__dict__.setdefault("readers", {})
+        if key not in readers:
+            options = replace(
+                api_options(self._connections.settings, self._connections.environment),
+                page_rows=terms.page_rows,
+                on_answer=self.watch.on_answer(workspace),
+            )
+            reader = Reader(options, admit=self._pace(terms, workspace).admit)
+            with self._lock:
+                self._opened.callback(reader.close)
+            readers[key] = reader
+        found: Reader = readers[key]
+        return found
+
+    def _client(self, settings: Settings, workspace: str) -> SpendClient:
+        key = workspace, settings.project.api.spend.call_seconds
+        with self._lock:
+            if key not in self._clients:
+                options = api_options(settings, self._connections.environment)
+                self._clients[key] = SpendClient(replace(options, on_answer=self.watch.on_answer(workspace)))
+            return self._clients[key]
+
+
+def _is_running(status: TableStatus | ApiError) -> bool:
+    """Return True if nothing would come of a look; what cannot be read is looked at, which says why."""
+    return isinstance(status, TableStatus) and not status.is_finished
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ErroredPlan):
+        return "; ".join(one_line(problem.message) for problem in error.problems)
+    return one_line(error.message) if isinstance(error, ReconcilerError) else f"an unexpected {type(error).__name__}"
+
+
+def _belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
+    tables = frozenset(unit.table_ids)
+    names = frozenset(each["value"]["metadata"]["name"] for each in content.documents)
+
+    def belongs(table_id: str, manifest: str) -> bool:
+        if not table_id:
+            return manifest in names
+        return table_id in tables or (content.whole and manifest in names)
+
+    return belongs
+
+
+def _bounds(contents: Iterable[UnitContent]) -> dict[str, GrowthBound]:
+    """Return what the calls of growing manifests may come to: what the plan lists of them, and what it lets grow."""
+    found = {}
+    for content in contents:
+        for growth in content.plan.get("growth", ()):
+            name = growth["manifest"]
+            own = [call for call in content.plan["calls"] if call["address"].partition("/")[0] == name]
+            cells = sum(call["cells"] for call in own) + (growth["max_cells"] or 0)
+            prices = [decimal(call["credits"]) for call in own] + [decimal(growth["max_credits"])]
+            known = [price for price in prices if price is not None]
+            found[name] = GrowthBound(name, cells, sum(known, Decimal(0)) if len(known) == len(prices) else None)
+    return found

@@ -1,0 +1,309 @@
+"""Applies that workers carry out: their units, who is at work on which, and whether an apply was stopped.
+
+A unit's row alone says when it is looked at next; whatever moves work between machines may lose a message or deliver it
+twice. Who looks at a unit claims it first, and writes down what came of it only if the claim is still its own. Claims
+save work: it is leases, versions and approvals that keep a cell from being bought twice.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, text, update
+
+from reconciler.errors import LedgerError, Stopped
+from reconciler.ledger import codec, sent, server
+from reconciler.ledger.store import Store, Transaction
+from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, rates, units
+from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
+from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedApply, Unit, UnitOutcome
+
+_BATCH = 100
+_SHORTEST_ID = 4
+_OPEN = (Phase.QUEUED.value, Phase.WAITING.value)
+_STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
+_UNIT = (*(units.c[name] for name in ("apply_id", "number", "table_ids", "content", "phase", "tries", "tail")),)
+_APPLY = (*(each for each in applies.c if each.name != "content"),)
+# One statement by the server's clock: the next free moment, for the whole workspace. Up to `burst` seconds that went
+# unused are made up for.
+_TAKE = text(
+    f"INSERT INTO {POSTGRES_SCHEMA}.rates AS mine (workspace, next_at, held_until) "
+    "SELECT :workspace, greatest(:now, :now) + :step, 0 "
+    "ON CONFLICT (workspace) DO UPDATE SET "
+    "next_at = greatest(mine.next_at, :now - :burst, mine.held_until) + :step "
+    "RETURNING greatest(next_at - :step, held_until)"
+)
+
+
+def refuse_stopped(tx: Transaction, apply_id: str) -> None:
+    """Raise Stopped if an apply was stopped. Until the transaction ends, none can be: an intent comes before or after.
+
+    The table's row is locked already, as in every write.
+    """
+    found = tx.execute(_STOP.where(applies.c.id == apply_id).with_for_update(read=True)).first()
+    stop = None if found is None else _stop_of(found)
+    if stop is not None:
+        raise Stopped(stop.message, hint=stop.hint, cause=stop.cause.value)
+
+
+def stop(tx: Transaction, apply_id: str, why: Stop) -> bool:
+    """Stop an apply; return False if it was stopped before. From here on no intent of it is written."""
+    values: codec.Values = {"stop_cause": why.cause.value, "stop_message": codec.storable_text(why.message)}
+    values |= {"stop_hint": codec.storable_text(why.hint), "stopped_at": tx.now()}
+    changed = tx.execute(
+        update(applies).where(applies.c.id == apply_id, applies.c.stop_cause.is_(None)).values(**values)
+    )
+    return bool(changed.rowcount)
+
+
+class Applies:
+    """The applies of a ledger on a server. Every method may raise a LedgerError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def submit(
+        self,
+        apply: SubmittedApply,
+        parts: Iterable[Unit],
+        enqueue: Callable[[Any, Sequence[Unit]], None],
+        patience_seconds: float,
+        also: Callable[[Transaction], None] = lambda _: None,
+    ) -> int:
+        """Keep an apply with its units, and have them enqueued, in one transaction; return how many units there are.
+
+        `enqueue` receives the driver's connection, within the transaction, and units without their content. A unit that
+        no worker has looked at after `patience_seconds` counts as lost on the way, and is enqueued again. `also` is
+        done in the same transaction; if it raises, nothing is kept.
+        """
+
+        def work(tx: Transaction) -> int:
+            now = tx.now()
+            also(tx)
+            tx.execute(insert(applies), _apply_values(apply, now))
+            connection = tx.connection.connection.driver_connection
+            count = 0
+            source = iter(parts)
+            while batch := list(islice(tx.untimed(source), _BATCH)):
+                rows = [_unit_values(each, apply, now + patience_seconds) for each in batch]
+                tx.execute(insert(units), rows)
+                enqueue(connection, batch)
+                count += len(batch)
+            return count
+
+        return self._store.write(work)
+
+    def find(self, apply_id: str) -> SubmittedApply:
+        """Return an apply with its content; the start of its id is enough. Raises LedgerError unless it is one."""
+
+        def work(tx: Transaction) -> SubmittedApply:
+            named = applies.c.id.startswith(apply_id, autoescape=True)
+            rows = tx.execute(select(applies).where(named).limit(2)).all()
+            if len(rows) != 1 or len(apply_id) < _SHORTEST_ID:
+                hint = "`reconciler applies list` shows those that there are."
+                what = "several applies' ids start" if len(rows) > 1 else "no apply's id starts"
+                raise LedgerError(f"{what} with {apply_id!r}, or it is too short", hint=hint)
+            return _apply_of(rows[0], rows[0].content)
+
+        return self._store.read(work)
+
+    def progress(self, apply_id: str) -> ApplyProgress:
+        """Return how far an apply is. Raises LedgerError if there is none."""
+        apply = self.find(apply_id)
+        return ApplyProgress(apply, self._store.read(lambda tx: _phases(tx, [apply.id])).get(apply.id, {}))
+
+    def listed(self, most: int) -> list[ApplyProgress]:
+        """Return the newest applies, without their content, the newest first."""
+
+        def work(tx: Transaction) -> list[ApplyProgress]:
+            rows = tx.execute(select(*_APPLY).order_by(applies.c.created_at.desc(), applies.c.id).limit(most)).all()
+            phases = _phases(tx, [row.id for row in rows])
+            return [ApplyProgress(_apply_of(row, b""), phases.get(row.id, {})) for row in rows]
+
+        return self._store.read(work)
+
+    def units(self, apply_id: str) -> Iterator[Unit]:
+        """Yield the units of an apply, in order."""
+
+        def work(tx: Transaction) -> Iterator[Unit]:
+            query = select(*_UNIT).where(units.c.apply_id == apply_id).order_by(units.c.number)
+            yield from map(_unit_of, tx.stream(query, _BATCH))
+
+        return self._store.stream(work)
+
+    def calls(self, apply_id: str, table_ids: Collection[str] | None = None) -> list[CallResult]:
+        """Return the calls of an apply as those who sent them would have reported them (`sent.py`)."""
+        return self._store.read(lambda tx: sent.of_apply(tx, apply_id, table_ids))
+
+    def stop(self, apply_id: str, why: Stop) -> bool:
+        """Stop an apply: once this returns, nothing more of it begins anywhere. Returns False if it was stopped before.
+
+        Its units that wait are looked at once more; those in the queue too, and send nothing.
+        """
+        return self._store.write(lambda tx: stop(tx, apply_id, why), repeatable=True)
+
+    def claim(self, apply_id: str, numbers: Collection[int], owner: str, seconds: float) -> list[Unit]:
+        """Take those units that are due for a worker and that no other is at work on; for so long, unless renewed."""
+
+        def work(tx: Transaction) -> list[Unit]:
+            now = tx.now()
+            free = units.c.owner.is_(None) | (units.c.look_at <= now)
+            wanted = (units.c.apply_id == apply_id) & units.c.number.in_(sorted(numbers))
+            due = wanted & (units.c.phase == Phase.QUEUED.value) & free & (units.c.format <= FORMAT)
+            return _taken(tx, select(*_UNIT).where(due), owner, now + seconds)
+
+        return self._store.write(work)
+
+    def claim_due(self, workspaces: Collection[str], owner: str, seconds: float, most: int) -> list[Unit]:
+        """Take units that are due for a look: their calls ran long enough, or whoever was at work on them is gone."""
+
+        def work(tx: Transaction) -> list[Unit]:
+            now = tx.now()
+            due = (units.c.phase.in_(_OPEN)) & (units.c.look_at <= now) & (units.c.format <= FORMAT)
+            query = select(*_UNIT).where(due, units.c.workspace.in_(sorted(workspaces)))
+            return _taken(tx, query.order_by(units.c.look_at).limit(most), owner, now + seconds)
+
+        return self._store.write(work)
+
+    def renew(self, owner: str, seconds: float) -> None:
+        """Keep all that `owner` is at work on for so long from now."""
+
+        def work(tx: Transaction) -> None:
+            mine = (units.c.owner == owner) & units.c.phase.in_(_OPEN)
+            tx.execute(update(units).where(mine).values(look_at=tx.now() + seconds))
+
+        self._store.write(work, repeatable=True)
+
+    def conclude(
+        self,
+        apply_id: str,
+        outcomes: Sequence[UnitOutcome],
+        owner: str,
+        enqueue: Callable[[Any, Sequence[Unit]], None] | None = None,
+    ) -> None:
+        """Write down how far looks brought units, those that are still the owner's; `enqueue` those that are queued."""
+
+        def work(tx: Transaction) -> None:
+            now = tx.now()
+            queued = []
+            for each in outcomes:
+                mine = (units.c.apply_id == apply_id) & (units.c.number == each.number) & (units.c.owner == owner)
+                values: codec.Values = {"phase": each.phase.value, "look_at": now + each.look_in_seconds}
+                values |= {"tries": each.tries, "owner": None} | ({} if each.tail is None else {"tail": each.tail})
+                changed = tx.execute(update(units).where(mine).values(**values))
+                if changed.rowcount and each.phase is Phase.QUEUED:
+                    queued.append(Unit(apply_id, each.number, (), b""))
+            if queued and enqueue is not None:
+                enqueue(tx.connection.connection.driver_connection, queued)
+
+        self._store.write(work, repeatable=True)
+
+    def take(self, workspace: str, per_second: float, burst_seconds: float = 1.0) -> float:
+        """Reserve the next moment at which a request of the workspace may be sent; return the seconds until then."""
+
+        def work(tx: Transaction) -> float:
+            now = float(tx.connection.scalar(server.NOW) or 0.0)
+            values = {"workspace": workspace, "now": now, "step": 1.0 / per_second, "burst": burst_seconds}
+            at = tx.execute(_TAKE, values).scalar()
+            return max(0.0, float(at or 0.0) - now)
+
+        return self._store.write(work)
+
+    def held(self, workspace: str) -> float:
+        """Return for how many seconds more the API wants no requests of the workspace."""
+
+        def work(tx: Transaction) -> float:
+            until = tx.connection.scalar(select(rates.c.held_until).where(rates.c.workspace == workspace))
+            return max(0.0, float(until) - tx.now()) if until else 0.0
+
+        return self._store.read(work)
+
+    def hold(self, workspace: str, seconds: float) -> None:
+        """Let no request of the workspace be sent for so long, as the API asked."""
+
+        def work(tx: Transaction) -> None:
+            until = tx.now() + seconds
+            changed = tx.execute(
+                update(rates)
+                .where(rates.c.workspace == workspace)
+                .values(held_until=func.greatest(rates.c.held_until, until))
+            )
+            if not changed.rowcount:
+                tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
+
+        self._store.write(work)
+
+
+def _taken(tx: Transaction, query: Any, owner: str, until: float) -> list[Unit]:
+    found = [_unit_of(row) for row in tx.execute(query.with_for_update(of=units, skip_locked=True))]
+    for each in found:
+        own = (units.c.apply_id == each.apply_id) & (units.c.number == each.number)
+        tx.execute(update(units).where(own).values(owner=owner, look_at=until))
+    return found
+
+
+def _phases(tx: Transaction, apply_ids: Sequence[str]) -> dict[str, dict[Phase, int]]:
+    query = (
+        select(units.c.apply_id, units.c.phase, func.count().label("count"))
+        .where(units.c.apply_id.in_(apply_ids))
+        .group_by(units.c.apply_id, units.c.phase)
+    )
+    found: dict[str, dict[Phase, int]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.apply_id, {})[Phase(row.phase)] = row._mapping["count"]
+    return found
+
+
+def _apply_values(of: SubmittedApply, now: float) -> codec.Values:
+    return {
+        "id": of.id,
+        "plan_id": of.plan_id,
+        "workspace": codec.storable_text(of.workspace),
+        "format": of.format,
+        "content": of.content,
+        "cells": of.cells,
+        "credits": None if of.credits is None else str(of.credits),
+        **codec.actor_values(of.actor),
+        "created_at": now,
+    }
+
+
+def _apply_of(row: Row[Any], content: bytes) -> SubmittedApply:
+    return SubmittedApply(
+        id=row.id,
+        plan_id=row.plan_id,
+        workspace=row.workspace,
+        content=content,
+        cells=row.cells,
+        credits=codec.price(row.credits),
+        actor=Actor(row.actor, row.ci_run, row.git_sha),
+        created_at=row.created_at,
+        stop=_stop_of(row),
+        format=row.format,
+    )
+
+
+def _stop_of(row: Row[Any]) -> Stop | None:
+    if row.stop_cause is None:
+        return None
+    return Stop(StopCause(row.stop_cause), row.stop_message, row.stop_hint)
+
+
+def _unit_values(of: Unit, apply: SubmittedApply, look_at: float) -> codec.Values:
+    return {
+        "apply_id": apply.id,
+        "number": of.number,
+        "workspace": codec.storable_text(apply.workspace),
+        "format": apply.format,
+        "phase": of.phase.value,
+        "look_at": look_at,
+        "tries": 0,
+        "table_ids": codec.encode(list(of.table_ids)),
+        "content": of.content,
+    }
+
+
+def _unit_of(row: Row[Any]) -> Unit:
+    tables = tuple(json.loads(row.table_ids))
+    return Unit(row.apply_id, row.number, tables, bytes(row.content), Phase(row.phase), row.tries, row.tail or "")

@@ -1,0 +1,94 @@
+"""An apply that workers carry out, and the units that it is split into: what the ledger keeps of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from reconciler.model.attempt import Actor, Stop
+
+FORMAT = 1
+"""How an apply and its units are written. A worker that is older leaves a higher one to others."""
+
+
+class Phase(StrEnum):
+    """How far a unit is."""
+
+    QUEUED = "queued"
+    """Due for a worker, or in the hands of one."""
+    WAITING = "waiting"
+    """Its calls run, its tables are running, or a doubt is too young: to be looked at again."""
+    SETTLED = "settled"
+    """Nothing of it is left to do."""
+    IN_DOUBT = "in_doubt"
+    """A call may have been paid for, and the quiet period has shown nothing."""
+    GIVEN_UP = "given_up"
+    """Something of it was not sent; `tail` says why."""
+
+    @property
+    def is_over(self) -> bool:
+        """True if no worker will look at it again."""
+        return self not in (Phase.QUEUED, Phase.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedApply:
+    """An apply as it was submitted."""
+
+    id: str
+    plan_id: str
+    workspace: str
+    """Only its workers have the token."""
+    content: bytes
+    """The limits and settings that it was submitted with (`fleet/written.py`)."""
+    cells: int
+    """Of the plan."""
+    credits: Decimal | None
+    """None if a price is unknown."""
+    actor: Actor
+    created_at: float = 0.0
+    """Seconds since the epoch by the ledger's clock."""
+    stop: Stop | None = None
+    """Set once nothing of it may be sent any more."""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Tables that depend on each other, mostly a single one: what a worker takes as a whole."""
+
+    apply_id: str
+    number: int
+    table_ids: tuple[str, ...]
+    content: bytes
+    """The manifests and the part of the plan (`fleet/written.py`)."""
+    phase: Phase = Phase.QUEUED
+    tries: int = 0
+    """Looks in a row that changed nothing."""
+    tail: str = ""
+    """What the last look left, as JSON of a report; empty before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOutcome:
+    """How far a look brought a unit."""
+
+    number: int
+    phase: Phase
+    look_in_seconds: float = 0.0
+    tries: int = 0
+    tail: str | None = None
+    """None to keep the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyProgress:
+    """How far an apply is."""
+
+    apply: SubmittedApply
+    units: Mapping[Phase, int]
+
+    @property
+    def is_over(self) -> bool:
+        """True once no worker will look at any of its units again."""
+        return not any(count for phase, count in self.units.items() if not phase.is_over)
