@@ -305,7 +305,7 @@ def test_commits_in_a_circle_end(github: GitHub, tmp_path: Path) -> None:
 
 def test_a_project_of_several_has_workflows_of_its_own(github: GitHub, tmp_path: Path) -> None:
     """Their files carry its name; a file that carries another one counts no more than any other workflow."""
-    of = {"name": "reconciler-plan-gtm", "path": ".github/workflows/plan-gtm.yml"}
+    of: dict[str, Any] = {"name": "reconciler-plan-gtm", "path": ".github/workflows/plan-gtm.yml"}
     planned(github, **of)
     given = ("--name", "gtm", "--out-dir", str(tmp_path / "plans"))
     assert ask(github, tmp_path, *given).exit_code == 0
@@ -314,7 +314,7 @@ def test_a_project_of_several_has_workflows_of_its_own(github: GitHub, tmp_path:
     assert ask(github, tmp_path, *given).exit_code == 4
 
 
-SUMS = {"tables": 0, "calls": 0, "cells": 0, "credits": 0, "unpriced_cells": 0}
+SUMS: dict[str, Any] = {"tables": 0, "calls": 0, "cells": 0, "credits": 0, "unpriced_cells": 0}
 UNTOUCHED = {"ref": "main", "changes": [], "caused": SUMS, "due_anyway": SUMS, "no_longer_due": SUMS}
 
 
@@ -328,14 +328,16 @@ def test_a_change_that_touches_nothing_approves_nothing(github: GitHub, tmp_path
 
 def test_many_snapshots_are_not_all_asked_for(github: GitHub, tmp_path: Path) -> None:
     """Each push leaves one, and others may leave their own: GitHub answers a job a thousand times an hour."""
-    of = {"path": APPLY, "event": "push", "head_branch": "main"}
+    of: dict[str, Any] = {"path": APPLY, "event": "push", "head_branch": "main"}
     for number in range(300):
         github.run(number, MERGE, PLANNED, **of)
         at = f"2026-03-01T10:{number // 60:02}:{number % 60:02}Z"
         github.upload(number, "reconciler-snapshot-default", "live.snapshot", str(number).encode(), at)
     for number in range(300, 400):
         github.run(number, HEAD, LATER, **of | {"head_branch": "feature"})
-        where = {"workflow_run": {"id": number, "head_branch": "feature", "head_repository_id": REPOSITORY_ID}}
+        where: dict[str, Any] = {
+            "workflow_run": {"id": number, "head_branch": "feature", "head_repository_id": REPOSITORY_ID}
+        }
         github.upload(number, "reconciler-snapshot-default", "live.snapshot", b"evil", LATER, **where)
     file = tmp_path / "live.snapshot"
     assert ask(github, tmp_path, "--snapshot", str(file)).exit_code == 0
