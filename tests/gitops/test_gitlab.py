@@ -198,8 +198,12 @@ def test_several_changes_in_one_push(project: Project) -> None:
 
 
 @pytest.mark.story
-def test_a_second_project_in_its_own_folder(project: Project) -> None:
-    """With jobs, reports, notes and plans of its own name; paths in the reports are those of the repository."""
+def test_a_second_project_in_its_own_folder(project: Project, tmp_path: Path) -> None:
+    """With jobs, reports, notes and plans of its own name; paths in the reports are those of the repository.
+
+    The folder of the change looks like a bare repository whose configuration names a program: it is not run.
+    """
+    mark = tmp_path / "mark"
     project.git("git checkout --quiet main && mkdir -p teams/gtm && git mv manifests reconciler.yaml teams/gtm/")
     project.commit("main")
     project.inputs = {"name": "gtm", "working_directory": "teams/gtm"}
@@ -209,10 +213,17 @@ def test_a_second_project_in_its_own_folder(project: Project) -> None:
     assert found["location"]["path"] == f"teams/gtm/{MANIFEST}"
     project.forge.merge_requests.clear()
     project.change(*ADD, file=f"teams/gtm/{MANIFEST}")
+    evil = f'[remote "origin"]\nurl = ssh://a/b\n[core]\nrepositoryformatversion = 0\nsshCommand = touch {mark};\n'
+    bare = {"HEAD": "ref: refs/heads/main\n", "objects/.keep": "", "refs/.keep": "", "config": evil}
+    for name, text in bare.items():
+        (project.folder / "teams/gtm" / name).parent.mkdir(exist_ok=True)
+        (project.folder / "teams/gtm" / name).write_text(text)
+    project.commit("change")
     planned = project.plan()
     assert planned.code == 0, planned.log
     ended = project.pipeline(project.merge())
     assert [each.code for each in ended.values()] == [0, 0, 0], ended
+    assert not mark.exists()
     assert set(project.simulator.charges().values()) == {1}
     assert "`gtm`" in project.forge.notes[-1]["body"]
 
