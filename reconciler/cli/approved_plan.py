@@ -70,7 +70,8 @@ def command() -> None:
     """Find the plan that was approved for a push.
 
     For each pull or merge request that the push merged, takes the plan file that its pipeline left for its last commit,
-    and passes over every other with the reason. Exits with 4 if there is none, and with 6 if some changes have none.
+    and passes over every other with the reason. Exits with 4 if there is none, and with 6 if some changes have none. A
+    change that touches nothing of the project approves nothing and needs none.
     """
 
 
@@ -140,7 +141,7 @@ def _answer(
             "Plan it on the default branch, have that plan approved, and apply it.",
         )
     code = ExitCode.PARTIAL if found.missing else ExitCode.OK
-    if not found.plans:
+    if not found.plans and (found.missing or not found.changes):
         code = ExitCode.STALE
     lists = {"numbers": [plan.number for plan in found.plans], "missing": list(found.missing)}
     _append(asked, {name: json.dumps(listed) for name, listed in lists.items()} | {"exit-code": str(int(code))})

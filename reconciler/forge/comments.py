@@ -87,7 +87,8 @@ def post(comments: Comments, first_line: str, text: str, *, may_create: bool = T
     """Update the comment that begins with the marker `first_line`, or write it if there is none and it `may_create`.
 
     A comment whose text says on its second line that it is smaller than this one of the same commit is not edited, as
-    its readers would not hear of it: it is marked as outdated, and a new one follows. Raises Refused, BadResponse.
+    its readers would not hear of it: it is marked as outdated, and a new one follows. Of several, as two jobs leave
+    that begin at once, the newest one stays. Raises Refused, BadResponse.
     """
     body = f"{first_line}\n{text}"
     own, created = _own(comments, first_line, body)
@@ -97,7 +98,10 @@ def post(comments: Comments, first_line: str, text: str, *, may_create: bool = T
         elif created is not None and not may_create:
             comments.remove(created.id)
         return Posted.CREATED if may_create else Posted.UNCHANGED
-    posted = _replace(comments, own[-1], body, may_create=created is None)
+    *older, newest = own
+    for each in older:
+        _remove_if_allowed(comments, each)
+    posted = _replace(comments, newest, body, may_create=created is None)
     if created is not None and posted is not Posted.CREATED:
         comments.remove(created.id)
     return posted
@@ -146,6 +150,14 @@ def _replace(comments: Comments, old: Comment, body: str, *, may_create: bool) -
     if has_grown and may_create:
         comments.create(body)
     return Posted.CREATED if has_grown else Posted.UPDATED
+
+
+def _remove_if_allowed(comments: Comments, old: Comment) -> None:
+    try:
+        comments.remove(old.id)
+    except Refused as error:
+        if error.status not in (403, 404):
+            raise
 
 
 def _has_grown(before: str, after: str) -> bool:

@@ -8,7 +8,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -18,7 +18,7 @@ from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge.answers import in_known_shapes
 from reconciler.forge.comments import pages
 from reconciler.forge.github import repository_path
-from reconciler.forge.http import ForgeClient
+from reconciler.forge.http import ForgeClient, Query
 from reconciler.model.merged_change import (
     LARGEST_PLAN,
     LARGEST_SNAPSHOT,
@@ -30,10 +30,12 @@ from reconciler.model.merged_change import (
     moment,
 )
 
-PLAN_WORKFLOW = "plan.yml"
 MOST_ATTEMPTS = 100
 """Of one run; GitHub allows 50."""
+MOST_ENTRIES = 100
+"""Of an artifact's list of files: reading a list of millions takes gigabytes."""
 SNAPSHOT_EVENTS = ("push", "schedule", "workflow_dispatch")
+_ENTRY = b"PK\x01\x02"
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
@@ -67,25 +69,38 @@ class GitHubRuns:
     @in_known_shapes
     def plans(self, change: MergedChange, name: str) -> Iterator[Candidate]:
         """Yield the plan files of a pull request's last commit, newest first."""
-        path = f"{self._path}/actions/workflows/{PLAN_WORKFLOW}/runs"
         query = {"event": "pull_request", "head_sha": change.head}
-        for run in pages(self._client, path, "workflow_runs", query):
-            why_not = _run_problem(run, self._id(), ("pull_request",), (PLAN_WORKFLOW,))
-            if not why_not and run["head_sha"] != change.head:
-                why_not = "it ran for another commit"
-            yield from self._files(run, f"reconciler-plan-{name}", "plan.json", LARGEST_PLAN, why_not)
+        for workflow in _workflows("plan", name):
+            path = f"{self._path}/actions/workflows/{workflow}/runs"
+            for run in self._runs(path, query):
+                why_not = _run_problem(run, self._id(), ("pull_request",), (workflow,))
+                if not why_not and run["head_sha"] != change.head:
+                    why_not = "it ran for another commit"
+                yield from self._files(run, f"reconciler-plan-{name}", "plan.json", LARGEST_PLAN, why_not)
+
+    def _runs(self, path: str, query: Query) -> Iterator[Any]:
+        """Yield the runs of a workflow; none if there is no such workflow."""
+        try:
+            yield from pages(self._client, path, "workflow_runs", query)
+        except Refused as error:
+            if error.status != 404:
+                raise
 
     @in_known_shapes
     def snapshots(self, name: str) -> Iterator[Candidate]:
         """Yield the snapshots that the default branch's workflows left, newest first."""
         base, artifact = self._default_branch(), f"reconciler-snapshot-{name}"
-        for kept in pages(self._client, f"{self._path}/actions/artifacts", "artifacts", {"name": artifact}):
-            made_by = field(kept, "workflow_run", self._path)
-            run_id = int(field(made_by, "id", self._path))
-            run = self._client.get(f"{self._path}/actions/runs/{run_id}").content
-            why_not = _run_problem(run, self._id(), SNAPSHOT_EVENTS, ("apply.yml", "refresh.yml"))
-            if not why_not and not (run["head_branch"] == base and self._is_on(base, str(run["head_sha"]))):
-                why_not = f"it did not run on the branch {base}"
+        workflows = (*_workflows("apply", name), *_workflows("refresh", name))
+        path = f"{self._path}/actions/artifacts"
+        # Every push leaves one, and each run is asked for by itself: GitHub answers a job a thousand times an hour.
+        for kept in _newest_first(pages(self._client, path, "artifacts", {"name": artifact}), path):
+            run, why_not = field(kept, "workflow_run", path), f"it did not run on the branch {base}"
+            told = (run.get("head_branch", base), run.get("head_repository_id", self._id()))
+            if told == (base, self._id()) and not kept.get("expired"):
+                run = self._client.get(f"{self._path}/actions/runs/{int(field(run, 'id', path))}").content
+                found = _run_problem(run, self._id(), SNAPSHOT_EVENTS, workflows)
+                if found or (run["head_branch"] == base and self._is_on(base, str(run["head_sha"]))):
+                    why_not = found
             yield self._candidate(kept, run, "live.snapshot", LARGEST_SNAPSHOT, why_not)
 
     def _files(
@@ -93,11 +108,7 @@ class GitHubRuns:
     ) -> Iterator[Candidate]:
         """Yield what each attempt of a run left under a name, newest first."""
         path = f"{self._path}/actions/runs/{int(run['id'])}"
-        kept = sorted(
-            pages(self._client, f"{path}/artifacts", "artifacts", {"name": artifact}),
-            key=lambda each: str(field(each, "created_at", path)),
-            reverse=True,
-        )
+        kept = _newest_first(pages(self._client, f"{path}/artifacts", "artifacts", {"name": artifact}), path)
         attempts = [] if why_not or not kept else self._attempts(path, run)
         for each in kept:
             if field(each, "name", path) != artifact:
@@ -142,13 +153,13 @@ class GitHubRuns:
         found, at = [], push.after
         while at in parents:
             found.append(at)
-            at = (parents[at] or [""])[0]
+            at = (parents.pop(at) or [""])[0]  # taken out, so that a circle ends
         return found[::-1] or [push.after]
 
     def _requires_review(self, branch: str) -> bool:
         """Tell whether a ruleset asks for approving reviews. Classic protection tells that to administrators alone."""
         try:
-            rules = list(pages(self._client, f"{self._path}/rules/branches/{branch}"))
+            rules = list(pages(self._client, f"{self._path}/rules/branches/{quote(branch)}"))
         except Refused as error:
             if error.status not in (403, 404):
                 raise
@@ -183,7 +194,7 @@ class GitHubRuns:
         """Tell whether a commit is part of a branch: a tag may carry the branch's name."""
         if not _SHA.fullmatch(sha):
             return False
-        compared = self._client.get(f"{self._path}/compare/{sha}...refs/heads/{branch}", {"per_page": 1}).content
+        compared = self._client.get(f"{self._path}/compare/{sha}...refs/heads/{quote(branch)}", {"per_page": 1}).content
         return field(compared, "status", self._path) in ("ahead", "identical")
 
     def _default_branch(self) -> str:
@@ -196,6 +207,15 @@ class GitHubRuns:
         if self._about is None:
             self._about = self._client.get(self._path).content
         return self._about or {}
+
+
+def _workflows(kind: str, name: str) -> tuple[str, ...]:
+    """Return the files that a project's workflow may be in: its own, or one that has a job for each project."""
+    return (f"{kind}.yml", f"{kind}-{quote(name, safe='')}.yml")
+
+
+def _newest_first(found: Iterable[Any], path: str) -> list[Any]:
+    return sorted(found, key=lambda each: moment(field(each, "created_at", path), path), reverse=True)
 
 
 def _merged(pull: Any, path: str, base: str, commits: list[str]) -> tuple[int, str, datetime] | None:
@@ -236,6 +256,8 @@ def _attempt_problem(kept: Mapping[str, Any], attempts: list[Mapping[str, Any]],
 def _unzipped(packed: bytes, file: str, most_bytes: int, path: str) -> bytes:
     """Return the one file of an artifact."""
     try:
+        if packed.count(_ENTRY) > MOST_ENTRIES:
+            raise ValueError
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             (entry,) = archive.infolist()
             if entry.filename != file:

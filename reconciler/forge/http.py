@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeAlias, TypeVar
@@ -26,6 +26,9 @@ from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; a page of a hundred comments of 64 KiB fits."""
+
+KNOWN_ENCODINGS = ("identity", "gzip")
+"""Of an answer; packed twice, a few bytes of it unpack to gigabytes at once."""
 
 MOST_REDIRECTS = 3
 """From a forge to the store of its files."""
@@ -130,7 +133,7 @@ class ForgeClient:
             )
             if isinstance(found, bytes):
                 return found
-            url, bare = self._elsewhere(where, url.join(found)), True
+            url, bare = self._elsewhere(where, url, found), True
         raise BadResponse(f"{where}: it is redirected more than {MOST_REDIRECTS} times")
 
     def _exchange(
@@ -163,7 +166,7 @@ class ForgeClient:
     def _opened(self, url: httpx.URL, sent: Mapping[str, str]) -> httpx.Client:
         """Return a client for the host of `url`."""
         return httpx.Client(
-            headers=sent,
+            headers={**sent, "Accept-Encoding": "gzip"},
             verify=self._context,
             timeout=self._options.timeout_seconds,
             follow_redirects=False,
@@ -180,8 +183,12 @@ class ForgeClient:
             said = f"no connection through {proxy} ({said})"
         return TransientError(BadResponse(f"{where}: {said}", hint="Check the network and the forge's base URL."))
 
-    def _elsewhere(self, where: str, url: httpx.URL) -> httpx.URL:
+    def _elsewhere(self, where: str, asked: httpx.URL, location: str) -> httpx.URL:
         """Return where a file is kept; plain http only if the forge itself is asked that way."""
+        try:
+            url = asked.join(location)
+        except (httpx.InvalidURL, ValueError):
+            url = httpx.URL()
         if url.scheme != "https" and not (url.scheme == "http" and not self._options.is_encrypted):
             raise BadResponse(f"{where}: it is redirected to an address that is not https")
         return url.copy_with(userinfo=b"", fragment=None)
@@ -209,6 +216,8 @@ class ForgeClient:
         return content
 
     def _content(self, where: str, response: httpx.Response, most_bytes: int) -> bytes:
+        if response.headers.get("Content-Encoding", "identity").lower() not in KNOWN_ENCODINGS:
+            raise BadResponse(f"{where}: the answer is packed in a way that was not asked for")
         content = bytearray()
         for chunk in response.iter_bytes():
             content += chunk
@@ -234,9 +243,9 @@ def _asked_to_wait(response: httpx.Response) -> str | None:
     after: str | None = response.headers.get("Retry-After")
     if after is None and response.status_code == 403 and response.headers.get("X-RateLimit-Remaining") == "0":
         reset = response.headers.get("X-RateLimit-Reset", "")
-        date = parsedate_to_datetime(response.headers["Date"]).timestamp() if "Date" in response.headers else None
-        if reset.isascii() and reset.isdigit() and date is not None:
-            return str(max(0, round(int(reset) - date)))
+        with suppress(ValueError, OverflowError, IndexError, TypeError):
+            date = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+            return str(max(0, round(float(reset) - date)))
     return after
 
 

@@ -63,15 +63,32 @@ def refuse_stray_link(path: Path) -> None:
     others read. Raises SettingsError.
     """
     real, here = Path(os.path.realpath(path)), Path(os.path.normpath(path.absolute()))
-    if real != here:
-        tops = [each for each in here.parents if os.path.lexists(each / ".git")]
-        inside = Path(os.path.realpath(tops[-1])) if tops else None
-        if inside and (not real.is_relative_to(inside) or ".git" in real.relative_to(inside).parts):
-            raise SettingsError(
-                f"{_shown(path)} is a link that leads out of the work tree, so it is not followed",
-                hint="Put the file itself there, or name the place that it leads to.",
-                code=Code.NOT_FOLLOWED,
-            )
+    if real != here and _leads_out(real, here.parent):
+        raise SettingsError(
+            f"{_shown(path)} is a link that leads out of the work tree, so it is not followed",
+            hint="Put the file itself there, or name the place that it leads to.",
+            code=Code.NOT_FOLLOWED,
+        )
+
+
+def refuse_outside(path: Path, project: Path) -> None:
+    """Refuse what a project file in the folder `project` names outside its git work tree, or in its `.git`.
+
+    As with a link, whoever may change that file could have it quoted in a message. Raises SettingsError.
+    """
+    if _leads_out(Path(os.path.realpath(path)), Path(os.path.normpath(project.absolute()))):
+        raise SettingsError(
+            f"spec.manifests names {_shown(path)}, which lies outside the work tree of the project",
+            hint="Put the manifests into the repository, or name them on the command line.",
+            code=Code.NOT_FOLLOWED,
+        )
+
+
+def _leads_out(real: Path, folder: Path) -> bool:
+    """Tell whether a path without links is not among the files of the outermost git work tree that holds a folder."""
+    tops = [each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")]
+    inside = Path(os.path.realpath(tops[-1])) if tops else None
+    return inside is not None and (not real.is_relative_to(inside) or ".git" in real.relative_to(inside).parts)
 
 
 def refuse_special(path: Path) -> None:

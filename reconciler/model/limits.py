@@ -161,7 +161,10 @@ class Limits:
         return _over(self.tables.get(table_id, NO_CAP), self.per_table)
 
     def over(self, weaker: "Limits") -> "Limits":
-        """Return these limits, with `weaker` for those not set here; a protected column stays protected."""
+        """Return these limits, with `weaker` for those not set here; a protected column stays protected.
+
+        What is said here of all tables is also stronger than what `weaker` says of a single one.
+        """
         return Limits(
             max_credits=self.max_credits or weaker.max_credits,
             max_cells=self.max_cells or weaker.max_cells,
@@ -169,7 +172,7 @@ class Limits:
             forecast_per_month=self.forecast_per_month or weaker.forecast_per_month,
             organization=self.organization or weaker.organization,
             per_table=_over(self.per_table, weaker.per_table),
-            tables=_over_each(self.tables, weaker.tables),
+            tables=_over_each(self.tables, {name: _over(self.per_table, cap) for name, cap in weaker.tables.items()}),
             per_label=_over_each(self.per_label, weaker.per_label),
             modes={**weaker.modes, **self.modes},
             protected={**weaker.protected, **self.protected},
@@ -200,3 +203,5 @@ class BaseLimits:
     """The base's: a change can neither drop a label with limits nor add one that allows something."""
     unknown: str = ""
     """Why the base's manifests are unknown; empty if they are known."""
+    timezone: str | None = None
+    """At whose midnight the budgets of flags and variables turn without the change."""

@@ -72,10 +72,10 @@ class ChangeHost(Protocol):
         """Return the changes that a push merged, oldest first; `needs_review` adds to what the forge tells."""
 
     def plans(self, change: MergedChange, name: str) -> Iterable[Candidate]:
-        """Return the plan files that pipelines of a change's last commit left for the project `name`."""
+        """Return the plan files that pipelines of a change's last commit left for a project, the newest first."""
 
     def snapshots(self, name: str) -> Iterable[Candidate]:
-        """Return the snapshots that pipelines of the default branch left for the project `name`."""
+        """Return the snapshots that pipelines of the default branch left for the project `name`, the newest first."""
 
 
 def moment(text: object, where: str) -> datetime:

@@ -4,7 +4,6 @@ A forge lists what was merged and which files pipelines left, but is not trusted
 from the file, whose id is a digest of it, and must say that the plan was made for that very change.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,8 @@ from reconciler.forge.http import Unavailable
 from reconciler.model.merged_change import Candidate, ChangeHost, MergedChange, Push
 from reconciler.operations.read_plan import plan_content
 from reconciler.text.sanitize import one_line
+
+_NOTHING = "the change touches nothing of the project, so it approves nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,13 @@ class ApprovedPlans:
     plans: tuple[ApprovedPlan, ...]
     """In the order of the merges."""
     passed_over: tuple[PassedOver, ...]
+    untouched: tuple[int, ...] = ()
+    """The merged changes that touch nothing of the project: they approve nothing, and lack nothing."""
 
     @property
     def missing(self) -> tuple[int, ...]:
         """The merged changes without a valid plan."""
-        found = {plan.number for plan in self.plans}
+        found = {plan.number for plan in self.plans}.union(self.untouched)
         return tuple(change.number for change in self.changes if change.number not in found)
 
 
@@ -62,6 +65,7 @@ def approved_plans(host: ChangeHost, push: Push, name: str, *, needs_review: boo
     """
     plans: list[ApprovedPlan] = []
     passed_over: list[PassedOver] = []
+    untouched: list[int] = []
     changes = tuple(host.merged_changes(push, needs_review=needs_review))
     for change in changes:
         if change.approved_at is None:
@@ -69,17 +73,23 @@ def approved_plans(host: ChangeHost, push: Push, name: str, *, needs_review: boo
             continue
         for candidate in host.plans(change, name):
             why, content, data = _judged(candidate, change, change.approved_at)
-            if not why:
+            if why:
+                passed_over.append(PassedOver(change.number, candidate.made_by, why))
+                continue
+            if _touches_nothing(content):
+                # What is due anyway stands in its plan, too, but no comment showed that.
+                untouched.append(change.number)
+                passed_over.append(PassedOver(change.number, candidate.made_by, _NOTHING))
+            else:
                 plans.append(ApprovedPlan(change.number, candidate.made_by, content, data))
-                break
-            passed_over.append(PassedOver(change.number, candidate.made_by, why))
-    return ApprovedPlans(changes, tuple(plans), tuple(passed_over))
+            break
+    return ApprovedPlans(changes, tuple(plans), tuple(passed_over), tuple(untouched))
 
 
 def newest_snapshot(host: ChangeHost, name: str) -> tuple[bytes | None, tuple[PassedOver, ...]]:
     """Return the default branch's newest snapshot of the live tables, and what was passed over."""
     passed_over: list[PassedOver] = []
-    for candidate in _newest_first(host.snapshots(name)):
+    for candidate in host.snapshots(name):
         if not candidate.why_not:
             try:
                 return candidate.download(), tuple(passed_over)
@@ -90,10 +100,6 @@ def newest_snapshot(host: ChangeHost, name: str) -> tuple[bytes | None, tuple[Pa
         else:
             passed_over.append(PassedOver(0, candidate.made_by, candidate.why_not))
     return None, tuple(passed_over)
-
-
-def _newest_first(candidates: Iterable[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda each: each.made_at, reverse=True)
 
 
 def _judged(candidate: Candidate, change: MergedChange, approved_at: datetime) -> tuple[str, Any, bytes]:
@@ -111,6 +117,11 @@ def _judged(candidate: Candidate, change: MergedChange, approved_at: datetime) -
     except (ReconcilerError, StalePlan) as error:
         return error.message, None, b""
     return _content_problem(content, change, approved_at), content, data
+
+
+def _touches_nothing(content: Any) -> bool:
+    against = content.get("against")
+    return against is not None and not against["changes"]
 
 
 def _content_problem(content: Any, change: MergedChange, approved_at: datetime) -> str:

@@ -15,8 +15,8 @@ from reconciler.model.limits import BaseLimits
 from reconciler.model.manifest import ChildOf, Manifest, NameAt, Run, Selection, Source
 from reconciler.settings.git_commit import Blob, Commit, find_commit, unknown_commit
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, project_of
-from reconciler.settings.settings import Settings, manifest_paths, project_file_in
-from reconciler.text.addresses import STREAM
+from reconciler.settings.settings import DEFAULT_LEDGER, Settings, manifest_paths, project_file_in
+from reconciler.text.addresses import STREAM, is_server, ledger_path
 from reconciler.text.codes import Code
 from reconciler.text.location import Diagnostic, Location
 from reconciler.text.phrases import quote
@@ -39,6 +39,8 @@ class Revision:
     """The content of the file of `api.ca_bundle` there; None if it is not part of the project, but of the machine."""
     problems: tuple[Diagnostic, ...] = ()
     """Why the manifests could not be read; `manifests` is empty then."""
+    place: Path = Path()
+    """The folder here that corresponds to the project's folder there; a change may have moved its project file."""
 
 
 def read_revision(where: str, settings: Settings, named: Sequence[str]) -> Revision:
@@ -87,12 +89,23 @@ def with_base_limits(where: str | None, settings: Settings, named: Sequence[str]
     api = replace(
         here.api, url=there.api.url, spend=there.api.spend, proxy=there.api.proxy, ca_bundle=there.api.ca_bundle
     )
+    # At whose midnight a variable's budgets turn, unless a variable says it, too.
+    own, in_file = settings.limits.timezone, here.limits.timezone
+    zone = there.limits.timezone if own == in_file else own
     return replace(
         settings,
         base_certificates=found.certificates,
-        project=replace(here, ledger=there.ledger, api=api, notify=there.notify),
-        base=BaseLimits(there.limits, prices, found.manifests, unknown),
+        project=replace(here, ledger=_ledger(there, found.place, settings), api=api, notify=there.notify),
+        base=BaseLimits(there.limits, prices, found.manifests, unknown, zone),
     )
+
+
+def _ledger(there: Project, place: Path, settings: Settings) -> str | None:
+    """Return a base's ledger; a path stays relative to the base's project file, wherever a change moves it to."""
+    text, folder = there.ledger or DEFAULT_LEDGER, place.resolve()
+    if folder == settings.root.resolve() or is_server(text):
+        return there.ledger
+    return os.fspath(folder / Path(ledger_path(text)).expanduser())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,8 @@ class _Checkout:
 
     root: Path
     """The folder that takes the place of the project's."""
+    place: Path
+    """The same folder here."""
     project_file: Path
     shown_project: str
     """The project file as messages name it."""
@@ -170,7 +185,9 @@ def _read(name: str, tree: _Checkout, settings: Settings) -> Revision:
         problems = [tree.problem(problem) for problem in error.problems]
     except SettingsError as error:
         problems = [Diagnostic(Location(name, 1, 1), error.code or Code.UNREADABLE_REVISION, error.message)]
-    return Revision(name, project, value, tuple(map(tree.manifest, manifests)), certificates, tuple(problems))
+    return Revision(
+        name, project, value, tuple(map(tree.manifest, manifests)), certificates, tuple(problems), tree.place
+    )
 
 
 def _certificates(project: Project, tree: _Checkout) -> bytes | None:
@@ -204,6 +221,7 @@ def _folder(folder: Path, settings: Settings, named: Sequence[str]) -> _Checkout
     file = _project_file(folder, settings)
     return _Checkout(
         root=folder,
+        place=settings.root,
         project_file=file,
         shown_project=one_line(file.as_posix()),
         named=tuple(os.fspath(folder / os.path.relpath(path, settings.root)) for path in named),
@@ -247,21 +265,36 @@ def _checkout(commit: Commit, scratch: Path, settings: Settings, named: Sequence
                 return [Diagnostic(Location(one_line(path), 1, 1), Code.UNREADABLE_REVISION, message)]
         return _write(commit, commit.below(wanted), scratch, rename)
 
-    root = there(settings.root)
-    root.mkdir(parents=True, exist_ok=True)
     home = there(settings.root / PROJECT_FILES[0]).parent
+    if not settings.project_source:
+        home = _nearest_home(commit, scratch, scratch / here) or home
+    home.mkdir(parents=True, exist_ok=True)
     problems = fetch([home / name for name in _project_names(settings)])
     if problems:
         raise ManifestError(problems)
     file = _project_file(home, settings)
     return _Checkout(
-        root=root,
+        root=home,
+        place=commit.top / home.relative_to(scratch),
         project_file=file,
         shown_project=one_line(f"{name}:{os.path.relpath(file, scratch)}"),
         named=tuple(os.fspath(there(Path(path))) for path in named),
         rename=rename,
         fetch=fetch,
     )
+
+
+def _nearest_home(commit: Commit, scratch: Path, start: Path) -> Path | None:
+    """Return the folder of the project file that would be found at a commit, from a folder up.
+
+    A change may have moved the one that is found here, or put another one before it.
+    """
+    for folder in (start, *start.parents):
+        if folder.is_relative_to(scratch) and any(
+            os.path.relpath(folder / name, scratch) in commit.blobs for name in PROJECT_FILES
+        ):
+            return folder
+    return None
 
 
 def _write(commit: Commit, blobs: Sequence[Blob], scratch: Path, rename: Callable[[str], str]) -> list[Diagnostic]:

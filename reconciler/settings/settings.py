@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.manifests.find_files import PROJECT_FILES, find_files
-from reconciler.manifests.open_file import open_file, refuse_special, refuse_stray_link
+from reconciler.manifests.open_file import open_file, refuse_outside, refuse_special, refuse_stray_link
 from reconciler.model.limits import BaseLimits, Limit, Limits
 from reconciler.settings.limits_reader import limits_in
 from reconciler.settings.project_file import DEFAULT_PROJECT, Project, read_project
@@ -282,6 +282,8 @@ def manifest_paths(settings: Settings, named: Sequence[str]) -> list[Path]:
     if named:
         return [Path(name) for name in named]
     listed = [settings.root / name for name in settings.project.manifests or ("manifests",)]
+    for path in listed:
+        refuse_outside(path, settings.root)
     return [path.absolute() if path == Path(STREAM) else path for path in listed]
 
 

@@ -69,13 +69,17 @@ def check_limits(plan: Plan, limits: Limits, base: BaseLimits | None) -> tuple[V
 
 
 def counted_in_budgets(plan: Plan, limits: Limits, base: BaseLimits | None) -> CountedPlan:
-    """Return a plan as budgets count it: those of a base and those here count alike, as the base would."""
+    """Return a plan as budgets count it: those of a base and those here count alike, as the base would.
+
+    Those here turn at the base's midnight as well, since a variable may set them, and a change the time zone.
+    """
     if base is None:
         return CountedPlan(plan.calls, plan.growth, own_labels(plan).carried, [limits])
     calls = tuple(_at_dearest(call, base.prices) for call in plan.calls)
     growths = tuple(priced(growth, _dearest_of(base)) for growth in plan.growth)
     labels = held_labels(plan, base)
-    return CountedPlan(calls, growths, labels.carried, [base.limits, limits], labels.unknown, is_base=True)
+    held = [base.limits, limits, replace(limits, timezone=base.timezone)]
+    return CountedPlan(calls, growths, labels.carried, held, labels.unknown, is_base=True)
 
 
 def _dearest_of(base: BaseLimits) -> Callable[[Column], Decimal | None]:

@@ -218,6 +218,9 @@ class GitHub(Forge):
 
     def _runs_of(self, query: dict[str, list[str]], workflow: str) -> Any:
         latest = [attempts[-1] for attempts in self.runs.values()]
+        known = [PLAN, APPLY, REFRESH, *(each["path"] for each in latest)]
+        if not any(path.endswith(f"/{workflow}") for path in known):
+            return None
         found = [
             each
             for each in latest

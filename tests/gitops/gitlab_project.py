@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
@@ -85,6 +85,12 @@ class Project:
     """Jobs that ran."""
     artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Job → path → content, of the last pipeline."""
+
+    def beside(self, name: str) -> "Project":
+        """Return another machine with a work tree of its own, for jobs at the same time."""
+        folder = self.folder.parent / name / "tables"
+        self.git(f"git clone --quiet ../origin {folder}")
+        return replace(self, folder=folder, runs=1000, artifacts={})
 
     def git(self, script: str) -> str:
         """Run a script in the work tree."""

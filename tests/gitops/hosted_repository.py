@@ -1,5 +1,6 @@
 """A repository on GitHub, made with the guide's own commands: branches, pull requests, the runs that they start."""
 
+import copy
 import os
 import shutil
 import signal
@@ -148,6 +149,23 @@ class Hosted:
         (self.folder / path).write_text(SECOND)
         self.commit()
         return path
+
+    def manifest(self, name: str, table: str, column: str) -> None:
+        """Commit a manifest over a column of a table to the branch that is checked out."""
+        head = f"apiVersion: reconciler/v1\nkind: TableRun\nmetadata: {{name: {name}}}\n"
+        text = f"{head}spec: {{table: {table}, runs: [{{mode: new, columns: [{column}]}}]}}\n"
+        (self.folder / f"manifests/{name}.yaml").write_text(text)
+        self.commit()
+
+    def beside(self) -> "Hosted":
+        """Return the same repository as it is now on another machine, for jobs at the same time."""
+        other = copy.copy(self)
+        other.folder = self.folder.with_name("beside")
+        shutil.copytree(self.folder, other.folder, symlinks=True)
+        other.runner = copy.copy(self.runner)
+        other.runner.repository = other.folder
+        other._runs = self._runs + 500
+        return other
 
     def branch(self, name: str, edit: tuple[str, str] | None = None, file: str = MANIFEST) -> str:
         """Commit an edit on a new branch off the main one; return the commit."""

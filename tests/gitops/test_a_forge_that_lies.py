@@ -130,3 +130,24 @@ def test_no_lie_is_believed(serve: Any) -> None:
                 believed, fetched = looked_up(of(client))
             assert believed in ([], plans), (answers[number], way, lie)
             assert fetched in (None, snapshot), (answers[number], way, lie)
+
+
+ODD_HEADERS = {
+    "no address": (302, {"Location": "http://[nowhere"}),
+    "an address of letters": (302, {"Location": "//\udcff".encode("utf-8", "replace").decode()}),
+    "a file of this machine": (302, {"Location": "file:///etc/passwd"}),
+    "a circle": (302, {"Location": "?again"}),
+    "packed twice": (200, {"Content-Encoding": "gzip, gzip"}),
+    "packed in an odd way": (200, {"Content-Encoding": "br"}),
+    "no date": (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 5000, "Date": "yesterday"}),
+    "no moment": (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 400}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_HEADERS)
+def test_odd_headers_are_an_error_in_words(odd: str) -> None:
+    """Not a crash, not a file of this machine, and not gigabytes of memory."""
+    with github() as (forge, client, _):
+        forge.failures["/zip"] = [ODD_HEADERS[odd]] * 9
+        with pytest.raises(ReconcilerError):
+            client.download(f"/repos/{REPOSITORY}/actions/artifacts/500/zip", 1000)

@@ -1,6 +1,8 @@
 """Which plan counts as approved for a push, asked of GitHub's API by the command itself."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler.cli import group as cli
+from reconciler.forge.github_runs import MOST_ENTRIES
 from tests.gitops.github_api import (
     APPLY,
     FORK_ID,
@@ -278,6 +281,68 @@ def test_an_unreadable_zip_is_passed_over(github: GitHub, tmp_path: Path) -> Non
         github.artifacts[0]["digest"] = None
         said = ask(github, tmp_path)
         assert (said.exit_code, "Passed over" in said.output) == (4, True), said.output
+
+
+def test_a_list_of_too_many_files_is_not_read(github: GitHub, tmp_path: Path) -> None:
+    """A small zip may list millions of them, and reading such a list takes gigabytes."""
+    planned(github)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(MOST_ENTRIES + 1):
+            archive.writestr(f"../{number}", b"")
+    github.files[500], github.artifacts[0]["digest"] = packed.getvalue(), None
+    said = ask(github, tmp_path)
+    assert (said.exit_code, "not a zip file with one file in it" in said.output) == (4, True), said.output
+
+
+def test_commits_in_a_circle_end(github: GitHub, tmp_path: Path) -> None:
+    """What is compared is a forge's word."""
+    planned(github)
+    circle = [{"sha": MERGE, "parents": [{"sha": MERGE}]}]
+    github.lies = lambda honest: {**honest, "commits": circle} if "commits" in honest else honest
+    assert ask(github, tmp_path).exit_code == 0
+
+
+def test_a_project_of_several_has_workflows_of_its_own(github: GitHub, tmp_path: Path) -> None:
+    """Their files carry its name; a file that carries another one counts no more than any other workflow."""
+    of: dict[str, Any] = {"name": "reconciler-plan-gtm", "path": ".github/workflows/plan-gtm.yml"}
+    planned(github, **of)
+    given = ("--name", "gtm", "--out-dir", str(tmp_path / "plans"))
+    assert ask(github, tmp_path, *given).exit_code == 0
+    github.artifacts.clear()
+    planned(github, run=100, **of | {"path": ".github/workflows/plan-other.yml"})
+    assert ask(github, tmp_path, *given).exit_code == 4
+
+
+SUMS: dict[str, Any] = {"tables": 0, "calls": 0, "cells": 0, "credits": 0, "unpriced_cells": 0}
+UNTOUCHED = {"ref": "main", "changes": [], "caused": SUMS, "due_anyway": SUMS, "no_longer_due": SUMS}
+
+
+def test_a_change_that_touches_nothing_approves_nothing(github: GitHub, tmp_path: Path) -> None:
+    """No comment showed what is due anyway; nor is it missing anything, alone or beside another change."""
+    planned(github, content=a_plan(against=UNTOUCHED))
+    said = ask(github, tmp_path)
+    assert (said.exit_code, "touches nothing of the project" in said.output) == (0, True), said.output
+    assert list((tmp_path / "plans").glob("*")) == []
+
+
+def test_many_snapshots_are_not_all_asked_for(github: GitHub, tmp_path: Path) -> None:
+    """Each push leaves one, and others may leave their own: GitHub answers a job a thousand times an hour."""
+    of: dict[str, Any] = {"path": APPLY, "event": "push", "head_branch": "main"}
+    for number in range(300):
+        github.run(number, MERGE, PLANNED, **of)
+        at = f"2026-03-01T10:{number // 60:02}:{number % 60:02}Z"
+        github.upload(number, "reconciler-snapshot-default", "live.snapshot", str(number).encode(), at)
+    for number in range(300, 400):
+        github.run(number, HEAD, LATER, **of | {"head_branch": "feature"})
+        where: dict[str, Any] = {
+            "workflow_run": {"id": number, "head_branch": "feature", "head_repository_id": REPOSITORY_ID}
+        }
+        github.upload(number, "reconciler-snapshot-default", "live.snapshot", b"evil", LATER, **where)
+    file = tmp_path / "live.snapshot"
+    assert ask(github, tmp_path, "--snapshot", str(file)).exit_code == 0
+    assert file.read_bytes() == b"299"
+    assert len(github.requests) < 10
 
 
 SNAPSHOTS: dict[str, tuple[dict[str, Any], bool]] = {

@@ -255,6 +255,8 @@ def test_another_way_to_merge_on_another_default_branch(hosted: Hosted, way: str
     assert set(hosted.simulator.charges().values()) == {1}
 
 
+SECOND = ("second", "91abf3a0-6f0e-4d7e-8a55-1b7f0c3d2e61", "size")
+THIRD = ("third", "c4d1f0aa-3b52-4e0e-8f0d-2a6b7c8d9e10", "summary")
 AGAIN = ("max_attempts: 3}", "max_attempts: 3}\n    - {name: again, mode: all, columns: [size], revision: r1}")
 
 
@@ -302,6 +304,33 @@ def test_two_merges_over_different_manifests(two_changes: Hosted) -> None:
     assert "Applied `default`: 1 call accepted, 3 cells" in hosted.github.bodies(8)[1]
     assert "### No apply for `default`; nothing was sent" in hosted.github.bodies(9)[0]
     assert sum(hosted.simulator.charges().values()) == bought + 3
+
+
+@pytest.mark.story
+def test_two_pushes_at_the_very_same_moment(hosted: Hosted) -> None:
+    """Each commit has a group of its own, so both run: the lease lets one at a time send for the table in both plans.
+
+    Nothing is bought twice, both end well, and each receipt says what that apply sent.
+    """
+    for branch, number, (name, table, column) in (("one", 7, SECOND), ("two", 8, THIRD)):
+        hosted.branch(branch)
+        hosted.manifest(name, table, column)
+        assert hosted.plan(branch, number=number).succeeded
+    before = main_of(hosted)
+    hosted.merge("one", 7)
+    between = main_of(hosted)
+    beside = hosted.beside()
+    hosted.merge("two", 8)
+    hosted.simulator.fault("latency", "POST", seconds=2.0)
+    started = [beside.start_push(before), hosted.start_push(between)]
+    first, second = beside.finish_push(started[0]), hosted.finish_push(started[1])
+    assert first.succeeded, first.log
+    assert second.succeeded, second.log
+    bought = hosted.simulator.charges()
+    assert set(bought.values()) == {1}
+    listed = [ran.artifact_named(f"{number}.json")["totals"]["cells"] for ran, number in ((first, 7), (second, 8))]
+    sent = [int(re.findall(r"accepted, ([0-9]+) cells", hosted.github.bodies(number)[1])[0]) for number in (7, 8)]
+    assert sum(sent) == len(bought) < sum(listed)
 
 
 @pytest.mark.story

@@ -86,6 +86,17 @@ def test_an_app_beside_comments_of_jobs(github: GitHub, tmp_path: Path) -> None:
     assert [each["user"]["login"] for each in github.comments[7]] == [JOB, APP]
 
 
+@pytest.mark.parametrize("may_remove", [True, False])
+def test_of_two_comments_that_jobs_left_at_once_one_stays(github: GitHub, tmp_path: Path, *, may_remove: bool) -> None:
+    """Both looked before either wrote; the next job takes the older one away, if it may."""
+    older, _ = (github.comment(7, f"{MARKER}\nfrom a job") for _ in range(2))
+    if not may_remove:
+        github.forbidden.add(older["id"])
+    say(github, tmp_path, content=a_plan())
+    assert len(github.bodies()) == (1 if may_remove else 2)
+    assert "<!-- commit " in github.bodies()[-1]
+
+
 @pytest.mark.parametrize(("status", "headers"), [(403, {"Retry-After": "0"}), (429, {"Retry-After": "0"})])
 def test_a_rate_limit_is_waited_for(github: GitHub, tmp_path: Path, status: int, headers: dict[str, str]) -> None:
     """GitHub says with both that nothing was written, and when to come again."""

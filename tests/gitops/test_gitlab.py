@@ -4,7 +4,9 @@ Some of the stories are always played, the others with `--stories`.
 """
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ metadata: {name: other}
 spec:
   table: 91abf3a0-6f0e-4d7e-8a55-1b7f0c3d2e61
   runs: [{mode: new, columns: [size]}]
+"""
+
+THIRD = """\
+apiVersion: reconciler/v1
+kind: TableRun
+metadata: {name: third}
+spec:
+  table: c4d1f0aa-3b52-4e0e-8f0d-2a6b7c8d9e10
+  runs: [{mode: new, columns: [summary]}]
 """
 
 
@@ -109,14 +120,58 @@ def test_a_change_cannot_raise_its_own_limits(project: Project) -> None:
     path = project.folder / "reconciler.yaml"
     path.write_text(path.read_text().replace("max_credits: 2000", "max_credits: 1"))
     project.commit("main")
-    head = project.change("max_credits: 1", "max_credits: 2000", file="reconciler.yaml")
+    lax = project.change("max_credits: 1", "max_credits: 2000", file="reconciler.yaml")
+    path = project.folder / MANIFEST
+    path.write_text(path.read_text().replace(*ADD))
+    head = project.commit("change")
     assert project.plan().code == 3
-    forged = {"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": head, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": head}
+    forged = {"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": lax, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": head}
     assert project.plan(variables=forged).code == 0
     ended = project.pipeline(project.merge())
     assert (ended["approved"].code, ended["apply"].code) == (0, 3), ended
     assert project.simulator.charges() == {}
     assert "nothing was sent" in project.forge.notes[-1]["body"]
+
+
+def test_a_change_that_touches_nothing_approves_nothing(project: Project) -> None:
+    """Something is due anyway, which no note showed: merging notes about something else does not buy it."""
+    project.git("git checkout --quiet -B change origin/main && echo x > notes.md")
+    project.commit("change")
+    assert project.plan().code == 0
+    assert json.loads(project.artifacts["plan"]["plan.json"])["calls"] != []
+    ended = project.pipeline(project.merge())
+    assert (ended["approved"].code, ended["apply"].code) == (0, 0), ended
+    assert "touches nothing of the project" in ended["approved"].log
+    assert (project.simulator.charges(), project.forge.notes) == ({}, [])
+
+
+@pytest.mark.story
+def test_two_pushes_at_the_very_same_moment(project: Project) -> None:
+    """Where no resource group holds the second apply, the lease does: what both plans list is bought once.
+
+    Both end well, and each receipt says what that apply sent.
+    """
+    second = project.beside("second")
+    for one, number, manifest in ((project, 7, OTHER), (second, 8, THIRD)):
+        one.git("git checkout --quiet -B change origin/main")
+        (one.folder / f"manifests/{number}.yaml").write_text(manifest)
+        one.commit(f"change-{number}")
+        assert one.plan(number).code == 0
+    before = project.merge()
+    between = project.git("git rev-parse HEAD")
+    second.git("git fetch --quiet origin")
+    assert second.merge(8) == between
+    listed = [json.loads(one.artifacts["plan"]["plan.json"])["totals"]["cells"] for one in (project, second)]
+    project.simulator.fault("latency", "POST", seconds=1.0)
+    with ThreadPoolExecutor() as at_once:
+        started = [at_once.submit(one.pipeline, base) for one, base in ((project, before), (second, between))]
+    for ended in (each.result() for each in started):
+        assert (ended["approved"].code, ended["apply"].code) == (0, 0), ended
+    bought = project.simulator.charges()
+    assert set(bought.values()) == {1}
+    receipts = {note["noteable_iid"]: note["body"] for note in project.forge.notes if "Applied" in note["body"]}
+    sent = [int(re.findall(r"accepted, ([0-9]+) cells", receipts[number])[0]) for number in (7, 8)]
+    assert sum(sent) == len(bought) < sum(listed)
 
 
 @pytest.mark.story
@@ -143,8 +198,12 @@ def test_several_changes_in_one_push(project: Project) -> None:
 
 
 @pytest.mark.story
-def test_a_second_project_in_its_own_folder(project: Project) -> None:
-    """With jobs, reports, notes and plans of its own name; paths in the reports are those of the repository."""
+def test_a_second_project_in_its_own_folder(project: Project, tmp_path: Path) -> None:
+    """With jobs, reports, notes and plans of its own name; paths in the reports are those of the repository.
+
+    The folder of the change looks like a bare repository whose configuration names a program: it is not run.
+    """
+    mark = tmp_path / "mark"
     project.git("git checkout --quiet main && mkdir -p teams/gtm && git mv manifests reconciler.yaml teams/gtm/")
     project.commit("main")
     project.inputs = {"name": "gtm", "working_directory": "teams/gtm"}
@@ -154,10 +213,17 @@ def test_a_second_project_in_its_own_folder(project: Project) -> None:
     assert found["location"]["path"] == f"teams/gtm/{MANIFEST}"
     project.forge.merge_requests.clear()
     project.change(*ADD, file=f"teams/gtm/{MANIFEST}")
+    evil = f'[remote "origin"]\nurl = ssh://a/b\n[core]\nrepositoryformatversion = 0\nsshCommand = touch {mark};\n'
+    bare = {"HEAD": "ref: refs/heads/main\n", "objects/.keep": "", "refs/.keep": "", "config": evil}
+    for name, text in bare.items():
+        (project.folder / "teams/gtm" / name).parent.mkdir(exist_ok=True)
+        (project.folder / "teams/gtm" / name).write_text(text)
+    project.commit("change")
     planned = project.plan()
     assert planned.code == 0, planned.log
     ended = project.pipeline(project.merge())
     assert [each.code for each in ended.values()] == [0, 0, 0], ended
+    assert not mark.exists()
     assert set(project.simulator.charges().values()) == {1}
     assert "`gtm`" in project.forge.notes[-1]["body"]
 

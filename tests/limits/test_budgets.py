@@ -103,6 +103,21 @@ def test_a_change_can_neither_raise_a_budget_nor_lower_what_counts(desk: Desk, r
     assert len(desk.posts()) == before
 
 
+def test_a_change_cannot_turn_the_clock_of_a_variables_budget(desk: Desk, repository: Repository) -> None:
+    """Somewhere another day has begun: by the base's clock, too, what was bought since midnight counts."""
+    desk.write(f"{HEAD}  api: {{}}\n", name="reconciler.yaml")
+    repository.commit()
+    desk.extra["RECONCILER_LIMITS"] = "{per_day: {max_credits: 100}}"
+    zones = ("Pacific/Kiritimati", "Pacific/Pago_Pago")  # 25 hours apart: one of them has another date than UTC
+    for zone in zones:
+        limits(desk, f"{{timezone: {zone}}}")
+        plan = desk.run("plan", "--format", "json", "--limits-from", "main")
+        assert {each["timezone"] for each in plan.json["budgets"]} == {"UTC", zone}
+    desk.extra["RECONCILER_LIMITS"] = "{per_day: {max_credits: 100}, timezone: Europe/Berlin}"
+    plan = desk.run("plan", "--format", "json", "--limits-from", "main")
+    assert {each["timezone"] for each in plan.json["budgets"]} == {"Europe/Berlin"}
+
+
 def test_a_price_that_is_not_known_is_refused(make_desk: MakeDesk) -> None:
     """By a budget in credits; a budget in cells can be kept without prices."""
     table = accounts()

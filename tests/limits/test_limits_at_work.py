@@ -1,6 +1,8 @@
 """Limits where they count: plan says what an apply would refuse, and apply refuses it before a byte is sent."""
 
+import os
 from contextlib import chdir
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +110,47 @@ def test_a_pull_request_cannot_lower_its_own_prices(desk: Desk, repository: Repo
     ]
     (desk.folder / "reconciler.yaml").unlink()
     assert desk.run("plan", "--limits-from", "main").code == 3
+
+
+MOVES = {
+    "up": ("teams/reconciler.yaml", "reconciler.yaml"),
+    "down": ("reconciler.yaml", "teams/reconciler.yaml"),
+    "away": ("teams/reconciler.yaml", None),
+}
+"""How a change moves the project file: from, to."""
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_pull_request_cannot_move_its_project_file(desk: Desk, repository: Repository, move: str) -> None:
+    """Nor put another one before it: the base's file is the one that would be found there, and its ledger stays."""
+    before, after = MOVES[move]
+    manifests = {"teams/reconciler.yaml": "manifests", "reconciler.yaml": "teams/manifests"}
+    project = "{head}  manifests: [{manifests}]\n  ledger: memory/a.db\n  limits: {{max_credits: {most}}}\n"
+    desk.write(FILL, "teams/manifests/accounts.yaml")
+    desk.write(project.format(head=HEAD, manifests=manifests[before], most=7), before)
+    repository.commit()
+    (desk.folder / before).unlink()
+    if after is not None:
+        desk.write(project.format(head=HEAD, manifests=manifests[after], most=700), after)
+    said = desk.run("-C", "teams", "plan", "--limits-from", "main")
+    assert said.code == 3, said.err
+    assert "8 credits are due and the limit is 7" in said.out
+    with chdir(desk.folder / "teams"):
+        held = with_base_limits("main", load_settings(Flags(), {}), ())
+        assert os.path.realpath(ledger_address(held)) == os.path.realpath(f"../{Path(before).parent}/memory/a.db")
+
+
+def test_a_pull_request_cannot_except_a_table_from_a_variable(desk: Desk, repository: Repository) -> None:
+    """The project file's `tables` are stronger than its own `per_table`, not than another source's."""
+    desk.write(f"{HEAD}  api: {{}}\n", name="reconciler.yaml")
+    repository.commit()
+    desk.extra["RECONCILER_LIMITS"] = "{per_table: {max_credits: 7}, max_rerun_share: 0.05}"
+    assert desk.run("plan", "--limits-from", "main").code == 3
+    free = f"tables: {{{ACCOUNTS}: {{max_credits: 700, max_rerun_share: 1}}}}"
+    desk.write(f"{HEAD}  limits: {{{free}}}\n", name="reconciler.yaml")
+    said = desk.run("plan", "--limits-from", "main", "--format", "json")
+    assert {each["rule"] for each in said.json["violations"]} == {"per_table.max_credits", "max_rerun_share"}
+    assert {each["set_at"].partition(" ")[0] for each in said.json["violations"]} == {"RECONCILER_LIMITS"}
 
 
 def test_a_commit_without_a_project_file_has_no_limits(desk: Desk, repository: Repository) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.ledger import open_ledger
 from reconciler.manifests import open_file
-from tests.journey.desk import REFRESH, Desk
+from tests.journey.desk import FILL, REFRESH, Desk
 from tests.limits.repository import Repository
 
 SIGNED = {"RECONCILER_SNAPSHOT_KEY": "k" * 40}
@@ -111,6 +111,21 @@ def test_a_link_out_of_the_work_tree_is_not_followed(desk: Desk, target: str, na
         assert (said.code, "link.yaml` is a link that leads out of the work tree" in said.err) == (1, True), said.err
         assert "s3cret" not in said.err
     assert desk.posts() == []
+
+
+@pytest.mark.parametrize(
+    "named", ["/proc/self/environ", "/etc/passwd", "../outside", ".git", "manifests/../.git/config"]
+)
+def test_a_project_file_names_nothing_outside_the_work_tree(desk: Desk, named: str) -> None:
+    """Whoever may change it could have a secret quoted; on the command line a person may name what they like."""
+    Repository.at(desk.folder)
+    desk.write(FILL, "../outside/accounts.yaml")
+    desk.write(f"apiVersion: reconciler/v1\nkind: Project\nspec: {{manifests: [{named}]}}\n", "reconciler.yaml")
+    for command in (["validate"], ["plan"], ["apply", "--yes", "--no-wait"]):
+        said = desk.run(*command)
+        assert (said.code, "which lies outside the work tree of the project" in said.err) == (1, True), said.err
+    assert desk.posts() == []
+    assert desk.run("validate", "../outside/accounts.yaml").code == 0
 
 
 def test_a_link_within_the_work_tree_is_followed(desk: Desk) -> None:
