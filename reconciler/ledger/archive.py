@@ -29,7 +29,7 @@ MOST_CALLS = 500
 
 @dataclass(slots=True)
 class Archived:
-    """What an archive of the time before a moment holds: nothing else is deleted."""
+    """The contents of an archive of the time before a moment; only they are deleted."""
 
     before: float
     calls: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -104,7 +104,7 @@ def forget_balances(tx: Transaction, before: float) -> None:
 
 @dataclass(slots=True)
 class Moved:
-    """What archives tell of calls, of each of them once."""
+    """The calls that archives tell of, each once."""
 
     calls: dict[str, CallRecord] = field(default_factory=dict)
     """By id."""

@@ -74,7 +74,7 @@ def spent(ledger: Ledger) -> list[object]:
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Path, Path]]:
-    """A function that returns the files of two empty ledgers, made anew."""
+    """Return a function that makes two empty ledgers and returns their files."""
     folder = tmp_path_factory.mktemp("ledgers")
     with open_ledger(str(folder / "empty.db")) as ledger:
         ledger.initialise()

@@ -65,7 +65,7 @@ def test_rows_written_one_at_a_time_stand_below_each_other() -> None:
 
 
 def test_a_table_that_is_too_wide_breaks_at_the_same_cells_in_every_row() -> None:
-    """What continues stands below its heading; without a width, or in one that is enough, nothing breaks."""
+    """A continued line stands below its heading; without a width, or in one that is enough, nothing breaks."""
     rows = [("CALL", "RUN", "CELLS", "BY"), ("9f3c21", "a/fill", "1,240", "ana"), ("b2", "partners/fill", "7", "会")]
     assert table(rows, {2}, 24) == [
         "CALL    RUN",
