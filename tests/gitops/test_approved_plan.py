@@ -296,7 +296,7 @@ def test_a_list_of_too_many_files_is_not_read(github: GitHub, tmp_path: Path) ->
 
 
 def test_commits_in_a_circle_end(github: GitHub, tmp_path: Path) -> None:
-    """What is compared is a forge's word."""
+    """The compared commit comes from the forge."""
     planned(github)
     circle = [{"sha": MERGE, "parents": [{"sha": MERGE}]}]
     github.lies = lambda honest: {**honest, "commits": circle} if "commits" in honest else honest
