@@ -154,8 +154,10 @@ def _columns(call: Call) -> list[dict[str, Any]]:
     cells = Counter(dict.fromkeys(call.columns, 0))
     for block in call.covered:
         cells.update(dict.fromkeys(block.columns, len(block.rows)))
+    if not call.covered:  # as a report that was read back has it
+        cells = Counter(dict.fromkeys(call.columns, call.cells)) if len(call.columns) == 1 else Counter()
     keys = zip(call.columns, call.column_keys, strict=True)
-    return [{"id": column, "key": key, "cells": cells[column]} for column, key in keys]
+    return [{"id": column, "key": key, "cells": cells.get(column)} for column, key in keys]
 
 
 def _by_manifest(results: Sequence[CallResult]) -> list[dict[str, Any]]:

@@ -7,15 +7,13 @@ go on. A worker that dies leaves a claim that runs out; one that was frozen find
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 
 from reconciler.client import Reader, SpendClient
-from reconciler.documents.plan_reader import decimal
 from reconciler.errors import (
     ApiError,
     ErroredPlan,
@@ -33,7 +31,7 @@ from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.refresh import Project, Refresher
 from reconciler.fleet.submit import LOST_AFTER_SECONDS
 from reconciler.fleet.watch import Watch
-from reconciler.fleet.written import Terms, UnitContent, terms_of, together
+from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
 from reconciler.model.attempt import GrowthBound, Stop, StopCause
 from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Call
@@ -92,7 +90,8 @@ class Worker:
         self.watch = Watch()
         """Its figures and its health."""
         self.watch.health.note("token")  # it was read, and has not been refused yet
-        self._owner = uuid.uuid4().hex
+        self._claims: set[str] = set()
+        """Owners of the units that a thread is at work on: of no others are the claims kept."""
         self._interrupt = Interrupt()
         self._own = threading.local()
         self._opened = ExitStack()
@@ -141,7 +140,7 @@ class Worker:
             end()
 
     def stop(self) -> None:
-        """Finish the calls in flight and end; a second time, end without waiting for them. For a signal handler."""
+        """Finish the calls in flight and end; a second time, do not wait for them. For a signal handler."""
         self.watch.health.end()
         if self._interrupt:
             for client in tuple(self._clients.values()):
@@ -152,7 +151,17 @@ class Worker:
     def _renew(self) -> None:
         while not self._done.wait(self._lease_seconds / 4):
             with suppress(LedgerError):  # the next time it may work; until then the claims last
-                self._applies.renew(self._owner, self._lease_seconds)
+                self._applies.renew(tuple(self._claims), self._lease_seconds)
+
+    @contextmanager
+    def _claiming(self) -> Iterator[str]:
+        """Yield an owner for this thread's claims; what is not concluded by the end is free once its lease runs out."""
+        self._own.owner = owner = uuid.uuid4().hex
+        self._claims.add(owner)
+        try:
+            yield owner
+        finally:
+            self._claims.discard(owner)
 
     # What the queue calls: neither raises anything.
 
@@ -162,11 +171,12 @@ class Worker:
         try:
             if self._interrupt:
                 return
-            units = self._applies.claim(job.apply_id, job.numbers, self._owner, self._lease_seconds)
-            if units:
-                apply = self._applies.find(job.apply_id)
-                with self._traced("send", apply):
-                    self._work(apply, units)
+            with self._claiming() as owner:
+                units = self._applies.claim(job.apply_id, job.numbers, owner, self._lease_seconds)
+                if units:
+                    apply = self._applies.find(job.apply_id)
+                    with self._traced("send", apply):
+                        self._work(apply, units)
         except Exception as error:
             self._tell(error)
 
@@ -174,20 +184,24 @@ class Worker:
         """Look at the tables of units that are due for a look, and queue what can go on."""
         self.watch.health.beat()
         try:
-            while not self._interrupt:
-                due = self._applies.claim_due(self._options.workspaces, self._owner, self._lease_seconds, LOOKS_AT_ONCE)
-                by_apply: dict[str, list[Unit]] = {}
-                for unit in due:
-                    by_apply.setdefault(unit.apply_id, []).append(unit)
-                for apply_id, units in by_apply.items():
-                    self.watch.health.beat()
-                    apply = self._applies.find(apply_id)
-                    with self._traced("look", apply):
-                        self._look(apply, units)
-                if len(due) < LOOKS_AT_ONCE:
-                    return
+            while not self._interrupt and self._look_at_due() == LOOKS_AT_ONCE:
+                self.watch.health.beat()
         except Exception as error:
             self._tell(error)
+
+    def _look_at_due(self) -> int:
+        """Look after some of the units that are due for it; return how many."""
+        with self._claiming() as owner:
+            due = self._applies.claim_due(self._options.workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
+            by_apply: dict[str, list[Unit]] = {}
+            for unit in due:
+                by_apply.setdefault(unit.apply_id, []).append(unit)
+            for apply_id, units in by_apply.items():
+                self.watch.health.beat()
+                apply = self._applies.find(apply_id)
+                with self._traced("look", apply):
+                    self._look(apply, units)
+            return len(due)
 
     def _traced(self, name: str, apply: SubmittedApply) -> AbstractContextManager[None]:
         """Return a step of the apply's trace."""
@@ -230,7 +244,7 @@ class Worker:
         def enqueue(connection: object, units: Sequence[Unit]) -> None:
             self._engine.enqueue(connection, apply.workspace, units)
 
-        self._applies.conclude(apply.id, outcomes, self._owner, enqueue)
+        self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue)
         self._events.on_units(apply, outcomes)
 
     # One step.
@@ -270,7 +284,7 @@ class Worker:
         saved.check_origin(self._connections.settings.api_url)
         terms = self._terms_of(apply)
         settings = terms.applied_to(self._connections.settings, base)
-        context = self._context(apply, terms, settings, _bounds(contents.values()))
+        context = self._context(apply, terms, settings, growth_bounds(contents.values()))
         tables = {table: unit.number for unit in units for table in unit.table_ids}
         names = {each["value"]["metadata"]["name"]: n for n, of in contents.items() for each in of.documents}
         is_whole = any(each.whole for each in contents.values())
@@ -371,17 +385,3 @@ def _belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
         return table_id in tables or (content.whole and manifest in names)
 
     return belongs
-
-
-def _bounds(contents: Iterable[UnitContent]) -> dict[str, GrowthBound]:
-    """Return what the calls of growing manifests may come to: what the plan lists of them, and what it lets grow."""
-    found = {}
-    for content in contents:
-        for growth in content.plan.get("growth", ()):
-            name = growth["manifest"]
-            own = [call for call in content.plan["calls"] if call["address"].partition("/")[0] == name]
-            cells = sum(call["cells"] for call in own) + (growth["max_cells"] or 0)
-            prices = [decimal(call["credits"]) for call in own] + [decimal(growth["max_credits"])]
-            known = [price for price in prices if price is not None]
-            found[name] = GrowthBound(name, cells, sum(known, Decimal(0)) if len(known) == len(prices) else None)
-    return found

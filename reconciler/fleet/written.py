@@ -10,17 +10,20 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from math import inf
 from typing import Any
 
 import msgspec
 
+from reconciler.documents.plan_reader import decimal
 from reconciler.documents.saved_plan_checks import SavedPlan, check_plan
 from reconciler.errors import Corrupt
 from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.manifests.document import Document
 from reconciler.manifests.loader import manifest_of
 from reconciler.manifests.yaml_reader import parse
+from reconciler.model.attempt import GrowthBound
 from reconciler.model.limits import BaseLimits, Limits, Prices
 from reconciler.model.manifest import Manifest
 from reconciler.operations.observe import Targets
@@ -211,3 +214,17 @@ class WrittenManifests:
                     self._files[path][str(metadata.get("name"))] = place
         line, value = self._files[path][manifest.name]
         return {"path": path, "line": line, "value": value, "runs": [run.name for run in manifest.runs]}
+
+
+def growth_bounds(contents: Iterable[UnitContent]) -> dict[str, GrowthBound]:
+    """Return what the calls of growing manifests may come to: what the plan lists of them, and what it lets grow."""
+    found = {}
+    for content in contents:
+        for growth in content.plan.get("growth", ()):
+            name = growth["manifest"]
+            own = [call for call in content.plan["calls"] if call["address"].partition("/")[0] == name]
+            cells = sum(call["cells"] for call in own) + (growth["max_cells"] or 0)
+            prices = [decimal(call["credits"]) for call in own] + [decimal(growth["max_credits"])]
+            known = [price for price in prices if price is not None]
+            found[name] = GrowthBound(name, cells, sum(known, Decimal(0)) if len(known) == len(prices) else None)
+    return found

@@ -168,11 +168,11 @@ class Applies:
 
         return self._store.write(work)
 
-    def renew(self, owner: str, seconds: float) -> None:
-        """Keep all that `owner` is at work on for so long from now."""
+    def renew(self, owners: Collection[str], seconds: float) -> None:
+        """Keep the units of these owners for so long from now."""
 
         def work(tx: Transaction) -> None:
-            mine = (units.c.owner == owner) & units.c.phase.in_(_OPEN)
+            mine = units.c.owner.in_(sorted(owners)) & units.c.phase.in_(_OPEN)
             tx.execute(update(units).where(mine).values(look_at=tx.now() + seconds))
 
         self._store.write(work, repeatable=True)

@@ -35,6 +35,7 @@ def test_the_options_that_take_a_float_are_known() -> None:
     assert OPTIONS == [
         ("apply", "--lease-timeout"),
         ("apply", "--timeout"),
+        ("follow", "--timeout"),
         ("simulator", "--speed"),
         ("status", "--watch"),
         ("wait", "--timeout"),

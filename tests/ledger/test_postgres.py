@@ -122,6 +122,7 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
         ).fetchall()
     ours = [
         "alembic_version",
+        "applies",
         "approvals",
         "balances",
         "call_rows",
@@ -129,11 +130,14 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
         "checkpoints",
         "events",
         "meta",
+        "rates",
         "row_ids",
+        "schedules",
         "shapes",
         "spent",
         "spent_totals",
         "tables",
+        "units",
     ]
     assert found == [("public", "calls"), ("public", "meta"), *(("reconciler", name) for name in ours)]
 

@@ -69,6 +69,7 @@ def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
     """A default that an editor shows is the one in force."""
     api = read("project")["properties"]["spec"]["properties"]["api"]["properties"]
     spend = api.pop("spend")["properties"]
+    assert api.pop("rate")["properties"].keys() == {"requests_per_second"}  # none by default
     assert {key: value.get("default") for key, value in api.items()} == {
         key: getattr(ApiSettings(), key) for key in api
     }
@@ -101,7 +102,15 @@ def test_schemas_are_found_inside_an_installed_package(tmp_path: Path) -> None:
     for room in ("", "manifests", "text"):
         (package / room).mkdir()
         (package / room / "__init__.py").touch()
-    for module in ("manifests/json_schema", "text/sanitize", "errors", "text/codes", "text/location", "text/phrases"):
+    for module in (
+        "manifests/json_schema",
+        "text/sanitize",
+        "errors",
+        "text/codes",
+        "text/code_guide",
+        "text/location",
+        "text/phrases",
+    ):
         shutil.copy(checkout / "reconciler" / f"{module}.py", package / f"{module}.py")
     (package / "schemas").mkdir()
     (package / "schemas" / "manifest.v1.json").write_text('{"type": "object"}')

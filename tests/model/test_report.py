@@ -79,6 +79,7 @@ def test_the_contracts_exit_codes_are_all_there() -> None:
         "LEASED": 5,
         "PARTIAL": 6,
         "IN_DOUBT": 7,
+        "RUNNING": 8,
         "USAGE": 64,
         "CANCELLED": 130,
     }

@@ -118,7 +118,7 @@ def test_nothing_follows_a_call_that_was_refused(make_desk: MakeDesk) -> None:
     assert said.code == 6
     first, second = said.json["calls"]
     assert (first["state"], second["state"]) == ("refused", "not_attempted")
-    assert second["detail"].endswith("of `accounts`, which comes first, is refused")
+    assert second["detail"].endswith("of `accounts`, which comes first, was refused")
     assert charged(desk) == {}
 
 
