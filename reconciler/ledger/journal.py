@@ -59,10 +59,7 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
-    if intent.budgets or intent.growth is not None:
-        # The table's row comes first, as in every write; who holds the sums waits for neither.
-        leases.lock_one(tx, call.table_id)
-        spent.lock(tx)
+    _lock_in_order(tx, intent)
     if intent.ended is not None:
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
@@ -72,8 +69,6 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     now = moment.now
     leases.require(table, lease, moment)
     _require_version(table, version)
-    if intent.apply_id:
-        applies.refuse_stopped(tx, intent.apply_id)
     extent = Extent.of_call(call)
     extent.keep_shape(tx, call.table_id)
     values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor) | extent.values()
@@ -111,6 +106,20 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     if intent.growth is not None:
         budget_windows.keep_growth(tx, intent.plan_id, intent.growth)
     return Ticket(call.id, attempt, version + 1)
+
+
+def _lock_in_order(tx: Transaction, intent: Intent) -> None:
+    """Take the locks of an intent as every write does: the table's row, the apply's, the sums. Raises Stopped.
+
+    In another order two writes may wait for each other, and the server undoes one.
+    """
+    takes_sums = bool(intent.budgets) or intent.growth is not None
+    if intent.apply_id or takes_sums:
+        leases.lock_one(tx, intent.call.table_id)
+    if intent.apply_id:
+        applies.refuse_stopped(tx, intent.apply_id)
+    if takes_sums:
+        spent.lock(tx)
 
 
 def _require_version(table: Row[Any], version: int) -> None:
@@ -183,11 +192,11 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     if receipt is not None and move.standing.state is CallState.ACCEPTED:
         changes["run_id"] = codec.storable_text(receipt.run_id)
         changes["requested_cells"] = codec.storable(receipt.requested_cells)
+    if ending.stop is not None and found.apply_id:
+        applies.stop(tx, found.apply_id, ending.stop)
     _apply(tx, ticket.call_id, found, move, now, changes)
     detail["late"] = True if move.late else None
     _note(tx, found, (ticket.call_id, ticket.attempt), EventKind(ending.state.value), now, detail)
-    if ending.stop is not None and found.apply_id:
-        applies.stop(tx, found.apply_id, ending.stop)
     return f"call {ticket.call_id}: {move.complaint}" if move.complaint else ""
 
 
