@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import psycopg
-import pytest
 
 from reconciler.fleet.engine import SCHEMA_NAME
 from reconciler.ledger import open_ledger
@@ -32,7 +31,6 @@ def many(make_floor: MakeFloor, count: int, project: str, **more: Any) -> Floor:
     return floor
 
 
-@pytest.mark.long  # not steady yet: in some runs the receipt lacks the stop, which has to be understood first
 def test_after_a_402_no_intent_begins_anywhere(make_floor: MakeFloor) -> None:
     """Three workers at once: besides the refused call only those are sent whose intents stood already."""
     floor = many(make_floor, 40, settings(api={"run_concurrency": 1}))
