@@ -1,4 +1,4 @@
-"""Create or upgrade a store's tables with Alembic. Loaded only when that is needed: Alembic is slow to import.
+"""Upgrade an older store's tables with Alembic. Loaded only when that is needed: Alembic is slow to import.
 
 A change of `tables.py` comes with a new file in `migrations/versions/`, and SCHEMA_VERSION grows to its number.
 
@@ -11,22 +11,21 @@ to an older one it is too new, to this one too old.
 
 import json
 import threading
-import uuid
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Column, Connection, MetaData, Row, Table, Text, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Connection, MetaData, Row, Table, Text, bindparam, insert, select, update
 from sqlalchemy.types import Double
 
 from reconciler.errors import Leased
 from reconciler.ledger import codec, leases, spent
+from reconciler.ledger.creation import write_version
 from reconciler.ledger.extents import Extent
 from reconciler.ledger.store import Store, Transaction
-from reconciler.ledger.tables import LEDGER_ID, SCHEMA_VERSION, call_rows, meta, tables
-from reconciler.version import __version__
+from reconciler.ledger.tables import SCHEMA_VERSION, call_rows, meta, tables
 
 ROOM_MADE = 3
 """The schema at which calls are rewritten."""
@@ -63,12 +62,7 @@ def upgrade(connection: Connection, schema: int = SCHEMA_VERSION) -> None:
     config.attributes["connection"] = connection
     with _one_at_a_time:
         command.upgrade(config, f"{schema:04}")
-    if connection.execute(select(meta.c.key).where(meta.c.key == LEDGER_ID)).first() is None:
-        connection.execute(insert(meta), {"key": LEDGER_ID, "value": uuid.uuid4().hex})
-    connection.execute(delete(meta).where(meta.c.key == "schema"))
-    connection.execute(insert(meta), {"key": "schema", "value": str(schema)})
-    connection.execute(delete(meta).where(meta.c.key == "migrated_by"))
-    connection.execute(insert(meta), {"key": "migrated_by", "value": __version__})
+    write_version(connection, schema)
 
 
 def migrate(store: Store) -> None:

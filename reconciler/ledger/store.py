@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import file, server
 from reconciler.ledger.clocks import Boot, Moment
+from reconciler.ledger.creation import create
 from reconciler.ledger.deadlines import Deadlines, Operation, Silent
 from reconciler.ledger.location import Location
 from reconciler.ledger.schema import schema_of
@@ -273,7 +274,7 @@ class Store:
                         connection.exec_driver_sql(f"CREATE SCHEMA {POSTGRES_SCHEMA}")
                 version = schema_of(connection, self.location)
                 if version is None:
-                    importlib.import_module("reconciler.ledger.migrate").upgrade(connection)
+                    create(connection)
                 elif version < SCHEMA_VERSION:
                     return True
             self._remember_file()

@@ -38,7 +38,7 @@ meta = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""`schema`: SCHEMA_VERSION of the program that made or last migrated it; `created_at`; `created_by`."""
+"""`schema`: the SCHEMA_VERSION that it has; `migrated_by`: the version of the program that gave it; LEDGER_ID."""
 
 tables = Table(
     "tables",

@@ -45,7 +45,7 @@ def table_id(number: int) -> str:
 
 
 class Doom:
-    """What kills applies as they send: of the first four run calls of a window two are chosen, whoever sends them.
+    """Kills applies as they send: of the first four run calls of a window two are chosen, whoever sends them.
 
     By the calls of all applies, not by one's own: which of them get into the budget, only the threads' turns tell.
     """

@@ -7,18 +7,21 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, MetaData, Table, create_engine, func, inspect, select
+from sqlalchemy.pool import NullPool
 
 from reconciler.errors import Corrupt, LedgerError, TooNew, Unwritable
 from reconciler.ledger import Ledger, migrate, open_ledger
-from reconciler.ledger.tables import SCHEMA_VERSION, metadata
+from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION, metadata
 from tests.ledger.calls_and_actors import TABLE, a_call, begin
+from tests.postgres import fresh_database
 
 
 @pytest.fixture
@@ -249,18 +252,50 @@ def test_a_full_disk_is_unwritable_and_loses_nothing(written: Path) -> None:
         assert len(ledger.recall([TABLE])[TABLE].calls) == failed - 1
 
 
-def test_the_migrations_make_exactly_the_tables(tmp_path: Path, postgres_ledger: str) -> None:
-    """On both stores; and the newest migration's number is SCHEMA_VERSION."""
-    file = tmp_path / "ledger.db"
-    with open_ledger(str(file)) as ledger:
-        ledger.initialise()
-    for address in (f"sqlite:///{file}", postgres_ledger.replace("postgresql:", "postgresql+psycopg:")):
-        engine = create_engine(address)
-        with engine.connect() as connection:
-            if not address.startswith("sqlite"):
+def the_engine(url: str) -> Engine:
+    """Return an engine on a store, which speaks of the schema as the program does."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    named = engine.dialect.name != "sqlite"
+    return engine.execution_options(schema_translate_map={None: POSTGRES_SCHEMA}) if named else engine
+
+
+def described(url: str) -> dict[str, Any]:
+    """Return what a store says of its tables, also what Alembic does not compare."""
+    schema = None if url.startswith("sqlite") else POSTGRES_SCHEMA
+    with the_engine(url).connect() as connection:
+        asked = inspect(connection)
+        return {
+            table: {
+                "columns": {it["name"]: (it["nullable"], it["default"]) for it in asked.get_columns(table, schema)},
+                "checks": {it["name"]: it["sqltext"] for it in asked.get_check_constraints(table, schema)},
+                "key": asked.get_pk_constraint(table, schema)["constrained_columns"],
+                "points": sorted(str(it["constrained_columns"]) for it in asked.get_foreign_keys(table, schema)),
+                "indexes": {it["name"]: it["column_names"] for it in asked.get_indexes(table, schema)},
+                "rows": connection.scalar(select(func.count()).select_from(Table(table, MetaData(), schema=schema))),
+            }
+            for table in asked.get_table_names(schema)
+        }
+
+
+def test_the_migrations_make_exactly_the_tables(tmp_path: Path, postgres_server: str) -> None:
+    """On both stores, as a new ledger has them; and the newest migration's number is SCHEMA_VERSION."""
+    new, migrated = (f"sqlite:///{tmp_path}/{name}.db" for name in ("new", "migrated"))
+    new_there, migrated_there = (fresh_database(postgres_server) for _ in range(2))
+    for address in (new, new_there):
+        with open_ledger(address) as ledger:
+            ledger.initialise()
+    for old in (migrated, migrated_there):
+        with the_engine(old).begin() as connection:
+            if old == migrated_there:
+                connection.exec_driver_sql(f"CREATE SCHEMA {POSTGRES_SCHEMA}")
+            migrate.upgrade(connection)
+    for address in (new, migrated, new_there, migrated_there):
+        with the_engine(address).connect() as connection:
+            if address.startswith("postgres"):
                 connection.exec_driver_sql("SET search_path = reconciler")
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        engine.dispose()
+    for address, other in ((new, migrated), (new_there, migrated_there)):
+        assert described(address) == described(other)
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
     config.set_main_option("path_separator", "os")
