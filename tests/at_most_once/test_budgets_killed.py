@@ -31,7 +31,7 @@ MOST_WINDOWS = 20
 
 
 def turn(ledger: Ledger, months: int) -> None:
-    """Make everything of this window older by some months: in none that comes and, by falling numbers, in none before."""
+    """Make all of this window older by some months: it is in none that comes and, as they fall, in none before."""
     quarters = A_MONTH * months
     seconds = quarters * spent.QUARTER_SECONDS
 
