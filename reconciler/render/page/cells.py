@@ -1,6 +1,5 @@
 """The cells of a table as a page draws them: each a number, which stands for a group of cells with one explanation."""
 
-import sys
 from array import array
 from base64 import b64encode
 from collections import Counter
@@ -151,7 +150,7 @@ class Grid:
         """Return it as data of the page: rows and cells compressed, in base64."""
         counts, is_wide = Counter(self.cells), len(self.groups) > 256
         cells = array("I" if is_wide else "B", self.cells)
-        if sys.byteorder == "big":
+        if array("I", [1]).tobytes()[0] == 0:
             cells.byteswap()
         return {
             "columns": [one_line(key, 80) for key in self.columns.values()],
