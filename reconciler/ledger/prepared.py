@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from reconciler.ledger.store import Transaction
 
 _SQLITE = sqlite.dialect()
+_named: Any = namedtuple  # mypy allows no fields that are only known once a query has run
 
 
 class _Compiled(NamedTuple):
@@ -59,8 +60,7 @@ class Prepared:
         if found is None:
             return None
         if self._row is None:
-            kind: Any = namedtuple("Row", [name for name, *_ in cursor.description])
-            self._row = kind._make
+            self._row = _named("Row", [name for name, *_ in cursor.description])._make
         cursor.close()  # a query that is not at its end holds a lock
         return self._row(found)
 
