@@ -18,6 +18,7 @@ from reconciler.model.report import ExitCode
 from reconciler.operations import change_hosts
 from reconciler.operations.approved_plan import ApprovedPlans, PassedOver, approved_plans, newest_snapshot
 from reconciler.operations.atomic_file import write_whole
+from reconciler.operations.ci_job import CiJob
 from reconciler.render.markdown import LIMIT
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.text.sanitize import one_line
@@ -86,11 +87,12 @@ def github(context: click.Context, /, repository: str | None, **given: Any) -> i
     The token comes from GITHUB_TOKEN (permissions `actions: read`, `contents: read`, `pull-requests: read`), the base
     URL from GITHUB_API_URL, the push from the event that started the job.
     """
-    asked = _Asked(**given)
+    console, asked = Console(context.obj), _Asked(**given)
+    job = CiJob(os.environ, console.flags["ca_bundle"])
     return _answer(
-        Console(context.obj),
-        change_hosts.github_host(os.environ, repository),
-        lambda: change_hosts.github_push(os.environ, asked.before, asked.after),
+        console,
+        change_hosts.github_host(job, repository),
+        lambda: change_hosts.github_push(job, asked.before, asked.after),
         asked,
     )
 
@@ -106,11 +108,12 @@ def gitlab(context: click.Context, /, repository: str | None, **given: Any) -> i
     The token comes from GITLAB_TOKEN (scope `read_api`), or for a snapshot from CI_JOB_TOKEN, the base URL from
     CI_API_V4_URL, the push from CI_COMMIT_BEFORE_SHA and CI_COMMIT_SHA.
     """
-    asked = _Asked(**given)
+    console, asked = Console(context.obj), _Asked(**given)
+    job = CiJob(os.environ, console.flags["ca_bundle"])
     return _answer(
-        Console(context.obj),
-        change_hosts.gitlab_host(os.environ, repository, by_job=asked.snapshot is not None),
-        lambda: change_hosts.gitlab_push(os.environ, asked.before, asked.after),
+        console,
+        change_hosts.gitlab_host(job, repository, by_job=asked.snapshot is not None),
+        lambda: change_hosts.gitlab_push(job, asked.before, asked.after),
         asked,
     )
 
