@@ -62,6 +62,7 @@ BESIDE_THE_FACE = {
     ("cli.approved_plan", "operations.approved_plan"): "asks a forge about a push, before there is a plan to apply",
     ("cli.approved_plan", "operations.change_hosts"): "opens that forge",
     ("cli.approved_plan", "operations.ci_job"): "says which job, and whom it trusts",
+    ("cli.approved_plan", "operations.project_changes"): "whether a push needs a plan at all",
     ("cli.approved_plan", "operations.atomic_file"): "writes the plan files that it found",
     ("cli.plan_outcome", "operations.atomic_file"): "what the jobs after a plan read is there whole or not at all",
     ("cli.comment", "operations.comment"): "needs no project: one that is broken is commented on, too",
