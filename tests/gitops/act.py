@@ -199,7 +199,7 @@ class Runner:
         (folder / "reconciler").write_text(
             f"""#!{sys.executable} -IS
 import json, os, sys
-names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "GITHUB_TOKEN")
+names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "GITHUB_TOKEN", "RECONCILER_WEBHOOK_URL")
 with open({str(run / "processes")!r}, "a") as told:
     secrets = [name for name in names if os.environ.get(name)]
     told.write(json.dumps({{"arguments": sys.argv[1:], "secrets": secrets, "pid": os.getpid()}}) + "\\n")
