@@ -12,7 +12,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 from pathlib import Path
 
@@ -192,7 +192,11 @@ class Module:
     path: Path
     name: str
     """Dotted, without `reconciler.`; a package goes by its own name."""
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The source, parsed when a test looks at it: every process imports these tests."""
+        return ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
 
     @property
     def room(self) -> str:
@@ -207,7 +211,7 @@ def modules() -> dict[str, Module]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
-        found[name] = Module(path, name, ast.parse(path.read_text(encoding="utf-8"), str(path)))
+        found[name] = Module(path, name)
     return found
 
 
@@ -221,6 +225,7 @@ def imported(module: Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imported_modules(module: Module) -> set[str]:
     """Return the package's own modules that a module imports."""
     found = set()
@@ -239,6 +244,7 @@ def is_in(module: Module, rooms: list[str]) -> bool:
     return any(module.name == room or module.name.startswith(f"{room}.") for room in rooms)
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """Return each room and the other rooms that its modules import."""
     found: dict[str, set[str]] = {}

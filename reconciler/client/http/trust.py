@@ -3,6 +3,7 @@
 import os
 import ssl
 import sys
+from functools import cache
 from pathlib import Path
 
 import certifi
@@ -35,6 +36,11 @@ def tls_context(options: ApiOptions) -> ssl.SSLContext:
     """
     if options.is_encrypted:
         return _trusting(options.network.trust)
+    return _trusting_none()
+
+
+@cache
+def _trusting_none() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
