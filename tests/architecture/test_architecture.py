@@ -12,7 +12,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 from pathlib import Path
 
@@ -61,9 +61,12 @@ BESIDE_THE_FACE = {
     ("cli.validate", "operations.validate"): "a hook waits for it, so it loads neither network nor ledger",
     ("cli.approved_plan", "operations.approved_plan"): "asks a forge about a push, before there is a plan to apply",
     ("cli.approved_plan", "operations.change_hosts"): "opens that forge",
+    ("cli.approved_plan", "operations.ci_job"): "says which job, and whom it trusts",
+    ("cli.approved_plan", "operations.project_changes"): "whether a push needs a plan at all",
     ("cli.approved_plan", "operations.atomic_file"): "writes the plan files that it found",
     ("cli.plan_outcome", "operations.atomic_file"): "what the jobs after a plan read is there whole or not at all",
     ("cli.comment", "operations.comment"): "needs no project: one that is broken is commented on, too",
+    ("cli.comment", "operations.ci_job"): "says which job, and whom it trusts",
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
@@ -190,7 +193,11 @@ class Module:
     path: Path
     name: str
     """Dotted, without `reconciler.`; a package goes by its own name."""
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The source, parsed when a test looks at it: every process imports these tests."""
+        return ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
 
     @property
     def room(self) -> str:
@@ -205,7 +212,7 @@ def modules() -> dict[str, Module]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
-        found[name] = Module(path, name, ast.parse(path.read_text(encoding="utf-8"), str(path)))
+        found[name] = Module(path, name)
     return found
 
 
@@ -219,6 +226,7 @@ def imported(module: Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imported_modules(module: Module) -> set[str]:
     """Return the package's own modules that a module imports."""
     found = set()
@@ -237,6 +245,7 @@ def is_in(module: Module, rooms: list[str]) -> bool:
     return any(module.name == room or module.name.startswith(f"{room}.") for room in rooms)
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """Return each room and the other rooms that its modules import."""
     found: dict[str, set[str]] = {}

@@ -5,6 +5,7 @@ name a point of the program; its process then ends itself with a real SIGKILL, o
 moment it gets there. The product knows nothing of it: the points are lines of its source, watched with `sys.settrace`.
 """
 
+import gc
 import importlib
 import inspect
 import json
@@ -199,6 +200,8 @@ def main() -> None:
     """Serve jobs until stdin ends; no child outlives this."""
     for name in PRELOADED:
         importlib.import_module(name)
+    # A child that looks for garbage would copy every page of what is imported here.
+    gc.freeze()
     # Answers go over a descriptor of their own: descriptor 1 becomes a child's stdout.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)

@@ -22,7 +22,7 @@ FOLDING = {
     "reconciler.ledger.store": ("Store._write",),
     "sqlalchemy.engine.default": ("DefaultDialect.do_commit",),
 }
-SAMPLE = 8
+SAMPLE = 15
 """Every so many lines in the short run."""
 AT_ONCE = 8
 
@@ -30,7 +30,7 @@ AT_ONCE = 8
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[LiveSimulator]:
     """Serve a table for each line."""
-    with serve(workspace([table(table_id(number)) for number in range(300)]), speed=SPEED) as simulator:
+    with serve(workspace([table(table_id(number)) for number in range(110)]), speed=SPEED) as simulator:
         yield simulator
 
 

@@ -3,6 +3,7 @@
 import os
 import ssl
 import sys
+from functools import cache
 from pathlib import Path
 
 import certifi
@@ -22,11 +23,6 @@ _SYSTEM_FILES = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # BSD
 )
-FORGE_NOT_TRUSTED_HINT = (
-    "If your network inspects traffic, set SSL_CERT_FILE to a file with its certificate authority; "
-    "else check the address."
-)
-"""A forge is reached as the environment says, whatever the flags and the project file say of the API."""
 NOT_TRUSTED_HINT = (
     "If your network inspects traffic, set SSL_CERT_FILE or --ca-bundle to a file with its certificate authority; "
     "else check the address."
@@ -40,6 +36,11 @@ def tls_context(options: ApiOptions) -> ssl.SSLContext:
     """
     if options.is_encrypted:
         return _trusting(options.network.trust)
+    return _trusting_none()
+
+
+@cache
+def _trusting_none() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
