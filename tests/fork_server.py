@@ -4,6 +4,7 @@
 over its arguments, folder, environment and standard streams, waits, and ends with the exit code of the fork.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -59,6 +60,8 @@ def main(address: str) -> None:
         importlib.import_module(module.name)
     for name in _PRELOADED:
         importlib.import_module(name)
+    # A fork that looks for garbage would copy every page of what is imported here.
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)

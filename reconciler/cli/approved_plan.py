@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ import click
 from reconciler.cli.console import Console, exits
 from reconciler.cli.group import Group
 from reconciler.cli.plan_outcome import append_outputs
+from reconciler.errors import ManifestError, SettingsError
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.model.report import ExitCode
 from reconciler.operations import change_hosts
 from reconciler.operations.approved_plan import ApprovedPlans, PassedOver, approved_plans, newest_snapshot
 from reconciler.operations.atomic_file import write_whole
+from reconciler.operations.ci_job import CiJob
+from reconciler.operations.project_changes import has_changed
 from reconciler.render.markdown import LIMIT
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.text.sanitize import one_line
@@ -71,7 +74,7 @@ def command() -> None:
 
     For each pull or merge request that the push merged, takes the plan file that its pipeline left for its last commit,
     and passes over every other with the reason. Exits with 4 if there is none, and with 6 if some changes have none. A
-    change that touches nothing of the project approves nothing and needs none.
+    change that touches nothing of the project approves nothing and needs none, and neither does such a push.
     """
 
 
@@ -86,11 +89,12 @@ def github(context: click.Context, /, repository: str | None, **given: Any) -> i
     The token comes from GITHUB_TOKEN (permissions `actions: read`, `contents: read`, `pull-requests: read`), the base
     URL from GITHUB_API_URL, the push from the event that started the job.
     """
-    asked = _Asked(**given)
+    console, asked = Console(context.obj), _Asked(**given)
+    job = CiJob(os.environ, console.flags["ca_bundle"])
     return _answer(
-        Console(context.obj),
-        change_hosts.github_host(os.environ, repository),
-        lambda: change_hosts.github_push(os.environ, asked.before, asked.after),
+        console,
+        change_hosts.github_host(job, repository),
+        lambda: change_hosts.github_push(job, asked.before, asked.after),
         asked,
     )
 
@@ -106,11 +110,12 @@ def gitlab(context: click.Context, /, repository: str | None, **given: Any) -> i
     The token comes from GITLAB_TOKEN (scope `read_api`), or for a snapshot from CI_JOB_TOKEN, the base URL from
     CI_API_V4_URL, the push from CI_COMMIT_BEFORE_SHA and CI_COMMIT_SHA.
     """
-    asked = _Asked(**given)
+    console, asked = Console(context.obj), _Asked(**given)
+    job = CiJob(os.environ, console.flags["ca_bundle"])
     return _answer(
-        Console(context.obj),
-        change_hosts.gitlab_host(os.environ, repository, by_job=asked.snapshot is not None),
-        lambda: change_hosts.gitlab_push(os.environ, asked.before, asked.after),
+        console,
+        change_hosts.gitlab_host(job, repository, by_job=asked.snapshot is not None),
+        lambda: change_hosts.gitlab_push(job, asked.before, asked.after),
         asked,
     )
 
@@ -123,13 +128,39 @@ def _answer(
     with opened as host:
         if asked.snapshot is not None:
             return _fetch_snapshot(console, host, asked)
-        found = approved_plans(host, push(), asked.name, needs_review=asked.require_review)
+        pushed = push()
+        found = approved_plans(host, pushed, asked.name, needs_review=asked.require_review)
     _tell(console, found.passed_over)
     folder = Path(asked.out_dir or "")
     folder.mkdir(parents=True, exist_ok=True)
     for plan in found.plans:
         write_whole(folder / f"{plan.number}.json", plan.data)
-    console.answer(_shown(found, folder, asked.form))
+    is_lacking = bool(found.missing) or not found.changes
+    needs_none = _needs_none(console, pushed, found) if is_lacking and not found.plans else ""
+    code = ExitCode.OK
+    if needs_none:
+        found = replace(found, untouched=(*found.untouched, *found.missing))
+    elif is_lacking:
+        code = _say_what_is_missing(console, found)
+    console.answer(_shown(found, folder, asked.form) or needs_none)
+    lists = {"numbers": [plan.number for plan in found.plans], "missing": list(found.missing)}
+    _append(asked, {name: json.dumps(listed) for name, listed in lists.items()} | {"exit-code": str(int(code))})
+    return code
+
+
+def _needs_none(console: Console, push: Push, found: ApprovedPlans) -> str:
+    """Say why a push needs no plan; empty if it does."""
+    if not push.has_before:
+        return "" if found.changes else "The branch is new, and no reviewed change was merged into it: nothing is sent."
+    try:
+        is_touched = has_changed(console.settings(), push.before)
+    except (ManifestError, SettingsError):
+        is_touched = True
+    return "" if is_touched else "The push changes nothing of the project: nothing is sent, and no plan is missing."
+
+
+def _say_what_is_missing(console: Console, found: ApprovedPlans) -> ExitCode:
+    """Return the code to end with."""
     if not found.changes:
         console.error(
             "the push merged no reviewed change, so no plan was approved and nothing may be sent",
@@ -140,12 +171,7 @@ def _answer(
             f"change {number} has no valid plan, so nothing of it may be sent",
             "Plan it on the default branch, have that plan approved, and apply it.",
         )
-    code = ExitCode.PARTIAL if found.missing else ExitCode.OK
-    if not found.plans and (found.missing or not found.changes):
-        code = ExitCode.STALE
-    lists = {"numbers": [plan.number for plan in found.plans], "missing": list(found.missing)}
-    _append(asked, {name: json.dumps(listed) for name, listed in lists.items()} | {"exit-code": str(int(code))})
-    return code
+    return ExitCode.PARTIAL if found.plans else ExitCode.STALE
 
 
 def _fetch_snapshot(console: Console, host: ChangeHost, asked: _Asked) -> int:

@@ -14,6 +14,7 @@ from reconciler.cli.group import Group
 from reconciler.cli.session import open_session
 from reconciler.model.report import ExitCode
 from reconciler.operations import comment
+from reconciler.operations.ci_job import CiJob
 from reconciler.operations.comment import Review
 from reconciler.render.ledger_markdown import ledger_markdown
 from reconciler.render.markdown import LIMIT
@@ -86,7 +87,7 @@ def github(
     console = Console(context.obj)
     if issue:
         return _keep_issue(console, repository, link, given)
-    return _post(console, comment.github_review(os.environ, repository, number), link, given)
+    return _post(console, comment.github_review(_job(console), repository, number), link, given)
 
 
 @command.command("gitlab")
@@ -102,7 +103,12 @@ def gitlab(
 
     The token comes from GITLAB_TOKEN, the base URL from CI_API_V4_URL.
     """
-    return _post(Console(context.obj), comment.gitlab_review(os.environ, repository, number), link, given)
+    console = Console(context.obj)
+    return _post(console, comment.gitlab_review(_job(console), repository, number), link, given)
+
+
+def _job(console: Console) -> CiJob:
+    return CiJob(os.environ, console.flags["ca_bundle"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +131,9 @@ def _post(console: Console, review: Review, link: str | None, given: Mapping[str
 def _keep_issue(console: Console, repository: str | None, link: str | None, given: Mapping[str, Any]) -> int:
     """Open, update or close the issue about what is due."""
     name, first_line = given["name"], comment.issue_marker(given["name"])
-    board = comment.github_issues(os.environ, repository, f"Due in the tables of `{name}`")
+    board = comment.github_issues(_job(console), repository, f"Due in the tables of `{name}`")
     content = comment.read_plan(given["plan"]) if _is_there(given["plan"]) else None
-    pointer = _pointer("plan", link or comment.github_run(os.environ))
+    pointer = _pointer("plan", link or comment.github_run(_job(console)))
     if content is None:
         text = _no_plan(name, given["no_plan"] or "", comment.read_problems(given["problems"]), pointer)
     else:

@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.client import ApiOptions, Token
 from reconciler.documents import problems_file
 from reconciler.errors import SettingsError
 from reconciler.forge import Comments, GitHub, GitHubIssues, GitLab, Posted, post, withdraw
 from reconciler.forge.comments import Kind, marker, size_line
 from reconciler.forge.http import ForgeClient
 from reconciler.model.ledger_entries import CallFilter, CallRecord
+from reconciler.operations.ci_job import GITHUB_API, GITLAB_API, CiJob
 from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.read_plan import read_plan_document
 from reconciler.operations.read_report import read_report_document
 from reconciler.settings import provenance
-from reconciler.settings.network import network_of
-from reconciler.text.codes import Code
 from reconciler.text.digest import digest
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -36,7 +34,7 @@ class Review:
     url: str
     """Base URL of the forge's API."""
     token_variable: str
-    environment: Mapping[str, str]
+    job: CiJob
     repository: str
     number: int
     run: str | None
@@ -47,7 +45,7 @@ class Review:
 
         Raises SettingsError if there is no token or the repository is misspelled, Refused, BadResponse.
         """
-        with ForgeClient(forge_options(self.url, self.token_variable, self.environment)) as client:
+        with ForgeClient(self.job.options(self.url, self.token_variable)) as client:
             comments = self.forge(client, self.repository, self.number)
             return post(comments, first_line, text, may_create=may_create).value
 
@@ -58,8 +56,7 @@ class IssueBoard:
 
     url: str
     """Base URL of the forge's API."""
-    environment: Mapping[str, str]
-    """Of the job: it has the token."""
+    job: CiJob
     repository: str
     title: str
 
@@ -68,70 +65,44 @@ class IssueBoard:
 
         Raises SettingsError, Refused, BadResponse.
         """
-        with ForgeClient(forge_options(self.url, "GITHUB_TOKEN", self.environment)) as client:
+        with ForgeClient(self.job.options(self.url, "GITHUB_TOKEN")) as client:
             issues: Comments = GitHubIssues(client, self.repository, self.title)
             posted = post(issues, first_line, text) if is_open else withdraw(issues, first_line)
         return "closed" if posted is Posted.REMOVED else posted.value
 
 
-def forge_options(url: str, variable: str, environment: Mapping[str, str]) -> ApiOptions:
-    """Return how to reach a forge with the token of a variable. Raises SettingsError if it is not set."""
-    token = environment.get(variable, "").strip()
-    if not token:
-        raise SettingsError(f"there is no token for {url}; {variable} is not set", code=Code.NO_TOKEN)
-    return ApiOptions(base_url=url, token=Token(token), network=network_of(environment))
-
-
-def github_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:
+def github_review(job: CiJob, repository: str | None, number: int | None) -> Review:
     """Return the given pull request, or else the job's. Raises SettingsError if there is none."""
-    repository = repository or environment.get("GITHUB_REPOSITORY", "")
-    found = _PULL_REF.fullmatch(environment.get("GITHUB_REF", ""))
+    found = _PULL_REF.fullmatch(job.named("GITHUB_REF"))
     number = number or (int(found[1]) if found else None)
     if number is None:
         raise SettingsError("there is no pull request", hint="Give its number with --number.")
+    url = job.named("GITHUB_API_URL", GITHUB_API)
     return Review(
-        GitHub,
-        environment.get("GITHUB_API_URL") or "https://api.github.com",
-        "GITHUB_TOKEN",
-        environment,
-        repository,
-        number,
-        github_run(environment),
+        GitHub, url, "GITHUB_TOKEN", job, repository or job.named("GITHUB_REPOSITORY"), number, github_run(job)
     )
 
 
-def github_run(environment: Mapping[str, str]) -> str | None:
+def github_run(job: CiJob) -> str | None:
     """Return where the job that runs here can be looked at; None outside one."""
-    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
-    server, repository, run = (environment.get(name) for name in names)
+    server, repository, run = map(job.named, ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"))
     return f"{server}/{repository}/actions/runs/{run}" if server and run else None
 
 
-def github_issues(environment: Mapping[str, str], repository: str | None, title: str) -> IssueBoard:
+def github_issues(job: CiJob, repository: str | None, title: str) -> IssueBoard:
     """Return the issues of the repository that is named, else of the job's."""
-    return IssueBoard(
-        environment.get("GITHUB_API_URL") or "https://api.github.com",
-        environment,
-        repository or environment.get("GITHUB_REPOSITORY", ""),
-        title,
-    )
+    url = job.named("GITHUB_API_URL", GITHUB_API)
+    return IssueBoard(url, job, repository or job.named("GITHUB_REPOSITORY"), title)
 
 
-def gitlab_review(environment: Mapping[str, str], repository: str | None, number: int | None) -> Review:
+def gitlab_review(job: CiJob, repository: str | None, number: int | None) -> Review:
     """Return the given merge request, or else the job's. Raises SettingsError if there is none."""
-    named = environment.get("CI_MERGE_REQUEST_IID", "")
+    named = job.named("CI_MERGE_REQUEST_IID")
     number = number or (int(named) if named.isascii() and named.isdigit() else None)
     if not number:
         raise SettingsError("there is no merge request", hint="Give its number with --number.")
-    return Review(
-        GitLab,
-        environment.get("CI_API_V4_URL") or "https://gitlab.com/api/v4",
-        "GITLAB_TOKEN",
-        environment,
-        repository or environment.get("CI_PROJECT_ID", ""),
-        number,
-        environment.get("CI_JOB_URL"),
-    )
+    url, run = job.named("CI_API_V4_URL", GITLAB_API), job.named("CI_JOB_URL") or None
+    return Review(GitLab, url, "GITLAB_TOKEN", job, repository or job.named("CI_PROJECT_ID"), number, run)
 
 
 def plan_marker(name: str) -> str:

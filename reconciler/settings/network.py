@@ -14,7 +14,7 @@ _FLAG, _PROXY_KEY, _STORE_KEY = "--ca-bundle", "spec.api.proxy", "spec.api.ca_bu
 
 
 def network_of(environment: Mapping[str, str], ca_bundle: str | None = None) -> Network:
-    """Return what the environment says, which is all that a forge is reached by, and the flag. Raises SettingsError.
+    """Return what the environment says, and the flag: by nothing else is a forge reached. Raises SettingsError.
 
     Variables are those of curl, in lower case first; HTTP_PROXY in upper case is ignored, because a web server sets it
     from a request's header.

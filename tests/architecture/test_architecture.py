@@ -61,9 +61,12 @@ BESIDE_THE_FACE = {
     ("cli.validate", "operations.validate"): "a hook waits for it, so it loads neither network nor ledger",
     ("cli.approved_plan", "operations.approved_plan"): "asks a forge about a push, before there is a plan to apply",
     ("cli.approved_plan", "operations.change_hosts"): "opens that forge",
+    ("cli.approved_plan", "operations.ci_job"): "says which job, and whom it trusts",
+    ("cli.approved_plan", "operations.project_changes"): "whether a push needs a plan at all",
     ("cli.approved_plan", "operations.atomic_file"): "writes the plan files that it found",
     ("cli.plan_outcome", "operations.atomic_file"): "what the jobs after a plan read is there whole or not at all",
     ("cli.comment", "operations.comment"): "needs no project: one that is broken is commented on, too",
+    ("cli.comment", "operations.ci_job"): "says which job, and whom it trusts",
     ("cli.plan", "operations.atomic_file"): "`--out` is there whole or not at all",
     ("cli.receipt", "operations.atomic_file"): "likewise",
     ("cli.plan", "operations.profile"): "`--profile` times the writing of the answer, too",
@@ -100,7 +103,7 @@ DOORS = {
     "alembic": ["ledger"],
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
-    "deepdiff": ["manifests.compare"],
+    "deepdiff": ["manifests.deep_differences"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
     "prometheus_client": ["fleet.monitoring.metrics"],
@@ -164,6 +167,7 @@ LATE_IMPORTS = {
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger.store": "alembic is loaded only where a store has to be migrated",
+    "manifests.compare": "deepdiff is loaded only where two states of a project are compared",
 }
 """Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""
 

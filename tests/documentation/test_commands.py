@@ -45,7 +45,11 @@ def test_every_block_says_what_it_is() -> None:
     assert not [str(each) for each in blocks("text") if "$ " in each.text and each.kind != "demo"]
 
 
-@pytest.mark.parametrize("block", COMMANDS, ids=str)
+@pytest.mark.parametrize(
+    "block",
+    # Those of the tests' pages start tests.
+    [pytest.param(each, marks=[pytest.mark.long] * each.page.startswith("tests/"), id=str(each)) for each in COMMANDS],
+)
 def test_the_commands_of_a_block_do_what_it_says(
     block: Block, tmp_path: Path, client: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -18,7 +18,9 @@ from tests.journey.desk import Desk
 RUNS = "/v1/tables/*/run"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGINT, signal.SIGHUP))]
+)
 def test_a_signal_after_the_report_changes_no_exit_code(office: Desk, start: Start, number: signal.Signals) -> None:
     """The interpreter takes half a second to end, and the code is settled before."""
     process = start("apply", "--yes", "--no-wait")

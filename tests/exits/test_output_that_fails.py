@@ -109,11 +109,17 @@ def test_nowhere_to_say_anything_still_leaves_the_exit_code(office: Desk, start:
             "def sums_text(report: Report) -> str:\n",
             "text",
         ),
-        ("documents/report_file", "def document(report: Report, exit_code: int) -> dict[str, Any]:\n", "json"),
-        (
+        pytest.param(
+            "documents/report_file",
+            "def document(report: Report, exit_code: int) -> dict[str, Any]:\n",
+            "json",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             "render/report_text",
             "def result_text(result: CallResult, width: int, paint: Paint, *, rows: bool = False) -> str:\n",
             "text",
+            marks=pytest.mark.long,
         ),
         ("operations/apply", "    def _conclude(self, last: Plan, later: Iterable[Call]) -> Report:\n", "text"),
     ],

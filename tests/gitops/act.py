@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.documentation.pages import block
@@ -26,6 +27,8 @@ SPELLED_OUT = block(".github/README.md", "sh", "spelled out").text
 """The guide's command for runners that do not know `$/`, of which this one is."""
 ENTERPRISE = block(".github/README.md", "sh", "enterprise").text
 """And the one for GitHub Enterprise Server."""
+LONGEST_SECONDS = 900
+"""Of a run, which takes 20 s on an idle machine."""
 _STAND_INS = {
     "checkout": """
       git clone --quiet --no-local "$STAND_IN_REPOSITORY" .
@@ -162,13 +165,19 @@ class Runner:
              "--no-skip-checkout", "--action-offline-mode", *arguments],
             cwd=self.repository, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={"PATH": os.environ["PATH"], "HOME": str(self.home / "home"), "XDG_CACHE_HOME": str(run / "cache")},
+            start_new_session=True,
         )  # fmt: skip
 
     def finish(self, started: "subprocess.Popen[str]", run_id: int) -> Ran:
         """Wait for a run to end."""
-        log, _ = started.communicate(timeout=300)
         run = self._folder(run_id)
         told = run / "processes"
+        try:
+            log, _ = started.communicate(timeout=LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            log, _ = started.communicate()
+            pytest.fail(f"the run did not end in {LONGEST_SECONDS} s:\n{log}\n{told.read_text()}")
         processes = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
         asked = run / "connections"
         connections = set(asked.read_text().splitlines()) if asked.exists() else set()
@@ -190,7 +199,7 @@ class Runner:
         (folder / "reconciler").write_text(
             f"""#!{sys.executable} -IS
 import json, os, sys
-names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "GITHUB_TOKEN")
+names = ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY", "GITHUB_TOKEN", "RECONCILER_WEBHOOK_URL")
 with open({str(run / "processes")!r}, "a") as told:
     secrets = [name for name in names if os.environ.get(name)]
     told.write(json.dumps({{"arguments": sys.argv[1:], "secrets": secrets, "pid": os.getpid()}}) + "\\n")

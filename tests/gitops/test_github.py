@@ -8,14 +8,16 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.client.wire_server import WireServer
 from tests.gitops.act import Ran, Runner
-from tests.gitops.github_api import ENTERPRISE, TOKEN
-from tests.gitops.hosted_repository import ADD, KEY, MANIFEST, Hosted
+from tests.gitops.github_api import ENTERPRISE
+from tests.gitops.hosted_repository import ADD, MANIFEST, Hosted
 
 
 def main_of(hosted: Hosted) -> str:
@@ -30,11 +32,22 @@ def merged(hosted: Hosted, branch: str = "change", number: int = 7) -> Ran:
     return hosted.push(before)
 
 
+@pytest.fixture
+def receiver(hosted: Hosted) -> Iterator[WireServer]:
+    """Return what hears of every apply, named as the guide says."""
+    with WireServer(lambda exchange: exchange.answer(200)) as server:
+        hosted.secrets["RECONCILER_WEBHOOK_URL"] = f"{server.url}/from-a-secret"
+        hosted.callers_say("apply.yml", f"notify-hosts: 127.0.0.1:{server.port}")
+        hosted.limit("  limits:", "  notify: [{url: {env: RECONCILER_WEBHOOK_URL}, on: [applied]}]\n  limits:")
+        yield server
+
+
 @pytest.mark.story
-def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
+def test_from_nothing_to_an_applied_plan(hosted: Hosted, receiver: WireServer) -> None:
     """Planned with a comment, merged, applied: each planned cell is charged once, and the receipt says so.
 
-    A new commit updates the comment. Run again, nothing is sent. No secret is in a log, a comment or a file.
+    A new commit updates the comment. Run again, nothing is sent. No secret is in a log, a comment or a file. The
+    webhook of the project hears of it.
     """
     hosted.branch("change", ADD)
     hosted.edit("change", ("max_attempts: 3", "max_attempts: 9"))
@@ -65,6 +78,8 @@ def test_from_nothing_to_an_applied_plan(hosted: Hosted) -> None:
     again = hosted.push(hosted.shell("git rev-parse HEAD^1"))
     assert again.succeeded, again.log
     assert hosted.simulator.charges() == charges
+    assert {heard.path for heard in receiver.requests} == {"/from-a-secret"}
+    assert f"{totals['cells']} cells" in receiver.requests[0].body.decode()
     secrets_are_nowhere(hosted, planned, applied)
     each_step_has_what_it_needs(planned, applied)
 
@@ -73,7 +88,7 @@ def secrets_are_nowhere(hosted: Hosted, *runs: Ran) -> None:
     """Neither in a log, nor in a comment, nor in an artifact."""
     kept = b"".join(path.read_bytes() for ran in runs for path in ran.artifacts.rglob("*") if path.is_file())
     told = "".join(ran.log for ran in runs) + json.dumps(hosted.github.comments)
-    for secret in (hosted.token, TOKEN, KEY, hosted.ledger):
+    for secret in hosted.secrets.values():
         assert secret.encode() not in kept
         assert secret not in told
 
@@ -88,7 +103,7 @@ def each_step_has_what_it_needs(planned: Ran, applied: Ran) -> None:
         ("comment", ("GITHUB_TOKEN",)),
         ("comment", ("RECONCILER_LEDGER", "GITHUB_TOKEN")),
         ("approved-plan", ("GITHUB_TOKEN",)),
-        ("apply", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER")),
+        ("apply", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_WEBHOOK_URL")),
         ("snapshot", ("EXTRUCT_API_TOKEN", "RECONCILER_LEDGER", "RECONCILER_SNAPSHOT_KEY")),
     }
 

@@ -6,11 +6,13 @@ Some of the stories are always played, the others with `--stories`.
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.client.wire_server import WireServer
 from tests.gitops.gitlab_api import JOB_TOKEN, PROJECT, TOKEN
 from tests.gitops.gitlab_project import MANIFEST, MERGED, Project
 from tests.gitops.hosted_repository import ADD
@@ -34,8 +36,23 @@ spec:
 """
 
 
-def test_from_a_merge_request_to_a_receipt(project: Project) -> None:
-    """Planned from the default branch's snapshot without the token; each planned cell is charged once."""
+@pytest.fixture
+def receiver(project: Project) -> Iterator[WireServer]:
+    """Return what hears of every apply, whatever a pipeline's variables say of its host."""
+    with WireServer(lambda exchange: exchange.answer(200)) as server:
+        project.secrets |= {"HOOK": f"{server.url}/from-a-secret", "RECONCILER_NOTIFY_HOSTS": "hooks.example"}
+        project.inputs["notify_hosts"] = f"127.0.0.1:{server.port}"
+        project.change(
+            "  limits:", "  notify: [{url: {env: HOOK}, on: [applied]}]\n  limits:", "reconciler.yaml", "main"
+        )
+        yield server
+
+
+def test_from_a_merge_request_to_a_receipt(project: Project, receiver: WireServer) -> None:
+    """Planned from the default branch's snapshot without the token; each planned cell is charged once.
+
+    The webhook of the project hears of both applies.
+    """
     first = project.pipeline(source="schedule")
     assert first["snapshot"].code == 0, first["snapshot"].log
     bought = dict(project.simulator.charges())
@@ -58,6 +75,7 @@ def test_from_a_merge_request_to_a_receipt(project: Project) -> None:
     assert set(new.values()) == {1}
     assert len(new) == plan["totals"]["cells"]
     assert "Applied `default`" in project.forge.notes[1]["body"]
+    assert [heard.path for heard in receiver.requests] == ["/from-a-secret"] * 2
     said = planned.log + "".join(each.log for each in ended.values())
     assert not any(secret in said for secret in (TOKEN, JOB_TOKEN, project.simulator.token))
 

@@ -23,11 +23,6 @@ _SYSTEM_FILES = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # BSD
 )
-FORGE_NOT_TRUSTED_HINT = (
-    "If your network inspects traffic, set SSL_CERT_FILE to a file with its certificate authority; "
-    "else check the address."
-)
-"""A forge is reached as the environment says, whatever the flags and the project file say of the API."""
 NOT_TRUSTED_HINT = (
     "If your network inspects traffic, set SSL_CERT_FILE or --ca-bundle to a file with its certificate authority; "
     "else check the address."
