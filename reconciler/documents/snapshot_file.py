@@ -124,7 +124,7 @@ class _Index(Struct, array_like=True):
 
 
 class _Sums(Struct, array_like=True):
-    """What was spent of late: by table and by label, quarter of an hour by quarter."""
+    """The sums spent of late: by table and by label, quarter of an hour by quarter."""
 
     at: Annotated[float, Meta(ge=0, le=1e11)]
     tables: dict[Id, list[_Quarter]]

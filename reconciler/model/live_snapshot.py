@@ -27,6 +27,6 @@ class LiveSnapshot:
     verified: bool = False
     """True if the file's signature was checked and is valid."""
     sums: RecentSums | None = None
-    """What was spent of late, for budgets; None in files from before they were kept."""
+    """The sums spent of late, for budgets; None in files from before they were kept."""
     index: TableIndex | None = None
     """None if every manifest named its table by id."""

@@ -6,11 +6,10 @@ What is charged is counted at the simulator's wire, and a window turns because a
 
 import json
 import random
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from signal import SIGKILL
 
-import pytest
 from sqlalchemy import update
 
 from reconciler.ledger import Ledger, spent
@@ -48,13 +47,12 @@ def turn(ledger: Ledger, months: int) -> None:
 
 
 def test_a_budget_is_kept_by_processes_that_are_killed(
-    tmp_path: Path, driver: Driver, store: str, stores: Stores, is_long: bool
+    tmp_path: Path, driver: Driver, stores: Stores, is_long: bool
 ) -> None:
     """Whatever moment ends them, what they may have bought counts; in the end each cell was bought once."""
-    if store == "postgres" and not is_long:
-        pytest.skip("on PostgreSQL with --kills all")
-    for seed in range(12 if is_long else 1):
-        folder = tmp_path / str(seed)
+    usual, every = [("sqlite", 0)], product(("sqlite", "postgres"), range(12))
+    for store, seed in every if is_long else usual:
+        folder = tmp_path / f"{store}-{seed}"
         ids = [table_id(8 * seed + number) for number in range(APPLIES)]
         with serve(workspace(map(table, ids)), speed=SPEED) as simulator:
             limits = {"per_day": {"max_cells": MOST}, "per_month": {"max_credits": MOST + 0.5}}
