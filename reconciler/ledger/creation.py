@@ -22,14 +22,15 @@ def create(connection: Connection) -> None:
     """Make the tables within the connection's transaction. They must not be there."""
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql(f"SET LOCAL search_path TO {POSTGRES_SCHEMA}")
-    for statement in _statements(connection.dialect.name):
+    for statement in statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
     connection.execute(insert(_version), {"version_num": f"{SCHEMA_VERSION:04}"})
     write_version(connection, SCHEMA_VERSION)
 
 
 @cache
-def _statements(dialect: str) -> tuple[str, ...]:
+def statements(dialect: str) -> tuple[str, ...]:
+    """Return the statements that make the tables, in a dialect of SQLAlchemy's."""
     spoken = registry.load(dialect)()
     indexes = [index for table in metadata.sorted_tables for index in table.indexes]
     made: list[CreateTable | CreateIndex] = [CreateTable(table) for table in (*metadata.sorted_tables, _version)]

@@ -4,12 +4,13 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 
 from reconciler.errors import LedgerError, Unwritable
-from reconciler.ledger.tables import metadata
+from reconciler.ledger import creation
 from reconciler.text.codes import Code
 
 _NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -116,13 +117,16 @@ def use_wal(engine: Engine) -> None:
 @contextmanager
 def nothing() -> Iterator[Connection]:
     """An empty ledger in memory: what a ledger that does not exist reads as, without creating it."""
-    engine = create_engine("sqlite://")
-    try:
-        with engine.connect() as connection:
-            metadata.create_all(connection)
-            yield connection
-    finally:
-        engine.dispose()
+    with _in_memory().connect() as connection:
+        for statement in creation.statements("sqlite"):
+            connection.exec_driver_sql(statement)
+        yield connection
+
+
+@cache
+def _in_memory() -> Engine:
+    # Each connection is a store of its own; what SQLAlchemy has compiled is kept.
+    return create_engine("sqlite://", poolclass=NullPool)
 
 
 def make_folder(path: Path, shown: str) -> None:

@@ -327,7 +327,8 @@ def project_file_in(folder: Path) -> Path | None:
     A file with almost the right name was meant as one: ignoring it would silently drop its ledger and its limits.
     """
     try:
-        there = sorted(path.name for path in folder.iterdir())
+        with os.scandir(folder) as entries:
+            there = sorted(entry.name for entry in entries)
     except OSError:  # a folder that may be entered but not listed
         there = [name for name in PROJECT_FILES if os.path.lexists(folder / name)]
     for name in there:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -79,6 +80,12 @@ class Reply:
 Step = Wait | Cut | Reply
 
 
+@cache
+def openapi() -> Response:
+    """Answer with the description of the API."""
+    return Response(200, msgspec.json.encode(document()), (JSON,))
+
+
 class Simulator:
     """A world that answers requests."""
 
@@ -88,7 +95,6 @@ class Simulator:
         self.clock = clock
         self._counting = threading.Condition()
         self.open = 0
-        self._document = Response(200, msgspec.json.encode(document()), (JSON,))
         self.reset()
 
     def reset(self) -> None:
@@ -188,7 +194,7 @@ class Simulator:
         if path.startswith("/__simulator"):
             return self._control(request)
         if path == "/openapi.json":
-            return self._document if request.method == "GET" else message(405, "Method Not Allowed", [("allow", "GET")])
+            return openapi() if request.method == "GET" else message(405, "Method Not Allowed", [("allow", "GET")])
         if (
             request.headers.get("authorization") != self._bearer
             and path.startswith("/v1/")

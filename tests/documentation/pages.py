@@ -45,10 +45,10 @@ class Page:
         """Return its Markdown."""
         return self.path.read_text(encoding="utf-8")
 
-    @cached_property
+    @property
     def tokens(self) -> list[Token]:
         """Return its parsed blocks."""
-        return MarkdownIt("commonmark").enable("table").parse(self.text)
+        return _parsed(self.path)
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -58,7 +58,7 @@ class Page:
                 language, _, kind = token.info.strip().partition(" ")
                 yield Block(self.name, token.map[0] + 1, language, kind, token.content)
 
-    @property
+    @cached_property
     def headings(self) -> list[tuple[str, str]]:
         """Return the level (`h1` …) and the anchor of each heading, as GitHub spells it."""
         found: list[tuple[str, str]] = []
@@ -87,6 +87,12 @@ class Page:
     def _inline(self) -> Iterator[Token]:
         for token in self.tokens:
             yield from token.children or []
+
+
+@cache
+def _parsed(path: Path) -> list[Token]:
+    # Links lead to the same pages over and over.
+    return MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
 
 
 def page(name: str) -> Page:
