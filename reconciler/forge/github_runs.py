@@ -45,7 +45,7 @@ _RETARGETED = ("base_ref_changed", "automatic_base_change_succeeded")
 
 
 @dataclass(frozen=True, slots=True)
-class _OtherBase:
+class _OtherTarget:
     """A time in which a branch was to be merged into another one, too."""
 
     begun: datetime
@@ -88,14 +88,14 @@ class GitHubRuns:
             path = f"{self._path}/actions/workflows/{workflow}/runs"
             for run in self._runs(path, query):
                 if others is None:
-                    branch, others = self._other_bases(change.number)
+                    branch, others = self._other_targets(change.number)
                 why_not = _run_problem(run, self._id(), ("pull_request",), (workflow,))
                 if not why_not and run["head_sha"] != change.head:
                     why_not = "it ran for another commit"
-                why_not = why_not or _base_problem(run, branch, others, path)
+                why_not = why_not or _target_problem(run, branch, others, path)
                 yield from self._files(run, f"reconciler-plan-{name}", "plan.json", LARGEST_PLAN, why_not)
 
-    def _other_bases(self, number: int) -> tuple[str, list[_OtherBase]]:
+    def _other_targets(self, number: int) -> tuple[str, list[_OtherTarget]]:
         """Return a pull request's branch, and when a run for that branch may have been merged with another base.
 
         GitHub takes the workflow from the merge of the two, so such a run may have been another program's, although
@@ -110,12 +110,12 @@ class GitHubRuns:
                 until = other.get("closed_at")
                 why = f"pull request {int(other['number'])} of the same branch was open then"
                 begun = moment(field(other, "created_at", path), path)
-                found.append(_OtherBase(begun, moment(until, path) if until else _EVER, why))
+                found.append(_OtherTarget(begun, moment(until, path) if until else _EVER, why))
         path = f"{self._path}/issues/{number}/events"
         for event in pages(self._client, path):
             if field(event, "event", path) in _RETARGETED:
                 until = moment(field(event, "created_at", path), path)
-                found.append(_OtherBase(_NEVER, until, "its pull request was for another branch then"))
+                found.append(_OtherTarget(_NEVER, until, "its pull request was for another branch then"))
         return branch, found
 
     def _runs(self, path: str, query: Query) -> Iterator[Any]:
@@ -283,7 +283,7 @@ def _run_problem(run: Any, repository: int, events: tuple[str, ...], workflows: 
     return ""
 
 
-def _base_problem(run: Any, branch: str, others: list[_OtherBase], path: str) -> str:
+def _target_problem(run: Any, branch: str, others: list[_OtherTarget], path: str) -> str:
     """Say why the program of a run may be that of another base."""
     if run["head_branch"] != branch:
         return "it ran for another branch"
