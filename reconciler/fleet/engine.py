@@ -236,7 +236,7 @@ class _Running:
     async def _sweep(self) -> None:
         """Deliver again what workers took that have gone silent."""
         jobs_ = self._app.job_manager
-        with suppress(ConnectorException):
+        with suppress(ConnectorException, psycopg.Error):
             for job in await jobs_.get_stalled_jobs(seconds_since_heartbeat=self._worker.dead_after_seconds):
                 with suppress(ConnectorException):  # another worker was faster
                     await jobs_.retry_job(job)

@@ -102,7 +102,7 @@ class Fleet:
         """Return the report of an apply that is over, from the ledger."""
         applies = self._applies()
         apply = applies.find(apply_id)
-        return report_of_apply(apply, applies.units(apply.id), applies.calls(apply.id))
+        return report_of_apply(apply, applies)
 
     def _applies(self) -> Applies:
         self._arguments()

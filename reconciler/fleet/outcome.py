@@ -1,15 +1,18 @@
 """How far a step brought a unit, and what its tail says: pure."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from reconciler.documents import report_file
+from reconciler.errors import Corrupt, ErroredPlan, ManifestError, ReconcilerError, StalePlan
+from reconciler.fleet.written import UnitContent
 from reconciler.model.attempt import CallResult, StopCause
 from reconciler.model.history import CallState
 from reconciler.model.report import Report, Unsent
 from reconciler.model.submitted import Phase, Unit, UnitOutcome
 from reconciler.operations.apply_step import Step
+from reconciler.text.sanitize import one_line
 
 FIRST_LOOK_SECONDS = 1.0
 LONGEST_LOOK_SECONDS = 10.0
@@ -17,6 +20,8 @@ MOST_FAILURES = 10
 """Looks in a row that failed for a reason that may pass, before a unit is given up."""
 _FAILED = 100
 """`tries` from here on count looks that failed."""
+_NO_PLAN = f"sha256:{0:064}"
+"""In place of the plan's id, which the apply says."""
 _PASSES = (StopCause.LEASED, StopCause.LEDGER)
 
 
@@ -46,10 +51,11 @@ def outcome_of(unit: Unit, step: Step, around: Surroundings, is_its: Callable[[s
     is_interrupted = around.is_interrupted and stop is not None and stop.cause is StopCause.INTERRUPTED
     if stop is not None and not has_ended and (is_interrupted or stop.cause in _PASSES):
         phase = Phase.QUEUED if is_interrupted else Phase.WAITING
-        return UnitOutcome(unit.number, phase, look_in(unit.tries), _looked(unit))
+        return UnitOutcome(unit.number, phase, look_in(unit.tries), looked(unit), note_of(report))
     accepted = report.in_state(CallState.ACCEPTED)
     is_waiting = (
         any(result.settlement is None for result in accepted)
+        or any(result.call.id in step.unsettled for result in report.resumed)
         or bool(report.later)
         or (stop is None and bool(report.unsent))
         or bool(tables & step.moving & step.left)
@@ -58,11 +64,12 @@ def outcome_of(unit: Unit, step: Step, around: Surroundings, is_its: Callable[[s
     rest = max((around.shows_within - step.ages.get(result.call.id, 0.0) for result in doubts), default=0.0)
     if is_waiting or rest > 0:
         seconds = look_in(unit.tries) if is_waiting else min(look_in(unit.tries), rest)
-        return UnitOutcome(unit.number, Phase.WAITING, max(0.05, seconds), _looked(unit))
+        return UnitOutcome(unit.number, Phase.WAITING, max(0.05, seconds), looked(unit), note_of(report))
     return ended(unit, around.complete(report))
 
 
-def _looked(unit: Unit) -> int:
+def looked(unit: Unit) -> int:
+    """Return the `tries` of a unit after one more look that changed nothing, and that did not fail."""
     return 1 if unit.tries >= _FAILED else min(unit.tries + 1, _FAILED - 1)
 
 
@@ -94,6 +101,7 @@ def restricted(report: Report, is_its: Callable[[str, str], bool]) -> Report:
     return replace(
         report,
         results=tuple(each for each in report.results if is_its(each.call.table_id, each.call.manifest)),
+        resumed=tuple(each for each in report.resumed if is_its(each.call.table_id, each.call.manifest)),
         later=tuple(filter(own, report.later)),
         unsent=tuple(filter(own, report.unsent)),
         held_back=tuple(filter(own, report.held_back)),
@@ -107,13 +115,41 @@ def _is_recorded(result: CallResult) -> bool:
     return result.ending is not None and not result.ending.passes_budget
 
 
+def note_of(report: Report) -> str:
+    """Return what the next step should know of a unit and the ledger does not say, as JSON of a report."""
+    results = tuple(each for each in report.results if each.failed or each.not_started)
+    return _written(Report("", results, resumed=report.resumed))
+
+
 def tail_of(report: Report) -> str:
-    """Return what the ledger does not say of a unit: what was not sent, and why, as JSON."""
-    unsaid = tuple(result for result in report.results if not _is_recorded(result))
-    return json.dumps(report_file.document(replace(report, results=unsaid, stop=None, later=(), yields=()), 0))
+    """Return what the ledger does not say of a unit: what was not sent, and why; and cells by row. As JSON."""
+    unsaid = tuple(each for each in report.results if not _is_recorded(each) or each.failed or each.not_started)
+    return _written(replace(report, results=unsaid, stop=None, later=(), yields=()))
 
 
-def given_up(unit: Unit, addresses: Sequence[tuple[str, str, int]], reason: str, stale: dict[str, str]) -> UnitOutcome:
-    """Return the end of a unit of which nothing more can be sent: its calls by address, table and cells, and why."""
-    unsent = () if stale else tuple(Unsent(address, table, cells, reason) for address, table, cells in addresses)
-    return UnitOutcome(unit.number, Phase.GIVEN_UP, tail=tail_of(Report("", unsent=unsent, stale=stale)))
+def _written(report: Report) -> str:
+    return json.dumps(report_file.document(replace(report, plan_id=_NO_PLAN), 0))
+
+
+def given_up(unit: Unit, error: Exception, sent: Collection[str]) -> UnitOutcome:
+    """Return the end of a unit of which nothing more can be sent, and why; `sent` are ids of calls that were begun."""
+    said = str(error) if isinstance(error, ManifestError) else _words(error)
+    try:
+        plan = UnitContent.of_bytes(unit.content).plan
+        unsent = [
+            Unsent(call["address"], call["table_id"], call["cells"], said)
+            for call in plan["calls"]
+            if call["id"] not in sent
+        ]
+        names = list(plan["manifest_digests"])
+    except (Corrupt, LookupError, TypeError):
+        unsent, names = [Unsent("(unknown)", table, 0, said) for table in unit.table_ids or ("",)], []
+    if isinstance(error, StalePlan):
+        return UnitOutcome(unit.number, Phase.GIVEN_UP, tail=tail_of(Report("", stale=dict.fromkeys(names, said))))
+    return UnitOutcome(unit.number, Phase.GIVEN_UP, tail=tail_of(Report("", unsent=tuple(unsent))))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ErroredPlan):
+        return "; ".join(one_line(problem.message) for problem in error.problems)
+    return one_line(error.message) if isinstance(error, ReconcilerError) else f"an unexpected {type(error).__name__}"

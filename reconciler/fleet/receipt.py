@@ -8,6 +8,7 @@ from reconciler.documents.plan_reader import decimal
 from reconciler.documents.report_reader import report_of
 from reconciler.errors import Corrupt
 from reconciler.fleet.written import UnitContent
+from reconciler.ledger.applies import Applies
 from reconciler.manifests import json_schema
 from reconciler.model.attempt import CallResult
 from reconciler.model.history import CallState
@@ -18,37 +19,40 @@ from reconciler.model.submitted import SubmittedApply, Unit
 from reconciler.spending.yields import added_up
 
 
-def report_of_apply(apply: SubmittedApply, units: Iterable[Unit], results: list[CallResult]) -> Report:
+def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
     """Return the report of an apply all of whose units have ended; the same however often it is asked for.
 
-    Raises Corrupt.
+    Raises LedgerError.
     """
     of_table: dict[str, list[CallResult]] = {}
-    for result in results:
+    for result in applies.calls(apply.id):
         of_table.setdefault(result.call.table_id, []).append(result)
     report = Report(apply.plan_id, stop=apply.stop, waited=True)
     stop_reason = "" if apply.stop is None else f"the apply had stopped: {apply.stop.message}"
-    for unit in units:
+    for unit in applies.units(apply.id):
         own = [result for table in unit.table_ids for result in of_table.pop(table, ())]
-        tail = _tail(unit)
+        tail = noted_in(unit)
         if tail is None:
             own += _never_looked_at(unit, stop_reason)
         else:
-            own += tail.results
+            own = _with_noted(own, tail.results)
             report = _joined(report, tail)
         report = replace(report, results=(*report.results, *sorted(own, key=lambda each: each.call.wave)))
     # Tables that did not exist when the plan was made.
     grown = tuple(result for own in of_table.values() for result in own)
-    report = replace(report, results=(*report.results, *grown))
+    noted = {result.call.id: result for result in report.resumed}
+    resumed = _with_noted(applies.calls_named(noted), noted.values())
+    report = replace(report, results=(*report.results, *grown), resumed=tuple(resumed))
     in_doubt = {result.call.id for result in report.in_state(CallState.IN_DOUBT)}
     return replace(
         report,
-        yields=added_up(report.results),
+        yields=added_up((*report.resumed, *report.results)),
         in_doubt=tuple(each for each in report.in_doubt if each.id not in in_doubt),
     )
 
 
-def _tail(unit: Unit) -> Report | None:
+def noted_in(unit: Unit) -> Report | None:
+    """Return what the last look at a unit left; None before the first. Raises Corrupt."""
     if not unit.tail:
         return None
     try:
@@ -61,6 +65,16 @@ def _tail(unit: Unit) -> Report | None:
     return report_of(content)
 
 
+def _with_noted(results: Iterable[CallResult], noted: Iterable[CallResult]) -> list[CallResult]:
+    """Return calls as the ledger has them, with the cells that were noted of them, and those that it does not have."""
+    left = {result.call.id: result for result in noted}
+    found = []
+    for result in results:
+        seen = left.pop(result.call.id, None)
+        found.append(result if seen is None else replace(result, failed=seen.failed, not_started=seen.not_started))
+    return [*found, *left.values()]
+
+
 def _unreadable(unit: Unit, why: object) -> Corrupt:
     return Corrupt(f"what unit {unit.number} of apply {unit.apply_id[:8]} left cannot be read: {why}")
 
@@ -68,6 +82,7 @@ def _unreadable(unit: Unit, why: object) -> Corrupt:
 def _joined(report: Report, tail: Report) -> Report:
     return replace(
         report,
+        resumed=(*report.resumed, *tail.resumed),
         in_doubt=(*report.in_doubt, *tail.in_doubt),
         held_back=(*report.held_back, *tail.held_back),
         outgrown=(*report.outgrown, *tail.outgrown),

@@ -24,6 +24,7 @@ from reconciler.operations.permit import refuse_violations
 from reconciler.operations.read_plan import read_plan_document
 from reconciler.operations.session import Session, Several
 from reconciler.settings.settings import Settings
+from reconciler.spending.account_check import cost_of
 from reconciler.spending.limits_check import check_limits, held_labels, violations
 
 LOST_AFTER_SECONDS = 60.0
@@ -66,7 +67,8 @@ def submit_plan(
         raise StalePlan(f"{'; '.join(stale.values())}; nothing was submitted", hint=AGAIN)
     ledger = session.connections.writing_ledger()
     saved.check_ledger(ledger.id())
-    _refuse_excess(plan_of(content), saved.plan_id, settings, ledger)
+    plan = plan_of(content)
+    _refuse_excess(plan, saved.plan_id, settings, ledger)
     totals = content["totals"]
     apply_id = uuid.uuid4().hex
     base = () if settings.base is None else tuple(settings.base.manifests)
@@ -75,7 +77,7 @@ def submit_plan(
             id=apply_id,
             plan_id=saved.plan_id,
             workspace=to.workspace,
-            content=terms_bytes(Terms.of(settings)),
+            content=terms_bytes(Terms.of(settings, cost_of(plan))),
             cells=totals["cells"],
             credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
             actor=session.connections.actor(),

@@ -8,29 +8,29 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 
-from reconciler.client import Reader, SpendClient
 from reconciler.errors import (
     ApiError,
+    Corrupt,
     ErroredPlan,
     LedgerError,
-    ManifestError,
+    LimitExceeded,
     ReconcilerError,
     Refused,
-    StalePlan,
 )
+from reconciler.fleet.account import refuse_unaffordable
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
 from reconciler.fleet.monitoring import steps
 from reconciler.fleet.monitoring.run_calls import WatchedRunner
-from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, outcome_of
-from reconciler.fleet.pace import SharedPace
+from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, looked, outcome_of
+from reconciler.fleet.receipt import noted_in, report_of_apply
 from reconciler.fleet.refresh import Project, Refresher
 from reconciler.fleet.submit import LOST_AFTER_SECONDS
 from reconciler.fleet.watch import Watch
+from reconciler.fleet.workspace_api import WorkspaceApi
 from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
 from reconciler.model.attempt import GrowthBound, Stop, StopCause
 from reconciler.model.observed import TableStatus
@@ -39,16 +39,18 @@ from reconciler.model.report import Report
 from reconciler.model.submitted import Phase, SubmittedApply, Unit, UnitOutcome
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
-from reconciler.operations.apply_step import StepScope, apply_step
-from reconciler.operations.connection import Connections, api_options
+from reconciler.operations.apply_step import Earlier, StepScope, apply_step
+from reconciler.operations.connection import Connections
 from reconciler.operations.judge import judged
+from reconciler.operations.notify import notify
 from reconciler.operations.rescue import Witness
 from reconciler.settings.settings import Settings
-from reconciler.text.sanitize import one_line
 
 TICK_SECONDS = 1.0
 LOOKS_AT_ONCE = 200
 """Units whose tables one tick looks at."""
+MOST_DOUBLINGS = 4
+"""Of the time after which a unit that no worker took is queued again: no job is lost for a day."""
 _STOPS_THE_APPLY = (StopCause.TROUBLE, StopCause.REFUSED, StopCause.OVERBOUGHT)
 _LOG = logging.getLogger("reconciler")
 
@@ -93,12 +95,12 @@ class Worker:
         self._claims: set[str] = set()
         """Owners of the units that a thread is at work on: of no others are the claims kept."""
         self._interrupt = Interrupt()
+        self._api = WorkspaceApi(connections, self.watch, self._interrupt)
         self._own = threading.local()
-        self._opened = ExitStack()
         self._lock = threading.Lock()
         self._terms: dict[str, Terms] = {}
-        self._paces: dict[tuple[str, float | None], SharedPace] = {}
-        self._clients: dict[tuple[str, float], SpendClient] = {}
+        self._affordable: set[str] = set()
+        """Ids of applies whose account was found to be able to pay for all of them."""
         self._done = threading.Event()
         self._end: Callable[[], None] = lambda: None
         self._lease_seconds = connections.settings.project.api.spend.lease_seconds
@@ -125,7 +127,7 @@ class Worker:
         finally:
             self._done.set()
             renewer.join()
-            self._opened.close()
+            self._api.close()
 
     def _refreshing(self) -> AbstractContextManager[None]:
         """Plan by schedules, if the worker was told how to read its project."""
@@ -143,8 +145,7 @@ class Worker:
         """Finish the calls in flight and end; a second time, do not wait for them. For a signal handler."""
         self.watch.health.end()
         if self._interrupt:
-            for client in tuple(self._clients.values()):
-                client.abandon()
+            self._api.abandon()
         self._interrupt.set()
         self._end()
 
@@ -174,9 +175,7 @@ class Worker:
             with self._claiming() as owner:
                 units = self._applies.claim(job.apply_id, job.numbers, owner, self._lease_seconds)
                 if units:
-                    apply = self._applies.find(job.apply_id)
-                    with self._traced("send", apply):
-                        self._work(apply, units)
+                    self._attend("send", job.apply_id, units, self._work)
         except Exception as error:
             self._tell(error)
 
@@ -198,14 +197,26 @@ class Worker:
                 by_apply.setdefault(unit.apply_id, []).append(unit)
             for apply_id, units in by_apply.items():
                 self.watch.health.beat()
-                apply = self._applies.find(apply_id)
-                with self._traced("look", apply):
-                    self._look(apply, units)
+                try:
+                    self._attend("look", apply_id, units, self._look)
+                except Exception as error:  # the other applies are looked at all the same
+                    self._tell(error)
             return len(due)
 
-    def _traced(self, name: str, apply: SubmittedApply) -> AbstractContextManager[None]:
-        """Return a step of the apply's trace."""
-        return steps.step(name, parent=self._terms_of(apply).trace, apply=apply.id, workspace=apply.workspace)
+    def _attend(
+        self, name: str, apply_id: str, units: Sequence[Unit], do: Callable[[SubmittedApply, Sequence[Unit]], None]
+    ) -> None:
+        """Do something with units of an apply, as a step of its trace."""
+        apply = self._applies.find(apply_id)
+        try:
+            trace = self._terms_of(apply).trace
+        except Corrupt as error:
+            # No worker can carry it out, and it must not be looked at for ever.
+            self._applies.stop(apply.id, Stop(StopCause.TROUBLE, error.message, error.hint))
+            self._conclude(apply, [self._given_up(apply, unit, error) for unit in units])
+            return
+        with steps.step(name, parent=trace, apply=apply.id, workspace=apply.workspace):
+            do(apply, units)
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, ReconcilerError):
@@ -219,20 +230,24 @@ class Worker:
         tables = {table for unit in waiting for table in unit.table_ids}
         finished: set[str] = set()
         try:
-            statuses = self._reader(self._terms_of(apply), apply.workspace).read_statuses(tables) if tables else {}
+            statuses = self._api.reader(self._terms_of(apply), apply.workspace).read_statuses(tables) if tables else {}
             finished = {table for table, each in statuses.items() if not _is_running(each)}
         except ApiError as error:
             self._events.on_trouble(error.message)
+            if isinstance(error, Refused):
+                # A step gets the same answer, and then stops the apply.
+                self._api.forget_readers()
+                finished = tables
         outcomes = []
         for unit in units:
             # Of several tables one may run for long, for others: now and then it is looked at all the same.
             is_ready = finished.issuperset(unit.table_ids) or (len(unit.table_ids) > 1 and unit.tries % 4 == 3)
             if unit.phase is Phase.WAITING and not (is_ready or unit.is_abandoned):
-                outcomes.append(UnitOutcome(unit.number, Phase.WAITING, look_in(unit.tries), unit.tries + 1))
+                outcomes.append(UnitOutcome(unit.number, Phase.WAITING, look_in(unit.tries), looked(unit)))
                 continue
             # One that no worker had may only be far back in the queue: it is queued again less and less often.
-            again = 0 if unit.phase is Phase.WAITING or unit.is_abandoned else unit.tries + 1
-            seconds = self._lost_after * 2.0 ** min(again, 10)
+            again = 0 if unit.phase is Phase.WAITING or unit.is_abandoned else looked(unit)
+            seconds = self._lost_after * 2.0 ** min(again, MOST_DOUBLINGS)
             outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, seconds, again or unit.tries))
         self._conclude(apply, outcomes)
 
@@ -244,8 +259,23 @@ class Worker:
         def enqueue(connection: object, units: Sequence[Unit]) -> None:
             self._engine.enqueue(connection, apply.workspace, units)
 
-        self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue)
+        is_over = self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue)
         self._events.on_units(apply, outcomes)
+        if is_over:
+            self._notify(apply.id)
+
+    def _notify(self, apply_id: str) -> None:
+        """Tell the webhooks of this worker's project how an apply ended; raises nothing."""
+        settings = self._connections.settings
+        if settings.project.notify:
+            try:
+                apply = self._applies.find(apply_id)
+                report = report_of_apply(apply, self._applies)
+            except ReconcilerError as error:
+                self._tell(error)
+                return
+            tell = self._events.on_trouble
+            notify(report, None, settings, self._connections.environment, tell, Interrupt())
 
     # One step.
 
@@ -265,18 +295,21 @@ class Worker:
         """Return what becomes of a unit whose step failed before anything was sent."""
         self._tell(error)
         if isinstance(error, Refused):
+            self._api.forget_readers()
             self._applies.stop(apply.id, Stop(StopCause.REFUSED, error.message, error.hint))
+        elif isinstance(error, LimitExceeded):
+            # One process would have sent nothing at all.
+            self._applies.stop(apply.id, Stop(StopCause.LIMIT, error.message, error.hint))
         may_pass = isinstance(error, ApiError | LedgerError | ErroredPlan) or not isinstance(error, ReconcilerError)
-        if may_pass and not isinstance(error, Refused):
+        if may_pass and not isinstance(error, Refused | Corrupt):
             # Another apply's lease and the ledger's server are waited for as long as it takes.
             again = failed(unit, for_good=not isinstance(error, LedgerError))
             if again is not None:
                 return again
-        said = str(error) if isinstance(error, ManifestError) else _words(error)
-        content = UnitContent.of_bytes(unit.content)
-        calls = [(call["address"], call["table_id"], call["cells"]) for call in content.plan["calls"]]
-        stale = dict.fromkeys(content.plan["manifest_digests"], said) if isinstance(error, StalePlan) else {}
-        return given_up(unit, calls, said, stale)
+        return self._given_up(apply, unit, error)
+
+    def _given_up(self, apply: SubmittedApply, unit: Unit, error: Exception) -> UnitOutcome:
+        return given_up(unit, error, {result.call.id for result in self._applies.calls(apply.id, unit.table_ids)})
 
     def _step(self, apply: SubmittedApply, units: Sequence[Unit]) -> list[UnitOutcome]:
         contents = {unit.number: UnitContent.of_bytes(unit.content) for unit in units}
@@ -285,6 +318,7 @@ class Worker:
         terms = self._terms_of(apply)
         settings = terms.applied_to(self._connections.settings, base)
         context = self._context(apply, terms, settings, growth_bounds(contents.values()))
+        self._refuse_unaffordable(apply, terms, context)
         tables = {table: unit.number for unit in units for table in unit.table_ids}
         names = {each["value"]["metadata"]["name"]: n for n, of in contents.items() for each in of.documents}
         is_whole = any(each.whole for each in contents.values())
@@ -295,7 +329,13 @@ class Worker:
         def part_of(call: Call) -> object:
             return tables.get(call.table_id, names.get(call.manifest))
 
-        step = apply_step(targets, context, saved, earlier, StepScope(None if is_whole else frozenset(tables), part_of))
+        noted = [noted_in(unit) for unit in units]
+        scope = StepScope(
+            None if is_whole else frozenset(tables),
+            part_of,
+            frozenset(unit.number for unit, before in zip(units, noted, strict=True) if before is None),
+        )
+        step = apply_step(targets, context, saved, Earlier.of(earlier, filter(None, noted)), scope)
         if step.report.stop is not None and step.report.stop.cause in _STOPS_THE_APPLY:
             self._applies.stop(apply.id, step.report.stop)
         if step.report.stop is not None and step.report.stop.cause is StopCause.LEASED:
@@ -307,13 +347,24 @@ class Worker:
         around = Surroundings(settings.project.api.spend.shows_within_seconds, bool(self._interrupt), complete)
         return [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
 
+    def _refuse_unaffordable(self, apply: SubmittedApply, terms: Terms, context: ApplyContext) -> None:
+        """Stop an apply of which nothing was sent yet unless the account can pay for all of it. Raises ApiError."""
+        if apply.id in self._affordable or apply.stop is not None:
+            return
+        try:
+            refuse_unaffordable(apply, terms, context, self._applies)
+        except LimitExceeded as error:
+            self._tell(error)
+            self._applies.stop(apply.id, Stop(StopCause.LIMIT, error.message, error.hint))
+        self._affordable.add(apply.id)
+
     def _context(
         self, apply: SubmittedApply, terms: Terms, settings: Settings, bounds: dict[str, GrowthBound]
     ) -> ApplyContext:
         return ApplyContext(
             settings=settings,
-            reader=self._reader(terms, apply.workspace),
-            runner=WatchedRunner(self._client(settings, apply.workspace).send, self.watch.metrics),
+            reader=self._api.reader(terms, apply.workspace),
+            runner=WatchedRunner(self._api.sender(settings, apply.workspace).send, self.watch.metrics),
             ledger=self._connections.ledger(),
             actor=apply.actor,
             watcher=Witness(self.watch.events(apply.workspace, self._events.apply)),
@@ -321,7 +372,7 @@ class Worker:
             interrupt=self._interrupt,
             apply_id=apply.id,
             growth=bounds,
-            pace=self._pace(terms, apply.workspace),
+            pace=self._api.pace(terms, apply.workspace),
         )
 
     def _terms_of(self, apply: SubmittedApply) -> Terms:
@@ -330,49 +381,10 @@ class Worker:
                 self._terms[apply.id] = terms_of(apply.content)
             return self._terms[apply.id]
 
-    def _pace(self, terms: Terms, workspace: str) -> SharedPace:
-        key = (workspace, terms.requests_per_second)
-        with self._lock:
-            if key not in self._paces:
-                told = partial(self.watch.metrics.waited_for_rate, workspace)
-                self._paces[key] = SharedPace(self._applies, *key, self._interrupt, told)
-            return self._paces[key]
-
-    def _reader(self, terms: Terms, workspace: str) -> Reader:
-        """Return a reader of this thread's own: one serves one thread."""
-        key = (workspace, terms.page_rows, terms.requests_per_second)
-        readers = self._own.__dict__.setdefault("readers", {})
-        if key not in readers:
-            options = replace(
-                api_options(self._connections.settings, self._connections.environment),
-                page_rows=terms.page_rows,
-                on_answer=self.watch.on_answer(workspace),
-            )
-            reader = Reader(options, admit=self._pace(terms, workspace).admit)
-            with self._lock:
-                self._opened.callback(reader.close)
-            readers[key] = reader
-        found: Reader = readers[key]
-        return found
-
-    def _client(self, settings: Settings, workspace: str) -> SpendClient:
-        key = workspace, settings.project.api.spend.call_seconds
-        with self._lock:
-            if key not in self._clients:
-                options = api_options(settings, self._connections.environment)
-                self._clients[key] = SpendClient(replace(options, on_answer=self.watch.on_answer(workspace)))
-            return self._clients[key]
-
 
 def _is_running(status: TableStatus | ApiError) -> bool:
     """Return True if nothing would come of a look; what cannot be read is looked at, which says why."""
     return isinstance(status, TableStatus) and not status.is_finished
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ErroredPlan):
-        return "; ".join(one_line(problem.message) for problem in error.problems)
-    return one_line(error.message) if isinstance(error, ReconcilerError) else f"an unexpected {type(error).__name__}"
 
 
 def _belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:

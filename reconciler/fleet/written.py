@@ -24,6 +24,7 @@ from reconciler.manifests.document import Document
 from reconciler.manifests.loader import manifest_of
 from reconciler.manifests.yaml_reader import parse
 from reconciler.model.attempt import GrowthBound
+from reconciler.model.credits import Credits
 from reconciler.model.limits import BaseLimits, Limits, Prices
 from reconciler.model.manifest import Manifest
 from reconciler.operations.observe import Targets
@@ -58,10 +59,12 @@ class Terms:
     trace: str = ""
     """The `traceparent` of the step that submitted it: all that is done for an apply is one trace."""
     base: Floor | None = None
+    cost: Credits | None = None
+    """Of the whole plan at most, to compare the balance with."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "Terms":
-        """Return those of the machine that submits."""
+    def of(cls, settings: Settings, cost: Credits) -> "Terms":
+        """Return those of the machine that submits a plan of that cost."""
         base, api = settings.base, settings.project.api
         return cls(
             limits=settings.limits,
@@ -73,6 +76,7 @@ class Terms:
             requests_per_second=api.requests_per_second,
             trace=traceparent(),
             base=None if base is None else Floor(base.limits, tuple(base.prices), base.unknown),
+            cost=cost,
         )
 
     def applied_to(self, settings: Settings, base_manifests: Sequence[Manifest] = ()) -> Settings:
@@ -93,7 +97,9 @@ class Terms:
 
 _TERMS = msgspec.json.Decoder(Terms)
 # Types are built when they are first used, which two threads must not do at once.
-_TERMS.decode(msgspec.json.encode(Terms(Limits(), Prices(), Spend(), 1, 1, 1, None, "", Floor(Limits(), (Prices(),)))))
+_TERMS.decode(
+    msgspec.json.encode(Terms(Limits(), Prices(), Spend(), 1, 1, 1, None, "", Floor(Limits(), (Prices(),)), Credits()))
+)
 
 
 def terms_bytes(terms: Terms) -> bytes:

@@ -7,16 +7,18 @@ save work: it is leases, versions and approvals that keep a cell from being boug
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, func, insert, select, text, tuple_, update
 
 from reconciler.errors import LedgerError, Stopped
 from reconciler.ledger import codec, sent, server
 from reconciler.ledger.store import Store, Transaction
-from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, rates, units
+from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, calls, rates, units
 from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
+from reconciler.model.history import CallState
 from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedApply, Unit, UnitOutcome
 
 _BATCH = 100
@@ -26,6 +28,9 @@ _STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint
 _UNIT = (
     *(units.c[name] for name in ("apply_id", "number", "table_ids", "content", "phase", "tries", "tail", "owner")),
 )
+_KEY = (units.c.apply_id, units.c.number)
+_is_open = units.c.phase.in_(_OPEN)
+_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtext('end of an apply'), hashtext(:apply))")
 _APPLY = (*(each for each in applies.c if each.name != "content"),)
 # One statement by the server's clock: the next free moment, for the whole workspace. Up to `burst` seconds that went
 # unused are made up for.
@@ -138,6 +143,24 @@ class Applies:
         """Return the calls of an apply as those who sent them would have reported them (`sent.py`)."""
         return self._store.read(lambda tx: sent.of_apply(tx, apply_id, table_ids))
 
+    def calls_named(self, ids: Collection[str]) -> list[CallResult]:
+        """Return calls by their ids, of whichever apply, in the same way."""
+        return self._store.read(lambda tx: sent.named(tx, ids))
+
+    def is_begun(self, apply_id: str) -> bool:
+        """Say whether any call of an apply was begun."""
+        begun = select(calls.c.id).where(calls.c.apply_id == apply_id).limit(1)
+        return self._store.read(lambda tx: tx.execute(begun).first() is not None)
+
+    def bought(self, plan_id: str) -> Decimal:
+        """Return the planned credits of all calls under a plan that may have been paid for, those without a price at
+        none.
+        """
+        paid = calls.c.state.in_([CallState.INTENT.value, CallState.ACCEPTED.value, CallState.IN_DOUBT.value])
+        query = select(calls.c.credits).where(calls.c.plan_id == plan_id, paid, calls.c.credits.is_not(None))
+        rows = self._store.read(lambda tx: tx.execute(query).scalars().all())
+        return sum((codec.price(each) or Decimal(0) for each in rows), Decimal(0))
+
     def stop(self, apply_id: str, why: Stop) -> bool:
         """Stop an apply: once this returns, nothing more of it begins anywhere. Returns False if it was stopped before.
 
@@ -173,7 +196,9 @@ class Applies:
 
         def work(tx: Transaction) -> None:
             mine = units.c.owner.in_(sorted(owners)) & units.c.phase.in_(_OPEN)
-            tx.execute(update(units).where(mine).values(look_at=tx.now() + seconds))
+            # What is locked is just being concluded. Waiting for it could be waiting for each other.
+            free = select(*_KEY).where(mine).with_for_update(skip_locked=True)
+            tx.execute(update(units).where(tuple_(*_KEY).in_(free)).values(look_at=tx.now() + seconds))
 
         self._store.write(work, repeatable=True)
 
@@ -183,12 +208,16 @@ class Applies:
         outcomes: Sequence[UnitOutcome],
         owner: str,
         enqueue: Callable[[Any, Sequence[Unit]], None] | None = None,
-    ) -> None:
-        """Write down how far looks brought units, those that are still the owner's; `enqueue` those that are queued."""
+    ) -> bool:
+        """Write down how far looks brought units, those that are still the owner's; `enqueue` those that are queued.
 
-        def work(tx: Transaction) -> None:
+        Returns True if that ended the last unit of the apply, and it does so once for each apply.
+        """
+
+        def work(tx: Transaction) -> bool:
             now = tx.now()
             queued = []
+            has_ended = False
             for each in outcomes:
                 mine = (units.c.apply_id == apply_id) & (units.c.number == each.number) & (units.c.owner == owner)
                 values: codec.Values = {"phase": each.phase.value, "look_at": now + each.look_in_seconds}
@@ -196,10 +225,19 @@ class Applies:
                 changed = tx.execute(update(units).where(mine).values(**values))
                 if changed.rowcount and each.phase is Phase.QUEUED:
                     queued.append(Unit(apply_id, each.number, (), b""))
+                has_ended |= bool(changed.rowcount) and each.phase.is_over
             if queued and enqueue is not None:
                 enqueue(tx.connection.connection.driver_connection, queued)
+            if not has_ended:
+                return False
+            # One after the other: two workers that end the last two units would each see the other's as open.
+            tx.execute(_ONE_BY_ONE, {"apply": apply_id})
+            return (
+                tx.execute(select(units.c.number).where(units.c.apply_id == apply_id, _is_open).limit(1)).first()
+                is None
+            )
 
-        self._store.write(work, repeatable=True)
+        return self._store.write(work, repeatable=True)
 
     def take(self, workspace: str, per_second: float, burst_seconds: float = 1.0) -> float:
         """Reserve the next moment at which a request of the workspace may be sent; return the seconds until then."""

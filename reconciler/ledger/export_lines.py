@@ -46,7 +46,11 @@ KINDS: Mapping[str, Table] = {
     "balance": balances,
 }
 """In the order in which they stand in an export."""
-SINCE: Mapping[int, frozenset[str]] = {2: frozenset({"token", "boot", "booted_at"}), 5: frozenset({"counted"})}
+SINCE: Mapping[int, frozenset[str]] = {
+    2: frozenset({"token", "boot", "booted_at"}),
+    5: frozenset({"counted"}),
+    6: frozenset({"apply_id"}),
+}
 """Schema → the fields of calls that older exports lack."""
 FIRST_KINDS = frozenset({"table", "call", "event"})
 KINDS_SINCE = 4
@@ -55,8 +59,8 @@ SUMS_SINCE = 5
 """The schema from which on an export says what was spent."""
 _LISTED = ("columns", "column_keys", "rows", "covered", "configs")
 """Fields of a call that stand for its shape and its row set."""
-_STORED = ("shape", "row_set", "covered", "folded", "apply_id")
-"""Columns of calls that say how they are stored, and which apply of this ledger's workers they belong to."""
+_STORED = ("shape", "row_set", "covered", "folded")
+"""Columns of calls that say how they are stored."""
 _ELSEWHERE = (*_LISTED, "before")
 """Fields of calls that other tables hold."""
 _FIELDS = {kind: [column.name for column in table.c] for kind, table in KINDS.items()}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from reconciler.ledger import codec
 from reconciler.ledger.extents import PAST, WITH_ROWS
@@ -33,16 +33,21 @@ def of_apply(tx: Transaction, apply_id: str, table_ids: Collection[str] | None) 
     Left out are calls that are known not to have landed, by evidence or a person: their cells are due again. An intent
     without an ending counts as in doubt. Of calls that are folded the cells are left out: no later one may cover them.
     """
-    found: list[CallResult] = []
-    batches = [None] if table_ids is None else _batches(table_ids)
-    for batch in batches:
-        query = select(*_COLUMNS).select_from(WITH_ROWS).where(calls.c.apply_id == apply_id)
-        if batch is not None:
-            query = query.where(calls.c.table_id.in_(batch))
-        rows = tx.execute(query.order_by(calls.c.begun_at, calls.c.table_id, calls.c.table_version)).all()
-        details = _details(tx, [row.id for row in rows])
-        found += [result for row in rows if (result := _result(row, details.get(row.id, {}))) is not None]
-    return found
+    of = calls.c.apply_id == apply_id
+    wanted = [of] if table_ids is None else (of & calls.c.table_id.in_(batch) for batch in _batches(table_ids))
+    return [result for each in wanted for result in _found(tx, each)]
+
+
+def named(tx: Transaction, ids: Collection[str]) -> list[CallResult]:
+    """Return calls by their ids, in the same way; those that are gone are left out."""
+    return [result for batch in _batches(ids) for result in _found(tx, calls.c.id.in_(batch))]
+
+
+def _found(tx: Transaction, wanted: ColumnElement[bool]) -> Iterator[CallResult]:
+    query = select(*_COLUMNS).select_from(WITH_ROWS).where(wanted)
+    rows = tx.execute(query.order_by(calls.c.begun_at, calls.c.table_id, calls.c.table_version)).all()
+    details = _details(tx, [row.id for row in rows])
+    return (result for row in rows if (result := _result(row, details.get(row.id, {}))) is not None)
 
 
 def _batches(ids: Collection[str]) -> Iterator[list[str]]:

@@ -183,6 +183,8 @@ class StopCause(StrEnum):
     """The tables could not be read again between two waves."""
     LEASED = "leased"
     """Another apply is working on a table."""
+    LIMIT = "limit"
+    """The account cannot pay for the whole apply, or the live tables exceed a limit that the plan kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,12 @@ class ExitCode(IntEnum):
         return next((code for kind, code in _OF_ERRORS.items() if isinstance(error, kind)), cls.ERROR)
 
 
+_OF_STOPS = {
+    StopCause.LEASED: ExitCode.LEASED,
+    StopCause.LEDGER: ExitCode.ERROR,
+    StopCause.LIMIT: ExitCode.LIMIT,
+}
+"""Before anything was sent."""
 _OF_ERRORS = {StalePlan: ExitCode.STALE, LimitExceeded: ExitCode.LIMIT, Leased: ExitCode.LEASED}
 
 
@@ -145,9 +151,7 @@ class Report:
             return ExitCode.IN_DOUBT
         attempted = len(self.results) > len(self.not_attempted)
         if self.stop is not None and not attempted:
-            return {StopCause.LEASED: ExitCode.LEASED, StopCause.LEDGER: ExitCode.ERROR}.get(
-                self.stop.cause, ExitCode.PARTIAL
-            )
+            return _OF_STOPS.get(self.stop.cause, ExitCode.PARTIAL)
         is_short = len(accepted) < len(self.results) or bool(
             self.held_back or self.outgrown or self.unsent or self.unmet
         )

@@ -4,12 +4,13 @@ It is the wave of an apply, and what it does is decided by the ledger and the li
 middle of it, or does it twice, buys no cell a second time. A later step, on any machine, goes on from there.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
-from reconciler.model.attempt import CallResult, Ending
+from reconciler.model.attempt import CallResult, Ending, Settlement
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
@@ -19,7 +20,9 @@ from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.fold import fold, settle_shown
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.permit import Permit, refuse_unfit
+from reconciler.operations.resume import results_of, resume, unsettled
 from reconciler.planning.waves import parted
+from reconciler.spending.wait import count_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,33 @@ class StepScope:
     """None for all that the manifests name: some may not exist yet."""
     part_of: Callable[[Call], Hashable]
     """Calls of different parts do not wait for each other's waves."""
+    first: frozenset[Hashable] = frozenset()
+    """Parts of which this is the first step: the calls of earlier applies that it meets there are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The calls that steps before this one sent or found."""
+
+    calls: tuple[CallResult, ...] = ()
+    """Sent for this apply, unless they are known to not have landed."""
+    resumed: tuple[CallResult, ...] = ()
+    """Of earlier applies, waited for since the first step."""
+
+    @classmethod
+    def of(cls, calls: Iterable[CallResult], noted: Iterable[Report]) -> Self:
+        """Return them from what the ledger says of this apply's calls, and what earlier steps noted besides."""
+        noted = tuple(noted)
+        cells = {result.call.id: result for report in noted for result in report.results}
+        return cls(
+            tuple(
+                replace(each, failed=seen.failed, not_started=seen.not_started)
+                if (seen := cells.get(each.call.id))
+                else each
+                for each in calls
+            ),
+            tuple(result for report in noted for result in report.resumed),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +75,12 @@ class Step:
     """Ids of tables with approved cells that were not sent."""
     ages: Mapping[str, float]
     """Of the calls that were in doubt when they were looked at: seconds since the last attempt began, by id."""
+    unsettled: frozenset[str]
+    """Ids of accepted calls that have not shown, of earlier applies, too."""
 
 
-def apply_step(
-    targets: Targets, context: ApplyContext, saved: SavedPlan, earlier: Sequence[CallResult], scope: StepScope
-) -> Step:
-    """Take one step; `earlier` are the calls that were sent for this apply before, unless they are known to not have
-    landed.
+def apply_step(targets: Targets, context: ApplyContext, saved: SavedPlan, earlier: Earlier, scope: StepScope) -> Step:
+    """Take one step.
 
     Raises PlanError if nothing of the plan may be sent any more, Leased if another apply holds a table or has begun
     calls meanwhile, ApiError and LedgerError. Once it may have sent something, failures are in the report.
@@ -59,10 +88,12 @@ def apply_step(
     permit = Permit(saved, context, waits=True, tables=scope.tables)
     targets, settings = permit.find(targets)
     observation = look_for_apply(targets, targets.tables, context, permit)
-    earlier = _as_shown(earlier, observation, context)
+    settled = settle_shown(observation, context)
+    sent = _as_shown(earlier.calls, observation, settled)
+    resumed = _resumed(earlier, observation, settled, scope, context)
     left = permit.left(observation)
     assert left is not None
-    listed = left.without([result.call for result in earlier])
+    listed = left.without([result.call for result in sent])
     growing = frozenset(name for name, (cells, _) in saved.growth.items() if cells).difference(permit.stale)
 
     def planned(without: Sequence[Call]) -> Plan:
@@ -73,17 +104,19 @@ def apply_step(
     refuse_unfit(due, settings)
     timing = LeaseTiming(context.settings.project.api.spend.lease_seconds, 0.0, context.interrupt.sleep)
     with LeaseKeeper(context.ledger, (), context.actor, timing, context.watcher.on_trouble) as leases:
-        approved = Approved(permit, due, saved.plan_id, earlier)
+        approved = Approved(permit, due, saved.plan_id, sent)
         work = _StepRunner(targets, settings, context, leases, approved, None)
-        report = work.step(observation, scope.part_of, planned)
+        report = replace(work.step(observation, scope.part_of, planned), resumed=resumed)
         fold(leases.tables, leases, context)
     ages = {call.id: call.age_seconds for each in observation.histories.values() for call in each.calls if call.is_open}
-    return Step(report, targets, due.moving, frozenset(table for table, *_ in listed.rows), ages)
+    waits = frozenset(call.id for call in unsettled(observation)).difference(settled)
+    return Step(report, targets, due.moving, frozenset(table for table, *_ in listed.rows), ages, waits)
 
 
-def _as_shown(earlier: Sequence[CallResult], observation: Observation, context: ApplyContext) -> tuple[CallResult, ...]:
-    """Settle what has shown; return the calls as the tables prove them to be, without those that did not land."""
-    settled = settle_shown(observation, context)
+def _as_shown(
+    earlier: Iterable[CallResult], observation: Observation, settled: Mapping[str, Settlement]
+) -> tuple[CallResult, ...]:
+    """Return the calls as the tables prove them to be, without those that did not land."""
     landed = {verdict.call.id: verdict.landed for verdict in observation.verdicts}
     found = []
     for result in earlier:
@@ -91,8 +124,50 @@ def _as_shown(earlier: Sequence[CallResult], observation: Observation, context: 
             continue
         if result.call.id in landed:
             result = replace(result, ending=Ending(CallState.ACCEPTED))
-        found.append(replace(result, settlement=settled.get(result.call.id, result.settlement)))
+        result = replace(result, settlement=settled.get(result.call.id, result.settlement))
+        found.append(_with_cells(result, observation))
     return tuple(found)
+
+
+def _with_cells(result: CallResult, observation: Observation) -> CallResult:
+    """Name the cells that had failed or not started when a call was settled, if its table still shows as many."""
+    was = result.settlement
+    if was is None or not (was.failed or was.not_started) or result.failed or result.not_started:
+        return result
+    (found,) = count_cells([result], observation.snapshots)
+    now = found.settlement
+    if now is None or (now.done, now.failed, now.not_started) != (was.done, was.failed, was.not_started):
+        return result
+    return replace(result, failed=found.failed, not_started=found.not_started)
+
+
+def _resumed(
+    earlier: Earlier,
+    observation: Observation,
+    settled: Collection[str],
+    scope: StepScope,
+    context: ApplyContext,
+) -> tuple[CallResult, ...]:
+    """Return the calls of earlier applies that are waited for: those that were, as they stand, and those met now."""
+    own = {result.call.id for result in earlier.calls}
+    met = (
+        each
+        for each in resume(observation, settled, context)
+        if each.call.id not in own and scope.part_of(each.call) in scope.first
+    )
+    return (*_as_they_stand(earlier.resumed, observation, settled, context), *met)
+
+
+def _as_they_stand(
+    resumed: Iterable[CallResult], observation: Observation, settled: Collection[str], context: ApplyContext
+) -> Iterator[CallResult]:
+    known = {call.id: call for each in observation.histories.values() for call in each.accepted()}
+    for result in resumed:
+        past = known.get(result.call.id)
+        if result.settlement is None and past is not None and (past.settled or past.id in settled):
+            yield from count_cells(tuple(results_of([past], observation, context)), observation.snapshots)
+        else:
+            yield result
 
 
 class _StepRunner(WaveRunner):

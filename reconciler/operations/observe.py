@@ -162,9 +162,9 @@ def observe_tables(
         if manifest.table_id in of_table:
             of_table[manifest.table_id].append(manifest)
     shows_within = spend.shows_within_seconds
-    shortcuts = (
-        {} if whole else {table: read_scope_of(of_table[table], recalled[table], shows_within) for table in tables}
-    )
+    # A call is settled by its own cells: full counters, or the rows that a plan needs, would leave it open for ever.
+    full = {table for table in tables if whole or (applied is not None and _has_unsettled(recalled[table]))}
+    shortcuts = {table: read_scope_of(of_table[table], recalled[table], shows_within) for table in {*tables} - full}
     if judging:
         judged = {each.table_id for each in targets.manifests if any(run.expect is not None for run in each.runs)}
         shortcuts = {table: scope for table, scope in shortcuts.items() if table not in judged}
@@ -265,6 +265,10 @@ def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> fro
         if call.mode is Mode.ALL and not call.settled:
             names.update(column for block in call.covered for column in block.columns)
     return frozenset(names)
+
+
+def _has_unsettled(history: TableHistory) -> bool:
+    return any(not call.settled for call in history.accepted())
 
 
 def _asked_inputs(history: TableHistory, *, stale: bool, settling: bool) -> list[AskedInputs]:

@@ -58,6 +58,7 @@ def _why_stopped(report: Report) -> str:
         StopCause.INTERRUPTED: "it was interrupted",
         StopCause.LEASED: "another apply is working on a table",
         StopCause.LEDGER: "the ledger cannot be written",
+        StopCause.LIMIT: "a limit was exceeded",
     }
     return "it stopped early" if report.stop is None else causes.get(report.stop.cause, "it stopped early")
 

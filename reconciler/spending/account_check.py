@@ -19,18 +19,24 @@ def account_violations(plan: Plan, limits: Limits) -> Iterator[Violation]:
 
     An account that cannot be read is refused only if a limit depends on it.
     """
-    account = plan.account
-    if account is None:
-        return
+    if plan.account is not None:
+        cost = cost_of(plan) if plan.has_due or plan.growth else None
+        yield from violations_of_account(plan.account, cost, limits, has_due=plan.has_due)
+
+
+def violations_of_account(
+    account: Account, cost: Credits | None, limits: Limits, *, has_due: bool
+) -> Iterator[Violation]:
+    """Yield the reasons why an account must not pay; `cost` is None for nothing, which needs no credits."""
     if limits.organization is not None:
         yield from _organization(account, limits.organization)
-    if not (plan.has_due or plan.growth):
-        return  # what costs nothing needs no credits, however few are left
-    if account.needs_plan and plan.has_due:
+    if cost is None:
+        return
+    if account.needs_plan and has_due:
         message = "the organization has no paid plan, so the API refuses every run call (plan_required)"
         yield Violation("plan_required", message, AT_THE_ACCOUNT)
     if not account.is_unlimited:
-        yield from _balance(account, cost_of(plan), limits.min_balance)
+        yield from _balance(account, cost, limits.min_balance)
 
 
 def cost_of(plan: Plan) -> Credits:

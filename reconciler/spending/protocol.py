@@ -36,6 +36,9 @@ MOST_ATTEMPTS = 3
 MOST_TROUBLES = 5
 """Calls in a row without a clear answer after which the apply stops sending."""
 
+LONGEST_HOLD_SECONDS = 3600.0
+"""A 429 that asks to wait for longer stops the apply, like one without: a header must not hold it for days."""
+
 
 class Runner(Protocol):
     """Sends run calls. `client` implements it over HTTP."""
@@ -293,7 +296,9 @@ class SpendProtocol:
     def _stop_after(self, call: Call, ending: Ending, *, is_last: bool) -> Stop | None:
         """Return why nothing more may be sent once this is known of a call; it is recorded with the ending."""
         if ending.state is CallState.REFUSED and ending.status in STOPS_ALL_SPENDING:
-            if ending.retry_after is not None and self._timing.hold is not None and not is_last:
+            asked = ending.retry_after
+            is_short = asked is not None and asked <= LONGEST_HOLD_SECONDS
+            if is_short and self._timing.hold is not None and not is_last:
                 return None
             return Stop(StopCause.REFUSED, f"the API refused a call: {ending.detail}")
         requested = ending.receipt.requested_cells if ending.receipt else None

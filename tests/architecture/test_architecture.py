@@ -104,7 +104,7 @@ DOORS = {
     "alembic": ["ledger"],
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
-    "deepdiff": ["manifests.compare"],
+    "deepdiff": ["manifests.deep_differences"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
     "prometheus_client": ["fleet.monitoring.metrics"],
@@ -168,6 +168,7 @@ LATE_IMPORTS = {
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger.store": "alembic is loaded only where a store has to be migrated",
+    "manifests.compare": "deepdiff is loaded only where two states of a project are compared",
 }
 """Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""
 

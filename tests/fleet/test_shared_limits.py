@@ -108,7 +108,7 @@ def test_a_busy_table_keeps_no_other_from_being_sent(make_floor: MakeFloor) -> N
     with open_ledger(floor.extra["RECONCILER_LEDGER"]) as ledger:
         held = ledger.acquire([table_id(2)], owner="other", actor=Actor("other@host"), seconds=60)
         with floor.workers():
-            _wait(lambda: len(floor.posts()) == 2)
+            wait_until(lambda: len(floor.posts()) == 2)
             ledger.release(held)
             code, _ = floor.follow(apply_id)
     assert code == 0
@@ -155,7 +155,7 @@ def test_a_job_of_a_newer_version_goes_back(make_floor: MakeFloor) -> None:
         connection.execute(f"UPDATE {SCHEMA_NAME}.procrastinate_jobs SET args = args || '{{\"format\": 99}}'")
         connection.execute("UPDATE reconciler.units SET format = 99, look_at = 0")
         with floor.workers():
-            _wait(lambda: _jobs(connection) == [("todo", 1)])
+            wait_until(lambda: _jobs(connection) == [("todo", 1)])
         connection.execute("UPDATE reconciler.units SET format = %s", (FORMAT,))
     assert floor.posts() == []
     with floor.workers():
@@ -190,7 +190,8 @@ def _by_hand(floor: Floor, column: str, rows: list[str]) -> None:
     assert answer.status_code < 300, answer.text
 
 
-def _wait(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something is so."""
     until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until

@@ -1,5 +1,6 @@
 """Three workers over hundreds of tables, killed and frozen at random: each cell once, and how long it took."""
 
+import os
 import random
 import signal
 import sys
@@ -16,7 +17,7 @@ from reconciler.simulator.server import serve
 from tests.at_most_once.processes import Driver, Process
 from tests.at_most_once.projects import SPEED, Project, table, table_id, workspace
 
-TABLES = 500
+TABLES = int(os.environ.get("SOAK_TABLES", "500"))
 KILLS, FREEZES = 20, 10
 FROZEN_SECONDS = 6.0
 """Longer than a lease."""

@@ -96,6 +96,7 @@ def content(ledger: Ledger) -> list[dict[str, Any]]:
         entry.pop("spent", None)  # in the last line: how many sums there are
         if entry["type"] == "call":
             assert entry.pop("counted") is None
+            assert entry.pop("apply_id") is None
         if entry["type"] != "spent":
             found.append(entry)
     return found

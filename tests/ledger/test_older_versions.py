@@ -43,7 +43,7 @@ CALL = {
     "attempt": 1,
     "payments": 0,
 }
-LATER = ("counted", "token", "boot", "booted_at")
+LATER = ("apply_id", "counted", "token", "boot", "booted_at")
 
 
 def write_first_schema(connection: Connection, clock: Clock) -> None:
@@ -138,7 +138,7 @@ def test_an_export_holds_what_its_version_says(ledger: Ledger, exported: list[st
     """Neither more nor less: otherwise it was edited."""
     new = [line for line in exported if '"type":"spent"' not in line]
     lines = aged(exported)[:1] + new[1:] if "old" in wrong else new[:1] + aged(exported)[1:]
-    with pytest.raises(LedgerError, match="fields are missing or unknown: boot, booted_at, counted, token"):
+    with pytest.raises(LedgerError, match="fields are missing or unknown: apply_id, boot, booted_at, counted, token"):
         ledger.load(lines)
     assert ledger.calls() == []
 

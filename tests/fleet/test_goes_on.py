@@ -1,0 +1,192 @@
+"""Nothing keeps an apply open for ever: failed writes, what cannot be read, refused tokens. Its end is told once."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import psycopg
+import pytest
+
+from reconciler.fleet.outcome import failed, looked
+from reconciler.fleet.worker import TICK_SECONDS
+from reconciler.model.submitted import Unit
+from tests.client.wire_server import WireServer
+from tests.fleet.conftest import Floor, MakeFloor
+from tests.fleet.test_same_report import manifest, table, table_id
+from tests.fleet.test_shared_limits import many, settings, wait_until
+from tests.journey.desk import agent
+
+SOON = {"spend": {"send_within_seconds": 0.5, "call_seconds": 1.0, "quiet_seconds": 1.6, "lease_seconds": 0.8}}
+"""A lease and a quiet period that are short enough to wait for their end."""
+FAILS_ONCE = """
+CREATE SEQUENCE reconciler.concluded;
+CREATE FUNCTION reconciler.fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('reconciler.concluded') = 1 THEN RAISE EXCEPTION 'not this time'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fail_once BEFORE UPDATE ON reconciler.units FOR EACH ROW
+    WHEN (OLD.owner IS NOT NULL AND NEW.owner IS NULL) EXECUTE FUNCTION reconciler.fail_once();
+"""
+
+
+@contextmanager
+def ledger_of(floor: Floor) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    """Open a floor's ledger behind the program's back."""
+    with psycopg.connect(floor.extra["RECONCILER_LEDGER"], autocommit=True) as connection:
+        yield connection
+
+
+def test_a_step_that_cannot_be_concluded_is_taken_again(make_floor: MakeFloor) -> None:
+    """The write fails and the worker lives on: its claim ends with the lease, and nothing is bought twice."""
+    floor = many(make_floor, 1, settings(api=SOON))
+    apply_id = floor.submit()
+    with ledger_of(floor) as connection:
+        connection.execute(FAILS_ONCE)
+    with floor.workers():
+        code, report = floor.follow(apply_id, 20)
+    assert (code, report["totals"]["cells_accepted"]) == (0, 3)
+    assert set(floor.charged().values()) == {1}
+
+
+def test_a_run_that_takes_longer_than_the_quiet_period_is_settled(make_floor: MakeFloor) -> None:
+    """Its table is full by then, and the header alone would do for a plan: the cells are read all the same."""
+    slow = {"delay": 0, "fastest": 800, "slowest": 800}
+    floor = many(make_floor, 1, settings(api=SOON), pace=slow)
+    apply_id = floor.submit()
+    with floor.workers():
+        code, report = floor.follow(apply_id, 20)
+    assert (code, report["calls"][0]["settled"]) == (0, {"done": 3, "failed": 0, "not_started": 0})
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE reconciler.units SET content = 'x' WHERE number = 0", "cannot be read"),
+        ("UPDATE reconciler.applies SET content = '{'", "cannot be read"),
+    ],
+    ids=["a unit", "the terms"],
+)
+def test_what_cannot_be_read_is_given_up(make_floor: MakeFloor, damage: str, said: str) -> None:
+    """The apply ends with exit 6, says why, and an apply beside it is carried out."""
+    floor = many(make_floor, 2, settings(api=SOON))
+    damaged = floor.submit()
+    with ledger_of(floor) as connection:
+        connection.execute(damage.encode())
+        sound = floor.submit()
+        connection.execute("UPDATE reconciler.units SET look_at = 0")  # the tick looks at both
+    with floor.workers():
+        code, report = floor.follow(damaged, 20)
+        others, _ = floor.follow(sound, 20)
+    assert (code, others) == (6, 0)
+    assert said in json.dumps(report["unsent"])
+    assert set(floor.charged().values()) == {1}
+
+
+def test_a_worker_recovers_from_a_refused_token(make_floor: MakeFloor) -> None:
+    """The apply that met the 401 stops and sends nothing; the next one is carried out by the same worker."""
+    floor = many(make_floor, 1, settings())
+    first = floor.submit()
+    floor.simulator.fault("status", "GET", "/v1/*", status=401, times=1)
+    with floor.workers(1, concurrency=1):
+        code, report = floor.follow(first)
+        assert (code, report["stopped"]["cause"], floor.posts()) == (6, "refused", [])
+        assert floor.follow(floor.submit())[0] == 0
+    assert len(floor.posts()) == 1
+
+
+def test_a_long_wait_is_not_taken_for_failures() -> None:
+    """A table that runs for hours is looked at hundreds of times, and then an error may pass as at first."""
+    unit = Unit("apply", 0, ("table",), b"")
+    for _ in range(300):
+        unit = Unit("apply", 0, ("table",), b"", tries=looked(unit))
+    assert failed(unit, for_good=True) is not None
+
+
+def test_a_balance_that_is_too_low_for_all_of_it_buys_nothing(make_floor: MakeFloor) -> None:
+    """Each table could be paid for, and not all of them: exit 3, as in one process; and a floor counts, too."""
+    floor = many(make_floor, 4, settings(limits={"min_balance": 5}), billing={"credits": 20})
+    apply_id = floor.submit()
+    floor.simulator.state.billing.credits = 16
+    with floor.workers(2):
+        code, report = floor.follow(apply_id)
+        assert (code, report["stopped"]["cause"], floor.posts()) == (3, "limit", [])
+        assert "4 credits would be left and 5 must be" in report["stopped"]["message"]
+        floor.simulator.state.billing.credits = 17
+        assert floor.follow(floor.submit())[0] == 0
+        # Bought under the same plan before: there is nothing left to pay for.
+        assert floor.follow(floor.submit())[0] == 0
+    assert set(floor.charged().values()) == {1}
+
+
+def test_a_429_holds_the_workspace_for_as_long_as_it_asks(make_floor: MakeFloor) -> None:
+    """Twice, and then it is sent; no request of any worker leaves meanwhile."""
+    floor = many(make_floor, 3, settings(api={"run_concurrency": 1}), speed=200.0)
+    run = f"/v1/tables/{table_id(1)}/run"
+    floor.simulator.fault("status", "POST", run, status=429, headers={"Retry-After": "1"}, times=2)
+    apply_id = floor.submit()
+    with floor.workers(2, concurrency=1):
+        code, report = floor.follow(apply_id)
+    assert (code, report["stopped"], report["totals"]["accepted"]) == (0, None, 3)
+    assert set(floor.charged().values()) == {1}
+    held = [seen.at for seen in floor.simulator.seen() if seen.path == run]
+    assert len(held) == 3
+    assert all(later - before >= 200.0 for before, later in pairwise(held))
+
+
+@pytest.mark.parametrize(("asks", "posts"), [("0", 3), ("99999999999", 1)])
+def test_a_429_does_not_hold_it_for_ever(make_floor: MakeFloor, asks: str, posts: int) -> None:
+    """Three times, or for longer than an hour: the apply stops, and the next one is not held."""
+    floor = many(make_floor, 1, settings())
+    floor.simulator.fault("status", "POST", "/v1/tables/*/run", status=429, headers={"Retry-After": asks}, times=3)
+    apply_id = floor.submit()
+    with floor.workers():
+        code, report = floor.follow(apply_id)
+        assert (code, report["stopped"]["cause"], len(floor.posts())) == (6, "refused", posts)
+        floor.simulator.clear_faults()
+        floor.plan()
+        assert floor.follow(floor.submit())[0] == 0
+
+
+def test_calls_of_an_earlier_apply_are_waited_for(make_floor: MakeFloor) -> None:
+    """As one process does: the receipt counts them, and says which of their cells failed."""
+    floor = make_floor(table(1, agent("news", fails=1.0), agent("notes"), rows=3), speed=20.0)
+    floor.write(settings(), "reconciler.yaml")
+    floor.write(manifest("m", 1, "{mode: new, columns: [news]}"))
+    assert floor.run("apply", "--yes", "--no-wait").code == 0
+    floor.simulator.finish()
+    floor.write(manifest("m", 1, "{mode: new, columns: [notes]}"))
+    floor.plan()
+    apply_id = floor.submit()
+    with floor.workers():
+        code, report = floor.follow(apply_id)
+    (resumed,) = report["resumed"]
+    assert (code, resumed["settled"]["failed"], len(resumed["failed"][0]["rows"])) == (6, 3, 3)
+    assert report["totals"]["cells_failed"] == 3
+    assert set(floor.charged().values()) == {1}
+
+
+def test_webhooks_hear_once_of_its_end(make_floor: MakeFloor) -> None:
+    """From the worker that ended the last unit, whether or not anybody follows."""
+    floor = many(make_floor, 6, settings(notify=[{"url": {"env": "HOOK_URL"}}]))
+    apply_id = floor.submit()
+    with WireServer(lambda exchange: exchange.answer(200)) as receiver:
+        floor.extra |= {"HOOK_URL": receiver.url, "RECONCILER_NOTIFY_HOSTS": f"127.0.0.1:{receiver.port}"}
+        with floor.workers(3):
+            wait_until(lambda: bool(receiver.requests))
+            assert floor.follow(apply_id)[0] == 0
+            assert floor.follow(apply_id)[0] == 0
+        (seen,) = receiver.requests
+    body = json.loads(seen.body)
+    assert (body["events"], body["totals"]["cells_accepted"]) == (["applied"], 18)
+
+
+def test_following_is_ended_and_begun_again(make_floor: MakeFloor) -> None:
+    """Exit 8 while it runs; whoever follows it later, and how often, gets one receipt and one code."""
+    floor = many(make_floor, 2, settings())
+    apply_id = floor.submit()
+    assert floor.run("follow", apply_id, "--timeout", "0").code == 8
+    with floor.workers():
+        found = floor.follow(apply_id)
+    assert floor.follow(apply_id, 0) == floor.follow(apply_id[:8], TICK_SECONDS) == found
