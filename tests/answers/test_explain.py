@@ -73,7 +73,9 @@ def test_a_cell_names_the_calls_that_covered_it(desk: Desk) -> None:
 def test_a_cell_that_was_bought_by_calls_that_are_folded_says_so(desk: Desk) -> None:
     """They are not listed one by one any more, and the ledger still has them."""
     asked = ("target-accounts/fill", "--column", "news", "--row", row_id(3))
-    assert desk.run("apply", "--yes").code == 0
+    desk.run("apply", "--yes", "--no-wait")
+    desk.simulator.finish()
+    desk.run("wait")
     (before,) = groups(desk, *asked).values()
     assert (len(before["covered_by"]), before["bought_folded"]) == (1, 0)
     desk.run("ledger", "compact")
