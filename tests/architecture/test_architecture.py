@@ -79,6 +79,7 @@ BESIDE_THE_FACE = {
     ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",
     ("cli.init", "manifests.find_files"): "likewise",
     ("cli.init", "settings.settings"): "likewise",
+    ("cli.init", "settings.git"): "likewise",
     ("cli.demo", "simulator.server"): "does no project work of its own: serves the stand-in to other commands",
     ("cli.demo", "simulator.world.sample"): "likewise",
     ("cli.simulator", "simulator"): "does no project work: serves the stand-in",
