@@ -42,9 +42,16 @@ def command(context: click.Context, /, selector: str, column: str | None, row: s
         console.answer(_told(selector, form))
         return ExitCode.OK
     reading = Reading(console)
-    with open_session(console, on_progress=reading.take) as session, reading:
-        say_where(console, session)
-        found = session.explain(selector, column=column, row=row)
+    try:
+        with open_session(console, on_progress=reading.take) as session, reading:
+            say_where(console, session)
+            found = session.explain(selector, column=column, row=row)
+    except SettingsError as error:
+        if _CODE.fullmatch(selector.upper()):
+            raise SettingsError(
+                error.message, hint=f"`reconciler explain {selector.upper()}` tells a code.", code=error.code
+            ) from None
+        raise
     if form == "json":
         console.answer(json.dumps(explanation_document(found), indent=2, ensure_ascii=True))
     else:

@@ -55,7 +55,7 @@ def command(
     elif form == "html":
         console.stream([forecast_page(content, assets())])
     else:
-        console.answer(forecast_text(content))
+        console.answer(console.fit(forecast_text(content, console.width)))
     for waiting in found.plan.pending:
         console.info(f"{waiting.manifest}: waits for {one_line(waiting.waits_for)}, which does not exist yet.")
     if found.plan.errored:

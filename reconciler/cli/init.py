@@ -43,12 +43,12 @@ def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
         )
     console.answer("")
     if folder.resolve() != Path.cwd():
-        console.answer(f"The project is in {folder.as_posix()}: change to that folder first.")
-    console.answer(scaffold.NEXT_STEPS)
+        console.answer(console.fit(f"The project is in {folder.as_posix()}: change to that folder first."))
+    console.answer(console.fit(scaffold.NEXT_STEPS))
     if ci:
-        console.answer(scaffold.CI_STEPS[ci])
+        console.answer(console.fit(scaffold.CI_STEPS[ci]))
     if is_kept:
-        console.answer(scaffold.KEPT)
+        console.answer(console.fit(scaffold.KEPT))
     return ExitCode.OK
 
 

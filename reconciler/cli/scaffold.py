@@ -71,7 +71,8 @@ Next, without an account, against the simulator:
 With an account:
   unset EXTRUCT_API_URL
   export EXTRUCT_API_TOKEN=…
-  reconciler import --search TEXT     # a manifest for each table found; then remove {MANIFEST}"""
+  reconciler import --search TEXT
+This writes a manifest for each table that it finds; then remove {MANIFEST}."""
 
 
 CI_STEPS = {

@@ -35,6 +35,7 @@ _OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("--config", "-c"), "--project"),
     **dict.fromkeys(("--state", "--backend"), "--ledger"),
     **dict.fromkeys(("--color", "--colour"), "colour is on where it shows; the variable FORCE_COLOR demands it"),
+    "--columns": "a run's columns stand in its manifest, and `--target NAME/RUN` chooses runs",
     "--debug": "--verbose",
     "--exit-code": "--detailed-exitcode",
     "--json": "use `--format json`",
@@ -67,7 +68,9 @@ def unknown_option(error: click.NoSuchOption, arguments: Sequence[str]) -> click
     name = _as_written(error.option_name, arguments)
     known = [] if error.ctx is None else _options_of(error.ctx)
     long = f"--{name.lstrip('-')}"
-    ours = _OPTIONS.get(name) or _OPTIONS.get(long) or close_to(long, known) or ""
+    ours = _OPTIONS.get(name) or _OPTIONS.get(long) or ""
+    if not ours and (close := close_to(long, [*known, *_OPTIONS])):
+        ours = _OPTIONS.get(close, close)
     said = f"; {ours}"
     if ours.startswith("--"):
         said = f"; did you mean `{ours}`?" if ours in known else ""

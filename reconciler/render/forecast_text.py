@@ -27,13 +27,16 @@ _BARS, _NOTHING = "▁▂▃▄▅▆▇█", "·"
 _PHRASES = {reason.value: reason.phrase for reason in SkipReason}
 
 
-def forecast_text(content: Document) -> str:
-    """Return a forecast document as text, without a newline at its end."""
+def forecast_text(content: Document, width: int | None = None) -> str:
+    """Return a forecast document as text, without a newline at its end; its bars fit in `width` places."""
     parts = [forecast_headline(content)]
     busy = [day for day in content["days"] if day["cells"]]
     if content["manifests"]:
         if busy:
-            parts += [bars_line(content["days"]), _table("DAY", "date", busy[:MOST_DAYS])]
+            parts += [
+                bars_line(content["days"], min(width or _WIDEST, _WIDEST)),
+                _table("DAY", "date", busy[:MOST_DAYS]),
+            ]
         if len(busy) > MOST_DAYS:
             parts.append(f"… and {counted(len(busy) - MOST_DAYS, 'more day')}: `--format json` has all of them.")
         parts.append(_table("MANIFEST", "manifest", content["manifests"]))
@@ -75,10 +78,10 @@ def measure(days: Sequence[Document]) -> tuple[str, list[float]]:
     return unit, [day[unit] for day in days]
 
 
-def bars_line(days: Sequence[Document]) -> str:
+def bars_line(days: Sequence[Document], most_bars: int = _WIDEST) -> str:
     """Return the days as one line of bars, of several days each if they are many, and what the tallest stands for."""
     unit, values = measure(days)
-    width = ceil(len(values) / _WIDEST)
+    width = ceil(len(values) / most_bars)
     sums = [sum(values[at : at + width]) for at in range(0, len(values), width)]
     most = max(sums)
     bars = "".join(_NOTHING if not each else _BARS[min(7, int(8 * each / most))] for each in sums)

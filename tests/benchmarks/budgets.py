@@ -17,7 +17,7 @@ LIMITS = (
     (
         "{per_day: {max_credits: 1e9, max_cells: 1e9}, per_month: {max_credits: 1e9, max_cells: 1e9}, "
         "per_table: {per_day: {max_cells: 1e9}, per_month: {max_credits: 1e9}}, "
-        "timezone: Europe/Berlin, anomaly: {factor: 1e6}}"
+        "timezone: Europe/Berlin, anomaly: {factor: 1e6}, forecast_per_month: 1e9, min_balance: 1e6}"
     )
     .replace("1e9", "1000000000")
     .replace("1e6", "1000000")

@@ -158,6 +158,9 @@ def suggestions(desk: Desk, _: pytest.MonkeyPatch) -> None:
     assert "did you mean `reconciler plan`?" in desk.run("plam").err
     assert "did you mean `reconciler ledger list`?" in desk.run("ledger", "lst").err
     assert "did you mean `--target`?" in desk.run("plan", "--tarjet", "x").err
+    assert "a run's columns stand in its manifest" in desk.run("plan", "--colums", "x").err
+    assert "did you mean `--column`?" in desk.run("explain", "target-accounts", "--colum", "x").err
+    assert "`reconciler explain E101` tells a code" in desk.run("explain", "e101").err
     assert "did you mean `target-accounts`?" in desk.run("plan", "--target", "target-acounts").err
 
 

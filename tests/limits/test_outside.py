@@ -35,6 +35,7 @@ def reconciled(desk: Desk, *more: str) -> Any:
     """Return what `ledger reconcile` says as JSON."""
     said = desk.run("ledger", "reconcile", "--format", "json", *more)
     assert said.code == 0, said.err
+    assert json_schema.problems("reconciliation", said.json) == []
     return said.json
 
 

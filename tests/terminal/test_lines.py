@@ -2,8 +2,11 @@
 
 import pytest
 
+from reconciler.cli.scaffold import NEXT_STEPS
 from reconciler.render.alignment import aligned, table, width_of, wrapped
 from reconciler.render.colour import Colour, coloured
+from reconciler.render.forecast_text import bars_line, forecast_text
+from tests.pages.worlds import a_forecast
 
 ROW = "00000000-0000-4000-b000-000000000021"
 
@@ -49,6 +52,16 @@ def test_what_fits_or_cannot_be_broken_is_left_alone(text: str) -> None:
     """Empty lines, too; without a width every line is."""
     assert wrapped(text, 60) == text
     assert wrapped(text + " and more" * 20, None) == text + " and more" * 20
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_forecast_and_the_next_steps_of_init_fit(width: int) -> None:
+    """The bars too: of more days than places, several share one."""
+    for text in (forecast_text(a_forecast(), width), NEXT_STEPS):
+        lines = [line for line in wrapped(text, width).split("\n") if "<img" not in line]  # a name stays whole
+        assert max(map(width_of, lines)) <= width
+    days = [{"date": f"day {number}", "credits": number, "cells": 1} for number in range(366)]
+    assert width_of(bars_line(days, width).partition(" ")[0]) <= width
 
 
 def test_colour_takes_no_room_and_a_wide_character_takes_two() -> None:
