@@ -211,7 +211,7 @@ class Worker:
         try:
             trace = self._terms_of(apply).trace
         except Corrupt as error:
-            # Nobody can carry it out, and it must not be looked at for ever.
+            # No worker can carry it out, and it must not be looked at for ever.
             self._applies.stop(apply.id, Stop(StopCause.TROUBLE, error.message, error.hint))
             self._conclude(apply, [self._given_up(apply, unit, error) for unit in units])
             return

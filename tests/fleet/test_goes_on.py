@@ -8,6 +8,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
+from reconciler.fleet.engine import SCHEMA_NAME
 from reconciler.fleet.outcome import failed, looked
 from reconciler.fleet.worker import TICK_SECONDS
 from reconciler.model.submitted import Unit
@@ -29,6 +30,18 @@ END $$;
 CREATE TRIGGER fail_once BEFORE UPDATE ON reconciler.units FOR EACH ROW
     WHEN (OLD.owner IS NOT NULL AND NEW.owner IS NULL) EXECUTE FUNCTION reconciler.fail_once();
 """
+
+EXPIRES_AT_ONCE = """
+CREATE SEQUENCE reconciler.claimed;
+CREATE FUNCTION reconciler.expire() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('reconciler.claimed') <= 60 THEN NEW.look_at = 0; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER expire BEFORE UPDATE ON reconciler.units FOR EACH ROW
+    WHEN (NEW.owner IS NOT NULL AND NEW.owner IS DISTINCT FROM OLD.owner) EXECUTE FUNCTION reconciler.expire();
+"""
+"""Claims that hold nothing back: every job is delivered again while it is carried out."""
 
 
 @contextmanager
@@ -94,6 +107,32 @@ def test_a_worker_recovers_from_a_refused_token(make_floor: MakeFloor) -> None:
         assert (code, report["stopped"]["cause"], floor.posts()) == (6, "refused", [])
         assert floor.follow(floor.submit())[0] == 0
     assert len(floor.posts()) == 1
+
+
+def test_jobs_that_are_delivered_again_while_they_run_buy_once(make_floor: MakeFloor) -> None:
+    """In every mode, twice from the start, and with claims that end at once: leases and versions alone decide."""
+    cells = {"broken": "failed", "stale": "done"}
+    columns = (agent("news"), agent("broken"), agent("stale"))
+    floor = make_floor(*(table(number, *columns, rows=3, **cells) for number in range(1, 5)))
+    floor.write(settings(api=SOON), "reconciler.yaml")
+    runs = "{mode: new, columns: [news]}, {mode: failed, columns: [broken]}, "
+    runs += "{mode: all, columns: [stale], revision: r1}"
+    floor.write("---\n".join(manifest(f"m-{number}", number, runs) for number in range(1, 5)))
+    floor.plan()
+    apply_id = floor.submit()
+    copied = "queue_name, task_name, args, status, priority"
+    with ledger_of(floor) as connection:
+        connection.execute(EXPIRES_AT_ONCE)
+        connection.execute(f"SET search_path TO {SCHEMA_NAME}".encode())
+        connection.execute(
+            f"INSERT INTO procrastinate_jobs ({copied}) SELECT {copied} FROM procrastinate_jobs".encode()
+        )
+        with floor.workers(3):
+            code, report = floor.follow(apply_id)
+        (claims,) = connection.execute("SELECT last_value FROM reconciler.claimed").fetchone() or (0,)
+    assert (code, report["totals"]["cells_accepted"]) == (0, 36)
+    assert (len(floor.charged()), set(floor.charged().values())) == (36, {1})
+    assert int(str(claims)) > 60
 
 
 def test_a_long_wait_is_not_taken_for_failures() -> None:

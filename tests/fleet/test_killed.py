@@ -203,12 +203,15 @@ def is_stopped(process: Process) -> bool:
 
 
 @pytest.mark.long
-def test_a_frozen_worker_finds_that_its_claim_is_gone(make_case: MakeCase) -> None:
-    """Stopped just before a request leaves, for longer than its lease and the quiet period: no cell twice."""
+@pytest.mark.parametrize(
+    ("function", "line"), [("SpendProtocol._attempt", 1), ("SpendProtocol._post", 1)], ids=["intent", "request"]
+)
+def test_the_fence_refuses_a_worker_that_was_frozen(make_case: MakeCase, function: str, line: int) -> None:
+    """Stopped just before an intent or a request, for longer than its lease and the quiet period: no cell twice."""
     case = make_case()
     case.plan()
     apply_id = case.submit()
-    point = Point("reconciler.spending.protocol", "SpendProtocol._post", 1)
+    point = Point("reconciler.spending.protocol", function, line)
     victim = case.worker(at=(point, 1), blow=signal.SIGSTOP)
     while not is_stopped(victim):
         time.sleep(0.05)
