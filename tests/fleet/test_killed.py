@@ -17,6 +17,7 @@ from tests.at_most_once.driver import Point, points
 from tests.at_most_once.processes import Driver, Process
 from tests.at_most_once.projects import LEASE, SPEED, Project, Q, table, table_id, workspace
 
+pytestmark = pytest.mark.long
 TABLES = 2
 """Of each case."""
 CASES = 400
@@ -48,8 +49,6 @@ NAMED = {
     "with a request on its way": ("reconciler.spending.protocol", "SpendProtocol._post", 0),
     "in the sweep": ("reconciler.fleet.engine", "_Running._sweep", 2),
 }
-USUAL = ("after it sent, before its units wait",)
-"""Those of them that the usual run kills at."""
 
 _numbers = count()
 
@@ -159,9 +158,7 @@ def killed(case: Case, point: Point, nth: int) -> tuple[bool, int]:
     return was_killed, in_doubt
 
 
-@pytest.mark.parametrize(
-    "name", [each if each in USUAL else pytest.param(each, marks=pytest.mark.long) for each in NAMED]
-)
+@pytest.mark.parametrize("name", NAMED)
 def test_another_worker_goes_on_where_one_was_killed(make_case: MakeCase, name: str) -> None:
     """At each point between a job and a settled unit."""
     assert killed(make_case(), Point(*NAMED[name]), 1)[0]
@@ -183,7 +180,6 @@ def test_a_submit_killed_between_rows_and_jobs_has_done_nothing(make_case: MakeC
     case.check()
 
 
-@pytest.mark.long
 def test_a_worker_may_be_killed_at_every_point(make_case: MakeCase, capsys: pytest.CaptureFixture[str]) -> None:
     """Every line of what a worker does, each for a plan of its own, several plans at once."""
     every = list(points(PATH))
@@ -202,7 +198,6 @@ def is_stopped(process: Process) -> bool:
     return state.rpartition(")")[2].split()[:1] == ["T"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("function", "line"), [("SpendProtocol._attempt", 1), ("SpendProtocol._post", 1)], ids=["intent", "request"]
 )
