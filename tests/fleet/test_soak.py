@@ -117,19 +117,23 @@ class Trouble:
 
 
 def _play(trouble: Trouble, url: str) -> list[float]:
-    """Make trouble until every unit has ended; return how long nothing ended, each time."""
+    """Make trouble until every unit has ended; return how long nothing was written, each time."""
     silences = [0.0]
-    over, moved_at = -1, time.monotonic()
-    query = "SELECT count(*) FILTER (WHERE phase NOT IN ('queued', 'waiting')), count(*) FROM reconciler.units"
+    before: tuple[int, int] = (-1, -1)
+    moved_at = time.monotonic()
+    query = (
+        "SELECT count(*) FILTER (WHERE phase NOT IN ('queued', 'waiting')), (SELECT count(*) FROM reconciler.events) "
+        "FROM reconciler.units"
+    )
     with psycopg.connect(url, autocommit=True) as connection:
-        while over != TABLES:
+        while before[0] != TABLES:
             now = time.monotonic()
-            trouble.look(now, over / TABLES)
+            trouble.look(now, before[0] / TABLES)
             row = connection.execute(query).fetchone()
             assert row is not None
-            if row[0] != over:
+            if row != before:
                 silences.append(now - moved_at)
-                over, moved_at = row[0], now
+                before, moved_at = row, now
             time.sleep(0.2)
     trouble.end()
     return silences
