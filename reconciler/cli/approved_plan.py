@@ -86,8 +86,8 @@ def command() -> None:
 def github(context: click.Context, /, repository: str | None, **given: Any) -> int:
     """Ask GitHub.
 
-    The token comes from GITHUB_TOKEN (permissions `actions: read`, `contents: read`, `pull-requests: read`), the base
-    URL from GITHUB_API_URL, the push from the event that started the job.
+    The token comes from GITHUB_TOKEN (permissions `actions: read`, `contents: read`, `issues: read`,
+    `pull-requests: read`), the base URL from GITHUB_API_URL, the push from the event that started the job.
     """
     console, asked = Console(context.obj), _Asked(**given)
     job = CiJob(os.environ, console.flags["ca_bundle"])

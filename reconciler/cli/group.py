@@ -4,6 +4,7 @@ Nothing but click is imported here, so that `--version` and completion stay fast
 """
 
 import copy
+import gc
 import importlib
 from contextlib import chdir
 from keyword import iskeyword
@@ -187,6 +188,9 @@ def group(context: click.Context, /, **flags: Any) -> None:
     at most once.
     """
     context.obj = {**flags, **(context.obj or {})}
+    if context.obj.get("owns_process"):
+        gc.freeze()  # the command's modules are loaded
+        gc.enable()
 
 
 def run(arguments: list[str], *, owns_process: bool = False) -> int:

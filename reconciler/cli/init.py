@@ -1,5 +1,6 @@
 """`reconciler init`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from reconciler.cli.console import Console, exits
 from reconciler.manifests import json_schema
 from reconciler.manifests.find_files import find_files
 from reconciler.model.report import ExitCode
+from reconciler.settings.git import likely_default_branches, work_tree
 from reconciler.settings.settings import project_file_in
 
 
@@ -20,8 +22,8 @@ from reconciler.settings.settings import project_file_in
 def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
     """Scaffold a project that works at once against the simulator.
 
-    Writes a project file, a manifest, the schemas that editors check them with, and a .gitignore. Existing files
-    stay as they are.
+    Writes a project file, a manifest, the schemas that editors check them with, and a .gitignore; the files of a CI go
+    to the top of the git repository, where it looks for them. Existing files stay as they are.
     """
     console = Console(context.obj)
     manifests = folder / "manifests"
@@ -31,11 +33,9 @@ def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
         has_manifests=manifests.is_dir() and bool(find_files([manifests])),
     )
     schemas = {name: json_schema.text(name) for name in json_schema.names()}
-    files = scaffold.project_files(ground, schemas) | (scaffold.ci_files(ci) if ci else {})
-    for name, text in files.items():
-        path = folder / name
-        is_new = _write_new(path, text)
-        console.answer(f"{'Wrote' if is_new else 'Kept existing'} {path.as_posix()}")
+    for name, text in scaffold.project_files(ground, schemas).items():
+        _write_new(console, folder / name, text)
+    is_kept = ci is not None and not _write_callers(console, folder, ci)
     ignored = (folder / scaffold.IGNORED).read_text(encoding="utf-8", errors="replace")
     if not scaffold.hides_ledger(ignored):
         console.info(
@@ -46,16 +46,29 @@ def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
         console.answer(f"The project is in {folder.as_posix()}: change to that folder first.")
     console.answer(scaffold.NEXT_STEPS)
     if ci:
-        console.answer(scaffold.CI_STEP)
+        console.answer(scaffold.CI_STEPS[ci])
+    if is_kept:
+        console.answer(scaffold.KEPT)
     return ExitCode.OK
 
 
-def _write_new(path: Path, text: str) -> bool:
-    """Write a file unless something with that name exists; return whether it was written."""
+def _write_callers(console: Console, folder: Path, ci: str) -> bool:
+    """Write a CI's files to the top of the repository, where it looks for them; return False if one was there."""
+    here = folder.resolve()
+    top = work_tree(here) or here
+    files = scaffold.ci_files(ci, here.relative_to(top).as_posix(), likely_default_branches(here))
+    written = [_write_new(console, Path(os.path.relpath(top / name)), text) for name, text in files.items()]
+    return all(written)
+
+
+def _write_new(console: Console, path: Path, text: str) -> bool:
+    """Write a file unless something with that name exists, and say so; return whether it was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
+        console.answer(f"Kept existing {path.as_posix()}")
         return False
+    console.answer(f"Wrote {path.as_posix()}")
     return True

@@ -1,6 +1,7 @@
 """The files of `init`: a project that validates, plans and applies at once against the simulator, and its CI."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,9 @@ _IGNORED = """\
 .reconciler/
 """
 
+_BRANCHES = "branches: [main, master"
+_INPUTS = {"github": "    with:\n", "gitlab": ""}
+"""Before further inputs at the end of a CI's file."""
 CALLERS = {"github": ".github/workflows", "gitlab": "."}
 """CI → the folder that its files are written to; they stand below `callers/`, as a team has them in its repository."""
 
@@ -70,9 +74,24 @@ With an account:
   reconciler import --search TEXT     # a manifest for each table found; then remove {MANIFEST}"""
 
 
-CI_STEP = """\
-In the CI's files, replace OWNER with the owner of the copy of the reconciler that you trust. If a file was kept, add
-to it what the guide of your CI shows (.github/README.md and .gitlab/README.md of the reconciler)."""
+CI_STEPS = {
+    "github": """\
+For the pipelines, of which .github/README.md of the reconciler is the guide:
+  1. In .github/workflows, replace OWNER with the owner of the copy of the reconciler that you trust, and v0 with the
+     commit of it that you have read.
+  2. reconciler --ledger URL ledger init        # once, in PostgreSQL: the ledger that all jobs share
+  3. Set the repository's secrets EXTRUCT_API_TOKEN and RECONCILER_LEDGER, which is that URL.
+  4. Push. Then open a pull request with manifests of your tables.""",
+    "gitlab": """\
+For the pipelines, of which .gitlab/README.md of the reconciler is the guide:
+  1. In .gitlab-ci.yml, replace OWNER with the owner of the copy of the reconciler that you trust, and COMMIT with the
+     commit of it that you have read.
+  2. reconciler --ledger URL ledger init        # once, in PostgreSQL: the ledger that all jobs share
+  3. Set the project's variables EXTRUCT_API_TOKEN and RECONCILER_LEDGER, which is that URL, masked and protected; and
+     GITLAB_TOKEN, masked: a project access token with the role Reporter and the scope api.
+  4. Push, with manifests of your tables: that pipeline makes the snapshot from which merge requests are planned.""",
+}
+KEPT = "A CI's file was kept. Add to it what that guide shows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +117,19 @@ def project_files(ground: ExistingFiles, schemas: Mapping[str, str]) -> dict[str
     return files
 
 
-def ci_files(ci: str) -> dict[str, str]:
-    """Return path → text of the files that call the pipelines of a CI."""
+def ci_files(ci: str, place: str = ".", branches: Iterable[str] = ()) -> dict[str, str]:
+    """Return path → text of the files that call the pipelines of a CI, for the top of a repository.
+
+    `place` is the project's folder in it, and each of `branches` may be the default one.
+    """
     folder = Path(__file__).parent / "callers" / ci
+    named = "".join(f', "{branch}"' for branch in sorted({*branches} - {"main", "master"}))
+    given = "" if place == "." else f"{_INPUTS[ci]}      working-directory: {json.dumps(place, ensure_ascii=False)}\n"
     return {
-        (Path(CALLERS[ci]) / file.name).as_posix(): file.read_text(encoding="utf-8")
+        (Path(CALLERS[ci]) / file.name).as_posix(): file.read_text(encoding="utf-8").replace(
+            _BRANCHES, _BRANCHES + named
+        )
+        + given
         for file in sorted(folder.iterdir())
     }
 

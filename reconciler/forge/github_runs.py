@@ -9,7 +9,8 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -37,6 +38,19 @@ MOST_ENTRIES = 100
 SNAPSHOT_EVENTS = ("push", "schedule", "workflow_dispatch")
 _ENTRY = b"PK\x01\x02"
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+_NEVER, _EVER = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
+_RETARGETED = ("base_ref_changed", "automatic_base_change_succeeded")
+
+
+@dataclass(frozen=True, slots=True)
+class _OtherTarget:
+    """A time in which a branch was to be merged into another one, too."""
+
+    begun: datetime
+    until: datetime
+    why: str
 
 
 class GitHubRuns:
@@ -69,14 +83,40 @@ class GitHubRuns:
     @in_known_shapes
     def plans(self, change: MergedChange, name: str) -> Iterator[Candidate]:
         """Yield the plan files of a pull request's last commit, newest first."""
-        query = {"event": "pull_request", "head_sha": change.head}
+        query, branch, others = {"event": "pull_request", "head_sha": change.head}, "", None
         for workflow in _workflows("plan", name):
             path = f"{self._path}/actions/workflows/{workflow}/runs"
             for run in self._runs(path, query):
+                if others is None:
+                    branch, others = self._other_targets(change.number)
                 why_not = _run_problem(run, self._id(), ("pull_request",), (workflow,))
                 if not why_not and run["head_sha"] != change.head:
                     why_not = "it ran for another commit"
+                why_not = why_not or _target_problem(run, branch, others, path)
                 yield from self._files(run, f"reconciler-plan-{name}", "plan.json", LARGEST_PLAN, why_not)
+
+    def _other_targets(self, number: int) -> tuple[str, list[_OtherTarget]]:
+        """Return a pull request's branch, and when a run for that branch may have been merged with another base.
+
+        GitHub takes the workflow from the merge of the two, so such a run may have been another program's, although
+        the pull request changes no workflow. A run does not tell its base.
+        """
+        pull = self._client.get(f"{self._path}/pulls/{number}").content
+        branch = str(field(field(pull, "head", self._path), "ref", self._path))
+        found = []
+        path, query = f"{self._path}/pulls", {"state": "all", "head": f"{self._name.partition('/')[0]}:{branch}"}
+        for other in pages(self._client, path, query=query):
+            if field(other, "number", path) != number:
+                until = other.get("closed_at")
+                why = f"pull request {int(other['number'])} of the same branch was open then"
+                begun = moment(field(other, "created_at", path), path)
+                found.append(_OtherTarget(begun, moment(until, path) if until else _EVER, why))
+        path = f"{self._path}/issues/{number}/events"
+        for event in pages(self._client, path):
+            if field(event, "event", path) in _RETARGETED:
+                until = moment(field(event, "created_at", path), path)
+                found.append(_OtherTarget(_NEVER, until, "its pull request was for another branch then"))
+        return branch, found
 
     def _runs(self, path: str, query: Query) -> Iterator[Any]:
         """Yield the runs of a workflow; none if there is no such workflow."""
@@ -241,6 +281,14 @@ def _run_problem(run: Any, repository: int, events: tuple[str, ...], workflows: 
     except (KeyError, TypeError):
         raise BadResponse("a workflow run answered in a shape we do not know") from None
     return ""
+
+
+def _target_problem(run: Any, branch: str, others: list[_OtherTarget], path: str) -> str:
+    """Say why the program of a run may be that of another base."""
+    if run["head_branch"] != branch:
+        return "it ran for another branch"
+    began = moment(field(run, "created_at", path), path)
+    return next((other.why for other in others if other.begun <= began <= other.until), "")
 
 
 def _attempt_problem(kept: Mapping[str, Any], attempts: list[Mapping[str, Any]], path: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.errors import BadResponse, SettingsError
+from reconciler.errors import BadResponse, Refused, SettingsError
 from reconciler.forge.answers import in_known_shapes
 from reconciler.forge.comments import pages
 from reconciler.forge.http import ForgeClient
@@ -125,10 +125,25 @@ class GitLabPipelines:
         if ref == f"refs/merge-requests/{change.number}/head":
             return "" if found.get("sha") == change.head else "it ran for another commit"
         if ref == f"refs/merge-requests/{change.number}/merge":
-            return ""  # of a commit that GitLab made; the plan file names the one it was made for
+            return self._merge_problem(str(field(found, "sha", path)), change)
         if ref == f"refs/merge-requests/{change.number}/train":
             return "it ran in a merge train, after the decision to merge"
         return "it ran for another merge request"
+
+    def _merge_problem(self, sha: str, change: MergedChange) -> str:
+        """Say why a merge that GitLab tried does not count: with another target, its jobs may be another program's."""
+        path = f"{self._path}/repository/commits/{quote(sha, safe='')}"
+        try:
+            target, *heads = field(self._client.get(path).content, "parent_ids", path)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return "its commit is no longer there"
+        if heads != [change.head]:
+            return "it ran for another commit"
+        path = f"{self._path}/repository/merge_base"
+        common = self._client.get(path, {"refs[]": (target, self._branch)}).content
+        return "" if field(common, "id", path) == target else "it ran for another target branch"
 
     def _commits(self, push: Push) -> list[str]:
         """Return the commits that a push added to its branch itself, oldest first: first parents alone."""

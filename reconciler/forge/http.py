@@ -7,7 +7,7 @@ followed, because the token would go along. A file that is stored elsewhere is f
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -34,7 +34,7 @@ MOST_REDIRECTS = 3
 """From a forge to the store of its files."""
 
 T = TypeVar("T")
-Query: TypeAlias = Mapping[str, int | str]
+Query: TypeAlias = Mapping[str, int | str | Sequence[str]]
 
 _RATE_LIMITED = (403, 429)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, delete, inse
 from sqlalchemy.dialects import registry
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from reconciler.ledger.tables import LEDGER_ID, POSTGRES_SCHEMA, SCHEMA_VERSION, meta, metadata
+from reconciler.ledger.tables import CALLS_OPEN, LEDGER_ID, OPEN_CALL, POSTGRES_SCHEMA, SCHEMA_VERSION, meta, metadata
 from reconciler.version import __version__
 
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
@@ -32,6 +32,7 @@ def create(connection: Connection) -> None:
 def statements(dialect: str) -> tuple[str, ...]:
     """Return the statements that make the tables, in a dialect of SQLAlchemy's."""
     spoken = registry.load(dialect)()
+    CALLS_OPEN.dialect_options[dialect]["where"] = OPEN_CALL
     indexes = [index for table in metadata.sorted_tables for index in table.indexes]
     made: list[CreateTable | CreateIndex] = [CreateTable(table) for table in (*metadata.sorted_tables, _version)]
     made += map(CreateIndex, sorted(indexes, key=lambda index: str(index.name)))

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select
 
 from reconciler.ledger import codec
+from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import events
 from reconciler.model.ledger_entries import EventKind, EventRecord
@@ -13,7 +14,7 @@ from reconciler.model.ledger_entries import EventKind, EventRecord
 _earlier = events.alias()
 _NEXT = select(func.coalesce(func.max(_earlier.c.seq), 0) + 1).where(_earlier.c.table_id == bindparam("of_table"))
 # Inline: the `seq` is not needed afterwards, so the store need not return it.
-_APPEND = (
+_APPEND = Prepared(
     insert(events)
     .values(
         table_id=bindparam("of_table"),
@@ -44,7 +45,7 @@ def append(
     known = {key: value for key, value in detail.items() if value not in (None, "")}
     call_id, number = attempt or (None, None)
     values = {"of_table": table_id, "call_id": call_id, "attempt": number, "kind": kind.value, "at": at}
-    tx.execute(_APPEND, {**values, "detail": codec.encode(known)})
+    _APPEND.run(tx, {**values, "detail": codec.encode(known)})
 
 
 def of_call(tx: Transaction, call_id: str) -> list[EventRecord]:

@@ -9,6 +9,7 @@ from sqlalchemy import Row, bindparam, func, insert, select
 
 from reconciler.ledger import row_sets
 from reconciler.ledger.codec import Values, encode
+from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import call_rows, calls, shapes
 from reconciler.model.history import Block
@@ -33,8 +34,10 @@ PAST = (
     *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
 )
 """The columns that `codec.past_call` reads."""
-_IS_THERE = select(shapes.c.id).where(shapes.c.table_id == bindparam("of_table"), shapes.c.id == bindparam("of_shape"))
-_ADD = insert(shapes)
+_IS_THERE = Prepared(
+    select(shapes.c.id).where(shapes.c.table_id == bindparam("of_table"), shapes.c.id == bindparam("of_shape"))
+)
+_ADD = Prepared(insert(shapes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Extent:
     def keep_shape(self, tx: Transaction, table_id: str) -> None:
         """Store the shape if it is not there yet; the table's row must be locked, unless no other process can write."""
         key = {"of_table": table_id, "of_shape": self._shape_id}
-        if tx.execute(_IS_THERE, key).first() is None:
+        if _IS_THERE.first(tx, key) is None:
             shape = {"columns": self.columns, "column_keys": self.column_keys, "configs": dict(self.configs)}
             encoded = {name: encode(value) for name, value in shape.items()}
-            tx.execute(_ADD, {"table_id": table_id, "id": self._shape_id} | encoded)
+            _ADD.run(tx, {"table_id": table_id, "id": self._shape_id} | encoded)

@@ -13,6 +13,7 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import applies, budget_windows, call_states, codec, events, leases, spent
 from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.extents import Extent
+from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import call_rows, calls, tables
 from reconciler.model.attempt import Ending, Intent, Settlement, Ticket, Verdict
@@ -25,15 +26,16 @@ _STATE = (
     *(*spent.OF_CALL, calls.c.attempt, calls.c.boot, calls.c.booted_at, calls.c.apply_id),
     *(calls.c.settled_at, calls.c.settled_done, calls.c.settled_failed, calls.c.settled_not_started),
 )
-_FIND = select(*_STATE).where(calls.c.id == bindparam("call_id"))
+_STATE_OF_CALL = select(*_STATE).where(calls.c.id == bindparam("call_id"))
+_FIND = Prepared(_STATE_OF_CALL)
 _ATTEMPT = select(calls.c.token, calls.c.attempt, calls.c.table_version).where(calls.c.id == bindparam("call_id"))
 # Locks the table's row, then the call's: in the order of FROM. A row that another process changed meanwhile is read
 # again once it is locked, which PostgreSQL does not do for one that is only joined.
-_LOCK = _FIND.select_from(tables.join(calls)).with_for_update()
-_INSERT = insert(calls)
-_INSERT_ROWS = insert(call_rows)
-_CHANGE_ROWS = update(call_rows).where(call_rows.c.call_id == bindparam("of_call"))
-_ADVANCE = (
+_LOCK = Prepared(_STATE_OF_CALL.select_from(tables.join(calls)).with_for_update())
+_INSERT = Prepared(insert(calls))
+_INSERT_ROWS = Prepared(insert(call_rows))
+_CHANGE_ROWS = Prepared(update(call_rows).where(call_rows.c.call_id == bindparam("of_call")))
+_ADVANCE = Prepared(
     update(tables)
     .where(tables.c.table_id == bindparam("of_table"), tables.c.version == bindparam("found"))
     .values(version=tables.c.version + 1)
@@ -44,7 +46,7 @@ _IS_AS_FOUND = (
     calls.c.state == bindparam("found_state"),
     calls.c.attempt == bindparam("found_attempt"),
 )
-_CHANGE = update(calls).where(*_IS_AS_FOUND)
+_CHANGE = Prepared(update(calls).where(*_IS_AS_FOUND))
 
 
 def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -> Ticket:
@@ -75,15 +77,15 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
     values |= {"token": token, "counted": spent.charge_value(intent.charge), **moment.values()}
     values["apply_id"] = intent.apply_id or None
-    before = tx.execute(_FIND, {"call_id": call.id}).first()
+    before = _FIND.first(tx, {"call_id": call.id})
     if before is None:
         attempt = 1
-        tx.execute(_INSERT, values | {"attempt": 1, "payments": 0})
-        tx.execute(_INSERT_ROWS, {"call_id": call.id} | extent.rows_values(codec.marks_value(call)))
+        _INSERT.run(tx, values | {"attempt": 1, "payments": 0})
+        _INSERT_ROWS.run(tx, {"call_id": call.id} | extent.rows_values(codec.marks_value(call)))
     else:
         attempt = _retry(tx, call, before, values)
-        tx.execute(_CHANGE_ROWS, {"of_call": call.id} | extent.rows_values(codec.marks_value(call)))
-    _require_one(tx.execute(_ADVANCE, {"of_table": call.table_id, "found": version}).rowcount, call.id)
+        _CHANGE_ROWS.run(tx, {"of_call": call.id} | extent.rows_values(codec.marks_value(call)))
+    _require_one(_ADVANCE.run(tx, {"of_table": call.table_id, "found": version}), call.id)
     detail: dict[str, Any] = {
         "address": call.address,
         "plan_id": intent.plan_id,
@@ -145,7 +147,7 @@ def _retry(tx: Transaction, call: Call, before: Row[Any], values: dict[str, Any]
     attempt: int = before.attempt + 1
     ended = dict.fromkeys(("ended_at", "run_id", "requested_cells"))
     found = {"call_id": call.id, "found_state": before.state, "found_attempt": before.attempt}
-    _require_one(tx.execute(_CHANGE, found | values | ended | {"attempt": attempt}).rowcount, call.id)
+    _require_one(_CHANGE.run(tx, found | values | ended | {"attempt": attempt}), call.id)
     return attempt
 
 
@@ -215,7 +217,7 @@ def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:
     names = ("settled_done", "settled_failed", "settled_not_started")
     _update(tx, call_id, found, {"settled_at": now, **dict(zip(names, counts, strict=True))})
     # The cells have shown: what they held before proves nothing more.
-    tx.execute(_CHANGE_ROWS, {"of_call": call_id, "before": codec.inputs_value(settlement)})
+    _CHANGE_ROWS.run(tx, {"of_call": call_id, "before": codec.inputs_value(settlement)})
     detail: dict[str, Any] = dict(zip(("done", "failed", "not_started"), counts, strict=True))
     if settlement.yields:
         detail["yield"] = {column: [each.answers, each.changed] for column, each in settlement.yields.items()}
@@ -266,7 +268,7 @@ def superseded(complaint: str) -> LedgerError:
 
 
 def _lock_call(tx: Transaction, call_id: str) -> Row[Any]:
-    found = tx.execute(_LOCK, {"call_id": call_id}).first()
+    found: Row[Any] | None = _LOCK.first(tx, {"call_id": call_id})
     if found is None:
         raise LedgerError(f"there is no call {call_id} in the ledger", code=Code.NO_SUCH_CALL)
     return found
@@ -292,8 +294,9 @@ def _apply(
 
 def _update(tx: Transaction, call_id: str, found: Row[Any], changes: dict[str, Any]) -> None:
     as_found = {"call_id": call_id, "found_state": found.state, "found_attempt": found.attempt}
-    _require_one(tx.execute(_CHANGE, as_found | changes).rowcount, call_id)
-    spent.move(tx, found._mapping, {**found._mapping, **changes})
+    _require_one(_CHANGE.run(tx, as_found | changes), call_id)
+    before = found._asdict()
+    spent.move(tx, before, before | changes)
 
 
 def _note(

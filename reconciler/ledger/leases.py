@@ -14,6 +14,7 @@ from reconciler.errors import Leased
 from reconciler.ledger import codec
 from reconciler.ledger.clocks import Moment
 from reconciler.ledger.events import append
+from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEASE_COLUMNS, tables
 from reconciler.model.attempt import Actor
@@ -27,12 +28,12 @@ _LOCK = (
     .order_by(tables.c.table_id)
     .with_for_update()
 )
-_LOCK_ONE = select(tables).where(tables.c.table_id == bindparam("id")).with_for_update()
+_LOCK_ONE = Prepared(select(tables).where(tables.c.table_id == bindparam("id")).with_for_update())
 
 
 def lock_one(tx: Transaction, table_id: str) -> Row[Any]:
     """Do what `lock` does, for one table: a statement that need not be adapted to how many there are."""
-    row = tx.execute(_LOCK_ONE, {"id": table_id}).first()
+    row: Row[Any] | None = _LOCK_ONE.first(tx, {"id": table_id})
     return lock(tx, [table_id])[0] if row is None else row
 
 

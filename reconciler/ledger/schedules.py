@@ -8,14 +8,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text, update
 
 from reconciler.errors import StalePlan
 from reconciler.ledger import codec
 from reconciler.ledger.store import Store, Transaction
-from reconciler.ledger.tables import schedules
+from reconciler.ledger.tables import POSTGRES_SCHEMA, schedules
 from reconciler.model.schedule import Schedule, Tick
+
+# As text: SQLAlchemy's dialect of the server, which could write it, takes a tenth of the time to load the ledger.
+_FIRST = f"{schedules.name} (name, workspace, ticked_at, content) VALUES (:name, :workspace, :ticked_at, :content)"
+_BEGIN = text(f"INSERT INTO {POSTGRES_SCHEMA}.{_FIRST} ON CONFLICT DO NOTHING")
 
 
 class Schedules:
@@ -40,7 +43,7 @@ class Schedules:
             if row is None:
                 first: codec.Values = {"name": schedule.key, "workspace": codec.storable_text(schedule.workspace)}
                 first |= {"ticked_at": now if date is None else date, "content": "{}"}
-                tx.execute(insert(schedules).on_conflict_do_nothing(), first)
+                tx.execute(_BEGIN, first)
                 return None
             if date is None or date <= row.ticked_at or float(_content(row.content).get("until", 0.0)) > now:
                 return None

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_UP, Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Label, Row, Table, TextClause, bindparam, func, insert, select, text
+from sqlalchemy import Label, Row, Table, bindparam, func, insert, select, text
 
 from reconciler.ledger import codec
+from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEDGER_ID, POSTGRES_SCHEMA, calls, meta, spent, spent_totals
-from reconciler.model.budget import Charge, Spent
+from reconciler.model.budget import Charge, RecentSums, Spent
 from reconciler.model.history import CallState
 from reconciler.text.digest import short_digest
 
@@ -75,15 +76,15 @@ class Heap(NamedTuple):
         return {"table_id": self.table_id, "quarter": self.quarter, "id": digest, **named}
 
 
-def _adding(table: Table) -> dict[str, TextClause]:
-    """Return, for each store, the statement that adds to a row of a table, or makes it."""
+def _adding(table: Table) -> dict[bool, Prepared]:
+    """Return, for SQLite and for a server, the statement that adds to a row of a table, or makes it."""
     names = [column.name for column in table.c]
     keys = ", ".join(column.name for column in table.primary_key.columns)
     more = ", ".join(f"{each} = mine.{each} + excluded.{each}" for each in _SUMS)
     values = ", ".join(f":{name}" for name in names)
     rest = f"{table.name} AS mine ({', '.join(names)}) VALUES ({values}) ON CONFLICT ({keys}) DO UPDATE SET {more}"
     # The connection's translation of schemas does not reach text.
-    return {"sqlite": text(f"INSERT INTO {rest}"), "postgresql": text(f"INSERT INTO {POSTGRES_SCHEMA}.{rest}")}
+    return {True: Prepared(text(f"INSERT INTO {rest}")), False: Prepared(text(f"INSERT INTO {POSTGRES_SCHEMA}.{rest}"))}
 
 
 _ADD = _adding(spent)
@@ -190,7 +191,7 @@ def add(tx: Transaction, amounts: Iterable[tuple[Heap, Amount]]) -> None:
     """Add to the sums. The rows of the tables are locked, or the store is this transaction's alone."""
     listed = list(amounts)
     if listed:
-        tx.execute(_ADD[tx.connection.dialect.name], [{**heap.key(), **amount._asdict()} for heap, amount in listed])
+        _ADD[tx.is_on_sqlite].run_each(tx, [{**heap.key(), **amount._asdict()} for heap, amount in listed])
         add_totals(tx, listed)
 
 
@@ -205,7 +206,7 @@ def add_totals(tx: Transaction, amounts: Iterable[tuple[Heap, Amount]]) -> None:
         {"scope": scope, "quarter": quarter, **totals[scope, quarter]._asdict()} for scope, quarter in sorted(totals)
     ]
     if rows:
-        tx.execute(_ADD_TOTAL[tx.connection.dialect.name], rows)
+        _ADD_TOTAL[tx.is_on_sqlite].run_each(tx, rows)
 
 
 def count_all(tx: Transaction, batch: int) -> None:
@@ -256,6 +257,24 @@ def of_tables(tx: Transaction, table_ids: Collection[str], since: float, batch: 
         )
         found |= {row.table_id: _spent(row) for row in tx.execute(query)}
     return found
+
+
+def recent(tx: Transaction, table_ids: Collection[str], since: float, batch: int) -> RecentSums:
+    """Return the sums by quarter of an hour from `since` on: of these tables, of each label, and of all calls."""
+    tables: dict[str, list[tuple[int, Spent]]] = {}
+    wanted, first = sorted(table_ids), quarter_of(since)
+    for start in range(0, len(wanted), batch):
+        query = (
+            select(spent.c.table_id, spent.c.quarter, *_sums_of(spent))
+            .where(spent.c.table_id.in_(wanted[start : start + batch]), spent.c.quarter >= first)
+            .group_by(spent.c.table_id, spent.c.quarter)
+        )
+        for row in tx.execute(query):
+            tables.setdefault(row.table_id, []).append((row.quarter, _spent(row)))
+    scopes: dict[str, list[tuple[int, Spent]]] = {}
+    for row in tx.execute(select(spent_totals).where(spent_totals.c.quarter >= first)):
+        scopes.setdefault(row.scope, []).append((row.quarter, _spent(row)))
+    return RecentSums(tx.now(), tables, scopes)
 
 
 def last_applies(tx: Transaction, manifest: str, count: int, without: str) -> Iterator[Decimal]:

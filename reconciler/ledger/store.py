@@ -47,16 +47,15 @@ class Transaction:
 
     def __init__(self, store: "Store", connection: Connection) -> None:
         self.connection = connection
+        self.is_on_sqlite = connection.dialect.name == "sqlite"
         self._store = store
 
     def now(self) -> float:
         """Return the seconds since the epoch by the store's clock; ask after taking a lock, which may take time."""
         if self._store.clock is not None:
             return self._store.clock()
-        if self.connection.dialect.name == "sqlite":
-            # The library runs in this process: its `julianday('now')` is this very clock.
-            return time.time()
-        return float(self.connection.scalar(server.NOW) or 0.0)
+        # SQLite runs in this process: its `julianday('now')` is this very clock.
+        return time.time() if self.is_on_sqlite else float(self.connection.scalar(server.NOW) or 0.0)
 
     def moment(self) -> Moment:
         """Return `now` beside the clock of this machine's boot."""

@@ -1,14 +1,13 @@
 """The differences between two states of a project, in words.
 
-The only module that uses deepdiff, and only for text: it takes seconds where `==` takes milliseconds, so it sees only
-manifests that differ, as mappings keyed by name (it treats a reordered list as changed values), and only as many as a
-person would read. Rows are counted, never listed.
+deepdiff finds them, and only for text: it takes seconds where `==` takes milliseconds, so it sees only manifests that
+differ, as mappings keyed by name (it treats a reordered list as changed values), and only as many as a person would
+read. Rows are counted, never listed.
 """
 
+import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-from deepdiff import DeepDiff
+from typing import Any, TypeAlias
 
 from reconciler.manifests.document import Document
 from reconciler.model.change import Change, ChangeImpact
@@ -24,6 +23,9 @@ MOST_CHANGES = 1000
 """The most changes listed; after these, changed manifests are only counted."""
 MOST_PARTS = 20_000
 """The most names, columns and labels given to deepdiff in total: it takes about three seconds for them."""
+
+Difference: TypeAlias = tuple[tuple[str | int, ...], object, object]
+"""A path, and the old and the new value there."""
 
 
 def add_up(ref: str, changes: Iterable[Change], calls: Sequence[Call], dropped: Sequence[Call]) -> ChangeImpact:
@@ -257,18 +259,10 @@ def _row_words(run: Run) -> str:
     return "every row" if run.rows is None else counted(len(run.rows), "row")
 
 
-def _differences(old: Any, new: Any) -> list[tuple[tuple[str | int, ...], object, object]]:
-    """Return path, old and new value of each difference of two mappings, in order; None for an absent value."""
-    # Without the first option, a value that changed completely is not reported part by part, and without the second,
-    # a name that begins with two underscores is not reported at all.
-    told = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
-    found = []
-    for kind, levels in told.items():
-        for level in levels:
-            was = None if kind.endswith("_added") else level.t1
-            now = None if kind.endswith("_removed") else level.t2
-            found.append((tuple(level.path(output_format="list")), was, now))
-    return sorted(found, key=lambda each: tuple(map(str, each[0])))
+def _differences(old: Any, new: Any) -> list[Difference]:
+    """Return what differs between two mappings, in order."""
+    found: list[Difference] = importlib.import_module("reconciler.manifests.deep_differences").differences(old, new)
+    return found
 
 
 def _said(name: str, was: object, now: object) -> str:

@@ -5,6 +5,7 @@ So git is found outside the work tree alone, and started where `.git` stands, wh
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ _PASSED_ON = frozenset(
         "GIT_DISCOVERY_ACROSS_FILESYSTEM",
     }
 )
+_BRANCH = re.compile(r"refs/(?:heads|remotes/origin)/([A-Za-z0-9][A-Za-z0-9._/-]*)\n")
 _HINTS = {
     "safe.directory": "If you trust whoever owns these files: git config --global --add safe.directory {top}",
     "promisor": "This is a partial clone, which lacks files of that commit: fetch them with "
@@ -68,6 +70,19 @@ def run_git(top: Path, *arguments: str, given: bytes = b"") -> "subprocess.Compl
     except (OSError, subprocess.SubprocessError) as error:
         why = error.strerror if isinstance(error, OSError) else f"it gave no answer within {GIT_SECONDS:g} seconds"
         raise SettingsError(f"git cannot be run: {why}", code=Code.GIT) from None
+
+
+def likely_default_branches(folder: Path) -> list[str]:
+    """Return the branch that `origin` begins with, and the one that is checked out; none if git does not tell."""
+    top = work_tree(folder)
+    if top is None:
+        return []
+    try:
+        told = [run_git(top, "symbolic-ref", "--quiet", ref) for ref in ("refs/remotes/origin/HEAD", "HEAD")]
+    except SettingsError:
+        return []
+    found = (_BRANCH.fullmatch(done.stdout.decode(errors="replace")) for done in told)
+    return [branch[1] for branch in found if branch is not None]
 
 
 def ask_git(top: Path, *arguments: str, given: bytes = b"") -> bytes:

@@ -12,6 +12,7 @@ from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
 from reconciler.simulator.world.sample import sample
 from tests.journey.desk import Desk
+from tests.limits.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +109,24 @@ def test_the_files_for_a_ci_are_callers_and_nothing_else(desk: Desk) -> None:
             key: "write" if any(each.get(key) == "write" for each in wanted) else "read"
             for key in sorted({key for each in wanted for key in each})
         }
+
+
+def test_the_files_for_a_ci_go_to_the_top_of_the_repository(desk: Desk) -> None:
+    """Elsewhere no forge looks for them; they name the project's folder and the branch that may be the default one."""
+    Repository.at(desk.folder).git("checkout", "--quiet", "-b", "trunk")
+    for ci in ("github", "gitlab"):
+        assert desk.run("init", "teams/gtm", "--ci", ci).code == 0
+    written = {name: text for name, text in files(desk.folder).items() if name.startswith((".github", ".gitlab"))}
+    assert set(written) == {
+        *(f".github/workflows/{name}.yml" for name in ("plan", "apply", "refresh")),
+        ".gitlab-ci.yml",
+    }
+    parsed: dict[str, Any] = {name: yaml.safe_load(text) for name, text in written.items()}
+    apply = parsed[".github/workflows/apply.yml"]
+    assert apply[True] == {"push": {"branches": ["main", "master", "trunk"]}}
+    inputs = [next(iter(of["jobs"].values()))["with"] for of in parsed.values() if "jobs" in of]
+    inputs += [of["include"][0]["inputs"] for of in parsed.values() if "include" in of]
+    assert [given["working-directory"] for given in inputs] == ["teams/gtm"] * 4
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ BESIDE_THE_FACE = {
     ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",
     ("cli.init", "manifests.find_files"): "likewise",
     ("cli.init", "settings.settings"): "likewise",
+    ("cli.init", "settings.git"): "likewise",
     ("cli.demo", "simulator.server"): "does no project work of its own: serves the stand-in to other commands",
     ("cli.demo", "simulator.world.sample"): "likewise",
     ("cli.simulator", "simulator"): "does no project work: serves the stand-in",
@@ -103,7 +104,7 @@ DOORS = {
     "alembic": ["ledger"],
     "starlette": ["simulator"],
     "uvicorn": ["simulator"],
-    "deepdiff": ["manifests.compare"],
+    "deepdiff": ["manifests.deep_differences"],
     "re2": [],
     "cronsim": ["manifests.calendar"],
     "prometheus_client": ["fleet.monitoring.metrics"],
@@ -167,6 +168,7 @@ LATE_IMPORTS = {
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger.store": "alembic is loaded only where a store has to be migrated",
+    "manifests.compare": "deepdiff is loaded only where two states of a project are compared",
 }
 """Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""
 

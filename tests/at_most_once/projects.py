@@ -232,6 +232,10 @@ class Recovery:
     codes: list[int] = field(default_factory=list)
 
 
+class NotAtRestError(AssertionError):
+    """Applies did not come to an end in time: on a busy machine each may lose its lease, which lasts a second."""
+
+
 def recover(project: Project, patience: float = 90.0) -> Recovery:
     """Apply until nothing is due and nothing in doubt; a person decides what no evidence can."""
     recovery = Recovery()
@@ -257,4 +261,4 @@ def recover(project: Project, patience: float = 90.0) -> Recovery:
             raise LockedError
         else:
             raise AssertionError(f"exit {done.code}: {done.out} {done.err}")
-    raise AssertionError(f"not at rest after {patience} s: exits {recovery.codes}, {done.out} {done.err}")
+    raise NotAtRestError(f"not at rest after {patience} s: exits {recovery.codes}, {done.out} {done.err}")

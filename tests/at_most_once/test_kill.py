@@ -16,7 +16,18 @@ from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
 from tests.at_most_once.driver import Point, points
 from tests.at_most_once.processes import Driver
-from tests.at_most_once.projects import COLUMNS, SPEED, Project, Stores, T, recover, table, table_id, workspace
+from tests.at_most_once.projects import (
+    COLUMNS,
+    SPEED,
+    NotAtRestError,
+    Project,
+    Stores,
+    T,
+    recover,
+    table,
+    table_id,
+    workspace,
+)
 
 DELAYS = (0.0, 0.05, 0.3, 1.2)
 """Seconds between a run call's arrival and its work: a killed client's call still lands, the last one after T."""
@@ -51,6 +62,11 @@ class Aftermath:
     duplicates: int
     lost: int
     in_doubt: int
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether its point was not reached, although the call before it was answered within T."""
+        return not self.was_killed and DELAYS[self.case.delay] < T
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +138,14 @@ def kill(case: Case, tmp: Path, simulator: LiveSimulator, driver: Driver, stores
     )
 
 
+def kill_if_calm(case: Case, tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> Aftermath | None:
+    """Kill as `kill` does; None if the machine was too busy for the project to come to rest."""
+    try:
+        return kill(case, tmp, simulator, driver, stores)
+    except NotAtRestError:
+        return None
+
+
 def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
     tmp_path: Path,
     simulator: LiveSimulator,
@@ -135,9 +159,10 @@ def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
     began = time.monotonic()
     planned = cases(reached(tmp_path, simulator, driver, stores), is_long=is_long)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        ends = list(pool.map(lambda case: kill(case, tmp_path, simulator, driver, stores), planned))
+        first = list(pool.map(lambda case: kill_if_calm(case, tmp_path, simulator, driver, stores), planned))
     # On a busy machine a call below T may go unanswered, and what follows it is not reached: try those by themselves.
-    missed = [end.case for end in ends if not end.was_killed and DELAYS[end.case.delay] < T]
+    ends = [end for end in first if end is not None]
+    missed = [case for case, end in zip(planned, first, strict=True) if end is None or end.is_missed]
     again = [kill(case, tmp_path, simulator, driver, stores) for case in missed]
     ends += again
     kills = sum(end.was_killed for end in ends)
@@ -157,6 +182,6 @@ def test_a_kill_at_any_point_of_apply_buys_nothing_twice_and_loses_nothing(
             print("\nkilled:", told, file=sys.stderr)  # noqa: T201
     assert [(str(end.case), end.duplicates, end.lost) for end in ends if end.duplicates or end.lost] == []
     # What comes after a clear answer is not reached where none comes within T.
-    assert [str(end.case) for end in again if not end.was_killed] == []
+    assert [str(end.case) for end in again if end.is_missed] == []
     assert figures["points"] >= (40 if is_long else SAMPLE)
     assert figures["calls"] >= len(COLUMNS) * len(ends)

@@ -297,7 +297,7 @@ MUTANTS = [
     Mutant(
         "what did not land is not given back",
         "test_a_budget_holds_against_a_purchase_after_the_plan[did not land]",
-        (("ledger/journal", "    spent.move(tx, found._mapping, {**found._mapping, **changes})\n", ""),),
+        (("ledger/journal", "    spent.move(tx, before, before | changes)\n", ""),),
     ),
     Mutant(
         "a window never turns",

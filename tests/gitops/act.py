@@ -22,6 +22,8 @@ from tests.documentation.pages import block
 
 ROOT = Path(__file__).parents[2]
 CALLED = "acme/extruct-reconciler"
+PINNED = "0123456789abcdef0123456789abcdef01234567"
+"""The commit of it that the guide pins."""
 ACT = Path(sys.executable).parent / "act"
 SPELLED_OUT = block(".github/README.md", "sh", "spelled out").text
 """The guide's command for runners that do not know `$/`, of which this one is."""
@@ -108,7 +110,7 @@ class Runner:
         for script in [SPELLED_OUT, ENTERPRISE] if self.instance else [SPELLED_OUT]:
             subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=called, check=True)
         self._action(called / ".github/actions/install", _INSTALL)
-        self.stand_ins = {f"{CALLED}@v0": called}
+        self.stand_ins = {f"{CALLED}@{ref}": called for ref in (PINNED, "v0")}
         for path in (called / ".github").rglob("*.yml"):
             assert "$/" not in path.read_text()
             for used in _uses(yaml.safe_load(path.read_text())):

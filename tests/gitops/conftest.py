@@ -1,5 +1,6 @@
 """A repository made with the guide's commands, a simulator, GitHub, and the machine that runs its jobs."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,8 +15,8 @@ from tests.fork_server import fork_server
 from tests.gitops.act import ROOT
 from tests.gitops.github_api import serve_github
 from tests.gitops.gitlab_api import serve_gitlab
+from tests.gitops.gitlab_project import MANIFEST, Project
 from tests.gitops.gitlab_project import SETUP as GITLAB_SETUP
-from tests.gitops.gitlab_project import Project
 from tests.gitops.hosted_repository import Hosted
 
 STARTED_AGAIN = f"""#!{sys.executable} -I
@@ -76,8 +77,12 @@ def project(tmp_path: Path, program: Path) -> Iterator[Project]:
         opened.initialise()  # as a team does once: no job makes one
     with serve(load(ROOT / "examples/workspace.yaml"), speed=600) as simulator, serve_gitlab() as forge:
         made = Project(tmp_path, simulator, forge, program)
-        made.git(f'reconciler="{ROOT}"\n{GITLAB_SETUP}')
+        made.git(f'reconciler() {{ "{program}" "$@"; }}\n{GITLAB_SETUP}')
         made.folder = tmp_path / "tables"
+        shutil.copy(ROOT / "examples/three-modes/manifest.yaml", made.folder / MANIFEST)
+        file = made.folder / "reconciler.yaml"
+        file.write_text(file.read_text().replace("max_credits: 200", "max_credits: 2000"))
+        made.git("git commit --quiet --all --message 'Its own tables'")
         made.git("git init --quiet --bare ../origin && git remote add origin ../origin && git push --quiet origin main")
         made.secrets = {"EXTRUCT_API_TOKEN": simulator.token, "RECONCILER_LEDGER": ledger}
         yield made

@@ -24,6 +24,8 @@ TOKEN = "forge-token-1234567890"
 JOB = "github-actions[bot]"
 WRITER, READER = "dev", "fan[bot]"
 """The only people with an access of their own."""
+BEGUN = "2026-02-01T00:00:00Z"
+"""When pull requests are opened."""
 LONGEST_COMMENT = 65_536
 ENTERPRISE = "/api/v3"
 """Where the API is on GitHub Enterprise Server."""
@@ -51,6 +53,8 @@ class GitHub(Forge):
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     """Of pull requests and issues, oldest first."""
     issues: list[dict[str, Any]] = field(default_factory=list)
+    events: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    """Of pull requests, oldest first."""
     files: dict[int, bytes] = field(default_factory=dict)
     """Artifact → its zip."""
 
@@ -60,17 +64,28 @@ class GitHub(Forge):
             self.branches[branch] = sha
         return super().commit(sha, *parents)
 
-    def pull(self, number: int, head: str, merged_as: str | None, at: str, base: str = "main") -> None:
-        """Add a pull request; `merged_as` is the commit on its base, if it was merged."""
+    def pull(self, number: int, head: str, merged_as: str | None, at: str, base: str = "main", **fields: Any) -> None:
+        """Add a pull request that was closed; `merged_as` is the commit on its base, if it was merged.
+
+        `fields` replace what it says; `branch` is its own.
+        """
+        branch = fields.pop("branch", f"feature-{number}")
         self.pulls.append(
             {
                 "number": number,
+                "created_at": BEGUN,
+                "closed_at": at,
                 "merged_at": at if merged_as else None,
                 "merge_commit_sha": merged_as,
-                "head": {"sha": head},
+                "head": {"sha": head, "ref": branch},
                 "base": {"ref": base},
+                **fields,
             }
         )
+
+    def retarget(self, number: int, at: str) -> None:
+        """Have a pull request be for another branch before a moment."""
+        self.events.setdefault(number, []).append({"event": "base_ref_changed", "created_at": at})
 
     def review(self, number: int, commit: str, at: str, state: str = "APPROVED", by: str = WRITER) -> None:
         """Add a review."""
@@ -89,8 +104,9 @@ class GitHub(Forge):
             "event": "pull_request",
             "conclusion": "success",
             "head_sha": head,
-            "head_branch": "feature",
+            "head_branch": next((each["head"]["ref"] for each in self.pulls if each["head"]["sha"] == head), "feature"),
             "run_attempt": len(self.runs.get(number, [])) + 1,
+            "created_at": self.runs[number][0]["created_at"] if number in self.runs else at,
             "run_started_at": at,
             "head_repository": {"id": REPOSITORY_ID},
             "repository": {"id": REPOSITORY_ID},
@@ -206,6 +222,19 @@ class GitHub(Forge):
             each for each in self.pulls if each["merge_commit_sha"] == sha or sha in self.reachable(each["head"]["sha"])
         ]
 
+    def _pull_of(self, _: Any, number: str) -> Any:
+        return next((each for each in self.pulls if each["number"] == int(number)), None)
+
+    def _pulls(self, query: dict[str, list[str]]) -> Any:
+        """Return the pull requests of a branch, open or not."""
+        assert query["state"] == ["all"]
+        owner, _, branch = query["head"][0].partition(":")
+        assert owner == REPOSITORY.partition("/")[0]
+        return [each for each in self.pulls if each["head"]["ref"] == branch]
+
+    def _events_of(self, _: Any, number: str) -> Any:
+        return self.events.get(int(number), [])
+
     def _reviews_of(self, _: Any, number: str) -> Any:
         return self.reviews.get(int(number), [])
 
@@ -251,7 +280,10 @@ _ROUTES = (
     ("", GitHub._about),
     (r"/compare/([^.]+)\.\.\.(.+)", GitHub._compare),
     ("/commits/([^/]+)/pulls", GitHub._pulls_of),
+    ("/pulls", GitHub._pulls),
+    ("/pulls/([0-9]+)", GitHub._pull_of),
     ("/pulls/([0-9]+)/reviews", GitHub._reviews_of),
+    ("/issues/([0-9]+)/events", GitHub._events_of),
     ("/collaborators/([^/]+)/permission", GitHub._permission_of),
     ("/rules/branches/(.+)", GitHub._rules_of),
     ("/actions/workflows/([^/]+)/runs", GitHub._runs_of),

@@ -28,6 +28,7 @@ class GitLab(Forge):
     """Its content, and the requests it received."""
 
     merge_requests: list[dict[str, Any]] = field(default_factory=list)
+    branches: dict[str, str] = field(default_factory=dict)
     required: int = 0
     """Approvals that a merge needs."""
     approvals: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -163,6 +164,14 @@ class GitLab(Forge):
             at = next(iter(self.commits[at]), "")
         return found
 
+    def _commit(self, _: Query, sha: str) -> Any:
+        return {"id": sha, "parent_ids": self.commits[sha]} if sha in self.commits else None
+
+    def _merge_base(self, query: Query) -> Any:
+        one, other = (self.branches.get(each, each) for each in query["refs[]"])
+        common = self.reachable(one) & self.reachable(other)
+        return {"id": [sha for sha in self.commits if sha in common][-1]} if common else None
+
     def _of_commit(self, _: Query, sha: str) -> Any:
         return [
             each
@@ -204,6 +213,8 @@ class GitLab(Forge):
 Route = tuple[str, str, Callable[..., Any]]
 _ROUTES: tuple[Route, ...] = (
     ("/repository/commits", "ref_name since until path author all with_stats first_parent order", GitLab._commits),
+    ("/repository/commits/([^/]+)", "stats", GitLab._commit),
+    ("/repository/merge_base", "refs[]", GitLab._merge_base),
     ("/repository/commits/([^/]+)/merge_requests", "state", GitLab._of_commit),
     ("/merge_requests/([0-9]+)", "", GitLab._merge_request),
     ("/merge_requests/([0-9]+)/approvals", "", GitLab._approvals),

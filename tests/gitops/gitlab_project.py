@@ -122,6 +122,7 @@ class Project:
         for line in self.git(f"git rev-list --parents --reverse {revision}").splitlines():
             sha, *parents = line.split()
             self.forge.commit(sha, *parents)
+        self.forge.branches[self.branch] = self.git(f"git rev-parse origin/{self.branch}")
         return self.git(f"git rev-parse {revision}")
 
     def plan(
@@ -147,6 +148,7 @@ class Project:
                 " && git rev-parse HEAD"
             )
             target = {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": sha, "CI_MERGE_REQUEST_TARGET_BRANCH_SHA": tip}
+        self.told(checkout)
         pipeline = self.forge.pipeline(number, checkout, ref=f"refs/merge-requests/{number}/{kinds[event]}")
         named = {
             "CI_PIPELINE_SOURCE": "merge_request_event",

@@ -193,6 +193,8 @@ class Hosted:
         payload: dict[str, Any] = {"repository": self._about()} | pull.payload(head, before)
         secrets = {"GITHUB_TOKEN": TOKEN} if pull.is_foreign else self.secrets
         self.github.may_write = not pull.is_foreign
+        if pull.was_for:
+            self.github.retarget(pull.number, now())
         ran = self._run("plan.yml", pull.event, payload, secrets, pull.run, GITHUB_REF=f"refs/pull/{pull.number}/merge")
         self.github.may_write = True
         fields = {"head_repository": {"id": FORK_ID}} if pull.fork else {}
@@ -209,7 +211,7 @@ class Hosted:
         head = self.shell(f"git rev-parse {branch}")
         self.shell(f"git checkout --quiet {self.main} && {ways[way]} >&2")
         commit = self.shell("git rev-parse HEAD")
-        self.github.pull(number, head, commit, now(), self.main)
+        self.github.pull(number, head, commit, now(), self.main, branch=branch)
         return commit
 
     def push(self, before: str, **secrets: str) -> Ran:

@@ -31,7 +31,8 @@ def gitlab() -> Iterator[GitLab]:
     with serve_gitlab() as forge:
         forge.commit(BEFORE)
         forge.commit(HEAD, BEFORE)
-        forge.commit(MERGE, BEFORE, HEAD)
+        forge.branches["main"] = forge.commit(MERGE, BEFORE, HEAD)
+        forge.commit(RESULT, BEFORE, HEAD)
         forge.merge_request(7, HEAD, MERGED, merge_commit_sha=MERGE)
         yield forge
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.wire_server import WireServer
+from tests.documentation.pages import block
 from tests.gitops.gitlab_api import JOB_TOKEN, PROJECT, TOKEN
 from tests.gitops.gitlab_project import MANIFEST, MERGED, Project
 from tests.gitops.hosted_repository import ADD
@@ -53,6 +54,7 @@ def test_from_a_merge_request_to_a_receipt(project: Project, receiver: WireServe
 
     The webhook of the project hears of both applies.
     """
+    assert (project.folder / ".gitlab-ci.yml").read_text() == block(".gitlab/README.md", "yaml", "gitlab").text
     first = project.pipeline(source="schedule")
     assert first["snapshot"].code == 0, first["snapshot"].log
     bought = dict(project.simulator.charges())

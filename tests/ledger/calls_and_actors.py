@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 
 from reconciler.ledger import Lease, Ledger
 from reconciler.model.attempt import Actor, Ended, Ending, Intent, Receipt, Ticket
@@ -105,10 +104,15 @@ def kinds(ledger: Ledger, call: Call) -> list[tuple[str, int | None]]:
 def before_statement(ledger: Ledger, statement: str, then: Callable[[], object]) -> None:
     """Run `then` once, between two statements of one of the ledger's transactions: before the one that begins so."""
     done: list[bool] = []
+    engine = ledger._store._engine
 
-    def listener(connection: Connection, cursor: object, text: str, *_: Any) -> None:
+    def look(text: str) -> None:
         if text.startswith(statement) and not done:
             done.append(True)
             then()
 
-    event.listen(ledger._store._engine, "before_cursor_execute", listener)
+    if engine.dialect.name == "sqlite":
+        # SQLAlchemy does not see all of them.
+        event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(look))
+    else:
+        event.listen(engine, "before_cursor_execute", lambda _, __, text, *___: look(text))

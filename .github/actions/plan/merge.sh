@@ -12,4 +12,9 @@ merged=$("${git[@]}" rev-parse --verify --quiet HEAD^2 || true)
 if [ "$merged" = "${HEAD_COMMIT:?}" ] && "${git[@]}" merge-base --is-ancestor HEAD^1 "$base"; then exit; fi
 echo "GitHub's merge is not of this commit and $GITHUB_BASE_REF, so the pull request is merged here."
 "${git[@]}" checkout --quiet --detach "$base"
-"${git[@]}" -c user.name=reconciler -c user.email=reconciler@localhost merge --quiet --no-ff --no-edit "$HEAD_COMMIT"
+# Unheard: it would tell names of the change to a log that takes commands.
+if ! "${git[@]}" -c user.name=reconciler -c user.email=reconciler@localhost \
+  merge --quiet --no-ff --no-edit "$HEAD_COMMIT" > /dev/null 2>&1; then
+  echo "::error::It cannot be merged with that branch. Resolve the conflicts, and it is planned again."
+  exit 1
+fi
