@@ -20,7 +20,7 @@ from tests.at_most_once.projects import LEASE, SPEED, Project, Q, table, table_i
 pytestmark = pytest.mark.long
 TABLES = 2
 """Of each case."""
-CASES = 400
+CASES = 600
 WAITS = 60.0
 """Seconds within which everything is over, on a busy machine."""
 PATH: dict[str, tuple[str, ...]] = {
