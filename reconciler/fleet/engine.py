@@ -189,7 +189,7 @@ class _Running:
                 loop.call_soon_threadsafe(stop)
 
         async with self._app.open_async():
-            watch = asyncio.ensure_future(self._watch())
+            watch = asyncio.ensure_future(self._watch(ended))
             worker.on_started(end)
             try:
                 while not ended.is_set():
@@ -204,9 +204,9 @@ class _Running:
                         with suppress(TimeoutError):
                             await asyncio.wait_for(ended.wait(), AGAIN_SECONDS)
             finally:
-                watch.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watch
+                # Not cancelled: the pool of connections may lose a cancellation, and the worker would never end.
+                ended.set()
+                await watch
                 self._pool.shutdown()
                 self._ticks.shutdown()
 
@@ -223,11 +223,14 @@ class _Running:
             stalled_worker_timeout=worker.dead_after_seconds,
         )
 
-    async def _watch(self) -> None:
+    async def _watch(self, ended: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         swept = loop.time()
         while True:
-            await asyncio.sleep(self._worker.tick_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), self._worker.tick_seconds)
+            if ended.is_set():
+                return
             await loop.run_in_executor(self._ticks, self._worker.tick)
             if loop.time() - swept > self._worker.dead_after_seconds / 4:
                 swept = loop.time()

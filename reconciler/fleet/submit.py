@@ -27,10 +27,6 @@ from reconciler.settings.settings import Settings
 from reconciler.spending.account_check import cost_of
 from reconciler.spending.limits_check import check_limits, held_labels, violations
 
-LOST_AFTER_SECONDS = 60.0
-"""After which a unit that no worker has looked at counts as lost on the way."""
-
-
 Queue: TypeAlias = Callable[[Any, str, Sequence[Unit]], None]
 """Enqueues units of a workspace within the transaction of the driver's connection."""
 
@@ -86,7 +82,7 @@ def submit_plan(
             apply,
             _units(apply.id, content, targets.written, base),
             lambda connection, units: to.enqueue(connection, to.workspace, units),
-            LOST_AFTER_SECONDS,
+            settings.project.api.spend.lease_seconds,
             lambda tx: to.also(tx, apply.id),
         )
     return apply_id

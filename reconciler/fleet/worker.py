@@ -28,7 +28,6 @@ from reconciler.fleet.monitoring.run_calls import WatchedRunner
 from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, looked, outcome_of
 from reconciler.fleet.receipt import noted_in, report_of_apply
 from reconciler.fleet.refresh import Project, Refresher
-from reconciler.fleet.submit import LOST_AFTER_SECONDS
 from reconciler.fleet.watch import Watch
 from reconciler.fleet.workspace_api import WorkspaceApi
 from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
@@ -247,13 +246,9 @@ class Worker:
                 continue
             # One that no worker had may only be far back in the queue: it is queued again less and less often.
             again = 0 if unit.phase is Phase.WAITING or unit.is_abandoned else looked(unit)
-            seconds = self._lost_after * 2.0 ** min(again, MOST_DOUBLINGS)
+            seconds = self._lease_seconds * 2.0 ** min(again, MOST_DOUBLINGS)
             outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, seconds, again or unit.tries))
         self._conclude(apply, outcomes)
-
-    @property
-    def _lost_after(self) -> float:
-        return max(LOST_AFTER_SECONDS, self._lease_seconds)
 
     def _conclude(self, apply: SubmittedApply, outcomes: Sequence[UnitOutcome]) -> None:
         def enqueue(connection: object, units: Sequence[Unit]) -> None:

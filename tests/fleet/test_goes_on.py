@@ -8,6 +8,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
+from reconciler.fleet.engine import SCHEMA_NAME
 from reconciler.fleet.outcome import failed, looked
 from reconciler.fleet.worker import TICK_SECONDS
 from reconciler.model.submitted import Unit
@@ -29,6 +30,18 @@ END $$;
 CREATE TRIGGER fail_once BEFORE UPDATE ON reconciler.units FOR EACH ROW
     WHEN (OLD.owner IS NOT NULL AND NEW.owner IS NULL) EXECUTE FUNCTION reconciler.fail_once();
 """
+
+EXPIRES_AT_ONCE = """
+CREATE SEQUENCE reconciler.claimed;
+CREATE FUNCTION reconciler.expire() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('reconciler.claimed') <= 60 THEN NEW.look_at = 0; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER expire BEFORE UPDATE ON reconciler.units FOR EACH ROW
+    WHEN (NEW.owner IS NOT NULL AND NEW.owner IS DISTINCT FROM OLD.owner) EXECUTE FUNCTION reconciler.expire();
+"""
+"""Claims that hold nothing back: every job is delivered again while it is carried out."""
 
 
 @contextmanager
@@ -96,6 +109,32 @@ def test_a_worker_recovers_from_a_refused_token(make_floor: MakeFloor) -> None:
     assert len(floor.posts()) == 1
 
 
+def test_jobs_that_are_delivered_again_while_they_run_buy_once(make_floor: MakeFloor) -> None:
+    """In every mode, twice from the start, and with claims that end at once: leases and versions alone decide."""
+    cells = {"broken": "failed", "stale": "done"}
+    columns = (agent("news"), agent("broken"), agent("stale"))
+    floor = make_floor(*(table(number, *columns, rows=3, **cells) for number in range(1, 5)))
+    floor.write(settings(api=SOON), "reconciler.yaml")
+    runs = "{mode: new, columns: [news]}, {mode: failed, columns: [broken]}, "
+    runs += "{mode: all, columns: [stale], revision: r1}"
+    floor.write("---\n".join(manifest(f"m-{number}", number, runs) for number in range(1, 5)))
+    floor.plan()
+    apply_id = floor.submit()
+    copied = "queue_name, task_name, args, status, priority"
+    with ledger_of(floor) as connection:
+        connection.execute(EXPIRES_AT_ONCE)
+        connection.execute(f"SET search_path TO {SCHEMA_NAME}".encode())
+        connection.execute(
+            f"INSERT INTO procrastinate_jobs ({copied}) SELECT {copied} FROM procrastinate_jobs".encode()
+        )
+        with floor.workers(3):
+            code, report = floor.follow(apply_id)
+        (claims,) = connection.execute("SELECT last_value FROM reconciler.claimed").fetchone() or (0,)
+    assert (code, report["totals"]["cells_accepted"]) == (0, 36)
+    assert (len(floor.charged()), set(floor.charged().values())) == (36, {1})
+    assert int(str(claims)) > 60
+
+
 def test_a_long_wait_is_not_taken_for_failures() -> None:
     """A table that runs for hours is looked at hundreds of times, and then an error may pass as at first."""
     unit = Unit("apply", 0, ("table",), b"")
@@ -106,14 +145,14 @@ def test_a_long_wait_is_not_taken_for_failures() -> None:
 
 def test_a_balance_that_is_too_low_for_all_of_it_buys_nothing(make_floor: MakeFloor) -> None:
     """Each table could be paid for, and not all of them: exit 3, as in one process; and a floor counts, too."""
-    floor = many(make_floor, 4, settings(limits={"min_balance": 5}), billing={"credits": 20})
+    floor = many(make_floor, 2, settings(limits={"min_balance": 5}), billing={"credits": 20})
     apply_id = floor.submit()
-    floor.simulator.state.billing.credits = 16
-    with floor.workers(2):
+    floor.simulator.state.billing.credits = 10
+    with floor.workers():
         code, report = floor.follow(apply_id)
         assert (code, report["stopped"]["cause"], floor.posts()) == (3, "limit", [])
         assert "4 credits would be left and 5 must be" in report["stopped"]["message"]
-        floor.simulator.state.billing.credits = 17
+        floor.simulator.state.billing.credits = 11
         assert floor.follow(floor.submit())[0] == 0
         # Bought under the same plan before: there is nothing left to pay for.
         assert floor.follow(floor.submit())[0] == 0
@@ -135,7 +174,7 @@ def test_a_429_holds_the_workspace_for_as_long_as_it_asks(make_floor: MakeFloor)
     assert all(later - before >= 200.0 for before, later in pairwise(held))
 
 
-@pytest.mark.parametrize(("asks", "posts"), [("0", 3), ("99999999999", 1)])
+@pytest.mark.parametrize(("asks", "posts"), [pytest.param("0", 3, marks=pytest.mark.long), ("99999999999", 1)])
 def test_a_429_does_not_hold_it_for_ever(make_floor: MakeFloor, asks: str, posts: int) -> None:
     """Three times, or for longer than an hour: the apply stops, and the next one is not held."""
     floor = many(make_floor, 1, settings())
@@ -169,17 +208,17 @@ def test_calls_of_an_earlier_apply_are_waited_for(make_floor: MakeFloor) -> None
 
 def test_webhooks_hear_once_of_its_end(make_floor: MakeFloor) -> None:
     """From the worker that ended the last unit, whether or not anybody follows."""
-    floor = many(make_floor, 6, settings(notify=[{"url": {"env": "HOOK_URL"}}]))
+    floor = many(make_floor, 2, settings(notify=[{"url": {"env": "HOOK_URL"}}]))
     apply_id = floor.submit()
     with WireServer(lambda exchange: exchange.answer(200)) as receiver:
         floor.extra |= {"HOOK_URL": receiver.url, "RECONCILER_NOTIFY_HOSTS": f"127.0.0.1:{receiver.port}"}
-        with floor.workers(3):
+        with floor.workers(2):
             wait_until(lambda: bool(receiver.requests))
             assert floor.follow(apply_id)[0] == 0
             assert floor.follow(apply_id)[0] == 0
         (seen,) = receiver.requests
     body = json.loads(seen.body)
-    assert (body["events"], body["totals"]["cells_accepted"]) == (["applied"], 18)
+    assert (body["events"], body["totals"]["cells_accepted"]) == (["applied"], 6)
 
 
 def test_following_is_ended_and_begun_again(make_floor: MakeFloor) -> None:

@@ -17,9 +17,10 @@ from tests.at_most_once.driver import Point, points
 from tests.at_most_once.processes import Driver, Process
 from tests.at_most_once.projects import LEASE, SPEED, Project, Q, table, table_id, workspace
 
+pytestmark = pytest.mark.long
 TABLES = 2
 """Of each case."""
-CASES = 400
+CASES = 600
 WAITS = 60.0
 """Seconds within which everything is over, on a busy machine."""
 PATH: dict[str, tuple[str, ...]] = {
@@ -48,8 +49,6 @@ NAMED = {
     "with a request on its way": ("reconciler.spending.protocol", "SpendProtocol._post", 0),
     "in the sweep": ("reconciler.fleet.engine", "_Running._sweep", 2),
 }
-USUAL = ("after it sent, before its units wait",)
-"""Those of them that the usual run kills at."""
 
 _numbers = count()
 
@@ -159,9 +158,7 @@ def killed(case: Case, point: Point, nth: int) -> tuple[bool, int]:
     return was_killed, in_doubt
 
 
-@pytest.mark.parametrize(
-    "name", [each if each in USUAL else pytest.param(each, marks=pytest.mark.long) for each in NAMED]
-)
+@pytest.mark.parametrize("name", NAMED)
 def test_another_worker_goes_on_where_one_was_killed(make_case: MakeCase, name: str) -> None:
     """At each point between a job and a settled unit."""
     assert killed(make_case(), Point(*NAMED[name]), 1)[0]
@@ -183,7 +180,6 @@ def test_a_submit_killed_between_rows_and_jobs_has_done_nothing(make_case: MakeC
     case.check()
 
 
-@pytest.mark.long
 def test_a_worker_may_be_killed_at_every_point(make_case: MakeCase, capsys: pytest.CaptureFixture[str]) -> None:
     """Every line of what a worker does, each for a plan of its own, several plans at once."""
     every = list(points(PATH))
@@ -202,13 +198,15 @@ def is_stopped(process: Process) -> bool:
     return state.rpartition(")")[2].split()[:1] == ["T"]
 
 
-@pytest.mark.long
-def test_a_frozen_worker_finds_that_its_claim_is_gone(make_case: MakeCase) -> None:
-    """Stopped just before a request leaves, for longer than its lease and the quiet period: no cell twice."""
+@pytest.mark.parametrize(
+    ("function", "line"), [("SpendProtocol._attempt", 1), ("SpendProtocol._post", 1)], ids=["intent", "request"]
+)
+def test_the_fence_refuses_a_worker_that_was_frozen(make_case: MakeCase, function: str, line: int) -> None:
+    """Stopped just before an intent or a request, for longer than its lease and the quiet period: no cell twice."""
     case = make_case()
     case.plan()
     apply_id = case.submit()
-    point = Point("reconciler.spending.protocol", "SpendProtocol._post", 1)
+    point = Point("reconciler.spending.protocol", function, line)
     victim = case.worker(at=(point, 1), blow=signal.SIGSTOP)
     while not is_stopped(victim):
         time.sleep(0.05)

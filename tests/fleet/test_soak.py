@@ -1,4 +1,7 @@
-"""Three workers over hundreds of tables, killed and frozen at random: each cell once, and how long it took."""
+"""Three workers over hundreds of tables, killed and frozen at random: each cell once, and how long it took.
+
+Shorter: `SOAK_TABLES=40 pytest tests/fleet/test_soak.py --long`.
+"""
 
 import os
 import random
@@ -68,6 +71,7 @@ def test_random_kills_and_freezes_over_three_workers(
         print(f"\nworkers: {told}; longest silence {max(silences):.1f} s", file=sys.stderr)  # noqa: T201
     assert (twice, lost) == (0, 0), f"seed {seed}"
     assert done.code == 0, done.out
+    assert (trouble.figures["kills"], trouble.figures["freezes"]) == (KILLS, FREEZES) or TABLES < 500
     assert max(silences) < times["lease_seconds"] + times["quiet_seconds"] + 15
 
 
@@ -81,8 +85,8 @@ class Trouble:
         self._workers: list[Process] = []
         self._asleep: list[tuple[float, Process]] = []
 
-    def look(self, now: float) -> None:
-        """Start what has died, wake what has slept long enough, and perhaps strike one of the others."""
+    def look(self, now: float, progress: float) -> None:
+        """Start what has died, wake what has slept long enough, and strike others, in step with the progress."""
         self._workers = [each for each in self._workers if not each.has_ended]
         while len(self._workers) < WORKERS + len(self._asleep):
             self._workers.append(self._project.start("worker", "--concurrency", "2"))
@@ -91,17 +95,17 @@ class Trouble:
             self._asleep.remove((waking, process))
         asleep = [process for _, process in self._asleep]
         awake = [each for each in self._workers if each.pid and each not in asleep]
-        if awake and self._luck.random() < 0.2:
-            self._strike(self._luck.choice(awake), now)
+        if awake and self._luck.random() < 0.5:
+            self._strike(self._luck.choice(awake), now, min(1.0, progress * 1.25))
 
-    def _strike(self, victim: Process, now: float) -> None:
-        if self._luck.random() < 2 / 3 and self.figures["kills"] < KILLS:
-            victim.signal(signal.SIGKILL)
-            self.figures["kills"] += 1
-        elif self.figures["freezes"] < FREEZES and len(self._asleep) < 2:
+    def _strike(self, victim: Process, now: float, due: float) -> None:
+        if self.figures["freezes"] < FREEZES * due and len(self._asleep) < 3:
             victim.signal(signal.SIGSTOP)
             self._asleep.append((now + FROZEN_SECONDS, victim))
             self.figures["freezes"] += 1
+        elif self.figures["kills"] < KILLS * due:
+            victim.signal(signal.SIGKILL)
+            self.figures["kills"] += 1
 
     def end(self) -> None:
         """End all of them."""
@@ -113,19 +117,23 @@ class Trouble:
 
 
 def _play(trouble: Trouble, url: str) -> list[float]:
-    """Make trouble until every unit has ended; return how long nothing ended, each time."""
+    """Make trouble until every unit has ended; return how long nothing was written, each time."""
     silences = [0.0]
-    over, moved_at = -1, time.monotonic()
-    query = "SELECT count(*) FILTER (WHERE phase NOT IN ('queued', 'waiting')), count(*) FROM reconciler.units"
+    before: tuple[int, int] = (-1, -1)
+    moved_at = time.monotonic()
+    query = (
+        "SELECT count(*) FILTER (WHERE phase NOT IN ('queued', 'waiting')), (SELECT count(*) FROM reconciler.events) "
+        "FROM reconciler.units"
+    )
     with psycopg.connect(url, autocommit=True) as connection:
-        while over != TABLES:
+        while before[0] != TABLES:
             now = time.monotonic()
-            trouble.look(now)
+            trouble.look(now, before[0] / TABLES)
             row = connection.execute(query).fetchone()
             assert row is not None
-            if row[0] != over:
+            if row != before:
                 silences.append(now - moved_at)
-                over, moved_at = row[0], now
+                before, moved_at = row, now
             time.sleep(0.2)
     trouble.end()
     return silences

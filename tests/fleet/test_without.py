@@ -1,6 +1,5 @@
 """The command that needs it names it: a shared ledger, and an extra that nothing else loads."""
 
-import subprocess
 import sys
 
 import pytest
@@ -17,12 +16,6 @@ COMMANDS = (
     ("applies", "show", "0123abcd"),
     ("applies", "stop", "0123abcd", "--reason", "x"),
 )
-LACKING = """
-import sys
-sys.modules["procrastinate"] = None
-from reconciler.cli.group import run
-sys.exit(run(sys.argv[1:]))
-"""
 
 
 @pytest.fixture
@@ -44,16 +37,12 @@ def test_a_ledger_that_is_a_file_is_refused(desk: Desk, command: tuple[str, ...]
     assert desk.posts() == []
 
 
-def test_without_the_extra_the_command_says_how_to_install_it(desk: Desk) -> None:
-    """And `plan` works without it."""
-    environment = {**desk.simulator.environment(), "RECONCILER_LEDGER": "postgresql://localhost:1/none"}
-    program = [sys.executable, "-c", LACKING]
-    done = subprocess.run(
-        [*program, "submit", "--plan", "plan.json"], cwd=desk.folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "pip install 'extruct-reconciler[worker]'" in done.stderr
-    plan = subprocess.run(
-        [*program, "plan", "--quiet"], cwd=desk.folder, env=desk.simulator.environment(), capture_output=True, text=True
-    )
-    assert plan.returncode == 0, plan.stderr
+def test_without_the_extra_the_command_says_how_to_install_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is asked of the server; and `plan` works without it."""
+    monkeypatch.setitem(sys.modules, "procrastinate", None)
+    monkeypatch.delitem(sys.modules, "reconciler.fleet.engine", raising=False)
+    assert desk.run("plan", "--quiet").code == 0
+    desk.extra["RECONCILER_LEDGER"] = "postgresql://localhost:1/none"
+    said = desk.run("submit", "--plan", "plan.json")
+    assert said.code == 1
+    assert "pip install 'extruct-reconciler[worker]'" in said.err
