@@ -43,6 +43,7 @@ def _group(group: ExplainedCells) -> dict[str, Any]:
             }
             for call in group.covered_by
         ],
+        "bought_folded": group.bought_folded,
         "would_change": group.would_change,
         **{
             stale.outdated.reason: {"rows": list(stale.rows), "credits": json_number(stale.cost.total)}

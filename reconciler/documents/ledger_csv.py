@@ -9,16 +9,17 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
 
-from reconciler.documents.ledger_file import time_text
-from reconciler.model.ledger_entries import CallRecord, SpendReport
+from reconciler.documents.ledger_file import time_text, yield_part
+from reconciler.model.ledger_entries import CallRecord, ColumnYield, SpendReport
 from reconciler.text.sanitize import one_line
 
-Value = str | int | Decimal | None
+Value = str | int | float | Decimal | None
 
 _CALL = (
     *("id", "begun_at", "state", "address", "table_id", "mode", "revision", "columns", "cells", "requested_cells"),
     *("credits", "done", "failed", "not_started", "actor", "ci_run", "api_run", "plan_id", "labels"),
 )
+_CHANGED = ("answers", "changed", "credits_per_change", "suggested_every")
 _LONGEST = 2000
 _FORMULA = ("=", "+", "-", "@")
 
@@ -44,16 +45,24 @@ def spend_csv(found: SpendReport, by: str) -> str:
     titles = (
         *(by, "name", "calls", "cells", "done", "failed", "credits", "unpriced_cells"),
         *("in_doubt_calls", "in_doubt_cells", "in_doubt_credits"),
+        *(_CHANGED if by == "column" else ()),
     )
     rows = (
         (
             *(line.key, line.name, line.calls, line.cells, line.done, line.failed),
             *(line.cost.known, line.cost.unpriced_cells),
             *(line.in_doubt_calls, line.in_doubt_cells, line.in_doubt_cost.known),
+            *(_changed(line.changed) if by == "column" else ()),
         )
         for line in found
     )
     return _csv(titles, rows)
+
+
+def _changed(of: ColumnYield | None) -> Sequence[Value]:
+    """Return the values under `_CHANGED`, as JSON says them; empty if no refresh of the column was looked at."""
+    told = {} if of is None else yield_part(of)
+    return [told.get(key) for key in _CHANGED]
 
 
 def _csv(titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:

@@ -80,11 +80,11 @@ def _spend(line: SpendLine) -> dict[str, Any]:
         "in_doubt_calls": line.in_doubt_calls,
         "in_doubt_cells": line.in_doubt_cells,
         "in_doubt_credits": json_number(line.in_doubt_cost.known),
-        **({} if line.changed is None else _yield(line.changed)),
+        **({} if line.changed is None else yield_part(line.changed)),
     }
 
 
-def _yield(of: ColumnYield) -> dict[str, Any]:
+def yield_part(of: ColumnYield) -> dict[str, Any]:
     """Return what became of a column's answers; the last is a suggestion by arithmetic alone."""
     per_change = of.total.credits_per_change
     return {

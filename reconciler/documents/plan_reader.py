@@ -66,7 +66,7 @@ def plan_of(content: Document) -> Plan:
         diagnostics=tuple(_diagnostic(each) for each in content["diagnostics"]),
         forecast=_forecast(content.get("forecast")),
         account=_account(content.get("balance")),
-        budgets=tuple(_budget(each) for each in content.get("budgets", ())),
+        budgets=tuple(budget_of(each) for each in content.get("budgets", ())),
         growth=tuple(_growth(each) for each in content.get("growth", ())),
         pending=tuple(
             Pending(text(each["manifest"]), text(each["waits_for"]), _location(each))
@@ -143,7 +143,8 @@ def _forecast(of: Document | None) -> ScheduleCost | None:
     return ScheduleCost(of["days"], cost, decimal(of["change"]))
 
 
-def _budget(of: Document) -> BudgetUse:
+def budget_of(of: Document) -> BudgetUse:
+    """Return a budget as a plan or a report tells it."""
     name, unit = text(of["name"] or ""), Unit(of["unit"])
     value = Decimal(str(of["limit"]))
     budget = Budget(

@@ -86,6 +86,7 @@ def _open_ends(report: Report) -> dict[str, Any]:
     resumed = [_result(each) for each in report.resumed]
     found = {"resumed": resumed, "held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
     found["yield"] = [yield_part(each) for each in report.yields]
+    found["budgets"] = [use.content() for use in report.budgets]
     found["unmet"] = [unmet_part(each) for each in report.unmet]
     return {key: entries for key, entries in (found | {"awaited": list(report.awaited)}).items() if entries}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from reconciler.documents.plan_reader import call_in_doubt, decimal, text
+from reconciler.documents.plan_reader import budget_of, call_in_doubt, decimal, text
 from reconciler.model.attempt import CallResult, Ending, Receipt, Settlement, Stop, StopCause, Yield
 from reconciler.model.expectation import Judgement, Unmet
 from reconciler.model.history import Block, CallState
@@ -41,6 +41,7 @@ def report_of(content: Document) -> Report:
         awaited=tuple(content.get("awaited", ())),
         resumed=tuple(_result(each) for each in content.get("resumed", ())),
         stale={text(each["manifest"]): text(each["reason"]) for each in content.get("stale", ())},
+        budgets=tuple(budget_of(each) for each in content.get("budgets", ())),
         yields=tuple(_yielded(each) for each in content.get("yield", ())),
         unmet=tuple(_unmet(each) for each in content.get("unmet", ())),
     )

@@ -2,9 +2,9 @@
 
 A file is a header, one line of JSON, followed by compressed MessagePack. It holds what planning needs and nothing else:
 ids, keys, names, states, counts, digests of column configurations, one bit per row for each condition of the manifests,
-and the cells that the ledger's calls covered; no values, no digests of values, no prompts, no people's names. Facts
-that need live values (which rows meet a condition, whether a call in doubt landed, whether an accepted one has shown)
-were judged when it was taken.
+the cells that the ledger's calls covered, and for budgets the sums spent of late by table and label; no values, no
+digests of values, no prompts, no people's names. Facts that need live values (which rows meet a condition, whether a
+call in doubt landed, whether an accepted one has shown) were judged when it was taken.
 
 The signature (HMAC-SHA256) proves to a holder of the key that another holder wrote exactly this file. Without the key
 it proves nothing. Money does not depend on it: an apply never reads a snapshot.
@@ -15,6 +15,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from itertools import chain
 from typing import Annotated, Any, NoReturn, TypeAlias
@@ -36,6 +37,7 @@ from reconciler.documents.snapshot_history import (
 )
 from reconciler.errors import SettingsError
 from reconciler.model import row_set
+from reconciler.model.budget import RecentSums, Spent
 from reconciler.model.compact import PackedIds
 from reconciler.model.history import TableHistory
 from reconciler.model.live_snapshot import LiveSnapshot
@@ -54,9 +56,12 @@ MAX_HEADER_BYTES = 4096
 
 _DOMAIN = b"extruct-reconciler live snapshot v1\n"
 _HIGHEST_STATE = max(CellState)
+_MILLION = Decimal(1_000_000)
 
 _Key: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+_Quarter: TypeAlias = tuple[_Count, int, int, int]
+"""Which since the epoch, cells, millionths of a credit, cells of unknown price."""
 
 
 class _Header(Struct):
@@ -118,10 +123,19 @@ class _Index(Struct, array_like=True):
     children: dict[Id, list[Id]]
 
 
+class _Sums(Struct, array_like=True):
+    """The sums spent of late: by table and by label, quarter of an hour by quarter."""
+
+    at: Annotated[float, Meta(ge=0, le=1e11)]
+    tables: dict[Id, list[_Quarter]]
+    scopes: dict[Words, list[_Quarter]]
+
+
 class _Content(Struct, array_like=True):
     tables: list[_Table]
     unreadable: dict[Id, tuple[Words, Words]]
     index: _Index | None = None
+    sums: _Sums | None = None
 
 
 # msgspec prepares a type on first use, and two threads doing so at once crash the interpreter.
@@ -131,7 +145,9 @@ _PREPARED = [msgspec.msgpack.Decoder(shape) for shape in (_Header, _Content)]
 def encode(live: LiveSnapshot, key: bytes | None) -> bytes:
     """Return the file's content, signed if there is a key. Raises SettingsError if a reader would find it too large."""
     tables = [_packed(live.snapshots[id_], live.histories[id_]) for id_ in sorted(live.snapshots)]
-    payload = msgspec.msgpack.encode(_Content(tables, dict(sorted(live.unreadable.items())), _packed_index(live.index)))
+    sums = None if live.sums is None else _packed_sums(live.sums)
+    unreadable = dict(sorted(live.unreadable.items()))
+    payload = msgspec.msgpack.encode(_Content(tables, unreadable, _packed_index(live.index), sums))
     packed = zlib.compress(payload, 6)
     if max(len(payload), _flags_of(tables)) > MAX_BYTES or len(packed) > MAX_FILE_BYTES - MAX_HEADER_BYTES:
         hint = "Take one snapshot for each part of the manifests."
@@ -181,6 +197,7 @@ def decode(data: bytes, key: bytes | None) -> LiveSnapshot:
         unreadable=content.unreadable,
         digest=header.digest,
         verified=key is not None,
+        sums=None if content.sums is None else _unpacked_sums(content.sums),
         index=None if content.index is None else _unpacked_index(content.index),
     )
 
@@ -265,6 +282,30 @@ def _packed(snapshot: TableSnapshot, history: TableHistory) -> _Table:
         checkpoint=packed_checkpoint(checkpoint, history.recalled_at),
         listed=packed_positions(index[row] for row in checkpoint.rows),
     )
+
+
+def _packed_sums(sums: RecentSums) -> _Sums:
+    tables, scopes = (
+        {
+            name: [
+                (quarter, of.cells, int(of.credits * _MILLION), of.unpriced_cells) for quarter, of in sorted(quarters)
+            ]
+            for name, quarters in sorted(each.items())
+        }
+        for each in (sums.tables, sums.scopes)
+    )
+    return _Sums(sums.at, tables, scopes)
+
+
+def _unpacked_sums(sums: _Sums) -> RecentSums:
+    tables, scopes = (
+        {
+            name: [(quarter, Spent(cells, credits_ / _MILLION, more)) for quarter, cells, credits_, more in quarters]
+            for name, quarters in each.items()
+        }
+        for each in (sums.tables, sums.scopes)
+    )
+    return RecentSums(sums.at, tables, scopes)
 
 
 def _packed_index(index: TableIndex | None) -> _Index | None:

@@ -8,6 +8,7 @@ folds settled calls, and `archive` moves their trail into a file. `tables` and `
 whether it can be used.
 """
 
+from reconciler.ledger.budget_windows import uses_of as budget_uses_of
 from reconciler.ledger.ledger import Ledger, open_ledger
 from reconciler.model.ledger_entries import CallRecord, EventKind, EventRecord, Grouping, Lease, Loaded, SpendLine
 
@@ -20,5 +21,6 @@ __all__ = [
     "Ledger",
     "Loaded",
     "SpendLine",
+    "budget_uses_of",
     "open_ledger",
 ]

@@ -13,7 +13,7 @@ from reconciler.errors import LimitExceeded
 from reconciler.ledger import spent
 from reconciler.ledger.store import Transaction
 from reconciler.model.attempt import GrowthBound
-from reconciler.model.budget import Budget, BudgetUse, Spent, Window
+from reconciler.model.budget import Budget, BudgetUse, RecentSums, Spent, Window
 from reconciler.model.limits import Period
 from reconciler.model.plan import Call
 from reconciler.spending.budgets import passed
@@ -21,6 +21,7 @@ from reconciler.text.numbers import amount
 from reconciler.text.sanitize import one_line
 
 _BATCH = 500
+_LONGEST_WINDOW_SECONDS = 32 * 86_400
 
 
 def window(period: Period, timezone: str, now: float) -> Window:
@@ -88,6 +89,26 @@ def uses(tx: Transaction, budgets: Collection[Budget]) -> tuple[BudgetUse, ...]:
                 labels[label] = spent.of_scope(tx, budget.label, windows[key].since.timestamp())
             own = labels[label]
         listed.append(BudgetUse(budget, windows[key], own))
+    return tuple(listed)
+
+
+def recent(tx: Transaction, table_ids: Collection[str]) -> RecentSums:
+    """Return the sums that hold every window that now is in, in any time zone."""
+    return spent.recent(tx, table_ids, tx.now() - _LONGEST_WINDOW_SECONDS, _BATCH)
+
+
+def uses_of(sums: RecentSums, budgets: Iterable[Budget]) -> tuple[BudgetUse, ...]:
+    """Return what was spent of each budget in the window in which the sums were read, as `uses` did then."""
+    listed = []
+    for budget in budgets:
+        found = window(budget.period, budget.timezone, sums.at)
+        first = spent.quarter_of(found.since.timestamp())
+        own = (
+            sums.tables.get(budget.table_id, ())
+            if budget.table_id
+            else sums.scopes.get(spent.scope_of(budget.label), ())
+        )
+        listed.append(BudgetUse(budget, found, sum((each for quarter, each in own if quarter >= first), Spent())))
     return tuple(listed)
 
 

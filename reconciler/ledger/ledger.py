@@ -33,7 +33,7 @@ from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.account import Account
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
 from reconciler.model.balance import BalanceRecord
-from reconciler.model.budget import Budget, BudgetUse
+from reconciler.model.budget import Budget, BudgetUse, RecentSums
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import (
     EVERY_CALL,
@@ -149,6 +149,10 @@ class Ledger:
     def budget_uses(self, budgets: Collection[Budget]) -> tuple[BudgetUse, ...]:
         """Return what was spent of each budget in the window that now is in, by the store's clock."""
         return self._store.read(lambda tx: budget_windows.uses(tx, budgets))
+
+    def recent_sums(self, table_ids: Collection[str]) -> RecentSums:
+        """Return the sums from which `budget_uses` can be told elsewhere, of these tables, by label and over all."""
+        return self._store.read(lambda tx: budget_windows.recent(tx, table_ids))
 
     def last_applies(
         self, manifests: Collection[str], count: int, *, without: str = ""

@@ -17,7 +17,7 @@ from reconciler.ledger import codec
 from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import LEDGER_ID, POSTGRES_SCHEMA, calls, meta, spent, spent_totals
-from reconciler.model.budget import Charge, Spent
+from reconciler.model.budget import Charge, RecentSums, Spent
 from reconciler.model.history import CallState
 from reconciler.text.digest import short_digest
 
@@ -257,6 +257,24 @@ def of_tables(tx: Transaction, table_ids: Collection[str], since: float, batch: 
         )
         found |= {row.table_id: _spent(row) for row in tx.execute(query)}
     return found
+
+
+def recent(tx: Transaction, table_ids: Collection[str], since: float, batch: int) -> RecentSums:
+    """Return the sums by quarter of an hour from `since` on: of these tables, of each label, and of all calls."""
+    tables: dict[str, list[tuple[int, Spent]]] = {}
+    wanted, first = sorted(table_ids), quarter_of(since)
+    for start in range(0, len(wanted), batch):
+        query = (
+            select(spent.c.table_id, spent.c.quarter, *_sums_of(spent))
+            .where(spent.c.table_id.in_(wanted[start : start + batch]), spent.c.quarter >= first)
+            .group_by(spent.c.table_id, spent.c.quarter)
+        )
+        for row in tx.execute(query):
+            tables.setdefault(row.table_id, []).append((row.quarter, _spent(row)))
+    scopes: dict[str, list[tuple[int, Spent]]] = {}
+    for row in tx.execute(select(spent_totals).where(spent_totals.c.quarter >= first)):
+        scopes.setdefault(row.scope, []).append((row.quarter, _spent(row)))
+    return RecentSums(tx.now(), tables, scopes)
 
 
 def last_applies(tx: Transaction, manifest: str, count: int, without: str) -> Iterator[Decimal]:

@@ -1,5 +1,6 @@
 """Budgets: limits on what is spent in each day or month, however many applies spend it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -53,6 +54,18 @@ class Spent:
     def of(self, unit: Unit) -> Decimal:
         """Return the cells, or the credits as far as they are known."""
         return Decimal(self.cells) if unit is Unit.CELLS else self.credits
+
+
+@dataclass(frozen=True, slots=True)
+class RecentSums:
+    """The ledger's sums of a little more than a month, as a snapshot keeps them, for every window at that time."""
+
+    at: float
+    """When they were read, by the store's clock."""
+    tables: Mapping[str, Sequence[tuple[int, Spent]]]
+    """By table id: quarters of an hour since the epoch, and what was spent in each."""
+    scopes: Mapping[str, Sequence[tuple[int, Spent]]]
+    """By label, as the ledger names it; all calls together under the empty name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.model.budget import RecentSums
 from reconciler.model.history import TableHistory
 from reconciler.model.observed import TableIndex, TableSnapshot
 
@@ -25,5 +26,7 @@ class LiveSnapshot:
     """Of the file that it was read from."""
     verified: bool = False
     """True if the file's signature was checked and is valid."""
+    sums: RecentSums | None = None
+    """The sums spent of late, for budgets; None in files from before they were kept."""
     index: TableIndex | None = None
     """None if every manifest named its table by id."""

@@ -92,20 +92,25 @@ class Network:
 
 def is_excepted(host: str, exceptions: str) -> bool:
     """Return whether NO_PROXY names `host`, by curl's rules: `*` alone, a name and all below it, an address, a CIDR."""
-    if exceptions.strip() == "*":
+    if exceptions == "*":
         return True
-    named = [each.strip("[]") for each in re.split(r"[\s,]+", exceptions.lower()) if each]
+    named = [each for each in re.split(r"[ \t,]+", exceptions.lower()) if each]
     try:
         address = ip_address(host.strip("[]"))
     except ValueError:
-        name = host.lower().rstrip(".")
-        below = [each.strip(".") for each in named]
+        name = host.lower().removesuffix(".")
+        below = [each.removeprefix(".").removesuffix(".") for each in named]
         return any(each and (name == each or name.endswith(f".{each}")) for each in below)
     return any(_is_within(address, each) for each in named)
 
 
 def _is_within(address: object, network: str) -> bool:
+    base, slash, bits = network.partition("/")
+    if slash and not bits.isdecimal():
+        return False
     try:
-        return address in ip_network(network, strict=False)
+        start = ip_address(base.strip("[]") if ":" in base else base)
+        # Of no bits, curl takes all.
+        return address in ip_network(f"{start}/{int(bits)}", strict=False) if int(bits or 0) else address == start
     except ValueError:
         return False

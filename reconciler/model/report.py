@@ -118,7 +118,7 @@ class Report:
     stale: Mapping[str, str] = field(default_factory=dict)
     """Manifest → why the saved plan no longer approves its calls."""
     budgets: tuple[BudgetUse, ...] = ()
-    """Those of which the plan takes so much that people should know. Not in the report's file."""
+    """Those that the approved plan took from, as they stood before its calls, with what was due of each."""
     yields: tuple[Yielded, ...] = ()
     """By run and column: what calls of mode `all` that were waited for changed."""
     unmet: tuple[Unmet, ...] = ()

@@ -122,8 +122,12 @@ def write_whole(path: Path, content: str | bytes | Iterable[str], mode: int = PR
 
 
 def write_durably(path: Path, lines: Iterable[str], mode: int = PRIVATE) -> None:
-    """Write a new file line by line, whole and on the disk on return. Raises FileExistsError, OSError."""
-    _open_new(path, mode).close()  # so that of two at once one is refused, and replaces nothing
+    """Write a new file line by line, whole and on the disk on return. Raises FileExistsError, OSError.
+
+    Until it is whole there is none: a process that is killed leaves its scratch file.
+    """
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     scratch = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         with _open_new(scratch, mode) as file:
@@ -131,10 +135,7 @@ def write_durably(path: Path, lines: Iterable[str], mode: int = PRIVATE) -> None
                 file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        path.unlink()
-        raise
+        _rename_new(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
     if os.name == "posix":
@@ -143,6 +144,17 @@ def write_durably(path: Path, lines: Iterable[str], mode: int = PRIVATE) -> None
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _rename_new(scratch: Path, path: Path) -> None:
+    """Give a file its name, unless another has it: of two at once one is refused. Raises FileExistsError, OSError."""
+    try:
+        path.hardlink_to(scratch)
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems have no links
+        _open_new(path, PRIVATE).close()
+        scratch.replace(path)
 
 
 def profile_text(profile: Mapping[str, Any]) -> str:

@@ -1,10 +1,13 @@
 """Ask the ledger about a plan's budgets: only if something is due, and if a limit depends on the answer."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.ledger import Ledger
+from reconciler.ledger import Ledger, budget_uses_of
+from reconciler.model.budget import Budget, BudgetUse, RecentSums
 from reconciler.model.plan import Plan
 from reconciler.settings.settings import Settings
+from reconciler.spending.budgets import CountedPlan
 from reconciler.spending.limits_check import counted_in_budgets
 
 
@@ -15,16 +18,30 @@ def with_budgets(plan: Plan, settings: Settings, ledger: Ledger, plan_id: str = 
     """
     if not (plan.has_due or plan.growth):
         return plan
-    limits, base = settings.limits, settings.base
-    # The calls that wait for their tables count too: an apply that waits sends them.
-    whole = replace(plan, calls=(*plan.calls, *plan.waiting))
-    counted = counted_in_budgets(whole, limits, base)
-    if counted.has_budgets and (budgets := counted.budgets()):
-        uses = ledger.budget_uses(budgets)
-        plan = replace(plan, budgets=counted_in_budgets(plan, limits, base).used(uses))
-    anomalies = [each.anomaly for each in counted.limits if each.anomaly is not None]
+    plan = _with_uses(plan, settings, ledger.budget_uses)
+    anomalies = [each.anomaly for each in _counted(plan, settings).limits if each.anomaly is not None]
     if anomalies:
-        manifests = {call.manifest for call in whole.calls}
+        manifests = {call.manifest for call in (*plan.calls, *plan.waiting)}
         last = max(anomaly.last for anomaly in anomalies)
         plan = replace(plan, last_applies=ledger.last_applies(manifests, last, without=plan_id))
     return plan
+
+
+def with_kept_budgets(plan: Plan, settings: Settings, sums: RecentSums | None) -> Plan:
+    """Return a plan from a snapshot with the use of its budgets when the snapshot was taken, if it says."""
+    if sums is None or not (plan.has_due or plan.growth):
+        return plan
+    return _with_uses(plan, settings, lambda budgets: budget_uses_of(sums, budgets))
+
+
+def _with_uses(plan: Plan, settings: Settings, uses_of: Callable[[tuple[Budget, ...]], tuple[BudgetUse, ...]]) -> Plan:
+    counted = _counted(plan, settings)
+    if not counted.has_budgets or not (budgets := counted.budgets()):
+        return plan
+    return replace(plan, budgets=counted_in_budgets(plan, settings.limits, settings.base).used(uses_of(budgets)))
+
+
+def _counted(plan: Plan, settings: Settings) -> CountedPlan:
+    """Return the plan as budgets count it, with the calls that wait for their tables, which an apply may send."""
+    whole = replace(plan, calls=(*plan.calls, *plan.waiting))
+    return counted_in_budgets(whole, settings.limits, settings.base)

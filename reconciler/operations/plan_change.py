@@ -17,7 +17,7 @@ from reconciler.model.plan import Cause, Plan
 from reconciler.model.session_plan import SessionPlan
 from reconciler.operations import observe, snapshots
 from reconciler.operations.account import with_account
-from reconciler.operations.budgets import with_budgets
+from reconciler.operations.budgets import with_budgets, with_kept_budgets
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
@@ -76,10 +76,12 @@ def plan_targets(
         raise SettingsError(message, hint="Leave out --against, or save the manifest to a file of the project.")
     base = None if against is None else read_revision(against, settings, targets.named)
     made, taken = replace(origin(settings, connections.tell), review=review(connections.environment)), None
+    sums = None
     if live_snapshot is not None:
         kept = snapshots.read_snapshot(live_snapshot, connections.environment)
         asked = find_all(targets, base, settings, SnapshotLister(kept))
         observation, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
+        sums = kept.sums
         made = replace(made, base_url=kept.base_url)
     else:
         reader, ledger = connections.both()
@@ -91,7 +93,9 @@ def plan_targets(
     with profile.phase(Phase.PLANNING):
         plan, compared = plan_asked(asked, observation)
         ended = ended_calls(observation, settings) if live_snapshot is None else ()
-    if live_snapshot is None:
+    if live_snapshot is not None:
+        plan = with_kept_budgets(plan, asked.settings, sums)
+    else:
         with profile.phase(Phase.READING):
             plan = with_account(plan, asked.settings, connections.reader())
         with profile.phase(Phase.LEDGER):

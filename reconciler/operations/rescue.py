@@ -14,7 +14,6 @@ from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Call, CallInDoubt, Plan
 from reconciler.model.report import Report
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
-from reconciler.spending.budgets import nearly_used_up
 
 Told = TypeVar("Told")
 
@@ -30,14 +29,14 @@ class Witness:
         self._in_doubt: tuple[CallInDoubt, ...] = ()
         """Of the approved plan."""
         self.budgets: tuple[BudgetUse, ...] = ()
-        """Those of which the approved plan takes so much that people should know."""
+        """Those that the approved plan takes from."""
         self._results: list[CallResult] = []
         self._unrecorded: list[str] = []
 
     def approved(self, plan_id: str, plan: Plan) -> str:
         """Note the approved plan; return its id."""
         self._plan_id, self._in_doubt = plan_id, plan.in_doubt
-        self.budgets = nearly_used_up(plan.budgets)
+        self.budgets = plan.budgets
         return plan_id
 
     def on_result(self, result: CallResult) -> None:

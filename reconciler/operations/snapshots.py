@@ -1,7 +1,7 @@
 """Snapshot files of the live tables: written by a job with the token, read by one that plans without it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,13 +9,12 @@ from reconciler.documents.snapshot_file import MAX_FILE_BYTES, decode, encode
 from reconciler.errors import ApiError, SettingsError
 from reconciler.manifests.open_file import open_named
 from reconciler.model.live_snapshot import LiveSnapshot
-from reconciler.model.observed import TableIndex
 from reconciler.model.origin import Origin, SnapshotOrigin
 from reconciler.operations.atomic_file import write_whole
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.find_tables import CachedLister, index_of
 from reconciler.operations.named_file import WRITABLE, named_file
-from reconciler.operations.observe import Observation, Sources, Targets, observe_tables, resolve, to_snapshot
+from reconciler.operations.observe import Sources, Targets, observe_tables, resolve, to_snapshot
 from reconciler.settings.settings import read_snapshot_key
 from reconciler.text.location import Diagnostic
 
@@ -43,7 +42,9 @@ def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: 
     directory = CachedLister(reader)
     targets = resolve(targets, directory)
     observation = observe_tables(targets, targets.tables, Sources(reader, ledger, connections.settings))
-    data = encoded(observation, made, index_of(targets.written, targets.tables, directory), key)
+    index = index_of(targets.written, targets.tables, directory)
+    live = to_snapshot(observation, made.created_at, made.tool_version, made.base_url, index)
+    data = encode(replace(live, sums=ledger.recent_sums(targets.tables)), key)
     with named_file(file, WRITABLE):
         write_whole(file, data)
     unresolved = tuple(sorted(targets.unresolved))
@@ -57,11 +58,6 @@ def signing_key(environment: Mapping[str, str], *, unsigned: bool) -> bytes | No
         hint = "Set RECONCILER_SNAPSHOT_KEY (`openssl rand -hex 32` makes one), or use --unsigned."
         raise SettingsError("there is no key to sign the snapshot with", hint=hint)
     return key
-
-
-def encoded(observation: Observation, made: Origin, index: TableIndex | None, key: bytes | None) -> bytes:
-    """Return an observation as the content of a snapshot file."""
-    return encode(to_snapshot(observation, made.created_at, made.tool_version, made.base_url, index), key)
 
 
 def read_snapshot(path: Path, environment: Mapping[str, str]) -> LiveSnapshot:

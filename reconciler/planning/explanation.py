@@ -46,7 +46,8 @@ class ExplainedCells:
     """Ids of the plan's calls that take the cells."""
     covered_by: tuple[PastCall, ...] = ()
     """Calls in the ledger that covered any of them and may have been paid for, oldest first; not those folded."""
-
+    bought_folded: int = 0
+    """How often calls that the ledger has folded since bought one of them, added up."""
     stale: tuple["ExplainedStale", ...] = ()
     """Those that were bought otherwise than they would be now."""
 
@@ -152,6 +153,7 @@ class _Table:
                             self._waits_for(address, column, reason, manifests),
                             calls,
                             self._covering(column, frozenset(rows)),
+                            self._bought_folded(column, frozenset(rows)),
                             stale,
                         )
 
@@ -215,6 +217,12 @@ class _Table:
             for call in self.history.calls
             if any(column in block.columns and not rows.isdisjoint(block.rows) for block in call.covered)
         )
+
+    def _bought_folded(self, column: str, rows: frozenset[str]) -> int:
+        checkpoint = self.history.checkpoint
+        # Rows beyond the counts were never bought.
+        counted = zip(checkpoint.rows, checkpoint.bought(column), strict=False)
+        return sum(times for row, times in counted if row in rows)
 
 
 def _check(question: Question, maps: Sequence[CellMap]) -> None:

@@ -66,6 +66,10 @@ def _group(group: ExplainedCells, paint: Paint) -> Iterator[str]:
         yield f"    covered by {_call(call)}"
     if len(group.covered_by) > MOST_CALLS:
         yield f"    and by {counted(len(group.covered_by) - MOST_CALLS, 'older call')}"
+    if group.bought_folded:
+        times = "once" if group.bought_folded == 1 else f"{group.bought_folded:,} times"
+        where = f"reconciler ledger list --address {one_line(group.address)}"
+        yield f"    bought {times} by calls that are folded: `{where}`"
     for stale in group.stale:
         cells = len(stale.rows)
         verb, cost = "predates" if cells == 1 else "predate", price_text(stale.cost.total)

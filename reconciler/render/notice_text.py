@@ -12,6 +12,7 @@ from reconciler.planning.drift import DriftReport
 from reconciler.render.budget_words import budget_lines
 from reconciler.render.drift_text import cause_text
 from reconciler.render.report_text import sums_text
+from reconciler.spending.budgets import nearly_used_up
 from reconciler.text.numbers import amount, counted
 from reconciler.text.sanitize import one_line
 
@@ -22,7 +23,8 @@ LONGEST_LINE = 500
 def report_notice(report: Report, exit_code: int) -> Notice:
     """Return the notice of an apply that ended with a report."""
     spent = report.in_state(CallState.ACCEPTED) or report.in_state(CallState.IN_DOUBT)
-    budgets = budget_lines([use.content() for use in report.budgets], one_line) if spent else []
+    near = [use.content() for use in nearly_used_up(report.budgets)] if spent else []
+    budgets = budget_lines(near, one_line)
     is_refused = report.in_state(CallState.REFUSED) or (report.stop is not None and not _was_attempted(report))
     is_in_doubt = report.in_doubt or report.unrecorded or report.in_state(CallState.IN_DOUBT)
     is_applied = report.results or report.unsent or report.held_back or report.outgrown or report.stale

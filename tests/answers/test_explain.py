@@ -70,6 +70,22 @@ def test_a_cell_names_the_calls_that_covered_it(desk: Desk) -> None:
     assert "`reconciler wait` waits for it" in said
 
 
+def test_a_cell_that_was_bought_by_calls_that_are_folded_says_so(desk: Desk) -> None:
+    """They are not listed one by one any more, and the ledger still has them."""
+    asked = ("target-accounts/fill", "--column", "news", "--row", row_id(3))
+    desk.run("apply", "--yes", "--no-wait")
+    desk.simulator.finish()
+    desk.run("wait")
+    (before,) = groups(desk, *asked).values()
+    assert (len(before["covered_by"]), before["bought_folded"]) == (1, 0)
+    desk.run("ledger", "compact")
+    (found,) = groups(desk, *asked).values()
+    assert (found["covered_by"], found["bought_folded"]) == ([], 1)
+    said = desk.run("explain", *asked).out
+    assert "bought once by calls that are folded: `reconciler ledger list --address target-accounts/fill`" in said
+    assert before["covered_by"][0]["call"][:8] in desk.run("ledger", "list", "--address", "target-accounts/fill").out
+
+
 def test_a_doubt_is_explained(desk: Desk) -> None:
     """With the call, and how it ends."""
     desk.write(REFRESH)

@@ -10,12 +10,14 @@ import sys
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Actor, Ended, Ending, Intent, Receipt, Settlement
 from reconciler.model.compact import CellMarks
 from reconciler.model.history import Block, CallState
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, Reason
 from reconciler.text.digest import short_digest
@@ -81,8 +83,19 @@ def buy(ledger: Ledger, version: int, week: int, found: list[Call], clock: Clock
     return version
 
 
-def fill(path: Path, weeks: int, rows: int, columns: int) -> list[int]:
-    """Write a ledger of so many weekly refreshes, the last an hour ago; return its size after each."""
+def _inputs(call: Call) -> dict[str, bytes]:
+    """Return digests as they are: no two cells are made from the same."""
+    return {
+        column: b"".join(sha256(f"{column} {row}".encode()).digest()[:WIDTH] for row in call.rows)
+        for column in call.columns
+    }
+
+
+def fill(path: Path, weeks: int, rows: int, columns: int, *, has_inputs: bool = False) -> list[int]:
+    """Write a ledger of so many weekly refreshes, the last an hour ago; return its size after each.
+
+    `has_inputs`: each column reads others, so that digests of what its cells were made from are kept.
+    """
     clock = Clock(time.time() - 3600 - (weeks - 1) * A_WEEK)
     sizes, version = [], 0
     for week in range(weeks):
@@ -91,7 +104,7 @@ def fill(path: Path, weeks: int, rows: int, columns: int) -> list[int]:
         with open_ledger(str(path), clock=clock) as ledger:
             version = buy(ledger, version, week, found, clock)
             for call in found:
-                ledger.settle(call.id, Settlement(call.cells, 0, 0))
+                ledger.settle(call.id, Settlement(call.cells, 0, 0, inputs=_inputs(call) if has_inputs else {}))
             for table in ledger.ripe_to_compact([table_id(0)]):
                 ledger.compact(table)
         sizes.append(path.stat().st_size)

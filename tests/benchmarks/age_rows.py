@@ -31,6 +31,7 @@ def age(repeats: int, rows: int = 100_000, columns: int = 5, weeks: int = WEEKS)
         sizes = fill(old, weeks, rows, columns)
         fill(new, 1, rows, columns)
         yield from growth(sizes, rows * columns)
+        yield digests(fill(Path(name) / "inputs.db", 4, rows, columns, has_inputs=True), sizes, rows * columns)
         yield commits(old, new, repeats, rows, columns)
         yield from plans(old, new, repeats, rows, columns)
 
@@ -44,6 +45,14 @@ def growth(sizes: list[int], cells: int) -> Iterator[Row]:
     what = "the ledger's growth a refresh of the same cells, audit trail included"
     beside = f"{sizes[-1] / 1e6:.0f} MB after {len(sizes)} weeks"
     yield Row(what, "≤ 2 bytes a cell", f"{again:.2f}", again <= 2, beside)
+
+
+def digests(sizes: list[int], without: list[int], cells: int) -> Row:
+    """The file after a few weeks, if every cell has inputs: their digests are kept once, and do not change."""
+    fresh, again = sizes[0] / cells, (sizes[-1] - sizes[2]) / cells
+    what = "the ledger's growth for new cells with digests of their inputs"
+    beside = f"{(sizes[0] - without[0]) / cells:.1f} of them for the digests; {again:.2f} a refresh"
+    return Row(what, "≤ 20 bytes a cell", f"{fresh:.1f}", fresh <= 20, beside)
 
 
 def commits(old: Path, new: Path, repeats: int, rows: int, columns: int) -> Row:

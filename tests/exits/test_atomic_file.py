@@ -102,14 +102,28 @@ def test_what_stdout_goes_to_already_is_written_where_it_stands(office: Desk, st
     assert int((office.folder / "lines").read_text()) == both.count("\n")
 
 
-def test_of_two_that_write_one_new_file_the_second_is_refused(tmp_path: Path) -> None:
-    """However far the first has come: what it wrote may be nowhere else any more."""
+def test_a_new_file_is_not_there_before_it_is_whole(tmp_path: Path) -> None:
+    """Not even an empty one: whoever is killed meanwhile leaves nothing under its name."""
     path = tmp_path / "new"
 
     def lines() -> Iterator[str]:
         yield "first"
-        with pytest.raises(FileExistsError):
-            write_durably(path, ["second"])
+        assert not path.exists()
 
     write_durably(path, lines())
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("new", "first\n")]
+
+
+def test_of_two_that_write_one_new_file_the_second_is_refused(tmp_path: Path) -> None:
+    """However far it has come: what the first wrote may be nowhere else any more."""
+    path = tmp_path / "new"
+
+    def lines() -> Iterator[str]:
+        yield "second"
+        write_durably(path, ["first"])
+
+    with pytest.raises(FileExistsError):
+        write_durably(path, lines())
+    with pytest.raises(FileExistsError):
+        write_durably(path, ["third"])
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("new", "first\n")]

@@ -65,6 +65,9 @@ def test_the_plan_says_what_is_left(desk: Desk) -> None:
         shown = desk.run(*arguments).out
         assert [words for words in said if words not in shown] == [], shown
     assert "this month for team=gtm: 8 of 8.5" in desk.run("plan").out
+    applied = desk.run("apply", "--plan", "plan.json", "--no-wait", "--format", "json", "--out", "report.json")
+    assert applied.json["budgets"] == plan.json["budgets"]
+    assert desk.run("show", "report.json").code == 0
 
 
 def test_what_was_spent_is_counted_from_the_ledger(desk: Desk) -> None:
@@ -81,6 +84,24 @@ def test_what_was_spent_is_counted_from_the_ledger(desk: Desk) -> None:
         ("per_label.per_day.max_credits", 20),
     ]
     assert [each["spent"] for each in plan.json["budgets"]] == [8, 8]
+
+
+def test_a_plan_from_a_snapshot_shows_what_is_left(desk: Desk) -> None:
+    """As the plan over the live tables does: the project's, a label's and a table's, by each zone's clock."""
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    desk.simulator.finish()
+    desk.write(FILL.replace("mode: new", "mode: all\n      revision: r1"))
+    limits(
+        desk,
+        "{per_day: {max_cells: 11}, per_month: {max_credits: 40}, timezone: Asia/Kathmandu, "
+        "per_table: {per_month: {max_cells: 50}}, per_label: {team=gtm: {per_day: {max_credits: 9}}}}",
+    )
+    assert desk.run("snapshot", "--unsigned", "--out", "live").code == 0
+    live, kept = (desk.run("plan", "--format", "json", *more) for more in ((), ("--live-snapshot", "live")))
+    assert [each["spent"] for each in kept.json["budgets"]] == [8, 8, 8, 8]
+    assert kept.json["budgets"] == live.json["budgets"]
+    assert kept.json["violations"] == live.json["violations"] != []
+    assert kept.code == live.code == 3
 
 
 def test_a_change_can_neither_raise_a_budget_nor_lower_what_counts(desk: Desk, repository: Repository) -> None:

@@ -41,6 +41,8 @@ def expected(names: tuple[str, ...], stop: StopCause | None, *, in_doubt_before:
         return 5
     if not was_tried and stop is StopCause.LEDGER:
         return 1
+    if not was_tried and stop is StopCause.LIMIT:
+        return 3
     return 6 if stop or any(name not in FINE for name in names) else 0
 
 

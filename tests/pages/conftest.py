@@ -35,15 +35,19 @@ class Opened:
 
 
 Open = Callable[..., Opened]
+Keep = Callable[[Opened, str], None]
 
 
 @pytest.fixture(scope="session")
-def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder for pictures: that of `--pictures`, else one of pytest's own."""
+def keep(pytestconfig: pytest.Config) -> Keep:
+    """Return a function that keeps a picture of a page in the folder of `--pictures`; without one it does nothing."""
     named = pytestconfig.getoption("--pictures")
-    folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+
+    def keep(opened: Opened, name: str) -> None:
+        if named:
+            opened.page.screenshot(path=Path(named) / f"{name}.png", full_page=True)
+
+    return keep
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
 """A map draws the plan: every due cell once, and every other with the reason that the plan counts."""
 
+from base64 import b64decode
 from collections import Counter
+from zlib import decompress
 
 import pytest
 
 from reconciler.model.plan import Plan, SkipReason
 from reconciler.planning.cell_decision import Decision
-from reconciler.render.page.cells import DUE, SHADES, Grid, Shade
+from reconciler.render.page.cells import DUE, SHADES, Grid, Group, Shade
 from reconciler.render.page.plan_tables import tables_of
 from tests.pages.worlds import busy
 from tests.planning.golden_cases import CASES, read_case
@@ -74,6 +76,21 @@ def test_every_due_cell_is_drawn_once(name: str) -> None:
                     for column in block["columns"]
                     for row in block["rows"]
                 }
+
+
+@pytest.mark.parametrize("groups", [256, 257])
+def test_cells_are_packed_as_narrowly_as_their_groups_allow(groups: int) -> None:
+    """One byte each, or four; no number is cut off."""
+    grid = Grid({"a": "a"}, [str(row) for row in range(groups)])
+    for row in grid.rows[1:]:
+        grid.mark(grid.add(Group(Shade.DONE)), "a", [row])
+    told = grid.content()
+    unpacked = decompress(b64decode(told["cells"]))
+    size = 4 if told["wide"] else 1
+    assert (told["wide"], len(unpacked)) == (groups > 256, size * groups)
+    assert [int.from_bytes(unpacked[at : at + size], "little") for at in range(0, len(unpacked), size)] == [
+        *range(groups)
+    ]
 
 
 def test_every_reason_has_a_shade() -> None:

@@ -196,7 +196,7 @@ def test_reading_less_never_changes_the_calls(
     assumptions = {"completed_includes_failed": completed_includes_failed, "empty_cells": empty_cells}
     saved = unread = 0
     with serve({"tables": tables, "assumptions": assumptions}, clock=ManualClock()) as live:
-        for attempt in range(examples(24)):
+        for attempt in range(examples(48)):
             folder = tmp_path / str(attempt)
             folder.mkdir()
             for number, table in enumerate(tables):

@@ -76,6 +76,13 @@ def test_variables_mean_what_they_mean_to_curl(
         ("::1", "::1"),
         ("[::1],fe80::/10", "::1"),
         (",, ,.", ""),
+        (" *", ""),
+        ("..extruct.ai,extruct.ai..", ""),
+        ("x\nextruct.ai", ""),
+        ("x\textruct.ai", "api.extruct.ai extruct.ai"),
+        ("0.0.0.0/0,::/0", ""),
+        ("10.1.2.3/0", "10.1.2.3"),
+        ("10.0.0.0/255.0.0.0,[10.1.2.3],10.1.2.3/", ""),
     ],
 )
 def test_no_proxy_names_domains_addresses_and_networks(exceptions: str, excepted: str) -> None:

@@ -134,8 +134,8 @@ def test_a_table_that_is_not_found_is_told_when_it_is_taken(signing: Desk) -> No
 
 def test_a_snapshot_without_the_index_is_still_read() -> None:
     """Written by an older version; and a hostile one only misleads about tables that it does not hold."""
-    tables, unreadable, index = contents()
-    assert index is None
+    tables, unreadable, index, sums = contents()
+    assert (index, sums) == (None, None)
     assert decode(made([tables, unreadable]), None).index is None
     hostile = [{NOWHERE: "x\u202e"}, {"tag": [NOWHERE, NOWHERE, ACCOUNTS]}, {ACCOUNTS: [NOWHERE]}]
     kept = decode(made([tables, unreadable, hostile]), None)
@@ -156,7 +156,7 @@ def test_a_snapshot_without_the_index_is_still_read() -> None:
 )
 def test_an_index_of_another_shape_is_refused(index: Any) -> None:
     """As anything else in the file."""
-    tables, unreadable, _ = contents()
+    tables, unreadable, *_ = contents()
     with pytest.raises(SettingsError):
         decode(made([tables, unreadable, index]), None)
 

@@ -124,7 +124,7 @@ def test_deep_nesting_is_refused() -> None:
         decode(b"[" * 4000 + b"\n", None)
 
 
-TABLES, UNREADABLE = 0, 1
+TABLES, UNREADABLE, SUMS = 0, 1, 3
 ID, KIND, STATUS, IN_PROGRESS, COLUMNS, ROWS, IDS, MISSING, STATES, VERSION, CALLS = 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 MATCHES = 12
 WRONG: dict[str, tuple[tuple[Any, ...], Any]] = {
@@ -159,6 +159,9 @@ WRONG: dict[str, tuple[tuple[Any, ...], Any]] = {
     "unknown rows": ((TABLES, 0, CALLS, 0, 6, 0, 1), b"\xff\xff\xff\xff"),
     "rows cut off": ((TABLES, 0, CALLS, 0, 6, 0, 1), b"\0\0\0"),
     "credits that are no number": ((TABLES, 0, CALLS, 0, 10), "1e999999"),
+    "sums of no time": ((SUMS,), [float("nan"), {}, {}]),
+    "sums of a table that is a path": ((SUMS,), [0.0, {"../x": []}, {}]),
+    "a sum that is a text": ((SUMS,), [0.0, {}, {"": [[1, "5", 0, 0]]}]),
     "what was said of a table that is there": ((UNREADABLE,), {TABLE: ("a", "b")}),
 }  # fmt: skip
 

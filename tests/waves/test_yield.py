@@ -122,6 +122,16 @@ def test_the_ledger_reports_it_by_column(make_desk_at_rest: MakeDesk) -> None:
     assert news["suggested_every"] == f"{round(30 * total / changed / 2)}d"
     assert (grade["answers"], grade["changed"], grade["suggested_every"]) == (total, 0, None)
     assert grade["credits_per_change"] is None
+    csv = desk.run("ledger", "report", "--by", "column", "--format", "csv").out.splitlines()
+    assert csv[0].endswith(",answers,changed,credits_per_change,suggested_every")
+    assert {line.split(",")[1]: line.split(",")[-4:-2] for line in csv[1:]} == {
+        "grade": [str(total), "0"],
+        "news": [str(total), str(changed)],
+    }
+    html = desk.run("ledger", "report", "--by", "column", "--format", "html").out
+    assert "<th" in html
+    assert "Credits a change" in html
+    assert news["suggested_every"] in html
     said = desk.run("ledger", "report", "--by", "column").out
     assert f"news: {changed} of {total} answers changed, " in said
     assert f"; run again 3 times, 30d apart: half of them change in {news['suggested_every']}, `every: " in said

@@ -148,13 +148,15 @@ class Grid:
 
     def content(self) -> dict[str, Any]:
         """Return it as data of the page: rows and cells compressed, in base64."""
-        cells, counts = self.cells[:], Counter(self.cells)
+        counts, is_wide = Counter(self.cells), len(self.groups) > 256
+        cells = array("I" if is_wide else "B", self.cells)
         if array("I", [1]).tobytes()[0] == 0:
             cells.byteswap()
         return {
             "columns": [one_line(key, 80) for key in self.columns.values()],
             "rows": _packed("\n".join(self.rows).encode()),
             "count": len(self.rows),
+            "wide": is_wide,
             "cells": _packed(cells.tobytes()),
             "groups": [group.content(counts[number]) for number, group in enumerate(self.groups)],
         }

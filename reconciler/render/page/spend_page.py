@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.render.ledger_text import ARITHMETIC
 from reconciler.render.markdown import number
 from reconciler.render.page import parts
 from reconciler.render.page.cells import Shade
-from reconciler.render.page.markup import Html, joined, section, table, tag
+from reconciler.render.page.markup import Html, joined, prose, section, table, tag
 from reconciler.render.page.shell import Assets, page
 
 Document = Mapping[str, Any]
@@ -50,8 +51,14 @@ def _main(content: Document) -> Iterator[Html]:
         yield section(f"By {content['by']}, the dearest first", *(_bar(line) for line in shown))
     figures_of = ("Calls:", "Cells:", "Done:", "Failed:", "Credits:", "Unpriced:", "In doubt:")
     titles = [content["by"].capitalize(), "Name", *figures_of]
+    is_changed = any("changed" in line for line in lines)
+    if is_changed:
+        titles += ["Answers run again:", "Changed:", "Credits a change:", "Half changed after"]
     if lines:
-        yield section("In numbers", table(f"Spent by {content['by']}", titles, [_row(line) for line in lines]))
+        rows = [[*_row(line), *(_changed(line) if is_changed else ())] for line in lines]
+        yield section("In numbers", table(f"Spent by {content['by']}", titles, rows))
+        if is_changed:
+            yield tag("p", prose(ARITHMETIC), class_="hint")
     else:
         yield section("In numbers", tag("p", "Nothing was spent."))
 
@@ -70,10 +77,18 @@ def _row(line: Document) -> list[str]:
     return [line["key"] or "(none)", line["name"], *figures, number(line["credits"]), *others]
 
 
+def _changed(line: Document) -> list[str]:
+    """Return what running a column's cells again changed, as far as it is known."""
+    return [
+        *(_known(line.get(key)) for key in ("answers", "changed", "credits_per_change")),
+        line.get("suggested_every") or "",
+    ]
+
+
 def _credits(of: Document) -> str:
     cost = parts.count(of["credits"], "credit")
     return f"{cost} and {parts.count(of['unpriced_cells'], 'cell')} of unknown price" if of["unpriced_cells"] else cost
 
 
-def _known(of: int | None) -> str:
+def _known(of: float | None) -> str:
     return "" if of is None else number(of)

@@ -1,23 +1,41 @@
-"""A plan's page in a real browser: safe, whole on every screen, usable by keyboard, and fluent when it is large."""
+"""The pages in a real browser: safe, accessible, whole on every screen, usable by keyboard.
 
-from pathlib import Path
+All in one module, which is one browser. Each page is opened at one size and in one scheme; `--long` plays the others.
+"""
+
+from collections.abc import Callable
+from itertools import product
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from reconciler.render.page.forecast_page import forecast_page
 from reconciler.render.page.plan_page import plan_page
+from reconciler.render.page.report_page import report_page
 from reconciler.render.page.shell import Assets
-from tests.pages.conftest import Open, Opened
-from tests.pages.worlds import busy, hostile, large
+from reconciler.render.page.snapshot_page import snapshot_page
+from reconciler.render.page.spend_page import spend_page
+from reconciler.render.page.status_page import status_page
+from tests.pages.conftest import Keep, Open, Opened
+from tests.pages.worlds import a_forecast, a_report, a_snapshot, a_spending, a_status, busy, hostile, large
 
 SIZES = {"wide": (1280, 900), "tablet": (768, 1024), "phone": (375, 812)}
+PAGES: dict[str, Callable[[Assets], str]] = {
+    "plan": lambda look: plan_page(busy()[1], look, busy()[0]),
+    "report": lambda look: report_page(a_report(), look),
+    "forecast": lambda look: forecast_page(a_forecast(), look),
+    "status": lambda look: status_page(a_status(), look),
+    "spending": lambda look: spend_page(a_spending(), look),
+    "snapshot": lambda look: snapshot_page(a_snapshot(), look),
+}
+SCREENS = list(product(SIZES, ("light", "dark")))
+USUAL = set(zip(PAGES, SCREENS, strict=True))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page_of_plan(look: Assets) -> str:
     """Return the page of a plan in which every kind of cell stands."""
-    plan, content = busy()
-    return plan_page(content, look, plan)
+    return PAGES["plan"](look)
 
 
 def explained(opened: Opened) -> str:
@@ -31,23 +49,28 @@ def found(opened: Opened) -> str:
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme"),
+    ("name", "size", "scheme"),
     [
-        *zip(SIZES, ["light", "dark", "light"], strict=True),
-        *(pytest.param(*each, marks=pytest.mark.long) for each in zip(SIZES, ["dark", "light", "dark"], strict=True)),
+        pytest.param(name, *screen, marks=() if (name, screen) in USUAL else pytest.mark.long)
+        for name, screen in product(PAGES, SCREENS)
     ],
 )
 def test_it_is_whole_and_accessible_on_every_screen(
-    size: str, scheme: str, show: Open, page_of_plan: str, pictures: Path
+    name: str, size: str, scheme: str, show: Open, look: Assets, keep: Keep
 ) -> None:
     """No rule of axe-core is broken, nothing is cut off, nothing is loaded, and the browser has no complaint."""
     width, height = SIZES[size]
-    opened = show(page_of_plan, width=width, height=height, scheme=scheme)
-    opened.page.screenshot(path=pictures / f"plan-{size}-{scheme}.png", full_page=True)
+    opened = show(PAGES[name](look), width=width, height=height, scheme=scheme)
+    keep(opened, f"{name}-{size}-{scheme}")
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert opened.complaints == []
-    assert len(opened.requests) == 1
-    opened.page.locator("summary").first.click()
+    assert (opened.complaints, len(opened.requests)) == ([], 1)
+    if name == "plan":
+        opened.page.locator("summary").first.click()
+    if name not in ("plan", "snapshot"):
+        widths = "all => all.map((each) => each.getBoundingClientRect().width)"
+        parts = opened.page.locator("svg[role=img]").first.locator("rect").evaluate_all(widths)
+        assert len(parts) > 2
+        assert min(parts) > 0
     results = Axe().run(opened.page)
     assert results.violations_count == 0, results.generate_report()
 
@@ -141,10 +164,10 @@ def test_it_is_readable_without_scripts(show: Open, page_of_plan: str) -> None:
     assert f"\t{due}\t" in row.last.inner_text()
 
 
-def test_it_prints_its_maps_and_not_its_controls(show: Open, page_of_plan: str, pictures: Path) -> None:
+def test_it_prints_its_maps_and_not_its_controls(show: Open, page_of_plan: str) -> None:
     """Folded parts are opened, so that a print misses nothing."""
     opened = show(page_of_plan)
-    opened.page.pdf(path=pictures / "plan.pdf")
+    opened.page.pdf()
     assert all(opened.page.locator("details").evaluate_all("all => all.map((each) => each.open)"))
     opened.page.emulate_media(media="print")
     assert not opened.page.locator("#filters").is_visible()
@@ -153,21 +176,21 @@ def test_it_prints_its_maps_and_not_its_controls(show: Open, page_of_plan: str, 
     assert set(opened.page.locator("td[role=gridcell], .key").evaluate_all(inked)) == {"exact"}
 
 
-def test_a_page_from_a_file_says_what_a_file_does_not_hold(show: Open, look: Assets, pictures: Path) -> None:
+def test_a_page_from_a_file_says_what_a_file_does_not_hold(show: Open, look: Assets, keep: Keep) -> None:
     """Its map has the due cells alone, and every one of them."""
     _, content = busy()
     opened = show(plan_page(content, look), width=768)
-    opened.page.screenshot(path=pictures / "plan-from-a-file.png", full_page=True)
+    keep(opened, "plan-from-a-file")
     assert "A plan file lists the cells that are due" in opened.page.locator("main").inner_text()
     assert opened.page.locator("[data-map]").count() == 1
     assert f"{sum(call['cells'] for call in content['calls']):,} due cells" in found(opened)
 
 
-def test_tiles_add_up_to_the_table(show: Open, look: Assets, pictures: Path) -> None:
+def test_tiles_add_up_to_the_table(show: Open, look: Assets, keep: Keep) -> None:
     """A tile of many rows says how many of its cells are of each kind; all tiles together are the whole plan."""
     plan, content = large(5003, 4)
     opened = show(plan_page(content, look, plan))
-    opened.page.screenshot(path=pictures / "plan-of-5003-rows.png")
+    keep(opened, "plan-of-5003-rows")
     labels = opened.page.locator("td[role=gridcell]").evaluate_all("all => all.map((each) => each.ariaLabel)")
     words = [part for label in labels for part in label.partition(": ")[2].split(", ")]
     due = sum(int(word.split()[0]) for at, word in enumerate(words) if word.endswith(" due"))
