@@ -63,9 +63,10 @@ def apply(
     resumed = () if wait_for is None else resume(observation, settled, context)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}
     is_patient = wait_for is not None and bool(proposed.waiting or proposed.growth or _has_left(proposed))
-    if not tables and not is_patient:
-        # Nothing to send; but a call that another process has just begun may end at any moment, under that lease.
-        tables = {call.table_id for each in observation.histories.values() for call in each.calls if call.is_begun}
+    begun = {call.table_id for each in observation.histories.values() for call in each.calls if call.is_begun}
+    if context.lease_timeout_seconds > 0 or not (tables or is_patient):
+        # A call that another process has just begun may end at any moment, under the lease of its table.
+        tables |= begun
     if not tables and not is_patient:
         report = Report(
             plan_id,
@@ -86,6 +87,7 @@ def apply(
         if (
             is_old
             or observation.verdicts
+            or not begun.isdisjoint(tables)
             or not (proposed.calls or is_patient)
             or any(leases.of(table).table_version != versions[table] for table in tables)
         ):

@@ -14,7 +14,7 @@ from reconciler.ledger import Lease, open_ledger
 from reconciler.model.attempt import Actor
 from reconciler.simulator.server import serve
 from tests.at_most_once.processes import Driver
-from tests.at_most_once.projects import SPEED, Project, Stores, recover, table, table_id, workspace
+from tests.at_most_once.projects import ROWS, SPEED, Project, Stores, manifest, recover, table, table_id, workspace
 from tests.at_most_once.small_tables import ledger_path, let_pass, small_table, two_tables
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, PARTNERS, Desk
@@ -126,6 +126,26 @@ def test_a_lease_that_is_taken_away_stops_sending_at_once(
         recover(project)
         assert set(project.charges().values()) == {1}
         assert project.charges().keys() == project.every_cell()
+
+
+@pytest.mark.parametrize("store", ["sqlite"])
+def test_a_call_that_another_apply_is_sending_is_waited_for(
+    tmp_path: Path, driver: Driver, stores: Stores, store: str
+) -> None:
+    """An apply that may wait takes it for no doubt, also if it has nothing to send for that table itself."""
+    with serve(workspace([table(table_id(1)), table(table_id(2))]), speed=SPEED) as simulator:
+        folder = tmp_path / "project"
+        project = Project.make(folder, simulator, driver, [table_id(1), table_id(2)], stores.url(store, folder))
+        kept = manifest(table_id(2), "accounts-1").partition("    - {mode: failed")[0]
+        (folder / "manifests/1.yaml").write_text(kept)
+        simulator.fault("latency", "POST", "/v1/tables/*/run", seconds=0.8, times=1)
+        first = project.start("apply", "--yes", "--no-wait", "--target", "accounts-1")
+        while not [1 for method, _, _ in simulator.requests() if method == "POST"]:
+            time.sleep(0.02)
+        second = project.run("apply", "--yes", "--no-wait", "--lease-timeout", "30")
+        assert (first.wait(), second.code) == (0, 0), second.out
+        assert set(project.charges().values()) == {1}
+        assert len(project.charges()) == 4 * ROWS
 
 
 @pytest.mark.parametrize("store", ["postgres"])
