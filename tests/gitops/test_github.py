@@ -155,7 +155,7 @@ def test_another_base_has_other_limits(hosted: Hosted) -> None:
     assert "**An apply would be refused:** 1 limit exceeded." in hosted.github.bodies()[0]
     first = merged(hosted)
     assert (first.succeeded, hosted.simulator.charges()) == (False, {})
-    assert "made for another base: lax" in first.log
+    assert "its pull request was for another branch then" in first.log
 
 
 @pytest.mark.story
