@@ -42,6 +42,8 @@ CREATE TRIGGER expire BEFORE UPDATE ON reconciler.units FOR EACH ROW
     WHEN (NEW.owner IS NOT NULL AND NEW.owner IS DISTINCT FROM OLD.owner) EXECUTE FUNCTION reconciler.expire();
 """
 """Claims that hold nothing back: every job is delivered again while it is carried out."""
+UNDISTURBED = 12
+"""How often the four units are claimed if claims hold, also where every job is there twice."""
 
 
 @contextmanager
@@ -132,7 +134,7 @@ def test_jobs_that_are_delivered_again_while_they_run_buy_once(make_floor: MakeF
         (claims,) = connection.execute("SELECT last_value FROM reconciler.claimed").fetchone() or (0,)
     assert (code, report["totals"]["cells_accepted"]) == (0, 36)
     assert (len(floor.charged()), set(floor.charged().values())) == (36, {1})
-    assert int(str(claims)) > 24
+    assert int(str(claims)) > 2 * UNDISTURBED
 
 
 def test_a_long_wait_is_not_taken_for_failures() -> None:
