@@ -108,7 +108,7 @@ class Applies:
             named = applies.c.id.startswith(apply_id, autoescape=True)
             rows = tx.execute(select(applies).where(named).limit(2)).all()
             if len(rows) != 1 or len(apply_id) < _SHORTEST_ID:
-                hint = "`reconciler applies list` shows those that there are."
+                hint = "`reconciler applies list` shows those that there are. An archive takes applies along."
                 what = "several applies' ids start" if len(rows) > 1 else "no apply's id starts"
                 raise LedgerError(f"{what} with {apply_id!r}, or it is too short", hint=hint)
             return _apply_of(rows[0], rows[0].content)

@@ -18,8 +18,9 @@ from reconciler.ledger.clocks import Moment
 from reconciler.ledger.column_yields import Told, keep_told
 from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import balances, calls, events
+from reconciler.ledger.tables import applies, balances, calls, events, units
 from reconciler.model.ledger_entries import CallRecord
+from reconciler.model.submitted import Phase
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
@@ -57,7 +58,7 @@ def export(tx: Transaction, archived: Archived) -> Iterator[str]:
     if before > tx.now():
         raise LedgerError("the date of an archive cannot lie in the future", hint="Name a date that is over.")
     yield transfer.header(tx, **{transfer.ARCHIVED_BEFORE: before})
-    old = (calls.c.folded == true()) & (calls.c.begun_at < before) & calls.c.id.not_in(_newest())
+    old = (calls.c.folded == true()) & (calls.c.begun_at < before) & calls.c.id.not_in(_newest()) & _is_told()
     for row in tx.execute(_with_events(calls.c.table_id, calls.c.id).where(old)):
         archived.calls.setdefault(row.table_id, {})[row.id] = row.events
     of_events = select(events).join(calls, calls.c.id == events.c.call_id).where(old)
@@ -88,13 +89,25 @@ def _newest() -> Any:
     return select(events.c.call_id).join(last, is_last).where(events.c.call_id.is_not(None))
 
 
+def _is_told() -> Any:
+    """Leave out what an apply that still runs has bought: its receipt is to come."""
+    running = select(units.c.apply_id).where(units.c.phase.in_([phase.value for phase in Phase if not phase.is_over]))
+    return calls.c.apply_id.is_(None) | calls.c.apply_id.not_in(running)
+
+
 def forget(tx: Transaction, table_id: str, archived: Mapping[str, int]) -> None:
-    """Delete calls of a table that were archived with so many events each, and their events."""
+    """Delete calls of a table that were archived with so many events each, their events and the applies they were of.
+
+    Such an apply would have a receipt that hides what it bought.
+    """
     leases.lock_one(tx, table_id)
-    rows = tx.execute(_with_events(calls.c.id).where(calls.c.id.in_(archived), calls.c.folded == true()))
-    known = [row.id for row in rows if row.events == archived[row.id]]
+    found = _with_events(calls.c.id, calls.c.apply_id).where(calls.c.id.in_(archived), calls.c.folded == true())
+    rows = [row for row in tx.execute(found) if row.events == archived[row.id]]
+    known, ended = [row.id for row in rows], {row.apply_id for row in rows if row.apply_id}
     tx.execute(delete(events).where(events.c.call_id.in_(known)))
     tx.execute(delete(calls).where(calls.c.id.in_(known)))
+    tx.execute(delete(units).where(units.c.apply_id.in_(ended)))
+    tx.execute(delete(applies).where(applies.c.id.in_(ended)))
 
 
 def forget_balances(tx: Transaction, before: float) -> None:
