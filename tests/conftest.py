@@ -3,7 +3,9 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+HERE = Path(__file__).parent
 LONG = {"story": "--stories", "long": "--long"}
 """Marker → the option without which its tests are left out."""
 
@@ -33,6 +36,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stories", action="store_true", help="play every story of the pipelines, which takes minutes")
     parser.addoption("--pictures", metavar="DIR", help="keep what the browser shows of pages in this folder")
     parser.addoption("--gitlab-ci-local", metavar="PROGRAM", help="run GitLab's file in this runner; it uses the index")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In a fresh clone, compile the tests, which each of the processes to come would do for itself otherwise."""
+    is_first = not hasattr(config, "workerinput") and not (HERE / "architecture" / "__pycache__").exists()
+    if is_first and getattr(config.option, "numprocesses", None):
+        folders = sorted(str(path) for path in HERE.iterdir() if path.is_dir())
+        collect = [sys.executable, "-m", "pytest", "-n0", "--collect-only", "--quiet"]
+        halves = [subprocess.Popen([*collect, *folders[half::2]], stdout=subprocess.DEVNULL) for half in range(2)]
+        for half in halves:
+            half.wait()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,6 +20,8 @@ from tests.journey.desk import agent
 
 SOON = {"spend": {"send_within_seconds": 0.5, "call_seconds": 1.0, "quiet_seconds": 1.6, "lease_seconds": 0.8}}
 """A lease and a quiet period that are short enough to wait for their end."""
+PATIENT = {"spend": {"send_within_seconds": 5.0, "call_seconds": 5.0, "quiet_seconds": 12.0, "lease_seconds": 0.8}}
+"""The same lease, and time for an intent on a busy machine: one that takes longer rightly leaves its call unsent."""
 FAILS_ONCE = """
 CREATE SEQUENCE reconciler.concluded;
 CREATE FUNCTION reconciler.fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -116,7 +118,7 @@ def test_jobs_that_are_delivered_again_while_they_run_buy_once(make_floor: MakeF
     cells = {"broken": "failed", "stale": "done"}
     columns = (agent("news"), agent("broken"), agent("stale"))
     floor = make_floor(*(table(number, *columns, rows=3, **cells) for number in range(1, 5)))
-    floor.write(settings(api=SOON), "reconciler.yaml")
+    floor.write(settings(api=PATIENT), "reconciler.yaml")
     runs = "{mode: new, columns: [news]}, {mode: failed, columns: [broken]}, "
     runs += "{mode: all, columns: [stale], revision: r1}"
     floor.write("---\n".join(manifest(f"m-{number}", number, runs) for number in range(1, 5)))
