@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler.cli import group as cli
-from reconciler.forge import gitlab_pipelines
 from reconciler.client import ApiOptions, Token
 from reconciler.client.http.retry import RetryTiming
 from reconciler.errors import BadResponse
+from reconciler.forge import gitlab_pipelines
 from reconciler.forge.gitlab_pipelines import GitLabPipelines
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import ChangeHost, Push
