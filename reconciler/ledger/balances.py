@@ -1,6 +1,5 @@
 """The balances that applies found, with the counts of the tables that they read."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -9,23 +8,20 @@ from sqlalchemy import Select, Table, delete, insert, select
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import balances, table_counts
-from reconciler.model.account import Account
 from reconciler.model.balance import BalanceRecord, TableCounts
 
 
-def note(
-    tx: Transaction, plan_id: str, account: Account, age_seconds: float, tables: Iterable[TableCounts] = ()
-) -> None:
-    """Keep the balance and tables that an apply of a plan found so long ago; what is there of that moment stays."""
-    at = tx.now() - age_seconds
-    named = (balances.c.at == at) & (balances.c.plan_id == plan_id)
+def note(tx: Transaction, found: BalanceRecord) -> None:
+    """Keep what an apply found; what is there of that moment stays."""
+    named = (balances.c.at == found.at) & (balances.c.plan_id == found.plan_id)
     if tx.execute(select(balances.c.at).where(named)).first() is None:
-        found = {
-            "organization": codec.storable_text(account.organization_id) or None,
-            "available": None if account.available is None else f"{account.available:f}",
+        key = {"at": found.at, "plan_id": found.plan_id}
+        balance = {
+            "organization": codec.storable_text(found.organization) or None,
+            "available": None if found.available is None else f"{found.available:f}",
         }
-        tx.execute(insert(balances), {"at": at, "plan_id": plan_id, **found})
-        counts = [{"at": at, "plan_id": plan_id, **asdict(each)} for each in tables]
+        tx.execute(insert(balances), key | balance)
+        counts = [key | asdict(each) for each in found.tables]
         if counts:
             tx.execute(insert(table_counts), counts)
 

@@ -171,7 +171,12 @@ class Ledger:
         self, plan_id: str, account: Account, tables: Sequence[TableCounts] = (), *, age_seconds: float
     ) -> None:
         """Keep the balance that an apply of a plan read so long ago, with the counts of its tables."""
-        self._store.write(lambda tx: balances.note(tx, plan_id, account, age_seconds, tables), repeatable=True)
+
+        def note(tx: Transaction) -> None:
+            at, counts = tx.now() - age_seconds, tuple(tables)
+            balances.note(tx, BalanceRecord(at, account.available, account.organization_id, plan_id, counts))
+
+        self._store.write(note, repeatable=True)
 
     def balances(self, *, since: float | None = None, until: float | None = None) -> list[BalanceRecord]:
         """Return the balances that applies found from `since` and before `until`, in time's order."""
