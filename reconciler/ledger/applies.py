@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text, tuple_, update
 
 from reconciler.errors import LedgerError, Stopped
-from reconciler.ledger import codec, sent, server
+from reconciler.ledger import balances, codec, sent, server
 from reconciler.ledger.store import Store, Transaction
 from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, calls, rates, units
 from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
+from reconciler.model.balance import BalanceRecord
 from reconciler.model.history import CallState
 from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedApply, Unit, UnitOutcome
 
@@ -208,8 +209,11 @@ class Applies:
         outcomes: Sequence[UnitOutcome],
         owner: str,
         enqueue: Callable[[Any, Sequence[Unit]], None] | None = None,
+        found: BalanceRecord | None = None,
     ) -> bool:
         """Write down how far looks brought units, those that are still the owner's; `enqueue` those that are queued.
+
+        And what a first look `found` in their tables.
 
         Returns True if that ended the last unit of the apply, and it does so once for each apply.
         """
@@ -228,6 +232,8 @@ class Applies:
                 has_ended |= bool(changed.rowcount) and each.phase.is_over
             if queued and enqueue is not None:
                 enqueue(tx.connection.connection.driver_connection, queued)
+            if found is not None:
+                balances.note(tx, found)
             if not has_ended:
                 return False
             # One after the other: two workers that end the last two units would each see the other's as open.
