@@ -14,7 +14,6 @@ from reconciler.errors import LimitExceeded, StalePlan
 from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.split import split
 from reconciler.fleet.written import Terms, UnitContent, WrittenManifests, terms_bytes
-from reconciler.ledger import Ledger
 from reconciler.ledger.store import Transaction
 from reconciler.model.manifest import Manifest
 from reconciler.model.plan import Plan
@@ -65,7 +64,8 @@ def submit_plan(
     ledger = session.connections.writing_ledger()
     saved.check_ledger(ledger.id())
     plan = plan_of({**content, "calls": _without_rows(content["calls"])})
-    _refuse_excess(plan, saved.plan_id, settings, ledger)
+    plan = with_budgets(plan, replace(settings, base=None), ledger, saved.plan_id)
+    _refuse_excess(plan, settings)
     totals = content["totals"]
     apply_id = uuid.uuid4().hex
     base = () if settings.base is None else tuple(settings.base.manifests)
@@ -74,7 +74,7 @@ def submit_plan(
             id=apply_id,
             plan_id=saved.plan_id,
             workspace=to.workspace,
-            content=terms_bytes(Terms.of(settings, cost_of(plan))),
+            content=terms_bytes(Terms.of(settings, cost_of(plan), plan.budgets)),
             cells=totals["cells"],
             credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
             actor=session.connections.actor(),
@@ -89,11 +89,9 @@ def submit_plan(
     return apply_id
 
 
-def _refuse_excess(plan: Plan, plan_id: str, settings: Settings, ledger: Ledger) -> None:
+def _refuse_excess(plan: Plan, settings: Settings) -> None:
     """Raise LimitExceeded if the whole plan exceeds a limit; workers check their parts of it, with the live tables."""
     nothing = "before anything was submitted"
-    own = replace(settings, base=None)
-    plan = with_budgets(plan, own, ledger, plan_id)
     refuse_violations(check_limits(plan, settings.limits, None), nothing)
     base = settings.base
     if base is None:

@@ -11,6 +11,7 @@ from typing import Self
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
 from reconciler.model.attempt import CallResult, Ending, Settlement
+from reconciler.model.balance import TableCounts
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
@@ -21,6 +22,7 @@ from reconciler.operations.fold import fold, settle_shown
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.resume import results_of, resume, unsettled
+from reconciler.planning.table_counts import count_tables
 from reconciler.planning.waves import parted
 from reconciler.spending.wait import count_cells
 
@@ -81,6 +83,10 @@ class Step:
     """Of the calls that were in doubt when they were looked at: seconds since the last attempt began, by id."""
     unsettled: frozenset[str]
     """Ids of accepted calls that have not shown, of earlier applies, too."""
+    looked_at: float
+    """Seconds since the epoch by the store's clock."""
+    counts: tuple[TableCounts, ...]
+    """Of the tables, before anything was sent; only of a first step."""
 
 
 def apply_step(targets: Targets, context: ApplyContext, saved: SavedPlan, earlier: Earlier, scope: StepScope) -> Step:
@@ -114,7 +120,10 @@ def apply_step(targets: Targets, context: ApplyContext, saved: SavedPlan, earlie
         fold(leases.tables, leases, context)
     ages = {call.id: call.age_seconds for each in observation.histories.values() for call in each.calls if call.is_open}
     waits = frozenset(call.id for call in unsettled(observation)).difference(settled)
-    return Step(report, targets, due.moving, frozenset(table for table, *_ in listed.rows), ages, waits)
+    looked_at = observation.recalled_at.timestamp()
+    counts = count_tables(observation.snapshots, observation.histories) if scope.first else ()
+    unsent = frozenset(table for table, *_ in listed.rows)
+    return Step(report, targets, due.moving, unsent, ages, waits, looked_at, counts)
 
 
 def _as_shown(
