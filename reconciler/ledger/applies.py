@@ -57,12 +57,12 @@ def refuse_stopped(tx: Transaction, apply_id: str) -> None:
 
 def stop(tx: Transaction, apply_id: str, why: Stop) -> bool:
     """Stop an apply; return False if it was stopped before. From here on no intent of it is written."""
+    runs = (applies.c.id == apply_id) & applies.c.stop_cause.is_(None)
+    if tx.execute(select(applies.c.id).where(runs).with_for_update()).first() is None:
+        return False
     values: codec.Values = {"stop_cause": why.cause.value, "stop_message": codec.storable_text(why.message)}
     values |= {"stop_hint": codec.storable_text(why.hint), "stopped_at": tx.now()}
-    changed = tx.execute(
-        update(applies).where(applies.c.id == apply_id, applies.c.stop_cause.is_(None)).values(**values)
-    )
-    return bool(changed.rowcount)
+    return bool(tx.execute(update(applies).where(runs).values(**values)).rowcount)
 
 
 class Applies:

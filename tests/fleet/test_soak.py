@@ -96,14 +96,15 @@ class Trouble:
         asleep = [process for _, process in self._asleep]
         awake = [each for each in self._workers if each.pid and each not in asleep]
         if awake and self._luck.random() < 0.5:
-            self._strike(self._luck.choice(awake), now, min(1.0, progress * 1.25))
+            self._strike(self._luck.choice(awake), now, progress)
 
-    def _strike(self, victim: Process, now: float, due: float) -> None:
-        if self.figures["freezes"] < FREEZES * due and len(self._asleep) < 3:
+    def _strike(self, victim: Process, now: float, progress: float) -> None:
+        # Freezes run ahead: few fit in at once, and each takes its time.
+        if self.figures["freezes"] < FREEZES * min(1.0, progress * 2) and len(self._asleep) < 3:
             victim.signal(signal.SIGSTOP)
             self._asleep.append((now + FROZEN_SECONDS, victim))
             self.figures["freezes"] += 1
-        elif self.figures["kills"] < KILLS * due:
+        elif self.figures["kills"] < KILLS * min(1.0, progress * 1.25):
             victim.signal(signal.SIGKILL)
             self.figures["kills"] += 1
 
