@@ -8,7 +8,6 @@ save work: it is leases, versions and approvals that keep a cell from being boug
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, tuple_, update
@@ -23,6 +22,7 @@ from reconciler.model.history import CallState
 from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedApply, Unit, UnitOutcome
 
 _BATCH = 100
+_BATCH_BYTES = 8 * 1024**2
 _SHORTEST_ID = 4
 _OPEN = (Phase.QUEUED.value, Phase.WAITING.value)
 _STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
@@ -92,8 +92,7 @@ class Applies:
             tx.execute(insert(applies), _apply_values(apply, now))
             connection = tx.connection.connection.driver_connection
             count = 0
-            source = iter(parts)
-            while batch := list(islice(tx.untimed(source), _BATCH)):
+            for batch in _batches(tx.untimed(parts)):
                 rows = [_unit_values(each, apply, now + patience_seconds) for each in batch]
                 tx.execute(insert(units), rows)
                 enqueue(connection, batch)
@@ -279,6 +278,20 @@ class Applies:
                 tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
 
         self._store.write(work)
+
+
+def _batches(parts: Iterable[Unit]) -> Iterator[list[Unit]]:
+    """Yield units together, a few large ones or many small ones; they are enqueued so, too."""
+    batch: list[Unit] = []
+    size = 0
+    for unit in parts:
+        batch.append(unit)
+        size += len(unit.content)
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _taken(tx: Transaction, query: Any, owner: str, until: float) -> list[Unit]:
