@@ -175,7 +175,8 @@ class Console:
             return json.dumps({"time": utc_now(), "level": level, "message": message, **fields})
         prefix = self._paint(sys.stderr)("reconciler:", Colour.BAD) + " " if level == "error" else ""
         prefix += f"{fields['code']} " if fields.get("code") else ""
-        text = prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
+        hint = str(fields.get("hint") or "").replace("\n", "\n  ")
+        text = prefix + message + (f"\n  {hint}" if hint else "")
         return wrapped(text, _width(sys.stderr))
 
     def problems(self, error: ManifestError | ErroredPlan) -> None:
