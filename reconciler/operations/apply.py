@@ -73,6 +73,7 @@ def apply(
             in_doubt=proposed.in_doubt,
             held_back=held_back(proposed),
             unsent=_left(proposed, _run_statuses(proposed)),
+            blocked=() if wait_for is None else _blocked(proposed),
             resumed=resumed,
             stale=permit.stale,
         )
@@ -121,6 +122,14 @@ def _left(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ...]:
         return _waiting_for_tables(due, shown)
     reason = "it waits for cells that are in progress"
     return (*_waiting_for_tables(due, shown), *(Unsent(s.address, s.table_id, s.cells, reason) for s in due.held_up))
+
+
+def _blocked(due: Plan) -> tuple[Unsent, ...]:
+    """Return a plan's approved cells that wait for others although nothing is in progress, by run."""
+    if due.moving:
+        return ()
+    reason = "cells that it reads are not done"
+    return tuple(Unsent(each.address, each.table_id, each.cells, reason) for each in due.held_up)
 
 
 def _run_statuses(*plans: Plan) -> dict[str, str]:
@@ -356,6 +365,7 @@ class WaveRunner:
             outgrown=tuple(self._outgrown[name] for name in sorted(self._outgrown)),
             later=tuple(later),
             unsent=tuple(unsent),
+            blocked=() if self._wait_for is None else _blocked(last),
             stale=self._permit.stale,
         )
 
