@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Where bytecode is not kept, every program that a test starts compiles the whole package again.
 sys.dont_write_bytecode = False
@@ -22,6 +24,26 @@ for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A machine with more to do takes longer, which says nothing about what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("patient")
+
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
+_ENOUGH = 4 * 2**30
+
+
+def _has_room_for_programs(folder: Path) -> bool:
+    """Say whether files may be written there, as many as the tests leave, and run from there."""
+    if not (hasattr(os, "statvfs") and os.access(folder, os.W_OK)):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >= _ENOUGH and not found.f_flag & os.ST_NOEXEC
+
+
+# The tests kill programs, never the machine: a commit need not wait for a disk, which would take half of their time.
+if "TMPDIR" not in os.environ and _has_room_for_programs(MEMORY):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 HERE = Path(__file__).parent
 LONG = {"story": "--stories", "long": "--long"}

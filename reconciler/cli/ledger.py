@@ -161,7 +161,7 @@ def reconcile(
 
     Every apply keeps the balance that it finds. Between two balances, credits are ours (spent by calls in the ledger),
     outside (gone without a call) or refunded. Also lists the manifests' tables with done cells that the ledger never
-    bought.
+    bought, and says between which applies cells were run outside.
     """
     console = Console(context.obj)
     with open_session(console) as session:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.balance import BalanceRecord, Interval, Reconciliation, ends
+from reconciler.model.balance import BalanceRecord, Interval, MovedTable, Reconciliation, ends
 from reconciler.text.numbers import json_number, rfc3339
 
 FORMAT_VERSION = "1.0"
@@ -24,10 +24,7 @@ def reconciliation_document(of: Reconciliation) -> dict[str, Any]:
         "in_doubt": json_number(of.in_doubt),
         "unpriced_cells": of.unpriced_cells,
         "intervals": [_interval(each) for each in of.intervals],
-        "tables": [
-            {"table_id": each.table_id, "name": each.name, "manifests": list(each.manifests), "cells": each.cells}
-            for each in of.tables
-        ],
+        "tables": [_table(each) for each in of.tables],
     }
 
 
@@ -42,8 +39,22 @@ def _interval(of: Interval) -> dict[str, Any]:
     }
 
 
+def _table(of: MovedTable) -> dict[str, Any]:
+    return {
+        "table_id": of.table_id,
+        "name": of.name,
+        "manifests": list(of.manifests),
+        "cells": of.cells,
+        "moved": [{"from": _moment(each.since), "to": _moment(each.until), "cells": each.cells} for each in of.moves],
+    }
+
+
 def _time(of: BalanceRecord | None) -> str | None:
-    return None if of is None else rfc3339(datetime.fromtimestamp(of.at, UTC))
+    return None if of is None else _moment(of.at)
+
+
+def _moment(at: float) -> str:
+    return rfc3339(datetime.fromtimestamp(at, UTC))
 
 
 def _available(of: BalanceRecord | None) -> int | float | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.documents.plan_reader import decimal
 from reconciler.documents.report_reader import report_of
 from reconciler.errors import Corrupt
-from reconciler.fleet.written import UnitContent
+from reconciler.fleet.written import UnitContent, budgets_of
 from reconciler.ledger.applies import Applies
 from reconciler.manifests import json_schema
 from reconciler.model.attempt import CallResult
@@ -27,7 +27,7 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
     of_table: dict[str, list[CallResult]] = {}
     for result in applies.calls(apply.id):
         of_table.setdefault(result.call.table_id, []).append(result)
-    report = Report(apply.plan_id, stop=apply.stop, waited=True)
+    report = Report(apply.plan_id, stop=apply.stop, waited=True, budgets=budgets_of(apply.content))
     stop_reason = "" if apply.stop is None else f"the apply had stopped: {apply.stop.message}"
     for unit in applies.units(apply.id):
         own = [result for table in unit.table_ids for result in of_table.pop(table, ())]

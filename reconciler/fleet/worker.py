@@ -32,6 +32,7 @@ from reconciler.fleet.watch import Watch
 from reconciler.fleet.workspace_api import WorkspaceApi
 from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
 from reconciler.model.attempt import GrowthBound, Stop, StopCause
+from reconciler.model.balance import BalanceRecord
 from reconciler.model.observed import TableStatus
 from reconciler.model.plan import Call
 from reconciler.model.report import Report
@@ -250,11 +251,13 @@ class Worker:
             outcomes.append(UnitOutcome(unit.number, Phase.QUEUED, seconds, again or unit.tries))
         self._conclude(apply, outcomes)
 
-    def _conclude(self, apply: SubmittedApply, outcomes: Sequence[UnitOutcome]) -> None:
+    def _conclude(
+        self, apply: SubmittedApply, outcomes: Sequence[UnitOutcome], found: BalanceRecord | None = None
+    ) -> None:
         def enqueue(connection: object, units: Sequence[Unit]) -> None:
             self._engine.enqueue(connection, apply.workspace, units)
 
-        is_over = self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue)
+        is_over = self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue, found)
         self._events.on_units(apply, outcomes)
         if is_over:
             self._notify(apply.id)
@@ -277,14 +280,14 @@ class Worker:
     def _work(self, apply: SubmittedApply, units: Sequence[Unit]) -> None:
         """Take a step with units together, or with each alone if one keeps the others from it."""
         try:
-            outcomes = self._step(apply, units)
+            outcomes, found = self._step(apply, units)
         except Exception as error:
             if len(units) > 1:
                 for unit in units:
                     self._work(apply, [unit])
                 return
-            outcomes = [self._after(apply, units[0], error)]
-        self._conclude(apply, outcomes)
+            outcomes, found = [self._after(apply, units[0], error)], None
+        self._conclude(apply, outcomes, found)
 
     def _after(self, apply: SubmittedApply, unit: Unit, error: Exception) -> UnitOutcome:
         """Return what becomes of a unit whose step failed before anything was sent."""
@@ -306,7 +309,7 @@ class Worker:
     def _given_up(self, apply: SubmittedApply, unit: Unit, error: Exception) -> UnitOutcome:
         return given_up(unit, error, {result.call.id for result in self._applies.calls(apply.id, unit.table_ids)})
 
-    def _step(self, apply: SubmittedApply, units: Sequence[Unit]) -> list[UnitOutcome]:
+    def _step(self, apply: SubmittedApply, units: Sequence[Unit]) -> tuple[list[UnitOutcome], BalanceRecord | None]:
         contents = {unit.number: UnitContent.of_bytes(unit.content) for unit in units}
         targets, saved, base = together(list(contents.values()), datetime.now(UTC))
         saved.check_origin(self._connections.settings.api_url)
@@ -340,7 +343,9 @@ class Worker:
             return judged(report, step.targets, context)
 
         around = Surroundings(settings.project.api.spend.shows_within_seconds, bool(self._interrupt), complete)
-        return [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
+        outcomes = [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
+        counts = tuple(each for each in step.counts if tables.get(each.table_id) in scope.first)
+        return outcomes, BalanceRecord(step.looked_at, None, "", apply.plan_id, counts) if counts else None
 
     def _refuse_unaffordable(self, apply: SubmittedApply, terms: Terms, context: ApplyContext) -> None:
         """Stop an apply of which nothing was sent yet unless the account can pay for all of it. Raises ApiError."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.documents.plan_reader import decimal
+from reconciler.documents.plan_reader import budget_of, decimal
 from reconciler.documents.saved_plan_checks import SavedPlan, check_plan
 from reconciler.errors import Corrupt
 from reconciler.fleet.monitoring.steps import traceparent
@@ -24,6 +24,7 @@ from reconciler.manifests.document import Document
 from reconciler.manifests.loader import manifest_of
 from reconciler.manifests.yaml_reader import parse
 from reconciler.model.attempt import GrowthBound
+from reconciler.model.budget import BudgetUse
 from reconciler.model.credits import Credits
 from reconciler.model.limits import BaseLimits, Limits, Prices
 from reconciler.model.manifest import Manifest
@@ -61,10 +62,12 @@ class Terms:
     base: Floor | None = None
     cost: Credits | None = None
     """Of the whole plan at most, to compare the balance with."""
+    budgets: tuple[dict[str, Any], ...] = ()
+    """As a plan file says them, for the receipt; what holds is in `limits`."""
 
     @classmethod
-    def of(cls, settings: Settings, cost: Credits) -> "Terms":
-        """Return those of the machine that submits a plan of that cost."""
+    def of(cls, settings: Settings, cost: Credits, budgets: Iterable[BudgetUse]) -> "Terms":
+        """Return those of the machine that submits a plan of that cost, which takes from these budgets."""
         base, api = settings.base, settings.project.api
         return cls(
             limits=settings.limits,
@@ -77,6 +80,7 @@ class Terms:
             trace=traceparent(),
             base=None if base is None else Floor(base.limits, tuple(base.prices), base.unknown),
             cost=cost,
+            budgets=tuple(use.content() for use in budgets),
         )
 
     def applied_to(self, settings: Settings, base_manifests: Sequence[Manifest] = ()) -> Settings:
@@ -98,7 +102,9 @@ class Terms:
 _TERMS = msgspec.json.Decoder(Terms)
 # Types are built when they are first used, which two threads must not do at once.
 _TERMS.decode(
-    msgspec.json.encode(Terms(Limits(), Prices(), Spend(), 1, 1, 1, None, "", Floor(Limits(), (Prices(),)), Credits()))
+    msgspec.json.encode(
+        Terms(Limits(), Prices(), Spend(), 1, 1, 1, None, "", Floor(Limits(), (Prices(),)), Credits(), ({},))
+    )
 )
 
 
@@ -113,6 +119,14 @@ def terms_of(content: bytes) -> Terms:
         return _TERMS.decode(content)
     except msgspec.MsgspecError as error:
         raise Corrupt(f"the limits of the apply cannot be read: {error}") from None
+
+
+def budgets_of(content: bytes) -> tuple[BudgetUse, ...]:
+    """Return the budgets of an apply's terms, for its receipt; none if they cannot be read."""
+    try:
+        return tuple(map(budget_of, terms_of(content).budgets))
+    except (Corrupt, LookupError, ValueError, TypeError, ArithmeticError):
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ MOST_ATTEMPTS = 100
 """Of one run; GitHub allows 50."""
 MOST_ENTRIES = 100
 """Of an artifact's list of files: reading a list of millions takes gigabytes."""
+DEPENDABOT = "dependabot[bot]"
 SNAPSHOT_EVENTS = ("push", "schedule", "workflow_dispatch")
 _ENTRY = b"PK\x01\x02"
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -176,7 +177,8 @@ class GitHubRuns:
             return _unzipped(packed, file, most_bytes, path)
 
         made_by = f"run {int(run['id'])}, attempt {int(run.get('run_attempt') or 1)}"
-        return Candidate(made_by, moment(field(kept, "created_at", path), path), why_not, download)
+        made_at = moment(field(kept, "created_at", path), path)
+        return Candidate(made_by, made_at, why_not, download, _why_unseen(run))
 
     def _commits(self, push: Push) -> list[str]:
         """Return the commits that a push added to its branch itself, oldest first: first parents alone."""
@@ -281,6 +283,12 @@ def _run_problem(run: Any, repository: int, events: tuple[str, ...], workflows: 
     except (KeyError, TypeError):
         raise BadResponse("a workflow run answered in a shape we do not know") from None
     return ""
+
+
+def _why_unseen(run: Mapping[str, Any]) -> str:
+    """Say why no comment shows a run's plan: what Dependabot starts may not write, whoever runs it again."""
+    actor = run.get("actor") or {}
+    return "Dependabot started it, so no comment showed it" if actor.get("login") == DEPENDABOT else ""
 
 
 def _target_problem(run: Any, branch: str, others: list[_OtherTarget], path: str) -> str:

@@ -8,20 +8,21 @@ save work: it is leases, versions and approvals that keep a cell from being boug
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, tuple_, update
 
 from reconciler.errors import LedgerError, Stopped
-from reconciler.ledger import codec, sent, server
+from reconciler.ledger import balances, codec, sent, server
 from reconciler.ledger.store import Store, Transaction
 from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, calls, rates, units
 from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
+from reconciler.model.balance import BalanceRecord
 from reconciler.model.history import CallState
 from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedApply, Unit, UnitOutcome
 
 _BATCH = 100
+_BATCH_BYTES = 8 * 1024**2
 _SHORTEST_ID = 4
 _OPEN = (Phase.QUEUED.value, Phase.WAITING.value)
 _STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
@@ -56,12 +57,12 @@ def refuse_stopped(tx: Transaction, apply_id: str) -> None:
 
 def stop(tx: Transaction, apply_id: str, why: Stop) -> bool:
     """Stop an apply; return False if it was stopped before. From here on no intent of it is written."""
+    runs = (applies.c.id == apply_id) & applies.c.stop_cause.is_(None)
+    if tx.execute(select(applies.c.id).where(runs).with_for_update()).first() is None:
+        return False
     values: codec.Values = {"stop_cause": why.cause.value, "stop_message": codec.storable_text(why.message)}
     values |= {"stop_hint": codec.storable_text(why.hint), "stopped_at": tx.now()}
-    changed = tx.execute(
-        update(applies).where(applies.c.id == apply_id, applies.c.stop_cause.is_(None)).values(**values)
-    )
-    return bool(changed.rowcount)
+    return bool(tx.execute(update(applies).where(runs).values(**values)).rowcount)
 
 
 class Applies:
@@ -91,8 +92,7 @@ class Applies:
             tx.execute(insert(applies), _apply_values(apply, now))
             connection = tx.connection.connection.driver_connection
             count = 0
-            source = iter(parts)
-            while batch := list(islice(tx.untimed(source), _BATCH)):
+            for batch in _batches(tx.untimed(parts)):
                 rows = [_unit_values(each, apply, now + patience_seconds) for each in batch]
                 tx.execute(insert(units), rows)
                 enqueue(connection, batch)
@@ -208,8 +208,11 @@ class Applies:
         outcomes: Sequence[UnitOutcome],
         owner: str,
         enqueue: Callable[[Any, Sequence[Unit]], None] | None = None,
+        found: BalanceRecord | None = None,
     ) -> bool:
         """Write down how far looks brought units, those that are still the owner's; `enqueue` those that are queued.
+
+        And what a first look `found` in their tables.
 
         Returns True if that ended the last unit of the apply, and it does so once for each apply.
         """
@@ -228,6 +231,8 @@ class Applies:
                 has_ended |= bool(changed.rowcount) and each.phase.is_over
             if queued and enqueue is not None:
                 enqueue(tx.connection.connection.driver_connection, queued)
+            if found is not None:
+                balances.note(tx, found)
             if not has_ended:
                 return False
             # One after the other: two workers that end the last two units would each see the other's as open.
@@ -273,6 +278,20 @@ class Applies:
                 tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
 
         self._store.write(work)
+
+
+def _batches(parts: Iterable[Unit]) -> Iterator[list[Unit]]:
+    """Yield units together, a few large ones or many small ones; they are enqueued so, too."""
+    batch: list[Unit] = []
+    size = 0
+    for unit in parts:
+        batch.append(unit)
+        size += len(unit.content)
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _taken(tx: Transaction, query: Any, owner: str, until: float) -> list[Unit]:

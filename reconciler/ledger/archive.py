@@ -18,7 +18,7 @@ from reconciler.ledger.clocks import Moment
 from reconciler.ledger.column_yields import Told, keep_told
 from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import applies, balances, calls, events, units
+from reconciler.ledger.tables import applies, balances, calls, events, table_counts, units
 from reconciler.model.ledger_entries import CallRecord
 from reconciler.model.submitted import Phase
 from reconciler.text.codes import Code
@@ -66,6 +66,7 @@ def export(tx: Transaction, archived: Archived) -> Iterator[str]:
         "call": select(*EVERYTHING).select_from(WITH_ROWS).where(old).order_by(calls.c.id),
         "event": of_events.order_by(events.c.table_id, events.c.seq),
         "balance": transfer.every(balances).where(balances.c.at < before),
+        "counts": transfer.every(table_counts).where(table_counts.c.at < before),
     }
     counts = {"table": 0}
     for kind, query in queries.items():
@@ -108,11 +109,6 @@ def forget(tx: Transaction, table_id: str, archived: Mapping[str, int]) -> None:
     tx.execute(delete(calls).where(calls.c.id.in_(known)))
     tx.execute(delete(units).where(units.c.apply_id.in_(ended)))
     tx.execute(delete(applies).where(applies.c.id.in_(ended)))
-
-
-def forget_balances(tx: Transaction, before: float) -> None:
-    """Delete the balances that were archived; none is added later to a time that is over."""
-    tx.execute(delete(balances).where(balances.c.at < before))
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from reconciler.ledger.tables import (
     events,
     row_ids,
     spent,
+    table_counts,
     tables,
 )
 from reconciler.model.history import CallState
@@ -44,6 +45,7 @@ KINDS: Mapping[str, Table] = {
     "call": calls,
     "event": events,
     "balance": balances,
+    "counts": table_counts,
 }
 """In the order in which they stand in an export."""
 SINCE: Mapping[int, frozenset[str]] = {

@@ -32,7 +32,7 @@ from reconciler.ledger.schedules import Schedules
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.account import Account
 from reconciler.model.attempt import Actor, Ending, Intent, Settlement, Ticket, Verdict
-from reconciler.model.balance import BalanceRecord
+from reconciler.model.balance import BalanceRecord, TableCounts
 from reconciler.model.budget import Budget, BudgetUse, RecentSums
 from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.ledger_entries import (
@@ -167,9 +167,16 @@ class Ledger:
         """Return how the work of many machines stands; an intent older than `in_flight_seconds` is in doubt."""
         return self._store.read(lambda tx: standing.standing(tx, budgets, in_flight_seconds))
 
-    def note_balance(self, plan_id: str, account: Account, *, age_seconds: float) -> None:
-        """Keep the balance that an apply of a plan read so long ago."""
-        self._store.write(lambda tx: balances.note(tx, plan_id, account, age_seconds), repeatable=True)
+    def note_balance(
+        self, plan_id: str, account: Account, tables: Sequence[TableCounts] = (), *, age_seconds: float
+    ) -> None:
+        """Keep the balance that an apply of a plan read so long ago, with the counts of its tables."""
+
+        def note(tx: Transaction) -> None:
+            at, counts = tx.now() - age_seconds, tuple(tables)
+            balances.note(tx, BalanceRecord(at, account.available, account.organization_id, plan_id, counts))
+
+        self._store.write(note, repeatable=True)
 
     def balances(self, *, since: float | None = None, until: float | None = None) -> list[BalanceRecord]:
         """Return the balances that applies found from `since` and before `until`, in time's order."""
@@ -278,7 +285,7 @@ class Ledger:
         write(self._store.stream(lambda tx: archive.export(tx, archived)))
         for table_id, of_table in archived.portions():
             self._store.write(partial(archive.forget, table_id=table_id, archived=of_table))
-        self._store.write(partial(archive.forget_balances, before=before))
+        self._store.write(partial(balances.forget, before=before))
         return archived.count
 
     # What people ask.

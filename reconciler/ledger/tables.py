@@ -21,7 +21,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """The number of the newest migration; a store with a higher one was written by a newer program."""
 
 POSTGRES_SCHEMA = "reconciler"
@@ -213,6 +213,19 @@ balances = Table(
     Column("available", Text),
 )
 """The balance that an apply found, in credits; empty if it is unlimited or unknown."""
+
+table_counts = Table(
+    "table_counts",
+    metadata,
+    Column("at", Double, primary_key=True),
+    Column("plan_id", Text, primary_key=True),
+    Column("table_id", Text, primary_key=True),
+    Column("done", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("unbought", BigInteger, nullable=False),
+    Column("awaited", BigInteger, nullable=False),
+)
+"""The cells of a table that the apply of a balance found (`TableCounts`), of the tables that it read whole."""
 
 events = Table(
     "events",

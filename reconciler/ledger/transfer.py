@@ -177,7 +177,7 @@ class _Loading:
         if schema < KINDS_SINCE:
             self.kinds = FIRST_KINDS
         if self._is_archive:
-            self.kinds = frozenset({"call", "event", "balance"})
+            self.kinds = frozenset({"call", "event", "balance", "counts"})
         else:
             self._take_over(header.get("ledger"))
         own = self._tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()

@@ -6,6 +6,19 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
+class TableCounts:
+    """The cells of a table at one moment, of the columns that a run without `columns` includes."""
+
+    table_id: str
+    done: int
+    failed: int
+    unbought: int
+    """Done cells that the ledger never bought."""
+    awaited: int
+    """Cells of calls in the ledger that are not done yet, and may become so."""
+
+
+@dataclass(frozen=True, slots=True)
 class BalanceRecord:
     """The credits that the account had at one moment."""
 
@@ -17,6 +30,8 @@ class BalanceRecord:
     """Its id; empty if unknown."""
     plan_id: str = ""
     """Of the apply that found it; empty if none did."""
+    tables: tuple[TableCounts, ...] = ()
+    """Those that the apply read whole, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +63,30 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Cells of a table that were run outside the ledger between two moments."""
+
+    since: float
+    """Seconds since the epoch."""
+    until: float
+    cells: int
+    """At least so many: a cell that was done before, and run again, looks the same."""
+    lasts: bool = False
+    """True if `until` is now: no apply has been there since."""
+
+
+@dataclass(frozen=True, slots=True)
 class MovedTable:
-    """A table with cells that are done and that the ledger never bought."""
+    """A table with cells that are done and that the ledger never bought, or that moved without it."""
 
     table_id: str
     name: str
     """Text from the API."""
     manifests: tuple[str, ...]
     cells: int
+    """Those that are done now and that the ledger never bought; adopted ones are not among them."""
+    moves: tuple[Move, ...] = ()
+    """In time's order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Drift:
     stale_before: datetime | None = None
     """As in `PlannedRun`."""
     kind: DriftKind = DriftKind.DUE
+    reruns: bool = False
+    """True if the cells were run outside since the last apply, and the ledger holds them already."""
     call: str = ""
     """The id of the call in doubt."""
     age_seconds: float | None = None

@@ -63,6 +63,8 @@ class Candidate:
     """Why the forge's own record rules it out; empty if it does not."""
     download: Callable[[], bytes]
     """Returns the file. Raises Refused, BadResponse."""
+    why_unseen: str = ""
+    """Why no comment showed what it would buy, so that it counts only if that is nothing; empty if one did."""
 
 
 class ChangeHost(Protocol):

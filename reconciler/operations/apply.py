@@ -22,6 +22,7 @@ from reconciler.operations.observe import Observation, Sources, Targets, observe
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.resume import resume
 from reconciler.operations.send import send
+from reconciler.planning.table_counts import count_tables
 from reconciler.planning.waves import parted, upstream_of
 from reconciler.settings.settings import Settings
 from reconciler.spending.approval import Approval
@@ -58,7 +59,8 @@ def apply(
     plan_id = approve(proposed)
     permit.show(proposed)
     if proposed.account is not None and proposed.has_due:
-        context.ledger.note_balance(plan_id, proposed.account, age_seconds=permit.age_seconds)
+        counts = count_tables(observation.snapshots, observation.histories)
+        context.ledger.note_balance(plan_id, proposed.account, counts, age_seconds=permit.age_seconds)
     settled = settle_shown(observation, context)
     resumed = () if wait_for is None else resume(observation, settled, context)
     tables = {call.table_id for call in proposed.calls} | {verdict.call.table_id for verdict in observation.verdicts}

@@ -11,6 +11,7 @@ from typing import Self
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.ledger.lease_keeper import LeaseKeeper, LeaseTiming
 from reconciler.model.attempt import CallResult, Ending, Settlement
+from reconciler.model.balance import TableCounts
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
@@ -21,6 +22,7 @@ from reconciler.operations.fold import fold, settle_shown
 from reconciler.operations.observe import Observation, Targets
 from reconciler.operations.permit import Permit, refuse_unfit
 from reconciler.operations.resume import results_of, resume, unsettled
+from reconciler.planning.table_counts import count_tables
 from reconciler.planning.waves import parted
 from reconciler.spending.wait import count_cells
 
@@ -42,13 +44,16 @@ class Earlier:
     """The calls that steps before this one sent or found."""
 
     calls: tuple[CallResult, ...] = ()
-    """Sent for this apply, unless they are known to not have landed."""
+    """Sent for this apply, unless they are known to not have landed, or their sender may have died between tries."""
     resumed: tuple[CallResult, ...] = ()
     """Of earlier applies, waited for since the first step."""
 
     @classmethod
     def of(cls, calls: Iterable[CallResult], noted: Iterable[Report]) -> Self:
-        """Return them from what the ledger says of this apply's calls, and what earlier steps noted besides."""
+        """Return them from what the ledger says of this apply's calls, and what earlier steps noted besides.
+
+        A call that was not sent, and of which no step noted that it is given up, is to be tried again.
+        """
         noted = tuple(noted)
         cells = {result.call.id: result for report in noted for result in report.results}
         return cls(
@@ -57,6 +62,7 @@ class Earlier:
                 if (seen := cells.get(each.call.id))
                 else each
                 for each in calls
+                if each.call.id in cells or not each.may_be_tried_again
             ),
             tuple(result for report in noted for result in report.resumed),
         )
@@ -77,6 +83,10 @@ class Step:
     """Of the calls that were in doubt when they were looked at: seconds since the last attempt began, by id."""
     unsettled: frozenset[str]
     """Ids of accepted calls that have not shown, of earlier applies, too."""
+    looked_at: float
+    """Seconds since the epoch by the store's clock."""
+    counts: tuple[TableCounts, ...]
+    """Of the tables, before anything was sent; only of a first step."""
 
 
 def apply_step(targets: Targets, context: ApplyContext, saved: SavedPlan, earlier: Earlier, scope: StepScope) -> Step:
@@ -110,7 +120,10 @@ def apply_step(targets: Targets, context: ApplyContext, saved: SavedPlan, earlie
         fold(leases.tables, leases, context)
     ages = {call.id: call.age_seconds for each in observation.histories.values() for call in each.calls if call.is_open}
     waits = frozenset(call.id for call in unsettled(observation)).difference(settled)
-    return Step(report, targets, due.moving, frozenset(table for table, *_ in listed.rows), ages, waits)
+    looked_at = observation.recalled_at.timestamp()
+    counts = count_tables(observation.snapshots, observation.histories) if scope.first else ()
+    unsent = frozenset(table for table, *_ in listed.rows)
+    return Step(report, targets, due.moving, unsent, ages, waits, looked_at, counts)
 
 
 def _as_shown(

@@ -73,6 +73,8 @@ def approved_plans(host: ChangeHost, push: Push, name: str, *, needs_review: boo
             continue
         for candidate in host.plans(change, name):
             why, content, data = _judged(candidate, change, change.approved_at)
+            if not why and not _touches_nothing(content):
+                why = candidate.why_unseen
             if why:
                 passed_over.append(PassedOver(change.number, candidate.made_by, why))
                 continue

@@ -77,7 +77,13 @@ def _outside(found: Reconciliation | None) -> Iterator[Drift]:
         return
     for table in found.tables:
         address, kind = ", ".join(table.manifests), DriftKind.OUTSIDE
-        yield Drift(address, table.table_id, kind, None, table.cells, Decimal(0), table.name, kind=kind)
+        # What an apply has met since is over.
+        again = max(0, sum(move.cells for move in table.moves if move.lasts) - table.cells)
+        for cells, reruns in ((table.cells, False), (again, True)):
+            if cells:
+                yield Drift(
+                    address, table.table_id, kind, None, cells, Decimal(0), table.name, kind=kind, reruns=reruns
+                )
     if found.outside:
         yield Drift("", "", DriftKind.OUTSIDE, None, 0, found.outside, kind=DriftKind.OUTSIDE)
 

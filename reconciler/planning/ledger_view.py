@@ -124,6 +124,12 @@ class LedgerView:
         """Rows whose cell no accepted call covered, so that its age is unknown."""
         return RowSet.of_flags(bytes(age == inf for age in self.ages(column)))
 
+    def bought(self, column: Column) -> RowSet:
+        """Rows whose cell an accepted call covered: those that are not `never_bought`, without working out ages."""
+        if column.id not in self._bought and not self._checkpoint.bought(column.id):
+            return RowSet.none(self.rows)
+        return RowSet.of_flags(bytes(map(bool, self._bought_of(column.id))))
+
     def configured(self, column: Column) -> bytes:
         """Tell with which configuration each row's cell was last bought, one of the bytes above.
 

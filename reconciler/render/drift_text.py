@@ -5,6 +5,7 @@ from reconciler.model.plan import Reason, SkipReason
 from reconciler.model.stale_cells import StaleCells
 from reconciler.planning.drift import DriftReport
 from reconciler.render.plan_parts import addressed, price_text, unmet_words
+from reconciler.render.reconciliation_text import never_bought
 from reconciler.render.staleness import older_than
 from reconciler.text.numbers import amount, counted, duration
 from reconciler.text.sanitize import one_line
@@ -72,9 +73,10 @@ def _outside(drift: Drift) -> str:
     if not drift.table_id:
         spent = amount(drift.credits or 0)
         return f"outside: {spent} credits were spent outside the ledger; `reconciler ledger reconcile` says when"
-    done = "is done that the ledger" if drift.cells == 1 else "are done that the ledger"
-    cells = counted(drift.cells, "cell")
-    return f"outside: {cells} {done} never bought; `reconciler ledger adopt --as NAME` takes them over"
+    if drift.reruns:
+        were = "was" if drift.cells == 1 else "were"
+        return f"outside: {counted(drift.cells, 'cell')} or more {were} run outside the ledger since the last apply"
+    return f"outside: {never_bought(drift.cells)}; `reconciler ledger adopt --as NAME` takes them over"
 
 
 def _in_doubt(drift: Drift) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconciler.model.balance import Interval, Reconciliation, ends
+from reconciler.model.balance import Interval, Move, Reconciliation, ends
 from reconciler.render.alignment import aligned
 from reconciler.render.ledger_text import moment
 from reconciler.text.numbers import amount, counted
@@ -44,11 +44,22 @@ def outside_lines(of: Reconciliation) -> Iterator[str]:
     """Yield a line for each time in which credits were spent outside the ledger, and for each table that was run so."""
     yield from (_interval(each) for each in of.intervals if each.outside)
     for table in of.tables:
-        cells, is_one = counted(table.cells, "cell"), table.cells == 1
-        done = "is done that the ledger never bought" if is_one else "are done that the ledger never bought"
-        yield f"{', '.join(table.manifests)} ({one_line(table.name)}): {cells} {done}"
-    if of.tables:
+        whose = f"{', '.join(table.manifests)} ({one_line(table.name)})"
+        yield from (f"{whose}: {_move(each)}" for each in table.moves)
+        if table.cells:
+            yield f"{whose}: {never_bought(table.cells)}"
+    if any(table.cells for table in of.tables):
         yield ADOPT
+
+
+def never_bought(cells: int) -> str:
+    """Return in words that so many cells are done now without the ledger."""
+    return f"{counted(cells, 'cell')} {'is' if cells == 1 else 'are'} done that the ledger never bought"
+
+
+def _move(of: Move) -> str:
+    between = f"from {moment(of.since)} to {moment(of.until)} UTC"
+    return f"{counted(of.cells, 'cell')} or more {'was' if of.cells == 1 else 'were'} run outside {between}"
 
 
 def _interval(of: Interval) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 
 from reconciler.model.manifest import Manifest, Mode
 from reconciler.model.plan import Call, Cause, Plan
@@ -24,7 +24,7 @@ from tests.planning.tables_and_manifests import (
     row_id,
 )
 
-thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(1500))
 Cell = tuple[str, Mode, str | None, str, str]
 
 

@@ -124,6 +124,11 @@ def points(path: Mapping[str, tuple[str, ...]] = APPLY_PATH) -> Iterator[Point]:
             yield Point(module, function, 0)
 
 
+def place(module: str, function: str, nth: int) -> Point:
+    """Return the nth of a function's lines at which something is done, from 0, or with -1 its return."""
+    return list(points({module: (function,)}))[nth]
+
+
 def strike_at(point: Point, nth: int, blow: signal.Signals) -> None:
     """Send this process a signal when it gets to `point` for the nth time; the thread that did takes no step more.
 

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.account import Account
+from reconciler.model.balance import TableCounts
 from reconciler.operations.project_ledger import lines_of
 from tests.at_most_once.driver import Point, points
 from tests.at_most_once.processes import Driver
@@ -19,7 +20,8 @@ ARCHIVING = {
     "reconciler.operations.project_ledger": ("ProjectLedger.archive",),
     "reconciler.operations.atomic_file": ("write_durably",),
     "reconciler.ledger.ledger": ("Ledger.archive",),
-    "reconciler.ledger.archive": ("Archived.portions", "export", "forget", "forget_balances"),
+    "reconciler.ledger.archive": ("Archived.portions", "export", "forget"),
+    "reconciler.ledger.balances": ("forget",),
 }
 SAMPLE = 17
 """Every so many lines in the short run."""
@@ -28,7 +30,7 @@ SAMPLE = 17
 def fill(ledger: Ledger, clock: Clock) -> None:
     """Write seven weeks of two tables, the last not settled, and balances."""
     for week in range(7):
-        ledger.note_balance(f"plan-{week}", Account(), age_seconds=0)
+        ledger.note_balance(f"plan-{week}", Account(), [TableCounts(TABLE, week, 0, 0, 0)], age_seconds=0)
         buy(ledger, week, ROWS[:4], settled=week < 6)
         ledger.end(begin(ledger, a_call(100 + week, table=OTHER_TABLE)), accepted())
         clock.now += A_WEEK
@@ -39,7 +41,7 @@ def content(ledger: Ledger, archives: list[Path]) -> list[str]:
     """Return every call, event and balance that a ledger and archives hold, each once."""
     found = set()
     for lines in (list(ledger.export()), *(path.read_text().splitlines() for path in archives)):
-        found |= {line for line in lines if json.loads(line)["type"] in ("call", "event", "balance")}
+        found |= {line for line in lines if json.loads(line)["type"] in ("call", "event", "balance", "counts")}
     return sorted(found)
 
 

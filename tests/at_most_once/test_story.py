@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -467,12 +467,10 @@ def test_no_story_buys_twice_or_loses_a_cell(is_long: bool, shows_after: float) 
     profile = settings(
         max_examples=250 if is_long else 8,
         stateful_step_count=25 if is_long else 12,
-        deadline=None,
         derandomize=not is_long,
         # To shorten a story that goes wrong takes minutes; the short run only says that there is one.
         phases=[Phase.generate, Phase.shrink] if is_long else [Phase.generate],
         database=None,
-        suppress_health_check=list(HealthCheck),
     )
     with on_stage(shows_after):
         run_state_machine_as_test(Story, settings=profile)

@@ -52,7 +52,7 @@ def meets(test: AnswerTest, cell: Any) -> bool:
     return not is_empty and (len(sources) if isinstance(sources, list) else 0) < int(test.operand or 0)
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 @given(
     rows=st.lists(st.fixed_dictionaries({"a": CELLS, "b": CELLS}), min_size=1, max_size=5),
     digests=st.sampled_from([None, frozenset[str](), frozenset({"a"})]),

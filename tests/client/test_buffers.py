@@ -12,7 +12,7 @@ from tests.client.live_tables import Api, LiveTable, column, options, read_table
 from tests.client.wire_server import WireServer
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(1, LARGE), max_size=6), min_size=1, max_size=4))
 def test_a_body_is_the_sum_of_its_chunks(sizes: list[list[int]]) -> None:
     """Small or large, in a fresh buffer or one that held another body before."""

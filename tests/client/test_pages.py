@@ -97,7 +97,7 @@ def cells() -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 @given(
     rows=st.lists(st.dictionaries(st.sampled_from(["a", "b", "input", "c"]), cells(), max_size=4), max_size=5),
     wanted=st.sampled_from([None, frozenset(), frozenset({"a"})]),
@@ -117,7 +117,7 @@ def test_both_parsers_read_the_same(
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(json_values())
 def test_a_digest_belongs_to_the_value_and_not_to_its_spelling(value: Any) -> None:
     """Escapes, spaces and the order of keys do not change it."""
@@ -372,7 +372,7 @@ def test_the_last_of_duplicate_keys_counts() -> None:
     assert read_page(body, layout(header_of(small()), None)).codes[0] == bytes([CellState.DONE])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=40), st.integers(0, 400), st.integers(0, 60))
 def test_a_damaged_page_is_read_or_refused(noise: bytes, start: int, length: int) -> None:
     """Whatever stands in the middle of it."""

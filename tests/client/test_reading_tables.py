@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.client import Reader
@@ -372,7 +372,7 @@ def expected_state(cell: Any, *, running: bool) -> CellState:
     return CellState.UNKNOWN
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.fixed_dictionaries({}, optional={"a": cells(), "b": cells(), "input": cells()}), max_size=12),
     page_rows=st.integers(1, 6),

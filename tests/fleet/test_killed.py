@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.simulator.live import LiveSimulator
 from reconciler.simulator.server import serve
-from tests.at_most_once.driver import Point, points
+from tests.at_most_once.driver import Point, place, points
 from tests.at_most_once.processes import Driver, Process
 from tests.at_most_once.projects import LEASE, SPEED, Project, Q, table, table_id, workspace
 
@@ -42,12 +42,12 @@ PATH: dict[str, tuple[str, ...]] = {
 }
 """Module → the functions on a worker's way from a job to a settled unit."""
 NAMED = {
-    "before its units are claimed": ("reconciler.fleet.worker", "Worker.send", 1),
-    "after it sent, before its units wait": ("reconciler.fleet.worker", "Worker._conclude", 1),
-    "while it settles": ("reconciler.ledger.journal", "settle", 1),
-    "while a unit waits": ("reconciler.fleet.worker", "Worker._look", 1),
-    "with a request on its way": ("reconciler.spending.protocol", "SpendProtocol._post", 0),
-    "in the sweep": ("reconciler.fleet.engine", "_Running._sweep", 2),
+    "before its units are claimed": ("reconciler.fleet.worker", "Worker.send", 0),
+    "after it sent, before its units wait": ("reconciler.fleet.worker", "Worker._conclude", 0),
+    "while it settles": ("reconciler.ledger.journal", "settle", 0),
+    "while a unit waits": ("reconciler.fleet.worker", "Worker._look", 0),
+    "with a request on its way": ("reconciler.spending.protocol", "SpendProtocol._post", -1),
+    "in the sweep": ("reconciler.fleet.engine", "_Running._sweep", 0),
 }
 
 _numbers = count()
@@ -161,14 +161,14 @@ def killed(case: Case, point: Point, nth: int) -> tuple[bool, int]:
 @pytest.mark.parametrize("name", NAMED)
 def test_another_worker_goes_on_where_one_was_killed(make_case: MakeCase, name: str) -> None:
     """At each point between a job and a settled unit."""
-    assert killed(make_case(), Point(*NAMED[name]), 1)[0]
+    assert killed(make_case(), place(*NAMED[name]), 1)[0]
 
 
 def test_a_submit_killed_between_rows_and_jobs_has_done_nothing(make_case: MakeCase) -> None:
     """Both are one transaction: there is no apply then, and the next submit is carried out whole."""
     case = make_case()
     case.plan()
-    point = Point("reconciler.fleet.engine", "Engine.enqueue", 3)
+    point = place("reconciler.fleet.engine", "Engine.enqueue", 1)
     done = case.project.run("submit", "--plan", "plan.json", "--workspace", case.workspace, at=(point, 1))
     assert done.code == -9
     listed = case.project.run("applies", "list", "--format", "json").json
@@ -199,14 +199,18 @@ def is_stopped(process: Process) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("function", "line"), [("SpendProtocol._attempt", 1), ("SpendProtocol._post", 1)], ids=["intent", "request"]
+    "function",
+    [
+        pytest.param("SpendProtocol._attempt", id="intent"),
+        pytest.param("SpendProtocol._post", id="request"),
+    ],
 )
-def test_the_fence_refuses_a_worker_that_was_frozen(make_case: MakeCase, function: str, line: int) -> None:
+def test_the_fence_refuses_a_worker_that_was_frozen(make_case: MakeCase, function: str) -> None:
     """Stopped just before an intent or a request, for longer than its lease and the quiet period: no cell twice."""
     case = make_case()
     case.plan()
     apply_id = case.submit()
-    point = Point("reconciler.spending.protocol", function, line)
+    point = place("reconciler.spending.protocol", function, 0)
     victim = case.worker(at=(point, 1), blow=signal.SIGSTOP)
     while not is_stopped(victim):
         time.sleep(0.05)

@@ -7,9 +7,14 @@ from typing import Any
 from reconciler.manifests import json_schema
 from tests.fleet.conftest import Floor, MakeFloor
 from tests.journey.desk import agent, row_id
+from tests.limits.test_outside import another_client
 
 HEAD = "apiVersion: reconciler/v1\nkind: TableRun\nmetadata: {name: %s}\nspec:\n  table: %s\n"
-PROJECT = {"api": {"max_cells_per_call": 4, "run_concurrency": 2}, "prices": {"default": 1}}
+PROJECT = {
+    "api": {"max_cells_per_call": 4, "run_concurrency": 2},
+    "prices": {"default": 1},
+    "limits": {"per_month": {"max_credits": 500}, "per_table": {"per_day": {"max_cells": 300}}},
+}
 
 
 def table_id(number: int) -> str:
@@ -120,5 +125,24 @@ def test_an_apply_over_workers_ends_with_the_report_of_one_process(make_floor: M
     assert floor.charged() == bought
     assert set(bought.values()) == {1}
     theirs, ours = (json.dumps(told(each), indent=1).splitlines() for each in (alone.json, report))
+    assert len(alone.json["budgets"]) > 1
     assert "\n".join(difflib.unified_diff(theirs, ours, n=8, lineterm="")) == ""
     assert code == alone.code
+
+
+def test_cells_that_were_run_outside_since_are_told_after_an_apply_over_workers(make_floor: MakeFloor) -> None:
+    """Those that the workers bought are not among them."""
+    floor = make_floor(table(1, agent("news"), rows=3))
+    floor.write(json.dumps({"apiVersion": "reconciler/v1", "kind": "Project", "spec": {}}), "reconciler.yaml")
+    floor.write(manifest("fill", 1, "{mode: new}"))
+    floor.plan()
+    apply_id = floor.submit()
+    with floor.workers():
+        assert floor.follow(apply_id)[0] == 0
+    assert floor.run("ledger", "reconcile", "--format", "json").json["tables"] == []
+    with another_client(floor) as client:
+        rows = {"rows": [{"data": {"site": "y.example"}}], "run": True}
+        assert client.post(f"/v1/tables/{table_id(1)}/rows", json=rows).status_code < 300
+    floor.simulator.finish()
+    (found,) = floor.run("ledger", "reconcile", "--format", "json").json["tables"]
+    assert [each["cells"] for each in found["moved"]] == [found["cells"]] == [1]

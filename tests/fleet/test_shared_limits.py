@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -50,6 +51,25 @@ def test_after_a_402_no_intent_begins_anywhere(make_floor: MakeFloor) -> None:
         ).fetchone()
     assert late == (0,)
     assert len(floor.posts()) == report["totals"]["accepted"] + 1
+
+
+def test_a_stop_is_dated_after_the_intents_that_it_waits_for(make_floor: MakeFloor) -> None:
+    """An intent keeps the apply from being stopped until it stands, and what stands began before the stop."""
+    floor = many(make_floor, 1, settings())
+    apply_id = floor.submit()
+    url = floor.extra["RECONCILER_LEDGER"]
+    now = "SELECT extract(epoch FROM clock_timestamp())::float8"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with psycopg.connect(url) as intent, psycopg.connect(url, autocommit=True) as watch:
+        intent.execute("SELECT 1 FROM reconciler.applies FOR SHARE")
+        with ThreadPoolExecutor() as pool:
+            stopped = pool.submit(floor.run, "applies", "stop", apply_id, "--reason", "enough")
+            wait_until(lambda: watch.execute(waiting).fetchone() != (0,))
+            ((stands,),) = watch.execute(now)
+            intent.commit()
+            assert stopped.result().code == 0
+        ((dated,),) = watch.execute("SELECT stopped_at FROM reconciler.applies")
+    assert dated > stands
 
 
 def test_a_person_stops_an_apply_everywhere(make_floor: MakeFloor) -> None:

@@ -25,6 +25,8 @@ KILLS, FREEZES = 20, 10
 FROZEN_SECONDS = 6.0
 """Longer than a lease."""
 WORKERS = 3
+RATE = {"requests_per_second": 40}
+"""So that it lasts long enough for every freeze, however fast the machine is."""
 MODE = "{mode: new, columns: [fresh]}"
 
 
@@ -47,7 +49,7 @@ def test_random_kills_and_freezes_over_three_workers(
     times = {"send_within_seconds": 2.0, "call_seconds": 3.0, "quiet_seconds": 6.0, "lease_seconds": 4.0}
     with Driver(tmp_path) as driver:
         ids = [table_id(number) for number in range(TABLES)]
-        project = Project.make(tmp_path / "project", simulator, driver, ids, url, spend=times)
+        project = Project.make(tmp_path / "project", simulator, driver, ids, url, spend=times, rate=RATE)
         for number, identity in enumerate(ids):
             path = project.folder / "manifests" / f"{number}.yaml"
             head = f"apiVersion: reconciler/v1\nkind: TableRun\nmetadata: {{name: m-{number}}}\n"
@@ -96,14 +98,15 @@ class Trouble:
         asleep = [process for _, process in self._asleep]
         awake = [each for each in self._workers if each.pid and each not in asleep]
         if awake and self._luck.random() < 0.5:
-            self._strike(self._luck.choice(awake), now, min(1.0, progress * 1.25))
+            self._strike(self._luck.choice(awake), now, progress)
 
-    def _strike(self, victim: Process, now: float, due: float) -> None:
-        if self.figures["freezes"] < FREEZES * due and len(self._asleep) < 3:
+    def _strike(self, victim: Process, now: float, progress: float) -> None:
+        # Freezes run ahead: few fit in at once, and each takes its time.
+        if self.figures["freezes"] < FREEZES * min(1.0, progress * 2) and len(self._asleep) < 3:
             victim.signal(signal.SIGSTOP)
             self._asleep.append((now + FROZEN_SECONDS, victim))
             self.figures["freezes"] += 1
-        elif self.figures["kills"] < KILLS * due:
+        elif self.figures["kills"] < KILLS * min(1.0, progress * 1.25):
             victim.signal(signal.SIGKILL)
             self.figures["kills"] += 1
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import ceil
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests.calendar import dates_between, dates_of
@@ -152,9 +152,7 @@ def cells_of(block: Block) -> list[Cell]:
 
 
 worlds = st.binary(min_size=120, max_size=120)
-brief = settings(
-    max_examples=examples(24), deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+brief = settings(max_examples=examples(24), phases=[Phase.generate])
 """A month takes half a second, so none of them is made smaller."""
 
 

@@ -88,6 +88,8 @@ class Job:
     secrets: Mapping[str, str]
     variables: Mapping[str, str]
     """Where the forge is, and what GitHub tells besides the event."""
+    actor: str = "dev"
+    """Who started it."""
 
 
 @dataclass
@@ -164,7 +166,7 @@ class Runner:
         return subprocess.Popen(
             [ACT, job.event, "--workflows", f".github/workflows/{workflow}", "--eventpath", run / "event.json",
              "--secret-file", run / "secrets", "--platform", "ubuntu-24.04=-self-hosted", "--no-cache-server",
-             "--no-skip-checkout", "--action-offline-mode", *arguments],
+             "--no-skip-checkout", "--action-offline-mode", "--actor", job.actor, *arguments],
             cwd=self.repository, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={"PATH": os.environ["PATH"], "HOME": str(self.home / "home"), "XDG_CACHE_HOME": str(run / "cache")},
             start_new_session=True,

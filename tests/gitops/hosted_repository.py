@@ -46,6 +46,8 @@ class PullRequest:
     number: int = 7
     fork: bool = False
     author: str = "dev"
+    by: str = ""
+    """Who started the run; empty: the author."""
     event: str = "pull_request"
     run: int | None = None
     """The run that is run again."""
@@ -55,7 +57,12 @@ class PullRequest:
     @property
     def is_foreign(self) -> bool:
         """True if GitHub gives its jobs neither secrets nor a token that may write."""
-        return self.fork or self.author == "dependabot[bot]"
+        return self.fork or self.actor == "dependabot[bot]"
+
+    @property
+    def actor(self) -> str:
+        """Return who started the run, and who did if it is run again."""
+        return self.by or self.author
 
     def payload(self, head: str, before: str) -> dict[str, Any]:
         """Return what GitHub tells of it."""
@@ -195,9 +202,12 @@ class Hosted:
         self.github.may_write = not pull.is_foreign
         if pull.was_for:
             self.github.retarget(pull.number, now())
-        ran = self._run("plan.yml", pull.event, payload, secrets, pull.run, GITHUB_REF=f"refs/pull/{pull.number}/merge")
+        ref = f"refs/pull/{pull.number}/merge"
+        ran = self._run("plan.yml", pull.event, payload, secrets, pull.run, pull.actor, GITHUB_REF=ref)
         self.github.may_write = True
-        fields = {"head_repository": {"id": FORK_ID}} if pull.fork else {}
+        fields: dict[str, Any] = {"actor": {"login": pull.actor}}
+        if pull.fork:
+            fields["head_repository"] = {"id": FORK_ID}
         self._keep(ran, PLAN, head, pull.run, event=pull.event, head_branch=pull.branch, **fields)
         return ran
 
@@ -249,11 +259,11 @@ class Hosted:
 
     def _run(
         self, workflow: str, event: str, payload: dict[str, Any], secrets: dict[str, str], run: int | None = None,
-        **variables: str,
+        actor: str = "dev", **variables: str,
     ) -> Ran:  # fmt: skip
         self._runs += 1
         self._tell_commits()
-        job = Job(event, payload, secrets, self._variables(event) | variables)
+        job = Job(event, payload, secrets, self._variables(event) | variables, actor)
         number = run or self._runs
         return self.runner.finish(self.runner.start(workflow, job, number), number)
 

@@ -326,6 +326,15 @@ def test_a_change_that_touches_nothing_approves_nothing(github: GitHub, tmp_path
     assert list((tmp_path / "plans").glob("*")) == []
 
 
+def test_a_plan_that_dependabot_started_is_passed_over(github: GitHub, tmp_path: Path) -> None:
+    """Whoever else pushed to its branch: its jobs may not comment, so no one was shown what it would buy."""
+    planned(github, actor={"login": "dependabot[bot]"})
+    said = ask(github, tmp_path)
+    assert (said.exit_code, "Dependabot started it, so no comment showed it" in said.output) == (4, True), said.output
+    planned(github, run=100, content=a_plan(against=UNTOUCHED), actor={"login": "dependabot[bot]"})
+    assert ask(github, tmp_path).exit_code == 0, "most of its changes touch nothing, and lack nothing"
+
+
 def test_many_snapshots_are_not_all_asked_for(github: GitHub, tmp_path: Path) -> None:
     """Each push leaves one, and others may leave their own: GitHub answers a job a thousand times an hour."""
     of: dict[str, Any] = {"path": APPLY, "event": "push", "head_branch": "main"}

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -194,21 +195,37 @@ def test_a_broken_manifest(hosted: Hosted) -> None:
 def test_forks_and_dependabot(hosted: Hosted) -> None:
     """Without a snapshot validated, with one planned from it; no secret, no comment, no request, no apply."""
     hosted.branch("forked", ADD)
-    for of in ({"fork": True}, {"author": "dependabot[bot]"}):
+    foreign: list[dict[str, Any]] = [{"fork": True}, {"author": "dependabot[bot]"}]
+    for of in foreign:
         ran = hosted.plan("forked", **of)
         assert ran.succeeded, ran.log
         assert "There is no snapshot of the live tables." in ran.log
     assert (hosted.simulator.requests(), hosted.github.comments) == ([], {})
     assert hosted.refresh("schedule").succeeded
     asked, bought = len(hosted.simulator.requests()), hosted.posts()
-    ran = hosted.plan("forked", fork=True)
-    assert ran.succeeded, ran.log
-    assert "Planned from a snapshot of the live tables" in ran.log
-    assert len(hosted.simulator.requests()) == asked
-    assert {secret for each in ran.processes for secret in each["secrets"]} == {"GITHUB_TOKEN"}
+    for of in foreign:
+        ran = hosted.plan("forked", **of)
+        assert ran.succeeded, ran.log
+        assert "Planned from a snapshot of the live tables" in ran.log
+        assert len(hosted.simulator.requests()) == asked
+        assert {secret for each in ran.processes for secret in each["secrets"]} == {"GITHUB_TOKEN"}
+    assert hosted.github.comments == {}
     applied = merged(hosted, "forked")
     assert (applied.succeeded, hosted.posts()) == (False, bought)
     assert "it ran for a fork" in applied.log
+    assert "Dependabot started it" in applied.log
+
+
+@pytest.mark.story
+def test_a_person_pushes_to_dependabots_branch(hosted: Hosted) -> None:
+    """Its jobs have the secrets then, and so the comment shows what they planned before it is bought."""
+    hosted.branch("dependabot/pip/x", ADD)
+    ran = hosted.plan("dependabot/pip/x", author="dependabot[bot]", by="dev")
+    assert ran.succeeded, ran.log
+    (comment,) = hosted.github.bodies()
+    assert "**This change causes " in comment
+    assert merged(hosted, "dependabot/pip/x").succeeded
+    assert set(hosted.simulator.charges().values()) == {1}
 
 
 @pytest.mark.story

@@ -35,7 +35,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute(
             "TRUNCATE reconciler.events, reconciler.call_rows, reconciler.calls, reconciler.shapes, "
             "reconciler.row_ids, reconciler.checkpoints, reconciler.approvals, reconciler.spent, "
-            "reconciler.spent_totals, reconciler.balances, reconciler.tables"
+            "reconciler.spent_totals, reconciler.balances, reconciler.table_counts, reconciler.tables"
         )
     return address
 

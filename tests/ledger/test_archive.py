@@ -11,6 +11,7 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.account import Account
 from reconciler.model.attempt import Settlement, Yield
+from reconciler.model.balance import TableCounts
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, begin, ended
 from tests.ledger.test_checkpoints import ROWS, buy
@@ -106,12 +107,14 @@ def test_balances_of_the_time_go_along_and_come_back(aged: Ledger, clock: Clock)
     start = clock.now
     for week in (6, 4, 1):
         clock.now = start - week * A_WEEK
-        aged.note_balance(f"plan-{week}", Account(available=Decimal(100 * week)), age_seconds=0)
+        counts = [TableCounts(TABLE, week, 0, 0, 0)]
+        aged.note_balance(f"plan-{week}", Account(available=Decimal(100 * week)), counts, age_seconds=0)
     clock.now = start
     before = aged.balances()
     lines = archive(aged, clock.now - 2 * A_WEEK)
     assert [each.plan_id for each in aged.balances()] == ["plan-1"]
-    assert json.loads(lines[-1])["balance"] == 2
+    end = json.loads(lines[-1])
+    assert (end["balance"], end["counts"]) == (2, 2)
     aged.load(lines)
     assert aged.balances() == before
 

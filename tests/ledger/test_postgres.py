@@ -136,6 +136,7 @@ def test_a_shared_database_keeps_its_own_tables(postgres_server: str) -> None:
         "shapes",
         "spent",
         "spent_totals",
+        "table_counts",
         "tables",
         "units",
     ]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.documents import plan_file
@@ -91,7 +91,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Path,
     return made
 
 
-@settings(max_examples=examples(160), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(160))
 @given(
     worlds(calls=CALLS),
     st.lists(st.tuples(st.sampled_from([KEEP, FOLD, ARCHIVE]), st.sampled_from(PLANS)), min_size=CALLS, max_size=CALLS),

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -157,8 +157,6 @@ def test_no_order_of_events_loses_a_payment(ledger: Ledger, other: Ledger, clock
         settings=settings(
             max_examples=examples(80),
             stateful_step_count=25,
-            deadline=None,
             database=None,
-            suppress_health_check=list(HealthCheck),
         ),
     )

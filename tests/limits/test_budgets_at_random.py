@@ -105,7 +105,7 @@ def planned(world: World) -> Plan:
     return make_plan(inputs)
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 @given(worlds(), st.lists(purchases, max_size=12), limits)
 def test_budgets_are_the_sums_of_their_calls(world: World, bought: list[Bought], asked: Limits) -> None:
     """From the ledger and from a snapshot of it; a plan is refused exactly if a sum passes its limit or is unknown."""

@@ -150,3 +150,37 @@ def test_a_team_is_charged_by_month(a_desk: ADesk) -> None:
         assert f"{team} 20" in line
         assert "8" in line.split(",")
         assert f"{team} 20" in desk.run(*by, "--format", "html").out
+
+
+def moves(desk: Desk, *more: str) -> list[int]:
+    """Return how many cells `ledger reconcile` says were run outside, time by time; each has both its ends."""
+    found = [move for table in reconciled(desk, *more)["tables"] for move in table["moved"]]
+    assert all(move["from"] <= move["to"] for move in found)
+    return [move["cells"] for move in found]
+
+
+def test_cells_that_a_person_ran_between_two_applies_are_told(a_desk: ADesk) -> None:
+    """By time, also later on and without credits; our own cells, retries and adopted ones are not among them."""
+    desk = a_desk({})
+    desk.write(FILL.replace("    - name: retry", "      columns: [notes]\n    - name: retry"))
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    desk.simulator.finish()
+    assert moves(desk) == []
+    charged = [sum(desk.charged().values())]
+    run_outside(desk, [row_id(1), row_id(4)], "news", "new")
+    charged.append(sum(desk.charged().values()))
+    desk.write(FILL)
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    desk.simulator.finish()
+    charged.append(sum(desk.charged().values()))
+    assert (charged, moves(desk)) == ([5, 6, 8], [1])
+    with another_client(desk) as client:
+        rows = {"rows": [{"data": {"site": "7.example"}}], "run": True}
+        assert client.post(f"/v1/tables/{ACCOUNTS}/rows", json=rows).status_code < 300
+    desk.simulator.finish()
+    assert (sum(desk.charged().values()), moves(desk)) == (10, [1, 2])
+    assert desk.run("ledger", "adopt", "--as", "r0").code == 0
+    assert moves(desk) == [1, 2]
+    said = desk.run("ledger", "reconcile").out
+    assert "target-accounts (Target Accounts): 1 cell or more was run outside from " in said
+    assert "never bought" not in said

@@ -147,7 +147,7 @@ MOMENTS = st.sampled_from([*CHANGES, datetime(2011, 12, 30, 12, tzinfo=UTC)]).fl
 )
 
 
-@settings(max_examples=examples(800), deadline=None)
+@settings(max_examples=examples(800))
 @given(FIELDS, ZONES, MOMENTS)
 def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: str, now: datetime) -> None:
     """Nothing is left out between them, whichever way one looks, and both are in the calendar."""
@@ -164,7 +164,7 @@ def test_the_last_and_the_next_date_are_neighbours_around_now(cron: str, zone: s
         assert again == found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FIELDS, MOMENTS)
 def test_without_a_change_of_clocks_dates_are_what_their_fields_say(cron: str, now: datetime) -> None:
     """Minute by minute, in UTC, where nothing is left out or twice."""
@@ -235,7 +235,7 @@ def test_a_step_that_is_never_taken_is_a_fault(cron: str, said: str) -> None:
     assert fault.hint
 
 
-@settings(max_examples=examples(800), deadline=None)
+@settings(max_examples=examples(800))
 @given(st.text("0123456789*/,-#LWMON ", max_size=20), st.text(max_size=12))
 def test_whatever_is_written_is_told_and_never_breaks_anything(cron: str, zone: str) -> None:
     """A calendar without faults has dates; any other says what is wrong."""

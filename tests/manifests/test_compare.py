@@ -113,7 +113,7 @@ def test_a_manifest_that_moved_to_another_file_did_not_change(tmp_path: Path) ->
     assert compare(manifests(tmp_path, BASE), manifests(tmp_path / "a", "# moved\n" + BASE)) == ()
 
 
-@settings(max_examples=examples(480), deadline=None)
+@settings(max_examples=examples(480))
 @given(worlds(), worlds())
 def test_there_is_a_change_exactly_where_the_content_differs(one: World, other: World) -> None:
     """Nothing told of equal manifests, something told of every other pair; in both directions."""
@@ -146,7 +146,7 @@ def contents(of: tuple[Manifest, ...]) -> dict[str, object]:
     }
 
 
-@settings(max_examples=examples(640), deadline=None)
+@settings(max_examples=examples(640))
 @given(st.lists(st.text(min_size=1, max_size=12), unique=True), st.lists(st.text(min_size=1, max_size=12), unique=True))
 def test_no_name_confuses_or_escapes(old: list[str], new: list[str]) -> None:
     """Quotes, brackets, underscores and control characters: each column is told once, on one line."""

@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifests import from_table
@@ -68,7 +68,6 @@ def named(header: TableHeader, manifest: Manifest, run: str) -> list[str]:
     return [by_id.get(column.text.lower()) or by_key[column.text] for column in columns]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(headers(), st.booleans(), st.none() | st.sampled_from(["2026-q4", "on", '"', "#", "~", "\\n"]))
 def test_every_table_becomes_a_valid_manifest(
     tmp_path: Path, header: TableHeader, fill: bool, revision: str | None

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError, SettingsError
@@ -243,7 +243,6 @@ LABELS = st.dictionaries(
     runs=st.lists(RUNS, min_size=1, max_size=4),
     names=st.lists(NAMES, unique=True),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_valid_manifests_say_what_was_written(
     name: str, labels: dict[str, str], table: str, runs: list[dict[str, Any]], names: list[str], tmp_path: Path
 ) -> None:

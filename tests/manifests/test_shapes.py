@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError
@@ -258,7 +258,7 @@ def test_the_two_agree_on_every_single_change(part: int, tmp_path: Path) -> None
 
 
 @given(value=MANIFESTS)
-@settings(max_examples=examples(800), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(800))
 def test_the_fast_gate_and_the_schema_agree(value: object, tmp_path: Path) -> None:
     """A document passes exactly if its JSON Schema has nothing against it."""
     is_sound = not json_schema.problems("manifest", value)

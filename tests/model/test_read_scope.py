@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.compact import picked
@@ -129,7 +129,7 @@ def _allows_less(world: World, call: PastCall) -> bool:
     return read_scope_of([a_manifest(a_run(Mode.NEW))], alone, world.settings.shows_within_seconds) != WHOLE
 
 
-@settings(max_examples=examples(2000), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2000))
 @given(worlds(), st.booleans(), st.booleans())
 def test_a_plan_is_the_same_where_less_was_read(world: World, by_rows: bool, failed_count: bool) -> None:
     """Whatever the counters count, whatever the ledger holds: equal calls, equal errors."""

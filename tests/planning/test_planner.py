@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.documents import plan_file
@@ -22,8 +22,8 @@ from tests.planning.random_worlds import World, worlds
 from tests.planning.tables_and_manifests import QUIET, SHOWS_WITHIN, TABLE, bought
 
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=examples(4000), deadline=None, suppress_health_check=list(HealthCheck))
-brief = settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(4000))
+brief = settings(max_examples=examples(1000))
 
 
 def plan_of(

@@ -34,7 +34,7 @@ grids = st.integers(1, 7).flatmap(
 )
 
 
-@settings(max_examples=examples(1000), deadline=None)
+@settings(max_examples=examples(1000))
 @given(grids, st.integers(1, 12))
 def test_rectangles_hold_every_due_cell_once_and_nothing_harmful(grid: list[str], most: int) -> None:
     """Disjoint in their due cells, exact together, harmless in the rest, bounded, without an idle row or column."""

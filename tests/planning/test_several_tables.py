@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 
 from reconciler.documents import plan_file
 from reconciler.manifests import json_schema
@@ -42,7 +42,7 @@ from tests.planning.tables_and_manifests import (
 
 OTHER = "5f0c8f52-3a53-4f0c-9d0e-6b1c2d3e4f50"
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=examples(240), deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(240))
 
 
 def tagged(manifests: tuple[Manifest, ...], *tables: str) -> list[Manifest]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import BadResponse
@@ -15,7 +15,7 @@ from tests.planning.tables_and_manifests import NOWHERE, a_column, a_manifest, a
 
 NAMES = ["Accounts", "accounts", "Partners"]
 TAGS = ["priority", "emea", "none"]
-thorough = settings(max_examples=examples(320), deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(320))
 
 
 def table_id(number: int) -> str:

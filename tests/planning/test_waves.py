@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from reconciler.model.manifest import ChildOf, GrowthAllowance, Manifest, Mode, NameAt, Rollout
 from reconciler.model.observed import TableSnapshot, depths
@@ -38,7 +38,7 @@ def waves_of(plan: Plan) -> dict[Cell, int]:
     return {cell: call.wave for call in plan.calls for cell in due_in(call)}
 
 
-@settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000))
 @given(worlds())
 def test_a_cell_goes_after_those_that_it_waits_for(world: World) -> None:
     """A due cell upstream in the same row is in an earlier wave, but for cycles, in which none could ever begin."""
@@ -52,7 +52,7 @@ def test_a_cell_goes_after_those_that_it_waits_for(world: World) -> None:
     assert set(wave.values()) == set(range(1, max(wave.values(), default=0) + 1))
 
 
-@settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000))
 @given(worlds())
 def test_a_first_portion_goes_before_the_rest(world: World) -> None:
     """Of each column at most `first` rows are tried before the rest, which comes after every portion of the table."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.example_counts import examples
@@ -73,8 +73,6 @@ def _agree(world: World) -> None:
 
 @settings(
     max_examples=examples(120),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
     database=None,
 )

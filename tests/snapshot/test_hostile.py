@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.documents.snapshot_file import MAX_BYTES, decode, encode
@@ -69,7 +69,7 @@ def test_another_signature_is_refused_where_there_is_a_key(key: bytes | None) ->
         decode(encode(a_snapshot(), key), KEY)
 
 
-@settings(max_examples=examples(500), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(500))
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255), st.sampled_from([KEY, None]))
 def test_no_byte_can_be_changed(at: int, by: int, key: bytes | None) -> None:
     """With the key or without: a changed file is not taken for a snapshot, or says the same."""
@@ -84,7 +84,7 @@ def test_no_byte_can_be_changed(at: int, by: int, key: bytes | None) -> None:
     assert found.taken_at == a_snapshot().taken_at
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(min_value=0, max_value=2000), st.binary(max_size=20))
 def test_a_part_or_more_than_the_whole_is_refused(length: int, more: bytes) -> None:
     """Cut off anywhere, or with something behind it."""
@@ -94,7 +94,7 @@ def test_a_part_or_more_than_the_whole_is_refused(length: int, more: bytes) -> N
             decode(changed, KEY)
 
 
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(500))
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_in_words(data: bytes) -> None:
     """Nothing but a SettingsError comes of them, also behind a right first line."""

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.documents import plan_file
@@ -36,7 +36,7 @@ from tests.planning.test_folding import folded
 
 KEY = b"k" * 32
 ORIGIN = Origin("2026-01-01T00:00:00Z", "1.0.0", "https://api.extruct.ai")
-thorough = settings(max_examples=examples(1500), deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(1500))
 
 
 def seen(table: TableSnapshot, history: TableHistory) -> Observation:

@@ -65,13 +65,14 @@ def _trusting(store: TrustStore) -> ssl.SSLContext:
 
 def _system() -> ssl.SSLContext:
     """Return the system's trust; elsewhere than on Windows and macOS it is a file, and certifi's if there is none."""
+    context: ssl.SSLContext
     if sys.platform in ("darwin", "win32"):
-        native: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        return native
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Not `load_default_certs`: that depends on how this Python was built, and a portable one finds nothing.
-    file = next(filter(os.path.isfile, (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_FILES)), None)
-    context.load_verify_locations(cafile=file or certifi.where())
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Not `load_default_certs`: that depends on how this Python was built, and a portable one finds nothing.
+        file = next(filter(os.path.isfile, (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_FILES)), None)
+        context.load_verify_locations(cafile=file or certifi.where())
     return context
 
 
