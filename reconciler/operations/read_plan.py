@@ -69,11 +69,9 @@ def _problem(content: Any) -> str:
         some = calls[begin : begin + _CALLS_AT_ONCE]
         if _first_problem({**bare, "calls": list(map(_with_one_row, some))}):
             # The whole of it, with its place in the file.
-            return next(
-                said.replace("calls[0]", f"calls[{begin + position}]")
-                for position, call in enumerate(some)
-                if (said := _first_problem({**bare, "calls": [call]}))
-            )
+            for position, call in enumerate(some):
+                if said := _first_problem({**bare, "calls": [call]}):
+                    return said.replace("calls[0]", f"calls[{begin + position}]")
     return ""
 
 
