@@ -59,4 +59,4 @@ def command(
             console.answer(f"{apply_id}\n")
             return 0
         console.info(f"Submitted as {apply_id}.")
-        return follow(console, session, apply_id, None, "text", None)
+        return follow(console, session, apply_id)

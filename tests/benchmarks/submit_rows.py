@@ -37,7 +37,7 @@ class Multiplied(list[Any]):
 
 
 def multiply(path: Path, rows: int) -> int:
-    """Write a plan again, for so many rows a table; return how many cells it has."""
+    """Write a new plan, for so many rows a table; return how many cells it has."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content["calls"] = Multiplied(content["calls"], rows)
     cells = len(content["calls"]) * rows
