@@ -1,5 +1,6 @@
 """`reconciler follow`."""
 
+import time
 from contextlib import ExitStack
 
 import click
@@ -14,6 +15,10 @@ from reconciler.fleet.fleet import Fleet
 from reconciler.model.report import ExitCode
 from reconciler.model.submitted import ApplyProgress, Phase
 from reconciler.text.numbers import counted
+from reconciler.text.sanitize import one_line
+
+PATIENCE_SECONDS = 10.0
+"""After which it is said that no worker is at work on an apply."""
 
 
 @click.command("follow")
@@ -48,21 +53,34 @@ def follow(console: Console, session: Session, apply_id: str, timeout: float | N
             except KeyboardInterrupt:
                 report = None
         if report is None:
+            shown.tell_unattended()
             console.info(f"Apply {apply_id} still runs: follow it again.")
             return ExitCode.RUNNING
         code = report.exit_code()
-        Receipt(console, report, code).give(form, outlets, lambda _: {})
+        receipt = Receipt(console, report, code)
+        if form == "text":
+            receipt.tell_troubles()
+        receipt.give(form, outlets, lambda _: {})
     return code
 
 
 class _Progress:
-    """A line each time that more units have ended."""
+    """A line each time that more units have ended; and one if no worker comes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._over = -1
+        self._unattended: ApplyProgress | None = None
+        self._since = 0.0
+        self._is_told = False
 
     def take(self, progress: ApplyProgress) -> None:
+        if not progress.is_unattended:
+            self._unattended = None
+        elif self._unattended is None:
+            self._unattended, self._since = progress, time.monotonic()
+        elif time.monotonic() - self._since >= PATIENCE_SECONDS:
+            self.tell_unattended()
         over = sum(count for phase, count in progress.units.items() if phase.is_over)
         total = sum(progress.units.values())
         if over != self._over:
@@ -70,3 +88,11 @@ class _Progress:
             waiting = progress.units.get(Phase.WAITING, 0)
             said = f"{over:,} of {counted(total, 'unit')} ended, {waiting:,} waiting"
             self._console.info(f"{said}.", event="progress", units=total, ended=over, waiting=waiting)
+
+    def tell_unattended(self) -> None:
+        """Say once that no worker is at work on it, if none is."""
+        if self._unattended is not None and not self._is_told:
+            self._is_told = True
+            workspace = one_line(self._unattended.apply.workspace)
+            said = f"No worker is at work on it. If there is none: `reconciler worker --workspace {workspace}`."
+            self._console.info(said, event="unattended")
