@@ -48,7 +48,11 @@ def follow(console: Console, session: Session, apply_id: str, timeout: float | N
         with interruptible(console) as interrupt:
             try:
                 report = Fleet(session).follow(
-                    apply_id, timeout_seconds=timeout, on_progress=shown.take, interrupt=interrupt
+                    apply_id,
+                    timeout_seconds=timeout,
+                    on_progress=shown.take,
+                    on_trouble=shown.tell_trouble,
+                    interrupt=interrupt,
                 )
             except KeyboardInterrupt:
                 report = None
@@ -73,8 +77,10 @@ class _Progress:
         self._unattended: ApplyProgress | None = None
         self._since = 0.0
         self._is_told = False
+        self._trouble = ""
 
     def take(self, progress: ApplyProgress) -> None:
+        self._trouble = ""
         if not progress.is_unattended:
             self._unattended = None
         elif self._unattended is None:
@@ -88,6 +94,12 @@ class _Progress:
             waiting = progress.units.get(Phase.WAITING, 0)
             said = f"{over:,} of {counted(total, 'unit')} ended, {waiting:,} waiting"
             self._console.info(f"{said}.", event="progress", units=total, ended=over, waiting=waiting)
+
+    def tell_trouble(self, trouble: str) -> None:
+        """Say what keeps the ledger from being read, once for as long as it is the same."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._console.info(f"{trouble}; trying again", event="trouble")
 
     def tell_unattended(self) -> None:
         """Say once that no worker is at work on it, if none is."""

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import SettingsError
+from reconciler.errors import LedgerError, SettingsError
 from reconciler.fleet.receipt import report_of_apply
 from reconciler.fleet.submit import Destination, submit
 from reconciler.ledger.applies import Applies
@@ -87,17 +87,28 @@ class Fleet:
         *,
         timeout_seconds: float | None = None,
         on_progress: Callable[[ApplyProgress], None] = lambda _: None,
+        on_trouble: Callable[[str], None] = lambda _: None,
         interrupt: Interrupt | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> Report | None:
-        """Wait until an apply is over, and return its report; None if it still runs after the time. Changes nothing."""
+        """Wait until an apply is over, and return its report; None if it still runs after the time. Changes nothing.
+
+        A ledger that cannot be read for a while, once it was, is told to `on_trouble` and read again.
+        """
         until = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         interrupt = Interrupt() if interrupt is None else interrupt
+        is_known = False
         while True:
-            progress = self.progress(apply_id)
-            on_progress(progress)
-            if progress.is_over:
-                return self.report(apply_id)
+            try:
+                progress = self.progress(apply_id)
+                is_known = True
+                on_progress(progress)
+                if progress.is_over:
+                    return self.report(apply_id)
+            except LedgerError as error:
+                if not is_known or error.code != Code.UNREADABLE_LEDGER:
+                    raise
+                on_trouble(error.message)
             left = until - time.monotonic()
             if left <= 0 or interrupt:
                 return None

@@ -3,10 +3,13 @@
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from reconciler.cli import follow
 from reconciler.fleet.fleet import Fleet
+from reconciler.model.submitted import ApplyProgress
 from tests.fleet.conftest import Floor, MakeFloor
 from tests.fleet.test_goes_on import ledger_of
 from tests.fleet.test_same_report import table_id
@@ -53,6 +56,31 @@ def test_follow_says_that_no_worker_comes(floor: Floor, monkeypatch: pytest.Monk
         assert "No worker" not in floor.run("follow", apply_id, "--timeout", "0").err
         connection.execute("UPDATE reconciler.units SET look_at = look_at - 120")
         assert "No worker" in floor.run("follow", apply_id, "--timeout", "0").err
+
+
+def test_follow_outlives_the_ledgers_server(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is away for a while: the apply still runs, so the job of a CI ends with 8, and not with 1."""
+    apply_id = floor.submit()
+    url = floor.extra["RECONCILER_LEDGER"]
+    seen: list[ApplyProgress] = []
+    database = make_url(url).database
+    with psycopg.connect(url.replace(f"/{database}", "/postgres"), autocommit=True) as server:
+
+        def take(_: follow._Progress, progress: ApplyProgress) -> None:
+            seen.append(progress)
+            if len(seen) == 1:
+                server.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false".encode())
+                server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+
+        monkeypatch.setattr(follow._Progress, "take", take)
+        monkeypatch.setattr(follow._Progress, "tell_trouble", lambda _, trouble: told(trouble))
+
+        def told(trouble: str) -> None:
+            assert "cannot be read" in trouble
+            server.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true".encode())
+
+        said = floor.run("follow", apply_id, "--timeout", "1.5")
+    assert (said.code, len(seen) > 1) == (8, True)
 
 
 def test_a_stop_that_comes_late_changes_no_receipt(floor: Floor) -> None:
