@@ -197,6 +197,12 @@ def check_plan(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan
     Raises StalePlan for a file that has errors, exceeds a limit, is dated in the future, or is older than
     `max_age_seconds` at `now`.
     """
+    saved = check_head(content, now, max_age_seconds)
+    return replace(saved, calls=tuple(map(saved_call, content["calls"])))
+
+
+def check_head(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan:
+    """Do the same for all but the calls, of which the plan returned has none: there may be more than memory holds."""
     if content["errored"]:
         raise StalePlan(
             "the plan file has errors and cannot be applied",
@@ -212,14 +218,8 @@ def check_plan(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan
             hint="Narrow the plan or raise the limit where it is set, then plan again.",
             code=Code.LIMIT_EXCEEDED,
         )
-    if content["calls"] and not (
-        content.get("manifest_digests") and all("prices" in call for call in content["calls"])
-    ):
-        raise StalePlan(
-            "the plan file was made by an older version, which does not name what it approves",
-            hint=AGAIN,
-            code=Code.PLAN_FILE_NOT_UNDERSTOOD,
-        )
+    if len(content["calls"]) and not content.get("manifest_digests"):
+        raise _too_old()
     age = _checked_age("the plan", content["created_at"], now, max_age_seconds)
     taken_at = content["live"]["taken_at"] if "live" in content else None
     if taken_at is not None:
@@ -230,7 +230,7 @@ def check_plan(content: Any, now: datetime, max_age_seconds: float) -> SavedPlan
         exclude=tuple(content["targeted"]["exclude"]),
         manifest_digests=content.get("manifest_digests", {}),
         base_url=content["api"]["base_url"],
-        calls=tuple(_call(call) for call in content["calls"]),
+        calls=(),
         taken_at=taken_at,
         age_seconds=max(0.0, age),
         ledger_id=content["ledger"]["id"] if "ledger" in content else "",
@@ -263,7 +263,15 @@ def _checked_age(what: str, created_at: str, now: datetime, max_age_seconds: flo
     return age
 
 
-def _call(content: Mapping[str, Any]) -> SavedCall:
+def _too_old() -> StalePlan:
+    message = "the plan file was made by an older version, which does not name what it approves"
+    return StalePlan(message, hint=AGAIN, code=Code.PLAN_FILE_NOT_UNDERSTOOD)
+
+
+def saved_call(content: Mapping[str, Any]) -> SavedCall:
+    """Return a call of a plan file. Raises StalePlan if it contradicts itself or names no prices."""
+    if "prices" not in content:
+        raise _too_old()
     whole: Sequence[Mapping[str, Any]] = [{"columns": content["columns"], "rows": content["rows"]}]
     columns, digests = content["columns"], content["column_digests"]
     due = content.get("due", whole)

@@ -47,7 +47,7 @@ def outcome_of(unit: Unit, step: Step, around: Surroundings, is_its: Callable[[s
     report = restricted(step.report, is_its)
     tables = {each for each in (*step.moving, *step.left) if is_its(each, "")}
     stop = report.stop
-    has_ended = stop is None or not any(result.ending is None for result in report.results)
+    has_ended = stop is None or not any(each.ending is None or each.may_be_tried_again for each in report.results)
     is_interrupted = around.is_interrupted and stop is not None and stop.cause is StopCause.INTERRUPTED
     if stop is not None and not has_ended and (is_interrupted or stop.cause in _PASSES):
         phase = Phase.QUEUED if is_interrupted else Phase.WAITING
@@ -116,8 +116,16 @@ def _is_recorded(result: CallResult) -> bool:
 
 
 def note_of(report: Report) -> str:
-    """Return what the next step should know of a unit and the ledger does not say, as JSON of a report."""
-    results = tuple(each for each in report.results if each.failed or each.not_started)
+    """Return what the next step should know of a unit and the ledger does not say, as JSON of a report.
+
+    Of a call that was not sent: that all tries were made. A step that was stopped did not make them all.
+    """
+
+    def is_unsaid(result: CallResult) -> bool:
+        is_given_up = report.stop is None and _is_recorded(result) and result.may_be_tried_again
+        return bool(result.failed or result.not_started) or is_given_up
+
+    results = tuple(filter(is_unsaid, report.results))
     return _written(Report("", results, resumed=report.resumed))
 
 

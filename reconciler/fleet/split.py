@@ -41,14 +41,17 @@ class _Sets:
         self._above[self.root(one)] = self.root(other)
 
 
-def split(plan: Mapping[str, Any], manifests: Sequence[Manifest]) -> Iterator[Slice]:
-    """Yield the units of a plan file's content that have something to send, in the order of its calls."""
+def split(plan: Mapping[str, Any], manifests: Sequence[Manifest], table_ids: Iterable[str]) -> Iterator[Slice]:
+    """Yield the units of a plan file's content that have something to send, in the order of its calls.
+
+    `table_ids` are those of its calls, each of which is asked for only when its unit's turn has come.
+    """
     related = {manifest.name for manifest in manifests if manifest.upstream}
     related |= {named.text for manifest in manifests for named in manifest.upstream}
     sets = _joined(plan, manifests, related)
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for call in plan["calls"]:
-        found.setdefault(sets.root(f"table {call['table_id']}"), []).append(call)
+    found: dict[str, list[int]] = {}
+    for number, table_id in enumerate(table_ids):
+        found.setdefault(sets.root(f"table {table_id}"), []).append(number)
     for growth in plan.get("growth", ()):
         found.setdefault(sets.root(f"manifest {growth['manifest']}"), [])
     tables: dict[str, dict[str, None]] = {root: {} for root in found}
@@ -62,7 +65,8 @@ def split(plan: Mapping[str, Any], manifests: Sequence[Manifest]) -> Iterator[Sl
             names[root].add(name)
     known = {manifest.name: manifest for manifest in manifests}
     header = {name: plan[name] for name in _KEPT if name in plan}
-    for root, calls in found.items():
+    for root, numbers in found.items():
+        calls = [plan["calls"][number] for number in numbers]
         own = tuple(known[name] for name in sorted(names[root]) if name in known)
         yield Slice(tuple(tables[root]), own, {**header, **_part(plan, calls, names[root])}, _may_grow(own))
 

@@ -1,7 +1,7 @@
 """Submit: every check of an apply that needs no token; then the apply, its units and their jobs in one transaction."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from reconciler.documents.plan_reader import plan_of
-from reconciler.documents.saved_plan_checks import AGAIN, check_plan
+from reconciler.documents.saved_plan_checks import AGAIN, check_head, saved_call
 from reconciler.errors import LimitExceeded, StalePlan
 from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.split import split
@@ -20,7 +20,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.submitted import SubmittedApply, Unit
 from reconciler.operations.budgets import with_budgets
 from reconciler.operations.permit import refuse_violations
-from reconciler.operations.read_plan import read_plan_document
+from reconciler.operations.plan_pieces import plan_document
 from reconciler.operations.session import Session, Several
 from reconciler.settings.settings import Settings
 from reconciler.spending.account_check import cost_of
@@ -42,18 +42,19 @@ class Destination:
 
 def submit(session: Session, file: Path, paths: Several, max_age_seconds: float, to: Destination) -> str:
     """Hand the file of a saved plan to the workers of a workspace; return the apply's id. Raises as `submit_plan`."""
-    return submit_plan(session, read_plan_document(file), paths, max_age_seconds, to)
+    with plan_document(file) as content:
+        return submit_plan(session, content, paths, max_age_seconds, to)
 
 
 def submit_plan(
-    session: Session, content: dict[str, Any], paths: Several, max_age_seconds: float, to: Destination
+    session: Session, content: Mapping[str, Any], paths: Several, max_age_seconds: float, to: Destination
 ) -> str:
-    """Hand a plan's document to the workers of a workspace; return the apply's id.
+    """Hand a plan's document to the workers of a workspace; return the apply's id. Holds the calls of a unit at a time.
 
     Raises StalePlan if the plan is not an approval of these manifests any more, LimitExceeded if it exceeds a limit
     that holds here, LedgerError. What needs a token is checked by the worker, before the first intent.
     """
-    saved = check_plan(content, datetime.now(UTC), max_age_seconds)
+    saved = check_head(content, datetime.now(UTC), max_age_seconds)
     settings = session.settings
     saved.check_origin(settings.api_url)
     targets = session.load(paths, target=saved.include, exclude=saved.exclude)
@@ -62,7 +63,8 @@ def submit_plan(
         raise StalePlan(f"{'; '.join(stale.values())}; nothing was submitted", hint=AGAIN)
     ledger = session.connections.writing_ledger()
     saved.check_ledger(ledger.id())
-    plan = with_budgets(plan_of(content), replace(settings, base=None), ledger, saved.plan_id)
+    plan = plan_of({**content, "calls": _without_rows(content["calls"])})
+    plan = with_budgets(plan, replace(settings, base=None), ledger, saved.plan_id)
     _refuse_excess(plan, settings)
     totals = content["totals"]
     apply_id = uuid.uuid4().hex
@@ -79,7 +81,7 @@ def submit_plan(
         )
         ledger.applies.submit(
             apply,
-            _units(apply.id, content, targets.written, base),
+            _units(apply.id, content, plan, targets.written, base),
             lambda connection, units: to.enqueue(connection, to.workspace, units),
             settings.project.api.spend.lease_seconds,
             lambda tx: to.also(tx, apply.id),
@@ -101,11 +103,18 @@ def _refuse_excess(plan: Plan, settings: Settings) -> None:
     refuse_violations(violations(plan, base.limits, held_labels(plan, base)), nothing)
 
 
+def _without_rows(calls: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield calls as far as limits ask for them. Raises StalePlan if one contradicts itself."""
+    for call in calls:
+        saved_call(call)
+        yield {**call, "rows": ()}
+
+
 def _units(
-    apply_id: str, content: dict[str, Any], manifests: Sequence[Manifest], base: Sequence[Manifest]
+    apply_id: str, content: Mapping[str, Any], plan: Plan, manifests: Sequence[Manifest], base: Sequence[Manifest]
 ) -> Iterator[Unit]:
     written = WrittenManifests()
-    for number, part in enumerate(split(content, manifests)):
+    for number, part in enumerate(split(content, manifests, [call.table_id for call in plan.calls])):
         names = {manifest.name for manifest in part.manifests}
         about = [each for each in base if each.name in names or each.table_id in part.table_ids]
         unit = UnitContent(part.plan, written.documents(part.manifests), written.documents(about), part.whole)

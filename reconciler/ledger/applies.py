@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, tuple_, update
@@ -25,6 +24,7 @@ from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedAp
 from reconciler.text.sanitize import one_line
 
 _BATCH = 100
+_BATCH_BYTES = 8 * 1024**2
 _START_OF_ID = re.compile(r"[0-9a-f]{4,32}")
 _OVERDUE_SECONDS = 15.0
 """A look that is due for longer is one that no worker takes."""
@@ -99,8 +99,7 @@ class Applies:
             tx.execute(insert(applies), _apply_values(apply, now))
             connection = tx.connection.connection.driver_connection
             count = 0
-            source = iter(parts)
-            while batch := list(islice(tx.untimed(source), _BATCH)):
+            for batch in _batches(tx.untimed(parts)):
                 rows = [_unit_values(each, apply, now + patience_seconds) for each in batch]
                 tx.execute(insert(units), rows)
                 enqueue(connection, batch)
@@ -280,6 +279,20 @@ class Applies:
                 tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
 
         self._store.write(work)
+
+
+def _batches(parts: Iterable[Unit]) -> Iterator[list[Unit]]:
+    """Yield units together, a few large ones or many small ones; they are enqueued so, too."""
+    batch: list[Unit] = []
+    size = 0
+    for unit in parts:
+        batch.append(unit)
+        size += len(unit.content)
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _taken(tx: Transaction, query: Any, owner: str, until: float) -> list[Unit]:

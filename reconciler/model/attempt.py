@@ -168,6 +168,13 @@ class CallResult:
     failed: tuple[Block, ...] = ()
     """The cells that had failed at the settlement."""
 
+    @property
+    def may_be_tried_again(self) -> bool:
+        """True if it bought nothing for a reason that may pass: it was not sent, or met a 429."""
+        ending = self.ending
+        is_brief = ending is not None and (ending.state is CallState.NOT_SENT or ending.status == 429)
+        return is_brief and ending is not None and not ending.passes_budget
+
 
 class StopCause(StrEnum):
     """Why an apply stopped sending before its last call."""

@@ -44,13 +44,16 @@ class Earlier:
     """The calls that steps before this one sent or found."""
 
     calls: tuple[CallResult, ...] = ()
-    """Sent for this apply, unless they are known to not have landed."""
+    """Sent for this apply, unless they are known to not have landed, or their sender may have died between tries."""
     resumed: tuple[CallResult, ...] = ()
     """Of earlier applies, waited for since the first step."""
 
     @classmethod
     def of(cls, calls: Iterable[CallResult], noted: Iterable[Report]) -> Self:
-        """Return them from what the ledger says of this apply's calls, and what earlier steps noted besides."""
+        """Return them from what the ledger says of this apply's calls, and what earlier steps noted besides.
+
+        A call that was not sent, and of which no step noted that it is given up, is to be tried again.
+        """
         noted = tuple(noted)
         cells = {result.call.id: result for report in noted for result in report.results}
         return cls(
@@ -59,6 +62,7 @@ class Earlier:
                 if (seen := cells.get(each.call.id))
                 else each
                 for each in calls
+                if each.call.id in cells or not each.may_be_tried_again
             ),
             tuple(result for report in noted for result in report.resumed),
         )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PREFIX = "sha256:"
@@ -26,9 +26,10 @@ def digest_of_parts(value: Mapping[str, Any]) -> str:
     for index, key in enumerate(sorted(value)):
         hashed.update((b"," if index else b"{") + canonical_json(key) + b":")
         part = value[key]
-        if isinstance(part, list) and part:
+        if isinstance(part, Sequence) and not isinstance(part, str):
+            hashed.update(b"[")
             for position, item in enumerate(part):
-                hashed.update((b"," if position else b"[") + canonical_json(item))
+                hashed.update((b"," if position else b"") + canonical_json(item))
             hashed.update(b"]")
         else:
             hashed.update(canonical_json(part))

@@ -3,14 +3,19 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 
 import psycopg
 import pytest
 
+from reconciler.documents.plan_reader import plan_of
 from reconciler.fleet.engine import SCHEMA_NAME
 from reconciler.fleet.outcome import failed, looked
 from reconciler.fleet.worker import TICK_SECONDS
+from reconciler.ledger import open_ledger
+from reconciler.model.attempt import Ending, Intent
+from reconciler.model.history import Block, CallState
 from reconciler.model.submitted import Unit
 from tests.client.wire_server import WireServer
 from tests.fleet.conftest import Floor, MakeFloor
@@ -99,6 +104,30 @@ def test_what_cannot_be_read_is_given_up(make_floor: MakeFloor, damage: str, sai
         others, _ = floor.follow(sound, 20)
     assert (code, others) == (6, 0)
     assert said in json.dumps(report["unsent"])
+    assert set(floor.charged().values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [Ending(CallState.NOT_SENT, "the ledger took 9 s"), Ending(CallState.REFUSED, "slow down", 429)],
+    ids=["not sent", "429"],
+)
+def test_a_sender_that_dies_between_two_tries_leaves_them_to_others(make_floor: MakeFloor, ending: Ending) -> None:
+    """The ledger says how the first try ended; no step has said that it was the last."""
+    floor = many(make_floor, 1, settings(api=SOON))
+    apply_id = floor.submit()
+    (planned,) = plan_of(json.loads((floor.folder / "plan.json").read_text(encoding="utf-8"))).calls
+    call = replace(planned, covered=(Block(planned.columns, planned.rows),))
+    with open_ledger(floor.extra["RECONCILER_LEDGER"]) as ledger:
+        apply = ledger.applies.find(apply_id)
+        version = ledger.recall([call.table_id])[call.table_id].version
+        lease = ledger.acquire([call.table_id], owner="dead", actor=apply.actor, seconds=60)
+        intent = Intent(call, apply.plan_id, apply.actor, {}, version, apply_id=apply_id)
+        ledger.end(ledger.begin(intent, lease=lease[0]), ending)
+        ledger.release(lease)
+    with floor.workers():
+        code, report = floor.follow(apply_id, 20)
+    assert (code, report["totals"]["cells_accepted"]) == (0, 3)
     assert set(floor.charged().values()) == {1}
 
 

@@ -25,6 +25,8 @@ KILLS, FREEZES = 20, 10
 FROZEN_SECONDS = 6.0
 """Longer than a lease."""
 WORKERS = 3
+RATE = {"requests_per_second": 40}
+"""So that it lasts long enough for every freeze, however fast the machine is."""
 MODE = "{mode: new, columns: [fresh]}"
 
 
@@ -47,7 +49,7 @@ def test_random_kills_and_freezes_over_three_workers(
     times = {"send_within_seconds": 2.0, "call_seconds": 3.0, "quiet_seconds": 6.0, "lease_seconds": 4.0}
     with Driver(tmp_path) as driver:
         ids = [table_id(number) for number in range(TABLES)]
-        project = Project.make(tmp_path / "project", simulator, driver, ids, url, spend=times)
+        project = Project.make(tmp_path / "project", simulator, driver, ids, url, spend=times, rate=RATE)
         for number, identity in enumerate(ids):
             path = project.folder / "manifests" / f"{number}.yaml"
             head = f"apiVersion: reconciler/v1\nkind: TableRun\nmetadata: {{name: m-{number}}}\n"
