@@ -5,7 +5,6 @@ twice. Who looks at a unit claims it first, and writes down what came of it only
 save work: it is leases, versions and approvals that keep a cell from being bought twice.
 """
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -385,7 +384,7 @@ def _unit_values(of: Unit, apply: SubmittedApply, look_at: float) -> codec.Value
 
 
 def _unit_of(row: Row[Any]) -> Unit:
-    tables, content = _tables_of(row.table_ids), bytes(row.content)
+    tables, content = codec.ids_or_none(row.table_ids), bytes(row.content)
     if tables is None:  # the others are not to wait for it: without content it is given up, which says why
         tables, content = (), b""
     return Unit(
@@ -398,13 +397,3 @@ def _unit_of(row: Row[Any]) -> Unit:
         tail=row.tail or "",
         is_abandoned=row.owner is not None,
     )
-
-
-def _tables_of(written: str) -> tuple[str, ...] | None:
-    """Return a unit's tables; None if they cannot be read."""
-    try:
-        found = json.loads(written)
-    except (ValueError, RecursionError):
-        return None
-    is_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
-    return tuple(found) if is_list else None
