@@ -35,9 +35,9 @@ def listed(context: click.Context, /, limit: int, form: str) -> int:
         found = Fleet(session).listed(limit)
     documents = [_document(each) for each in found]
     if form == "json":
-        console.answer(json.dumps({"applies": documents}, indent=2) + "\n")
+        console.answer(json.dumps({"applies": documents}, indent=2))
     else:
-        console.answer("".join(f"{_line(each)}\n" for each in documents) or "No apply was submitted yet.\n")
+        console.answer("\n".join(map(_line, documents)) or "No apply was submitted yet.")
     return 0
 
 
@@ -52,7 +52,7 @@ def show(context: click.Context, /, apply_id: str, form: str) -> int:
     with open_session(console) as session:
         document = _document(Fleet(session).progress(apply_id))
     text = json.dumps(document, indent=2) if form == "json" else "\n".join(_lines(document))
-    console.answer(f"{text}\n")
+    console.answer(text)
     return 0
 
 
@@ -69,9 +69,10 @@ def stop(context: click.Context, /, apply_id: str, reason: str) -> int:
     console = Console(context.obj)
     with open_session(console) as session:
         fleet = Fleet(session)
-        fleet.progress(apply_id)  # says if there is none
         is_new = fleet.stop(apply_id, one_line(reason))
-    console.answer(f"{'Stopped' if is_new else 'Was stopped before'}: {apply_id}\n")
+        apply = fleet.progress(apply_id).apply
+    done = "Stopped" if is_new else "Was over before" if apply.stop is None else "Was stopped before"
+    console.tell(f"{done}: {apply.id}")
     return 0
 
 
@@ -86,6 +87,7 @@ def _document(of: ApplyProgress) -> dict[str, Any]:
         "cells": apply.cells,
         "credits": json_number(apply.credits),
         "over": of.is_over,
+        "attended": not of.is_unattended,
         "stopped": apply.stop and {"cause": apply.stop.cause.value, "message": apply.stop.message},
         "units": {phase.value: count for phase, count in sorted(of.units.items())},
     }
@@ -94,7 +96,8 @@ def _document(of: ApplyProgress) -> dict[str, Any]:
 def _state(document: dict[str, Any]) -> str:
     units = ", ".join(f"{count:,} {phase.replace('_', ' ')}" for phase, count in document["units"].items())
     stopped = ", stopped" if document["stopped"] else ""
-    return f"{'over' if document['over'] else 'running'}{stopped}; units: {units or 'none'}"
+    running = "running" if document["attended"] else "no worker is at work on it"
+    return f"{'over' if document['over'] else running}{stopped}; units: {units or 'none'}"
 
 
 def _line(document: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from reconciler.cli.pages import assets, parted
 from reconciler.documents import report_file
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import CallResult
+from reconciler.model.history import CallState
 from reconciler.model.report import Report
 from reconciler.operations.atomic_file import Outlet, profile_text, refuse_own_files
 from reconciler.render.colour import plain
@@ -72,6 +73,16 @@ class Receipt:
     def _save(self, file: Outlet, form: str) -> None:
         file.write(self._told(form).rstrip("\n") + "\n")
 
+    def tell_troubles(self) -> None:
+        """Write the lines of calls that were sent and not accepted, for whoever was not there when they were."""
+        endings = ((each, each.ending) for each in self._report.results)
+        troubled = [each for each, ending in endings if ending and ending.state is not CallState.ACCEPTED]
+        if troubled:
+            self._try("the calls' lines were not written", lambda: self._console.tell(self._lines(troubled)))
+
+    def _lines(self, results: Iterable[CallResult]) -> str:
+        return "\n".join(self._console.fit(result_text(each, 0, self._console.paint)) for each in results)
+
     def _answer(self, form: str) -> None:
         text = self._told(form)
         self._is_whole &= self._console.tell(text)
@@ -101,7 +112,7 @@ class Receipt:
     def _json(self) -> str:
         return json.dumps(self._document(), indent=2, ensure_ascii=True)
 
-    def _try(self, complaint: str, part: Callable[[], None]) -> bool:
+    def _try(self, complaint: str, part: Callable[[], object]) -> bool:
         try:
             part()
         except OSError as error:

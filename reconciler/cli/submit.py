@@ -9,6 +9,7 @@ from reconciler.cli.console import Console, exits
 from reconciler.cli.follow import follow
 from reconciler.cli.session import open_session, say_where
 from reconciler.fleet.fleet import DEFAULT_WORKSPACE, Fleet
+from reconciler.model.report import ExitCode
 
 
 @click.command("submit")
@@ -54,9 +55,14 @@ def command(
     with open_session(console, paths=paths, **limits) as session:
         say_where(console, session)
         fleet = Fleet(session)
-        apply_id = fleet.submit(file, paths, workspace=workspace, max_age_seconds=plan_max_age)
+        try:
+            apply_id = fleet.submit(file, paths, workspace=workspace, max_age_seconds=plan_max_age)
+        except KeyboardInterrupt:
+            hint = "`reconciler applies list` shows it if it was. Submitted again, it buys each cell once."
+            console.error("interrupted; the plan may have been submitted", hint)
+            return ExitCode.CANCELLED
         if not follows:
-            console.answer(f"{apply_id}\n")
+            console.tell(apply_id)
             return 0
         console.info(f"Submitted as {apply_id}.")
         return follow(console, session, apply_id)

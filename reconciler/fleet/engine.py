@@ -98,9 +98,11 @@ class Engine:
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA_NAME)))
                 connection.execute(_SCHEMA.encode())
         except psycopg.Error as error:
+            hint = "The ledger's role must be allowed to create a schema there, once; the database has to be UTF8."
+            if isinstance(error, psycopg.OperationalError):
+                hint = "Check that the ledger's server can be reached, and that it takes writes and more connections."
             raise Unwritable(
-                f"the queue of jobs beside the ledger cannot be prepared: {type(error).__name__}",
-                hint="The ledger's role must be allowed to create a schema there, once; the database has to be UTF8.",
+                f"the queue of jobs beside the ledger cannot be prepared: {type(error).__name__}", hint=hint
             ) from None
 
     @staticmethod

@@ -1,22 +1,24 @@
 """The face of many machines for Python: an apply handed to workers, and followed to its receipt."""
 
 import importlib
+import re
 import time
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import SettingsError
+from reconciler.errors import LedgerError, SettingsError
 from reconciler.fleet.receipt import report_of_apply
 from reconciler.fleet.submit import Destination, submit
 from reconciler.ledger.applies import Applies
 from reconciler.model.attempt import Stop, StopCause
 from reconciler.model.report import Report
-from reconciler.model.submitted import ApplyProgress
+from reconciler.model.submitted import WORKSPACE, ApplyProgress
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.session import A_DAY_SECONDS, Named, Session, Several
 from reconciler.text.codes import Code
+from reconciler.text.sanitize import one_line
 
 if TYPE_CHECKING:
     from reconciler.fleet.worker import Worker, WorkerEvents, WorkerOptions
@@ -46,12 +48,15 @@ class Fleet:
 
         Needs no token. Raises StalePlan if the manifests are not those that were approved, and LimitExceeded.
         """
+        _require_workspace(workspace)
         engine = self._engine()
         engine.prepare()
         return submit(self._session, Path(plan), paths, max_age_seconds, Destination(workspace, engine.enqueue))
 
     def worker(self, options: "WorkerOptions", events: "WorkerEvents | None" = None) -> "Worker":
         """Return a worker of this machine. Raises SettingsError if there is no token."""
+        for workspace in options.workspaces:
+            _require_workspace(workspace)
         engine = self._engine()
         module = importlib.import_module("reconciler.fleet.worker")
         self._session.connections.reader()  # says at once what is wrong with the token and the address
@@ -69,7 +74,7 @@ class Fleet:
     def stop(self, apply_id: str, reason: str) -> bool:
         """Stop an apply on every machine: when this returns, none of its calls begins any more.
 
-        Calls under way end, and what was bought is waited for. Returns False if it was stopped before.
+        Calls under way end, and what was bought is waited for. Returns False if it was stopped before, or was over.
         """
         actor = self._session.connections.actor()
         return self._applies().stop(
@@ -82,17 +87,28 @@ class Fleet:
         *,
         timeout_seconds: float | None = None,
         on_progress: Callable[[ApplyProgress], None] = lambda _: None,
+        on_trouble: Callable[[str], None] = lambda _: None,
         interrupt: Interrupt | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> Report | None:
-        """Wait until an apply is over, and return its report; None if it still runs after the time. Changes nothing."""
+        """Wait until an apply is over, and return its report; None if it still runs after the time. Changes nothing.
+
+        A ledger that cannot be read for a while, once it was, is told to `on_trouble` and read again.
+        """
         until = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         interrupt = Interrupt() if interrupt is None else interrupt
+        is_known = False
         while True:
-            progress = self.progress(apply_id)
-            on_progress(progress)
-            if progress.is_over:
-                return self.report(apply_id)
+            try:
+                progress = self.progress(apply_id)
+                is_known = True
+                on_progress(progress)
+                if progress.is_over:
+                    return self.report(apply_id)
+            except LedgerError as error:
+                if not is_known or error.code != Code.UNREADABLE_LEDGER:
+                    raise
+                on_trouble(error.message)
             left = until - time.monotonic()
             if left <= 0 or interrupt:
                 return None
@@ -131,3 +147,9 @@ class Fleet:
                 hint="pip install 'extruct-reconciler[worker]'",
             ) from None
         return module.Engine(arguments)
+
+
+def _require_workspace(name: str) -> None:
+    if not re.fullmatch(WORKSPACE, name):
+        hint = "Up to 63 letters and digits, with `.`, `_` and `-` between them."
+        raise SettingsError(f"`{one_line(name, 40)}` is not the name of a workspace", hint=hint)

@@ -29,7 +29,10 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
         of_table.setdefault(result.call.table_id, []).append(result)
     report = Report(apply.plan_id, stop=apply.stop, waited=True, budgets=budgets_of(apply.content))
     stop_reason = "" if apply.stop is None else f"the apply had stopped: {apply.stop.message}"
-    for unit in applies.units(apply.id):
+    count = 0
+    for count, unit in enumerate(applies.units(apply.id), 1):
+        if unit.number != count - 1:
+            raise _incomplete(apply)
         own = [result for table in unit.table_ids for result in of_table.pop(table, ())]
         tail = noted_in(unit)
         if tail is None:
@@ -38,6 +41,8 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
             own = _with_noted(own, tail.results)
             report = _joined(report, tail)
         report = replace(report, results=(*report.results, *sorted(own, key=lambda each: each.call.wave)))
+    if apply.cells and not count:
+        raise _incomplete(apply)
     # Tables that did not exist when the plan was made.
     grown = tuple(result for own in of_table.values() for result in own)
     noted = {result.call.id: result for result in report.resumed}
@@ -49,6 +54,11 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
         yields=added_up((*report.resumed, *report.results)),
         in_doubt=tuple(each for each in report.in_doubt if each.id not in in_doubt),
     )
+
+
+def _incomplete(apply: SubmittedApply) -> Corrupt:
+    hint = "See `reconciler ledger list` for what was bought, and `reconciler plan` for what is still due."
+    return Corrupt(f"units of apply {apply.id[:8]} are missing from the ledger", hint=hint)
 
 
 def noted_in(unit: Unit) -> Report | None:

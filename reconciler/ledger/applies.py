@@ -5,14 +5,14 @@ twice. Who looks at a unit claims it first, and writes down what came of it only
 save work: it is leases, versions and approvals that keep a cell from being bought twice.
 """
 
-import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, tuple_, update
 
-from reconciler.errors import LedgerError, Stopped
+from reconciler.errors import Corrupt, LedgerError, Stopped
 from reconciler.ledger import balances, codec, sent, server
 from reconciler.ledger.store import Store, Transaction
 from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, calls, rates, units
@@ -20,10 +20,13 @@ from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
 from reconciler.model.balance import BalanceRecord
 from reconciler.model.history import CallState
 from reconciler.model.submitted import FORMAT, ApplyProgress, Phase, SubmittedApply, Unit, UnitOutcome
+from reconciler.text.sanitize import one_line
 
 _BATCH = 100
 _BATCH_BYTES = 8 * 1024**2
-_SHORTEST_ID = 4
+_START_OF_ID = re.compile(r"[0-9a-f]{4,32}")
+_OVERDUE_SECONDS = 15.0
+"""A look that is due for longer is one that no worker takes."""
 _OPEN = (Phase.QUEUED.value, Phase.WAITING.value)
 _STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
 _UNIT = (
@@ -31,6 +34,7 @@ _UNIT = (
 )
 _KEY = (units.c.apply_id, units.c.number)
 _is_open = units.c.phase.in_(_OPEN)
+_is_in_hand = (units.c.phase == Phase.WAITING.value) | units.c.owner.is_not(None)
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtext('end of an apply'), hashtext(:apply))")
 _APPLY = (*(each for each in applies.c if each.name != "content"),)
 # One statement by the server's clock: the next free moment, for the whole workspace. Up to `burst` seconds that went
@@ -56,7 +60,9 @@ def refuse_stopped(tx: Transaction, apply_id: str) -> None:
 
 
 def stop(tx: Transaction, apply_id: str, why: Stop) -> bool:
-    """Stop an apply; return False if it was stopped before. From here on no intent of it is written."""
+    """Stop an apply; return False if it was stopped before, or was over. From here on no intent of it is written."""
+    if _is_over(tx, apply_id):
+        return False
     runs = (applies.c.id == apply_id) & applies.c.stop_cause.is_(None)
     if tx.execute(select(applies.c.id).where(runs).with_for_update()).first() is None:
         return False
@@ -105,28 +111,28 @@ class Applies:
         """Return an apply with its content; the start of its id is enough. Raises LedgerError unless it is one."""
 
         def work(tx: Transaction) -> SubmittedApply:
-            named = applies.c.id.startswith(apply_id, autoescape=True)
-            rows = tx.execute(select(applies).where(named).limit(2)).all()
-            if len(rows) != 1 or len(apply_id) < _SHORTEST_ID:
-                hint = "`reconciler applies list` shows those that there are. An archive takes applies along."
-                what = "several applies' ids start" if len(rows) > 1 else "no apply's id starts"
-                raise LedgerError(f"{what} with {apply_id!r}, or it is too short", hint=hint)
+            rows = tx.execute(select(applies).where(applies.c.id.startswith(apply_id)).limit(2)).all()
+            if len(rows) != 1:
+                raise _unknown(
+                    "several applies have ids that begin" if rows else "no apply has an id that begins", apply_id
+                )
             return _apply_of(rows[0], rows[0].content)
 
+        if not _START_OF_ID.fullmatch(apply_id):
+            raise _unknown("an id has 4 to 32 of the characters 0-9 and a-f, and none begins", apply_id)
         return self._store.read(work)
 
     def progress(self, apply_id: str) -> ApplyProgress:
         """Return how far an apply is. Raises LedgerError if there is none."""
         apply = self.find(apply_id)
-        return ApplyProgress(apply, self._store.read(lambda tx: _phases(tx, [apply.id])).get(apply.id, {}))
+        return self._store.read(lambda tx: _progress(tx, [apply])[0])
 
     def listed(self, most: int) -> list[ApplyProgress]:
         """Return the newest applies, without their content, the newest first."""
 
         def work(tx: Transaction) -> list[ApplyProgress]:
             rows = tx.execute(select(*_APPLY).order_by(applies.c.created_at.desc(), applies.c.id).limit(most)).all()
-            phases = _phases(tx, [row.id for row in rows])
-            return [ApplyProgress(_apply_of(row, b""), phases.get(row.id, {})) for row in rows]
+            return _progress(tx, [_apply_of(row, b"") for row in rows])
 
         return self._store.read(work)
 
@@ -162,9 +168,10 @@ class Applies:
         return sum((codec.price(each) or Decimal(0) for each in rows), Decimal(0))
 
     def stop(self, apply_id: str, why: Stop) -> bool:
-        """Stop an apply: once this returns, nothing more of it begins anywhere. Returns False if it was stopped before.
+        """Stop an apply: once this returns, nothing more of it begins anywhere.
 
-        Its units that wait are looked at once more; those in the queue too, and send nothing.
+        Returns False if it was stopped before, or was over: a receipt does not change. Its units that wait are looked
+        at once more; those in the queue too, and send nothing.
         """
         return self._store.write(lambda tx: stop(tx, apply_id, why), repeatable=True)
 
@@ -233,14 +240,7 @@ class Applies:
                 enqueue(tx.connection.connection.driver_connection, queued)
             if found is not None:
                 balances.note(tx, found)
-            if not has_ended:
-                return False
-            # One after the other: two workers that end the last two units would each see the other's as open.
-            tx.execute(_ONE_BY_ONE, {"apply": apply_id})
-            return (
-                tx.execute(select(units.c.number).where(units.c.apply_id == apply_id, _is_open).limit(1)).first()
-                is None
-            )
+            return has_ended and _is_over(tx, apply_id)
 
         return self._store.write(work, repeatable=True)
 
@@ -302,16 +302,30 @@ def _taken(tx: Transaction, query: Any, owner: str, until: float) -> list[Unit]:
     return found
 
 
-def _phases(tx: Transaction, apply_ids: Sequence[str]) -> dict[str, dict[Phase, int]]:
-    query = (
-        select(units.c.apply_id, units.c.phase, func.count().label("count"))
-        .where(units.c.apply_id.in_(apply_ids))
-        .group_by(units.c.apply_id, units.c.phase)
-    )
-    found: dict[str, dict[Phase, int]] = {}
+def _is_over(tx: Transaction, apply_id: str) -> bool:
+    """Say whether all units of an apply have ended; until the transaction ends, nothing else says it of that apply."""
+    # One after the other: two workers that end the last two units would each see the other's as open.
+    tx.execute(_ONE_BY_ONE, {"apply": apply_id})
+    left = select(units.c.number).where(units.c.apply_id == apply_id, _is_open).limit(1)
+    return tx.execute(left).first() is None
+
+
+def _progress(tx: Transaction, found: Sequence[SubmittedApply]) -> list[ApplyProgress]:
+    is_attended = _is_open & _is_in_hand & (units.c.look_at > tx.now() - _OVERDUE_SECONDS)
+    counts = (func.count().label("units"), func.count().filter(is_attended).label("attended"))
+    of = units.c.apply_id.in_([each.id for each in found])
+    query = select(units.c.apply_id, units.c.phase, *counts).where(of).group_by(units.c.apply_id, units.c.phase)
+    phases: dict[str, dict[Phase, int]] = {each.id: {} for each in found}
+    attended = dict.fromkeys(phases, 0)
     for row in tx.execute(query):
-        found.setdefault(row.apply_id, {})[Phase(row.phase)] = row._mapping["count"]
-    return found
+        phases[row.apply_id][Phase(row.phase)] = row.units
+        attended[row.apply_id] += row.attended
+    return [ApplyProgress(each, phases[each.id], attended[each.id]) for each in found]
+
+
+def _unknown(what: str, apply_id: str) -> LedgerError:
+    hint = "`reconciler applies list` shows those that there are. An archive takes applies along."
+    return LedgerError(f"{what} with `{one_line(apply_id, 40)}`", hint=hint)
 
 
 def _apply_values(of: SubmittedApply, now: float) -> codec.Values:
@@ -329,13 +343,17 @@ def _apply_values(of: SubmittedApply, now: float) -> codec.Values:
 
 
 def _apply_of(row: Row[Any], content: bytes) -> SubmittedApply:
+    try:
+        price = codec.price(row.credits)
+    except ArithmeticError:
+        raise Corrupt(f"the credits of apply {row.id} cannot be read") from None
     return SubmittedApply(
         id=row.id,
         plan_id=row.plan_id,
         workspace=row.workspace,
         content=content,
         cells=row.cells,
-        credits=codec.price(row.credits),
+        credits=price,
         actor=Actor(row.actor, row.ci_run, row.git_sha),
         created_at=row.created_at,
         stop=_stop_of(row),
@@ -346,7 +364,9 @@ def _apply_of(row: Row[Any], content: bytes) -> SubmittedApply:
 def _stop_of(row: Row[Any]) -> Stop | None:
     if row.stop_cause is None:
         return None
-    return Stop(StopCause(row.stop_cause), row.stop_message, row.stop_hint)
+    # A newer version may know more causes: it is stopped all the same.
+    is_known = row.stop_cause in iter(StopCause)
+    return Stop(StopCause(row.stop_cause) if is_known else StopCause.TROUBLE, row.stop_message, row.stop_hint)
 
 
 def _unit_values(of: Unit, apply: SubmittedApply, look_at: float) -> codec.Values:
@@ -364,12 +384,14 @@ def _unit_values(of: Unit, apply: SubmittedApply, look_at: float) -> codec.Value
 
 
 def _unit_of(row: Row[Any]) -> Unit:
-    tables = tuple(json.loads(row.table_ids))
+    tables, content = codec.ids_or_none(row.table_ids), bytes(row.content)
+    if tables is None:  # the others are not to wait for it: without content it is given up, which says why
+        tables, content = (), b""
     return Unit(
         apply_id=row.apply_id,
         number=row.number,
         table_ids=tables,
-        content=bytes(row.content),
+        content=content,
         phase=Phase(row.phase),
         tries=row.tries,
         tail=row.tail or "",

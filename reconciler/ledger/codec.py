@@ -171,6 +171,16 @@ def price(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
+def ids_or_none(written: str) -> tuple[str, ...] | None:
+    """Return a list of ids; None if it cannot be read."""
+    try:
+        found = json.loads(written)
+    except (ValueError, RecursionError):
+        return None
+    is_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
+    return tuple(found) if is_list else None
+
+
 def event_record(row: Row[Any]) -> EventRecord:
     """Return a line of the audit trail. Raises Corrupt."""
     try:

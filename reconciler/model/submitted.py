@@ -11,6 +11,10 @@ FORMAT = 1
 """How an apply and its units are written. A worker that is older leaves a higher one to others."""
 
 
+WORKSPACE = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+"""A workspace's name: also the queue's, the label of a figure, and a part of lines in logs."""
+
+
 class Phase(StrEnum):
     """How far a unit is."""
 
@@ -89,8 +93,15 @@ class ApplyProgress:
 
     apply: SubmittedApply
     units: Mapping[Phase, int]
+    attended: int = 0
+    """Units that a worker is at work on, or that wait and are not overdue."""
 
     @property
     def is_over(self) -> bool:
         """True once no worker will look at any of its units again."""
         return not any(count for phase, count in self.units.items() if not phase.is_over)
+
+    @property
+    def is_unattended(self) -> bool:
+        """True if no worker is at work on what is left of it: there is none, or all are busy with others."""
+        return not self.is_over and not self.attended

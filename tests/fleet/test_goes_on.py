@@ -86,9 +86,10 @@ def test_a_run_that_takes_longer_than_the_quiet_period_is_settled(make_floor: Ma
     ("damage", "said"),
     [
         ("UPDATE reconciler.units SET content = 'x' WHERE number = 0", "cannot be read"),
+        ("UPDATE reconciler.units SET table_ids = '{' WHERE number = 0", "cannot be read"),
         ("UPDATE reconciler.applies SET content = '{'", "cannot be read"),
     ],
-    ids=["a unit", "the terms"],
+    ids=["a unit", "its tables", "the terms"],
 )
 def test_what_cannot_be_read_is_given_up(make_floor: MakeFloor, damage: str, said: str) -> None:
     """The apply ends with exit 6, says why, and an apply beside it is carried out."""

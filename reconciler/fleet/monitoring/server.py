@@ -3,19 +3,23 @@
 Nothing is read from a request but its method and path, and nothing secret is known here.
 """
 
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from reconciler.fleet.monitoring.health import Answer, Health
 from reconciler.fleet.monitoring.metrics import CONTENT_TYPE, Metrics
 
 PLAIN = "text/plain; charset=utf-8"
 SECONDS = 10.0
-"""For one request: a client that trickles is cut off."""
+"""For one request as a whole: a client that trickles is cut off."""
+MOST_AT_ONCE = 32
+"""Connections; more are closed at once, so that a port that anyone can reach does not take the worker's threads."""
 _POLL_SECONDS = 0.1
 
 
@@ -31,7 +35,19 @@ class MonitoringServer:
         }
 
         class Page(BaseHTTPRequestHandler):
-            timeout = SECONDS
+            def setup(self) -> None:
+                super().setup()
+                self._cut = threading.Timer(SECONDS, self._cut_off)
+                self._cut.daemon = True
+                self._cut.start()
+
+            def finish(self) -> None:
+                self._cut.cancel()
+                super().finish()
+
+            def _cut_off(self) -> None:
+                with suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
 
             def do_GET(self) -> None:
                 page = pages.get(self.path.partition("?")[0])
@@ -75,6 +91,24 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+
+    def __init__(self, address: tuple[str, int], page: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, page)
+        self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection from a thread, or close it if there are too many."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, and make room for another."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that went away is not the worker's trouble."""

@@ -1,0 +1,153 @@
+"""Whoever hands over or follows is told what is wrong: names, ids, no worker, a stop that comes late."""
+
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from reconciler.cli import follow
+from reconciler.fleet.fleet import Fleet
+from reconciler.model.submitted import ApplyProgress
+from tests.fleet.conftest import Floor, MakeFloor
+from tests.fleet.test_goes_on import ledger_of
+from tests.fleet.test_same_report import table_id
+from tests.fleet.test_shared_limits import many, settings
+
+
+@pytest.fixture
+def floor(make_floor: MakeFloor) -> Floor:
+    """A desk with a plan of two tables."""
+    return many(make_floor, 2, settings())
+
+
+def test_a_workspace_has_a_plain_name(floor: Floor) -> None:
+    """It names a queue, a label of figures and a part of log lines; a wrong one is never submitted."""
+    for name in ("", "a b", "a\nb", "a\0b", "x" * 300, "-a", 'a",b="'):
+        for command in (["submit", "--plan", "plan.json"], ["worker"]):
+            said = floor.run(*command, "--workspace", name)
+            assert (said.code, "is not the name of a workspace" in said.err) == (1, True), name
+            assert len(said.err) < 250
+    assert floor.run("applies", "list").out == "No apply was submitted yet.\n"
+
+
+def test_an_id_that_is_none_is_refused(floor: Floor) -> None:
+    """In one line that names it and says where ids are listed, also if it cannot be asked for."""
+    floor.submit()
+    for start in ("", "%", "abc", "a\0bcde", "ABCDEF", "\x1b[31mabcd", "f" * 5000, "0123abcd"):
+        said = floor.run("follow", start)
+        assert (said.code, "`reconciler applies list`" in said.err) == (1, True), start
+        assert "with `" in said.err
+        assert "\x1b" not in said.err
+        assert len(said.err) < 300
+
+
+def test_follow_says_that_no_worker_comes(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, with the command that starts one; a unit in hand, or one that waits, is not called unattended."""
+    apply_id = floor.submit("--workspace", "emea")
+    monkeypatch.setattr(follow, "PATIENCE_SECONDS", 0.0)
+    said = floor.run("follow", apply_id, "--timeout", "1.2")
+    assert said.code == 8
+    assert said.err.count("No worker is at work on it. If there is none: `reconciler worker --workspace emea`.") == 1
+    assert "no worker is at work on it; units: 2 queued" in floor.run("applies", "list").out
+    with ledger_of(floor) as connection:
+        connection.execute("UPDATE reconciler.units SET owner = 'one' WHERE number = 0")
+        assert "No worker" not in floor.run("follow", apply_id, "--timeout", "0").err
+        connection.execute("UPDATE reconciler.units SET look_at = look_at - 120")
+        assert "No worker" in floor.run("follow", apply_id, "--timeout", "0").err
+
+
+def test_follow_outlives_the_ledgers_server(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is away for a while: the apply still runs, so the job of a CI ends with 8, and not with 1."""
+    apply_id = floor.submit()
+    url = floor.extra["RECONCILER_LEDGER"]
+    seen: list[ApplyProgress] = []
+    database = make_url(url).database
+    with psycopg.connect(url.replace(f"/{database}", "/postgres"), autocommit=True) as server:
+
+        def take(_: follow._Progress, progress: ApplyProgress) -> None:
+            seen.append(progress)
+            if len(seen) == 1:
+                server.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false".encode())
+                server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+
+        monkeypatch.setattr(follow._Progress, "take", take)
+        monkeypatch.setattr(follow._Progress, "tell_trouble", lambda _, trouble: told(trouble))
+
+        def told(trouble: str) -> None:
+            assert "cannot be read" in trouble
+            server.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true".encode())
+
+        said = floor.run("follow", apply_id, "--timeout", "1.5")
+    assert (said.code, len(seen) > 1) == (8, True)
+
+
+def test_a_stop_that_comes_late_changes_no_receipt(floor: Floor) -> None:
+    """What is over ended as it did: the same receipt and exit code, and it is said."""
+    apply_id = floor.submit()
+    with floor.workers():
+        ended = floor.follow(apply_id)
+    said = floor.run("applies", "stop", apply_id[:8], "--reason", "too late")
+    assert (said.code, said.out) == (0, f"Was over before: {apply_id}\n")
+    assert floor.follow(apply_id) == ended
+    assert ended[0] == 0
+
+
+def test_the_receipt_names_calls_that_were_refused(floor: Floor) -> None:
+    """With the reason: whoever follows was not there when the worker was told."""
+    floor.simulator.fault("status", "POST", f"/v1/tables/{table_id(2)}/run", status=404)
+    apply_id = floor.submit()
+    with floor.workers():
+        said = floor.run("follow", apply_id)
+    assert said.code == 6
+    assert [line for line in said.out.splitlines() if line.startswith("m-2/new") and "404" in line], said.out
+
+
+@pytest.mark.parametrize("lost", ["", " WHERE number = 0"])
+def test_units_that_are_gone_are_not_success(floor: Floor, lost: str) -> None:
+    """Rows deleted by hand: the receipt would say less than was approved, with exit 0."""
+    apply_id = floor.submit()
+    with ledger_of(floor) as connection:
+        connection.execute("UPDATE reconciler.units SET phase = 'settled'")
+        connection.execute(f"DELETE FROM reconciler.units{lost}".encode())
+    said = floor.run("follow", apply_id)
+    assert (said.code, f"units of apply {apply_id[:8]} are missing" in said.err) == (1, True)
+
+
+def test_causes_and_prices_of_others_are_read(floor: Floor) -> None:
+    """A newer version's cause stops an apply all the same; what is no price is said, without a traceback."""
+    apply_id = floor.submit()
+    with ledger_of(floor) as connection:
+        connection.execute(
+            "UPDATE reconciler.applies SET stop_cause = 'newer', stop_message = 'by age', stop_hint = ''"
+        )
+        assert "stopped: by age" in floor.run("applies", "show", apply_id).out
+        with floor.workers():
+            assert (floor.follow(apply_id)[0], floor.posts()) == (6, [])
+        connection.execute("UPDATE reconciler.applies SET credits = 'many'")
+    said = floor.run("applies", "list")
+    assert (said.code, f"the credits of apply {apply_id} cannot be read" in said.err) == (1, True)
+
+
+def test_the_id_is_told_wherever_stdout_goes(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was handed over: an output that is full does not make that a failure, and the id is on stderr."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        said = floor.run("submit", "--plan", "plan.json")
+        monkeypatch.undo()
+    (listed,) = floor.run("applies", "list", "--format", "json").json["applies"]
+    assert (said.code, listed["id"] in said.err) == (0, True)
+
+
+def test_an_interrupted_submit_does_not_say_that_nothing_was_sent(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal may come while the server commits."""
+
+    def committed(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Fleet, "submit", committed)
+    said = floor.run("submit", "--plan", "plan.json")
+    assert (said.code, "the plan may have been submitted" in said.err) == (130, True)
