@@ -84,7 +84,7 @@ def test_follow_outlives_the_ledgers_server(floor: Floor, monkeypatch: pytest.Mo
 
 
 def test_a_stop_that_comes_late_changes_no_receipt(floor: Floor) -> None:
-    """What is over ended as it did: the same receipt and exit code, and it is said."""
+    """An apply that is over ended as it did: the same receipt and exit code, and it is said."""
     apply_id = floor.submit()
     with floor.workers():
         ended = floor.follow(apply_id)
@@ -116,7 +116,7 @@ def test_units_that_are_gone_are_not_success(floor: Floor, lost: str) -> None:
 
 
 def test_causes_and_prices_of_others_are_read(floor: Floor) -> None:
-    """A newer version's cause stops an apply all the same; what is no price is said, without a traceback."""
+    """A newer version's cause stops an apply all the same; a price that cannot be read is named, without a traceback."""
     apply_id = floor.submit()
     with ledger_of(floor) as connection:
         connection.execute(
