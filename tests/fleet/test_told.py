@@ -116,7 +116,7 @@ def test_units_that_are_gone_are_not_success(floor: Floor, lost: str) -> None:
 
 
 def test_causes_and_prices_of_others_are_read(floor: Floor) -> None:
-    """A newer version's cause stops an apply all the same; a price that cannot be read is named, without a traceback."""
+    """A newer version's cause stops an apply all the same; an unreadable price is named, without a traceback."""
     apply_id = floor.submit()
     with ledger_of(floor) as connection:
         connection.execute(
