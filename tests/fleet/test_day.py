@@ -80,7 +80,7 @@ def test_a_day_of_refreshes(
     with capsys.disabled():
         told = f"seed {seed}: {dict(day.figures)}, charges {dict(charges)} of {budget}, least {least} a cell, "
         told += f"{bought} accepted, {doubtful} in doubt, oldest doubt {day.oldest_doubt:.1f} s, "
-        print(f"\nday: {told}shortest gap {shortest:.1f} s", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"\nday: {told}shortest gap {shortest:.1f} s\n")
     assert charges.total() == bought <= budget, f"seed {seed}"
     assert doubtful == 0
     assert least >= 1
