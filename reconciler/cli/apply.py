@@ -34,7 +34,7 @@ from reconciler.text.sanitize import one_line
 LOOKS_FOR_SIGNALS_EVERY = 0.5
 """Seconds between checks for a signal at the prompt."""
 
-STOPPING = "Stopping once the call in flight has ended; a second signal ends the waiting for it."
+STOPPING = "Stopping: a call in flight ends first, and no other is sent. A second signal ends the waiting for it."
 
 
 @click.command("apply")
@@ -64,7 +64,7 @@ STOPPING = "Stopping once the call in flight has ended; a second signal ends the
     default=0.0,
     help="Wait this long for another apply to finish with a table. Default: not at all.",
 )
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON; - is stdout.")
+@options.report_files
 @click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
 @options.show_rows
 @options.targets
@@ -83,8 +83,7 @@ def command(context: click.Context, /, file: str | None, problems: str | None, *
     """
     if file is not None and (given["target"] or given["exclude"]):
         raise click.UsageError("--plan brings its own selection; --target and --exclude do not go with it")
-    outs, given["form"] = without_stdout(() if given["out"] is None else (given["out"],), given["form"])
-    given["out"] = next(iter(outs), None)
+    given["out"], given["form"] = without_stdout(given["out"], given["form"])
     try:
         return _run(Console(context.obj), file=file, **given)
     except ReconcilerError as error:  # before anything was sent: afterwards every trouble stands in the report
@@ -102,7 +101,7 @@ def _run(
     wait: bool,
     timeout: float | None,
     lease_timeout: float,
-    out: str | None,
+    out: tuple[str, ...],
     form: str,
     show_rows: bool,
     target: tuple[str, ...],
@@ -121,11 +120,9 @@ def _run(
         opened.enter_context(telling_refusals(session))
         saved = None if file is None else _read_plan(console, session, file, plan_max_age)
         # Opened first: an unwritable path must not cost the report of what was paid for.
-        outlets = {
-            option: opened.enter_context(outlet(option, path, session.own_files()))
-            for option, path in (("--out", out), ("--profile", profile))
-            if path is not None
-        }
+        kept = session.own_files()
+        outlets = {path: opened.enter_context(outlet("--out", path, kept)) for path in out}
+        timed = None if profile is None else opened.enter_context(outlet("--profile", profile, kept))
         screen = _Screen(console, session, saved, waits=wait, as_text=form == "text", yes=yes)
         screen.rows = show_rows
         how = {"wait": screen.waits, "timeout_seconds": timeout, "lease_timeout_seconds": lease_timeout}
@@ -138,8 +135,10 @@ def _run(
                 return ExitCode.CANCELLED
             interrupt.is_over = True
             code = report.exit_code(detailed=detailed_exitcode)
-            document = partial(session.profile.document, "apply", cost)
-            Receipt(console, report, code, rows=show_rows).give(form, outlets, document)
+            receipt = Receipt(console, report, code, rows=show_rows)
+            if timed is not None:
+                receipt.save_profile(timed, partial(session.profile.document, "apply", cost))
+            receipt.give(form, outlets)
             session.notify(report, code, interrupt=interrupt)
     return code
 

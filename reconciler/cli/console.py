@@ -132,13 +132,14 @@ class Console:
     def draw(self, line: str) -> None:
         """Show a line of progress in place of the last one; it goes away when anything else is written.
 
-        It is cut to the width of the terminal, because what has wrapped cannot be drawn over.
+        It is cut to the width of the terminal, because what has wrapped cannot be drawn over; `^C`, which a terminal
+        writes at the cursor, fits beside it.
         """
         self._erase()
         if line:
             with suppress(OSError, ValueError):
                 width = _width(sys.stderr)
-                click.echo(line if width is None else cut(line, width - 1), nl=False, err=True)
+                click.echo(line if width is None else cut(line, width - len("^C") - 1), nl=False, err=True)
                 self._drawn.append(line)
 
     def _erase(self) -> None:
@@ -162,6 +163,10 @@ class Console:
         if self.flags["verbose"]:
             self._log("debug", message, fields)
 
+    def usage(self, text: str) -> None:
+        """Write to stderr what is wrong with the command line."""
+        self.say(wrapped(text.rstrip("\n"), _width(sys.stderr)))
+
     def error(self, message: str, hint: str = "", **fields: Any) -> None:
         """Write what went wrong and what to do next."""
         self._log("error", message, {**fields, "hint": hint} if hint else fields)
@@ -175,7 +180,8 @@ class Console:
             return json.dumps({"time": utc_now(), "level": level, "message": message, **fields})
         prefix = self._paint(sys.stderr)("reconciler:", Colour.BAD) + " " if level == "error" else ""
         prefix += f"{fields['code']} " if fields.get("code") else ""
-        text = prefix + message + (f"\n  {fields['hint']}" if fields.get("hint") else "")
+        hint = str(fields.get("hint") or "").replace("\n", "\n  ")
+        text = prefix + message + (f"\n  {hint}" if hint else "")
         return wrapped(text, _width(sys.stderr))
 
     def problems(self, error: ManifestError | ErroredPlan) -> None:

@@ -16,6 +16,7 @@ from reconciler.model.report import ExitCode
 from reconciler.render.colour import plain
 from reconciler.render.drift_text import drift_text
 from reconciler.render.ended_text import ended_text
+from reconciler.text.numbers import counted
 from reconciler.text.sanitize import one_line
 
 NONE = "none"
@@ -84,6 +85,8 @@ def command(
         console.answer(json.dumps(document, indent=2, ensure_ascii=True))
     elif found.causes or found.stale or found.unmet:
         console.answer(console.fit(drift_text(found)))
+    elif console.is_terminal and not found.errored:  # cron's mail stays empty
+        console.info(f"Nothing has drifted: {counted(len(found.plan.tables), 'table')}.")
     if found.ended:
         console.info(ended_text(found.ended, plain).rstrip("\n"))
     _say_unseen(console, found.plan)

@@ -39,7 +39,8 @@ def command(context: click.Context, /, selector: str, column: str | None, row: s
     if _CODE.fullmatch(selector):
         if column is not None or row is not None:
             raise click.UsageError("--column and --row go with a manifest, not with a code")
-        console.answer(_told(selector, form))
+        text = _told(selector, form)
+        console.answer(text if form == "json" else console.fit(text))
         return ExitCode.OK
     reading = Reading(console)
     try:

@@ -6,9 +6,11 @@ from contextlib import ExitStack
 import click
 
 from reconciler import Session
+from reconciler.cli import options
 from reconciler.cli.apply import interruptible
 from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import Console, exits
+from reconciler.cli.pages import without_stdout
 from reconciler.cli.receipt import Receipt, outlet
 from reconciler.cli.session import open_session, say_where
 from reconciler.fleet.fleet import Fleet
@@ -24,27 +26,35 @@ PATIENCE_SECONDS = 10.0
 @click.command("follow")
 @click.argument("apply_id", metavar="APPLY")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Exit 8 if it still runs after this.")
-@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Save the report as JSON; - is stdout.")
+@options.report_files
 @click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
 @click.pass_context
 @exits
-def command(context: click.Context, /, apply_id: str, timeout: float | None, out: str | None, form: str) -> int:
+def command(context: click.Context, /, apply_id: str, timeout: float | None, out: tuple[str, ...], form: str) -> int:
     """Follow a submitted apply to its receipt.
 
     Waits until it is over and gives the report and the exit code that `apply` would have given. Changes nothing, so it
     may be ended and started again: exit 8 says that the apply still runs.
     """
     console = Console(context.obj)
+    out, form = without_stdout(out, form)
     with open_session(console) as session:
         say_where(console, session)
         return follow(console, session, apply_id, timeout, form, out)
 
 
-def follow(console: Console, session: Session, apply_id: str, timeout: float | None, form: str, out: str | None) -> int:
-    """Follow an apply, and write its receipt; return the exit code."""
+def follow(
+    console: Console,
+    session: Session,
+    apply_id: str,
+    timeout: float | None = None,
+    form: str = "text",
+    outs: tuple[str, ...] = (),
+) -> int:
+    """Follow an apply, and write its receipt, also to the files `outs`; return the exit code."""
     shown = _Progress(console)
     with ExitStack() as opened:
-        outlets = {"--out": opened.enter_context(outlet("--out", out, session.own_files()))} if out else {}
+        outlets = {path: opened.enter_context(outlet("--out", path, session.own_files())) for path in outs}
         with interruptible(console) as interrupt:
             try:
                 report = Fleet(session).follow(
@@ -64,7 +74,7 @@ def follow(console: Console, session: Session, apply_id: str, timeout: float | N
         receipt = Receipt(console, report, code)
         if form == "text":
             receipt.tell_troubles()
-        receipt.give(form, outlets, lambda _: {})
+        receipt.give(form, outlets)
     return code
 
 

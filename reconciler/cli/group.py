@@ -7,6 +7,7 @@ import copy
 import gc
 import importlib
 from contextlib import chdir
+from io import StringIO
 from keyword import iskeyword
 from typing import Any
 
@@ -198,8 +199,8 @@ def run(arguments: list[str], *, owns_process: bool = False) -> int:
 
     `owns_process`: the process ends with this command, so signals may stay ignored once it has spent.
     """
+    obj = {"owns_process": owns_process}
     try:
-        obj = {"owns_process": owns_process}
         code = group.main(arguments, prog_name="reconciler", standalone_mode=False, obj=obj)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -207,12 +208,18 @@ def run(arguments: list[str], *, owns_process: bool = False) -> int:
         click.echo(error.format_message(), err=True)
         return USAGE_ERROR
     except click.NoSuchOption as error:
-        importlib.import_module("reconciler.cli.suggestions").unknown_option(error, arguments).show()
-        return USAGE_ERROR
+        return _refused(importlib.import_module("reconciler.cli.suggestions").unknown_option(error, arguments), obj)
     except click.ClickException as error:
-        error.show()
-        return USAGE_ERROR
+        return _refused(error, obj)
     except (click.Abort, KeyboardInterrupt):
         click.echo("reconciler: interrupted", err=True)
         return CANCELLED
     return code if isinstance(code, int) else 0
+
+
+def _refused(error: click.ClickException, flags: dict[str, Any]) -> int:
+    """Say what is wrong with the command line, in lines that fit a terminal; return the exit code."""
+    text = StringIO()
+    error.show(text)
+    importlib.import_module("reconciler.cli.console").Console(flags).usage(text.getvalue())
+    return USAGE_ERROR

@@ -9,9 +9,13 @@ from reconciler.cli import scaffold
 from reconciler.cli.console import Console, exits
 from reconciler.manifests import json_schema
 from reconciler.manifests.find_files import find_files
+from reconciler.manifests.open_file import open_file
 from reconciler.model.report import ExitCode
 from reconciler.settings.git import likely_default_branches, work_tree
 from reconciler.settings.settings import project_file_in
+
+_LARGEST_IGNORED = 1024**2
+"""Bytes read of a `.gitignore`, which in a clone may be a link to anything."""
 
 
 @click.command("init")
@@ -36,7 +40,8 @@ def command(context: click.Context, /, folder: Path, ci: str | None) -> int:
     for name, text in scaffold.project_files(ground, schemas).items():
         _write_new(console, folder / name, text)
     is_kept = ci is not None and not _write_callers(console, folder, ci)
-    ignored = (folder / scaffold.IGNORED).read_text(encoding="utf-8", errors="replace")
+    with open_file(folder / scaffold.IGNORED) as file:
+        ignored = file.read(_LARGEST_IGNORED).decode("utf-8", "replace")
     if not scaffold.hides_ledger(ignored):
         console.info(
             f"Add `{scaffold.LEDGER_FOLDER}` to {scaffold.IGNORED}: the ledger on this machine does not belong in git."

@@ -110,6 +110,14 @@ notify_host = click.option(
     callback=lambda _, __, hosts: ",".join(hosts) or None,
     help="Webhooks of spec.notify may be on this host[:port]. Default: RECONCILER_NOTIFY_HOSTS, else none.",
 )
+report_files = click.option(
+    "--out",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(dir_okay=False),
+    help="Save the report: as a page if the name ends with .html, else as JSON; - is stdout. May be given twice.",
+)
+
 show_rows = click.option("--show-rows", is_flag=True, help="Name the rows of each column, too.")
 
 profile = click.option(

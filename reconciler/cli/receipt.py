@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reconciler.cli.ci_output import append_summary
 from reconciler.cli.console import Console
-from reconciler.cli.pages import assets
+from reconciler.cli.pages import assets, parted
 from reconciler.documents import report_file
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import CallResult
@@ -50,18 +51,19 @@ class Receipt:
         self._is_whole = True
         """False once a part of it could not be written."""
 
-    def give(
-        self, form: str, outlets: Mapping[str, Outlet], profile: Callable[[Mapping[str, int]], dict[str, Any]]
-    ) -> None:
-        """Write `--profile` and `--out`, if they have an outlet, and the report to stdout in the requested form.
+    def save_profile(self, file: Outlet, profile: Callable[[Mapping[str, int]], dict[str, Any]]) -> None:
+        """Write `--profile`; `profile` receives the amount of work."""
+        sizes = {"calls": len(self._report.results)}
+        self._try("the profile was not saved", lambda: file.write(profile_text(profile(sizes))))
 
-        `profile` receives the amount of work. If anything could not be written, the report also goes to stderr as text.
+    def give(self, form: str, outlets: Mapping[str, Outlet]) -> None:
+        """Write the files of `--out`, by name, then the report to stdout in the requested form.
+
+        If anything could not be written, now or before, the report also goes to stderr as text.
         """
-        if out := outlets.get("--profile"):
-            sizes = {"calls": len(self._report.results)}
-            self._try("the profile was not saved", lambda: out.write(profile_text(profile(sizes))))
-        if file := outlets.get("--out"):
-            self._try("the report was not saved", lambda: file.write(self._json() + "\n"))
+        pages, _ = parted(outlets)
+        for name, file in outlets.items():
+            self._try("the report was not saved", partial(self._save, file, "html" if name in pages else "json"))
         self._try("the report was not written", lambda: self._answer(form))
         if not self._is_whole:
             self._console.say("What was applied:")
@@ -77,6 +79,9 @@ class Receipt:
 
     def _lines(self, results: Iterable[CallResult]) -> str:
         return "\n".join(self._console.fit(result_text(each, 0, self._console.paint)) for each in results)
+
+    def _save(self, file: Outlet, form: str) -> None:
+        file.write(self._told(form).rstrip("\n") + "\n")
 
     def _answer(self, form: str) -> None:
         text = self._told(form)

@@ -65,4 +65,4 @@ def command(
             console.tell(apply_id)
             return 0
         console.info(f"Submitted as {apply_id}.")
-        return follow(console, session, apply_id, None, "text", None)
+        return follow(console, session, apply_id)

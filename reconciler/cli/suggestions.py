@@ -1,6 +1,7 @@
 """Answers to a command or an option that does not exist: a close name, or ours for what other tools call otherwise."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import click
 
@@ -25,26 +26,32 @@ _COMMANDS: Mapping[str, str] = {
 
 _UNDOABLE = frozenset({"cancel", "delete", "destroy", "rollback", "stop", "undo"})
 
-_OPTIONS: Mapping[str, str] = {
-    **dict.fromkeys(("--auto-approve", "--force", "--approve", "-y"), "--yes"),
-    **dict.fromkeys(("--dry-run", "--check", "--diff"), "`reconciler plan` shows what an apply would send"),
-    **dict.fromkeys(("--output", "--output-format", "-o"), "use `--format`, or `--out FILE`"),
-    **dict.fromkeys(("--selector", "--label", "--only", "-l"), "use `--target label=value`"),
-    **dict.fromkeys(("--filename", "--file", "-f"), "name files and folders without an option"),
-    **dict.fromkeys(("--chdir", "--cwd", "--directory"), "use `-C DIR`"),
-    **dict.fromkeys(("--config", "-c"), "--project"),
-    **dict.fromkeys(("--state", "--backend"), "--ledger"),
-    **dict.fromkeys(("--color", "--colour"), "colour is on where it shows; the variable FORCE_COLOR demands it"),
-    "--columns": "a run's columns stand in its manifest, and `--target NAME/RUN` chooses runs",
-    "--debug": "--verbose",
-    "--exit-code": "--detailed-exitcode",
-    "--json": "use `--format json`",
-    "--lock-timeout": "--lease-timeout",
-    "--silent": "--quiet",
-    "--token": "the token comes from the variable EXTRUCT_API_TOKEN, since others can read a command line",
-    "-V": "--version",
+_SAVED = "`--format` says how the answer is written, and `> FILE` saves it"
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("--auto-approve", "--force", "--approve", "-y"), ("--yes",)),
+    **dict.fromkeys(("--dry-run", "--check", "--diff"), ("`reconciler plan` shows what an apply would send",)),
+    **dict.fromkeys(("--output", "--output-format", "-o"), ("use `--format`, or `--out FILE`", _SAVED)),
+    **dict.fromkeys(("--selector", "--label", "--only", "-l"), ("use `--target label=value`",)),
+    **dict.fromkeys(("--filename", "--file", "-f"), ("name files and folders without an option",)),
+    **dict.fromkeys(("--chdir", "--cwd", "--directory"), ("use `-C DIR`",)),
+    **dict.fromkeys(("--config", "-c"), ("--project",)),
+    **dict.fromkeys(("--state", "--backend"), ("--ledger",)),
+    **dict.fromkeys(("--color", "--colour"), ("colour is on where it shows; the variable FORCE_COLOR demands it",)),
+    "--columns": ("a run's columns stand in its manifest, and `--target NAME/RUN` chooses runs", "--column"),
+    "--debug": ("--verbose",),
+    "--exit-code": ("--detailed-exitcode",),
+    "--json": ("use `--format json`",),
+    "--lock-timeout": ("--lease-timeout",),
+    "--out": (_SAVED,),
+    "--silent": ("--quiet",),
+    "--token": ("the token comes from the variable EXTRUCT_API_TOKEN, since others can read a command line",),
+    "-V": ("--version",),
 }
-"""Their options → ours, or a sentence; without a command in front, where one dash counts as two."""
+"""Their options → ours, or a sentence; the first that names nothing but options of the command is said."""
+
+
+_NAMED = re.compile(r"(?<=`)--[a-z-]+")
+"""An option that a sentence recommends."""
 
 
 def unknown_command(name: str, known: Iterable[str], context: click.Context) -> click.UsageError:
@@ -67,16 +74,23 @@ def unknown_option(error: click.NoSuchOption, arguments: Sequence[str]) -> click
     """Return the error for an option that does not exist, in the command line `arguments`."""
     name = _as_written(error.option_name, arguments)
     known = [] if error.ctx is None else _options_of(error.ctx)
-    long = f"--{name.lstrip('-')}"
-    ours = _OPTIONS.get(name) or _OPTIONS.get(long) or ""
-    if not ours and (close := close_to(long, [*known, *_OPTIONS])):
-        ours = _OPTIONS.get(close, close)
-    said = f"; {ours}"
-    if ours.startswith("--"):
-        said = f"; did you mean `{ours}`?" if ours in known else ""
-    elif not ours:
-        said = f"; `{'' if error.ctx is None else error.ctx.command_path} --help` lists those there are"
-    return click.UsageError(f"there is no option {quote(name)}{said}", error.ctx)
+    word = name.lstrip("-")
+    said = _answer(name, known) or _answer(f"--{word}", known)
+    if not said and (close := close_to(word, (each.lstrip("-") for each in (*known, *OPTIONS)))):
+        said = _answer(f"--{close}", known)
+    said = said or f"`{'' if error.ctx is None else error.ctx.command_path} --help` lists those there are"
+    return click.UsageError(f"there is no option {quote(name)}; {said}", error.ctx)
+
+
+def _answer(name: str, known: Collection[str]) -> str:
+    """Return what to say to an option of that name, if it is one or stands for something that the command has."""
+    if name in known:
+        return f"did you mean `{name}`?"
+    for ours in OPTIONS.get(name, ()):
+        said = f"did you mean `{ours}`?" if ours.startswith("--") else ours
+        if set(_NAMED.findall(said)) <= set(known):
+            return said
+    return ""
 
 
 def _as_written(name: str, arguments: Sequence[str]) -> str:

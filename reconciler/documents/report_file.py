@@ -78,13 +78,17 @@ def _open_ends(report: Report) -> dict[str, Any]:
         {"id": call.id, "address": call.address, "table_id": call.table_id, "cells": call.cells, "wave": call.wave}
         for call in report.later
     ]
-    unsent = [
-        {"address": each.address, "table_id": each.table_id, "cells": each.cells, "reason": each.reason}
-        for each in report.unsent
-    ]
+    unsent, blocked = (
+        [
+            {"address": each.address, "table_id": each.table_id, "cells": each.cells, "reason": each.reason}
+            for each in cells
+        ]
+        for cells in (report.unsent, report.blocked)
+    )
     stale = [{"manifest": name, "reason": reason} for name, reason in sorted(report.stale.items())]
     resumed = [_result(each) for each in report.resumed]
     found = {"resumed": resumed, "held_back": held, "outgrown": grown, "later": later, "unsent": unsent, "stale": stale}
+    found["blocked"] = blocked
     found["yield"] = [yield_part(each) for each in report.yields]
     found["budgets"] = [use.content() for use in report.budgets]
     found["unmet"] = [unmet_part(each) for each in report.unmet]

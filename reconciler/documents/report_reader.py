@@ -34,16 +34,21 @@ def report_of(content: Document) -> Report:
         held_back=tuple(_held(each) for each in content.get("held_back", ())),
         outgrown=tuple(_outgrown(each) for each in content.get("outgrown", ())),
         later=tuple(_later(each) for each in content.get("later", ())),
-        unsent=tuple(
-            Unsent(text(each["address"]), each["table_id"], each["cells"], text(each["reason"]))
-            for each in content.get("unsent", ())
-        ),
+        unsent=_unsent(content, "unsent"),
+        blocked=_unsent(content, "blocked"),
         awaited=tuple(content.get("awaited", ())),
         resumed=tuple(_result(each) for each in content.get("resumed", ())),
         stale={text(each["manifest"]): text(each["reason"]) for each in content.get("stale", ())},
         budgets=tuple(budget_of(each) for each in content.get("budgets", ())),
         yields=tuple(_yielded(each) for each in content.get("yield", ())),
         unmet=tuple(_unmet(each) for each in content.get("unmet", ())),
+    )
+
+
+def _unsent(content: Document, key: str) -> tuple[Unsent, ...]:
+    return tuple(
+        Unsent(text(each["address"]), each["table_id"], each["cells"], text(each["reason"]))
+        for each in content.get(key, ())
     )
 
 

@@ -104,6 +104,7 @@ def restricted(report: Report, is_its: Callable[[str, str], bool]) -> Report:
         resumed=tuple(each for each in report.resumed if is_its(each.call.table_id, each.call.manifest)),
         later=tuple(filter(own, report.later)),
         unsent=tuple(filter(own, report.unsent)),
+        blocked=tuple(filter(own, report.blocked)),
         held_back=tuple(filter(own, report.held_back)),
         in_doubt=tuple(filter(own, report.in_doubt)),
         outgrown=tuple(each for each in report.outgrown if is_its("", each.growth.manifest)),

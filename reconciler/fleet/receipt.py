@@ -97,6 +97,7 @@ def _joined(report: Report, tail: Report) -> Report:
         held_back=(*report.held_back, *tail.held_back),
         outgrown=(*report.outgrown, *tail.outgrown),
         unsent=(*report.unsent, *tail.unsent),
+        blocked=(*report.blocked, *tail.blocked),
         unmet=(*report.unmet, *tail.unmet),
         unrecorded=(*report.unrecorded, *tail.unrecorded),
         stale={**report.stale, **tail.stale},

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -27,10 +28,13 @@ from reconciler.model.merged_change import (
     Candidate,
     MergedChange,
     Push,
+    all_of,
     field,
     moment,
 )
 
+MOST_LISTED = 10_000
+"""Commits of a push, those of the merged branches included; GitHub lists them all."""
 MOST_ATTEMPTS = 100
 """Of one run; GitHub allows 50."""
 MOST_ENTRIES = 100
@@ -42,6 +46,7 @@ _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 _NEVER, _EVER = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
+_DECISIONS = ("APPROVED", "CHANGES_REQUESTED")
 _RETARGETED = ("base_ref_changed", "automatic_base_change_succeeded")
 
 
@@ -190,13 +195,13 @@ class GitHubRuns:
         path = f"{self._path}/compare/{push.before}...{push.after}"
         parents = {
             str(each["sha"]): [str(parent["sha"]) for parent in each["parents"]]
-            for each in pages(self._client, path, "commits", most=MOST_COMMITS)
+            for each in all_of(pages(self._client, path, "commits"), MOST_LISTED)
         }
         found, at = [], push.after
         while at in parents:
             found.append(at)
             at = (parents.pop(at) or [""])[0]  # taken out, so that a circle ends
-        return found[::-1] or [push.after]
+        return all_of(found, MOST_COMMITS)[::-1] or [push.after]
 
     def _requires_review(self, branch: str) -> bool:
         """Tell whether a ruleset asks for approving reviews. Classic protection tells that to administrators alone."""
@@ -214,14 +219,23 @@ class GitHubRuns:
         return any(isinstance(count, int) and count > 0 for count in counts)
 
     def _reviewed_at(self, number: int, head: str) -> datetime | None:
-        """Return when a commit was last approved by a person who may write, as anyone may approve in public."""
+        """Return when a commit was last approved by a person who may write, as anyone may approve in public.
+
+        Of each person the last decision counts: one who asks for changes takes an approval back.
+        """
         path = f"{self._path}/pulls/{number}/reviews"
         given = [
-            (moment(each["submitted_at"], path), str(field(each["user"], "login", path)))
+            (moment(each["submitted_at"], path), str(field(each["user"], "login", path)), each)
             for each in pages(self._client, path)
-            if field(each, "state", path) == "APPROVED" and each.get("commit_id") == head and each.get("user")
+            if field(each, "state", path) in _DECISIONS and each.get("user")
         ]
-        return next((at for at, login in sorted(given, reverse=True) if self._may_write(login)), None)
+        last = {login: (at, review) for at, login, review in sorted(given, key=itemgetter(0))}
+        approved = [
+            (at, login)
+            for login, (at, review) in last.items()
+            if review["state"] == "APPROVED" and review.get("commit_id") == head
+        ]
+        return next((at for at, login in sorted(approved, reverse=True) if self._may_write(login)), None)
 
     def _may_write(self, login: str) -> bool:
         path = f"{self._path}/collaborators/{quote(login, safe='')}/permission"

@@ -21,6 +21,7 @@ from reconciler.model.merged_change import (
     Candidate,
     MergedChange,
     Push,
+    all_of,
     field,
     moment,
 )
@@ -151,8 +152,8 @@ class GitLabPipelines:
             return [push.after]
         path = f"{self._path}/repository/commits"
         query = {"ref_name": f"{push.before}..{push.after}", "first_parent": "true"}
-        found = [str(field(each, "id", path)) for each in pages(self._client, path, query=query, most=MOST_COMMITS)]
-        return found[::-1] or [push.after]
+        listed = all_of(pages(self._client, path, query=query), MOST_COMMITS)
+        return [str(field(each, "id", path)) for each in listed][::-1] or [push.after]
 
     def _merged(self, of: Any, path: str, commits: list[str]) -> tuple[int, str, datetime] | None:
         """Return number, last commit and time of a merge request that one of these commits merged."""

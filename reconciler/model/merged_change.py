@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 from reconciler.errors import BadResponse
 
+T = TypeVar("T")
+
 MOST_COMMITS = 500
-"""Of one push; a merge queue merges at most a hundred pull requests at once."""
+"""That one push added to the branch itself; a merge queue merges at most a hundred pull requests at once."""
 LARGEST_PLAN = 64 * 1024**2
 """Bytes of a plan file."""
 LARGEST_SNAPSHOT = 512 * 1024**2
@@ -78,6 +81,20 @@ class ChangeHost(Protocol):
 
     def snapshots(self, name: str) -> Iterable[Candidate]:
         """Return the snapshots that pipelines of the default branch left for the project `name`, the newest first."""
+
+
+def all_of(found: Iterable[T], most: int) -> list[T]:
+    """Return a push's commits; `found` has more than `most` of them if there are. Raises BadResponse then.
+
+    To look at a part of them alone would lose approvals and say nothing of it.
+    """
+    listed = list(islice(found, most + 1))
+    if len(listed) > most:
+        raise BadResponse(
+            f"the push has more than {most:,} commits, too many to look for what it merged",
+            hint="Plan the default branch itself, have that plan approved, and apply it.",
+        )
+    return listed
 
 
 def moment(text: object, where: str) -> datetime:

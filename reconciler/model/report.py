@@ -111,6 +111,8 @@ class Report:
     later: tuple[Call, ...] = ()
     """Approved calls of later waves, left for another apply because this one did not wait for the first wave."""
     unsent: tuple[Unsent, ...] = ()
+    blocked: tuple[Unsent, ...] = ()
+    """Approved cells that are not due any more, because cells that they read ended otherwise than done."""
     awaited: tuple[str, ...] = ()
     """Ids of accepted calls that had not shown in their tables when the apply stopped waiting."""
     resumed: tuple[CallResult, ...] = ()

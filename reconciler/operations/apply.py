@@ -75,6 +75,7 @@ def apply(
             in_doubt=proposed.in_doubt,
             held_back=held_back(proposed),
             unsent=_left(proposed, _run_statuses(proposed)),
+            blocked=() if _has_left(proposed) else blocked(proposed),
             resumed=resumed,
             stale=permit.stale,
         )
@@ -123,6 +124,20 @@ def _left(due: Plan, shown: Mapping[str, str]) -> tuple[Unsent, ...]:
         return _waiting_for_tables(due, shown)
     reason = "it waits for cells that are in progress"
     return (*_waiting_for_tables(due, shown), *(Unsent(s.address, s.table_id, s.cells, reason) for s in due.held_up))
+
+
+def blocked(due: Plan, results: Iterable[CallResult] = ()) -> tuple[Unsent, ...]:
+    """Return a plan's approved cells that wait for others although nothing is in progress in their table, by run.
+
+    Without runs of which a call stands in the results as not tried.
+    """
+    told = {(result.call.address, result.call.table_id) for result in results if result.ending is None}
+    reason = "cells that it reads are not done"
+    return tuple(
+        Unsent(each.address, each.table_id, each.cells, reason)
+        for each in due.held_up
+        if each.table_id not in due.moving and (each.address, each.table_id) not in told
+    )
 
 
 def _run_statuses(*plans: Plan) -> dict[str, str]:
@@ -358,6 +373,7 @@ class WaveRunner:
             outgrown=tuple(self._outgrown[name] for name in sorted(self._outgrown)),
             later=tuple(later),
             unsent=tuple(unsent),
+            blocked=() if self._wait_for is None or _has_left(last) else blocked(last, self._report.results),
             stale=self._permit.stale,
         )
 

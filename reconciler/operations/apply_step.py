@@ -16,7 +16,7 @@ from reconciler.model.history import CallState
 from reconciler.model.plan import Call, Plan
 from reconciler.model.report import Report
 from reconciler.operations.account import with_account
-from reconciler.operations.apply import Approved, WaveRunner, look_for_apply
+from reconciler.operations.apply import Approved, WaveRunner, blocked, look_for_apply
 from reconciler.operations.apply_context import ApplyContext
 from reconciler.operations.fold import fold, settle_shown
 from reconciler.operations.observe import Observation, Targets
@@ -210,7 +210,8 @@ class _StepRunner(WaveRunner):
         if self._report.stop is not None:
             self._give_up(later, f"the apply had stopped: {self._report.stop.message}")
             later = ()
-        return self._conclude(due, later)
+        report = self._conclude(due, later)
+        return replace(report, blocked=blocked(due, report.results))
 
     def _first_waves(
         self, due: Plan, part_of: Callable[[Call], Hashable]

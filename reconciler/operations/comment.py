@@ -14,6 +14,7 @@ from reconciler.errors import SettingsError
 from reconciler.forge import Comments, GitHub, GitHubIssues, GitLab, Posted, post, withdraw
 from reconciler.forge.comments import Kind, marker, size_line
 from reconciler.forge.http import ForgeClient
+from reconciler.manifests.open_file import open_file
 from reconciler.model.ledger_entries import CallFilter, CallRecord
 from reconciler.operations.ci_job import GITHUB_API, GITLAB_API, CiJob
 from reconciler.operations.project_ledger import ProjectLedger
@@ -156,7 +157,7 @@ def calls_of(ledger: ProjectLedger, plan_id: str) -> list[CallRecord]:
 def read_problems(file: str | None) -> list[dict[str, str]]:
     """Return the `location`, `message` and `hint` of each problem that `plan --problems` kept; none if it kept none."""
     try:
-        with Path(file or "").open("rb") as opened:
+        with open_file(file or "") as opened:
             return problems_file.read_problems(opened.read(problems_file.LARGEST + 1))
     except OSError:
         return []

@@ -1,7 +1,7 @@
 """A plan file of any size: its head is read whole, and each of its calls from where it stands once it is asked for.
 
 `reconciler plan --out` writes every call from a line of its own to another, and by those lines they are found. A file
-that was spelled anew (by `jq`, say), and what comes from a pipe, is read whole, up to `LARGEST_FILE`.
+that was spelled differently (by `jq`, say), and what comes from a pipe, is read whole, up to `LARGEST_FILE`.
 """
 
 import hashlib

@@ -45,7 +45,12 @@ LONGEST_LINE = 64 * 1024**2
 def lines_of(file: BinaryIO) -> Iterator[str]:
     """Yield the lines of an export, none longer than one can be. Raises LedgerError."""
     for number in count(1):
-        line = file.readline(LONGEST_LINE + 1)
+        try:
+            line = file.readline(LONGEST_LINE + 1)
+        except OSError as error:  # not of the ledger, which reads and writes meanwhile
+            raise LedgerError(
+                f"line {number} cannot be read: {error.strerror}", hint=_AN_EXPORT, code=Code.NOT_AN_EXPORT
+            ) from None
         if not line:
             return
         if len(line) > LONGEST_LINE:

@@ -10,6 +10,7 @@ from reconciler.documents.snapshot_file import FORMAT, decode
 from reconciler.errors import SettingsError
 from reconciler.manifests.open_file import open_named, shown_path
 from reconciler.model.live_snapshot import LiveSnapshot
+from reconciler.operations.named_file import named_file
 from reconciler.operations.read_plan import plan_content
 from reconciler.operations.read_report import LARGEST_FILE, report_content
 from reconciler.settings.settings import read_snapshot_key
@@ -29,9 +30,12 @@ class SavedFile:
 def read_saved_file(path: Path, environment: Mapping[str, str]) -> SavedFile:
     """Read a plan, report or snapshot file.
 
-    Raises StalePlan for a plan that is edited or not understood, SettingsError for any other file, OSError.
+    Raises StalePlan for a plan that is edited or not understood, SettingsError for any other file.
     """
-    with open_named(path) as file:
+    with (
+        named_file(path, "Name a file that `plan --out`, `apply --out` or `snapshot --out` wrote."),
+        open_named(path) as file,
+    ):
         data = file.read(LARGEST_FILE + 1)
     if FORMAT.encode() in data[: len(FORMAT) + 40]:
         return SavedFile(snapshot=decode(data, read_snapshot_key(environment)))

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _INDENT = re.compile("(?:\x1b\\[[0-9;]*m)* *")
-_WORD = re.compile(r"(?:[0-9][0-9,.]* )?(?:`[^`\n]*`|\S)+")
-"""A word; a number and its noun are one, and so is a command in backticks, however many words it has."""
+_WORD = re.compile(r"(?:[0-9][0-9,.]* )?(?:`[^`\n]*`|\S)+(?: [0-9][0-9,]*(?:,(?!\S)|\Z))?")
+"""A word; a number is one with its noun, or with its name in a list (`pitch 3,`), and so is a command in backticks."""
 _COMMAND = re.compile(r" *(?:\$ )?reconciler ")
 _CONTINUED = " " * 4
 _NO_LEAST: Mapping[int, int] = {}

@@ -42,6 +42,7 @@ def _shortfalls(report: Report) -> Iterator[str]:
         (report.failed_cells, "cell", "failed"),
         (report.not_started_cells, "cell", "not started"),
         (sum(held.cells for held in report.held_back), "cell", "held back"),
+        (sum(each.cells for each in report.blocked), "cell", "blocked by cells that are not done"),
         (len(report.unmet), "run", "with answers that are not as expected"),
         (sum(grown.cells for grown in report.outgrown), "cell", "beyond the growth that was planned"),
         (sum(each.cells for each in report.unsent), "cell", "due and not sent"),

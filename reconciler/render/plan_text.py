@@ -77,7 +77,7 @@ def plan_text(
 ) -> str:
     """Return the whole plan as text, without a newline at its end; a preview ends with what to do next."""
     if _is_settled(plan) and not view.lists_all:
-        return _settled(plan)
+        return f"{_settled(plan)}{_next_step(plan, violations, view.saved_in) if view.is_preview else ''}"
     parts: list[str] = []
     standing = plan.tables if view.lists_all else _standing(plan)
     if len(standing) > MOST_TABLES and plan.calls:
@@ -365,14 +365,14 @@ def _next_step(plan: Plan, violations: Sequence[Violation], saved_in: str) -> st
     """Return the end of a preview: that nothing was sent, and what to do; empty if nothing can be done."""
     if plan.errored:
         return " Exit code 1.\nMend what is named above, then plan again with `reconciler plan`."
-    if not plan.has_due:
-        return ""
-    if not plan.calls:
-        step = "`reconciler apply` waits for it and sends them then."
-    elif violations:
+    if violations:
         step = refusal_text(violations, "Exit code 3. ")
+    elif not plan.has_due:
+        return ""
+    elif not plan.calls:
+        step = "`reconciler apply` waits for it and sends them then."
     elif saved_in:
         step = f"Apply it with `reconciler apply --plan {one_line(saved_in)}`."
     else:
         step = "Apply it with `reconciler apply`, or save it with `--out plan.json`."
-    return f" Nothing was sent.\n{step}"
+    return f"{' Nothing was sent.' if plan.has_due else ''}\n{step}"

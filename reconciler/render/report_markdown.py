@@ -107,6 +107,8 @@ def _verdict(content: Document) -> str:
         lines.append(f"{_count(len(content['awaited']), 'accepted call')} had not shown when waiting ended.")
     if content["totals"].get("cells_not_started"):
         lines.append(f"{_count(content['totals']['cells_not_started'], 'cell')} did not start after they were bought.")
+    if blocked := sum(each["cells"] for each in content.get("blocked", ())):
+        lines.append(f"{_count(blocked, 'cell')} blocked by cells that are not done, and not sent.")
     if content["totals"]["cells_failed"]:
         failed = _count(content["totals"]["cells_failed"], "cell")
         lines.append(f"{failed} failed after they were bought{_failed(content)}.")

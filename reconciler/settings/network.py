@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.errors import SettingsError
+from reconciler.manifests.open_file import open_file
 from reconciler.model.network import Network, Proxy, TrustStore, read_proxy
 from reconciler.settings.settings import Settings
 from reconciler.text.codes import Code
 
-_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_FOLDERS = "SSL_CERT_DIR"
+_STORES = ("SSL_CERT_FILE", _FOLDERS, "REQUESTS_CA_BUNDLE")
+_LARGEST_STORE = 16 * 1024**2
+"""Bytes read of a pipe or device; a system's whole store takes a quarter of one MiB."""
 _FLAG, _PROXY_KEY, _STORE_KEY = "--ca-bundle", "spec.api.proxy", "spec.api.ca_bundle"
 
 
@@ -78,14 +82,29 @@ def _project_store(settings: Settings, path: str) -> TrustStore:
 
 
 def _store(source: str, path: str) -> TrustStore:
-    listed = path.split(os.pathsep) if source == "SSL_CERT_DIR" else [path]
+    listed = path.split(os.pathsep) if source == _FOLDERS else [path]
     if not any(Path(each).exists() for each in listed):
         raise SettingsError(
             f"{source} names certificates that are not there: {path}",
             hint="Correct it, or leave it out.",
             code=Code.NETWORK_SETTING,
         )
-    return TrustStore(source, path)
+    return TrustStore(source, path, None if source == _FOLDERS else _streamed(source, path))
+
+
+def _streamed(source: str, path: str) -> bytes | None:
+    """Return what a pipe or device holds, for which OpenSSL would wait without end; None for a file or folder."""
+    if Path(path).is_file() or Path(path).is_dir():
+        return None
+    try:
+        with open_file(path) as file:
+            return file.read(_LARGEST_STORE)
+    except OSError as error:
+        raise SettingsError(
+            f"{source} names certificates that cannot be read: {path}: {error.strerror}",
+            hint="Correct it, or leave it out.",
+            code=Code.NETWORK_SETTING,
+        ) from None
 
 
 def _first(environment: Mapping[str, str], *names: str) -> tuple[str, str]:

@@ -7,11 +7,13 @@ from reconciler.model.account import Account
 from reconciler.model.credits import Credits
 from reconciler.model.limits import Limit, Limits, Rule
 from reconciler.model.plan import Plan, Violation
+from reconciler.spending.budgets import raised_by
 from reconciler.text.numbers import amount, counted
 from reconciler.text.phrases import quote
 
 AT_THE_ACCOUNT = "the account"
 """Where a limit is set that the API enforces by itself."""
+_PAYER = "whoever manages the account"
 
 
 def account_violations(plan: Plan, limits: Limits) -> Iterator[Violation]:
@@ -34,7 +36,7 @@ def violations_of_account(
         return
     if account.needs_plan and has_due:
         message = "the organization has no paid plan, so the API refuses every run call (plan_required)"
-        yield Violation("plan_required", message, AT_THE_ACCOUNT)
+        yield Violation("plan_required", message, AT_THE_ACCOUNT, raised_by=_PAYER)
     if not account.is_unlimited:
         yield from _balance(account, cost, limits.min_balance)
 
@@ -49,23 +51,23 @@ def _organization(account: Account, pinned: Rule) -> Iterator[Violation]:
     (wanted,) = pinned.allowed
     if not (account.organization_id or account.organization_slug):
         message = f"the token's organization is unknown, so that it is {quote(wanted)} cannot be checked"
-        yield Violation("organization", _because(message, account), pinned.set_at, raised_by=pinned.contact)
+        yield Violation("organization", _because(message, account), pinned.set_at, raised_by=raised_by(pinned))
     elif not account.is_of(wanted):
         shown = account.organization_slug or account.organization_name or account.organization_id
         message = f"the token belongs to the organization {quote(shown)}, and this project to {quote(wanted)}"
-        yield Violation("organization", message, pinned.set_at, raised_by=pinned.contact)
+        yield Violation("organization", message, pinned.set_at, raised_by=raised_by(pinned))
 
 
 def _balance(account: Account, cost: Credits, floor: Limit | None) -> Iterator[Violation]:
     if account.available is None:
         if floor is not None:
-            message = (
-                f"the balance is unknown, so the {amount(floor.value)} credits that must be left cannot be checked"
+            message = f"the balance is unknown, so what must be left, {_credits(floor)}, cannot be checked"
+            yield Violation(
+                "min_balance", _because(message, account), floor.set_at, None, floor.value, raised_by(floor)
             )
-            yield Violation("min_balance", _because(message, account), floor.set_at, None, floor.value, floor.contact)
     elif cost.known > account.available:
         message = f"{amount(cost.known)} credits are due and the account has {amount(account.available)}"
-        yield Violation("balance", message, AT_THE_ACCOUNT, cost.known, account.available)
+        yield Violation("balance", message, AT_THE_ACCOUNT, cost.known, account.available, _PAYER)
     elif floor is not None:
         yield from _rest(account.available - cost.known, cost, floor)
 
@@ -73,13 +75,16 @@ def _balance(account: Account, cost: Credits, floor: Limit | None) -> Iterator[V
 def _rest(left: Decimal, cost: Credits, floor: Limit) -> Iterator[Violation]:
     if left < floor.value:
         message = f"{amount(left)} credits would be left and {amount(floor.value)} must be"
-        yield Violation("min_balance", message, floor.set_at, left, floor.value, floor.contact)
+        yield Violation("min_balance", message, floor.set_at, left, floor.value, raised_by(floor))
     elif cost.total is None:
         unpriced = counted(cost.unpriced_cells, "cell")
-        message = (
-            f"{unpriced} have no known price, so the {amount(floor.value)} credits that must be left cannot be checked"
-        )
-        yield Violation("min_balance", message, floor.set_at, None, floor.value, floor.contact)
+        have = "has" if cost.unpriced_cells == 1 else "have"
+        message = f"{unpriced} {have} no known price, so what must be left, {_credits(floor)}, cannot be checked"
+        yield Violation("min_balance", message, floor.set_at, None, floor.value, raised_by(floor))
+
+
+def _credits(floor: Limit) -> str:
+    return f"{amount(floor.value)} {'credit' if floor.value == 1 else 'credits'}"
 
 
 def _because(message: str, account: Account) -> str:

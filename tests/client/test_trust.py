@@ -46,7 +46,7 @@ def test_a_store_may_be_a_file_a_folder_or_text(tmp_path: Path) -> None:
         TRUSTED,
         TrustStore("SSL_CERT_DIR", str(tmp_path)),
         TrustStore("SSL_CERT_DIR", f"/none{os.pathsep}{tmp_path}"),
-        TrustStore("spec.api.ca_bundle", "ca.pem", (certificate[1] + certificate[2]).encode()),
+        TrustStore("spec.api.ca_bundle", "ca.pem", ("# Főtanúsítvány\n" + certificate[1] + certificate[2]).encode()),
     ):
         status, receipt = outcomes(store)
         assert not isinstance(status, ApiError)

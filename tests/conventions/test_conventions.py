@@ -2,13 +2,17 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
+from reconciler.cli.suggestions import OPTIONS, unknown_option
+from tests.conventions.test_every_command import EVERY
 from tests.documentation.pages import ROOT, page
 from tests.journey.desk import FILL, Desk
 
@@ -227,6 +231,18 @@ def streams(desk: Desk, _: pytest.MonkeyPatch) -> None:
 def usage(desk: Desk, _: pytest.MonkeyPatch) -> None:
     assert desk.run("plan", "--nonsense").code == 64
     assert desk.run("nonsense").code == 64
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_no_answer_names_an_option_that_the_command_lacks(path: str) -> None:
+    """Whatever option of another tool was meant, and also for one that only looks like it."""
+    context = click.Context(EVERY[path], info_name=path)
+    known = {name for each in EVERY[path].params for name in each.opts}
+    for option in OPTIONS:
+        for written in (option, f"{option}x"):
+            said = unknown_option(click.NoSuchOption(written, ctx=context), [written]).message
+            named = set(re.findall(r"(?<=`)--?[a-zA-Z-]+", said)) - {written, "-C"}
+            assert named <= known, (written, said)
 
 
 @pytest.mark.parametrize("key", ROWS, ids=lambda key: ROWS[key].__name__)

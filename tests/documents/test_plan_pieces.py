@@ -49,7 +49,7 @@ def test_both_ways_give_the_same(tmp_path: Path, table: TableSnapshot) -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 1, 4])
-def test_a_file_that_was_spelled_anew_is_read_whole(file: Path, indent: int | None) -> None:
+def test_a_file_that_was_spelled_differently_is_read_whole(file: Path, indent: int | None) -> None:
     """Its calls are not where they are looked for."""
     whole = read_plan_document(file)
     file.write_text(json.dumps(whole, indent=indent), encoding="utf-8")

@@ -42,7 +42,13 @@ class Forge:
 
     def reachable(self, sha: str) -> set[str]:
         """Return a commit with all that came before it."""
-        return {sha}.union(*(self.reachable(parent) for parent in self.commits.get(sha, [])))
+        found, left = set(), [sha]
+        while left:
+            at = left.pop()
+            if at not in found:
+                found.add(at)
+                left += self.commits.get(at, [])
+        return found
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -22,7 +22,7 @@ REPOSITORY = "acme/data"
 REPOSITORY_ID, FORK_ID = 1, 2
 TOKEN = "forge-token-1234567890"
 JOB = "github-actions[bot]"
-WRITER, READER = "dev", "fan[bot]"
+WRITER, OWNER, READER = "dev", "boss", "fan[bot]"
 """The only people with an access of their own."""
 BEGUN = "2026-02-01T00:00:00Z"
 """When pull requests are opened."""
@@ -239,7 +239,7 @@ class GitHub(Forge):
         return self.reviews.get(int(number), [])
 
     def _permission_of(self, _: Any, login: str) -> Any:
-        permissions = {WRITER: "write", READER: "read"}
+        permissions = {WRITER: "write", OWNER: "admin", READER: "read"}
         return {"permission": permissions[unquote(login)]} if unquote(login) in permissions else None
 
     def _rules_of(self, _: Any, branch: str) -> Any:

@@ -11,10 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler.cli import group as cli
+from reconciler.forge import github_runs
 from reconciler.forge.github_runs import MOST_ENTRIES
 from tests.gitops.github_api import (
     APPLY,
     FORK_ID,
+    OWNER,
     PLAN,
     READER,
     REFRESH,
@@ -180,6 +182,20 @@ def test_an_approval_by_whoever_may_not_write_is_not_a_review(github: GitHub, tm
     assert ask(github, tmp_path).exit_code == 4
 
 
+def test_an_approval_that_its_giver_took_back_is_not_a_review(github: GitHub, tmp_path: Path) -> None:
+    """By asking for changes; a mere comment takes nothing back, and another person's approval still counts."""
+    github.require_reviews()
+    github.review(7, HEAD, NOON)
+    github.review(7, HEAD, "2026-03-01T12:30:00Z", state="COMMENTED")
+    planned(github)
+    assert ask(github, tmp_path).exit_code == 0
+    github.review(7, HEAD, "2026-03-01T13:00:00Z", state="CHANGES_REQUESTED")
+    said = ask(github, tmp_path)
+    assert (said.exit_code, "no approving review" in said.output) == (4, True), said.output
+    github.review(7, HEAD, "2026-03-01T13:30:00Z", by=OWNER)
+    assert ask(github, tmp_path).exit_code == 0
+
+
 def test_a_failed_attempt_after_the_approval_takes_nothing_away(github: GitHub, tmp_path: Path) -> None:
     """The run now counts as failed; the attempt that was approved did not."""
     planned(github)
@@ -293,6 +309,24 @@ def test_a_list_of_too_many_files_is_not_read(github: GitHub, tmp_path: Path) ->
     github.files[500], github.artifacts[0]["digest"] = packed.getvalue(), None
     said = ask(github, tmp_path)
     assert (said.exit_code, "not a zip file with one file in it" in said.output) == (4, True), said.output
+
+
+def test_a_push_of_very_many_commits_is_looked_through(
+    github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch of many commits hides no pull request that the same push merged; too many are an error, not none."""
+    planned(github)
+    tip = BEFORE
+    for number in range(600):
+        tip = github.commit(f"{number:040x}", tip)
+    github.commit(OTHER_MERGE, MERGE, tip, branch="main")
+    github.pull(8, tip, OTHER_MERGE, MERGED)
+    said = ask(github, tmp_path, after=OTHER_MERGE)
+    assert said.exit_code == 6, said.output
+    assert [path.name for path in (tmp_path / "plans").iterdir()] == ["7.json"]
+    monkeypatch.setattr(github_runs, "MOST_LISTED", 500)
+    said = ask(github, tmp_path, after=OTHER_MERGE)
+    assert (said.exit_code, "more than 500 commits" in said.output) == (1, True), said.output
 
 
 def test_commits_in_a_circle_end(github: GitHub, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from reconciler.cli import group as cli
 from reconciler.client import ApiOptions, Token
 from reconciler.client.http.retry import RetryTiming
 from reconciler.errors import BadResponse
+from reconciler.forge import gitlab_pipelines
 from reconciler.forge.gitlab_pipelines import GitLabPipelines
 from reconciler.forge.http import ForgeClient
 from reconciler.model.merged_change import ChangeHost, Push
@@ -140,6 +141,17 @@ def test_a_merge_train_merges_several(gitlab: GitLab, tmp_path: Path) -> None:
         gitlab, tmp_path, "--out-dir", str(tmp_path / "plans"), "--outputs", str(outputs), after=OTHER_MERGE
     )  # fmt: skip
     assert (said.exit_code, outputs.read_text()) == (0, "numbers=[7, 12]\nmissing=[]\nexit-code=0\n"), said.output
+
+
+def test_a_push_of_too_many_commits_is_an_error(
+    gitlab: GitLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look at some of them would lose the approvals of the others without a word."""
+    gitlab.commit(OTHER_MERGE, MERGE)
+    planned(gitlab)
+    monkeypatch.setattr(gitlab_pipelines, "MOST_COMMITS", 1)
+    said = ask(gitlab, tmp_path, after=OTHER_MERGE)
+    assert (said.exit_code, "more than 1 commits" in said.output) == (1, True), said.output
 
 
 TRUSTED: dict[str, tuple[dict[str, Any], str]] = {

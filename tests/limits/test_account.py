@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.simulator.server import serve
 from reconciler.simulator.world.clock import ManualClock
-from tests.journey.desk import FILL, Desk, accounts
+from tests.journey.desk import FILL, Desk, accounts, row_id
 
 ADesk = Callable[[dict[str, Any]], Desk]
 HEAD = "apiVersion: reconciler/v1\nkind: Project\nspec:\n"
@@ -35,7 +35,9 @@ def refusal(desk: Desk, rule: str) -> str:
     assert plan.code == 3, plan.err
     assert [each["rule"] for each in plan.json["violations"]] == [rule]
     message = str(plan.json["violations"][0]["message"])
-    assert message in desk.run("plan").out
+    said = desk.run("plan").out
+    assert message in said
+    assert "to be raised by whoever " in said
     applied = desk.run("apply", "--yes", "--no-wait")
     assert (applied.code, message in applied.err) == (3, True), applied.err
     assert desk.posts() == []
@@ -165,6 +167,29 @@ def test_nothing_due_passes_whatever_is_left(a_desk: ADesk, balance: int) -> Non
     assert desk.run("apply", "--yes", "--no-wait").code == 0
     desk.write(FILL.replace("mode: new", "mode: all\n      revision: r1"))
     assert desk.run("plan").code == 3
+
+
+def test_a_refusal_with_nothing_due_is_explained(a_desk: ADesk) -> None:
+    """Another organization's token, and no cell to buy: exit 3 is not the answer of a plan that says nothing of it."""
+    desk = a_desk({"billing": {"credits": 10, "organization_slug": "acme"}})
+    desk.write(FILL.replace("mode: new", f"mode: new\n      rows: [{row_id(1)}]"))
+    desk.write(f"{HEAD}  workspace: {{organization: other}}\n", name="reconciler.yaml")
+    said = desk.run("plan", "--target", "*/fill")
+    assert (said.code, said.out.startswith("Nothing to do")) == (3, True), said.out
+    assert "An apply would be refused before anything is sent:" in said.out
+    assert "this project to `other`" in said.out
+
+
+def test_a_missing_account_is_not_called_a_table(a_desk: ADesk) -> None:
+    """Where the limit depends on it, the reason names the request; both lines of the hint are indented alike."""
+    desk = a_desk({"billing": {"credits": 10}})
+    for path in ("/v1/user", "/v1/billing"):
+        desk.simulator.fault("status", path=path, status=404)
+    desk.write(f"{HEAD}  limits: {{min_balance: 1}}\n", name="reconciler.yaml")
+    message = refusal(desk, "min_balance")
+    assert "what must be left, 1 credit, cannot be checked (GET /v1/user: 404, the API has nothing there" in message
+    hint = desk.run("apply", "--yes").err.splitlines()[-2:]
+    assert [line[:2] for line in hint] == ["  ", "  "]
 
 
 def test_nothing_due_asks_nothing(a_desk: ADesk) -> None:

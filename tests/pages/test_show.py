@@ -81,6 +81,14 @@ def test_a_page_goes_to_stdout_or_to_its_file(desk: Desk) -> None:
     assert (desk.folder / "other.HTML").read_text().startswith("<!doctype html>")
 
 
+def test_a_receipt_is_saved_as_page_and_as_file(desk: Desk) -> None:
+    """By their names; with `--out -` the document is the answer."""
+    said = desk.run("apply", "--yes", "--no-wait", "--out", "r.json", "--out", "r.html")
+    assert (said.code, "Applied: 3 calls accepted" in said.out) == (0, True)
+    assert json.loads((desk.folder / "r.json").read_text())["totals"]["calls"] == 3
+    assert "<title>Applied: 3 calls accepted, " in (desk.folder / "r.html").read_text()
+
+
 def test_status_and_receipt_are_pages_too(desk: Desk) -> None:
     """`status --format html` and `apply --format html`; a page of a status is one look."""
     status = desk.run("status", "--format", "html")

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import certifi
 import pytest
 
 from reconciler.ledger import open_ledger
 from reconciler.manifests import open_file
+from reconciler.operations.comment import read_problems
 from tests.journey.desk import FILL, REFRESH, Desk
 from tests.limits.repository import Repository
 
@@ -44,6 +46,7 @@ READERS = {
     "manifest": (["validate"], {}),
     "commented plan": ([*COMMENT, "--plan"], {}),
     "commented report": ([*COMMENT, "--report"], {}),
+    "certificates": (["plan", "--ca-bundle"], {}),
 }
 
 
@@ -55,6 +58,28 @@ def test_a_pipe_without_a_writer_is_not_waited_for_forever(desk: Desk, reader: s
     said = desk.run(*command, "pipe")
     assert (said.code, "pipe" in said.err, "nothing was written to this pipe" in said.err) == (1, True, True), said.err
     assert desk.posts() == []
+
+
+def test_kept_problems_are_not_waited_for_forever(desk: Desk) -> None:
+    """A comment says then that there is no plan."""
+    os.mkfifo(desk.folder / "pipe")
+    assert read_problems(str(desk.folder / "pipe")) == []
+
+
+def test_a_repository_s_own_gitignore_may_be_anything(desk: Desk) -> None:
+    """A link to a device that never ends, say: no more of it is read than such a file can hold."""
+    (desk.folder / ".gitignore").unlink(missing_ok=True)
+    (desk.folder / ".gitignore").symlink_to("/dev/zero")
+    said = desk.run("init")
+    assert (said.code, "Add `.reconciler/` to .gitignore" in said.err) == (0, True), said.err
+
+
+@pytest.mark.parametrize("reader", [["show"], ["ledger", "import"], ["ledger", "report", "--archive"]])
+def test_a_file_whose_reading_fails_is_not_mistaken_for_what_is_written(desk: Desk, reader: list[str]) -> None:
+    """As on a broken disk: neither the ledger nor the answer is at fault."""
+    said = desk.run(*reader, "/proc/self/mem")
+    assert (said.code, "cannot be written" in said.err) == (1, False), said.err
+    assert "Input/output error" in said.err
 
 
 def test_the_tokens_file_is_not_waited_for_forever(desk: Desk) -> None:
@@ -90,6 +115,7 @@ def test_a_pipe_with_a_writer_is_read(desk: Desk) -> None:
         (["apply", "--yes", "--no-wait", "--plan"], "plan.json"),
         (["validate"], "manifests/accounts.yaml"),
         (["ledger", "import"], "export.jsonl"),
+        (["plan", "--ca-bundle"], certifi.where()),
     ):
         if file == "export.jsonl":
             desk.write(desk.run("ledger", "export").out, file)

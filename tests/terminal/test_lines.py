@@ -38,6 +38,16 @@ def test_a_command_is_still_one_when_it_is_copied() -> None:
     assert max(map(width_of, told.split("\n"))) <= 40
 
 
+def test_a_number_stays_with_its_name_in_a_list() -> None:
+    """So that no line begins with a number of which the name is elsewhere; thousands are no list."""
+    assert wrapped("    funding 20 cells, pricing_notes 14, deep_research 18", 36).split("\n") == [
+        "    funding 20 cells,",
+        "        pricing_notes 14,",
+        "        deep_research 18",
+    ]
+    assert "limit 1,000)" in wrapped("Plan: 4 calls, 84 cells, 84 credits (limit 1,000). It costs 84.", 40)
+
+
 def test_a_long_word_stays_whole() -> None:
     """An id or a path is there to be copied; what is before and after it gives way."""
     assert wrapped(f"    news 1 cell in row {ROW}", 40).split("\n") == ["    news 1 cell in row", f"    {ROW}"]

@@ -1,5 +1,6 @@
 """Progress on a terminal: drawn over itself, never wider than a line, and gone when anything else is written."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -38,6 +39,19 @@ def test_nothing_is_left_of_a_bar(columns: int) -> None:
     assert shown.shown == "a note\nan answer\nreconciler: an error\nthe end\n"
     assert "Reading [#" in shown.raw
     assert "Waiting [#" in shown.raw
+
+
+@pytest.mark.parametrize("columns", [20, 40])
+def test_nothing_is_left_of_a_bar_at_ctrl_c(columns: int) -> None:
+    """Which the terminal shows as `^C` where the bar ends."""
+    with environment({"TERM": "xterm"}), terminal(columns) as shown:
+        console = Console(FLAGS)
+        with Waiting(console, 1_000, lambda: 0.0) as waiting:
+            waiting.poll({"t": TableStatus("running", 900, 0)})
+            sys.stderr.write("^C")
+            sys.stderr.flush()
+            console.info("Stopping.")
+    assert shown.shown == "Stopping.\n"
 
 
 def test_a_bar_says_how_far_it_is() -> None:

@@ -11,7 +11,7 @@ from reconciler.cli.group import run
 from reconciler.render.alignment import width_of
 from tests.at_most_once.small_tables import let_pass
 from tests.journey.conftest import MakeDesk
-from tests.journey.desk import ACCOUNTS, FILL, PARTNERS, REFRESH, Desk, accounts, agent, environment, row_id
+from tests.journey.desk import ACCOUNTS, FILL, PARTNERS, REFRESH, Desk, Said, accounts, agent, environment, row_id
 from tests.terminal.terminal import terminal
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -94,6 +94,26 @@ def test_a_day_that_does_not(make_desk: MakeDesk, columns: int, pytestconfig: py
     desk.write(FILL.replace("mode: new", "mode: new\n      columns: [nwes]"))
     screens.append(screen(desk, columns, "plan"))
     compare(f"trouble-{columns}.txt", "\n".join(screens), pytestconfig)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["explain E012", "explain E999", "plan --since 7d", "ledger report --since 7x", "plam", "show", "drift"],
+)
+def test_a_few_words_fit_too(desk: Desk, command: str) -> None:
+    """Also what is wrong with a command line."""
+    desk.write(FILL)
+    for columns in (20, 40):
+        screen(desk, columns, *command.split())
+
+
+def test_an_empty_drift_is_said_to_a_person_alone(desk: Desk) -> None:
+    """A mail from cron stays empty."""
+    desk.write(
+        FILL.replace("mode: new", "mode: new\n      rows: [" + row_id(1) + "]").partition("    - name: retry")[0]
+    )
+    assert desk.run("drift") == Said(0, "", "")
+    assert "Nothing has drifted: 1 table." in screen(desk, 80, "drift")
 
 
 def test_what_is_at_rest_is_listed_with_v(desk: Desk) -> None:

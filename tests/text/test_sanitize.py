@@ -16,6 +16,7 @@ SEEN |= {chr(code) for code in range(0x13430, 0x13441)}  # they join hieroglyphs
 OTHERS = {*"\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0"} | {
     chr(code) for code in (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000))
 }
+OTHERS |= {*"\u2800\U00016fe4\U0001d159"}  # blank, without being spaces
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ OTHERS = {*"\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0"} | {
         ("a\u2028b\u2029", r"a\u2028b\u2029"),
         ("\ud800 \udcff", r"\ud800 \udcff"),
         ("\U000e0041", r"\U000e0041"),
+        ("a\u2800b\U00016fe4\U0001d159", r"a\u2800b\U00016fe4\U0001d159"),
         ("Zürich · 東京 · Москва · القاهرة · हिन्दी · 🚀", "Zürich · 東京 · Москва · القاهرة · हिन्दी · 🚀"),
         ("", ""),
     ],

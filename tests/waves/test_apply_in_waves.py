@@ -62,6 +62,10 @@ def test_what_failed_upstream_is_not_paid_for_downstream(make_desk: MakeDesk) ->
     failed = report.json["totals"]["cells_failed"]
     assert 0 < failed < 6
     assert charged(desk) == {"news": 6, "pitch": 6 - failed}
+    (desk.folder / "report.json").write_text(report.out)
+    assert f"{failed} cell{'s'[: failed > 1]} blocked by cells that are not done" in " ".join(
+        desk.run("show", "report.json").out.split()
+    )
     assert desk.run("apply", "--yes", "--wait").code == 0
     assert charged(desk) == {"news": 6, "pitch": 6 - failed}
 

@@ -37,6 +37,8 @@ def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
     """Return the error for a refusing answer; `body` may be anything, even cut off."""
     what, hint = _STATUS.get(status, ("the API refused the request", "Look the status up in the API's documentation."))
     detail = _detail(body)
+    if status == 404 and "/tables" not in where:
+        what, hint = "the API has nothing there", "Check the API's base URL."
     if status == 402 and isinstance(detail, dict):
         what, hint = _PAYMENT.get(str(detail.get("error")), (what, hint))
     return Refused(f"{where}: {status}, {what}{reasons(body, token)}", hint=hint, status=status)

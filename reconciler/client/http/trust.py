@@ -50,7 +50,8 @@ def _trusting(store: TrustStore) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if store.content is not None:
-            context.load_verify_locations(cadata=store.content.decode("ascii"))
+            # Comments between the certificates may be in any language.
+            context.load_verify_locations(cadata=store.content.decode("ascii", "ignore"))
         else:
             # Of several folders OpenSSL looks into those that are there.
             path, may_be_several = Path(store.path), store.source == "SSL_CERT_DIR"

@@ -75,6 +75,8 @@ def _left(content: Document) -> Iterator[str]:
     for each in content.get("unsent", ()):
         cells = parts.count(each["cells"], "cell")
         yield f"Not sent: {cells} of {one_line(each['address'])}: {one_line(each['reason'])}"
+    if blocked := sum(each["cells"] for each in content.get("blocked", ())):
+        yield f"{parts.count(blocked, 'cell')} blocked by cells that are not done, and not sent."
     for each in content.get("stale", ()):
         yield f"Not approved any more: {one_line(each['reason'])}. Plan again."
     if content.get("later"):

@@ -1,0 +1,136 @@
+"""1,000 tables with a call each, carried out by one process, and by 1, 2 and 4 workers on the same PostgreSQL.
+
+`python -m tests.benchmarks.workers [--tables N]`. Prints a Markdown table: calls a second, CPU and transactions a call,
+each to the moment when the ledger has the last acceptance, and what a fetch takes beside 20,000 waiting units. Times
+of CPU are those of whole processes, with their start.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import psycopg
+
+from reconciler.ledger import open_ledger
+from reconciler.model.attempt import Actor
+from reconciler.model.submitted import Phase, SubmittedApply, Unit, UnitOutcome
+from tests.benchmarks.measuring import COMPILES_ONCE, Project, ceiling, ledgers, project, run, serving
+from tests.benchmarks.server import World, table_id
+
+PROGRAM = [sys.executable, "-P", "-m", "reconciler"]
+TOKEN = {"EXTRUCT_API_TOKEN": "benchmark", "CI": "false"}
+WAITING = 20_000
+
+
+def cpu(process: int) -> float:
+    """Return the seconds of CPU that a process took so far."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def transactions(url: str) -> int:
+    """Return how many transactions a database has seen."""
+    time.sleep(1.5)  # the server counts them with a delay
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+        return int((row.fetchone() or (0,))[0])
+
+
+def prepared(made: Project, url: str) -> None:
+    """Have a ledger and a plan."""
+    os.environ["RECONCILER_LEDGER"] = url
+    run([*PROGRAM, "ledger", "init"], made.folder)
+    made.run("plan", "--out", "plan.json")
+
+
+def in_process(made: Project, url: str, tables: int) -> str:
+    """Apply in one process; return a line of the table."""
+    prepared(made, url)
+    before = transactions(url)
+    spent, profile = made.run("apply", "--plan", "plan.json", "--no-wait")
+    assert profile["sizes"]["calls"] == tables
+    each = (transactions(url) - before) / tables
+    sending = tables / spent.seconds
+    return f"| `apply --no-wait` | {sending:.0f} | {spent.cpu_seconds / tables * 1000:.1f} ms | {each:.1f} |"
+
+
+def by_workers(made: Project, url: str, tables: int, count: int) -> str:
+    """Have workers do it; return a line of the table."""
+    prepared(made, url)
+    run([*PROGRAM, "submit", "--plan", "plan.json"], made.folder)
+    before = transactions(url)
+    environment = {**os.environ, **COMPILES_ONCE, **TOKEN}
+    with ExitStack() as opened, psycopg.connect(url, autocommit=True) as connection:
+        workers = []
+        for _ in range(count):
+            command = [*PROGRAM, "worker", "--concurrency", "4"]
+            worker = subprocess.Popen(command, cwd=made.folder, env=environment, stderr=subprocess.DEVNULL)
+            opened.callback(worker.wait)
+            opened.callback(worker.terminate)
+            workers.append(worker)
+        query = "SELECT count(*) FROM reconciler.calls WHERE state = 'accepted'"
+        began = first = time.perf_counter()
+        accepted = polls = 0
+        while accepted < tables:
+            assert time.perf_counter() - began < 600
+            time.sleep(0.1)
+            found = connection.execute(query.encode()).fetchone()
+            assert found is not None
+            polls += 1
+            if accepted == 0:
+                first = time.perf_counter()
+            accepted = found[0]
+        seconds = time.perf_counter() - first
+        spent = sum(cpu(worker.pid) for worker in workers)
+        each = (transactions(url) - before - polls) / tables
+    name = f"{count} worker{'s' if count > 1 else ''}"
+    return f"| {name} | {tables / seconds:.0f} | {spent / tables * 1000:.1f} ms | {each:.1f} |"
+
+
+def fetch(url: str) -> float:
+    """Return how long it takes to ask for units that are due, beside many that are not."""
+    os.environ["RECONCILER_LEDGER"] = url
+    with open_ledger(url) as ledger:
+        ledger.initialise()
+        apply = SubmittedApply("a" * 32, "plan", "default", b"{}", WAITING, None, Actor("benchmark"))
+        parts = (Unit(apply.id, number, (table_id(number),), b"{}") for number in range(WAITING))
+        applies = ledger.applies
+        applies.submit(apply, parts, lambda _, __: None, 0.0)
+        while taken := applies.claim_due(["default"], "one", 3600, 1000):
+            applies.conclude(apply.id, [UnitOutcome(each.number, Phase.WAITING, 3600) for each in taken], "one")
+        times = []
+        for _ in range(200):
+            began = time.perf_counter()
+            assert applies.claim_due(["default"], "one", 60, 200) == []
+            times.append(time.perf_counter() - began)
+    return median(times)
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=int, default=1000)
+    tables = parser.parse_args().tables
+    world = World(tables=tables, rows=3, columns=1, latency=0.05, done=False)
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    with ledgers() as fresh, serving(world) as url, project(url, tables) as made:
+        say(f"Load {os.getloadavg()[0]:.1f} at the start; the server alone: {ceiling(world)}.\n")
+        say("| by | calls a second | CPU a call | transactions a call |\n|---|---|---|---|")
+        say(in_process(made, fresh(), tables))
+        for count in (1, 2, 4):
+            say(by_workers(made, fresh(), tables, count))
+        say(f"\nA fetch beside {WAITING:,} waiting units: {fetch(fresh()) * 1000:.1f} ms.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
