@@ -12,7 +12,7 @@ from reconciler.text.codes import Code
 def has_changed(settings: Settings, since: str) -> bool:
     """Tell whether the project file or a manifest differs from a commit's; True if one of them cannot be read.
 
-    A manifest that was removed runs nothing, so it is no difference, and it may have been the last one.
+    A manifest that was removed runs nothing, so it does not count, and it may have been the last one.
     """
     try:
         before, here = read_revision(since, settings, []), _here(settings)
