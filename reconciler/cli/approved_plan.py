@@ -13,6 +13,7 @@ import click
 from reconciler.cli.console import Console, exits
 from reconciler.cli.group import Group
 from reconciler.cli.plan_outcome import append_outputs
+from reconciler.documents.problems_file import passed_over_json
 from reconciler.errors import ManifestError, SettingsError
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.model.report import ExitCode
@@ -28,6 +29,7 @@ from reconciler.text.sanitize import one_line
 FORMATS = ("text", "json", "markdown")
 _OUTPUTS = "Append `numbers=[…]`, `missing=[…]`, `exit-code=N`, or `has-snapshot=true`."
 _SNAPSHOT = "Fetch the newest snapshot of the default branch instead."
+_WAY_OUT = "Plan it on the default branch, have that plan approved, and apply it."
 _REVIEW = "Count no plan that is newer than the last approving review."
 
 
@@ -49,7 +51,9 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that both forges share."""
     for option in reversed(
         [
-            click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help="Write NUMBER.json here."),
+            click.option(
+                "--out-dir", metavar="DIR", type=click.Path(file_okay=False), help="Write NUMBER.json here, or why not."
+            ),
             click.option("--snapshot", metavar="FILE", type=click.Path(dir_okay=False), help=_SNAPSHOT),
             click.option("--name", default="default", show_default=True, help="The project, as `comment --name`."),
             click.option("--before", metavar="SHA", help="Where the branch was before the push. Default: from the CI."),
@@ -141,7 +145,7 @@ def _answer(
     if needs_none:
         found = replace(found, untouched=(*found.untouched, *found.missing))
     elif is_lacking:
-        code = _say_what_is_missing(console, found)
+        code = _say_what_is_missing(console, found, folder)
     console.answer(_shown(found, folder, asked.form) or needs_none)
     lists = {"numbers": [plan.number for plan in found.plans], "missing": list(found.missing)}
     _append(asked, {name: json.dumps(listed) for name, listed in lists.items()} | {"exit-code": str(int(code))})
@@ -156,21 +160,26 @@ def _needs_none(console: Console, push: Push, found: ApprovedPlans) -> str:
         is_touched = has_changed(console.settings(), push.before)
     except (ManifestError, SettingsError):
         is_touched = True
-    return "" if is_touched else "The push changes nothing of the project: nothing is sent, and no plan is missing."
+    return (
+        ""
+        if is_touched
+        else ("The push changes nothing of the project that could be run: nothing is sent, and no plan is missing.")
+    )
 
 
-def _say_what_is_missing(console: Console, found: ApprovedPlans) -> ExitCode:
-    """Return the code to end with."""
+def _say_what_is_missing(console: Console, found: ApprovedPlans, folder: Path) -> ExitCode:
+    """Say it in the log and, for each change, in a file for its comment; return the code to end with."""
     if not found.changes:
         console.error(
             "the push merged no reviewed change, so no plan was approved and nothing may be sent",
             "Bring manifests to the default branch by a pull or merge request.",
         )
     for number in found.missing:
-        console.error(
-            f"change {number} has no valid plan, so nothing of it may be sent",
-            "Plan it on the default branch, have that plan approved, and apply it.",
-        )
+        message = f"change {number} has no valid plan, so nothing of it may be sent"
+        console.error(message, _WAY_OUT)
+        reasons = [(each.made_by, each.why) for each in found.passed_over if each.number == number]
+        text = passed_over_json(message, _WAY_OUT, reasons or [("", "no run for its last commit left a plan")])
+        write_whole(folder / f"{number}.problems.json", text.encode())
     return ExitCode.PARTIAL if found.plans else ExitCode.STALE
 
 

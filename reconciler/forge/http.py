@@ -30,6 +30,9 @@ LARGEST_ANSWER = 32 * 1024 * 1024
 KNOWN_ENCODINGS = ("identity", "gzip")
 """Of an answer; packed twice, a few bytes of it unpack to gigabytes at once."""
 
+LONGEST_READING = 600.0
+"""Seconds for the content of one answer; the timeout is that of each of its parts, and they may come one by one."""
+
 MOST_REDIRECTS = 3
 """From a forge to the store of its files."""
 
@@ -73,7 +76,9 @@ class ForgeClient:
         sent = headers(options)
         if header != "Authorization":
             sent[header] = sent.pop("Authorization").removeprefix("Bearer ")
-        self._retries = Retries(timing or RetryTiming(time.sleep, random.random))
+        timing = timing or RetryTiming(time.sleep, random.random)
+        self._now = timing.now
+        self._retries = Retries(timing)
         self._context = tls_context(options)
         self._client = self._opened(httpx.URL(options.base_url), {**sent, "Accept": "application/json"})
 
@@ -218,11 +223,14 @@ class ForgeClient:
     def _content(self, where: str, response: httpx.Response, most_bytes: int) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() not in KNOWN_ENCODINGS:
             raise BadResponse(f"{where}: the answer is packed in a way that was not asked for")
-        content = bytearray()
+        content, began = bytearray(), self._now()
         for chunk in response.iter_bytes():
             content += chunk
             if len(content) > most_bytes:
                 raise BadResponse(f"{where}: the answer is larger than {most_bytes:,} bytes")
+            if self._now() - began > LONGEST_READING:
+                took = f"{where}: the answer took longer than {LONGEST_READING:g} seconds"
+                raise Unavailable(took, hint="Run the job again later.")
         return bytes(content)
 
     def _failed(self, where: str, response: httpx.Response, content: bytes) -> Exception:

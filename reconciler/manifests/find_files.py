@@ -46,7 +46,10 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
             elif path.exists():
                 found.setdefault(os.path.realpath(path), path)
             else:
-                hint = "`reconciler -C DIR` works in another folder; `reconciler init` writes a first project."
+                hint = (
+                    "`reconciler import TABLE` writes a manifest, `reconciler init` a first project; "
+                    "`reconciler -C DIR` works in another folder."
+                )
                 raise SettingsError(f"there is no file or folder {_shown(path)}", hint=hint, code=Code.NO_SUCH_PATH)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -73,7 +73,7 @@ def load_manifests(paths: Sequence[Path], project_file: Path | None = None) -> t
         raise ManifestError(sorted(problems))
     if not manifests:
         where = " and ".join(quote(shown_path(path)) for path in paths)
-        hint = "`reconciler init` writes a first one."
+        hint = "`reconciler import TABLE` writes one, `reconciler init` a first project."
         raise SettingsError(f"there is no manifest in {where}", hint=hint, code=Code.NO_MANIFEST)
     return tuple(sorted(manifests, key=lambda manifest: manifest.name))
 

@@ -96,10 +96,16 @@ def unknown_commit(ref: str, folder: Path) -> SettingsError:
             code=Code.GIT,
         )
     shallow = ask_git(top, "rev-parse", "--is-shallow-repository") == b"true\n"
+    hint = "In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id."
+    if not shallow and _SHA.fullmatch(f"{ref}\n".encode()):  # as a CI writes what was before a forced push
+        hint = (
+            "No branch has it any more after a forced push: plan the branch itself, have that plan approved, and "
+            "apply it. Otherwise fetch it first: `git fetch origin ID`."
+        )
     return SettingsError(
         f"{quote(ref)} is neither a folder nor a commit that git knows here"
         + (", in a clone without its history (a shallow one)" if shallow else ""),
-        hint="In CI, fetch it first: `git fetch --depth=1 origin BRANCH`, then name `FETCH_HEAD` or its id.",
+        hint=hint,
         code=Code.GIT,
     )
 

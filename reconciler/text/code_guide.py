@@ -198,7 +198,7 @@ GUIDE: Mapping[str, tuple[str, str]] = {
         "Correct the path, or work in another folder with `reconciler -C DIR`."),
     "E502": (  # no manifest
         "The files and folders that were searched hold none.",
-        "`reconciler init` writes a first one."),
+        "`reconciler import TABLE` writes one, `reconciler init` a first project."),
     "E503": (  # not followed
         "It stands where a file should, and what it leads to could be quoted in a message that others read.",
         "Put the file itself there, or name the place that it leads to."),

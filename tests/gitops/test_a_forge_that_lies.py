@@ -3,8 +3,10 @@
 import copy
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from reconciler.client.http.retry import RetryTiming
 from reconciler.errors import ReconcilerError
 from reconciler.forge.github_runs import GitHubRuns
 from reconciler.forge.gitlab_pipelines import GitLabPipelines
-from reconciler.forge.http import ForgeClient
+from reconciler.forge.http import ForgeClient, Unavailable
 from reconciler.model.merged_change import ChangeHost, Push
 from reconciler.operations.approved_plan import approved_plans, newest_snapshot
 from tests.gitops import test_approved_plan as on_github
@@ -67,8 +69,8 @@ def gitlab() -> Iterator[Served]:
         yield forge, client, lambda client: GitLabPipelines(client, str(PROJECT), "main")
 
 
-def _client(forge: Forge) -> ForgeClient:
-    return ForgeClient(ApiOptions(forge.url, Token(TOKEN)), RetryTiming(lambda _: None, lambda: 0.0))
+def _client(forge: Forge, now: Callable[[], float] = time.time) -> ForgeClient:
+    return ForgeClient(ApiOptions(forge.url, Token(TOKEN)), RetryTiming(lambda _: None, lambda: 0.0, now))
 
 
 def ways_into(answer: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -151,3 +153,14 @@ def test_odd_headers_are_an_error_in_words(odd: str) -> None:
         forge.failures["/zip"] = [ODD_HEADERS[odd]] * 9
         with pytest.raises(ReconcilerError):
             client.download(f"/repos/{REPOSITORY}/actions/artifacts/500/zip", 1000)
+
+
+def test_an_answer_that_does_not_end_is_an_error() -> None:
+    """Its parts come often enough for the timeout of each, and a job with secrets would wait for hours."""
+    clock = count(step=700)
+    with (
+        github() as (forge, *_),
+        _client(forge, lambda: float(next(clock))) as slow,
+        pytest.raises(Unavailable, match="longer than 600 seconds"),
+    ):
+        slow.get(f"/repos/{REPOSITORY}")

@@ -107,7 +107,43 @@ def test_a_plan_of_anything_else_is_passed_over(github: GitHub, tmp_path: Path, 
     said = ask(github, tmp_path)
     assert said.exit_code in (1, 4), said.output
     assert why in said.output
-    assert list((tmp_path / "plans").glob("*")) == []
+    assert not (tmp_path / "plans/7.json").exists()
+
+
+NO_PLAN = "`change 7 has no valid plan, so nothing of it may be sent` `Plan it on the default branch, have"
+
+
+@pytest.mark.parametrize(
+    ("review", "told"),
+    [
+        ({"base": "`<img> @all\n# x"}, "- `run 99, attempt 1` ``it was made for another base: `<img> @all\\x0a# x``\n"),
+        (None, "- `no run for its last commit left a plan`\n"),
+    ],
+    ids=["of another base", "none"],
+)
+def test_the_comment_says_why_there_is_no_plan(
+    github: GitHub, tmp_path: Path, review: dict[str, str] | None, told: str
+) -> None:
+    """As the log does; a plan file is anybody's who may push, so its words are quoted."""
+    if review is not None:
+        planned(github, content=a_plan(review=review))
+    assert ask(github, tmp_path).exit_code == 4
+    given = [
+        "comment",
+        "github",
+        "--number",
+        "7",
+        "--no-report",
+        "4",
+        "--problems",
+        str(tmp_path / "plans/7.problems.json"),
+    ]
+    environment = {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_TOKEN": TOKEN}
+    said = CliRunner().invoke(cli.group, given, env=environment)
+    assert said.exit_code == 0, said.output
+    (body,) = github.bodies()
+    assert NO_PLAN in body
+    assert told in f"{body}\n", body
 
 
 CONTENT: dict[str, tuple[dict[str, Any], str]] = {
@@ -228,7 +264,7 @@ def test_a_merge_queue_pushes_several_pull_requests(github: GitHub, tmp_path: Pa
     planned(github, run=100, head_sha=OTHER_HEAD, content=a_plan(8, OTHER_HEAD))
     said = ask(github, tmp_path, after=OTHER_MERGE)
     assert said.exit_code == 0, said.output
-    assert sorted(path.name for path in (tmp_path / "plans").iterdir()) == ["7.json", "8.json"]
+    assert sorted(path.name for path in (tmp_path / "plans").glob("?.json")) == ["7.json", "8.json"]
 
 
 @pytest.mark.parametrize("way", ["squash", "rebase", "merge"])
@@ -323,7 +359,7 @@ def test_a_push_of_very_many_commits_is_looked_through(
     github.pull(8, tip, OTHER_MERGE, MERGED)
     said = ask(github, tmp_path, after=OTHER_MERGE)
     assert said.exit_code == 6, said.output
-    assert [path.name for path in (tmp_path / "plans").iterdir()] == ["7.json"]
+    assert [path.name for path in (tmp_path / "plans").glob("?.json")] == ["7.json"]
     monkeypatch.setattr(github_runs, "MOST_LISTED", 500)
     said = ask(github, tmp_path, after=OTHER_MERGE)
     assert (said.exit_code, "more than 500 commits" in said.output) == (1, True), said.output
@@ -357,7 +393,7 @@ def test_a_change_that_touches_nothing_approves_nothing(github: GitHub, tmp_path
     planned(github, content=a_plan(against=UNTOUCHED))
     said = ask(github, tmp_path)
     assert (said.exit_code, "touches nothing of the project" in said.output) == (0, True), said.output
-    assert list((tmp_path / "plans").glob("*")) == []
+    assert not list((tmp_path / "plans").glob("?.json"))
 
 
 def test_a_plan_that_dependabot_started_is_passed_over(github: GitHub, tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_a_limit_that_is_passed_and_merged_all_the_same(hosted: Hosted) -> None:
     assert (applied.succeeded, hosted.simulator.charges()) == (False, {})
     assert "exit status 4" in applied.log
     assert "### No apply for `default`; nothing was sent" in hosted.github.bodies()[1]
+    assert "its run ended as failure" in hosted.github.bodies()[1]
 
 
 @pytest.mark.story

@@ -220,6 +220,8 @@ def test_several_changes_in_one_push(project: Project) -> None:
     assert set(project.simulator.charges().values()) == {1}
     of = [note["noteable_iid"] for note in project.forge.notes if "Plan `default`" not in note["body"]]
     assert sorted(of) == [7, 8, 9]
+    (unplanned,) = [note["body"] for note in project.forge.notes if note["noteable_iid"] == 9]
+    assert "no run for its last commit left a plan" in unplanned
 
 
 @pytest.mark.story

@@ -29,13 +29,19 @@ def github() -> Iterator[GitHub]:
 
 
 def pushed(github: GitHub, folder: Path, file: str, text: str) -> list[tuple[int, dict[str, str], str]]:
-    """Push a change of one file, by itself and by a pull request; return code, outputs and log of each search."""
+    """Push one file's change, by itself and by a pull request; return code, outputs and log of each search.
+
+    Without a text the file is removed.
+    """
     here = Repository.at(folder)
     for name, content in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content)
     before = github.commit(here.commit(), branch="main")
-    (folder / file).write_text(text)
+    if text:
+        (folder / file).write_text(text)
+    else:
+        (folder / file).unlink()
     after = github.commit(here.commit(), before, branch="main")
     found = []
     for merges in (False, True):
@@ -50,11 +56,13 @@ def pushed(github: GitHub, folder: Path, file: str, text: str) -> list[tuple[int
     return found
 
 
-@pytest.mark.parametrize(("file", "text"), [("notes.md", "other"), ("tables/a.yaml", MANIFEST + "# a comment\n")])
+@pytest.mark.parametrize(
+    ("file", "text"), [("notes.md", "other"), ("tables/a.yaml", MANIFEST + "# a comment\n"), ("tables/a.yaml", "")]
+)
 def test_one_that_changes_nothing_of_the_project_needs_none(
     github: GitHub, tmp_path: Path, file: str, text: str
 ) -> None:
-    """Neither red nor commented on."""
+    """Neither red nor commented on; nor does one that removes a manifest, be it the sample of `init`."""
     for code, outputs, said in pushed(github, tmp_path, file, text):
         assert (code, outputs) == (0, {"numbers": "[]", "missing": "[]", "exit-code": "0"}), said
         assert "The push changes nothing of the project" in said
@@ -66,6 +74,8 @@ def test_one_that_changes_nothing_of_the_project_needs_none(
         ("tables/a.yaml", MANIFEST.replace("news", "other")),
         ("tables/a.yaml", "broken: ["),
         ("reconciler.yaml", PROJECT.replace("5", "50")),
+        ("reconciler.yaml", ""),
+        ("reconciler.yaml", PROJECT.replace("tables", "elsewhere")),
         ("reconciler.yaml", "broken: ["),
     ],
 )

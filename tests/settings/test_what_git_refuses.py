@@ -75,6 +75,16 @@ def test_a_clone_without_its_history(
     assert (said.code, "shallow" in said.err, "git fetch --depth=1 origin" in said.err) == (1, True, True)
 
 
+def test_the_commit_before_a_forced_push(desk: Desk, checkout: Repository) -> None:
+    """No clone has it and no branch leads to it, so fetching a branch would not help."""
+    said = desk.run("plan", "--limits-from", "c" * 40)
+    assert (said.code, "BRANCH" in said.err, "after a forced push: plan the branch itself" in said.err) == (
+        1,
+        False,
+        True,
+    )
+
+
 def test_a_clone_without_its_files(desk: Desk, checkout: Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
     """They cannot be fetched without the user's credentials, which git is not given here."""
     folder = tmp_path_factory.mktemp("clone")
