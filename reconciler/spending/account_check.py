@@ -19,7 +19,7 @@ _WHATEVER_IS_DUE = {
     "organization": "Use a token of that organization, or have the pin changed where it is set.",
     "plan_required": "Have a paid plan set up for the organization.",
 }
-"""What helps against a rule that a narrower plan would break as well."""
+"""Rules that a narrower plan would break as well, and the remedy for each."""
 
 
 def what_helps(violations: Iterable[Violation]) -> str:
