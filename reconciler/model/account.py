@@ -22,8 +22,9 @@ class Account:
     """Why the balance is unknown, safe to print; empty if it is known."""
 
     def is_of(self, organization: str) -> bool:
-        """Return True if `organization` is this account's id or slug."""
-        return organization != "" and organization in (self.organization_id, self.organization_slug)
+        """Return True if `organization` is this account's id, in either case, or slug."""
+        is_id = organization.lower() == self.organization_id.lower()
+        return organization != "" and (is_id or organization == self.organization_slug)
 
     def after(self, credits_: Decimal | None) -> Decimal | None:
         """Return the credits left after spending some; None if either is unknown, or if they are unlimited."""

@@ -172,8 +172,11 @@ class ColumnYield:
 
     @property
     def half_changed_seconds(self) -> float | None:
-        """The time in which half of the answers would change at this rate, by the rule of three; None if unknown."""
-        if self.between_seconds is None or not self.total.changed:
+        """The time in which half of the answers would change at this rate, by the rule of three.
+
+        None if unknown, as after runs within a minute, of which no rate follows.
+        """
+        if self.between_seconds is None or self.between_seconds < 60 or not self.total.changed:
             return None
         return self.between_seconds * self.total.answers / (2 * self.total.changed)
 

@@ -18,9 +18,10 @@ from reconciler.operations.observe import Observation, Targets, plan, resolve
 from reconciler.operations.profile import Phase
 from reconciler.planning.waves import upstream_of
 from reconciler.settings.settings import Settings
+from reconciler.spending.account_check import what_helps
 from reconciler.spending.approval import Approval
 from reconciler.spending.elapsed import elapsed
-from reconciler.spending.limits_check import NARROW, check_limits
+from reconciler.spending.limits_check import check_limits
 from reconciler.text.sanitize import one_line
 
 MOST_NAMED = 10
@@ -166,4 +167,4 @@ def refuse_violations(violated: Sequence[Violation], sent: str = "before anythin
     if violated:
         places = "\n".join(violation.set_by for violation in violated)
         message = "; ".join(violation.message for violation in violated)
-        raise LimitExceeded(f"refused {sent}: {message}", hint=f"{places}\n{NARROW}")
+        raise LimitExceeded(f"refused {sent}: {message}", hint=f"{places}\n{what_helps(violated)}")

@@ -73,8 +73,9 @@ def not_counted(content: Document) -> list[str]:
 
 
 def measure(days: Sequence[Document]) -> tuple[str, list[float]]:
-    """Return what bars show, with its values: credits, or cells where a price is unknown."""
-    unit = "credits" if all(day["credits"] is not None for day in days) else "cells"
+    """Return what bars show, with its values: credits, or cells where a price is unknown or every price is 0."""
+    costs = [day["credits"] for day in days]
+    unit = "credits" if None not in costs and any(costs) else "cells"
     return unit, [day[unit] for day in days]
 
 

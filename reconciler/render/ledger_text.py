@@ -105,7 +105,9 @@ def spend_text(found: SpendReport, by: str, width: int | None = None) -> str:
         f"{one_line(line.name or line.key)}: {_changed(line.changed)}" for line in found if line.changed is not None
     ]
     lines = table(rows, range(1 + has_names, 6 + has_names), width)
-    return "\n".join([*lines, *(["", *said, ARITHMETIC] if said else [])])
+    if any(line.changed is not None and line.changed.half_changed_seconds is not None for line in found):
+        said.append(ARITHMETIC)
+    return "\n".join([*lines, *(["", *said] if said else [])])
 
 
 def _changed(of: ColumnYield) -> str:

@@ -14,7 +14,7 @@ from reconciler.model.stale_cells import StaleCells
 from reconciler.render.alignment import aligned
 from reconciler.render.colour import Colour, Paint
 from reconciler.render.source_lines import source_line
-from reconciler.spending.limits_check import NARROW
+from reconciler.spending.account_check import what_helps
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import amount, counted, duration, percent
 from reconciler.text.phrases import quote
@@ -184,4 +184,4 @@ def refusal_text(violations: Sequence[Violation], exits: str = "") -> str:
     """Say that an apply would be refused, by which limits, and what to do; `exits` says with which code."""
     lines = ["An apply would be refused before anything is sent:"]
     lines += [f"  {violation.message}\n    {violation.set_by}" for violation in violations]
-    return "\n".join([*lines, exits + NARROW])
+    return "\n".join([*lines, exits + what_helps(violations)])

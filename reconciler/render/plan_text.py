@@ -109,7 +109,10 @@ def _settled(plan: Plan) -> str:
     """Return the whole text of a plan with nothing to do."""
     runs = sum(len(table.runs) for table in plan.tables)
     sizes = f"{counted(len(plan.tables), 'table')}, {counted(runs, 'run')}"
-    if any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
+    running = sum(not table.is_finished for table in plan.tables)
+    if running:
+        text = f"no cell in scope is due while {counted(running, 'table')} {'is' if running == 1 else 'are'} running."
+    elif any(skip.reason is SkipReason.NOT_DUE for skip in plan.skipped):
         text = "no cell in scope is due. Where a header proved it, no rows were read."
     else:
         text = "every cell in scope is where the manifests want it."

@@ -1,6 +1,6 @@
 """Account × Plan → Violations: whether the account that pays may, and can, pay for a plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from reconciler.model.account import Account
@@ -14,6 +14,17 @@ from reconciler.text.phrases import quote
 AT_THE_ACCOUNT = "the account"
 """Where a limit is set that the API enforces by itself."""
 _PAYER = "whoever manages the account"
+_NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
+_WHATEVER_IS_DUE = {
+    "organization": "Use a token of that organization, or have the pin changed where it is set.",
+    "plan_required": "Have a paid plan set up for the organization.",
+}
+"""Rules that a narrower plan would break as well, and the remedy for each."""
+
+
+def what_helps(violations: Iterable[Violation]) -> str:
+    """Return what to do about a refusal, in one line."""
+    return " ".join(dict.fromkeys(_WHATEVER_IS_DUE.get(each.rule, _NARROW) for each in violations))
 
 
 def account_violations(plan: Plan, limits: Limits) -> Iterator[Violation]:

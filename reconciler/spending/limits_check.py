@@ -23,7 +23,6 @@ from reconciler.text.sanitize import one_line
 
 MOST_NAMED = 5
 """Columns or kinds named in one message."""
-NARROW = "Narrow the plan (--target, rows), or raise the limit where it is set."
 
 _ALLOW = "`allow_growth: {max_cells: …}`"
 _NEVER_RUN = (str(CellState.EMPTY.value), str(CellState.PENDING_IDLE.value))

@@ -63,6 +63,16 @@ def test_as_text_with_bars(bought: Desk) -> None:
     assert "team=gtm        6        6" in said
 
 
+def test_bars_of_what_costs_nothing_show_cells(bought: Desk) -> None:
+    """At a price of 0 the highest day is not just the first."""
+    bought.write(f"{HEAD}  prices: {{kinds: {{agent: 0}}}}\n", "reconciler.yaml")
+    said = bought.run("forecast", "--days", "14").out.splitlines()
+    assert said[0].startswith("Schedules buy 6 cells for 0 credits from ")
+    bars, _, words = said[2].rpartition("  ")
+    assert (bars.strip("·"), words.partition(",")[0]) == ("█······█", "at most 3 cells")
+    assert "Cells by day, at most 3 on" in bought.run("forecast", "--days", "14", "--format", "html").out
+
+
 def test_without_a_schedule_it_says_so(desk: Desk) -> None:
     """And a plan says nothing of a month."""
     desk.write(FILL)

@@ -5,7 +5,7 @@ from itertools import count
 
 from tests.journey.desk import Desk
 
-MINUTE, DAY = 60.0, 86_400.0
+MINUTE, QUARTER, DAY = 60.0, 900.0, 86_400.0
 TIMES = ("begun_at", "ended_at", "settled_at", "at")
 
 
@@ -14,6 +14,8 @@ def later(desk: Desk, seconds: float) -> None:
     moved = []
     for line in desk.run("ledger", "export").out.splitlines():
         entry = json.loads(line)
+        if entry["type"] == "spent":
+            entry["quarter"] -= round(seconds / QUARTER)
         moved.append(
             json.dumps({key: value - seconds if key in TIMES and value else value for key, value in entry.items()})
         )

@@ -37,6 +37,15 @@ def test_applying_again_at_once_finds_the_table_running(desk: Desk) -> None:
     assert len(desk.posts()) == posts
 
 
+def test_cells_that_still_run_are_not_called_as_wanted(desk: Desk) -> None:
+    """A refresh that was accepted is not due, and not there yet either."""
+    desk.write(REFRESH)
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    assert desk.run("plan").out == "Nothing to do: 1 table, 1 run, no cell in scope is due while 1 table is running.\n"
+    desk.simulator.finish()
+    assert "every cell in scope is where the manifests want it" in desk.run("plan").out
+
+
 def test_the_calls_sent_are_the_calls_planned(desk: Desk) -> None:
     """The plan's calls are exact POST bodies."""
     calls = desk.run("plan", "--format", "json").json["calls"]

@@ -121,12 +121,15 @@ def test_billing_says_what_the_user_does_not(a_desk: ADesk) -> None:
     assert (plan.json["balance"]["available"], plan.json["balance"]["source"]) == (10, "billing")
 
 
-@pytest.mark.parametrize("wanted", ["acme", "other"])
+ORGANIZATION = "cbb86513-5659-4c37-b7a9-a40e87487c6a"
+
+
+@pytest.mark.parametrize("wanted", ["acme", ORGANIZATION, ORGANIZATION.upper(), "other"])
 def test_the_organization_is_pinned(a_desk: ADesk, wanted: str) -> None:
-    """By slug or id: another organization's token buys nothing."""
+    """By slug or id, whose letters have no case: another organization's token buys nothing."""
     desk = a_desk({"billing": {"credits": 10, "organization_slug": "acme"}})
     desk.write(f"{HEAD}  workspace: {{organization: {wanted}}}\n", name="reconciler.yaml")
-    if wanted == "acme":
+    if wanted != "other":
         assert desk.run("apply", "--yes", "--no-wait").code == 0
     else:
         message = "the token belongs to the organization `acme`, and this project to `other`"
@@ -178,6 +181,8 @@ def test_a_refusal_with_nothing_due_is_explained(a_desk: ADesk) -> None:
     assert (said.code, said.out.startswith("Nothing to do")) == (3, True), said.out
     assert "An apply would be refused before anything is sent:" in said.out
     assert "this project to `other`" in said.out
+    assert said.out.endswith("Use a token of that organization, or have the pin changed where it is set.\n")
+    assert "Narrow the plan" not in said.out + desk.run("apply", "--yes").err
 
 
 def test_a_missing_account_is_not_called_a_table(a_desk: ADesk) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.freshness.aged_ledger import DAY, later
 from tests.journey.conftest import MakeDesk
-from tests.journey.desk import ACCOUNTS, FILL, Desk, accounts
+from tests.journey.desk import ACCOUNTS, FILL, REFRESH, Desk, accounts
 from tests.limits.repository import Repository
 
 HEAD = "apiVersion: reconciler/v1\nkind: Project\nspec:\n"
@@ -84,6 +85,21 @@ def test_what_was_spent_is_counted_from_the_ledger(desk: Desk) -> None:
         ("per_label.per_day.max_credits", 20),
     ]
     assert [each["spent"] for each in plan.json["budgets"]] == [8, 8]
+
+
+def test_what_a_budget_held_back_is_bought_once_the_window_turns(desk: Desk) -> None:
+    """A refresh too dear for the rest of the month: refused, and later bought whole."""
+    limits(desk, "{per_day: {max_credits: 10}, per_month: {max_cells: 13}, timezone: Europe/Berlin}")
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    desk.simulator.finish()
+    assert desk.run("wait").code == 0
+    desk.write(REFRESH)
+    refused = desk.run("apply", "--yes", "--no-wait")
+    assert (refused.code, "the next month begins " in refused.err) == (3, True)
+    later(desk, 40 * DAY)
+    assert "today: 6 of 10 credits, 4 left after this plan" in desk.run("plan").out
+    assert desk.run("apply", "--yes", "--no-wait").code == 0
+    assert sum(desk.charged().values()) == 14
 
 
 def test_a_plan_from_a_snapshot_shows_what_is_left(desk: Desk) -> None:

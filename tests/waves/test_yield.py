@@ -136,3 +136,16 @@ def test_the_ledger_reports_it_by_column(make_desk_at_rest: MakeDesk) -> None:
     assert f"news: {changed} of {total} answers changed, " in said
     assert f"; run again 3 times, 30d apart: half of them change in {news['suggested_every']}, `every: " in said
     assert "`every` is arithmetic" in said
+
+
+def test_no_age_follows_from_one_refresh_or_from_two_at_once(make_desk_at_rest: MakeDesk) -> None:
+    """Neither text nor page explains a figure that is not there."""
+    desk = make_desk_at_rest(table(select("news", "up", "down"), *["done"] * 8))
+    for number in range(2):
+        desk.write(manifest("accounts", ACCOUNTS, f"mode: all, revision: r{number}"))
+        assert desk.run("apply", "--yes", "--no-wait").code == 0
+        desk.simulator.finish()
+        assert desk.run("wait").code == 0
+        said = desk.run("ledger", "report", "--by", "column").out
+        assert (" answers changed" in said, "every" in said) == (True, False)
+        assert "is arithmetic" not in desk.run("ledger", "report", "--by", "column", "--format", "html").out

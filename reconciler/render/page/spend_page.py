@@ -57,7 +57,7 @@ def _main(content: Document) -> Iterator[Html]:
     if lines:
         rows = [[*_row(line), *(_changed(line) if is_changed else ())] for line in lines]
         yield section("In numbers", table(f"Spent by {content['by']}", titles, rows))
-        if is_changed:
+        if any(line.get("suggested_every") for line in lines):
             yield tag("p", prose(ARITHMETIC), class_="hint")
     else:
         yield section("In numbers", tag("p", "Nothing was spent."))
