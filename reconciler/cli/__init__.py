@@ -25,8 +25,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a help page has read enough
         code = 0
     except OSError as error:
-        with suppress(OSError, ValueError):
-            print(f"reconciler: stdout cannot be written: {error.strerror}", file=sys.stderr)
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"reconciler: stdout cannot be written: {error.strerror}\n")
         code = 1
     for stream in (sys.stdout, sys.stderr):
         try:

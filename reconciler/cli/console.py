@@ -201,7 +201,8 @@ class Console:
         files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
         width = _width(sys.stderr)
-        self.say(wrapped(f"{problems_text(error.problems, width)}\n{sums}", width))
+        text = problems_text(error.problems, width, self._paint(sys.stderr))
+        self.say(wrapped(f"{text}\n{sums}", width))
 
 
 def inert(text: str) -> str:
