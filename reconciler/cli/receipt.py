@@ -70,9 +70,6 @@ class Receipt:
             if not self._try("the report cannot be shown as text", self._say_all):
                 self._console.say("\n".join(map(plain_line, self._report.results)))
 
-    def _save(self, file: Outlet, form: str) -> None:
-        file.write(self._told(form).rstrip("\n") + "\n")
-
     def tell_troubles(self) -> None:
         """Write the lines of calls that were sent and not accepted, for whoever was not there when they were."""
         endings = ((each, each.ending) for each in self._report.results)
@@ -82,6 +79,9 @@ class Receipt:
 
     def _lines(self, results: Iterable[CallResult]) -> str:
         return "\n".join(self._console.fit(result_text(each, 0, self._console.paint)) for each in results)
+
+    def _save(self, file: Outlet, form: str) -> None:
+        file.write(self._told(form).rstrip("\n") + "\n")
 
     def _answer(self, form: str) -> None:
         text = self._told(form)

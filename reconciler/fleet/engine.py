@@ -125,7 +125,13 @@ class Engine:
                 (unit.number, max(1, len(unit.table_ids))) for unit in units if unit.apply_id == apply_id
             )
         ]
-        app.job_manager.batch_defer_jobs(made, connection=connection)
+        try:
+            app.job_manager.batch_defer_jobs(made, connection=connection)
+        except ConnectorException as error:
+            raise Unwritable(
+                f"the queue of jobs beside the ledger cannot be written: {type(error.__cause__ or error).__name__}",
+                hint="Look at the log of the ledger's server; then try again.",
+            ) from None
 
     def run(self, worker: "WorkerLoop") -> None:
         """Take jobs until the worker is told to stop; those under way are finished. Raises Unwritable."""

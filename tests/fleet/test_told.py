@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from reconciler.cli import follow
+from reconciler.fleet.engine import SCHEMA_NAME
 from reconciler.fleet.fleet import Fleet
 from reconciler.model.submitted import ApplyProgress
 from tests.fleet.conftest import Floor, MakeFloor
@@ -139,6 +140,15 @@ def test_the_id_is_told_wherever_stdout_goes(floor: Floor, monkeypatch: pytest.M
         monkeypatch.undo()
     (listed,) = floor.run("applies", "list", "--format", "json").json["applies"]
     assert (said.code, listed["id"] in said.err) == (0, True)
+
+
+def test_a_queue_that_takes_no_jobs_keeps_the_plan_from_being_submitted(floor: Floor) -> None:
+    """The server cuts the statement off, say: in one line, and nothing of the apply stays."""
+    with ledger_of(floor) as connection:
+        connection.execute(f"ALTER TABLE {SCHEMA_NAME}.procrastinate_jobs ADD CHECK (id < 0) NOT VALID".encode())
+    said = floor.run("submit", "--plan", "plan.json")
+    assert (said.code, "the queue of jobs beside the ledger cannot be written: CheckViolation" in said.err) == (1, True)
+    assert floor.run("applies", "list").out == "No apply was submitted yet.\n"
 
 
 def test_an_interrupted_submit_does_not_say_that_nothing_was_sent(
