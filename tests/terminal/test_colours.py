@@ -102,7 +102,7 @@ def test_colour_reaches_a_pipe_if_it_is_asked_for(desk: Desk) -> None:
 
 def test_problems_have_the_colours_of_a_compiler() -> None:
     """Bold where it is, red which one it is and the caret; the words are the same without."""
-    problem = Diagnostic(Location("a.yaml", 1, 5, text="abc: def"), Code("E101"), "`abc` is unknown")
+    problem = Diagnostic(Location("a.yaml", 1, 5, text="abc: def"), Code.UNKNOWN_KEY, "`abc` is unknown")
     text = problems_text([problem], 80, coloured)
     assert text.startswith("\x1b[1ma.yaml:1:5\x1b[0m: \x1b[38;5;160mE101\x1b[0m `abc` is unknown\n")
     assert text.endswith("\x1b[38;5;160m^\x1b[0m")
