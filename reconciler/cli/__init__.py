@@ -16,7 +16,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if sys.stdout is None:
         # Closed by the caller: every write fails, as on a full disk, and no other file is opened in its place.
-        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     if isinstance(sys.stdout, TextIOWrapper):
         # As stderr does: a character that the encoding lacks is escaped and causes no error.
         sys.stdout.reconfigure(errors="backslashreplace")
