@@ -43,7 +43,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], revision: str) ->
         found = session.adopt(revision, paths)
     for table in found.tables:
         names = " and ".join(manifest.name for manifest in table.manifests)
-        console.answer(f"{names} ({one_line(table.name)}): {table.said}")
+        console.tell(f"{names} ({one_line(table.name)}): {table.said}")
     for table in found.tables:
         for manifest in table.manifests:
             for other in _other_revisions(manifest, revision):

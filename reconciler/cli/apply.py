@@ -254,7 +254,10 @@ class _Screen:
     def _show(self, plan: Plan, text: str) -> str:
         self._width = max((width_of(addressed(call)) for call in plan.calls), default=0)
         if self._as_text:
-            self.console.answer(self.console.fit(text) + "\n")
+            try:
+                self.console.show(self.console.fit(text) + "\n")
+            except BrokenPipeError as error:
+                raise PlanError("the reader of stdout left before the plan was shown, so nothing was sent") from error
         return text
 
     # The following methods are called once calls may have been sent, so none of them may fail.

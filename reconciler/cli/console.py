@@ -1,13 +1,14 @@
 """The two streams: answers on stdout, everything else on stderr; and how colour and a terminal affect them."""
 
+import errno
 import json
 import os
 import re
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TextIO
@@ -99,13 +100,19 @@ class Console:
 
     def answer(self, text: str) -> None:
         """Write the answer to stdout."""
+        with _reader_may_leave():
+            self.show(text)
+
+    def show(self, text: str) -> None:
+        """Write to stdout what must be seen before the command goes on; BrokenPipeError if the reader went away."""
         self._erase()
         _echo(inert(text))
 
     def command(self, text: str) -> None:
         """Write to stdout what a CI's log takes for its own commands."""
         self._erase()
-        click.echo(text)
+        with _reader_may_leave():
+            click.echo(text)
 
     def tell(self, text: str) -> bool:
         """Write the answer of a command that has acted; on stderr, after a single note, if stdout cannot be written.
@@ -114,7 +121,7 @@ class Console:
         """
         if not self._lost:
             self._erase()
-            failure = _failure_of(lambda: _echo(inert(text))) if sys.stdout is not None else "it is closed"
+            failure = _failure_of(lambda: _echo(inert(text))) if sys.stdout is not None else "stdout is closed"
             if failure is None:
                 return True
             self._lost.append(failure)
@@ -150,8 +157,9 @@ class Console:
 
     def stream(self, pieces: Iterable[str]) -> None:
         """Write an answer to stdout piece by piece; the last one ends the line."""
-        for piece in pieces:
-            click.echo(piece, nl=False)
+        with _reader_may_leave():
+            for piece in pieces:
+                click.echo(piece, nl=False)
 
     def info(self, message: str, **fields: Any) -> None:
         """Write what is going on, unless `--quiet`."""
@@ -193,7 +201,8 @@ class Console:
         files = len({problem.location.path for problem in error.problems})
         sums = f"{counted(len(error.problems), 'problem')} in {counted(files, 'file')}."
         width = _width(sys.stderr)
-        self.say(wrapped(f"{problems_text(error.problems, width)}\n{sums}", width))
+        text = problems_text(error.problems, width, self._paint(sys.stderr))
+        self.say(wrapped(f"{text}\n{sums}", width))
 
 
 def inert(text: str) -> str:
@@ -241,10 +250,24 @@ def _failure_of(write: Callable[[], object]) -> str | None:
     try:
         write()
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return reason(error)
     except ValueError as error:  # a file object that was closed, or an encoding that lacks a character
         return type(error).__name__
     return None
+
+
+def reason(error: OSError) -> str:
+    """Return why it cannot be written; a descriptor that is bad is stdout's, since files are named by their path."""
+    return "stdout is closed" if error.errno == errno.EBADF else error.strerror or type(error).__name__
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Let a reader of stdout stop early, as `head` does: the command ends with its own exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        forget_stdout()
 
 
 def forget_stdout() -> None:
@@ -286,16 +309,12 @@ def exits(command: Callable[Parameters, int]) -> Callable[Parameters, NoReturn]:
                 console.problems(error)
             console.error(error.message, error.hint, **({"code": error.code} if error.code else {}))
             code = ExitCode.of(error)
-        except BrokenPipeError:
-            # The reader went away: `reconciler plan | head`. Keep Python from complaining about it at exit.
-            forget_stdout()
-            code = ExitCode.ERROR
         except OSError as error:
             if error.filename is None:
                 forget_stdout()  # a full disk, say
             what = one_line(str(error.filename)) if error.filename else "the answer cannot be written"
             hint = "Name a file that may be read or written, in an existing folder." if error.filename else ""
-            console.error(f"{what}: {error.strerror or type(error).__name__}", hint, code=Code.UNUSABLE_FILE)
+            console.error(f"{what}: {reason(error)}", hint, code=Code.UNUSABLE_FILE)
             code = ExitCode.ERROR
         raise click.exceptions.Exit(int(code))
 

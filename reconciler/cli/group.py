@@ -214,6 +214,8 @@ def run(arguments: list[str], *, owns_process: bool = False) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("reconciler: interrupted", err=True)
         return CANCELLED
+    except SystemExit:  # click's own, where the reader of a help page went away
+        return 0
     return code if isinstance(code, int) else 0
 
 

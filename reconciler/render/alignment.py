@@ -38,8 +38,11 @@ def aligned(
 def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int | None = None) -> list[str]:
     """Return rows of equally many cells as `aligned` does, each on as many lines as `width` asks for.
 
-    All rows break at the same cells, so that what continues below stands below its heading, too.
+    All rows break at the same cells, so that what continues below stands below its heading, too. A cell that would not
+    fit on a line of its own is cut: a name of 10,000 characters hides no figures.
     """
+    if width is not None:
+        rows = [[_shortened(cell, width - len(_CONTINUED)) for cell in row] for row in rows]
     lines = aligned(rows, right)
     if width is None or max(map(width_of, lines), default=0) <= width:
         return lines
@@ -58,6 +61,11 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), width: int
         at_right = [place for place, index in enumerate(group) if index in right]
         parts.append([indent + line for line in aligned(cells, at_right)])
     return [part[at] for at in range(len(rows)) for part in parts if part[at].strip()]
+
+
+def _shortened(cell: str, width: int) -> str:
+    """Return a cell whole, or the beginning of its text without colour, `width` places at most."""
+    return cell if width_of(cell) <= width else cut(_COLOUR.sub("", cell), width - 1) + "…"
 
 
 def _padded(cell: str, width: int, is_right: bool) -> str:

@@ -26,6 +26,8 @@ GLYPHS = {
     SkipReason.IN_DOUBT: "?",
     **dict.fromkeys((SkipReason.IN_PROGRESS, SkipReason.WAITING, SkipReason.WAITING_FOR_TABLE), "…"),
 }
+AT_REST = (SkipReason.DONE, SkipReason.SATISFIED)
+"""Wanted as they are: how they could be bought again must not read like advice to do so."""
 
 
 def explain_text(found: Sequence[ExplainedCells], paint: Paint) -> str:
@@ -74,7 +76,10 @@ def _group(group: ExplainedCells, paint: Paint) -> Iterator[str]:
         cells = len(stale.rows)
         verb, cost = "predates" if cells == 1 else "predate", price_text(stale.cost.total)
         yield f"    {counted(cells, 'cell')} {verb} the present {stale.outdated}: {cost}"
-    yield f"    would change with {group.would_change}"
+    if group.reason in AT_REST:
+        yield f"    nothing to do; only {group.would_change} would buy {'it' if group.cells == 1 else 'them'} again"
+    else:
+        yield f"    would change with {group.would_change}"
 
 
 def _call(call: PastCall) -> str:

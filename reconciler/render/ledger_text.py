@@ -12,7 +12,10 @@ from reconciler.render.plan_parts import ended_words, yield_words
 from reconciler.text.numbers import age_text, amount, counted, duration
 from reconciler.text.sanitize import one_line
 
-ARITHMETIC = "`every` is arithmetic by the rule of three, no advice: the age at which half of the answers have changed."
+ARITHMETIC = (
+    "A run's `refresh: {every: …}` says at which age cells are bought again. The ages here are those at which half of "
+    "the answers would have changed, by the rule of three: arithmetic, no advice."
+)
 
 
 def moment(seconds: float) -> str:
@@ -117,7 +120,7 @@ def _changed(of: ColumnYield) -> str:
         return words
     words += f"; run again {of.refreshes:,} times, {age_text(of.between_seconds)} apart"
     half = of.half_changed_seconds
-    return words if half is None else f"{words}: half of them change in {age_text(half)}, `every: {age_text(half)}`"
+    return words if half is None else f"{words}: half of them change in {age_text(half)}"
 
 
 def _figures(of: SpendLine) -> tuple[str, ...]:

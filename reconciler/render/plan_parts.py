@@ -12,7 +12,7 @@ from reconciler.model.report import Yielded
 from reconciler.model.rollout_result import RolloutResult
 from reconciler.model.stale_cells import StaleCells
 from reconciler.render.alignment import aligned
-from reconciler.render.colour import Colour, Paint
+from reconciler.render.colour import Colour, Paint, plain
 from reconciler.render.source_lines import source_line
 from reconciler.spending.account_check import what_helps
 from reconciler.text.location import Diagnostic
@@ -162,7 +162,7 @@ def _or_that_it_did_not(call: CallInDoubt) -> str:
     return f", or did not: that is proven if its cells are still empty {when}."
 
 
-def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> str:
+def problems_text(problems: Sequence[Diagnostic], width: int | None = None, paint: Paint = plain) -> str:
     """Return problems with their locations, one per line, each with its hint below, once per file.
 
     With the `width` of a terminal, the line of the file that each is in stands between the two.
@@ -170,10 +170,12 @@ def problems_text(problems: Sequence[Diagnostic], width: int | None = None) -> s
     lines = []
     hinted = set()
     for problem in problems:
-        lines.append(f"{problem.location}: {problem.code} {problem.message}")
+        where, code = paint(str(problem.location), Colour.STRONG), paint(problem.code, Colour.BAD)
+        lines.append(f"{where}: {code} {problem.message}")
         shown = "" if width is None else source_line(problem.location, width)
         if shown:
-            lines.append(shown)
+            line, caret = shown.rsplit("^", 1)
+            lines.append(f"{line}{paint('^', Colour.BAD)}{caret}")
         if problem.hint and (problem.location.path, problem.hint) not in hinted:
             lines.append(f"  {problem.hint}")
             hinted.add((problem.location.path, problem.hint))

@@ -91,7 +91,7 @@ def plan_text(
     if plan.in_doubt:
         parts.append(in_doubt_text(plan.in_doubt, paint))
     if plan.diagnostics:
-        parts.append(problems_text(plan.diagnostics, view.width))
+        parts.append(problems_text(plan.diagnostics, view.width, paint))
     if plan.budgets:
         lines = budget_lines((use.content() for use in plan.budgets), one_line)
         parts.append("\n".join(["Budgets", *(f"  {line}" for line in lines)]))

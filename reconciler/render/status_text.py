@@ -51,7 +51,7 @@ def status_text(of: Status, paint: Paint, width: int | None = None) -> str:
     if of.in_doubt:
         parts.append(in_doubt_text(of.in_doubt, paint))
     if of.diagnostics:
-        parts.append(problems_text(of.diagnostics, width))
+        parts.append(problems_text(of.diagnostics, width, paint))
     parts.append(_summary(of))
     return "\n\n".join(parts)
 

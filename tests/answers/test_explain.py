@@ -20,7 +20,7 @@ target-accounts/fill   Target Accounts
         would change with an accepted call that covers it, or a value from elsewhere
     · 2 cells done
         rows {row_id(1)}, {row_id(5)}
-        would change with a run of mode `all` with a `revision` or a `refresh`
+        nothing to do; only a run of mode `all` with a `revision` or a `refresh` would buy them again
 """
 
 

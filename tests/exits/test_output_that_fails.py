@@ -154,3 +154,29 @@ def test_what_a_person_decided_stands_although_it_cannot_be_said(office: Desk, s
     _, err = process.communicate(timeout=60)
     assert (process.returncode, states(office)["accounts/news"]) == (0, "accepted"), err
     assert b"is accepted now" in err
+
+
+def test_an_answer_that_is_lost_is_an_error_and_a_reader_who_has_read_enough_is_none(
+    office: Desk, start: Start
+) -> None:
+    """Closed: exit 1 and a sentence, of commands and of help pages. With its reader gone: the command's own code."""
+    gone = "| (exec <&-; sleep 1.5); echo ${PIPESTATUS[0]} >&2"
+    lines = ["reconciler plan >&-; echo $? >&2", "reconciler plan --help >&-; echo $? >&2"]
+    process = start(shell="; ".join([*lines, f"reconciler plan --detailed-exitcode {gone}"]))
+    _, err = process.communicate(timeout=60)
+    told = [line for line in err.decode().splitlines() if "ledger" not in line]
+    assert told == [
+        "reconciler: E511 the answer cannot be written: stdout is closed",
+        "1",
+        "reconciler: stdout cannot be written: Bad file descriptor",
+        "1",
+        "2",
+    ]
+
+
+def test_a_reader_that_leaves_before_the_plan_is_shown_sends_nothing(office: Desk, start: Start) -> None:
+    """What was not seen is not applied."""
+    process = start(shell="reconciler apply --yes --no-wait | true; exit ${PIPESTATUS[0]}")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, office.posts()) == (1, []), err
+    assert "left before the plan was shown, so nothing was sent" in err.decode()

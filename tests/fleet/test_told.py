@@ -1,5 +1,6 @@
 """Whoever hands over or follows is told what is wrong: names, ids, no worker, a stop that comes late."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -161,3 +162,17 @@ def test_an_interrupted_submit_does_not_say_that_nothing_was_sent(
     monkeypatch.setattr(Fleet, "submit", committed)
     said = floor.run("submit", "--plan", "plan.json")
     assert (said.code, "the plan may have been submitted" in said.err) == (130, True)
+
+
+def test_follow_writes_the_receipt_to_files_and_to_stdout(floor: Floor) -> None:
+    """A document, a page, and with `-` the document alone on stdout; again and again, since it changes nothing."""
+    apply_id = floor.submit()
+    with floor.workers():
+        said = floor.run("follow", apply_id, "--out", "r.json", "--out", "r.html", "--out", "-", "--timeout", "30")
+    document = json.loads((floor.folder / "r.json").read_text())
+    assert (said.code, said.json) == (document["exit_code"], document), said.err
+    assert (floor.folder / "r.html").read_text().startswith("<!doctype html>")
+    again = floor.run("follow", apply_id, "--out", "again.html")
+    assert "Applied: " in again.out
+    assert (floor.folder / "again.html").read_text() == (floor.folder / "r.html").read_text()
+    assert floor.run("follow", apply_id, "--out", "-", "--format", "markdown").code == 64

@@ -17,7 +17,18 @@ from reconciler.render.page.snapshot_page import snapshot_page
 from reconciler.render.page.spend_page import spend_page
 from reconciler.render.page.status_page import status_page
 from tests.pages.conftest import Keep, Open, Opened
-from tests.pages.worlds import a_forecast, a_report, a_snapshot, a_spending, a_status, busy, hostile, large
+from tests.pages.worlds import (
+    a_forecast,
+    a_report,
+    a_snapshot,
+    a_spending,
+    a_status,
+    busy,
+    hostile,
+    hostile_report,
+    hostile_status,
+    large,
+)
 
 SIZES = {"wide": (1280, 900), "tablet": (768, 1024), "phone": (375, 812)}
 PAGES: dict[str, Callable[[Assets], str]] = {
@@ -28,6 +39,7 @@ PAGES: dict[str, Callable[[Assets], str]] = {
     "spending": lambda look: spend_page(a_spending(), look),
     "snapshot": lambda look: snapshot_page(a_snapshot(), look),
 }
+WIDTHS = "all => all.map((each) => each.getBoundingClientRect().width)"
 SCREENS = list(product(SIZES, ("light", "dark")))
 USUAL = set(zip(PAGES, SCREENS, strict=True))
 
@@ -67,8 +79,7 @@ def test_it_is_whole_and_accessible_on_every_screen(
     if name == "plan":
         opened.page.locator("summary").first.click()
     if name not in ("plan", "snapshot"):
-        widths = "all => all.map((each) => each.getBoundingClientRect().width)"
-        parts = opened.page.locator("svg[role=img]").first.locator("rect").evaluate_all(widths)
+        parts = opened.page.locator("svg[role=img]").first.locator("rect").evaluate_all(WIDTHS)
         assert len(parts) > 2
         assert min(parts) > 0
     results = Axe().run(opened.page)
@@ -86,6 +97,24 @@ def test_no_name_breaks_out_of_it(show: Open, look: Assets) -> None:
     assert "<img src=x onerror=alert(1)>" in text
     assert not {"\u202e", "\u200b", "\x1b"} & set(text)
     assert "<img src=x" in explained(opened)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_name_breaks_out_of_a_receipt_or_a_status(size: str, show: Open, look: Assets, keep: Keep) -> None:
+    """Nor is one wide enough to push the page out of the window."""
+    width, height = SIZES[size]
+    for name, html in (
+        ("receipt", report_page(hostile_report(), look)),
+        ("status", status_page(hostile_status(), look)),
+    ):
+        opened = show(html, width=width, height=height)
+        keep(opened, f"hostile-{name}-{size}")
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert max(opened.page.locator(".wide table").evaluate_all(WIDTHS)) <= 1400, name
+        assert (opened.complaints, len(opened.requests), opened.page.locator("img").count()) == ([], 1, 0), name
+        text = opened.page.locator("body").inner_text()
+        assert "<img src=x onerror=alert(1)>" in text
+        assert not {"\u202e", "\u200b", "\x1b"} & set(text)
 
 
 def test_its_policy_forbids_what_is_not_its_own(show: Open, page_of_plan: str) -> None:

@@ -51,6 +51,7 @@ ORIGIN = Origin(
 KEYS = ["funding", "pricing_notes", "recent_news", "headcount", "tech_stack", "hiring", "pitch", "segment"]
 KEYS += ["churn_risk", "owner"]
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\u202e\u200b\x1b[31m"
+HOSTILE_AND_LONG = HOSTILE + "w" * 400
 
 
 def plan_of(
@@ -195,11 +196,27 @@ def large(rows: int, columns: int) -> tuple[Plan, dict[str, Any]]:
     return plan, plan_file.document(plan, ORIGIN)
 
 
-def hostile() -> tuple[Plan, dict[str, Any]]:
+def hostile(name: str = HOSTILE) -> tuple[Plan, dict[str, Any]]:
     """Return a plan in which every name tries to break out of the page."""
-    table = replace(a_table([a_column(1, key=HOSTILE), a_column(2, 1, key="${x}`")], ["..d", "..."]), name=HOSTILE)
-    manifest = replace(a_manifest(a_run(Mode.NEW, name=HOSTILE), name=HOSTILE), labels={HOSTILE: HOSTILE})
+    table = replace(a_table([a_column(1, key=name), a_column(2, 1, key="${x}`")], ["..d", "..."]), name=name)
+    manifest = replace(a_manifest(a_run(Mode.NEW, name=name), name=name), labels={name: name})
     plan = plan_of([manifest], [table])
     content = plan_file.document(plan, ORIGIN)
     content["created_at"] = HOSTILE
     return plan, content
+
+
+def hostile_report() -> dict[str, Any]:
+    """Return a report of such names, whose service answers in kind: one call refused, one in doubt."""
+    plan, _ = hostile(HOSTILE_AND_LONG)
+    endings = [
+        Ending(CallState.REFUSED, HOSTILE_AND_LONG, 422),
+        Ending(CallState.IN_DOUBT, HOSTILE_AND_LONG),
+    ]
+    results = tuple(CallResult(call, ending) for call, ending in zip(plan.calls, endings, strict=True))
+    return report_file.document(Report(HOSTILE, results, waited=True, in_doubt=plan.in_doubt), 7)
+
+
+def hostile_status() -> dict[str, Any]:
+    """Return the status of a table of such names."""
+    return status_document(status_of(hostile(HOSTILE_AND_LONG)[0]), HOSTILE)

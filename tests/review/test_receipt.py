@@ -85,3 +85,14 @@ def test_the_jobs_summary(make_desk: MakeDesk, tmp_path: Path) -> None:
     desk.extra["GITHUB_STEP_SUMMARY"] = str(summary)
     said = desk.run("apply", "--yes", "--no-wait", "--format", "markdown")
     assert summary.read_text() == said.out + "\n"
+
+
+def test_a_file_and_a_page_at_once(desk: Desk) -> None:
+    """`--out` twice: each name has the form of its ending, and stdout stays the text."""
+    said = desk.run("apply", "--yes", "--no-wait", "--out", "r.json", "--out", "r.html")
+    assert said.code == 0
+    assert json_schema.problems("report", json.loads((desk.folder / "r.json").read_text())) == []
+    page = (desk.folder / "r.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "target-accounts/fill" in page
+    assert "Applied: 3 calls accepted" in said.out

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.render.colour import Colour, coloured, shows_colour
+from reconciler.render.plan_parts import problems_text
 from reconciler.render.plan_text import plan_text
+from reconciler.text.codes import Code
+from reconciler.text.location import Diagnostic, Location
 from tests.journey.desk import Desk
 from tests.planning.golden_cases import read_case
 from tests.terminal.test_screens import compare
@@ -95,3 +98,12 @@ def test_colour_reaches_a_pipe_if_it_is_asked_for(desk: Desk) -> None:
     assert "\x1b[38;5;160mreconciler:\x1b[0m" in desk.run("--ledger", "x://y", "plan").err
     for quiet in (["--no-color", "plan"], ["plan", "--format", "json"], ["plan", "--format", "markdown"]):
         assert "\x1b" not in desk.run(*quiet).out
+
+
+def test_problems_have_the_colours_of_a_compiler() -> None:
+    """Bold where it is, red which one it is and the caret; the words are the same without."""
+    problem = Diagnostic(Location("a.yaml", 1, 5, text="abc: def"), Code.UNKNOWN_KEY, "`abc` is unknown")
+    text = problems_text([problem], 80, coloured)
+    assert text.startswith("\x1b[1ma.yaml:1:5\x1b[0m: \x1b[38;5;160mE101\x1b[0m `abc` is unknown\n")
+    assert text.endswith("\x1b[38;5;160m^\x1b[0m")
+    assert re.sub("\x1b\\[[0-9;]*m", "", text) == problems_text([problem], 80)

@@ -100,3 +100,13 @@ def test_a_table_that_is_too_wide_breaks_at_the_same_cells_in_every_row() -> Non
     ]
     assert table(rows, {2}, 33) == table(rows, {2}) == aligned(rows, {2})
     assert max(map(width_of, table(rows, {2}, 20))) <= 20
+
+
+def test_a_name_without_an_end_is_cut_to_the_terminal() -> None:
+    """The figures beside it stay in sight; a pipe, which has no width, gets the name whole."""
+    rows = [["NAME", "CELLS"], ["x" * 10_000, "7"], ["\x1b[1m" + "好" * 500 + "\x1b[0m", "8"]]
+    shown = table(rows, {1}, 40)
+    assert max(map(width_of, shown)) <= 40
+    assert [line.split()[-1] for line in shown if line.split()[-1].isdecimal()] == ["7", "8"]
+    assert len([line for line in shown if line.endswith("…")]) == 2
+    assert "x" * 10_000 in table(rows, {1})[1]

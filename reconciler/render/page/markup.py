@@ -59,6 +59,10 @@ def items(parts: Iterable[str], **attributes: Attribute) -> Html:
     return tag("ul", *found, **attributes) if found else Html()
 
 
+LONGEST_WORD = 60
+"""Characters that a table's cell keeps on one line; a longer word is broken, so that it hides no figures."""
+
+
 def table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
     """Return a table whose rows begin with their heading; a title that ends with `:` stands over numbers."""
     numeric = [title.endswith(":") for title in titles]
@@ -73,7 +77,8 @@ def table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) ->
 
 def _cells(row: Sequence[str], numeric: Sequence[bool]) -> Iterable[Html]:
     for at, (cell, is_number) in enumerate(zip(row, numeric, strict=True)):
-        class_ = "number" if is_number else None
+        is_long = max(map(len, cell.split()), default=0) > LONGEST_WORD
+        class_ = "number" if is_number else "long" if is_long else None
         yield tag("td", cell, class_=class_) if at else tag("th", cell, scope="row", class_=class_)
 
 
