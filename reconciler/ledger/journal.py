@@ -5,6 +5,7 @@ was begun for the table since it planned (version), and this attempt of this cal
 `spending/__init__.py`.
 """
 
+from math import ceil
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -247,7 +248,7 @@ def resolve(tx: Transaction, verdict: Verdict, lease: Lease | None) -> CallState
     if max(0.0, age) < verdict.min_age_seconds:
         raise LedgerError(
             f"call {call_id} may still be in flight: its last attempt began {max(0.0, age):.0f} s ago",
-            hint=f"Try again in {verdict.min_age_seconds - age:.0f} s.",
+            hint=f"Try again in {ceil(verdict.min_age_seconds - age)} s.",
         )
     move = call_states.resolve(standing, landed=verdict.landed)
     _apply(tx, call_id, found, move, now, {})

@@ -182,7 +182,10 @@ class Project:
         for call, covered in blocks.items():
             column, row = covered[0].columns[0], covered[0].rows[0]
             verdict = "--landed" if charges[column, row] else "--not-landed"
-            done = self.run("ledger", "resolve", call, verdict, "--reason", "the bill says so")
+            words = ("ledger", "resolve", call, verdict, "--reason", "the bill says so")
+            done = self.run(*words)
+            while "may still be in flight" in done.err:
+                done = self.run(*words)
             if done.code == 1 and "locked" in done.err:
                 raise LockedError
             with self.ledger() as ledger:

@@ -150,7 +150,7 @@ def test_the_line_is_for_terminals(
     shown = []
     for is_terminal in (False, True):
         monkeypatch.setattr("sys.stderr.isatty", lambda found=is_terminal: found)
-        with chdir(tmp_path), environment({"COLUMNS": "80"}):
+        with chdir(tmp_path), environment({"COLUMNS": "80", "NO_COLOR": "1"}):
             assert run(["validate"]) == 1
         shown.append(capsys.readouterr().err.splitlines())
     where = "manifests/a.yaml:10:13: E104 spec.runs[0].mode is `nwe`; did you mean `new`?"

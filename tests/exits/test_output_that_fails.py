@@ -175,7 +175,7 @@ def test_an_answer_that_is_lost_is_an_error_and_a_reader_who_has_read_enough_is_
 
 
 def test_a_reader_that_leaves_before_the_plan_is_shown_sends_nothing(office: Desk, start: Start) -> None:
-    """What was not seen is not applied."""
+    """A plan that was not seen is not applied."""
     process = start(shell="reconciler apply --yes --no-wait | true; exit ${PIPESTATUS[0]}")
     _, err = process.communicate(timeout=60)
     assert (process.returncode, office.posts()) == (1, []), err
