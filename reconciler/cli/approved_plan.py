@@ -160,11 +160,9 @@ def _needs_none(console: Console, push: Push, found: ApprovedPlans) -> str:
         is_touched = has_changed(console.settings(), push.before)
     except (ManifestError, SettingsError):
         is_touched = True
-    return (
-        ""
-        if is_touched
-        else ("The push changes nothing of the project that could be run: nothing is sent, and no plan is missing.")
-    )
+    if is_touched:
+        return ""
+    return "The push changes nothing of the project that could be run: nothing is sent, and no plan is missing."
 
 
 def _say_what_is_missing(console: Console, found: ApprovedPlans, folder: Path) -> ExitCode:

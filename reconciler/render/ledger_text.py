@@ -120,7 +120,7 @@ def _changed(of: ColumnYield) -> str:
         return words
     words += f"; run again {of.refreshes:,} times, {age_text(of.between_seconds)} apart"
     half = of.half_changed_seconds
-    return words if half is None else f"{words}: half of them change in {age_text(half)}"
+    return words if half is None else f"{words}: half of them change in {age_text(half)}, `every: {age_text(half)}`"
 
 
 def _figures(of: SpendLine) -> tuple[str, ...]:

@@ -134,7 +134,8 @@ def test_the_ledger_reports_it_by_column(make_desk_at_rest: MakeDesk) -> None:
     assert news["suggested_every"] in html
     said = desk.run("ledger", "report", "--by", "column").out
     assert f"news: {changed} of {total} answers changed, " in said
-    assert f"; run again 3 times, 30d apart: half of them change in {news['suggested_every']}\n" in said
+    every = news["suggested_every"]
+    assert f"; run again 3 times, 30d apart: half of them change in {every}, `every: {every}`\n" in said
     assert "A run's `refresh: {every: …}` says at which age" in said
 
 
