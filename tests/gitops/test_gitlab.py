@@ -113,7 +113,10 @@ def test_a_merge_request_without_a_plan(project: Project) -> None:
     project.plan(sees_secrets=False, variables={"GITLAB_TOKEN": ""})
     ended = project.pipeline(project.merge())
     assert (ended["approved"].code, "apply" in ended) == (4, False)
-    assert "Exit code 4" in project.forge.notes[0]["body"]
+    note = project.forge.notes[0]["body"]
+    assert "nothing was sent" in note
+    assert "`change 7 has no valid plan" in note
+    assert "its files are missing or have expired" in note
     before = project.git("git rev-parse origin/main")
     project.git("git checkout --quiet main && git commit --quiet --allow-empty -m x && git push --quiet origin main")
     project.told("HEAD")
