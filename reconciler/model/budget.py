@@ -91,7 +91,8 @@ class BudgetUse:
     @property
     def after(self) -> Decimal:
         """The sum once the plan is sent, in the budget's unit; too low if a price is unknown."""
-        return (self.spent + self.due).of(self.budget.unit)
+        unit = self.budget.unit
+        return self.spent.of(unit) + self.due.of(unit)
 
     @property
     def is_known(self) -> bool:
@@ -108,11 +109,12 @@ class BudgetUse:
         """The share of the budget that is used after the plan; None if that is unknown."""
         if not self.is_known:
             return None
-        return self.after / self.budget.value if self.budget.value else Decimal(bool(self.after))
+        after = self.after
+        return after / self.budget.value if self.budget.value else Decimal(bool(after))
 
     def content(self) -> dict[str, Any]:
         """Return it as a plan file says it, and as renderers read it."""
-        of, window = self.budget, self.window
+        of, window, share = self.budget, self.window, self.share
         scope = "table" if of.table_id else "label" if of.label else "project"
         unpriced = self.spent.unpriced_cells + self.due.unpriced_cells
         return {
@@ -125,7 +127,7 @@ class BudgetUse:
             "spent": json_number(self.spent.of(of.unit)),
             "due": json_number(self.due.of(of.unit)),
             "left": json_number(self.left),
-            "share": None if self.share is None else float(round(self.share, 6)),
+            "share": None if share is None else float(round(share, 6)),
             "unpriced_cells": unpriced if of.unit is Unit.CREDITS else 0,
             "since": window.since.isoformat(timespec="seconds"),
             "until": window.until.isoformat(timespec="seconds"),
