@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.manifests import json_schema
+from tests.freshness.aged_ledger import later
 from tests.journey.conftest import MakeDesk
 from tests.journey.desk import ACCOUNTS, FILL, NOWHERE, REFRESH, Desk, accounts, agent
 
@@ -133,6 +134,20 @@ def test_a_dead_end_is_told_and_counts_if_asked(dead_end: Desk) -> None:
         for kinds in ("dead_end", "due,dead_end", "due", "none", "due, in_doubt")
     }
     assert codes == {"dead_end": 2, "due,dead_end": 2, "due": 0, "none": 0, "due, in_doubt": 0}
+
+
+def test_cells_that_never_started_are_a_dead_end(make_desk: MakeDesk) -> None:
+    """They were paid for, so only a person may have them bought again."""
+    table = accounts()
+    table["columns"][1] = agent("news", stalls=1.0)
+    desk = make_desk(table)
+    desk.write(FILL[: FILL.index("    - name: retry")])
+    desk.run("apply", "--yes", "--no-wait")
+    desk.simulator.advance(900)
+    later(desk, 900)
+    said = desk.run("drift", "--fail-on", "dead_end")
+    line = "target-accounts/fill: dead end: 3 cells were bought and never started; look at the table, or raise"
+    assert (said.code, [each[: len(line)] for each in said.out.splitlines()]) == (2, [line]), said
 
 
 def test_what_counts_as_drift_can_be_chosen(desk: Desk) -> None:
