@@ -36,7 +36,7 @@ class Endpoint(click.ParamType[tuple[str, int]]):
         """Return the host, empty for every address, and the port."""
         match = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):)?([0-9]{1,5})", str(value), re.ASCII)
         if match is None or int(match[2]) > 65535:
-            self.fail(f"{value!r} is no port; write e.g. 9464, 127.0.0.1:9464 or [::1]:9464", param, ctx)
+            self.fail(f"{value!r} is not a port; write e.g. 9464, 127.0.0.1:9464 or [::1]:9464", param, ctx)
         return (match[1] or "").strip("[]"), int(match[2])
 
 

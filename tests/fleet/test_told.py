@@ -208,7 +208,7 @@ def interrupted(floor: Floor, when: str, seconds: float, *events: str) -> Said:
 
 
 def test_a_submit_that_is_interrupted_says_that_nothing_was_submitted(floor: Floor) -> None:
-    """Ctrl-C while the plan is written: it is asked for no more, and nobody has to look."""
+    """Ctrl-C while the plan is written: nothing of it stays, and that is said."""
     said = interrupted(floor, "IMMEDIATE", 0.3, "PgSleep")
     assert (said.code, said.out, said.err.endswith("interrupted; nothing was submitted\n")) == (130, "", True), said.err
     time.sleep(0.4)
