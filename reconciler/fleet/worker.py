@@ -88,6 +88,7 @@ class Worker:
         self._applies = connections.ledger().applies
         self._engine = engine
         self._options = options
+        self._workspaces = options.workspaces
         self._events = events
         self.watch = Watch()
         """Its figures and its health."""
@@ -111,7 +112,7 @@ class Worker:
         renewer = threading.Thread(target=self._renew, name="claim renewer", daemon=True)
         renewer.start()
         loop = WorkerLoop(
-            self._options.workspaces,
+            self._workspaces,
             self._options.concurrency,
             self.send,
             self.tick,
@@ -134,7 +135,7 @@ class Worker:
         if self._options.project is None:
             return nullcontext()
         project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
-        return Refresher(project, self._options.workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
+        return Refresher(project, self._workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
         self._end = end
@@ -173,7 +174,7 @@ class Worker:
             if self._interrupt:
                 return
             with self._claiming() as owner:
-                units = self._applies.claim(job.apply_id, job.numbers, owner, self._lease_seconds)
+                units = self._applies.claim(job.apply_id, job.numbers, self._workspaces, owner, self._lease_seconds)
                 if units:
                     self._attend("send", job.apply_id, units, self._work)
         except Exception as error:
@@ -191,7 +192,7 @@ class Worker:
     def _look_at_due(self) -> int:
         """Look after some of the units that are due for it; return how many."""
         with self._claiming() as owner:
-            due = self._applies.claim_due(self._options.workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
+            due = self._applies.claim_due(self._workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
             by_apply: dict[str, list[Unit]] = {}
             for unit in due:
                 by_apply.setdefault(unit.apply_id, []).append(unit)
