@@ -28,6 +28,7 @@ from reconciler.fleet.monitoring.run_calls import WatchedRunner
 from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, looked, outcome_of
 from reconciler.fleet.receipt import noted_in, report_of_apply
 from reconciler.fleet.refresh import Project, Refresher
+from reconciler.fleet.troubles import Troubles
 from reconciler.fleet.watch import Watch
 from reconciler.fleet.workspace_api import WorkspaceApi
 from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
@@ -90,6 +91,7 @@ class Worker:
         self._options = options
         self._workspaces = options.workspaces
         self._events = events
+        self._tell_trouble = Troubles(events.on_trouble).tell
         self.watch = Watch()
         """Its figures and its health."""
         self.watch.health.note("token")  # it was read, and has not been refused yet
@@ -118,7 +120,7 @@ class Worker:
             self.tick,
             self._options.tick_seconds,
             self._lease_seconds,
-            self._events.on_trouble,
+            self._tell_trouble,
             self._started,
             self.watch.metrics.job_recovered,
         )
@@ -134,7 +136,7 @@ class Worker:
         """Plan by schedules, if the worker was told how to read its project."""
         if self._options.project is None:
             return nullcontext()
-        project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
+        project = Project(self._options.project, self._connections.environment, self._tell_trouble)
         return Refresher(project, self._workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
@@ -221,10 +223,10 @@ class Worker:
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, ReconcilerError):
-            self._events.on_trouble(error.message)
+            self._tell_trouble(error.message)
         else:
             _LOG.exception("a worker met an unexpected error; the units are looked at again")
-            self._events.on_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
+            self._tell_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
 
     def _look(self, apply: SubmittedApply, units: Sequence[Unit]) -> None:
         waiting = [unit for unit in units if unit.phase is Phase.WAITING]
@@ -234,7 +236,7 @@ class Worker:
             statuses = self._api.reader(self._terms_of(apply), apply.workspace).read_statuses(tables) if tables else {}
             finished = {table for table, each in statuses.items() if not _is_running(each)}
         except ApiError as error:
-            self._events.on_trouble(error.message)
+            self._tell_trouble(error.message)
             if isinstance(error, Refused):
                 # A step gets the same answer, and then stops the apply.
                 self._api.forget_readers()
@@ -268,13 +270,11 @@ class Worker:
         settings = self._connections.settings
         if settings.project.notify:
             try:
-                apply = self._applies.find(apply_id)
-                report = report_of_apply(apply, self._applies)
+                report = report_of_apply(self._applies.find(apply_id), self._applies)
             except ReconcilerError as error:
                 self._tell(error)
                 return
-            tell = self._events.on_trouble
-            notify(report, None, settings, self._connections.environment, tell, Interrupt())
+            notify(report, None, settings, self._connections.environment, self._tell_trouble, Interrupt())
 
     # One step.
 
