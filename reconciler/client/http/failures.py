@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 from reconciler.client.http.api_messages import spoken
-from reconciler.client.http.options import Token
+from reconciler.client.http.options import ApiOptions
 from reconciler.errors import ApiError
 from reconciler.model.network import Proxy
 
@@ -38,13 +38,18 @@ def no_tunnel(proxy: Proxy, status: int) -> tuple[str, str]:
     return f"{proxy} opens no tunnel and answers {status}", hint
 
 
-def failure_words(error: BaseException, token: Token) -> str:
+def no_way_hint(proxy: Proxy) -> str:
+    """Return what to look at if there is no connection through a proxy."""
+    return f"Check that the proxy is there and that {proxy.source} names it, or name the host in NO_PROXY."
+
+
+def failure_words(error: BaseException, options: ApiOptions) -> str:
     """Return words for a library's exception: its type, and the operating system's message beneath it."""
     said = str(error)
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno is not None:
             said = os.strerror(cause.errno) if isinstance(cause, ConnectionError) else str(cause)
-    text = spoken(said, token)
+    text = spoken(said, options)
     return type(error).__name__ + (f": {text}" if text else "")
 
 
