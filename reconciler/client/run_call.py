@@ -30,7 +30,7 @@ from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import headers
 from reconciler.client.http.retry import retry_after_seconds
-from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
+from reconciler.client.http.trust import not_trusted, not_trusted_hint, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.model.attempt import Receipt
@@ -281,7 +281,7 @@ class _Loop(_SystemsLoop):
 
 def _unsent_hint(exchange: _Exchange, options: ApiOptions) -> str:
     if exchange.failure is not None and is_certificate_failure(exchange.failure):
-        return NOT_TRUSTED_HINT
+        return not_trusted_hint(exchange.failure)
     refusal, proxy = _no_tunnel(exchange, options), options.network.proxy_for(options.base_url)
     if refusal:
         return refusal[1]

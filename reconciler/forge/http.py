@@ -21,7 +21,7 @@ from reconciler.client.http.failures import TransientError, failure_words, is_ce
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import USER_AGENT, headers
 from reconciler.client.http.retry import Retries, RetryTiming
-from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
+from reconciler.client.http.trust import not_trusted, not_trusted_hint, tls_context
 from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -182,7 +182,7 @@ class ForgeClient:
     def _transient(self, where: str, url: httpx.URL, error: httpx.TransportError) -> Exception:
         said = failure_words(error, self._options)
         if is_certificate_failure(error):
-            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT)
+            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=not_trusted_hint(error))
         proxy = self._options.network.proxy_for(str(url))
         if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             said, hint = f"no connection through {proxy} ({said})", no_way_hint(proxy)

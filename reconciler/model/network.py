@@ -58,7 +58,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class UnusableProxy:
-    """What a variable or setting names instead of a proxy that can be used: an error where it is on the way."""
+    """A proxy that is named and cannot be used: an error where it is on the way."""
 
     source: str
     why: str

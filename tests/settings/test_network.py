@@ -112,7 +112,7 @@ def test_a_proxy_that_is_not_understood_is_refused_unseen(text: str) -> None:
 
 
 def test_a_proxy_that_cannot_be_used_matters_only_on_the_way() -> None:
-    """Desktops set ALL_PROXY to a proxy of another kind, which is no reason to refuse a host reached without it."""
+    """Desktops set ALL_PROXY to a proxy of another kind, and hosts that are reached without it go on working."""
     environment = {"ALL_PROXY": "socks5://u:secret@proxy:1"}
     assert proxy(environment | {"NO_PROXY": "extruct.ai"}) is None
     assert proxy(environment | {"https_proxy": "http://a:1"}) == "http://a:1 https_proxy"

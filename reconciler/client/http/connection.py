@@ -33,7 +33,7 @@ from reconciler.client.http.lenient_json import without_mark
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import Query, headers, leads_away
 from reconciler.client.http.response import Response
-from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted
+from reconciler.client.http.trust import not_trusted, not_trusted_hint
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.network import Proxy
 from reconciler.text.codes import Code
@@ -259,7 +259,7 @@ class Connection:
             said = f"the answer breaks off ({said})"
         if is_certificate_failure(error):
             return BadResponse(
-                f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT, code=Code.NOT_TRUSTED
+                f"{where}: {not_trusted(self._options, said)}", hint=not_trusted_hint(error), code=Code.NOT_TRUSTED
             )
         hint = no_answer_hint(error)
         if isinstance(error, _NoTunnelError):
