@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from reconciler.errors import (
     ApiError,
@@ -25,9 +24,10 @@ from reconciler.fleet.account import refuse_unaffordable
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
 from reconciler.fleet.monitoring import steps
 from reconciler.fleet.monitoring.run_calls import WatchedRunner
-from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, looked, outcome_of
-from reconciler.fleet.receipt import noted_in, report_of_apply
+from reconciler.fleet.outcome import Surroundings, belongs, failed, given_up, look_in, looked, outcome_of
+from reconciler.fleet.receipt import noted_in, refuse_incomplete, report_of_apply
 from reconciler.fleet.refresh import Project, Refresher
+from reconciler.fleet.troubles import Troubles
 from reconciler.fleet.watch import Watch
 from reconciler.fleet.workspace_api import WorkspaceApi
 from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
@@ -88,7 +88,9 @@ class Worker:
         self._applies = connections.ledger().applies
         self._engine = engine
         self._options = options
+        self._workspaces = options.workspaces
         self._events = events
+        self._tell_trouble = Troubles(events.on_trouble).tell
         self.watch = Watch()
         """Its figures and its health."""
         self.watch.health.note("token")  # it was read, and has not been refused yet
@@ -111,13 +113,13 @@ class Worker:
         renewer = threading.Thread(target=self._renew, name="claim renewer", daemon=True)
         renewer.start()
         loop = WorkerLoop(
-            self._options.workspaces,
+            self._workspaces,
             self._options.concurrency,
             self.send,
             self.tick,
             self._options.tick_seconds,
             self._lease_seconds,
-            self._events.on_trouble,
+            self._tell_trouble,
             self._started,
             self.watch.metrics.job_recovered,
         )
@@ -133,8 +135,8 @@ class Worker:
         """Plan by schedules, if the worker was told how to read its project."""
         if self._options.project is None:
             return nullcontext()
-        project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
-        return Refresher(project, self._options.workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
+        project = Project(self._options.project, self._connections.environment, self._tell_trouble)
+        return Refresher(project, self._workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
         self._end = end
@@ -173,7 +175,7 @@ class Worker:
             if self._interrupt:
                 return
             with self._claiming() as owner:
-                units = self._applies.claim(job.apply_id, job.numbers, owner, self._lease_seconds)
+                units = self._applies.claim(job.apply_id, job.numbers, self._workspaces, owner, self._lease_seconds)
                 if units:
                     self._attend("send", job.apply_id, units, self._work)
         except Exception as error:
@@ -191,7 +193,7 @@ class Worker:
     def _look_at_due(self) -> int:
         """Look after some of the units that are due for it; return how many."""
         with self._claiming() as owner:
-            due = self._applies.claim_due(self._options.workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
+            due = self._applies.claim_due(self._workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
             by_apply: dict[str, list[Unit]] = {}
             for unit in due:
                 by_apply.setdefault(unit.apply_id, []).append(unit)
@@ -220,10 +222,10 @@ class Worker:
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, ReconcilerError):
-            self._events.on_trouble(error.message)
+            self._tell_trouble(error.message)
         else:
             _LOG.exception("a worker met an unexpected error; the units are looked at again")
-            self._events.on_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
+            self._tell_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
 
     def _look(self, apply: SubmittedApply, units: Sequence[Unit]) -> None:
         waiting = [unit for unit in units if unit.phase is Phase.WAITING]
@@ -233,7 +235,7 @@ class Worker:
             statuses = self._api.reader(self._terms_of(apply), apply.workspace).read_statuses(tables) if tables else {}
             finished = {table for table, each in statuses.items() if not _is_running(each)}
         except ApiError as error:
-            self._events.on_trouble(error.message)
+            self._tell_trouble(error.message)
             if isinstance(error, Refused):
                 # A step gets the same answer, and then stops the apply.
                 self._api.forget_readers()
@@ -260,20 +262,20 @@ class Worker:
         is_over = self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue, found)
         self._events.on_units(apply, outcomes)
         if is_over:
-            self._notify(apply.id)
+            self._tell_end(apply.id)
 
-    def _notify(self, apply_id: str) -> None:
-        """Tell the webhooks of this worker's project how an apply ended; raises nothing."""
+    def _tell_end(self, apply_id: str) -> None:
+        """Tell the webhooks of this worker's project how an apply ended, and the log if units are gone."""
         settings = self._connections.settings
-        if settings.project.notify:
-            try:
-                apply = self._applies.find(apply_id)
-                report = report_of_apply(apply, self._applies)
-            except ReconcilerError as error:
-                self._tell(error)
+        try:
+            refuse_incomplete(self._applies.progress(apply_id))
+            if not settings.project.notify:
                 return
-            tell = self._events.on_trouble
-            notify(report, None, settings, self._connections.environment, tell, Interrupt())
+            report = report_of_apply(self._applies.find(apply_id), self._applies)
+        except ReconcilerError as error:
+            self._tell(error)
+            return
+        notify(report, None, settings, self._connections.environment, self._tell_trouble, Interrupt())
 
     # One step.
 
@@ -311,9 +313,9 @@ class Worker:
 
     def _step(self, apply: SubmittedApply, units: Sequence[Unit]) -> tuple[list[UnitOutcome], BalanceRecord | None]:
         contents = {unit.number: UnitContent.of_bytes(unit.content) for unit in units}
-        targets, saved, base = together(list(contents.values()), datetime.now(UTC))
-        saved.check_origin(self._connections.settings.api_url)
         terms = self._terms_of(apply)
+        targets, saved, base = together(list(contents.values()), terms.now(apply))
+        saved.check_origin(self._connections.settings.api_url)
         settings = terms.applied_to(self._connections.settings, base)
         context = self._context(apply, terms, settings, growth_bounds(contents.values()))
         self._refuse_unaffordable(apply, terms, context)
@@ -343,7 +345,7 @@ class Worker:
             return judged(report, step.targets, context)
 
         around = Surroundings(settings.project.api.spend.shows_within_seconds, bool(self._interrupt), complete)
-        outcomes = [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
+        outcomes = [outcome_of(unit, step, around, belongs(unit, contents[unit.number])) for unit in units]
         counts = tuple(each for each in step.counts if tables.get(each.table_id) in scope.first)
         return outcomes, BalanceRecord(step.looked_at, None, "", apply.plan_id, counts) if counts else None
 
@@ -385,15 +387,3 @@ class Worker:
 def _is_running(status: TableStatus | ApiError) -> bool:
     """Return True if nothing would come of a look; what cannot be read is looked at, which says why."""
     return isinstance(status, TableStatus) and not status.is_finished
-
-
-def _belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
-    tables = frozenset(unit.table_ids)
-    names = frozenset(each["value"]["metadata"]["name"] for each in content.documents)
-
-    def belongs(table_id: str, manifest: str) -> bool:
-        if not table_id:
-            return manifest in names
-        return table_id in tables or (content.whole and manifest in names)
-
-    return belongs
