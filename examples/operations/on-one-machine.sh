@@ -47,7 +47,7 @@ eval "$(grep '^  export' "$work/simulator.txt")"
 cd "$here"
 reconciler ledger init
 for number in 0 1; do
-  reconciler --log-format json worker --metrics-port $((port + number)) 2>"$work/worker-$number.log" &
+  reconciler --log-format json worker --metrics-port "127.0.0.1:$((port + number))" 2>"$work/worker-$number.log" &
   started+=($!)
 done
 for number in 0 1; do until_true curl --silent --fail --output /dev/null "http://127.0.0.1:$((port + number))/readyz"; done

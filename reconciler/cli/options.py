@@ -27,6 +27,19 @@ class Duration(click.ParamType[float]):
         return float(int(match[1]) * self.SECONDS[match[2]])
 
 
+class Endpoint(click.ParamType[tuple[str, int]]):
+    """A port, or a host and a port: `9464`, `127.0.0.1:9464`, `[::1]:9464`."""
+
+    name = "endpoint"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return the host, empty for every address, and the port."""
+        match = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]]+):)?([0-9]{1,5})", str(value), re.ASCII)
+        if match is None or int(match[2]) > 65535:
+            self.fail(f"{value!r} is not a port; write e.g. 9464, 127.0.0.1:9464 or [::1]:9464", param, ctx)
+        return (match[1] or "").strip("[]"), int(match[2])
+
+
 class Moment(click.ParamType[float]):
     """A time as people write it: a day, `2026-01-31`, or how long ago, `7d`."""
 

@@ -1,13 +1,16 @@
 """`reconciler submit`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from reconciler.cli import options
+from reconciler.cli.apply import interruptible
 from reconciler.cli.console import Console, exits
 from reconciler.cli.follow import follow
 from reconciler.cli.session import open_session, say_where
+from reconciler.errors import LedgerError
 from reconciler.fleet.fleet import DEFAULT_WORKSPACE, Fleet
 from reconciler.model.report import ExitCode
 
@@ -55,14 +58,42 @@ def command(
     with open_session(console, paths=paths, **limits) as session:
         say_where(console, session)
         fleet = Fleet(session)
-        try:
-            apply_id = fleet.submit(file, paths, workspace=workspace, max_age_seconds=plan_max_age)
-        except KeyboardInterrupt:
-            hint = "`reconciler applies list` shows it if it was. Submitted again, it buys each cell once."
-            console.error("interrupted; the plan may have been submitted", hint)
-            return ExitCode.CANCELLED
-        if not follows:
-            console.tell(apply_id)
-            return 0
-        console.info(f"Submitted as {apply_id}.")
+        committing: list[str] = []
+        with interruptible(console):
+            try:
+                apply_id = fleet.submit(
+                    file, paths, workspace=workspace, max_age_seconds=plan_max_age, on_commit=committing.append
+                )
+                if not follows:
+                    console.tell(apply_id)
+                    return ExitCode.OK
+                console.info(f"Submitted as {apply_id}.")
+            except (KeyboardInterrupt, LedgerError) as error:
+                return _cut_off(console, fleet, committing, error, follows=follows)
         return follow(console, session, apply_id)
+
+
+def _cut_off(
+    console: Console, fleet: Fleet, committing: Sequence[str], error: BaseException, *, follows: bool
+) -> ExitCode:
+    """Say whether a plan was submitted although that was interrupted, or the ledger failed; return the exit code.
+
+    Raises the ledger's error if it was not.
+    """
+    why = error.message if isinstance(error, LedgerError) else "interrupted"
+    for apply_id in committing:  # one, if there was anything to commit
+        try:
+            was_submitted = fleet.was_submitted(apply_id)
+        except (KeyboardInterrupt, LedgerError):
+            hint = f"`reconciler applies show {apply_id}` says whether it was. Submitted again, it buys each cell once."
+            console.error(f"{why}; the plan may have been submitted, as {apply_id}", hint)
+            return ExitCode.IN_DOUBT
+        if was_submitted:
+            console.tell(apply_id)
+            hint = f"`reconciler follow {apply_id}` gives its receipt, `reconciler applies stop {apply_id}` stops it."
+            console.error(f"{why}, but the plan was submitted before", hint)
+            return ExitCode.RUNNING if follows else ExitCode.OK
+    if isinstance(error, LedgerError):
+        raise error
+    console.error("interrupted; nothing was submitted")
+    return ExitCode.CANCELLED

@@ -7,11 +7,13 @@ from types import FrameType
 import click
 
 from reconciler import ApplyEvents, CallResult
+from reconciler.cli import options
 from reconciler.cli.console import Console, exits
 from reconciler.cli.receipt import plain_line
 from reconciler.cli.session import open_session, say_where
 from reconciler.errors import SettingsError
 from reconciler.fleet.fleet import DEFAULT_WORKSPACE, Fleet
+from reconciler.text.sanitize import one_line
 
 try:
     from reconciler.fleet.worker import Worker, WorkerEvents, WorkerOptions, current_ids
@@ -40,13 +42,16 @@ except ModuleNotFoundError:
 )
 @click.option(
     "--metrics-port",
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    help="Serve /metrics, /livez and /readyz there, on every address; usually 9464.",
+    "metrics_at",
+    type=options.Endpoint(),
+    metavar="[HOST:]PORT",
+    help="Serve /metrics, /livez and /readyz there; usually 9464. Without HOST on every address, as probes need.",
 )
 @click.pass_context
 @exits
-def command(context: click.Context, /, workspaces: tuple[str, ...], concurrency: int, metrics_port: int | None) -> int:
+def command(
+    context: click.Context, /, workspaces: tuple[str, ...], concurrency: int, metrics_at: tuple[str, int] | None
+) -> int:
     """Carry out what was submitted for a workspace, until a signal ends it.
 
     SIGTERM and SIGINT finish the calls in flight; a second one ends the waiting for them. What is left is taken over by
@@ -63,10 +68,10 @@ def command(context: click.Context, /, workspaces: tuple[str, ...], concurrency:
             console.info(message, **current_ids())
 
         apply = ApplyEvents(on_result=lambda result: _tell(console, result), on_trouble=trouble)
-        options = WorkerOptions(workspaces, concurrency, project=console.settings)
-        worker = Fleet(session).worker(options, WorkerEvents(on_trouble=trouble, apply=apply))
-        if metrics_port is not None:
-            opened.enter_context(_served(worker, metrics_port))
+        how = WorkerOptions(workspaces, concurrency, project=console.settings)
+        worker = Fleet(session).worker(how, WorkerEvents(on_trouble=trouble, apply=apply))
+        if metrics_at is not None:
+            opened.enter_context(_served(worker, *metrics_at))
         _end_by_signal(worker)
         console.info(f"Working for {', '.join(workspaces)}.", event="started")
         worker.run()
@@ -74,13 +79,14 @@ def command(context: click.Context, /, workspaces: tuple[str, ...], concurrency:
     return 0
 
 
-def _served(worker: "Worker", port: int) -> AbstractContextManager[object]:
+def _served(worker: "Worker", host: str, port: int) -> AbstractContextManager[object]:
     """Serve what a worker tells those who watch it. Raises SettingsError."""
     try:
-        return worker.watch.server("", port)
+        return worker.watch.server(host, port)
     except OSError as error:
+        at = f"port {port} of {one_line(host)}" if host else f"port {port}"
         raise SettingsError(
-            f"cannot listen on port {port}: {error.strerror}", hint="Name another one with --metrics-port."
+            f"cannot listen on {at}: {error.strerror}", hint="Name another one with --metrics-port [HOST:]PORT."
         ) from None
 
 

@@ -43,15 +43,23 @@ class Fleet:
         *,
         workspace: str = DEFAULT_WORKSPACE,
         max_age_seconds: float = A_DAY_SECONDS,
+        on_commit: Callable[[str], None] = lambda _: None,
     ) -> str:
         """Hand the file of a saved plan, which is the approval, to the workers of a workspace; return the apply's id.
 
         Needs no token. Raises StalePlan if the manifests are not those that were approved, and LimitExceeded.
+        `on_commit` is called with the id when only the commit is left: until then nothing was submitted, and if this
+        raises after it, `was_submitted` tells.
         """
         _require_workspace(workspace)
         engine = self._engine()
         engine.prepare()
-        return submit(self._session, Path(plan), paths, max_age_seconds, Destination(workspace, engine.enqueue))
+        to = Destination(workspace, engine.enqueue, on_commit=on_commit)
+        return submit(self._session, Path(plan), paths, max_age_seconds, to)
+
+    def was_submitted(self, apply_id: str) -> bool:
+        """Say whether a commit that was not answered took place."""
+        return self._applies().was_submitted(apply_id)
 
     def worker(self, options: "WorkerOptions", events: "WorkerEvents | None" = None) -> "Worker":
         """Return a worker of this machine. Raises SettingsError without a token, LedgerError without a ledger."""

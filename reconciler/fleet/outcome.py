@@ -112,6 +112,19 @@ def restricted(report: Report, is_its: Callable[[str, str], bool]) -> Report:
     )
 
 
+def belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
+    """Return what says of a table id and a manifest's name whether they are a unit's; the id may be empty."""
+    tables = frozenset(unit.table_ids)
+    names = frozenset(each["value"]["metadata"]["name"] for each in content.documents)
+
+    def belongs(table_id: str, manifest: str) -> bool:
+        if not table_id:
+            return manifest in names
+        return table_id in tables or (content.whole and manifest in names)
+
+    return belongs
+
+
 def _is_recorded(result: CallResult) -> bool:
     return result.ending is not None and not result.ending.passes_budget
 

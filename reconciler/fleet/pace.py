@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from reconciler.ledger.applies import Applies
+from reconciler.ledger.rates import Rates
 from reconciler.operations.apply_events import Interrupt
 from reconciler.spending.elapsed import elapsed
 
@@ -18,7 +18,7 @@ class SharedPace:
 
     def __init__(
         self,
-        applies: Applies,
+        rates: Rates,
         workspace: str,
         per_second: float | None,
         interrupt: Interrupt,
@@ -26,7 +26,7 @@ class SharedPace:
     ) -> None:
         """`on_wait` is told how many seconds each request has to wait."""
         self._on_wait = on_wait
-        self._applies = applies
+        self._rates = rates
         self._workspace = workspace
         self._per_second = per_second
         self._interrupt = interrupt
@@ -37,12 +37,12 @@ class SharedPace:
     def admit(self, before_long: Callable[[], object] = lambda: None) -> None:
         """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError."""
         if self._per_second is not None:
-            self._wait(self._applies.take(self._workspace, self._per_second), before_long)
+            self._wait(self._rates.take(self._workspace, self._per_second), before_long)
             return
         with self._lock:
             now = elapsed()
             if now - self._asked_at >= _ASKS_EVERY_SECONDS:
-                self._asked_at, self._held_until = now, now + self._applies.held(self._workspace)
+                self._asked_at, self._held_until = now, now + self._rates.held(self._workspace)
             left = self._held_until - now
         self._wait(max(0.0, left), before_long)
 
@@ -55,7 +55,7 @@ class SharedPace:
 
     def hold(self, seconds: float) -> None:
         """Let no machine send a request for so long, as the API asked, and wait that long. Raises LedgerError."""
-        self._applies.hold(self._workspace, seconds)
+        self._rates.hold(self._workspace, seconds)
         with self._lock:
             self._held_until = max(self._held_until, elapsed() + seconds)
         self._interrupt.sleep(seconds)

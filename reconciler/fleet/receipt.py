@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.documents.plan_reader import decimal
 from reconciler.documents.report_reader import report_of
 from reconciler.errors import Corrupt
-from reconciler.fleet.written import UnitContent, budgets_of
+from reconciler.fleet.written import UnitContent, budgets_and_units
 from reconciler.ledger.applies import Applies
 from reconciler.manifests import json_schema
 from reconciler.model.attempt import CallResult
@@ -15,7 +15,7 @@ from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, Reason
 from reconciler.model.report import Report
-from reconciler.model.submitted import SubmittedApply, Unit
+from reconciler.model.submitted import ApplyProgress, SubmittedApply, Unit
 from reconciler.spending.yields import added_up
 
 
@@ -27,7 +27,8 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
     of_table: dict[str, list[CallResult]] = {}
     for result in applies.calls(apply.id):
         of_table.setdefault(result.call.table_id, []).append(result)
-    report = Report(apply.plan_id, stop=apply.stop, waited=True, budgets=budgets_of(apply.content))
+    budgets, submitted = budgets_and_units(apply.content)
+    report = Report(apply.plan_id, stop=apply.stop, waited=True, budgets=budgets)
     stop_reason = "" if apply.stop is None else f"the apply had stopped: {apply.stop.message}"
     count = 0
     for count, unit in enumerate(applies.units(apply.id), 1):
@@ -41,7 +42,7 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
             own = _with_noted(own, tail.results)
             report = _joined(report, tail)
         report = replace(report, results=(*report.results, *sorted(own, key=lambda each: each.call.wave)))
-    if apply.cells and not count:
+    if count < submitted or (apply.cells and not count):
         raise _incomplete(apply)
     # Tables that did not exist when the plan was made.
     grown = tuple(result for own in of_table.values() for result in own)
@@ -54,6 +55,13 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
         yields=added_up((*report.resumed, *report.results)),
         in_doubt=tuple(each for each in report.in_doubt if each.id not in in_doubt),
     )
+
+
+def refuse_incomplete(progress: ApplyProgress) -> None:
+    """Raise Corrupt if units of an apply are missing."""
+    apply = progress.apply
+    if sum(progress.units.values()) < budgets_and_units(apply.content)[1]:
+        raise _incomplete(apply)
 
 
 def _incomplete(apply: SubmittedApply) -> Corrupt:

@@ -105,7 +105,7 @@ class Refresher:
             Session(own, self._project.environment, tell=self._project.tell) as session,
         ):
             rate = settings.project.api.requests_per_second
-            pace = SharedPace(self._ledger.applies, schedule.workspace, rate, self._interrupt)
+            pace = SharedPace(self._ledger.rates, schedule.workspace, rate, self._interrupt)
             session.connections.admit = _ClaimedPace(pace, known, tick).admit
             try:
                 outcome = self._plan(schedule, tick, session)

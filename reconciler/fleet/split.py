@@ -41,8 +41,10 @@ class _Sets:
         self._above[self.root(one)] = self.root(other)
 
 
-def split(plan: Mapping[str, Any], manifests: Sequence[Manifest], table_ids: Iterable[str]) -> Iterator[Slice]:
-    """Yield the units of a plan file's content that have something to send, in the order of its calls.
+def split(
+    plan: Mapping[str, Any], manifests: Sequence[Manifest], table_ids: Iterable[str]
+) -> tuple[int, Iterator[Slice]]:
+    """Return how many units of a plan file's content have something to send, and these in the order of its calls.
 
     `table_ids` are those of its calls, each of which is asked for only when its unit's turn has come.
     """
@@ -65,10 +67,14 @@ def split(plan: Mapping[str, Any], manifests: Sequence[Manifest], table_ids: Ite
             names[root].add(name)
     known = {manifest.name: manifest for manifest in manifests}
     header = {name: plan[name] for name in _KEPT if name in plan}
-    for root, numbers in found.items():
-        calls = [plan["calls"][number] for number in numbers]
-        own = tuple(known[name] for name in sorted(names[root]) if name in known)
-        yield Slice(tuple(tables[root]), own, {**header, **_part(plan, calls, names[root])}, _may_grow(own))
+
+    def slices() -> Iterator[Slice]:
+        for root, numbers in found.items():
+            calls = [plan["calls"][number] for number in numbers]
+            own = tuple(known[name] for name in sorted(names[root]) if name in known)
+            yield Slice(tuple(tables[root]), own, {**header, **_part(plan, calls, names[root])}, _may_grow(own))
+
+    return len(found), slices()
 
 
 def _joined(plan: Mapping[str, Any], manifests: Iterable[Manifest], related: Collection[str]) -> _Sets:

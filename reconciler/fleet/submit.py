@@ -12,7 +12,7 @@ from reconciler.documents.plan_reader import plan_of
 from reconciler.documents.saved_plan_checks import AGAIN, check_head, saved_call
 from reconciler.errors import LimitExceeded, StalePlan
 from reconciler.fleet.monitoring.steps import step
-from reconciler.fleet.split import split
+from reconciler.fleet.split import Slice, split
 from reconciler.fleet.written import Terms, UnitContent, WrittenManifests, terms_bytes
 from reconciler.ledger.store import Transaction
 from reconciler.model.manifest import Manifest
@@ -38,6 +38,8 @@ class Destination:
     enqueue: Queue
     also: Callable[[Transaction, str], None] = lambda _, __: None
     """Done in the transaction that submits, with the apply's id: if it raises, nothing was submitted."""
+    on_commit: Callable[[str], None] = lambda _: None
+    """Told the apply's id when only the commit is left: whoever is interrupted from there on has to ask."""
 
 
 def submit(session: Session, file: Path, paths: Several, max_age_seconds: float, to: Destination) -> str:
@@ -54,7 +56,8 @@ def submit_plan(
     Raises StalePlan if the plan is not an approval of these manifests any more, LimitExceeded if it exceeds a limit
     that holds here, LedgerError. What needs a token is checked by the worker, before the first intent.
     """
-    saved = check_head(content, datetime.now(UTC), max_age_seconds)
+    now = datetime.now(UTC)
+    saved = check_head(content, now, max_age_seconds)
     settings = session.settings
     saved.check_origin(settings.api_url)
     targets = session.load(paths, target=saved.include, exclude=saved.exclude)
@@ -69,22 +72,24 @@ def submit_plan(
     totals = content["totals"]
     apply_id = uuid.uuid4().hex
     base = () if settings.base is None else tuple(settings.base.manifests)
+    count, parts = split(content, targets.written, [call.table_id for call in plan.calls])
     with step("submit", apply=apply_id, workspace=to.workspace):
         apply = SubmittedApply(
             id=apply_id,
             plan_id=saved.plan_id,
             workspace=to.workspace,
-            content=terms_bytes(Terms.of(settings, cost_of(plan), plan.budgets)),
+            content=terms_bytes(Terms.of(settings, cost_of(plan), plan.budgets, units=count, now=now)),
             cells=totals["cells"],
             credits=None if totals["credits"] is None else Decimal(str(totals["credits"])),
             actor=session.connections.actor(),
         )
         ledger.applies.submit(
             apply,
-            _units(apply.id, content, plan, targets.written, base),
+            _units(apply.id, parts, base),
             lambda connection, units: to.enqueue(connection, to.workspace, units),
             settings.project.api.spend.lease_seconds,
             lambda tx: to.also(tx, apply.id),
+            lambda: to.on_commit(apply.id),
         )
     return apply_id
 
@@ -110,11 +115,9 @@ def _without_rows(calls: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, A
         yield {**call, "rows": ()}
 
 
-def _units(
-    apply_id: str, content: Mapping[str, Any], plan: Plan, manifests: Sequence[Manifest], base: Sequence[Manifest]
-) -> Iterator[Unit]:
+def _units(apply_id: str, parts: Iterable[Slice], base: Sequence[Manifest]) -> Iterator[Unit]:
     written = WrittenManifests()
-    for number, part in enumerate(split(content, manifests, [call.table_id for call in plan.calls])):
+    for number, part in enumerate(parts):
         names = {manifest.name for manifest in part.manifests}
         about = [each for each in base if each.name in names or each.table_id in part.table_ids]
         unit = UnitContent(part.plan, written.documents(part.manifests), written.documents(about), part.whole)

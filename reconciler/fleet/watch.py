@@ -62,12 +62,7 @@ class Watch:
         else:
             self.health.note("schema")
             self.metrics.show(standing)
-            self.fetched()
-
-    def fetched(self) -> None:
-        """Note that the worker asked the store, and was answered."""
-        self.metrics.fetched()
-        self.health.fetched()
+            self.health.fetched()
 
     def on_answer(self, workspace: str) -> Callable[[str, int | None], None]:
         """Return what hears of each request to the API for a workspace."""

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from reconciler.errors import (
     ApiError,
@@ -25,8 +24,8 @@ from reconciler.fleet.account import refuse_unaffordable
 from reconciler.fleet.engine import Engine, SendJob, WorkerLoop
 from reconciler.fleet.monitoring import steps
 from reconciler.fleet.monitoring.run_calls import WatchedRunner
-from reconciler.fleet.outcome import Surroundings, failed, given_up, look_in, looked, outcome_of
-from reconciler.fleet.receipt import noted_in, report_of_apply
+from reconciler.fleet.outcome import Surroundings, belongs, failed, given_up, look_in, looked, outcome_of
+from reconciler.fleet.receipt import noted_in, refuse_incomplete, report_of_apply
 from reconciler.fleet.refresh import Project, Refresher
 from reconciler.fleet.troubles import Troubles
 from reconciler.fleet.watch import Watch
@@ -263,18 +262,20 @@ class Worker:
         is_over = self._applies.conclude(apply.id, outcomes, self._own.owner, enqueue, found)
         self._events.on_units(apply, outcomes)
         if is_over:
-            self._notify(apply.id)
+            self._tell_end(apply.id)
 
-    def _notify(self, apply_id: str) -> None:
-        """Tell the webhooks of this worker's project how an apply ended; raises nothing."""
+    def _tell_end(self, apply_id: str) -> None:
+        """Tell the webhooks of this worker's project how an apply ended, and the log if units are gone."""
         settings = self._connections.settings
-        if settings.project.notify:
-            try:
-                report = report_of_apply(self._applies.find(apply_id), self._applies)
-            except ReconcilerError as error:
-                self._tell(error)
+        try:
+            refuse_incomplete(self._applies.progress(apply_id))
+            if not settings.project.notify:
                 return
-            notify(report, None, settings, self._connections.environment, self._tell_trouble, Interrupt())
+            report = report_of_apply(self._applies.find(apply_id), self._applies)
+        except ReconcilerError as error:
+            self._tell(error)
+            return
+        notify(report, None, settings, self._connections.environment, self._tell_trouble, Interrupt())
 
     # One step.
 
@@ -312,9 +313,9 @@ class Worker:
 
     def _step(self, apply: SubmittedApply, units: Sequence[Unit]) -> tuple[list[UnitOutcome], BalanceRecord | None]:
         contents = {unit.number: UnitContent.of_bytes(unit.content) for unit in units}
-        targets, saved, base = together(list(contents.values()), datetime.now(UTC))
-        saved.check_origin(self._connections.settings.api_url)
         terms = self._terms_of(apply)
+        targets, saved, base = together(list(contents.values()), terms.now(apply))
+        saved.check_origin(self._connections.settings.api_url)
         settings = terms.applied_to(self._connections.settings, base)
         context = self._context(apply, terms, settings, growth_bounds(contents.values()))
         self._refuse_unaffordable(apply, terms, context)
@@ -344,7 +345,7 @@ class Worker:
             return judged(report, step.targets, context)
 
         around = Surroundings(settings.project.api.spend.shows_within_seconds, bool(self._interrupt), complete)
-        outcomes = [outcome_of(unit, step, around, _belongs(unit, contents[unit.number])) for unit in units]
+        outcomes = [outcome_of(unit, step, around, belongs(unit, contents[unit.number])) for unit in units]
         counts = tuple(each for each in step.counts if tables.get(each.table_id) in scope.first)
         return outcomes, BalanceRecord(step.looked_at, None, "", apply.plan_id, counts) if counts else None
 
@@ -386,15 +387,3 @@ class Worker:
 def _is_running(status: TableStatus | ApiError) -> bool:
     """Return True if nothing would come of a look; what cannot be read is looked at, which says why."""
     return isinstance(status, TableStatus) and not status.is_finished
-
-
-def _belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
-    tables = frozenset(unit.table_ids)
-    names = frozenset(each["value"]["metadata"]["name"] for each in content.documents)
-
-    def belongs(table_id: str, manifest: str) -> bool:
-        if not table_id:
-            return manifest in names
-        return table_id in tables or (content.whole and manifest in names)
-
-    return belongs

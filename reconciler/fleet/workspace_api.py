@@ -33,7 +33,7 @@ class WorkspaceApi:
         with self._lock:
             if key not in self._paces:
                 told = partial(self._watch.metrics.waited_for_rate, workspace)
-                self._paces[key] = SharedPace(self._connections.ledger().applies, *key, self._interrupt, told)
+                self._paces[key] = SharedPace(self._connections.ledger().rates, *key, self._interrupt, told)
             return self._paces[key]
 
     def reader(self, terms: Terms, workspace: str) -> Reader:

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import inf
 from typing import Any
@@ -18,7 +18,7 @@ import msgspec
 
 from reconciler.documents.plan_reader import budget_of, decimal
 from reconciler.documents.saved_plan_checks import SavedPlan, check_plan
-from reconciler.errors import Corrupt
+from reconciler.errors import Corrupt, LimitExceeded
 from reconciler.fleet.monitoring.steps import traceparent
 from reconciler.manifests.document import Document
 from reconciler.manifests.loader import manifest_of
@@ -28,9 +28,12 @@ from reconciler.model.budget import BudgetUse
 from reconciler.model.credits import Credits
 from reconciler.model.limits import BaseLimits, Limits, Prices
 from reconciler.model.manifest import Manifest
+from reconciler.model.submitted import SubmittedApply
 from reconciler.operations.observe import Targets
 from reconciler.settings.project_file import Spend
 from reconciler.settings.settings import Settings
+from reconciler.text.numbers import counted
+from reconciler.text.sanitize import one_line
 
 LARGEST_UNIT = 256 * 1024**2
 """Bytes, unpacked."""
@@ -64,9 +67,15 @@ class Terms:
     """Of the whole plan at most, to compare the balance with."""
     budgets: tuple[dict[str, Any], ...] = ()
     """As a plan file says them, for the receipt; what holds is in `limits`."""
+    units: int = 0
+    """How many there are, so that it shows if rows are deleted."""
+    submitted_at: float = 0.0
+    """Seconds since the epoch by the clock of the machine that submitted, as the plan's own times are."""
 
     @classmethod
-    def of(cls, settings: Settings, cost: Credits, budgets: Iterable[BudgetUse]) -> "Terms":
+    def of(
+        cls, settings: Settings, cost: Credits, budgets: Iterable[BudgetUse], *, units: int, now: datetime
+    ) -> "Terms":
         """Return those of the machine that submits a plan of that cost, which takes from these budgets."""
         base, api = settings.base, settings.project.api
         return cls(
@@ -81,7 +90,13 @@ class Terms:
             base=None if base is None else Floor(base.limits, tuple(base.prices), base.unknown),
             cost=cost,
             budgets=tuple(use.content() for use in budgets),
+            units=units,
+            submitted_at=now.timestamp(),
         )
+
+    def now(self, apply: SubmittedApply) -> datetime:
+        """Return the time by the clock that submitted the apply: that of a worker does not decide what is approved."""
+        return datetime.fromtimestamp((self.submitted_at or apply.created_at) + apply.age_seconds, UTC)
 
     def applied_to(self, settings: Settings, base_manifests: Sequence[Manifest] = ()) -> Settings:
         """Return a worker's settings with these in place."""
@@ -121,12 +136,13 @@ def terms_of(content: bytes) -> Terms:
         raise Corrupt(f"the limits of the apply cannot be read: {error}") from None
 
 
-def budgets_of(content: bytes) -> tuple[BudgetUse, ...]:
-    """Return the budgets of an apply's terms, for its receipt; none if they cannot be read."""
+def budgets_and_units(content: bytes) -> tuple[tuple[BudgetUse, ...], int]:
+    """Return the budgets of an apply's terms and the number of its units, for its receipt; none if unreadable."""
     try:
-        return tuple(map(budget_of, terms_of(content).budgets))
+        terms = terms_of(content)
+        return tuple(map(budget_of, terms.budgets)), terms.units
     except (Corrupt, LookupError, ValueError, TypeError, ArithmeticError):
-        return ()
+        return (), 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +159,24 @@ class UnitContent:
     """True to take all tables that the manifests name, because some may not exist yet."""
 
     def to_bytes(self) -> bytes:
-        """Return it as it is written."""
+        """Return it as it is written. Raises LimitExceeded if no worker would read it."""
         content = {"plan": self.plan, "documents": self.documents, "base": self.base, "whole": self.whole}
-        return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
+        data = json.dumps(content, separators=(",", ":")).encode()
+        if len(data) > LARGEST_UNIT:
+            raise self._too_large(len(data))
+        return zlib.compress(data, 1)
+
+    def _too_large(self, size: int) -> LimitExceeded:
+        names = sorted(self.plan["manifest_digests"])
+        tables = {call["table_id"] for call in self.plan["calls"]}
+        more = f" and {len(names) - 1:,} more manifests" if len(names) > 1 else ""
+        depend = ", which depend on each other" if len(tables) > 1 else ""
+        return LimitExceeded(
+            f"the part of the plan for {one_line(names[0])}{more} ({counted(len(tables), 'table')}{depend}) takes "
+            f"{size / 1024**2:,.0f} MiB, and a worker takes at most {LARGEST_UNIT / 1024**2:,.0f} at once; nothing was "
+            "submitted",
+            hint="Plan less of it at a time, with fewer rows or columns. Or use `reconciler apply --plan`.",
+        )
 
     @classmethod
     def of_bytes(cls, content: bytes) -> "UnitContent":

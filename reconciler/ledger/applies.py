@@ -7,15 +7,16 @@ save work: it is leases, versions and approvals that keep a cell from being boug
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, tuple_, update
 
 from reconciler.errors import Corrupt, LedgerError, Stopped
-from reconciler.ledger import balances, codec, sent, server
+from reconciler.ledger import balances, codec, sent
 from reconciler.ledger.store import Store, Transaction
-from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, calls, rates, units
+from reconciler.ledger.tables import applies, calls, units
 from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
 from reconciler.model.balance import BalanceRecord
 from reconciler.model.history import CallState
@@ -36,16 +37,8 @@ _KEY = (units.c.apply_id, units.c.number)
 _is_open = units.c.phase.in_(_OPEN)
 _is_in_hand = (units.c.phase == Phase.WAITING.value) | units.c.owner.is_not(None)
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtext('end of an apply'), hashtext(:apply))")
+_SUBMITS = text("SELECT pg_advisory_xact_lock(hashtext('begin of an apply'), hashtext(:apply))")
 _APPLY = (*(each for each in applies.c if each.name != "content"),)
-# One statement by the server's clock: the next free moment, for the whole workspace. Up to `burst` seconds that went
-# unused are made up for.
-_TAKE = text(
-    f"INSERT INTO {POSTGRES_SCHEMA}.rates AS mine (workspace, next_at, held_until) "
-    "SELECT :workspace, greatest(:now, :now) + :step, 0 "
-    "ON CONFLICT (workspace) DO UPDATE SET "
-    "next_at = greatest(mine.next_at, :now - :burst, mine.held_until) + :step "
-    "RETURNING greatest(next_at - :step, held_until)"
-)
 
 
 def refuse_stopped(tx: Transaction, apply_id: str) -> None:
@@ -84,15 +77,17 @@ class Applies:
         enqueue: Callable[[Any, Sequence[Unit]], None],
         patience_seconds: float,
         also: Callable[[Transaction], None] = lambda _: None,
+        on_commit: Callable[[], None] = lambda: None,
     ) -> int:
         """Keep an apply with its units, and have them enqueued, in one transaction; return how many units there are.
 
         `enqueue` receives the driver's connection, within the transaction, and units without their content. A unit that
         no worker has looked at after `patience_seconds` counts as lost on the way, and is enqueued again. `also` is
-        done in the same transaction; if it raises, nothing is kept.
+        done in the same transaction; if it raises, nothing is kept. `on_commit` is called when only the commit is left.
         """
 
         def work(tx: Transaction) -> int:
+            tx.execute(_SUBMITS, {"apply": apply.id})
             now = tx.now()
             also(tx)
             tx.execute(insert(applies), _apply_values(apply, now))
@@ -103,9 +98,19 @@ class Applies:
                 tx.execute(insert(units), rows)
                 enqueue(connection, batch)
                 count += len(batch)
+            on_commit()
             return count
 
         return self._store.write(work)
+
+    def was_submitted(self, apply_id: str) -> bool:
+        """Say whether an apply was kept; waits for a commit of it that is under way, whose answer may be lost."""
+
+        def work(tx: Transaction) -> bool:
+            tx.execute(_SUBMITS, {"apply": apply_id})
+            return tx.execute(select(applies.c.id).where(applies.c.id == apply_id)).first() is not None
+
+        return self._store.write(work, repeatable=True)
 
     def find(self, apply_id: str) -> SubmittedApply:
         """Return an apply with its content; the start of its id is enough. Raises LedgerError unless it is one."""
@@ -116,7 +121,8 @@ class Applies:
                 raise _unknown(
                     "several applies have ids that begin" if rows else "no apply has an id that begins", apply_id
                 )
-            return _apply_of(rows[0], rows[0].content)
+            found = _apply_of(rows[0], rows[0].content)
+            return replace(found, age_seconds=max(0.0, tx.now() - found.created_at))
 
         if not _START_OF_ID.fullmatch(apply_id):
             raise _unknown("an id has 4 to 32 of the characters 0-9 and a-f, and none begins", apply_id)
@@ -244,41 +250,6 @@ class Applies:
             return has_ended and _is_over(tx, apply_id)
 
         return self._store.write(work, repeatable=True)
-
-    def take(self, workspace: str, per_second: float, burst_seconds: float = 1.0) -> float:
-        """Reserve the next moment at which a request of the workspace may be sent; return the seconds until then."""
-
-        def work(tx: Transaction) -> float:
-            now = float(tx.connection.scalar(server.NOW) or 0.0)
-            values = {"workspace": workspace, "now": now, "step": 1.0 / per_second, "burst": burst_seconds}
-            at = tx.execute(_TAKE, values).scalar()
-            return max(0.0, float(at or 0.0) - now)
-
-        return self._store.write(work)
-
-    def held(self, workspace: str) -> float:
-        """Return for how many seconds more the API wants no requests of the workspace."""
-
-        def work(tx: Transaction) -> float:
-            until = tx.connection.scalar(select(rates.c.held_until).where(rates.c.workspace == workspace))
-            return max(0.0, float(until) - tx.now()) if until else 0.0
-
-        return self._store.read(work)
-
-    def hold(self, workspace: str, seconds: float) -> None:
-        """Let no request of the workspace be sent for so long, as the API asked."""
-
-        def work(tx: Transaction) -> None:
-            until = tx.now() + seconds
-            changed = tx.execute(
-                update(rates)
-                .where(rates.c.workspace == workspace)
-                .values(held_until=func.greatest(rates.c.held_until, until))
-            )
-            if not changed.rowcount:
-                tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
-
-        self._store.write(work)
 
 
 def _batches(parts: Iterable[Unit]) -> Iterator[list[Unit]]:

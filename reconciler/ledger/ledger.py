@@ -28,6 +28,7 @@ from reconciler.ledger import (
 )
 from reconciler.ledger.applies import Applies
 from reconciler.ledger.clocks import Boot, this_boot
+from reconciler.ledger.rates import Rates
 from reconciler.ledger.schedules import Schedules
 from reconciler.ledger.store import ANSWER_SECONDS, Store, Transaction
 from reconciler.model.account import Account
@@ -101,8 +102,9 @@ class Ledger:
         self.location: str = store.location.shown
         """For people: the path, or the URL with the password replaced."""
         self.applies = Applies(store)
+        self.rates = Rates(store)
         self.schedules = Schedules(store)
-        """The applies that workers carry out; only on a server."""
+        """The applies that workers carry out, with what these share; only on a server."""
 
     @property
     def server(self) -> dict[str, Any] | None:

@@ -30,5 +30,6 @@ def standing(tx: Transaction, budgets: Collection[Budget], in_flight_seconds: fl
         oldest_doubt_seconds=0.0 if oldest is None else max(0.0, now - oldest),
         units={Phase(row.phase): row.number for row in tx.execute(phases)},
         held={row.workspace: row.held_until > now for row in tx.execute(select(rates))},
+        at=now,
         budgets=budget_windows.uses(tx, budgets),
     )

@@ -20,3 +20,5 @@ class Standing:
     """Workspace → True while no request is sent for it, because the API asked to wait."""
     budgets: tuple[BudgetUse, ...] = ()
     """Of all tables together, or of a label."""
+    at: float = 0.0
+    """When it was read, in seconds since the epoch by the ledger's clock."""

@@ -52,6 +52,8 @@ class SubmittedApply:
     actor: Actor
     created_at: float = 0.0
     """Seconds since the epoch by the ledger's clock."""
+    age_seconds: float = 0.0
+    """Since it was submitted, by the ledger's clock; 0 in a list."""
     stop: Stop | None = None
     """Set once nothing of it may be sent any more."""
     format: int = FORMAT

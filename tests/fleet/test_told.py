@@ -1,7 +1,12 @@
 """Whoever hands over or follows is told what is wrong: names, ids, no worker, a stop that comes late."""
 
 import json
+import os
+import re
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -9,8 +14,8 @@ import pytest
 from sqlalchemy import make_url
 
 from reconciler.cli import follow
+from reconciler.fleet import written
 from reconciler.fleet.engine import SCHEMA_NAME
-from reconciler.fleet.fleet import Fleet
 from reconciler.model.attempt import Stop, StopCause
 from reconciler.model.report import Report, Unsent
 from reconciler.model.submitted import ApplyProgress
@@ -20,6 +25,7 @@ from tests.fleet.conftest import Floor, MakeFloor
 from tests.fleet.test_goes_on import ledger_of
 from tests.fleet.test_same_report import table_id
 from tests.fleet.test_shared_limits import many, settings
+from tests.journey.desk import Said
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ def test_the_receipt_names_calls_that_were_refused(floor: Floor) -> None:
     assert [line for line in said.out.splitlines() if line.startswith("m-2/new") and "404" in line], said.out
 
 
-@pytest.mark.parametrize("lost", ["", " WHERE number = 0"])
+@pytest.mark.parametrize("lost", ["", " WHERE number = 0", " WHERE number = 1"])
 def test_units_that_are_gone_are_not_success(floor: Floor, lost: str) -> None:
     """Rows deleted by hand: the receipt would say less than was approved, with exit 0."""
     apply_id = floor.submit()
@@ -119,6 +125,25 @@ def test_units_that_are_gone_are_not_success(floor: Floor, lost: str) -> None:
         connection.execute(f"DELETE FROM reconciler.units{lost}".encode())
     said = floor.run("follow", apply_id)
     assert (said.code, f"units of apply {apply_id[:8]} are missing" in said.err) == (1, True)
+
+
+def test_a_worker_says_that_units_are_gone(floor: Floor) -> None:
+    """Once it has ended the last of those that are left: perhaps no person follows."""
+    apply_id = floor.submit()
+    with ledger_of(floor) as connection:
+        connection.execute("DELETE FROM reconciler.units WHERE number = 1")
+    told: list[str] = []
+    with floor.workers(on_trouble=told.append):
+        assert floor.run("follow", apply_id).code == 1
+    assert told == [f"units of apply {apply_id[:8]} are missing from the ledger"]
+
+
+def test_a_unit_that_no_worker_would_read_is_not_submitted(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers would give it up; nothing stays of its apply."""
+    monkeypatch.setattr(written, "LARGEST_UNIT", 2**10)
+    said = floor.run("submit", "--plan", "plan.json")
+    assert (said.code, "the part of the plan for m-1 (1 table) takes 0 MiB" in said.err) == (3, True), said.err
+    assert floor.run("applies", "list").out == "No apply was submitted yet.\n"
 
 
 def test_causes_and_prices_of_others_are_read(floor: Floor) -> None:
@@ -155,17 +180,61 @@ def test_a_queue_that_takes_no_jobs_keeps_the_plan_from_being_submitted(floor: F
     assert floor.run("applies", "list").out == "No apply was submitted yet.\n"
 
 
-def test_an_interrupted_submit_does_not_say_that_nothing_was_sent(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The signal may come while the server commits."""
+SLOW = """
+CREATE FUNCTION reconciler.slow() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_sleep({0}); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON reconciler.applies DEFERRABLE INITIALLY {1}
+    FOR EACH ROW EXECUTE FUNCTION reconciler.slow()
+"""
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = %s"
 
-    def committed(*_: object, **__: object) -> str:
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Fleet, "submit", committed)
-    said = floor.run("submit", "--plan", "plan.json")
-    assert (said.code, "the plan may have been submitted" in said.err) == (130, True)
+def interrupted(floor: Floor, when: str, seconds: float, *events: str) -> Said:
+    """Submit to a server that is slow at one moment, with a signal at each of some events that it waits for."""
+
+    def send_signals() -> None:
+        with ledger_of(floor) as connection:
+            for event in events:
+                until = time.monotonic() + 10
+                while time.monotonic() < until:
+                    if connection.execute(WAITING, (event,)).fetchone() != (0,):
+                        break
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with ledger_of(floor) as connection:
+        connection.execute(SLOW.format(seconds, when).encode())
+    thread = threading.Thread(target=send_signals)
+    thread.start()
+    try:
+        return floor.run("submit", "--plan", "plan.json")
+    finally:
+        thread.join()
+
+
+def test_a_submit_that_is_interrupted_says_that_nothing_was_submitted(floor: Floor) -> None:
+    """Ctrl-C while the plan is written: nothing of it stays, and that is said."""
+    said = interrupted(floor, "IMMEDIATE", 0.3, "PgSleep")
+    assert (said.code, said.out, said.err.endswith("interrupted; nothing was submitted\n")) == (130, "", True), said.err
+    time.sleep(0.4)
+    assert floor.run("applies", "list").out == "No apply was submitted yet.\n"
+
+
+def test_a_submit_that_is_interrupted_at_its_commit_gives_the_id(floor: Floor) -> None:
+    """The server commits all the same, so it is asked: the apply can be followed, or stopped."""
+    said = interrupted(floor, "DEFERRED", 0.3, "PgSleep")
+    assert (said.code, "interrupted, but the plan was submitted before" in said.err) == (0, True), said.err
+    with floor.workers():
+        assert floor.follow(said.out.strip())[0] == 0
+
+
+def test_a_submit_that_is_interrupted_twice_says_how_to_find_out(floor: Floor) -> None:
+    """A second Ctrl-C ends the waiting for the server's answer: then only the ledger knows."""
+    said = interrupted(floor, "DEFERRED", 0.6, "PgSleep", "advisory")
+    found = re.search("`reconciler applies show ([0-9a-f]{32})` says whether it was", said.err)
+    assert (said.code, said.out, found is not None) == (7, "", True), said.err
+    time.sleep(0.7)
+    assert found is not None
+    assert floor.run("applies", "show", found[1]).code == 0
 
 
 def test_follow_writes_the_receipt_to_files_and_to_stdout(floor: Floor) -> None:

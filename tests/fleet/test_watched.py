@@ -90,7 +90,7 @@ def test_the_standing_counts_what_may_have_been_paid_for(new_ledger: Callable[[]
         old = ledger.standing((), -1.0)
         assert old.calls_in_doubt == 2
         assert 0 < old.oldest_doubt_seconds < 3600
-        ledger.applies.hold("gtm", 60.0)
+        ledger.rates.hold("gtm", 60.0)
         assert ledger.standing((), 3600.0).held == {"gtm": True}
 
 

@@ -34,9 +34,8 @@ _WAITS = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
 class Metrics:
     """The figures of one process. Safe to share between threads."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """`clock` tells seconds since the epoch."""
-        self._clock = clock
+    def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
+        """`elapsed` tells seconds since any moment, and cannot be set."""
         self._registry = registry = CollectorRegistry()
         ProcessCollector(namespace=_PREFIX, registry=registry)
 
@@ -50,7 +49,9 @@ class Metrics:
             return Gauge(name, said, labels, namespace=_PREFIX, registry=registry)
 
         gauge("build_info", "1; the version of the program.", "version").labels(__version__).set(1)
-        self._fetched_at = gauge("last_fetch_timestamp_seconds", "When this worker last asked for work.")
+        self._fetched_at = gauge(
+            "last_fetch_timestamp_seconds", "When this worker last asked for work, by the store's clock."
+        )
         self._calls = counter("run_calls_total", "Attempts to send a run call, by outcome.", "workspace", "state")
         self._cells = counter("cells_requested_total", "Cells of accepted run calls, as the API counts.", "workspace")
         self._credits = counter("credits_committed_total", "Credits of accepted run calls, as planned.", "workspace")
@@ -61,19 +62,16 @@ class Metrics:
         self._rate_wait = histogram("rate_wait_seconds", "Waiting for the workspace's rate.", _WAITS, "workspace")
         self._write_seconds = histogram("ledger_write_duration_seconds", "A write to the ledger, durable.", _SHORT)
         self._lag = histogram("job_lag_seconds", "From when a job was due to when it was begun.", _WAITS, "job")
-        self._standing = _StandingCollector(clock)
+        self._standing = _StandingCollector(elapsed)
         registry.register(self._standing)
 
     def page(self) -> bytes:
         """Return what `/metrics` answers, of CONTENT_TYPE."""
         return generate_latest(self._registry)
 
-    def fetched(self) -> None:
-        """Note that the worker asked for work, and was answered."""
-        self._fetched_at.set(self._clock())
-
     def show(self, standing: Standing) -> None:
-        """Show the standing of the work, which was read just now."""
+        """Show the standing of the work, which was read just now; so the store answers when it is asked for work."""
+        self._fetched_at.set(standing.at)
         self._standing.show(standing)
 
     def call_ended(self, workspace: str, result: CallResult) -> None:
@@ -119,16 +117,16 @@ class Metrics:
 class _StandingCollector(Collector):
     """Shows what the store said last, for as long as that is fresh."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, elapsed: Callable[[], float]) -> None:
+        self._elapsed = elapsed
         self._shown: tuple[float, Standing] | None = None
 
     def show(self, standing: Standing) -> None:
-        self._shown = self._clock(), standing
+        self._shown = self._elapsed(), standing
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         shown = self._shown
-        is_fresh = shown is not None and self._clock() - shown[0] <= FRESH_SECONDS
+        is_fresh = shown is not None and self._elapsed() - shown[0] <= FRESH_SECONDS
         yield from _families(shown[1] if shown is not None and is_fresh else None)
 
 

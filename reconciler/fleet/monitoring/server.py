@@ -27,7 +27,7 @@ class MonitoringServer:
     """Serves from threads of its own until the `with` block ends."""
 
     def __init__(self, host: str, port: int, metrics: Metrics, health: Health) -> None:
-        """Listen at once; port 0 is any free one. Raises OSError."""
+        """Listen at once; port 0 is any free one, and an empty host every address. Raises OSError."""
         pages: dict[str, Callable[[], tuple[HTTPStatus, str, bytes]]] = {
             "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE, metrics.page()),
             "/livez": lambda: _told(health.alive()),
@@ -64,7 +64,7 @@ class MonitoringServer:
             def log_message(self, *_: object, **__: object) -> None:
                 """Say nothing: a probe comes every few seconds."""
 
-        self._server = _Server((host, port), Page)
+        self._server = _Server(_listening(host, port), Page)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="reconciler-monitoring", daemon=True
         )
@@ -72,7 +72,7 @@ class MonitoringServer:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._server.server_address[1])
+        return int(self._server.socket.getsockname()[1])
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -92,8 +92,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], page: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(address, page)
+    def __init__(self, listening: socket.socket, page: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listening.getsockname(), page, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -112,6 +114,16 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that went away is not the worker's trouble."""
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen on the first address of a host; without one on every address, of IPv6 too if the machine has it."""
+    if host:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    with suppress(OSError, ValueError):  # no IPv6 here; or the port is taken, as the next line says
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
 
 
 def _told(answer: Answer) -> tuple[HTTPStatus, str, bytes]:

@@ -72,7 +72,7 @@ def test_requests_and_waits_are_noted(watched: Watched) -> None:
     metrics.job_began("send", -3.0)
     metrics.lease_lost()
     metrics.job_recovered()
-    metrics.fetched()
+    metrics.show(Standing(at=1_800_000_000.0))
     shown = watched.samples()
     assert shown["reconciler_api_requests_total{code=200}{method=POST}{workspace=gtm}"] == 1
     assert shown["reconciler_api_requests_total{code=none}{method=GET}{workspace=gtm}"] == 1
@@ -80,7 +80,7 @@ def test_requests_and_waits_are_noted(watched: Watched) -> None:
     assert shown["reconciler_ledger_write_duration_seconds_bucket{le=0.0025}"] == 1
     assert shown["reconciler_job_lag_seconds_sum{job=send}"] == 0
     assert (shown["reconciler_leases_lost_total"], shown["reconciler_jobs_recovered_total"]) == (1, 1)
-    assert shown["reconciler_last_fetch_timestamp_seconds"] == watched.now
+    assert shown["reconciler_last_fetch_timestamp_seconds"] == 1_800_000_000.0
 
 
 def test_the_standing_of_the_work_goes_once_it_is_old(watched: Watched) -> None:

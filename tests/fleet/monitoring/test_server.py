@@ -4,8 +4,10 @@ import socket
 import threading
 import time
 
+import click
 import pytest
 
+from reconciler.cli.options import Endpoint
 from reconciler.fleet.monitoring import server
 from reconciler.fleet.watch import Watch
 
@@ -63,3 +65,26 @@ def _probe(address: tuple[str, int]) -> bool:
             except ConnectionError:
                 continue
     return False
+
+
+@pytest.mark.parametrize(
+    ("written", "reached", "others"),
+    [("0", ["127.0.0.1", "::1"], []), ("127.0.0.1:0", ["127.0.0.1"], ["::1"]), ("[::1]:0", ["::1"], ["127.0.0.1"])],
+)
+def test_a_host_keeps_the_port_to_its_address(written: str, reached: list[str], others: list[str]) -> None:
+    """A laptop wants loopback; the probes of a cluster ask the pod's address, whichever family that is of."""
+    at = Endpoint().convert(written, None, None)
+    with Watch().server(*at) as serving:
+        assert [_probe((host, serving.port)) for host in reached] == [True] * len(reached)
+        for host in others:
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((host, serving.port), 5)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "x", ":9464", "::1:9464", "[::1]", "65536", "host:-1", "a b:1", "http://a:1", "１"]
+)
+def test_an_address_that_is_none_is_refused(written: str) -> None:
+    """With examples, before anything listens."""
+    with pytest.raises(click.BadParameter, match=r"127\.0\.0\.1:9464"):
+        Endpoint().convert(written, None, None)

@@ -1,0 +1,59 @@
+"""The rate that all workers of a workspace share, and until when the API wants no requests: by the store's clock."""
+
+from sqlalchemy import func, insert, select, text, update
+
+from reconciler.ledger import server
+from reconciler.ledger.store import Store, Transaction
+from reconciler.ledger.tables import POSTGRES_SCHEMA, rates
+
+# One statement by the server's clock: the next free moment, for the whole workspace. Up to `burst` seconds that went
+# unused are made up for.
+_TAKE = text(
+    f"INSERT INTO {POSTGRES_SCHEMA}.rates AS mine (workspace, next_at, held_until) "
+    "SELECT :workspace, greatest(:now, :now) + :step, 0 "
+    "ON CONFLICT (workspace) DO UPDATE SET "
+    "next_at = greatest(mine.next_at, :now - :burst, mine.held_until) + :step "
+    "RETURNING greatest(next_at - :step, held_until)"
+)
+
+
+class Rates:
+    """The rates of a ledger on a server. Every method may raise a LedgerError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def take(self, workspace: str, per_second: float, burst_seconds: float = 1.0) -> float:
+        """Reserve the next moment at which a request of the workspace may be sent; return the seconds until then."""
+
+        def work(tx: Transaction) -> float:
+            now = float(tx.connection.scalar(server.NOW) or 0.0)
+            values = {"workspace": workspace, "now": now, "step": 1.0 / per_second, "burst": burst_seconds}
+            at = tx.execute(_TAKE, values).scalar()
+            return max(0.0, float(at or 0.0) - now)
+
+        return self._store.write(work)
+
+    def held(self, workspace: str) -> float:
+        """Return for how many seconds more the API wants no requests of the workspace."""
+
+        def work(tx: Transaction) -> float:
+            until = tx.connection.scalar(select(rates.c.held_until).where(rates.c.workspace == workspace))
+            return max(0.0, float(until) - tx.now()) if until else 0.0
+
+        return self._store.read(work)
+
+    def hold(self, workspace: str, seconds: float) -> None:
+        """Let no request of the workspace be sent for so long, as the API asked."""
+
+        def work(tx: Transaction) -> None:
+            until = tx.now() + seconds
+            changed = tx.execute(
+                update(rates)
+                .where(rates.c.workspace == workspace)
+                .values(held_until=func.greatest(rates.c.held_until, until))
+            )
+            if not changed.rowcount:
+                tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
+
+        self._store.write(work)
