@@ -44,7 +44,7 @@ class CountedPlan:
 
     @cached_property
     def _sums(self) -> tuple[dict[str, Spent], dict[str, Spent]]:
-        """What is due, by table and by label; added up for a budget only."""
+        """The sums of the cells due, by table and by label; added up for a budget only."""
         of_table: dict[str, Spent] = {}
         of_label: dict[str, Spent] = {}
 
