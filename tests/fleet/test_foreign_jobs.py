@@ -34,7 +34,7 @@ def test_a_job_that_cannot_be_read_keeps_no_other_from_being_done(make_floor: Ma
         for row in rows:
             connection.execute(f"{INSERT} ('default', 'send', {AHEAD}, {row})".encode())
         with floor.workers():
-            code, _ = floor.follow(apply_id, 10)
+            code, _ = floor.follow(apply_id)
             left = f"SELECT args FROM {SCHEMA_NAME}.procrastinate_jobs".encode()
             wait_until(lambda: not connection.execute(left).fetchall())
     assert code == 0
