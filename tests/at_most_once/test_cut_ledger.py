@@ -18,7 +18,7 @@ from tests.postgres import fresh_database, postgres_server
 __all__ = ["postgres_server", "template"]
 
 MESSAGES = range(0, 96, 5)
-"""What an apply of two calls says to the server; each of them is the last in one case."""
+"""The messages of an apply of two calls to the server; each of them is the last in one case."""
 BOTH = 2 * CELLS
 
 
