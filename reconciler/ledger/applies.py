@@ -54,7 +54,7 @@ _TO_CONCLUDE = (
     "FROM unnest(CAST(:numbers AS int[]), CAST(:phases AS text[]), CAST(:look_in AS float8[]), CAST(:tries AS int[]), "
     "CAST(:tails AS text[])) AS given (number, phase, look_in, tries, tail) "
     "WHERE mine.apply_id = :apply AND mine.owner = :owner AND mine.number = given.number "
-    "RETURNING mine.number, mine.phase"
+    "RETURNING mine.number, mine.phase, octet_length(mine.content) AS size"
 )
 _TAKE, _CONCLUDE = (text(f"UPDATE {POSTGRES_SCHEMA}.{each}") for each in (_TO_TAKE, _TO_CONCLUDE))
 _SUBMITS = text("SELECT pg_advisory_xact_lock(hashtext('begin of an apply'), hashtext(:apply))")
@@ -258,9 +258,9 @@ class Applies:
                 "tails": [each.tail for each in outcomes],
             }
             rows = tx.execute(_CONCLUDE, columns | {"apply": apply_id, "owner": owner, "now": tx.now()}).all()
-            queued = sorted(row.number for row in rows if row.phase == Phase.QUEUED)
+            queued = sorted((row.number, row.size) for row in rows if row.phase == Phase.QUEUED)
             if queued and enqueue is not None:
-                given = [Unit(apply_id, number, (), b"") for number in queued]
+                given = [Unit(apply_id, number, (), b"", size=size) for number, size in queued]
                 enqueue(tx.connection.connection.driver_connection, given)
             if found is not None:
                 balances.note(tx, found)
