@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +38,8 @@ SCHEMA_NAME = f"reconciler_jobs_{hashlib.sha256(_SCHEMA.encode()).hexdigest()[:8
 _LOCK = "SELECT pg_advisory_xact_lock(7263547113)"
 _IS_THERE = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
 _SEND = "send"
+# Infinity, and dates before the year 1 or after 9999.
+_DROP_UNREADABLE = "DELETE FROM procrastinate_jobs WHERE scheduled_at NOT BETWEEN '1970-01-01' AND '9000-01-01'"
 AGAIN_SECONDS = 2.0
 """Between tries to use the queue after an error."""
 PUT_BACK_SECONDS = 5
@@ -66,6 +68,16 @@ class _PutBack(BaseRetryStrategy):
 
 class _Jobs(JobManager):
     """The jobs of a worker, which may have been frozen: others may have taken them over, or done them."""
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """Take a job, if there is one; one whose arguments are not an object fails as one without any."""
+        job = await super().fetch_job(queues, worker_id)
+        return job if job is None or isinstance(job.task_kwargs, dict) else job.evolve(task_kwargs={})
+
+    async def drop_unreadable(self) -> None:
+        """Drop jobs that the driver cannot read: they would be fetched first, and in vain, for ever."""
+        with suppress(ConnectorException):
+            await self.connector.execute_query_async(_DROP_UNREADABLE)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """End a job, if it is still there; one that is not ended is delivered again, and then finds nothing to do."""
@@ -167,7 +179,7 @@ class _Running:
         self._worker = worker
         self._connector = procrastinate.PsycopgConnector(kwargs=arguments, min_size=1, max_size=1)
         self._app = procrastinate.App(connector=self._connector)
-        self._app.job_manager = _Jobs(self._connector)
+        self._app.job_manager = self._jobs = _Jobs(self._connector)
         self._pool = ThreadPoolExecutor(worker.concurrency, thread_name_prefix="send")
         self._ticks = ThreadPoolExecutor(1, thread_name_prefix="watch")
         self._app.task(name=_SEND, retry=_PutBack())(self._send)
@@ -244,9 +256,9 @@ class _Running:
 
     async def _sweep(self) -> None:
         """Deliver again what workers took that have gone silent."""
-        jobs_ = self._app.job_manager
+        await self._jobs.drop_unreadable()
         with suppress(ConnectorException, psycopg.Error):
-            for job in await jobs_.get_stalled_jobs(seconds_since_heartbeat=self._worker.dead_after_seconds):
+            for job in await self._jobs.get_stalled_jobs(seconds_since_heartbeat=self._worker.dead_after_seconds):
                 with suppress(ConnectorException):  # another worker was faster
-                    await jobs_.retry_job(job)
+                    await self._jobs.retry_job(job)
                     self._worker.on_recovered()

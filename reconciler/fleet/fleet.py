@@ -62,12 +62,13 @@ class Fleet:
         return self._applies().was_submitted(apply_id)
 
     def worker(self, options: "WorkerOptions", events: "WorkerEvents | None" = None) -> "Worker":
-        """Return a worker of this machine. Raises SettingsError if there is no token."""
+        """Return a worker of this machine. Raises SettingsError without a token, LedgerError without a ledger."""
         for workspace in options.workspaces:
             _require_workspace(workspace)
         engine = self._engine()
         module = importlib.import_module("reconciler.fleet.worker")
         self._session.connections.reader()  # says at once what is wrong with the token and the address
+        self.listed(1)  # and this with the ledger: that it is missing, or of another version
         worker: Worker = module.Worker(self._session.connections, engine, options, events or module.WorkerEvents())
         return worker
 

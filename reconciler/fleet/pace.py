@@ -9,6 +9,8 @@ from reconciler.spending.elapsed import elapsed
 
 _ASKS_EVERY_SECONDS = 1.0
 """Without a rate: how often the ledger is asked whether the API wants no requests for now."""
+_LONG_SECONDS = 1.0
+"""A wait that is longer is one that a worker may not outlive."""
 
 
 class SharedPace:
@@ -32,20 +34,22 @@ class SharedPace:
         self._asked_at = float("-inf")
         self._held_until = float("-inf")
 
-    def admit(self) -> None:
-        """Wait until a request may be sent. Raises LedgerError."""
+    def admit(self, before_long: Callable[[], object] = lambda: None) -> None:
+        """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError."""
         if self._per_second is not None:
-            self._wait(self._rates.take(self._workspace, self._per_second))
+            self._wait(self._rates.take(self._workspace, self._per_second), before_long)
             return
         with self._lock:
             now = elapsed()
             if now - self._asked_at >= _ASKS_EVERY_SECONDS:
                 self._asked_at, self._held_until = now, now + self._rates.held(self._workspace)
             left = self._held_until - now
-        self._wait(max(0.0, left))
+        self._wait(max(0.0, left), before_long)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, before_long: Callable[[], object]) -> None:
         self._on_wait(seconds)
+        if seconds > _LONG_SECONDS:
+            before_long()
         if seconds > 0:
             self._interrupt.sleep(seconds)
 

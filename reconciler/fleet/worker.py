@@ -27,6 +27,7 @@ from reconciler.fleet.monitoring.run_calls import WatchedRunner
 from reconciler.fleet.outcome import Surroundings, belongs, failed, given_up, look_in, looked, outcome_of
 from reconciler.fleet.receipt import noted_in, refuse_incomplete, report_of_apply
 from reconciler.fleet.refresh import Project, Refresher
+from reconciler.fleet.troubles import Troubles
 from reconciler.fleet.watch import Watch
 from reconciler.fleet.workspace_api import WorkspaceApi
 from reconciler.fleet.written import Terms, UnitContent, growth_bounds, terms_of, together
@@ -87,7 +88,9 @@ class Worker:
         self._applies = connections.ledger().applies
         self._engine = engine
         self._options = options
+        self._workspaces = options.workspaces
         self._events = events
+        self._tell_trouble = Troubles(events.on_trouble).tell
         self.watch = Watch()
         """Its figures and its health."""
         self.watch.health.note("token")  # it was read, and has not been refused yet
@@ -110,13 +113,13 @@ class Worker:
         renewer = threading.Thread(target=self._renew, name="claim renewer", daemon=True)
         renewer.start()
         loop = WorkerLoop(
-            self._options.workspaces,
+            self._workspaces,
             self._options.concurrency,
             self.send,
             self.tick,
             self._options.tick_seconds,
             self._lease_seconds,
-            self._events.on_trouble,
+            self._tell_trouble,
             self._started,
             self.watch.metrics.job_recovered,
         )
@@ -132,8 +135,8 @@ class Worker:
         """Plan by schedules, if the worker was told how to read its project."""
         if self._options.project is None:
             return nullcontext()
-        project = Project(self._options.project, self._connections.environment, self._events.on_trouble)
-        return Refresher(project, self._options.workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
+        project = Project(self._options.project, self._connections.environment, self._tell_trouble)
+        return Refresher(project, self._workspaces, self._connections.ledger(), self._engine.enqueue).at_work()
 
     def _started(self, end: Callable[[], None]) -> None:
         self._end = end
@@ -172,7 +175,7 @@ class Worker:
             if self._interrupt:
                 return
             with self._claiming() as owner:
-                units = self._applies.claim(job.apply_id, job.numbers, owner, self._lease_seconds)
+                units = self._applies.claim(job.apply_id, job.numbers, self._workspaces, owner, self._lease_seconds)
                 if units:
                     self._attend("send", job.apply_id, units, self._work)
         except Exception as error:
@@ -190,7 +193,7 @@ class Worker:
     def _look_at_due(self) -> int:
         """Look after some of the units that are due for it; return how many."""
         with self._claiming() as owner:
-            due = self._applies.claim_due(self._options.workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
+            due = self._applies.claim_due(self._workspaces, owner, self._lease_seconds, LOOKS_AT_ONCE)
             by_apply: dict[str, list[Unit]] = {}
             for unit in due:
                 by_apply.setdefault(unit.apply_id, []).append(unit)
@@ -219,10 +222,10 @@ class Worker:
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, ReconcilerError):
-            self._events.on_trouble(error.message)
+            self._tell_trouble(error.message)
         else:
             _LOG.exception("a worker met an unexpected error; the units are looked at again")
-            self._events.on_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
+            self._tell_trouble(f"an unexpected {type(error).__name__}; the units are looked at again")
 
     def _look(self, apply: SubmittedApply, units: Sequence[Unit]) -> None:
         waiting = [unit for unit in units if unit.phase is Phase.WAITING]
@@ -232,7 +235,7 @@ class Worker:
             statuses = self._api.reader(self._terms_of(apply), apply.workspace).read_statuses(tables) if tables else {}
             finished = {table for table, each in statuses.items() if not _is_running(each)}
         except ApiError as error:
-            self._events.on_trouble(error.message)
+            self._tell_trouble(error.message)
             if isinstance(error, Refused):
                 # A step gets the same answer, and then stops the apply.
                 self._api.forget_readers()
@@ -272,7 +275,7 @@ class Worker:
         except ReconcilerError as error:
             self._tell(error)
             return
-        notify(report, None, settings, self._connections.environment, self._events.on_trouble, Interrupt())
+        notify(report, None, settings, self._connections.environment, self._tell_trouble, Interrupt())
 
     # One step.
 

@@ -185,9 +185,7 @@ class Applies:
         return self._store.read(lambda tx: tx.execute(begun).first() is not None)
 
     def bought(self, plan_id: str) -> Decimal:
-        """Return the planned credits of all calls under a plan that may have been paid for, those without a price at
-        none.
-        """
+        """Return the planned credits of all calls under a plan that may have been paid for; of unpriced ones none."""
         paid = calls.c.state.in_([CallState.INTENT.value, CallState.ACCEPTED.value, CallState.IN_DOUBT.value])
         query = select(calls.c.credits).where(calls.c.plan_id == plan_id, paid, calls.c.credits.is_not(None))
         rows = self._store.read(lambda tx: tx.execute(query).scalars().all())
@@ -201,14 +199,19 @@ class Applies:
         """
         return self._store.write(lambda tx: stop(tx, apply_id, why), repeatable=True)
 
-    def claim(self, apply_id: str, numbers: Collection[int], owner: str, seconds: float) -> list[Unit]:
-        """Take those units that are due for a worker and that no other is at work on; for so long, unless renewed."""
+    def claim(
+        self, apply_id: str, numbers: Collection[int], workspaces: Collection[str], owner: str, seconds: float
+    ) -> list[Unit]:
+        """Take those units that are due for a worker and that no other is at work on; for so long, unless renewed.
+
+        None of other workspaces: whatever a job says, their tokens are with other workers.
+        """
 
         def work(tx: Transaction) -> list[Unit]:
             now = tx.now()
-            free = units.c.owner.is_(None) | (units.c.look_at <= now)
-            wanted = (units.c.apply_id == apply_id) & units.c.number.in_(sorted(numbers))
-            due = wanted & (units.c.phase == Phase.QUEUED.value) & free & (units.c.format <= FORMAT)
+            wanted = (units.c.apply_id == apply_id) & units.c.number.in_(sorted(numbers)) & (units.c.format <= FORMAT)
+            is_free = units.c.owner.is_(None) | (units.c.look_at <= now)
+            due = wanted & (units.c.phase == Phase.QUEUED.value) & is_free & units.c.workspace.in_(sorted(workspaces))
             return _taken(tx, select(*_UNIT).where(due), owner, now + seconds)
 
         return self._store.write(work)
@@ -245,9 +248,7 @@ class Applies:
     ) -> bool:
         """Write down how far looks brought units, those that are still the owner's; `enqueue` those that are queued.
 
-        And what a first look `found` in their tables.
-
-        Returns True if that ended the last unit of the apply, and it does so once for each apply.
+        And what a first look `found`. Returns True if that ended the last unit of the apply, once for each apply.
         """
 
         def work(tx: Transaction) -> bool:

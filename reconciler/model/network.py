@@ -3,12 +3,14 @@
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
-from urllib.parse import unquote, urlsplit
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import unquote_to_bytes, urlsplit
 
 DEFAULT_PROXY_PORT = 1080
 """curl's."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_NETWORK = re.compile(r"([0-9a-f.:]+)(?:/([0-9]+))?")
+"""An address, IPv6 without brackets, or a network of addresses; nothing may follow."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -52,8 +54,8 @@ def read_proxy(text: str, source: str) -> Proxy | str:
         return "it must be http://host:port, with special characters of a password escaped (@ is %40)"
     if parts.fragment or not text.isprintable() or " " in text:
         return "it must be http://host:port, with special characters of a password escaped (# is %23)"
-    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    credentials = b64encode(user.encode()).decode() if "@" in parts.netloc else ""
+    user = unquote_to_bytes(parts.username or ""), unquote_to_bytes(parts.password or "")
+    credentials = b64encode(b":".join(user)).decode() if "@" in parts.netloc else ""
     return Proxy(host, DEFAULT_PROXY_PORT if port is None else port, source, credentials)
 
 
@@ -91,12 +93,15 @@ class Network:
 
 
 def is_excepted(host: str, exceptions: str) -> bool:
-    """Return whether NO_PROXY names `host`, by curl's rules: `*` alone, a name and all below it, an address, a CIDR."""
+    """Return whether NO_PROXY names `host`, by the rules of curl's manual.
+
+    `*` alone names all; else each entry is a domain with all below it, an address, or a network (CIDR).
+    """
     if exceptions == "*":
         return True
     named = [each for each in re.split(r"[ \t,]+", exceptions.lower()) if each]
     try:
-        address = ip_address(host.strip("[]"))
+        address = ip_address(host)
     except ValueError:
         name = host.lower().removesuffix(".")
         below = [each.removeprefix(".").removesuffix(".") for each in named]
@@ -104,13 +109,13 @@ def is_excepted(host: str, exceptions: str) -> bool:
     return any(_is_within(address, each) for each in named)
 
 
-def _is_within(address: object, network: str) -> bool:
-    base, slash, bits = network.partition("/")
-    if slash and not bits.isdecimal():
+def _is_within(address: IPv4Address | IPv6Address, text: str) -> bool:
+    named = _NETWORK.fullmatch(text)
+    if named is None:
         return False
     try:
-        start = ip_address(base.strip("[]") if ":" in base else base)
+        start, bits = ip_address(named[1]), int(named[2] or 0)
         # Of no bits, curl takes all.
-        return address in ip_network(f"{start}/{int(bits)}", strict=False) if int(bits or 0) else address == start
+        return address in ip_network(f"{start}/{bits}", strict=False) if bits else address == start
     except ValueError:
         return False

@@ -178,10 +178,8 @@ class CellCounts:
     @classmethod
     def of(cls, columns: Iterable[bytes]) -> "CellCounts":
         """Count columns of `CellState` bytes."""
-        found = dict.fromkeys(_STATES, 0)
-        for states in columns:
-            for state in _STATES:
-                found[state] += states.count(state)
+        states = b"".join(columns)
+        found = {state: states.count(state) for state in _STATES}
         return cls(
             done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
             failed=found[CellState.FAILED],
@@ -198,6 +196,8 @@ def depths(columns: Sequence[Column]) -> dict[str, int]:
     """
     outputs = {column.id: column for column in columns if not column.is_input}
     found = dict.fromkeys(outputs, len(outputs))
+    if not any(other in outputs for column in outputs.values() for other in column.upstream):
+        return dict.fromkeys(outputs, 0)
     below = downstream(columns)
     left = {column.id: sum(other in outputs for other in set(column.upstream)) for column in outputs.values()}
     level, depth = [column for column, above in left.items() if not above], 0

@@ -75,9 +75,9 @@ def rows_one_by_one(allowed: ReadScope, rows: int, pages: int) -> bool:
 
 def suffices(snapshot: TableSnapshot, manifests: Iterable[Manifest]) -> bool:
     """Return whether the parts of a table that were read are all that a plan for these manifests needs."""
-    runs = [run for manifest in manifests for run in manifest.runs]
     if not snapshot.unread_rows:
         return True
+    runs = [run for manifest in manifests for run in manifest.runs]
     if any(run.selection is not None for run in runs):
         return False
     if not snapshot.row_ids:

@@ -1,7 +1,9 @@
 """Sets of a table's rows, one byte per row in one big integer: operations on 100,000 rows take microseconds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import compress
+from operator import or_
 from typing import TypeVar
 
 _DIGITS, _FLAGS = bytes.maketrans(b"\0\1", b"01"), bytes.maketrans(b"01", b"\0\1")
@@ -91,10 +93,8 @@ class RowSet:
 
 def with_flags(codes: bytes, flags: Mapping[int, RowSet]) -> bytes:
     """Return `codes`, one byte per row, with each bit of `flags` set in the rows of its set."""
-    found = int.from_bytes(codes, "big")
-    for bit, rows in flags.items():
-        found |= rows._mask * bit
-    return found.to_bytes(len(codes), "big")
+    bits = [rows._mask * bit for bit, rows in flags.items() if rows]
+    return reduce(or_, bits, int.from_bytes(codes, "big")).to_bytes(len(codes), "big") if bits else codes
 
 
 def counts(sets: Sequence[RowSet], rows: int) -> bytes:

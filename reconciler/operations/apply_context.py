@@ -1,6 +1,6 @@
 """The parts that an apply and a wait work with, put together once and handed to each of their steps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,8 +17,8 @@ from reconciler.spending.protocol import Runner
 class Pace(Protocol):
     """The rate of requests that all machines with one token share."""
 
-    def admit(self) -> None:
-        """Wait until a request may be sent. Raises LedgerError."""
+    def admit(self, before_long: Callable[[], object]) -> None:
+        """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError."""
 
     def hold(self, seconds: float) -> None:
         """Let no machine send a request for so long, and wait that long. Raises LedgerError."""

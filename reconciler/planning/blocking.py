@@ -36,7 +36,8 @@ def unready(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) 
 
 def blocked(column: Column, snapshot: TableSnapshot, due: Mapping[str, RowSet]) -> RowSet:
     """Return the rows in which a column's cell waits for another cell."""
-    return reduce(or_, unready(column, snapshot, due).values(), RowSet.none(len(snapshot.row_ids)))
+    nothing = RowSet.none(len(snapshot.row_ids))
+    return reduce(or_, unready(column, snapshot, due).values(), nothing) if column.upstream else nothing
 
 
 def waits_for(

@@ -29,6 +29,7 @@ class LedgerView:
         self._checkpoint = history.checkpoint
         self.rows = len(snapshot.row_ids)
         """Number of rows."""
+        self._nothing = RowSet.none(self.rows)
         self._row_index = row_index
         self._configs = {column.id: column.config_digest for column in snapshot.columns}
         self._in_doubt: dict[str, bytearray] = {}
@@ -73,7 +74,7 @@ class LedgerView:
     def exhausted(self, column: Column, mode: Mode, max_attempts: int) -> RowSet:
         """Rows bought `max_attempts` times or more by calls of `mode` with the column's present configuration."""
         if (mode, column.id) not in self._tries and not self._checkpoint.tries(column.id, mode, column.config_digest):
-            return RowSet.none(self.rows)  # no counters for a column that was never tried
+            return self._nothing  # no counters for a column that was never tried
         return RowSet.of_flags(bytes(count >= max_attempts for count in self._tries_of(mode, column.id)))
 
     def tried(self, column: Column, mode: Mode, revision: str | None) -> list[int]:
@@ -259,7 +260,7 @@ class LedgerView:
         return found
 
     def _set(self, flags: bytearray | None) -> RowSet:
-        return RowSet.none(self.rows) if flags is None else RowSet.of_flags(flags)
+        return self._nothing if flags is None else RowSet.of_flags(flags)
 
 
 def _put(found: bytearray, index: int, digests: bytes, number: int) -> None:

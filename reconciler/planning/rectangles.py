@@ -1,11 +1,10 @@
 """Cover due cells with few rectangles: a run call takes columns × rows, and must not take any other cell."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
 
-from reconciler.model.history import Block
 from reconciler.model.row_set import RowSet, counts
 
 MOST_COLUMNS = 250
@@ -33,21 +32,17 @@ class Rectangle:
     start: int
     """The table's row at which its sets begin: they cover only the rectangle's own range of rows."""
 
-    def due(self, part: ColumnCells) -> RowSet:
-        """Return the rows of the rectangle in which the column is due."""
-        return part.due & self.rows
-
-    def blocks(self, names: Mapping[int, str]) -> tuple[Block, ...]:
-        """Return its due cells, grouping columns with equal rows; `names` holds the ids of its rows."""
-        by_rows: dict[RowSet, list[str]] = {}
+    def by_rows(self) -> dict[RowSet, list[str]]:
+        """Return the different sets of due rows, each with its columns."""
+        found: dict[RowSet, list[str]] = {}
         for part in self.parts:
-            by_rows.setdefault(self.due(part), []).append(part.column)
-        return tuple(Block(tuple(columns), tuple(names[at] for at in rows)) for rows, columns in by_rows.items())
+            found.setdefault(part.due, []).append(part.column)
+        return found
 
     @property
     def cells(self) -> int:
         """Due cells in it."""
-        return sum(len(self.due(part)) for part in self.parts)
+        return sum(len(part.due) for part in self.parts)
 
 
 def cover(columns: Sequence[ColumnCells], most_cells: int) -> Iterator[Rectangle]:
@@ -102,7 +97,7 @@ def _split(rectangle: Rectangle, most_cells: int) -> Iterator[Rectangle]:
     if rectangle.cells <= most_cells:
         yield rectangle
         return
-    due_in_row = counts([rectangle.due(part) for part in rectangle.parts], rectangle.rows.rows)
+    due_in_row = counts([part.due for part in rectangle.parts], rectangle.rows.rows)
     columns = [(part.column, part.due.flags(), part.harmless.flags()) for part in rectangle.parts]
     wanted = rectangle.rows.flags()
     start = stop = cells = 0
@@ -124,4 +119,4 @@ def _piece(columns: Sequence[tuple[str, bytes, bytes]], wanted: bytes, start: in
         for column, due, harmless in columns
     )
     rows = RowSet.of_flags(wanted[start:stop])
-    return Rectangle(tuple(part for part in parts if part.due & rows), rows, start)
+    return Rectangle(tuple(part for part in parts if part.due), rows, start)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from reconciler.model import condition
 from reconciler.model.manifest import ByTag, Manifest, Mode, NameAt, Run, Selection
@@ -61,10 +62,20 @@ class _Columns:
     """A table's columns by the names that a manifest may use."""
 
     def __init__(self, snapshot: TableSnapshot) -> None:
+        self._columns = snapshot.columns
         self._outputs = tuple(column for column in snapshot.columns if not column.is_input)
-        self._order = {column.id: index for index, column in enumerate(snapshot.columns)}
-        self._by_id = {column.id: column for column in snapshot.columns}
-        self._by_key = {column.key: column for column in snapshot.columns}
+
+    @cached_property
+    def _order(self) -> Mapping[str, int]:
+        return {column.id: index for index, column in enumerate(self._columns)}
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Column]:
+        return {column.id: column for column in self._columns}
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, Column]:
+        return {column.key: column for column in self._columns}
 
     def resolve(self, run: Run, problems: list[Diagnostic]) -> tuple[Column, ...]:
         """Return the run's columns, adding a problem for each name that is not an output column."""

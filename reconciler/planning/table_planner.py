@@ -7,7 +7,8 @@ from heapq import heappop, heappush
 from itertools import compress
 
 from reconciler.model.compact import RowIndex
-from reconciler.model.history import TableHistory
+from reconciler.model.credits import Credits
+from reconciler.model.history import Block, TableHistory
 from reconciler.model.manifest import ByTag, Manifest, Refresh, Run
 from reconciler.model.observed import CellCounts, CellState, Column, TableSnapshot, depths, downstream
 from reconciler.model.plan import (
@@ -89,6 +90,10 @@ class TablePlanner:
         self._missing = RowSet.of_flags(snapshot.missing_inputs)
         self._depths = depths(snapshot.columns)
         self._columns = {column.id: column for column in snapshot.columns}
+        outputs = (column for column in snapshot.columns if not column.is_input)
+        self._outputs = sorted(outputs, key=lambda column: self._depths[column.id])
+        """Upstream columns first."""
+        self._none = RowSet.none(self._rows)
         self._due: dict[str, RowSet] = {}
         """Column id → rows due in any scope."""
         self._waits: dict[str, blocking.Waits] = {}
@@ -159,10 +164,9 @@ class TablePlanner:
 
         A cycle has no such order: a column is decided again if more cells fell due upstream after its turn.
         """
-        outputs = (column for column in self._snapshot.columns if not column.is_input)
-        order = sorted(outputs, key=lambda column: self._depths[column.id])
+        order = self._outputs
         turns = {column.id: turn for turn, column in enumerate(order)}
-        below = downstream(order)
+        below = downstream(order) if any(self._depths.values()) else {}
         wanting: dict[str, list[Scope]] = {column.id: [] for column in order}
         for scope in found:
             for column in scope.columns:
@@ -174,9 +178,9 @@ class TablePlanner:
             turn = heappop(heap)
             pending.discard(turn)
             column = order[turn]
-            before = self._due.get(column.id, RowSet.none(self._rows))
+            before = self._due.get(column.id, self._none)
             decided[column.id] = list(self._decide_column(column, wanting[column.id]))
-            if self._due[column.id] != before:
+            if column.id in below and self._due[column.id] != before:
                 for other in {turns[each] for each in below[column.id]} - pending:
                     pending.add(other)
                     heappush(heap, other)
@@ -184,7 +188,7 @@ class TablePlanner:
 
     def _decide_column(self, column: Column, wanting: Sequence[Scope]) -> Iterator[Decided]:
         """Decide a column for every scope that wants it."""
-        taken = RowSet.none(self._rows)
+        taken = self._none
         decided: list[tuple[Scope, RowSet, RowSet, bytes]] = []
         for scope in wanting:
             facts = self._facts(column, scope)
@@ -197,7 +201,7 @@ class TablePlanner:
             due = RowSet.of_flags(verdicts.translate(IS_DUE)) & scope.rows - taken
             withheld = self._withheld(scope, column)
             if withheld is not None:
-                verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), RowSet.none(self._rows)
+                verdicts, due = verdicts.translate(INSTEAD_OF_DUE[withheld]), self._none
             if self._within is not None:
                 listed = self._listed(self._within, column, scope)
                 due &= listed
@@ -271,9 +275,9 @@ class TablePlanner:
         for address, of_scope in cells.items():
             for each in of_scope.values():
                 rest = each.due - self._portions[address][each.column]
-                behind[each.column] = behind.get(each.column, rest) | rest
-        columns = sorted(self._snapshot.columns, key=lambda column: self._depths.get(column.id, 0))
-        return WaveOrder.of([column for column in columns if not column.is_input], self._due, behind, self._depths)
+                if rest:
+                    behind[each.column] = behind.get(each.column, rest) | rest
+        return WaveOrder.of(self._outputs, self._due, behind, self._depths)
 
     def _calls(self, scope: Scope, cells: Mapping[str, ColumnCells], turns: WaveOrder) -> Iterator[Call]:
         columns = [cells[column.id] for column in scope.columns]
@@ -296,10 +300,13 @@ class TablePlanner:
     def _call(self, scope: Scope, rectangle: Rectangle, cause: Cause | None, wave: int) -> Call:
         ids = tuple(part.column for part in rectangle.parts)
         start = rectangle.start
-        names = {at: self._snapshot.row_ids[start + at] for at in rectangle.rows}
-        rows = tuple(names.values())
-        due = {part.column: [start + at for at in rectangle.due(part)] for part in rectangle.parts}
-        covered, prices = rectangle.blocks(names), self._settings.prices
+        names = self._snapshot.row_ids[start : start + rectangle.rows.rows]
+        rows, by_rows = rectangle.rows.pick(names), rectangle.by_rows()
+        covered = tuple(Block(tuple(columns), of.pick(names)) for of, columns in by_rows.items())
+        indexes = {of: [start + at for at in of] for of in by_rows}
+        due = {part.column: indexes[part.due] for part in rectangle.parts}
+        columns = [self._columns[column] for column in ids]
+        prices = [self._settings.prices.of(column.kind, column.key, column.id) for column in columns]
         work = {
             "table": self._snapshot.id,
             "mode": scope.run.mode.value,
@@ -316,16 +323,16 @@ class TablePlanner:
             mode=scope.run.mode,
             revision=scope.run.revision,
             columns=ids,
-            column_keys=tuple(self._columns[column].key for column in ids),
+            column_keys=tuple(column.key for column in columns),
             rows=rows,
             cells=rectangle.cells,
-            credits=prices.sum((self._columns[column], len(indexes)) for column, indexes in due.items()),
+            credits=Credits.at(zip(prices, map(len, due.values()), strict=True)).total,
             reason=reason_of(scope.run),
             covered=covered,
             before={column: evidence.cell_marks(self._snapshot, column, indexes) for column, indexes in due.items()},
-            configs={column: self._columns[column].config_digest for column in ids},
-            kinds={column: self._columns[column].kind for column in ids},
-            prices={column: prices.sum([(self._columns[column], 1)]) for column in ids},
+            configs={column.id: column.config_digest for column in columns},
+            kinds={column.id: column.kind for column in columns},
+            prices={id_: Credits.at([(price, 1)]).total for id_, price in zip(ids, prices, strict=True)},
             cause=cause,
             wave=wave,
             table_name=self._snapshot.name if isinstance(scope.manifest.source, ByTag) else "",

@@ -125,9 +125,11 @@ class WaveOrder:
         waves: dict[int, list[ColumnCells]] = {}
         for cells in columns:
             behind = cells.due & self.behind[cells.column]
-            for wave, due in ((self.early, cells.due - behind), (self.late, behind)):
-                if due:
-                    waves.setdefault(wave[cells.column], []).append(replace(cells, due=due))
+            ahead = replace(cells, due=cells.due - behind) if behind else cells
+            if ahead.due:
+                waves.setdefault(self.early[cells.column], []).append(ahead)
+            if behind:
+                waves.setdefault(self.late[cells.column], []).append(replace(cells, due=behind))
         return sorted(waves.items())
 
 

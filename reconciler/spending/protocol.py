@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from queue import SimpleQueue
 from typing import Protocol
@@ -79,8 +80,9 @@ class SendTiming:
     """Monotonic seconds."""
     pause: Callable[[int], None]
     """Waits before attempt number n + 1 of a call that was not sent."""
-    admit: Callable[[], object] = lambda: None
-    """Waits until a request may be sent, if there is a rate; before the clock of an attempt starts."""
+    admit: Callable[[Callable[[], object]], object] = lambda _: None
+    """Waits until a request may be sent, if there is a rate; before the clock of an attempt starts. If that takes long,
+    it first calls its argument, which records what is known."""
     hold: Callable[[float], object] | None = None
     """Told for how many seconds a 429 asks to wait: waits, and the call is tried again. Without it a 429 stops all."""
     concurrency: int = 1
@@ -183,7 +185,7 @@ class SpendProtocol:
         ending: Ending | None = None
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
-                self._timing.admit()
+                self._timing.admit(partial(self._record_kept, call.table_id))
                 if not self._may_send():
                     assert self.stopped is not None
                     return CallResult(call, ending, "" if ending else f"the apply had stopped: {self.stopped.message}")

@@ -76,11 +76,11 @@ def test_what_another_holds_is_held_whatever_the_clock_says(
     with open_ledger(new_ledger()) as ledger:
         apply = SubmittedApply("a" * 32, "plan", "default", b"{}", 1, None, Actor("one"))
         ledger.applies.submit(apply, [Unit(apply.id, 0, (TABLE,), b"{}")], lambda _, __: None, 60.0)
-        assert ledger.applies.claim(apply.id, [0], "one", 60.0)
+        assert ledger.applies.claim(apply.id, [0], ["default"], "one", 60.0)
         (lease,) = ledger.acquire([TABLE], owner="one", actor=ROBOT, seconds=60.0)
         ledger.rates.hold("default", 60.0)
         step(hours * HOUR)
-        assert ledger.applies.claim(apply.id, [0], "two", 60.0) == []
+        assert ledger.applies.claim(apply.id, [0], ["default"], "two", 60.0) == []
         assert ledger.applies.claim_due(["default"], "two", 60.0, 9) == []
         assert 55 < ledger.rates.held("default") <= 60
         with pytest.raises(Leased):

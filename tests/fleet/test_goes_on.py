@@ -263,3 +263,27 @@ def test_following_is_ended_and_begun_again(make_floor: MakeFloor) -> None:
     with floor.workers():
         found = floor.follow(apply_id)
     assert floor.follow(apply_id, 0) == floor.follow(apply_id[:8], TICK_SECONDS) == found
+
+
+HELD_BY_THE_FIRST_INTENT = """
+CREATE FUNCTION reconciler.hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE reconciler.rates SET held_until = extract(epoch FROM clock_timestamp()) + 3
+        WHERE (SELECT count(*) FROM reconciler.calls) = 1;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER hold AFTER INSERT ON reconciler.calls FOR EACH ROW EXECUTE FUNCTION reconciler.hold();
+"""
+
+
+def test_an_acceptance_is_recorded_before_a_long_wait(make_floor: MakeFloor) -> None:
+    """It waits for the next intent of its table: not while the API wants no requests, in which its worker may die."""
+    floor = many(make_floor, 1, settings(api={"max_cells_per_call": 2, "rate": {"requests_per_second": 500}}))
+    apply_id = floor.submit()
+    with ledger_of(floor) as connection:
+        connection.execute(HELD_BY_THE_FIRST_INTENT)
+        with floor.workers():
+            code, _ = floor.follow(apply_id)
+        rows = connection.execute(b"SELECT kind, at FROM reconciler.events ORDER BY at LIMIT 3").fetchall()
+    assert (code, [kind for kind, _ in rows]) == (0, ["intent", "accepted", "intent"])
+    assert float(str(rows[2][1])) - float(str(rows[1][1])) > 1

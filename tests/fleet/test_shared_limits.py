@@ -192,12 +192,12 @@ def test_a_claim_is_one_workers_and_ends_with_its_time(make_floor: MakeFloor) ->
     apply_id = floor.submit()
     with open_ledger(floor.extra["RECONCILER_LEDGER"]) as ledger:
         applies = ledger.applies
-        assert [unit.number for unit in applies.claim(apply_id, [0, 1], "one", 60)] == [0, 1]
-        assert applies.claim(apply_id, [0, 1], "other", 60) == []
+        assert [unit.number for unit in applies.claim(apply_id, [0, 1], ["default"], "one", 60)] == [0, 1]
+        assert applies.claim(apply_id, [0, 1], ["default"], "other", 60) == []
         assert applies.claim_due(["default"], "other", 60, 10) == []
         applies.renew(["one"], -1)
         assert [unit.is_abandoned for unit in applies.claim_due(["default"], "other", 60, 10)] == [True, True]
-        assert applies.claim(apply_id, [0, 1], "one", 60) == []
+        assert applies.claim(apply_id, [0, 1], ["default"], "one", 60) == []
         assert applies.progress(apply_id).units == {Phase.QUEUED: 2}
         assert applies.stop(apply_id, Stop(StopCause.INTERRUPTED, "enough"))
 

@@ -42,8 +42,9 @@ def test_rectangles_hold_every_due_cell_once_and_nothing_harmful(grid: list[str]
     for rectangle in cover([column(str(index), cells) for index, cells in enumerate(grid)], most):
         due_rows: set[int] = set()
         for part in rectangle.parts:
-            due = [rectangle.start + row for row in rectangle.due(part)]
+            due = [rectangle.start + row for row in part.due]
             assert due
+            assert not part.due - rectangle.rows
             assert all(grid[int(part.column)][row] in "Do" for row in rows_of(rectangle))
             found.update((part.column, row) for row in due)
             due_rows.update(due)
@@ -86,7 +87,7 @@ def test_a_very_wide_table_is_covered_exactly(most: int) -> None:
     """More columns than a byte can count up to."""
     columns = [column(str(index), "DDD") for index in range(2 * MOST_COLUMNS + 100)]
     rectangles = list(cover(columns, most))
-    cells = [(part.column, each.start + row) for each in rectangles for part in each.parts for row in each.due(part)]
+    cells = [(part.column, each.start + row) for each in rectangles for part in each.parts for row in part.due]
     assert len(cells) == len(set(cells)) == 3 * len(columns)
     assert max(each.cells for each in rectangles) <= most
     assert max(len(each.parts) for each in rectangles) <= MOST_COLUMNS
