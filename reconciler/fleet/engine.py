@@ -25,7 +25,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from reconciler.errors import Unwritable
-from reconciler.fleet.split import jobs
+from reconciler.fleet.split import jobs, weight
 from reconciler.model.submitted import FORMAT, Unit
 
 # What goes wrong below is told once, by the worker. Without a handler Python would print what the libraries log.
@@ -133,9 +133,7 @@ class Engine:
                 task_kwargs={"format": FORMAT, "apply_id": apply_id, "numbers": list(numbers), "at": now},
             )
             for apply_id in sorted(of)
-            for numbers in jobs(
-                (unit.number, max(1, len(unit.table_ids))) for unit in units if unit.apply_id == apply_id
-            )
+            for numbers in jobs((unit.number, weight(unit)) for unit in units if unit.apply_id == apply_id)
         ]
         try:
             app.job_manager.batch_defer_jobs(made, connection=connection)

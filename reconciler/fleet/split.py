@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model.manifest import ChildOf, Manifest
+from reconciler.model.submitted import Unit
 
 TABLES_AT_ONCE = 25
 """How many tables one job has, as far as units allow: fewer cost more for each call, more keep a worker for longer."""
+BYTES_AS_A_TABLE = 64 * 1024
+"""Written so large, a unit counts as one more table: a worker holds all tables of a job in its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,13 @@ def _may_grow(manifests: Iterable[Manifest]) -> bool:
     return any(isinstance(manifest.source, ChildOf) for manifest in manifests)
 
 
+def weight(unit: Unit) -> int:
+    """Return how many tables a unit counts as."""
+    return max(1, len(unit.table_ids), (len(unit.content) or unit.size) // BYTES_AS_A_TABLE)
+
+
 def jobs(sizes: Iterable[tuple[int, int]], most: int = TABLES_AT_ONCE) -> Iterator[list[int]]:
-    """Yield numbers of units for one job each; `sizes` are the numbers, each with how many tables the unit has."""
+    """Yield numbers of units for one job each; `sizes` are the numbers, each with the unit's weight."""
     batch: list[int] = []
     total = 0
     for number, size in sizes:

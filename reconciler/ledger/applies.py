@@ -11,12 +11,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, tuple_, update
+from sqlalchemy import Row, bindparam, func, insert, select, text, tuple_, update
 
 from reconciler.errors import Corrupt, LedgerError, Stopped
 from reconciler.ledger import balances, codec, sent
+from reconciler.ledger.prepared import Prepared
 from reconciler.ledger.store import Store, Transaction
-from reconciler.ledger.tables import applies, calls, units
+from reconciler.ledger.tables import POSTGRES_SCHEMA, applies, calls, units
 from reconciler.model.attempt import Actor, CallResult, Stop, StopCause
 from reconciler.model.balance import BalanceRecord
 from reconciler.model.history import CallState
@@ -29,7 +30,11 @@ _START_OF_ID = re.compile(r"[0-9a-f]{4,32}")
 _OVERDUE_SECONDS = 15.0
 """A look that is due for longer is one that no worker takes."""
 _OPEN = (Phase.QUEUED.value, Phase.WAITING.value)
-_STOP = select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
+_STOP = Prepared(
+    select(applies.c.stop_cause, applies.c.stop_message, applies.c.stop_hint)
+    .where(applies.c.id == bindparam("apply"))
+    .with_for_update(read=True)
+)
 _UNIT = (
     *(units.c[name] for name in ("apply_id", "number", "table_ids", "content", "phase", "tries", "tail", "owner")),
 )
@@ -37,6 +42,21 @@ _KEY = (units.c.apply_id, units.c.number)
 _is_open = units.c.phase.in_(_OPEN)
 _is_in_hand = (units.c.phase == Phase.WAITING.value) | units.c.owner.is_not(None)
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtext('end of an apply'), hashtext(:apply))")
+# However many units there are, one statement: they are many, and each would cost as much as all of them.
+_TO_TAKE = (
+    "units AS mine SET owner = :owner, look_at = :until "
+    "FROM unnest(CAST(:applies AS text[]), CAST(:numbers AS int[])) AS given (apply_id, number) "
+    "WHERE mine.apply_id = given.apply_id AND mine.number = given.number"
+)
+_TO_CONCLUDE = (
+    "units AS mine SET owner = NULL, phase = given.phase, tries = given.tries, "
+    "look_at = :now + given.look_in, tail = coalesce(given.tail, mine.tail) "
+    "FROM unnest(CAST(:numbers AS int[]), CAST(:phases AS text[]), CAST(:look_in AS float8[]), CAST(:tries AS int[]), "
+    "CAST(:tails AS text[])) AS given (number, phase, look_in, tries, tail) "
+    "WHERE mine.apply_id = :apply AND mine.owner = :owner AND mine.number = given.number "
+    "RETURNING mine.number, mine.phase, octet_length(mine.content) AS size"
+)
+_TAKE, _CONCLUDE = (text(f"UPDATE {POSTGRES_SCHEMA}.{each}") for each in (_TO_TAKE, _TO_CONCLUDE))
 _SUBMITS = text("SELECT pg_advisory_xact_lock(hashtext('begin of an apply'), hashtext(:apply))")
 _APPLY = (*(each for each in applies.c if each.name != "content"),)
 
@@ -46,7 +66,7 @@ def refuse_stopped(tx: Transaction, apply_id: str) -> None:
 
     The table's row is locked already, as in every write.
     """
-    found = tx.execute(_STOP.where(applies.c.id == apply_id).with_for_update(read=True)).first()
+    found = _STOP.first(tx, {"apply": apply_id})
     stop = None if found is None else _stop_of(found)
     if stop is not None:
         raise Stopped(stop.message, hint=stop.hint, cause=stop.cause.value)
@@ -232,22 +252,20 @@ class Applies:
         """
 
         def work(tx: Transaction) -> bool:
-            now = tx.now()
-            queued = []
-            has_ended = False
-            for each in outcomes:
-                mine = (units.c.apply_id == apply_id) & (units.c.number == each.number) & (units.c.owner == owner)
-                values: codec.Values = {"phase": each.phase.value, "look_at": now + each.look_in_seconds}
-                values |= {"tries": each.tries, "owner": None} | ({} if each.tail is None else {"tail": each.tail})
-                changed = tx.execute(update(units).where(mine).values(**values))
-                if changed.rowcount and each.phase is Phase.QUEUED:
-                    queued.append(Unit(apply_id, each.number, (), b""))
-                has_ended |= bool(changed.rowcount) and each.phase.is_over
+            columns: codec.Values = {"numbers": [each.number for each in outcomes]}
+            columns |= {"phases": [each.phase.value for each in outcomes], "tries": [each.tries for each in outcomes]}
+            columns |= {
+                "look_in": [each.look_in_seconds for each in outcomes],
+                "tails": [each.tail for each in outcomes],
+            }
+            rows = tx.execute(_CONCLUDE, columns | {"apply": apply_id, "owner": owner, "now": tx.now()}).all()
+            queued = sorted((row.number, row.size) for row in rows if row.phase == Phase.QUEUED)
             if queued and enqueue is not None:
-                enqueue(tx.connection.connection.driver_connection, queued)
+                given = [Unit(apply_id, number, (), b"", size=size) for number, size in queued]
+                enqueue(tx.connection.connection.driver_connection, given)
             if found is not None:
                 balances.note(tx, found)
-            return has_ended and _is_over(tx, apply_id)
+            return any(Phase(row.phase).is_over for row in rows) and _is_over(tx, apply_id)
 
         return self._store.write(work, repeatable=True)
 
@@ -268,9 +286,9 @@ def _batches(parts: Iterable[Unit]) -> Iterator[list[Unit]]:
 
 def _taken(tx: Transaction, query: Any, owner: str, until: float) -> list[Unit]:
     found = [_unit_of(row) for row in tx.execute(query.with_for_update(of=units, skip_locked=True))]
-    for each in found:
-        own = (units.c.apply_id == each.apply_id) & (units.c.number == each.number)
-        tx.execute(update(units).where(own).values(owner=owner, look_at=until))
+    if found:
+        keys = {"applies": [each.apply_id for each in found], "numbers": [each.number for each in found]}
+        tx.execute(_TAKE, keys | {"owner": owner, "until": until})
     return found
 
 

@@ -62,12 +62,14 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
         raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
     if lease is not None and lease.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
-    _lock_in_order(tx, intent)
+    table = _lock_in_order(tx, intent)
     if intent.ended is not None:
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
             raise superseded(complaint)
-    table = leases.lock_one(tx, call.table_id)
+        table = None  # its version may be another
+    if table is None:
+        table = leases.lock_one(tx, call.table_id)
     moment = tx.moment()
     now = moment.now
     leases.require(table, lease, moment)
@@ -111,18 +113,20 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     return Ticket(call.id, attempt, version + 1)
 
 
-def _lock_in_order(tx: Transaction, intent: Intent) -> None:
+def _lock_in_order(tx: Transaction, intent: Intent) -> Row[Any] | None:
     """Take the locks of an intent as every write does: the table's row, the apply's, the sums. Raises Stopped.
+
+    Returns the table's row if it had to be locked before the others.
 
     In another order two writes may wait for each other, and the server undoes one.
     """
     takes_sums = bool(intent.budgets) or intent.growth is not None
-    if intent.apply_id or takes_sums:
-        leases.lock_one(tx, intent.call.table_id)
+    table = leases.lock_one(tx, intent.call.table_id) if intent.apply_id or takes_sums else None
     if intent.apply_id:
         applies.refuse_stopped(tx, intent.apply_id)
     if takes_sums:
         spent.lock(tx)
+    return table
 
 
 def _require_version(table: Row[Any], version: int) -> None:

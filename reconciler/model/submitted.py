@@ -75,6 +75,8 @@ class Unit:
     """The rest that the last look left, as JSON of a report; empty before the first."""
     is_abandoned: bool = False
     """True if the worker that had it has gone silent."""
+    size: int = 0
+    """Bytes of the content, if that was left away."""
 
 
 @dataclass(frozen=True, slots=True)

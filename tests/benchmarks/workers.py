@@ -1,8 +1,8 @@
 """1,000 tables with a call each, carried out by one process, and by 1, 2 and 4 workers on the same PostgreSQL.
 
-`python -m tests.benchmarks.workers [--tables N]`. Prints a Markdown table: calls a second, CPU and transactions a call,
-each to the moment when the ledger has the last acceptance, and what a fetch takes beside 20,000 waiting units. Times
-of CPU are those of whole processes, with their start.
+`python -m tests.benchmarks.workers [--tables N] [--rows N]`. Prints a Markdown table: calls a second, CPU and
+transactions a call, each to the moment when the ledger has the last acceptance, with the peak memory of a process, and
+what a fetch takes beside 20,000 waiting units. Times of CPU are those of whole processes, with their start.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from math import ceil
 from pathlib import Path
 from statistics import median
 
@@ -19,8 +20,10 @@ import psycopg
 from reconciler.ledger import open_ledger
 from reconciler.model.attempt import Actor
 from reconciler.model.submitted import Phase, SubmittedApply, Unit, UnitOutcome
+from reconciler.text.numbers import counted
 from tests.benchmarks.measuring import COMPILES_ONCE, Project, ceiling, ledgers, project, run, serving
 from tests.benchmarks.server import World, table_id
+from tests.benchmarks.submit_rows import CELLS_A_CALL
 
 PROGRAM = [sys.executable, "-P", "-m", "reconciler"]
 TOKEN = {"EXTRUCT_API_TOKEN": "benchmark", "CI": "false"}
@@ -31,6 +34,12 @@ def cpu(process: int) -> float:
     """Return the seconds of CPU that a process took so far."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak(process: int) -> float:
+    """Return the most memory that a process had so far, in MB."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
 
 
 def transactions(url: str) -> int:
@@ -48,18 +57,22 @@ def prepared(made: Project, url: str) -> None:
     made.run("plan", "--out", "plan.json")
 
 
-def in_process(made: Project, url: str, tables: int) -> str:
+def in_process(made: Project, url: str, calls: int) -> str:
     """Apply in one process; return a line of the table."""
     prepared(made, url)
     before = transactions(url)
     spent, profile = made.run("apply", "--plan", "plan.json", "--no-wait")
-    assert profile["sizes"]["calls"] == tables
-    each = (transactions(url) - before) / tables
-    sending = tables / spent.seconds
-    return f"| `apply --no-wait` | {sending:.0f} | {spent.cpu_seconds / tables * 1000:.1f} ms | {each:.1f} |"
+    assert profile["sizes"]["calls"] == calls
+    each = (transactions(url) - before) / calls
+    return line("`apply --no-wait`", calls / spent.seconds, spent.cpu_seconds / calls, each, spent.peak_bytes / 1e6)
 
 
-def by_workers(made: Project, url: str, tables: int, count: int) -> str:
+def line(name: str, a_second: float, cpu_seconds: float, each: float, megabytes: float) -> str:
+    """Return a line of the table."""
+    return f"| {name} | {a_second:.0f} | {cpu_seconds * 1000:.1f} ms | {each:.1f} | {megabytes:.0f} MB |"
+
+
+def by_workers(made: Project, url: str, calls: int, count: int) -> str:
     """Have workers do it; return a line of the table."""
     prepared(made, url)
     run([*PROGRAM, "submit", "--plan", "plan.json"], made.folder)
@@ -76,7 +89,7 @@ def by_workers(made: Project, url: str, tables: int, count: int) -> str:
         query = "SELECT count(*) FROM reconciler.calls WHERE state = 'accepted'"
         began = first = time.perf_counter()
         accepted = polls = 0
-        while accepted < tables:
+        while accepted < calls:
             assert time.perf_counter() - began < 600
             time.sleep(0.1)
             found = connection.execute(query.encode()).fetchone()
@@ -87,9 +100,9 @@ def by_workers(made: Project, url: str, tables: int, count: int) -> str:
             accepted = found[0]
         seconds = time.perf_counter() - first
         spent = sum(cpu(worker.pid) for worker in workers)
-        each = (transactions(url) - before - polls) / tables
-    name = f"{count} worker{'s' if count > 1 else ''}"
-    return f"| {name} | {tables / seconds:.0f} | {spent / tables * 1000:.1f} ms | {each:.1f} |"
+        most = max(peak(worker.pid) for worker in workers)
+        each = (transactions(url) - before - polls) / calls
+    return line(counted(count, "worker"), calls / seconds, spent / calls, each, most)
 
 
 def fetch(url: str) -> float:
@@ -115,8 +128,11 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=1000)
-    tables = parser.parse_args().tables
-    world = World(tables=tables, rows=3, columns=1, latency=0.05, done=False)
+    parser.add_argument("--rows", type=int, default=3)
+    chosen = parser.parse_args()
+    tables = chosen.tables
+    calls = tables * ceil(chosen.rows / CELLS_A_CALL)
+    world = World(tables=tables, rows=chosen.rows, columns=1, latency=0.05, done=False)
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
@@ -124,10 +140,10 @@ def main() -> int:
 
     with ledgers() as fresh, serving(world) as url, project(url, tables) as made:
         say(f"Load {os.getloadavg()[0]:.1f} at the start; the server alone: {ceiling(world)}.\n")
-        say("| by | calls a second | CPU a call | transactions a call |\n|---|---|---|---|")
-        say(in_process(made, fresh(), tables))
+        say("| by | calls a second | CPU a call | transactions a call | memory of a process |\n|---|---|---|---|---|")
+        say(in_process(made, fresh(), calls))
         for count in (1, 2, 4):
-            say(by_workers(made, fresh(), tables, count))
+            say(by_workers(made, fresh(), calls, count))
         say(f"\nA fetch beside {WAITING:,} waiting units: {fetch(fresh()) * 1000:.1f} ms.")
     return 0
 
