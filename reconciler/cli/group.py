@@ -46,6 +46,9 @@ COMMANDS = {
 USAGE_ERROR = 64
 LARGEST = 999_999_999
 """The largest number that an option accepts: more seconds than any clock or timer can wait."""
+YOUNG_OBJECTS = 20_000
+"""After so many new objects Python looks for garbage. After 700, as by default, it looks through the same tables again
+and again, of which nothing is garbage: a tenth of a large plan."""
 CANCELLED = 130
 """The exit code that shells expect of a command ended by Ctrl-C."""
 
@@ -191,6 +194,7 @@ def group(context: click.Context, /, **flags: Any) -> None:
     context.obj = {**flags, **(context.obj or {})}
     if context.obj.get("owns_process"):
         gc.freeze()  # the command's modules are loaded
+        gc.set_threshold(YOUNG_OBJECTS)
         gc.enable()
 
 

@@ -1,12 +1,14 @@
 """`reconciler plan`."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler import Session, SessionPlan
+from reconciler import SessionPlan
 from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
@@ -104,35 +106,39 @@ def _plan(
     say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):
         view = PlanView(lists_all=console.flags["verbose"], rows=show_rows, width=console.width)
-        content = _answer(console, session, plan, view, form, out)
+        document = cache(lambda: session.document(plan))  # of a large plan as text alone, it is never made
+        _answer(console, document, plan, view, form, out)
     if profile is not None:
         write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))
     code = ExitCode.CHANGES if detailed_exitcode and plan.has_due else ExitCode.OK
     if plan.errored or plan.violations:
         code = ExitCode.ERROR if plan.errored else ExitCode.LIMIT
-    outcome.made(content, code, is_saved=bool(parted(out)[1]))
+    outcome.made(document, code, is_saved=bool(parted(out)[1]))
     return code
 
 
 def _answer(
-    console: Console, session: Session, plan: SessionPlan, view: PlanView, form: str, outs: tuple[str, ...]
-) -> dict[str, Any]:
-    """Save the plan if it is to be saved, and write it to stdout unless a page is saved; return its document."""
-    content = session.document(plan)
+    console: Console,
+    document: Callable[[], dict[str, Any]],
+    plan: SessionPlan,
+    view: PlanView,
+    form: str,
+    outs: tuple[str, ...],
+) -> None:
+    """Save the plan if it is to be saved, and write it to stdout unless a page is saved."""
     pages, documents = parted(outs)
-    page = plan_page(content, assets(), plan) if pages or form == "html" else ""
+    page = plan_page(document(), assets(), plan) if pages or form == "html" else ""
     for name in outs:
-        write_whole(Path(name), page if name in pages else plan_file.iter_json(content))
+        write_whole(Path(name), page if name in pages else plan_file.iter_json(document()))
         console.info(f"The plan is saved in {name}.")
     if form == "html":
         if not pages:
             console.stream([page])
     elif form == "json":
-        console.stream(plan_file.iter_json(content))
-    elif not answer_plan(console, form, content, is_saved=bool(documents)):
+        console.stream(plan_file.iter_json(document()))
+    elif form == "text" or not answer_plan(console, form, document(), is_saved=bool(documents)):
         head = review_text(plan.against, plan.taken, console.paint) + ended_text(plan.ended, console.paint)
         # /dev/stdout is another file to the next command.
         view = replace(view, saved_in=next((name for name in documents if not name.startswith("/dev/")), ""))
         text = plan_text(plan, plan.limits, plan.violations, console.paint, view=view)
         console.answer(console.fit(head + text))
-    return content

@@ -1,6 +1,6 @@
 """Files for the jobs after a plan: its outputs as `key=value` lines, and the reason why there is no plan."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,11 @@ class PlanOutcome:
     outputs: str | None
     problems: str | None
 
-    def made(self, content: Mapping[str, Any], code: int, *, is_saved: bool) -> None:
-        """Tell that there is a plan."""
+    def made(self, document: Callable[[], Mapping[str, Any]], code: int, *, is_saved: bool) -> None:
+        """Tell that there is a plan; its document is made only if there is a file to tell of it."""
+        if self.outputs is None:
+            return
+        content = document()
         totals = content["totals"]
         self._append(
             {

@@ -24,13 +24,13 @@ import httpx
 from reconciler.client.http.addressing import checked_url, httpx_proxy
 from reconciler.client.http.api_messages import reasons, refusal, spoken
 from reconciler.client.http.connection import LARGEST_REFUSAL
-from reconciler.client.http.failures import failure_words, is_certificate_failure, no_tunnel
+from reconciler.client.http.failures import failure_words, is_certificate_failure, no_tunnel, no_way_hint
 from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
-from reconciler.client.http.options import ApiOptions, Token
+from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import headers
 from reconciler.client.http.retry import retry_after_seconds
-from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
+from reconciler.client.http.trust import not_trusted, not_trusted_hint, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused
 from reconciler.model.attempt import Receipt
@@ -242,12 +242,12 @@ class SpendClient:
         Raised here, where no httpx exception is being handled: chained to one, ours would carry the request and its
         Authorization header into tracebacks.
         """
-        status, token = exchange.status, self._options.token
+        status = exchange.status
         what = _what_happened(exchange, self._options)
         if exchange.is_unsent:
             raise NotSent(f"{where}: {what}; nothing was sent", hint=_unsent_hint(exchange, self._options))
         if status in REFUSALS:
-            refused = refusal(status, bytes(exchange.body), where=where, token=token)
+            refused = refusal(status, bytes(exchange.body), where=where, options=self._options)
             if status == 429:
                 refused.retry_after = retry_after_seconds(exchange.retry_after, time.time)
             raise refused
@@ -255,7 +255,7 @@ class SpendClient:
             raise InDoubt(f"{where}: {what}", hint=_DOUBT_HINT, status=status)
         if not exchange.is_complete:
             raise InDoubt(f"{where}: {status}, but the answer broke off: {what}", hint=_DOUBT_HINT, status=status)
-        receipt = _receipt(bytes(exchange.body), token)
+        receipt = _receipt(bytes(exchange.body), self._options)
         if receipt is None:
             raise InDoubt(f"{where}: {status}, but the answer is not a JSON object", hint=_DOUBT_HINT, status=status)
         return receipt
@@ -281,9 +281,11 @@ class _Loop(_SystemsLoop):
 
 def _unsent_hint(exchange: _Exchange, options: ApiOptions) -> str:
     if exchange.failure is not None and is_certificate_failure(exchange.failure):
-        return NOT_TRUSTED_HINT
-    refusal = _no_tunnel(exchange, options)
-    return refusal[1] if refusal else "Check the network and the API's base URL."
+        return not_trusted_hint(exchange.failure)
+    refusal, proxy = _no_tunnel(exchange, options), options.network.proxy_for(options.base_url)
+    if refusal:
+        return refusal[1]
+    return no_way_hint(proxy) if proxy is not None else "Check the network and the API's base URL."
 
 
 def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
@@ -296,17 +298,17 @@ def _what_happened(exchange: _Exchange, options: ApiOptions) -> str:
         return f"{step}{through} after {options.call_seconds:g} s"
     if exchange.failure is not None:
         if is_certificate_failure(exchange.failure):
-            return not_trusted(options, spoken(str(exchange.failure), options.token))
+            return not_trusted(options, spoken(str(exchange.failure), options))
         if isinstance(exchange.failure, UnpackingError):
             return str(exchange.failure)
         refusal = _no_tunnel(exchange, options)
         if refusal:
             return refusal[0]
-        said = failure_words(exchange.failure, options.token)
+        said = failure_words(exchange.failure, options)
         return f"no connection{through} ({said})" if through else said
     if not exchange.is_complete:
         return "the answer is too large"
-    return f"{exchange.status} instead of a receipt{reasons(bytes(exchange.body), options.token)}"
+    return f"{exchange.status} instead of a receipt{reasons(bytes(exchange.body), options)}"
 
 
 def _no_tunnel(exchange: _Exchange, options: ApiOptions) -> tuple[str, str] | None:
@@ -318,7 +320,7 @@ def _no_tunnel(exchange: _Exchange, options: ApiOptions) -> tuple[str, str] | No
     return no_tunnel(proxy, int(status))
 
 
-def _receipt(body: bytes, token: Token) -> Receipt | None:
+def _receipt(body: bytes, options: ApiOptions) -> Receipt | None:
     """Return the receipt in a 2xx [D]; None if it is not a JSON object."""
     try:
         shown = parse(body)
@@ -328,5 +330,5 @@ def _receipt(body: bytes, token: Token) -> Receipt | None:
         return None
     run_id, cells = shown.get("id"), shown.get("num_requested_cells")
     is_count = isinstance(cells, int) and not isinstance(cells, bool) and 0 <= cells <= MOST_CELLS
-    named = as_uuid(run_id) or (spoken(run_id, token)[:64] if isinstance(run_id, str) else "")
+    named = as_uuid(run_id) or (spoken(run_id, options)[:64] if isinstance(run_id, str) else "")
     return Receipt(run_id=named, requested_cells=cells if is_count else None)

@@ -18,6 +18,7 @@ from reconciler.fleet.monitoring.steps import step
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.submit import Destination, Queue, submit_plan
 from reconciler.ledger import Ledger, schedules
+from reconciler.ledger.schedules import Schedules
 from reconciler.manifests.calendar import dates
 from reconciler.model.limits import BaseLimits
 from reconciler.model.manifest import Calendar
@@ -26,12 +27,15 @@ from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.permit import refuse_violations
 from reconciler.operations.session import Session
 from reconciler.settings.settings import Settings
+from reconciler.spending.elapsed import elapsed
 from reconciler.spending.limits_check import effective_limits
 
 LOOK_SECONDS = 15.0
 """Between two looks at the calendars."""
 CLAIM_SECONDS = 300.0
-"""After which another worker may plan a date that one has begun to plan."""
+"""After which another worker may plan a date that one has begun to plan, and then asked nothing more for."""
+RENEW_SECONDS = CLAIM_SECONDS / 4
+"""Between two renewals of such a claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class Refresher:
         ):
             rate = settings.project.api.requests_per_second
             pace = SharedPace(self._ledger.rates, schedule.workspace, rate, self._interrupt)
-            session.connections.admit = pace.admit
+            session.connections.admit = _ClaimedPace(pace, known, tick).admit
             try:
                 outcome = self._plan(schedule, tick, session)
             except LimitExceeded as error:
@@ -140,6 +144,24 @@ class Refresher:
             self._troubles[key] = said
             what = f"the schedule {key}" if key else "by the schedules of the project"
             self._project.tell(f"Could not plan {what}: {said}")
+
+
+class _ClaimedPace:
+    """The workspace's rate for the requests of a plan, which may take longer than the claim on its date lasts."""
+
+    def __init__(self, pace: SharedPace, known: Schedules, tick: Tick) -> None:
+        self._pace = pace
+        self._known = known
+        self._tick = tick
+        self._renewed_at = elapsed()
+
+    def admit(self) -> None:
+        """Wait until a request may be sent, and keep the claim. Raises LedgerError."""
+        now = elapsed()
+        if now - self._renewed_at >= RENEW_SECONDS:
+            self._renewed_at = now
+            self._known.renew(self._tick, CLAIM_SECONDS)
+        self._pace.admit()
 
 
 def last_date(at: Calendar, now: float) -> float | None:

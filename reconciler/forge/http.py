@@ -17,11 +17,11 @@ import httpx
 
 from reconciler.client.http.addressing import checked_url, httpx_proxy
 from reconciler.client.http.api_messages import spoken
-from reconciler.client.http.failures import TransientError, failure_words, is_certificate_failure
+from reconciler.client.http.failures import TransientError, failure_words, is_certificate_failure, no_way_hint
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import USER_AGENT, headers
 from reconciler.client.http.retry import Retries, RetryTiming
-from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted, tls_context
+from reconciler.client.http.trust import not_trusted, not_trusted_hint, tls_context
 from reconciler.errors import ApiError, BadResponse, Refused
 
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -165,7 +165,7 @@ class ForgeClient:
         except httpx.TransportError as error:
             failure = self._transient(where, url, error)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
+            failure = BadResponse(f"{where}: {failure_words(error, self._options)}")
         raise failure
 
     def _opened(self, url: httpx.URL, sent: Mapping[str, str]) -> httpx.Client:
@@ -180,13 +180,15 @@ class ForgeClient:
         )
 
     def _transient(self, where: str, url: httpx.URL, error: httpx.TransportError) -> Exception:
-        said = failure_words(error, self._options.token)
+        said = failure_words(error, self._options)
         if is_certificate_failure(error):
-            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT)
+            return BadResponse(f"{where}: {not_trusted(self._options, said)}", hint=not_trusted_hint(error))
         proxy = self._options.network.proxy_for(str(url))
         if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-            said = f"no connection through {proxy} ({said})"
-        return TransientError(BadResponse(f"{where}: {said}", hint="Check the network and the forge's base URL."))
+            said, hint = f"no connection through {proxy} ({said})", no_way_hint(proxy)
+        else:
+            hint = "Check the network and the forge's base URL."
+        return TransientError(BadResponse(f"{where}: {said}", hint=hint))
 
     def _elsewhere(self, where: str, asked: httpx.URL, location: str) -> httpx.URL:
         """Return where a file is kept; plain http only if the forge itself is asked that way."""
@@ -235,7 +237,7 @@ class ForgeClient:
 
     def _failed(self, where: str, response: httpx.Response, content: bytes) -> Exception:
         status = response.status_code
-        said = spoken(_message(content), self._options.token)
+        said = spoken(_message(content), self._options)
         text = f"{where}: {status}" + (f" ({said})" if said else "")
         wait = _asked_to_wait(response)
         if 400 <= status < 500 and status != 429 and (status != 403 or wait is None):

@@ -52,6 +52,18 @@ class Schedules:
 
         return self._store.write(work)
 
+    def renew(self, tick: Tick, seconds: float) -> None:
+        """Keep a claimed date for so long from now; nothing if it was planned, or another has claimed it."""
+
+        def work(tx: Transaction) -> None:
+            row = tx.execute(select(schedules).where(schedules.c.name == tick.schedule).with_for_update()).first()
+            if row is None or row.ticked_at >= tick.date:
+                return
+            if _content(row.content).get("owner") == tick.owner:
+                _write(tx, tick.schedule, {"owner": tick.owner, "until": tx.now() + seconds})
+
+        self._store.write(work, repeatable=True)
+
     def end(self, tick: Tick, outcome: str) -> None:
         """Note that a date needs no plan any more, and why."""
         self._store.write(lambda tx: end(tx, tick, outcome))

@@ -1,13 +1,18 @@
 """The way to a host: the proxy it is reached through, and the certificates that it may show."""
 
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from reconciler.errors import SettingsError
+from reconciler.text.codes import Code
+
 DEFAULT_PROXY_PORT = 1080
 """curl's."""
+_SHORTEST_SECRET = 4
+"""Characters; a shorter password would be found in any text."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _NETWORK = re.compile(r"([0-9a-f.:]+)(?:/([0-9]+))?")
 """An address, IPv6 without brackets, or a network of addresses; nothing may follow."""
@@ -35,12 +40,37 @@ class Proxy:
         """Headers for the proxy, and for nothing behind it."""
         return {"Proxy-Authorization": f"Basic {self.credentials}"} if self.credentials else {}
 
+    def redact(self, text: str) -> str:
+        """Return `text` without the credentials: a proxy may echo its request."""
+        secrets = [self.credentials]
+        plain = b64decode(self.credentials)
+        for each in (plain, plain.partition(b":")[2]):
+            # As text in two encodings, and escaped as Python writes bytes.
+            secrets += [each.decode("utf-8", "replace"), each.decode("latin-1"), repr(each)[2:-1]]
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "[credentials]")
+        return text
+
     def __str__(self) -> str:
         return f"the proxy {self.url} ({self.source})"
 
 
-def read_proxy(text: str, source: str) -> Proxy | str:
+@dataclass(frozen=True, slots=True)
+class UnusableProxy:
+    """A proxy that is named and cannot be used: an error where it is on the way."""
+
+    source: str
+    why: str
+
+
+def read_proxy(text: str, source: str) -> Proxy | UnusableProxy:
     """Return the proxy that `text` names, as curl reads it, or why it names none; never quotes it."""
+    read = _read_proxy(text, source)
+    return UnusableProxy(source, read) if isinstance(read, str) else read
+
+
+def _read_proxy(text: str, source: str) -> Proxy | str:
     scheme = _SCHEME.match(text)
     if scheme is not None and scheme[1].lower() != "http":
         return f"it names a proxy of the kind `{scheme[1].lower()[:20]}`, and only http:// proxies can be used"
@@ -78,18 +108,33 @@ class TrustStore:
 class Network:
     """Proxies and trust of everything that is sent."""
 
-    https: Proxy | None = None
-    http: Proxy | None = None
+    https: Proxy | UnusableProxy | None = None
+    http: Proxy | UnusableProxy | None = None
     """For addresses with plain http."""
     exceptions: str = ""
     """As NO_PROXY has it."""
     trust: TrustStore = TrustStore()
 
+    def redact(self, text: str) -> str:
+        """Return `text` without any proxy's credentials."""
+        for proxy in (self.https, self.http):
+            if isinstance(proxy, Proxy):
+                text = proxy.redact(text)
+        return text
+
     def proxy_for(self, url: str) -> Proxy | None:
-        """Return the proxy on the way to `url`; None if there is none."""
+        """Return the proxy on the way to `url`; None if there is none. Raises SettingsError if it cannot be used."""
         parts = urlsplit(url)
         proxy = self.https if parts.scheme == "https" else self.http
-        return None if proxy is None or is_excepted(parts.hostname or "", self.exceptions) else proxy
+        if proxy is None or is_excepted(parts.hostname or "", self.exceptions):
+            return None
+        if isinstance(proxy, UnusableProxy):
+            raise SettingsError(
+                f"{proxy.source} is not understood: {proxy.why}",
+                hint=f"E.g. {proxy.source}=http://proxy.example.com:3128, or name {parts.hostname} in NO_PROXY.",
+                code=Code.NETWORK_SETTING,
+            )
+        return proxy
 
 
 def is_excepted(host: str, exceptions: str) -> bool:

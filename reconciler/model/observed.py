@@ -178,8 +178,15 @@ class CellCounts:
     @classmethod
     def of(cls, columns: Iterable[bytes]) -> "CellCounts":
         """Count columns of `CellState` bytes."""
-        states = b"".join(columns)
-        found = {state: states.count(state) for state in _STATES}
+        found = dict.fromkeys(_STATES, 0)
+        for states in columns:
+            left = len(states)
+            for state in _STATES:
+                if not left:  # most columns show one or two of them
+                    break
+                count = states.count(state)
+                found[state] += count
+                left -= count
         return cls(
             done=found[CellState.DONE] + found[CellState.DONE_WITHOUT_VALUE],
             failed=found[CellState.FAILED],

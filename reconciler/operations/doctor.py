@@ -206,7 +206,7 @@ def _routes(settings: Settings, environment: Mapping[str, str], network: Network
     }
     for variable, url in forge.items():
         if environment.get(variable) == "true":
-            yield _route(url, network_of(environment))
+            yield _route(url, network_of(environment, settings.ca_bundle))
     if settings.project.notify:
         for host in sorted(settings.notify_hosts):
             yield _route(f"https://{host}", network_of(environment, settings.ca_bundle))
@@ -215,9 +215,14 @@ def _routes(settings: Settings, environment: Mapping[str, str], network: Network
 
 def _route(url: str, network: Network) -> Route:
     try:
-        parts, proxy = urlsplit(url), network.proxy_for(url)
+        parts = urlsplit(url)
     except ValueError:
         return Route("an address that is not understood", "", "")
     trust = str(network.trust) if parts.scheme == "https" else ""
     host = parts.netloc.rpartition("@")[2]
-    return Route(one_line(host), "" if proxy is None else f"{proxy.url} ({proxy.source})", one_line(trust, _LONGEST))
+    try:
+        proxy = network.proxy_for(url)
+        way = "" if proxy is None else f"{proxy.url} ({proxy.source})"
+    except SettingsError as error:
+        way = error.message
+    return Route(one_line(host), way, one_line(trust, _LONGEST))

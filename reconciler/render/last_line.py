@@ -72,8 +72,12 @@ def _next_step(report: Report) -> Iterator[str]:
         yield "Next: `reconciler wait`, which goes on waiting."
     elif report.stale or report.outgrown:
         yield "Next: `reconciler plan --out FILE`, for a new plan to approve."
-    elif report.later or report.unsent:
+    elif report.later:
         yield "Next: the same command again, once the tables are idle."
+    elif report.unsent:
+        # Not "the same command": to follow an apply again, which is over, sends nothing.
+        when = "the tables are idle" if report.stop is None else "the cause is mended"
+        yield f"Next: apply or submit it again, once {when}."
     elif report.failed_cells or report.not_started_cells or report.held_back:
         yield f"Next: `reconciler plan`, which says what is due now; `reconciler explain {_failing(report)}` says why."
     elif report.unmet:

@@ -94,7 +94,8 @@ def stale_words(stale: Mapping[str, str]) -> str:
 def unsent_words(report: Report) -> str:
     """Return which due and approved cells were not sent, why, and what to do."""
     lines = [f"{one_line(each.address)}: {_unsent_cells(each)}not sent: {each.reason}." for each in report.unsent]
-    return "\n".join([*lines, "  Apply again; without `--no-wait` it waits for tables that are running."])
+    waits = "" if report.waited else "; without `--no-wait` it waits for tables that are running"
+    return "\n".join([*lines, f"  Apply or submit it again: no cell is bought twice{waits}."])
 
 
 def _unsent_cells(unsent: Unsent) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reconciler.errors import SettingsError
 from reconciler.manifests.open_file import open_file
-from reconciler.model.network import Network, Proxy, TrustStore, read_proxy
+from reconciler.model.network import Network, Proxy, TrustStore, UnusableProxy, read_proxy
 from reconciler.settings.settings import Settings
 from reconciler.text.codes import Code
 
@@ -20,6 +20,7 @@ _FLAG, _PROXY_KEY, _STORE_KEY = "--ca-bundle", "spec.api.proxy", "spec.api.ca_bu
 def network_of(environment: Mapping[str, str], ca_bundle: str | None = None) -> Network:
     """Return what the environment says, and the flag: by nothing else is a forge reached. Raises SettingsError.
 
+    A proxy that cannot be used is an error only where it is on the way: desktops set ALL_PROXY to one of another kind.
     Variables are those of curl, in lower case first; HTTP_PROXY in upper case is ignored, because a web server sets it
     from a request's header.
     """
@@ -42,7 +43,7 @@ def api_network(settings: Settings, environment: Mapping[str, str]) -> Network:
     api = settings.project.api
     https, trust = found.https, found.trust
     if https is None and api.proxy is not None:
-        https = _checked(api.proxy, _PROXY_KEY)
+        https = read_proxy(api.proxy, _PROXY_KEY)
     if api.ca_bundle is not None and not settings.ca_bundle:
         trust = _project_store(settings, api.ca_bundle)
     here = Network(https, found.http, found.exceptions, trust)
@@ -56,18 +57,9 @@ def api_network(settings: Settings, environment: Mapping[str, str]) -> Network:
     return here
 
 
-def _proxy(environment: Mapping[str, str], *names: str) -> Proxy | None:
+def _proxy(environment: Mapping[str, str], *names: str) -> Proxy | UnusableProxy | None:
     name, text = _first(environment, *names)
-    return _checked(text, name) if text else None
-
-
-def _checked(text: str, source: str) -> Proxy:
-    proxy = read_proxy(text.strip(), source)
-    if isinstance(proxy, str):
-        raise SettingsError(
-            f"{source} is not understood: {proxy}", hint="E.g. http://proxy.example.com:3128", code=Code.NETWORK_SETTING
-        )
-    return proxy
+    return read_proxy(text.strip(), name) if text else None
 
 
 def _trusted_by(environment: Mapping[str, str]) -> TrustStore:

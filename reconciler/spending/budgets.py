@@ -5,9 +5,10 @@ made.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 
 from reconciler.model.budget import Budget, BudgetUse, Charge, Spent
 from reconciler.model.limits import NO_BUDGETS, Budgets, Limit, Limits, Rule, Unit
@@ -25,7 +26,7 @@ def nearly_used_up(uses: Iterable[BudgetUse]) -> tuple[BudgetUse, ...]:
     return tuple(use for use in uses if (use.share or 0) >= WARN_AT > (replace(use, due=Spent()).share or 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CountedPlan:
     """A plan as budgets count it; under a base (`--limits-from`) at its prices and with its labels too."""
 
@@ -40,21 +41,24 @@ class CountedPlan:
     """Why the base's labels are unknown; empty if they are known."""
     is_base: bool = False
     """True if there is a base, so that a call may count otherwise than it says."""
-    _of_table: dict[str, Spent] = field(default_factory=dict, init=False, compare=False)
-    _of_label: dict[str, Spent] = field(default_factory=dict, init=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Add up what is due, by table and by label."""
+    @cached_property
+    def _sums(self) -> tuple[dict[str, Spent], dict[str, Spent]]:
+        """What is due, by table and by label; added up for a budget only."""
+        of_table: dict[str, Spent] = {}
+        of_label: dict[str, Spent] = {}
+
+        def add(table_id: str, labels: Iterable[str], more: Spent) -> None:
+            of_table[table_id] = of_table.get(table_id, Spent()) + more
+            for label in ("", *labels):
+                of_label[label] = of_label.get(label, Spent()) + more
+
         for call in self.calls:
-            self._add(call.table_id, self.labels_of(call.table_id, call.manifest), spent_of(call.cells, call.credits))
+            add(call.table_id, self.labels_of(call.table_id, call.manifest), spent_of(call.cells, call.credits))
         for growth in self.growth:
             labels = self.labels.get((growth.table_id, growth.manifest)) or as_words(growth.labels)
-            self._add(growth.table_id, labels, spent_of(growth.max_cells or 0, growth.max_credits))
-
-    def _add(self, table_id: str, labels: Iterable[str], more: Spent) -> None:
-        self._of_table[table_id] = self._of_table.get(table_id, Spent()) + more
-        for label in ("", *labels):
-            self._of_label[label] = self._of_label.get(label, Spent()) + more
+            add(growth.table_id, labels, spent_of(growth.max_cells or 0, growth.max_credits))
+        return of_table, of_label
 
     @property
     def has_budgets(self) -> bool:
@@ -84,7 +88,8 @@ class CountedPlan:
 
     def budgets(self) -> tuple[Budget, ...]:
         """Return the budgets that it takes from."""
-        return self._budgets(sorted(self._of_table), self._of_label)
+        of_table, of_label = self._sums
+        return self._budgets(sorted(of_table), of_label)
 
     def _budgets(self, tables: Sequence[str], labels: Iterable[str]) -> tuple[Budget, ...]:
         found = (budget for limits in self.limits for budget in _budgets_of(limits, tables, labels))
@@ -95,7 +100,8 @@ class CountedPlan:
         return tuple(replace(use, due=self._due(use.budget)) for use in uses)
 
     def _due(self, budget: Budget) -> Spent:
-        sums = self._of_table.get(budget.table_id) if budget.table_id else self._of_label.get(budget.label)
+        of_table, of_label = self._sums
+        sums = of_table.get(budget.table_id) if budget.table_id else of_label.get(budget.label)
         return sums or Spent()
 
     def violations(self, uses: Iterable[BudgetUse]) -> Iterator[Violation]:

@@ -222,6 +222,8 @@ def _tables(plan: Plan, limits: Limits) -> Iterator[Violation]:
     cells = {table.table_id: _cells(table) for table in plan.tables}
     for table, calls in _grouped((call.table_id, call) for call in plan.calls).items():
         cap = limits.of_table(table)
+        if cap.max_cells is cap.max_credits is cap.max_rerun_share is None:
+            continue
         manifests = ", ".join(f"`{name}`" for name in sorted({call.manifest for call in calls}))
         of = f"table {table} ({manifests}): "
         growths = [growth for growth in plan.growth if growth.table_id == table]

@@ -32,11 +32,11 @@ def network(url: str, trust: TrustStore = TRUSTED) -> Network:
     return Network(https=proxy, http=proxy, trust=trust)
 
 
-def tunnel(exchange: Exchange) -> None:
+def tunnel(exchange: Exchange, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> None:
     """Connect the client with the host that it wants."""
     host, _, port = exchange.request.target.rpartition(":")
     with socket.create_connection((host, int(port)), 5) as upstream:
-        exchange.raw(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        exchange.raw(answer)
         back = threading.Thread(target=_pump, args=(upstream, exchange.sock), daemon=True)
         back.start()
         _pump(exchange.sock, upstream)

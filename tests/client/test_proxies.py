@@ -28,6 +28,8 @@ from tests.client.run_call_outcomes import RECEIPT, answering, call
 from tests.client.wire_server import Exchange, WireServer
 
 Behaviour = Callable[[Exchange], None]
+API = "https://api.extruct.ai"
+NOT_ENCRYPTED = "http://127.0.0.1:9"
 
 
 def read(url: str, through: Network, waits: list[float] | None = None) -> TableSnapshot | ApiError:
@@ -94,6 +96,44 @@ def test_a_host_in_no_proxy_is_reached_directly() -> None:
         assert (proxy.connections, len(api.requests)) == (0, 2)
 
 
+def after_hints(exchange: Exchange) -> None:
+    """Announce the tunnel with interim answers, and give its answer a body that no one sends."""
+    exchange.raw(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+    tunnel(exchange, b"HTTP/1.0 200 OK\nContent-Length: 5\n\n")
+
+
+def test_a_tunnel_may_stand_after_interim_answers() -> None:
+    """For reads as for run calls."""
+    with WireServer(Api(table()), tls=server_context()) as api, WireServer(after_hints) as proxy:
+        assert isinstance(read(api.url, network(proxy.url)), TableSnapshot)
+    with WireServer(answering(200, RECEIPT), tls=server_context()) as api, WireServer(after_hints) as proxy:
+        assert isinstance(send(api.url, network(proxy.url)), Receipt)
+
+
+def echo(exchange: Exchange) -> None:
+    """Answer with the credentials that came, in place of a status line."""
+    exchange.raw(f"{PASSWORD} {exchange.request.headers['proxy-authorization']}\r\n\r\n".encode())
+    exchange.close()
+
+
+def echo_in_json(exchange: Exchange) -> None:
+    """Answer with them in the body of a refusal, as the API words one."""
+    basic = exchange.request.headers["proxy-authorization"]
+    exchange.answer(400, {"detail": f"not with {basic}, {base64.b64decode(basic.split()[1]).decode()}"})
+
+
+def test_credentials_that_a_proxy_echoes_are_not_shown() -> None:
+    """Neither as they were sent, nor the password in clear; what else it says is."""
+    with WireServer(echo) as proxy:
+        for found in (read(API, network(proxy.url)), send(API, network(proxy.url))):
+            assert isinstance(found, ApiError)
+            assert proxy.url in found.message
+    with WireServer(echo_in_json) as proxy:
+        for found in (read(NOT_ENCRYPTED, network(proxy.url)), send(NOT_ENCRYPTED, network(proxy.url))):
+            assert isinstance(found, Refused)
+            assert "not with Basic [credentials], [credentials]" in found.message
+
+
 @pytest.mark.parametrize("status", [403, 407])
 def test_a_proxy_that_says_no_ends_all_reading(status: int) -> None:
     """It will say the same for every table."""
@@ -121,12 +161,13 @@ def test_trouble_with_a_proxy_is_tried_again(how: Behaviour) -> None:
         assert len(proxy.requests) == 5
     assert isinstance(found, BadResponse)
     assert f"the proxy {proxy.url} (HTTPS_PROXY)" in found.message
+    assert "HTTPS_PROXY" in found.hint
     assert len(waits) == 4
 
 
 def test_a_trickling_proxy_comes_to_an_end() -> None:
     """No wait is long, and no header is the last."""
-    with WireServer(lambda exchange: exchange.trickle(b"HTTP/1.1 200 OK\r\n" * 9999, 0.02)) as proxy:
+    with WireServer(lambda exchange: exchange.trickle(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 9999, 0.02)) as proxy:
         with Reader(options("https://api.extruct.ai", network=network(proxy.url), timeout_seconds=0.1)) as reader:
             found = reader.read_tables({TABLE: frozenset()})[TABLE]
         assert len(proxy.requests) == 1
@@ -171,6 +212,7 @@ def test_a_call_whose_proxy_is_not_there_is_not_sent() -> None:
     found = send("https://api.extruct.ai", network(nothing()))
     assert type(found) is NotSent
     assert "Connection refused" in found.message
+    assert "HTTPS_PROXY" in found.hint
 
 
 def test_a_call_through_a_tunnel_is_paid_for_once() -> None:

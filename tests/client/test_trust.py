@@ -19,6 +19,8 @@ from tests.client.proxies import CERTIFICATE, TRUSTED, server_context
 from tests.client.run_call_outcomes import RECEIPT, answering, call
 from tests.client.wire_server import WireServer
 
+API = "https://api.extruct.ai"
+
 
 def outcomes(store: TrustStore) -> list[object]:
     """Return what becomes of a read and of a run call, each with a server that shows the tests' certificate."""
@@ -77,6 +79,45 @@ def test_a_store_that_holds_no_certificates_is_refused(tmp_path: Path, text: str
         with pytest.raises(SettingsError, match="cannot be read") as caught:
             SpendClient(options("https://api.extruct.ai", network=Network(trust=store)))
         assert store.source in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_folder_in_which_no_certificate_is_found_is_refused(tmp_path: Path, name: str) -> None:
+    """OpenSSL looks for names of hashes: a folder of other files trusts no server, and the server would be blamed."""
+    shutil.copy(CERTIFICATE, tmp_path / "ca.pem")
+    for path in (tmp_path, tmp_path / "empty"):
+        path.mkdir(exist_ok=True)
+        with pytest.raises(SettingsError, match=name) as caught:
+            SpendClient(options(API, network=Network(trust=TrustStore(name, str(path)))))
+        assert "openssl rehash" in caught.value.hint
+
+
+def test_a_certificate_for_another_host_asks_for_the_address(tmp_path: Path) -> None:
+    """Another store would not help."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "other.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-subj", "/CN=other.example", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, capture_output=True, check=True)
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(certificate, key)
+    with WireServer(answering(200, RECEIPT), tls=shown) as api:
+        there = options(api.url, network=Network(trust=TrustStore("SSL_CERT_FILE", str(certificate))))
+        with Reader(there) as reader:
+            read = reader.read_statuses([TABLE])[TABLE]
+        with pytest.raises(NotSent) as caught:
+            SpendClient(there).send(call())
+        assert api.requests == []
+    assert isinstance(read, BadResponse)
+    for error in (read, caught.value):
+        assert error.hint.startswith("It is for another host: check the address")
+
+
+@pytest.mark.parametrize(("code", "hint"), [(9, "clock"), (10, "renewed"), (18, "SSL_CERT_FILE"), (62, "another host")])
+def test_what_to_do_depends_on_what_is_wrong(code: int, hint: str) -> None:
+    """A certificate that has expired needs no other store. The codes are OpenSSL's."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_code = code
+    assert hint in trust.not_trusted_hint(error)
 
 
 def test_a_system_without_a_store_gets_certifis(monkeypatch: pytest.MonkeyPatch) -> None:

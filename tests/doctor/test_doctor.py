@@ -156,10 +156,10 @@ def test_settings_that_are_not_understood(doctor: Doctor) -> None:
     assert "RECONCILER_MAX_CELLS" in doctor.wrong(RECONCILER_MAX_CELLS="many")["project"]
     assert "no project file at" in doctor.wrong("--project", "nowhere.yaml")["project"]
     wrong = doctor.wrong(
-        "--ledger", "pa55word", EXTRUCT_API_TOKEN="two words", HTTPS_PROXY=f"socks5://{CREDENTIALS}@p:1"
+        "--ledger", "pa55word", EXTRUCT_API_TOKEN="two words", http_proxy=f"socks5://{CREDENTIALS}@p:1"
     )
     assert list(wrong) == ["network", "token", "ledger"]
-    assert "HTTPS_PROXY is not understood" in wrong["network"]
+    assert "http_proxy is not understood" in wrong["network"]
 
 
 def test_manifests_with_problems(doctor: Doctor) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import reconciler
 from reconciler import Session, StalePlan
+from reconciler.fleet import refresh
 from reconciler.fleet.engine import Engine
 from reconciler.fleet.refresh import Project, Refresher
 from reconciler.fleet.submit import Destination, submit_plan
@@ -16,7 +17,7 @@ from reconciler.ledger import Ledger, open_ledger, schedules
 from reconciler.model.schedule import Tick
 from reconciler.settings.settings import Flags, load_settings
 from tests.fleet.conftest import Floor, MakeFloor
-from tests.journey.desk import FILL, accounts
+from tests.journey.desk import ACCOUNTS, FILL, accounts
 
 PROJECT = """\
 apiVersion: reconciler/v1
@@ -28,6 +29,16 @@ spec:
 """
 """A date that no test meets by accident."""
 KEY = "default/yearly"
+EXPIRES_AT_ONCE = """
+CREATE SEQUENCE reconciler.ticks;
+CREATE FUNCTION reconciler.expire() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('reconciler.ticks') = 1 THEN NEW.content = jsonb_set(NEW.content::jsonb, '{until}', '1')::text; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER expire BEFORE UPDATE ON reconciler.schedules FOR EACH ROW EXECUTE FUNCTION reconciler.expire();
+"""
+"""The first claim has run out as soon as it is made."""
 DUE = 8
 """Cells of the desk's table, at a credit each."""
 
@@ -112,6 +123,18 @@ def test_two_at_once_submit_one(scheduled: Scheduled) -> None:
     for thread in threads:
         thread.join()
     assert scheduled.applies() == 1
+
+
+def test_a_date_stays_claimed_while_its_plan_is_made(scheduled: Scheduled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of thousands of tables takes longer than a claim lasts: no other worker begins with it, too."""
+    monkeypatch.setattr(refresh, "RENEW_SECONDS", 0.0)
+    with psycopg.connect(scheduled.url) as connection:
+        connection.execute(EXPIRES_AT_ONCE)
+    scheduled.floor.simulator.fault("status", "GET", f"/v1/tables/{ACCOUNTS}", status=404, times=1)
+    scheduled.refresher().look()
+    assert "Could not plan the schedule" in scheduled.told[-1]
+    scheduled.refresher().look()
+    assert scheduled.applies() == 0
 
 
 def test_two_that_both_planned_submit_one(scheduled: Scheduled) -> None:

@@ -16,7 +16,11 @@ from sqlalchemy import make_url
 from reconciler.cli import follow
 from reconciler.fleet import written
 from reconciler.fleet.engine import SCHEMA_NAME
+from reconciler.model.attempt import Stop, StopCause
+from reconciler.model.report import Report, Unsent
 from reconciler.model.submitted import ApplyProgress
+from reconciler.render.colour import plain
+from reconciler.render.report_text import report_text
 from tests.fleet.conftest import Floor, MakeFloor
 from tests.fleet.test_goes_on import ledger_of
 from tests.fleet.test_same_report import table_id
@@ -245,3 +249,16 @@ def test_follow_writes_the_receipt_to_files_and_to_stdout(floor: Floor) -> None:
     assert "Applied: " in again.out
     assert (floor.folder / "again.html").read_text() == (floor.folder / "r.html").read_text()
     assert floor.run("follow", apply_id, "--out", "-", "--format", "markdown").code == 64
+
+
+def test_a_receipt_of_what_was_stopped_names_a_way_on(floor: Floor) -> None:
+    """To follow it again, as "the same command" read, gives the same receipt; submitted again it is carried out."""
+    unsent = (Unsent("m-1/new", table_id(1), 3, "the token is missing or wrong"),)
+    said = report_text(Report("", unsent=unsent, waited=True, stop=Stop(StopCause.REFUSED, "401", "")), plain)
+    assert "Next: apply or submit it again, once the cause is mended." in said
+    assert "--no-wait" not in said
+    stopped = floor.submit()
+    floor.simulator.fault("status", "GET", "/v1/*", status=401, times=1)
+    with floor.workers(1, concurrency=1):
+        assert floor.follow(stopped)[0] == 6
+        assert floor.follow(floor.submit())[0] == 0

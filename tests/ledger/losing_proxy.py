@@ -1,4 +1,7 @@
-"""A TCP proxy before PostgreSQL that loses a commit, or its answer, or falls silent: it still acknowledges."""
+"""A TCP proxy before PostgreSQL that loses a commit, or its answer, or falls silent: it still acknowledges.
+
+Or it cuts a connection at any message, before the server has it or before the client has the answer.
+"""
 
 import socket
 import struct
@@ -22,6 +25,10 @@ class LosingProxy:
     seen: threading.Event = field(default_factory=threading.Event)
     """Set once something was lost, or said to a proxy that is silent."""
     _loses: tuple[str, str, Callable[[], object]] | None = None
+    cuts: Callable[[int], str] = field(default=lambda number: "")
+    """Say whether to cut `before` or `after` the message with this number, over all connections; empty: not at all."""
+    messages: int = 0
+    """How many clients sent."""
     _is_silent: bool = False
     _sockets: list[socket.socket] = field(default_factory=list)
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -78,6 +85,11 @@ class LosingProxy:
             while data := client.recv(65536):
                 if self._is_silent:
                     self._listen_only(client)
+                how = self.cuts(self.messages)
+                self.messages += 1
+                if how:
+                    self._cut(client, server, lock, data if how == "after" else b"")
+                    return
                 if _COMMIT not in data or self._loses is None:
                     server.sendall(data)
                     continue
@@ -96,6 +108,16 @@ class LosingProxy:
                         self._listen_only(client)
                     client.shutdown(socket.SHUT_RDWR)
                 return
+
+    def _cut(self, client: socket.socket, server: socket.socket, lock: threading.Lock, data: bytes) -> None:
+        with lock:  # nothing reaches the client from here on
+            if data:
+                server.sendall(data)
+                server.settimeout(10)
+                server.recv(65536)
+            for each in (server, client):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     def _answers(self, server: socket.socket, client: socket.socket, lock: threading.Lock) -> None:
         with suppress(OSError):

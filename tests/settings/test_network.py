@@ -104,10 +104,19 @@ def test_a_proxy_is_read_as_curl_reads_it(text: str, url: str, credentials: str)
 )
 def test_a_proxy_that_is_not_understood_is_refused_unseen(text: str) -> None:
     """The variable is named, and nothing of what it holds."""
+    network = network_of({"HTTPS_PROXY": text})
     with pytest.raises(SettingsError) as caught:
-        network_of({"HTTPS_PROXY": text})
+        network.proxy_for(API)
     assert caught.value.message.startswith("HTTPS_PROXY is not understood: ")
     assert "secret" not in caught.value.message + caught.value.hint
+
+
+def test_a_proxy_that_cannot_be_used_matters_only_on_the_way() -> None:
+    """Desktops set ALL_PROXY to a proxy of another kind, and hosts that are reached without it go on working."""
+    environment = {"ALL_PROXY": "socks5://u:secret@proxy:1"}
+    assert proxy(environment | {"NO_PROXY": "extruct.ai"}) is None
+    assert proxy(environment | {"https_proxy": "http://a:1"}) == "http://a:1 https_proxy"
+    assert proxy({"https_proxy": "socks5://u:secret@proxy:1"}, "http://127.0.0.1:8420") is None
 
 
 def test_the_environment_is_stronger_than_the_project_file(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from reconciler.client.http.lenient_json import check_utf8, loads
-from reconciler.client.http.options import Token
+from reconciler.client.http.options import ApiOptions
 from reconciler.errors import BadResponse, Refused
 from reconciler.text.sanitize import one_line
 
@@ -25,6 +25,7 @@ _STATUS = {
     403: ("the token is not allowed to do this", "Check that the token belongs to this workspace."),
     404: ("there is no such table in this workspace", "Check the table id, and whose token this is."),
     405: ("the API does not accept this kind of request here", "Check the API's base URL."),
+    407: ("a proxy asks for user and password", "Put them into its URL: http://user:password@host:port."),
     409: ("the table is in a state that does not allow it", "Look at the table, then plan again."),
     410: ("the table is gone", "Take it out of the manifests, or check the table id."),
     413: ("the request is too large", "Lower api.max_cells_per_call."),
@@ -33,7 +34,7 @@ _STATUS = {
 }
 
 
-def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
+def refusal(status: int, body: bytes, *, where: str, options: ApiOptions) -> Refused:
     """Return the error for a refusing answer; `body` may be anything, even cut off."""
     what, hint = _STATUS.get(status, ("the API refused the request", "Look the status up in the API's documentation."))
     detail = _detail(body)
@@ -41,18 +42,18 @@ def refusal(status: int, body: bytes, *, where: str, token: Token) -> Refused:
         what, hint = "the API has nothing there", "Check the API's base URL."
     if status == 402 and isinstance(detail, dict):
         what, hint = _PAYMENT.get(str(detail.get("error")), (what, hint))
-    return Refused(f"{where}: {status}, {what}{reasons(body, token)}", hint=hint, status=status)
+    return Refused(f"{where}: {status}, {what}{reasons(body, options)}", hint=hint, status=status)
 
 
-def reasons(body: bytes, token: Token) -> str:
+def reasons(body: bytes, options: ApiOptions) -> str:
     """Return the API's own words for an error, in parentheses after a space; empty if there are none."""
-    said = spoken(_message(_detail(body)), token)
+    said = spoken(_message(_detail(body)), options)
     return f" ({said})" if said else ""
 
 
-def spoken(text: str, token: Token) -> str:
+def spoken(text: str, options: ApiOptions) -> str:
     """Return text from outside, safe to print: redacted, sanitized, on one line, cut after `LONGEST` characters."""
-    return one_line(" ".join(token.redact(text[: LONGEST * 20]).split()), LONGEST)
+    return one_line(" ".join(options.redact(text[: LONGEST * 20]).split()), LONGEST)
 
 
 def _detail(body: bytes) -> Any:

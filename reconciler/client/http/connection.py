@@ -26,13 +26,14 @@ from reconciler.client.http.failures import (
     is_certificate_failure,
     no_answer_hint,
     no_tunnel,
+    no_way_hint,
 )
 from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 from reconciler.client.http.lenient_json import without_mark
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import Query, headers, leads_away
 from reconciler.client.http.response import Response
-from reconciler.client.http.trust import NOT_TRUSTED_HINT, not_trusted
+from reconciler.client.http.trust import not_trusted, not_trusted_hint
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.network import Proxy
 from reconciler.text.codes import Code
@@ -146,9 +147,8 @@ class Connection:
             self._options.on_answer("GET", status)
         if answer.status == 200:
             return
-        token = self._options.token
         if 400 <= answer.status < 500:
-            refused = refusal(answer.status, bytes(body.view()), where=where, token=token)
+            refused = refusal(answer.status, bytes(body.view()), where=where, options=self._options)
             if answer.status != 429:
                 raise refused
             raise TransientError(refused, retry_after=answer.retry_after)
@@ -181,7 +181,7 @@ class Connection:
         except UnpackingError as error:
             failure = TransientError(BadResponse(f"{where}: {error}", hint=NOT_WHOLE))
         except Exception as error:  # a library's own exceptions must not leave this package
-            failure = BadResponse(f"{where}: {failure_words(error, self._options.token)}")
+            failure = BadResponse(f"{where}: {failure_words(error, self._options)}")
         finally:
             self._until, self._is_late = float("inf"), False
             if not is_kept:
@@ -252,25 +252,26 @@ class Connection:
         return BadResponse(f"{where}: the answer is still not complete after {LONGEST_ANSWER} timeouts")
 
     def _transient(self, where: str, error: Exception, *, has_begun: bool) -> Exception:
-        said = failure_words(error, self._options.token)
+        said = failure_words(error, self._options)
         if isinstance(error, http.client.IncompleteRead):
             said = "the answer breaks off"
         elif has_begun:
             said = f"the answer breaks off ({said})"
         if is_certificate_failure(error):
             return BadResponse(
-                f"{where}: {not_trusted(self._options, said)}", hint=NOT_TRUSTED_HINT, code=Code.NOT_TRUSTED
+                f"{where}: {not_trusted(self._options, said)}", hint=not_trusted_hint(error), code=Code.NOT_TRUSTED
             )
+        hint = no_answer_hint(error)
         if isinstance(error, _NoTunnelError):
             if error.status < 500:
                 return Refused(f"{where}: {error}", hint=error.hint, status=error.status)
-            said = str(error)
+            said, hint = str(error), error.hint
         elif self._proxy is not None and self._sock is None:
-            said = f"no connection through {self._proxy} ({said})"
+            said, hint = f"no connection through {self._proxy} ({said})", no_way_hint(self._proxy)
         return TransientError(
             BadResponse(
                 f"{where}: {said}",
-                hint=no_answer_hint(error),
+                hint=hint,
                 code=Code.NO_CONNECTION if self._sock is None else None,
             ),
             no_connection=self._sock is None,
@@ -290,8 +291,8 @@ def _open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
     sent = {"Host": target, **proxy.headers}
     lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {text}" for name, text in sent.items()), "", ""]
     sock.sendall("\r\n".join(lines).encode("ascii"))
-    with http.client.HTTPResponse(sock, method="CONNECT") as response:
-        response.begin()
+    with Response(sock) as response:
+        response.read_head()
         if not 200 <= response.status < 300:
             raise _NoTunnelError(proxy, response.status)
 

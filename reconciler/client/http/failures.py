@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 from reconciler.client.http.api_messages import spoken
-from reconciler.client.http.options import Token
+from reconciler.client.http.options import ApiOptions
 from reconciler.errors import ApiError
 from reconciler.model.network import Proxy
 
@@ -38,25 +38,30 @@ def no_tunnel(proxy: Proxy, status: int) -> tuple[str, str]:
     return f"{proxy} opens no tunnel and answers {status}", hint
 
 
-def failure_words(error: BaseException, token: Token) -> str:
+def no_way_hint(proxy: Proxy) -> str:
+    """Return what to look at if there is no connection through a proxy."""
+    return f"Check that the proxy is there and that {proxy.source} names it, or name the host in NO_PROXY."
+
+
+def failure_words(error: BaseException, options: ApiOptions) -> str:
     """Return words for a library's exception: its type, and the operating system's message beneath it."""
     said = str(error)
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, OSError) and cause.errno is not None:
             said = os.strerror(cause.errno) if isinstance(cause, ConnectionError) else str(cause)
-    text = spoken(said, token)
+    text = spoken(said, options)
     return type(error).__name__ + (f": {text}" if text else "")
 
 
 def no_answer_hint(error: BaseException) -> str:
     """Return what to look at if there is no answer, by what failed."""
-    causes = list(_causes(error))
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
+    chain = list(causes(error))
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
         return (
             "The host's name is not known here: check the API's base URL and the name server. In a network that is "
             "left through a proxy alone, name it in HTTPS_PROXY."
         )
-    if any(isinstance(cause, TimeoutError) for cause in causes):
+    if any(isinstance(cause, TimeoutError) for cause in chain):
         return (
             "Something on the way may drop it, such as a firewall: check the network, and HTTPS_PROXY and NO_PROXY. "
             "If the API is only slow, raise api.timeout_seconds."
@@ -66,10 +71,10 @@ def no_answer_hint(error: BaseException) -> str:
 
 def is_certificate_failure(error: BaseException) -> bool:
     """Return whether `error` was caused by an untrusted TLS certificate, which a retry does not help."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield `error` and its causes, the deepest last."""
     seen: set[int] = set()
     cause: BaseException | None = error

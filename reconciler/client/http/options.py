@@ -105,6 +105,10 @@ class ApiOptions:
             if not (math.isfinite(seconds) and seconds > 0):
                 raise SettingsError(f"{name} must be a positive number of seconds, not {seconds}")
 
+    def redact(self, text: str) -> str:
+        """Return `text` without the token and without a proxy's credentials, which a server or a proxy may echo."""
+        return self.network.redact(self.token.redact(text))
+
     @property
     def is_encrypted(self) -> bool:
         """True for https."""

@@ -31,10 +31,7 @@ class Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read up to the body. Raises HTTPException if the head is malformed or leaves open where the answer ends."""
-        minor = self.status = 0
-        while self.status < 200:  # 1xx: e.g. early hints, before the answer
-            minor, self.status = self._status_line()
-            self._read_fields()
+        minor = self.read_head()
         codings, lengths = self.fields.get("transfer-encoding", []), self.fields.get("content-length", [])
         if codings and [each.lower() for each in codings] != ["chunked"]:
             raise http.client.HTTPException("the answer has an unknown transfer encoding")
@@ -46,6 +43,17 @@ class Response(http.client.HTTPResponse):
         wishes = ",".join(self.fields.get("connection", ())).lower()
         is_kept = "keep-alive" in wishes if minor == 0 else "close" not in wishes
         self.will_close = not is_kept or (self.length is None and not self.chunked)
+
+    def read_head(self) -> int:
+        """Read status and header, past those of any 1xx; return HTTP's minor version.
+
+        All that counts of a proxy's answer to CONNECT: what follows is the tunnel, whatever length the header gives.
+        """
+        minor = self.status = 0
+        while self.status < 200:  # 1xx: e.g. early hints, before the answer
+            minor, self.status = self._status_line()
+            self._read_fields()
+        return minor
 
     def _status_line(self) -> tuple[int, int]:
         line = self._line()
