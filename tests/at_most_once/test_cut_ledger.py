@@ -42,7 +42,7 @@ def desk(
 
 
 # Cut while a cursor of the server's is closed: SQLAlchemy drops it, and the driver warns that it is still open.
-@pytest.mark.filterwarnings("ignore:.*ServerCursor:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:.*ServerCursor:ResourceWarning")
 @pytest.mark.long
 @pytest.mark.parametrize("mode", ["mode: new", ALL], ids=["new", "all"])
 @pytest.mark.parametrize("how", ["before", "after"])
