@@ -52,8 +52,11 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
     in_doubt = {result.call.id for result in report.in_state(CallState.IN_DOUBT)}
     if report.stop is not None and not _kept_from(report):
         report = replace(report, stop=None)
+    # Of a unit that was given up after it was sent; one process, too, says that it did not see the end of it.
+    uncounted = {result.call.table_id for result in report.in_state(CallState.ACCEPTED) if result.settlement is None}
     return replace(
         report,
+        still_running=tuple(sorted(uncounted)),
         yields=added_up((*report.resumed, *report.results)),
         in_doubt=tuple(each for each in report.in_doubt if each.id not in in_doubt),
     )

@@ -211,6 +211,19 @@ def test_a_table_that_is_gone_is_given_up_at_once(make_floor: MakeFloor) -> None
     assert len(gone) < 5
 
 
+def test_a_table_that_goes_while_it_runs_is_named(make_floor: MakeFloor) -> None:
+    """What became of its cells is not known, and the receipt does not pass over that."""
+    floor = many(make_floor, 1, settings(api=SOON), speed=1.0)
+    apply_id = floor.submit()
+    with floor.workers():
+        wait_until(lambda: "1 waiting" in floor.run("applies", "show", apply_id).out)
+        with (world := floor.simulator.state).lock:
+            del world.tables[table_id(1)]
+        code, report = floor.follow(apply_id)
+    assert (code, report["still_running"], report["totals"]["accepted"]) == (0, [table_id(1)], 1)
+    assert "1 table still running" in floor.run("follow", apply_id).out
+
+
 def test_a_balance_that_is_too_low_for_all_of_it_buys_nothing(make_floor: MakeFloor) -> None:
     """Each table could be paid for, and not all of them: exit 3, as in one process; and a floor counts, too."""
     floor = many(make_floor, 2, settings(limits={"min_balance": 5}), billing={"credits": 20})
