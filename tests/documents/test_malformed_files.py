@@ -73,7 +73,7 @@ def test_every_command_says_the_same(desk: Desk) -> None:
     assert desk.posts() == []
 
 
-def test_a_folder_is_not_a_file(desk: Desk) -> None:
+def test_a_folder_is_refused(desk: Desk) -> None:
     """The command line is wrong, whichever command it is."""
     desk.extra = NOT_REACHED
     for line in COMMANDS:
