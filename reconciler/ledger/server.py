@@ -120,8 +120,9 @@ def begin_write(connection: Connection, patience: dict[str, str], shown: str) ->
 
 
 def let_idle(connection: Connection, idle: str) -> None:
-    """Let the server end the transaction once nothing was asked of it for so long."""
-    connection.execute(_IDLE, {"idle": idle})
+    """Let a server, if it is one, end the transaction once nothing was asked of it for so long."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_IDLE, {"idle": idle})
 
 
 def begin_read(connection: Connection, patience: dict[str, str]) -> None:

@@ -71,18 +71,15 @@ class Transaction:
 
     def untimed(self, lines: Iterable[Result]) -> Iterator[Result]:
         """Yield what comes from elsewhere: the store has its time for each of them, and they have theirs."""
-        operation = self._store.operation
         source = iter(lines)
-        if not self.is_on_sqlite:
-            server.let_idle(self.connection, server.IDLE_FOR_LINES)
+        server.let_idle(self.connection, server.IDLE_FOR_LINES)
         while True:
-            with operation.untimed():
+            with self._store.operation.untimed():
                 line = next(source, None)
             if line is None:
                 break
             yield line
-        if not self.is_on_sqlite:
-            server.let_idle(self.connection, self._store.patience["idle"])
+        server.let_idle(self.connection, self._store.patience["idle"])
 
 
 class Store:
