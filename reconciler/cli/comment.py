@@ -132,7 +132,9 @@ def _keep_issue(console: Console, repository: str | None, link: str | None, give
     """Open, update or close the issue about what is due."""
     name, first_line = given["name"], comment.issue_marker(given["name"])
     board = comment.github_issues(_job(console), repository, f"Due in the tables of `{name}`")
-    content = comment.read_plan(given["plan"]) if _is_there(given["plan"]) else None
+    if given["plan"] is None and given["no_plan"] is None:
+        raise click.UsageError("give --plan or --no-plan")
+    content = _plan(given)
     pointer = _pointer("plan", link or comment.github_run(_job(console)))
     if content is None:
         text = _no_plan(name, given["no_plan"] or "", comment.read_problems(given["problems"]), pointer)
@@ -154,13 +156,20 @@ def _text(console: Console, given: Mapping[str, Any], link: str | None) -> _Text
     return _of_plan(given, link) if of_plan else _of_report(console, given, link)
 
 
+def _plan(given: Mapping[str, Any]) -> Any:
+    """Return the plan file's JSON; None if it is missing and --no-plan says why. Raises SettingsError, StalePlan."""
+    if given["plan"] is None or (given["no_plan"] is not None and not _is_there(given["plan"])):
+        return None
+    return comment.read_plan(given["plan"])
+
+
 def _of_plan(given: Mapping[str, Any], link: str | None) -> _Text:
     name, first_line = given["name"], comment.plan_marker(given["name"])
     pointer = _pointer("plan", link)
-    if given["plan"] is None or (given["no_plan"] is not None and not _is_there(given["plan"])):
+    content = _plan(given)
+    if content is None:
         problems = comment.read_problems(given["problems"])
         return _Text(first_line, _no_plan(name, given["no_plan"], problems, pointer))
-    content = comment.read_plan(given["plan"])
     before, after = comment.plan_size(content), _page(given["page"]) + _made_for(comment.commit_of(content))
     room = LIMIT - len(first_line) - 1 - len(before) - len(after)
     text = plan_markdown(content, f"Plan `{name}`", pointer, room)

@@ -32,7 +32,7 @@ FORMATS = ("text", "markdown", "html")
 
 
 @click.command("show")
-@click.argument("file", metavar="FILE", type=click.Path())
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How stdout is written.")
 @options.show_rows
 @click.pass_context

@@ -1,13 +1,14 @@
 """A plan file read back: checked, then used as an approval, which only ever shrinks; other changes make it stale."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from reconciler.documents import strict_json
 from reconciler.documents.plan_file import plan_id
+from reconciler.documents.strict_json import AmbiguousJsonError
 from reconciler.errors import StalePlan
 from reconciler.model.history import Block
 from reconciler.model.limits import Prices
@@ -300,10 +301,11 @@ def saved_call(content: Mapping[str, Any]) -> SavedCall:
 
 
 def parse(text: str) -> Any:
-    """Return a plan file's JSON. Raises StalePlan if it is not JSON."""
+    """Return a plan file's JSON. Raises StalePlan if it is not JSON, or may be read in two ways."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return strict_json.parse(text)
+    except ValueError as error:
+        why = str(error) if isinstance(error, AmbiguousJsonError) else "it is not JSON"
         raise StalePlan(
-            "the plan file is not understood: it is not JSON", hint=AGAIN, code=Code.PLAN_FILE_NOT_UNDERSTOOD
+            f"the plan file is not understood: {why}", hint=AGAIN, code=Code.PLAN_FILE_NOT_UNDERSTOOD
         ) from None

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from reconciler.errors import NotSent
 from reconciler.ledger.rates import Rates
 from reconciler.operations.apply_events import Interrupt
 from reconciler.spending.elapsed import elapsed
@@ -35,7 +36,10 @@ class SharedPace:
         self._held_until = float("-inf")
 
     def admit(self, before_long: Callable[[], object] = lambda: None) -> None:
-        """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError."""
+        """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError.
+
+        Returns at once if the worker was told to end: whoever sends calls asks about that next.
+        """
         if self._per_second is not None:
             self._wait(self._rates.take(self._workspace, self._per_second), before_long)
             return
@@ -52,6 +56,12 @@ class SharedPace:
             before_long()
         if seconds > 0:
             self._interrupt.sleep(seconds)
+
+    def admit_read(self) -> None:
+        """Wait until a read may be sent. Raises NotSent if the worker was told to end, and LedgerError."""
+        self.admit()
+        if self._interrupt:
+            raise NotSent("not read, because the worker was told to end")
 
     def hold(self, seconds: float) -> None:
         """Let no machine send a request for so long, as the API asked, and wait that long. Raises LedgerError."""

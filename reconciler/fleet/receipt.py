@@ -10,7 +10,7 @@ from reconciler.errors import Corrupt
 from reconciler.fleet.written import UnitContent, budgets_and_units
 from reconciler.ledger.applies import Applies
 from reconciler.manifests import json_schema
-from reconciler.model.attempt import CallResult
+from reconciler.model.attempt import CallResult, StopCause
 from reconciler.model.history import CallState
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, Reason
@@ -50,11 +50,20 @@ def report_of_apply(apply: SubmittedApply, applies: Applies) -> Report:
     resumed = _with_noted(applies.calls_named(noted), noted.values())
     report = replace(report, results=(*report.results, *grown), resumed=tuple(resumed))
     in_doubt = {result.call.id for result in report.in_state(CallState.IN_DOUBT)}
+    if report.stop is not None and not _kept_from(report):
+        report = replace(report, stop=None)
     return replace(
         report,
         yields=added_up((*report.resumed, *report.results)),
         in_doubt=tuple(each for each in report.in_doubt if each.id not in in_doubt),
     )
+
+
+def _kept_from(report: Report) -> bool:
+    """Say whether a stop kept anything from being sent, which one that came too late did not, or tells of a call."""
+    assert report.stop is not None
+    is_whole = len(report.in_state(CallState.ACCEPTED)) == len(report.results) and not (report.unsent or report.stale)
+    return report.stop.cause is StopCause.OVERBOUGHT or not is_whole
 
 
 def refuse_incomplete(progress: ApplyProgress) -> None:

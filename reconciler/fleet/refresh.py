@@ -138,7 +138,9 @@ class Refresher:
         return ""
 
     def _tell(self, key: str, error: Exception) -> None:
-        """Tell of a trouble, once for as long as it is the same."""
+        """Tell of a trouble, once for as long as it is the same; of none that the worker's end makes."""
+        if self._interrupt:
+            return
         said = error.message if isinstance(error, ReconcilerError) else f"an unexpected {type(error).__name__}"
         if self._troubles.get(key) != said:
             self._troubles[key] = said
@@ -156,12 +158,12 @@ class _ClaimedPace:
         self._renewed_at = elapsed()
 
     def admit(self) -> None:
-        """Wait until a request may be sent, and keep the claim. Raises LedgerError."""
+        """Wait until a request may be sent, and keep the claim. Raises NotSent at the worker's end, LedgerError."""
         now = elapsed()
         if now - self._renewed_at >= RENEW_SECONDS:
             self._renewed_at = now
             self._known.renew(self._tick, CLAIM_SECONDS)
-        self._pace.admit()
+        self._pace.admit_read()
 
 
 def last_date(at: Calendar, now: float) -> float | None:

@@ -293,6 +293,11 @@ class Worker:
 
     def _after(self, apply: SubmittedApply, unit: Unit, error: Exception) -> UnitOutcome:
         """Return what becomes of a unit whose step failed before anything was sent."""
+        may_pass = isinstance(error, ApiError | LedgerError | ErroredPlan) or not isinstance(error, ReconcilerError)
+        may_pass = may_pass and not isinstance(error, Refused | Corrupt)
+        if may_pass and self._interrupt:
+            # Its reads were cut short; another worker reads at once.
+            return UnitOutcome(unit.number, Phase.QUEUED, look_in(unit.tries), looked(unit))
         self._tell(error)
         if isinstance(error, Refused):
             self._api.forget_readers()
@@ -300,8 +305,9 @@ class Worker:
         elif isinstance(error, LimitExceeded):
             # One process would have sent nothing at all.
             self._applies.stop(apply.id, Stop(StopCause.LIMIT, error.message, error.hint))
-        may_pass = isinstance(error, ApiError | LedgerError | ErroredPlan) or not isinstance(error, ReconcilerError)
-        if may_pass and not isinstance(error, Refused | Corrupt):
+        if isinstance(error, ErroredPlan):
+            may_pass = not self._api.lacks(self._terms_of(apply), apply.workspace, unit.table_ids)
+        if may_pass:
             # Another apply's lease and the ledger's server are waited for as long as it takes.
             again = failed(unit, for_good=not isinstance(error, LedgerError))
             if again is not None:

@@ -1,17 +1,20 @@
 """The API as a worker reaches it: for each workspace a shared rate, a reader for each thread, and a sender."""
 
 import threading
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
 from reconciler.client import Reader, SpendClient
+from reconciler.errors import ApiError
 from reconciler.fleet.pace import SharedPace
 from reconciler.fleet.watch import Watch
 from reconciler.fleet.written import Terms
 from reconciler.operations.apply_events import Interrupt
 from reconciler.operations.connection import Connections, api_options
 from reconciler.settings.settings import Settings
+from reconciler.text.codes import Code
 
 
 class WorkspaceApi:
@@ -46,12 +49,20 @@ class WorkspaceApi:
                 page_rows=terms.page_rows,
                 on_answer=self._watch.on_answer(workspace),
             )
-            reader = Reader(options, admit=self.pace(terms, workspace).admit)
+            reader = Reader(options, admit=self.pace(terms, workspace).admit_read)
             with self._lock:
                 self._opened.callback(reader.close)
             readers[key] = reader
         found: Reader = readers[key]
         return found
+
+    def lacks(self, terms: Terms, workspace: str, table_ids: Collection[str]) -> bool:
+        """Say whether the API does not know one of these tables: that does not pass, as its failures may."""
+        try:
+            found = self.reader(terms, workspace).read_statuses(set(table_ids))
+        except ApiError:
+            return False
+        return any(isinstance(each, ApiError) and each.code is Code.NOT_FOUND for each in found.values())
 
     def sender(self, settings: Settings, workspace: str) -> SpendClient:
         """Return what sends run calls."""

@@ -1,6 +1,7 @@
 """The rate that all workers of a workspace share, and until when the API wants no requests: by the store's clock."""
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.ledger import server
 from reconciler.ledger.store import Store, Transaction
@@ -48,12 +49,9 @@ class Rates:
 
         def work(tx: Transaction) -> None:
             until = tx.now() + seconds
-            changed = tx.execute(
-                update(rates)
-                .where(rates.c.workspace == workspace)
-                .values(held_until=func.greatest(rates.c.held_until, until))
-            )
-            if not changed.rowcount:
-                tx.execute(insert(rates), {"workspace": workspace, "next_at": until, "held_until": until})
+            row = insert(rates).values(workspace=workspace, next_at=until, held_until=until)
+            longer = func.greatest(rates.c.held_until, until)
+            # One statement, too: two workers may be the first that the API asks to wait.
+            tx.execute(row.on_conflict_do_update(index_elements=[rates.c.workspace], set_={"held_until": longer}))
 
-        self._store.write(work)
+        self._store.write(work, repeatable=True)

@@ -1,6 +1,7 @@
 """A file that this program saved, of whatever kind: told apart by its content, checked like everywhere else."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from reconciler.operations.read_report import LARGEST_FILE, report_content
 from reconciler.settings.settings import read_snapshot_key
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
+
+_begins_as_plan = re.compile(rb'\s*\{\s*"plan_id"').match
+"""The first key of a plan file, which is there even if the rest was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def read_saved_file(path: Path, environment: Mapping[str, str]) -> SavedFile:
     if FORMAT.encode() in data[: len(FORMAT) + 40]:
         return SavedFile(snapshot=decode(data, read_snapshot_key(environment)))
     keys = _keys(data)
-    if "plan_id" in keys and "manifest_digest" in keys:
+    if "manifest_digest" in keys or _begins_as_plan(data):
         return SavedFile(plan=plan_content(data))
     if "by_manifest" in keys:
         return SavedFile(report=report_content(data))

@@ -193,7 +193,7 @@ class SpendProtocol:
             except Exception as error:
                 return self._not_begun(call, error)
             if ending.retry_after is not None and ending.stop is None and self._timing.hold is not None:
-                self._timing.hold(ending.retry_after)
+                self._hold(ending.retry_after)
             elif ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:
                 break
             elif self._may_send():
@@ -201,6 +201,14 @@ class SpendProtocol:
             if not self._may_send():
                 break
         return CallResult(call, ending)
+
+    def _hold(self, seconds: float) -> None:
+        """Hold the workspace as the API asked; without the ledger nothing more is sent."""
+        assert self._timing.hold is not None
+        try:
+            self._timing.hold(seconds)
+        except LedgerError as error:
+            self.stop(Stop(StopCause.LEDGER, error.message, error.hint))
 
     def _not_begun(self, call: Call, error: Exception) -> CallResult:
         """Return the result of a call whose intent was not recorded; errors in the POST and after are caught there."""

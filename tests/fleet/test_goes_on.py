@@ -177,6 +177,22 @@ def test_a_long_wait_is_not_taken_for_failures() -> None:
     assert failed(unit, for_good=True) is not None
 
 
+def test_a_table_that_is_gone_is_given_up_at_once(make_floor: MakeFloor) -> None:
+    """That will not pass; an API that fails is asked again, and the others are bought either way."""
+    floor = many(make_floor, 3, settings())
+    apply_id = floor.submit()
+    with (world := floor.simulator.state).lock:
+        del world.tables[table_id(2)]
+    floor.simulator.fault("status", "GET", f"/v1/tables/{table_id(3)}", status=503, times=6)
+    with floor.workers():
+        code, report = floor.follow(apply_id)
+    assert (code, report["totals"]["cells_accepted"]) == (6, 6)
+    (unsent,) = report["unsent"]
+    assert "404, there is no such table" in unsent["reason"]
+    gone = [seen for seen in floor.simulator.seen() if seen.path == f"/v1/tables/{table_id(2)}"]
+    assert len(gone) < 5
+
+
 def test_a_balance_that_is_too_low_for_all_of_it_buys_nothing(make_floor: MakeFloor) -> None:
     """Each table could be paid for, and not all of them: exit 3, as in one process; and a floor counts, too."""
     floor = many(make_floor, 2, settings(limits={"min_balance": 5}), billing={"credits": 20})

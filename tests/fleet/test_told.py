@@ -24,7 +24,7 @@ from reconciler.render.report_text import report_text
 from tests.fleet.conftest import Floor, MakeFloor
 from tests.fleet.test_goes_on import ledger_of
 from tests.fleet.test_same_report import table_id
-from tests.fleet.test_shared_limits import many, settings
+from tests.fleet.test_shared_limits import many, settings, wait_until
 from tests.journey.desk import Said
 
 
@@ -104,6 +104,20 @@ def test_a_stop_that_comes_late_changes_no_receipt(floor: Floor) -> None:
     assert (said.code, said.out) == (0, f"Was over before: {apply_id}\n")
     assert floor.follow(apply_id) == ended
     assert ended[0] == 0
+
+
+def test_a_stop_when_all_was_sent_is_none(make_floor: MakeFloor) -> None:
+    """What was bought is waited for, and nothing was kept from being sent: exit 0, as the outcomes are."""
+    floor = many(make_floor, 2, settings(), speed=1.0)
+    apply_id = floor.submit()
+    with floor.workers():
+        wait_until(lambda: len(floor.posts()) == 2)
+        wait_until(lambda: "2 waiting" in floor.run("applies", "show", apply_id).out)
+        assert floor.run("applies", "stop", apply_id, "--reason", "enough").out == f"Stopped: {apply_id}\n"
+        floor.simulator.finish()
+        code, report = floor.follow(apply_id)
+    assert (code, report["stopped"], report["calls"][0]["settled"]["done"]) == (0, None, 3)
+    assert "stopped: stopped by" in floor.run("applies", "show", apply_id).out
 
 
 def test_the_receipt_names_calls_that_were_refused(floor: Floor) -> None:

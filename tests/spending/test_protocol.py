@@ -107,6 +107,22 @@ def test_a_call_that_was_not_sent_is_tried_again_after_a_pause() -> None:
     ]
 
 
+def test_a_hold_that_cannot_be_recorded_leaves_the_call_refused() -> None:
+    """It met a 429, whatever became of the ledger after that: it is no doubt, and no bug."""
+    bench = Bench.new()
+    slow_down = Refused("slow down", status=429)
+    slow_down.retry_after = 1.0
+    bench.wire.answers[ONE.id] = [slow_down]
+
+    def hold(_seconds: float) -> None:
+        raise Unwritable("the server is gone")
+
+    apply = bench.apply([ONE, THREE], hold=hold)
+    refused, untried = apply.run()
+    assert (refused.ending and refused.ending.state, untried.ending) == (CallState.REFUSED, None)
+    assert apply.stopped == Stop(StopCause.LEDGER, "the server is gone")
+
+
 def test_doubt_is_never_sent_again() -> None:
     """Also where an attempt before it was provably not sent."""
     bench = Bench.new()

@@ -110,13 +110,18 @@ class Bench:
         return cls(log, Wire(log), Book(log))
 
     def apply(
-        self, calls: Sequence[Call], *, interrupted: Callable[[], bool] = lambda: False, concurrency: int = 1
+        self,
+        calls: Sequence[Call],
+        *,
+        interrupted: Callable[[], bool] = lambda: False,
+        concurrency: int = 1,
+        hold: Callable[[float], None] | None = None,
     ) -> SpendProtocol:
         """Return an apply of `calls`, not begun."""
         return SpendProtocol(
             a_plan(calls),
             Effects(self.wire.send, self.book.begin, self.book.end, lambda *told: self.unrecorded.append(told)),
-            SendTiming(2.0, self.log.clock, self.log.pause, concurrency=concurrency),
+            SendTiming(2.0, self.log.clock, self.log.pause, concurrency=concurrency, hold=hold),
             plan_id="p",
             actor=ACTOR,
             interrupted=interrupted,
