@@ -115,7 +115,7 @@ def restricted(report: Report, is_its: Callable[[str, str], bool]) -> Report:
 
 
 def belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
-    """Return what says of a table id and a manifest's name whether they are a unit's; the id may be empty."""
+    """Return a function that tells whether a table id (may be empty) and a manifest's name belong to a unit."""
     tables = frozenset(unit.table_ids)
     names = frozenset(each["value"]["metadata"]["name"] for each in content.documents)
 

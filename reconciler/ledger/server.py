@@ -35,6 +35,9 @@ _WRITE = text(
     "CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
     "THEN set_config('synchronous_commit', 'on', true) END"
 )
+_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
+IDLE_FOR_LINES = "600s"
+"""How long a transaction may wait for a line from elsewhere: a large plan on a busy machine, a pipe."""
 _READ = text("SELECT set_config('lock_timeout', :busy, true)")
 # Everyone at work in the ledger holds some lock; whoever is in the way has been there the longest.
 _HOLDERS = text(
@@ -114,6 +117,12 @@ def begin_write(connection: Connection, patience: dict[str, str], shown: str) ->
             f"the ledger {shown} cannot be written: its server takes no writes (transaction_read_only is on)",
             hint="Name the primary server if this is a standby; else have `default_transaction_read_only` turned off.",
         )
+
+
+def let_idle(connection: Connection, idle: str) -> None:
+    """Let a server, if it is one, end the transaction once nothing was asked of it for so long."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_IDLE, {"idle": idle})
 
 
 def begin_read(connection: Connection, patience: dict[str, str]) -> None:

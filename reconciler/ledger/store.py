@@ -71,14 +71,15 @@ class Transaction:
 
     def untimed(self, lines: Iterable[Result]) -> Iterator[Result]:
         """Yield what comes from elsewhere: the store has its time for each of them, and they have theirs."""
-        operation = self._store.operation
         source = iter(lines)
+        server.let_idle(self.connection, server.IDLE_FOR_LINES)
         while True:
-            with operation.untimed():
+            with self._store.operation.untimed():
                 line = next(source, None)
             if line is None:
-                return
+                break
             yield line
+        server.let_idle(self.connection, self._store.patience["idle"])
 
 
 class Store:
@@ -99,7 +100,7 @@ class Store:
         self.boot = boot
         self.answer_seconds = answer_seconds
         self._busy_seconds = busy_seconds
-        self._patience = server.settings(busy_seconds)
+        self.patience = server.settings(busy_seconds)
         self._deadlines = Deadlines(interrupted)
         self._is_sqlite = location.path is not None
         self._engine = self._connecting()
@@ -301,7 +302,7 @@ class Store:
         with self._connected(self._reader) as connection:
             path = self.location.path
             if path is None:
-                server.begin_read(connection, self._patience)
+                server.begin_read(connection, self.patience)
                 yield connection
                 return
             with file.looked_at(path, connection):
@@ -315,7 +316,7 @@ class Store:
                 # A deferred transaction that reads before it writes fails as soon as another process writes in between.
                 connection.connection.execute("BEGIN IMMEDIATE")
             else:
-                server.begin_write(connection, self._patience, self.location.shown)
+                server.begin_write(connection, self.patience, self.location.shown)
             yield connection
 
     @contextmanager

@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.workers [--tables N] [--rows N]`. Prints a Markdown table: calls a second, CPU and
 transactions a call, each to the moment when the ledger has the last acceptance, with the peak memory of a process, and
-what a fetch takes beside 20,000 waiting units. Times of CPU are those of whole processes, with their start.
+what a fetch takes beside 20,000 waiting units. Times of CPU are those of whole processes; beside them without their
+starts, each as much as a process takes that has a single call to make.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -30,16 +32,36 @@ TOKEN = {"EXTRUCT_API_TOKEN": "benchmark", "CI": "false"}
 WAITING = 20_000
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What calls took."""
+
+    calls: int
+    seconds: float
+    cpu_seconds: float
+    transactions: int
+    peak_bytes: int
+    processes: int = 1
+
+    def line(self, name: str, start_seconds: float) -> str:
+        """Return a line of the table; a process takes `start_seconds` of CPU to start and make a call."""
+        started = self.cpu_seconds - self.processes * start_seconds
+        each = self.cpu_seconds / self.calls, started / (self.calls - self.processes)
+        spent = " | ".join(f"{seconds * 1000:.1f} ms" for seconds in each)
+        rate, commits = self.calls / self.seconds, self.transactions / self.calls
+        return f"| {name} | {rate:.0f} | {spent} | {commits:.1f} | {self.peak_bytes / 1e6:.0f} MB |"
+
+
 def cpu(process: int) -> float:
     """Return the seconds of CPU that a process took so far."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def peak(process: int) -> float:
-    """Return the most memory that a process had so far, in MB."""
+def peak(process: int) -> int:
+    """Return the most bytes of memory that a process had so far."""
     lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def transactions(url: str) -> int:
@@ -57,23 +79,17 @@ def prepared(made: Project, url: str) -> None:
     made.run("plan", "--out", "plan.json")
 
 
-def in_process(made: Project, url: str, calls: int) -> str:
-    """Apply in one process; return a line of the table."""
+def in_process(made: Project, url: str, calls: int) -> Cost:
+    """Apply in one process."""
     prepared(made, url)
     before = transactions(url)
     spent, profile = made.run("apply", "--plan", "plan.json", "--no-wait")
     assert profile["sizes"]["calls"] == calls
-    each = (transactions(url) - before) / calls
-    return line("`apply --no-wait`", calls / spent.seconds, spent.cpu_seconds / calls, each, spent.peak_bytes / 1e6)
+    return Cost(calls, spent.seconds, spent.cpu_seconds, transactions(url) - before, spent.peak_bytes)
 
 
-def line(name: str, a_second: float, cpu_seconds: float, each: float, megabytes: float) -> str:
-    """Return a line of the table."""
-    return f"| {name} | {a_second:.0f} | {cpu_seconds * 1000:.1f} ms | {each:.1f} | {megabytes:.0f} MB |"
-
-
-def by_workers(made: Project, url: str, calls: int, count: int) -> str:
-    """Have workers do it; return a line of the table."""
+def by_workers(made: Project, url: str, calls: int, count: int) -> Cost:
+    """Have workers do it."""
     prepared(made, url)
     run([*PROGRAM, "submit", "--plan", "plan.json"], made.folder)
     before = transactions(url)
@@ -101,8 +117,7 @@ def by_workers(made: Project, url: str, calls: int, count: int) -> str:
         seconds = time.perf_counter() - first
         spent = sum(cpu(worker.pid) for worker in workers)
         most = max(peak(worker.pid) for worker in workers)
-        each = (transactions(url) - before - polls) / calls
-    return line(counted(count, "worker"), calls / seconds, spent / calls, each, most)
+        return Cost(calls, seconds, spent, transactions(url) - before - polls, most, count)
 
 
 def fetch(url: str) -> float:
@@ -140,10 +155,15 @@ def main() -> int:
 
     with ledgers() as fresh, serving(world) as url, project(url, tables) as made:
         say(f"Load {os.getloadavg()[0]:.1f} at the start; the server alone: {ceiling(world)}.\n")
-        say("| by | calls a second | CPU a call | transactions a call | memory of a process |\n|---|---|---|---|---|")
-        say(in_process(made, fresh(), calls))
+        with project(url, 1) as single:
+            apply_start = in_process(single, fresh(), 1).cpu_seconds
+            worker_start = by_workers(single, fresh(), 1, 1).cpu_seconds
+        say(f"CPU of a start with one call: {apply_start:.2f} s in one process, {worker_start:.2f} s for a worker.\n")
+        say("| by | calls a second | CPU a call | without starts | transactions a call | memory of a process |")
+        say("|---|---|---|---|---|---|")
+        say(in_process(made, fresh(), calls).line("`apply --no-wait`", apply_start))
         for count in (1, 2, 4):
-            say(by_workers(made, fresh(), calls, count))
+            say(by_workers(made, fresh(), calls, count).line(counted(count, "worker"), worker_start))
         say(f"\nA fetch beside {WAITING:,} waiting units: {fetch(fresh()) * 1000:.1f} ms.")
     return 0
 

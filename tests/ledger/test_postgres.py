@@ -12,8 +12,9 @@ from sqlalchemy import Connection, event
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.fleet.engine import Engine
 from reconciler.ledger import Lease, Ledger, open_ledger
-from reconciler.model.attempt import Ticket, Verdict
+from reconciler.model.attempt import Actor, Ticket, Verdict
 from reconciler.model.history import CallState
+from reconciler.model.submitted import SubmittedApply, Unit
 from tests.client.proxies import CERTIFICATE
 from tests.ledger.calls_and_actors import ALICE, TABLE, a_call, accepted, before_statement, begin, state_of
 from tests.ledger.pooling_proxy import PoolingProxy, SessionPooler, TlsGateway
@@ -68,6 +69,25 @@ def test_a_database_without_an_encoding_keeps_a_ledger(postgres_server: str) -> 
         assert state_of(ledger, a_call(1)) == (CallState.ACCEPTED, 1)
         assert ledger.server is not None
         Engine(ledger.server).prepare()
+
+
+def test_a_plan_may_be_slow_to_read_while_it_is_submitted(served: Ledger) -> None:
+    """The server lets the transaction be idle while units are made, and afterwards no longer than any writer's."""
+    apply = SubmittedApply("a" * 32, "plan", "default", b"{}", 1, None, Actor("robot"))
+    opened: list[psycopg.Connection] = []
+    allowed: list[str] = []
+
+    def look() -> None:
+        row = opened[0].execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        allowed.append(row[0] if row else "")
+
+    def enqueue(connection: psycopg.Connection, _: object) -> None:
+        opened.append(connection)
+        look()
+
+    parts = (Unit(apply.id, number, (), b"{}") for number in range(200))
+    assert served.applies.submit(apply, parts, enqueue, 0.0, on_commit=look) == 200
+    assert allowed == ["10min", "10min", "5s"]
 
 
 def test_an_outcome_survives_a_server_that_closed_its_idle_connections(server: str, served: Ledger) -> None:
