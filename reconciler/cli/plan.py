@@ -106,7 +106,7 @@ def _plan(
     say_cost(console, cost)
     with session.profile.phase(Phase.WRITING):
         view = PlanView(lists_all=console.flags["verbose"], rows=show_rows, width=console.width)
-        document = cache(lambda: session.document(plan))  # of a large plan as text alone, it is never made
+        document = cache(lambda: session.document(plan))  # built only if needed: text output of a large plan needs none
         _answer(console, document, plan, view, form, out)
     if profile is not None:
         write_whole(Path(profile), profile_text(session.profile.document("plan", cost, sizes_of(plan))))

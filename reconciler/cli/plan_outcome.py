@@ -39,7 +39,7 @@ class PlanOutcome:
     problems: str | None
 
     def made(self, document: Callable[[], Mapping[str, Any]], code: int, *, is_saved: bool) -> None:
-        """Tell that there is a plan; its document is made only if there is a file to tell of it."""
+        """Write the outputs of a plan that was made; its document is built only if there is a file for them."""
         if self.outputs is None:
             return
         content = document()

@@ -10,9 +10,9 @@ class AmbiguousJsonError(ValueError):
 
 
 def parse(text: str) -> Any:
-    """Return the value of a JSON text. Raises ValueError if it is not JSON, AmbiguousJsonError if it is read variously.
+    """Return the value of a JSON text. Raises ValueError if it is not JSON, AmbiguousJsonError if readers may differ.
 
-    Left alone, Python keeps the last of equal keys, and takes NaN and 1e999 for numbers that no digest can be made of.
+    By default, Python keeps the last of equal keys, and reads NaN and 1e999 as numbers that have no canonical JSON.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)

@@ -70,7 +70,7 @@ class _Jobs(JobManager):
     """The jobs of a worker, which may have been frozen: others may have taken them over, or done them."""
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Take a job, if there is one; one whose arguments are not an object fails as one without any."""
+        """Take a job, if there is one. Arguments that are not an object are dropped: the job then fails."""
         job = await super().fetch_job(queues, worker_id)
         return job if job is None or isinstance(job.task_kwargs, dict) else job.evolve(task_kwargs={})
 

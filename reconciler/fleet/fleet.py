@@ -68,7 +68,7 @@ class Fleet:
         engine = self._engine()
         module = importlib.import_module("reconciler.fleet.worker")
         self._session.connections.reader()  # says at once what is wrong with the token and the address
-        self.listed(1)  # and this with the ledger: that it is missing, or of another version
+        self.listed(1)  # and this if the ledger is missing or of another version
         worker: Worker = module.Worker(self._session.connections, engine, options, events or module.WorkerEvents())
         return worker
 

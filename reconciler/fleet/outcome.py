@@ -60,8 +60,10 @@ def outcome_of(unit: Unit, step: Step, around: Surroundings, is_its: Callable[[s
         or (stop is None and bool(report.unsent))
         or bool(tables & step.moving & step.left)
     )
-    doubts = report.in_state(CallState.IN_DOUBT)
-    rest = max((around.shows_within - step.ages.get(result.call.id, 0.0) for result in doubts), default=0.0)
+    # Of its own, and of other applies: another worker may be sending these just now.
+    ages = [step.ages.get(result.call.id, 0.0) for result in report.in_state(CallState.IN_DOUBT)]
+    ages += [step.ages[call.id] for call in report.in_doubt if call.id in step.ages]
+    rest = around.shows_within - min(ages, default=around.shows_within)
     if is_waiting or rest > 0:
         seconds = look_in(unit.tries) if is_waiting else min(look_in(unit.tries), rest)
         return UnitOutcome(unit.number, Phase.WAITING, max(0.05, seconds), looked(unit), note_of(report))
@@ -113,7 +115,7 @@ def restricted(report: Report, is_its: Callable[[str, str], bool]) -> Report:
 
 
 def belongs(unit: Unit, content: UnitContent) -> Callable[[str, str], bool]:
-    """Return what says of a table id and a manifest's name whether they are a unit's; the id may be empty."""
+    """Return a function that tells whether a table id (may be empty) and a manifest's name belong to a unit."""
     tables = frozenset(unit.table_ids)
     names = frozenset(each["value"]["metadata"]["name"] for each in content.documents)
 

@@ -11,7 +11,7 @@ from reconciler.spending.elapsed import elapsed
 _ASKS_EVERY_SECONDS = 1.0
 """Without a rate: how often the ledger is asked whether the API wants no requests for now."""
 _LONG_SECONDS = 1.0
-"""A wait that is longer is one that a worker may not outlive."""
+"""A longer wait counts as long: a worker may be killed during it, so it first records what it knows."""
 
 
 class SharedPace:
@@ -36,9 +36,9 @@ class SharedPace:
         self._held_until = float("-inf")
 
     def admit(self, before_long: Callable[[], object] = lambda: None) -> None:
-        """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError.
+        """Wait until a request may be sent; before a long wait, call `before_long`. Raises LedgerError.
 
-        Returns at once if the worker was told to end: whoever sends calls asks about that next.
+        Returns at once if the worker was told to end, which senders check next.
         """
         if self._per_second is not None:
             self._wait(self._rates.take(self._workspace, self._per_second), before_long)

@@ -33,9 +33,9 @@ from reconciler.spending.limits_check import effective_limits
 LOOK_SECONDS = 15.0
 """Between two looks at the calendars."""
 CLAIM_SECONDS = 300.0
-"""After which another worker may plan a date that one has begun to plan, and then asked nothing more for."""
+"""How long a claim on a date lasts without renewal; after that, another worker may plan the date."""
 RENEW_SECONDS = CLAIM_SECONDS / 4
-"""Between two renewals of such a claim."""
+"""Between two renewals of a claim."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from reconciler.model.submitted import Unit
 TABLES_AT_ONCE = 25
 """How many tables one job has, as far as units allow: fewer cost more for each call, more keep a worker for longer."""
 BYTES_AS_A_TABLE = 64 * 1024
-"""Written so large, a unit counts as one more table: a worker holds all tables of a job in its memory."""
+"""Bytes of written plan for which a unit counts as one more table: a worker holds all tables of a job in memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Destination:
     also: Callable[[Transaction, str], None] = lambda _, __: None
     """Done in the transaction that submits, with the apply's id: if it raises, nothing was submitted."""
     on_commit: Callable[[str], None] = lambda _: None
-    """Told the apply's id when only the commit is left: whoever is interrupted from there on has to ask."""
+    """Called with the apply's id before the commit: if interrupted from there on, ask the ledger what became of it."""
 
 
 def submit(session: Session, file: Path, paths: Several, max_age_seconds: float, to: Destination) -> str:

@@ -1,4 +1,4 @@
-"""The troubles of a worker, told to a person: one that comes back every second is not told every second."""
+"""Problems of a worker, reported to a person: one that recurs every second is not reported every second."""
 
 import threading
 from collections.abc import Callable
@@ -6,22 +6,22 @@ from collections.abc import Callable
 from reconciler.spending.elapsed import elapsed
 
 AGAIN_SECONDS = 60.0
-"""After which the same trouble is told again."""
+"""After which the same problem is reported again."""
 _MOST_REMEMBERED = 1000
 
 
 class Troubles:
-    """Tells each trouble once a minute. Safe to share between threads."""
+    """Reports each problem at most once a minute. Safe to share between threads."""
 
     def __init__(self, tell: Callable[[str], None], clock: Callable[[], float] = elapsed) -> None:
-        """`clock` tells seconds, and is not set back."""
+        """`clock` returns seconds, and never goes back."""
         self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
         self._told_at: dict[str, float] = {}
 
     def tell(self, trouble: str) -> None:
-        """Tell a trouble, unless it was told a short while ago."""
+        """Report a problem, unless it was reported a short while ago."""
         now = self._clock()
         with self._lock:
             if now - self._told_at.get(trouble, float("-inf")) < AGAIN_SECONDS:

@@ -268,7 +268,7 @@ class Worker:
             self._tell_end(apply.id)
 
     def _tell_end(self, apply_id: str) -> None:
-        """Tell the webhooks of this worker's project how an apply ended, and the log if units are gone."""
+        """Report how an apply ended to the webhooks of this worker's project, and missing units to the log."""
         settings = self._connections.settings
         try:
             refuse_incomplete(self._applies.progress(apply_id))

@@ -137,7 +137,7 @@ def terms_of(content: bytes) -> Terms:
 
 
 def budgets_and_units(content: bytes) -> tuple[tuple[BudgetUse, ...], int]:
-    """Return the budgets of an apply's terms and the number of its units, for its receipt; none if unreadable."""
+    """Return the budgets and the number of units that an apply's terms state, for its receipt; none if unreadable."""
     try:
         terms = terms_of(content)
         return tuple(map(budget_of, terms.budgets)), terms.units

@@ -43,7 +43,7 @@ _KEY = (units.c.apply_id, units.c.number)
 _is_open = units.c.phase.in_(_OPEN)
 _is_in_hand = (units.c.phase == Phase.WAITING.value) | units.c.owner.is_not(None)
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtext('end of an apply'), hashtext(:apply))")
-# However many units there are, one statement: they are many, and each would cost as much as all of them.
+# One statement for all units: there may be thousands, and a statement for one costs as much as one for all.
 _TO_TAKE = (
     "units AS mine SET owner = :owner, look_at = :until "
     "FROM unnest(CAST(:applies AS text[]), CAST(:numbers AS int[])) AS given (apply_id, number) "
@@ -125,7 +125,7 @@ class Applies:
         return self._store.write(work)
 
     def was_submitted(self, apply_id: str) -> bool:
-        """Say whether an apply was kept; waits for a commit of it that is under way, whose answer may be lost."""
+        """Return whether the ledger holds an apply; waits for a commit under way, whose answer may have been lost."""
 
         def work(tx: Transaction) -> bool:
             tx.execute(_SUBMITS, {"apply": apply_id})
@@ -186,7 +186,7 @@ class Applies:
         return self._store.read(lambda tx: tx.execute(begun).first() is not None)
 
     def bought(self, plan_id: str) -> Decimal:
-        """Return the planned credits of all calls under a plan that may have been paid for; of unpriced ones none."""
+        """Sum up the planned credits of a plan's calls that may have been paid for; unpriced calls count as 0."""
         paid = calls.c.state.in_([CallState.INTENT.value, CallState.ACCEPTED.value, CallState.IN_DOUBT.value])
         query = select(calls.c.credits).where(calls.c.plan_id == plan_id, paid, calls.c.credits.is_not(None))
         rows = self._store.read(lambda tx: tx.execute(query).scalars().all())
@@ -203,9 +203,9 @@ class Applies:
     def claim(
         self, apply_id: str, numbers: Collection[int], workspaces: Collection[str], owner: str, seconds: float
     ) -> list[Unit]:
-        """Take those units that are due for a worker and that no other is at work on; for so long, unless renewed.
+        """Take the units that are due and that no other worker holds, for `seconds` unless renewed.
 
-        None of other workspaces: whatever a job says, their tokens are with other workers.
+        Units of other workspaces are never taken, whatever a job says: they need another token.
         """
 
         def work(tx: Transaction) -> list[Unit]:

@@ -1,4 +1,4 @@
-"""The rate that all workers of a workspace share, and until when the API wants no requests: by the store's clock."""
+"""The request rate that a workspace's workers share, and the API's pauses (`Retry-After`): by the store's clock."""
 
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -36,7 +36,7 @@ class Rates:
         return self._store.write(work)
 
     def held(self, workspace: str) -> float:
-        """Return for how many seconds more the API wants no requests of the workspace."""
+        """Return how many seconds are left of the pause that the API asked of the workspace; 0 if none."""
 
         def work(tx: Transaction) -> float:
             until = tx.connection.scalar(select(rates.c.held_until).where(rates.c.workspace == workspace))
@@ -45,7 +45,7 @@ class Rates:
         return self._store.read(work)
 
     def hold(self, workspace: str, seconds: float) -> None:
-        """Let no request of the workspace be sent for so long, as the API asked."""
+        """Keep the workspace from sending requests for `seconds`, as the API asked."""
 
         def work(tx: Transaction) -> None:
             until = tx.now() + seconds

@@ -53,7 +53,7 @@ class Schedules:
         return self._store.write(work)
 
     def renew(self, tick: Tick, seconds: float) -> None:
-        """Keep a claimed date for so long from now; nothing if it was planned, or another has claimed it."""
+        """Renew the claim on a date; does nothing if the date was planned, or another worker claimed it."""
 
         def work(tx: Transaction) -> None:
             row = tx.execute(select(schedules).where(schedules.c.name == tick.schedule).with_for_update()).first()

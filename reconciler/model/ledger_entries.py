@@ -66,11 +66,13 @@ class CallRecord:
     id: str
     table_id: str
     address: str
+    """`manifest/run`."""
     mode: Mode
     revision: str | None
     columns: tuple[str, ...]
     """Column ids."""
     column_keys: tuple[str, ...]
+    """The keys of `columns`, in the same order."""
     row_count: int
     cells: int
     """Planned."""
@@ -84,16 +86,21 @@ class CallRecord:
     """The person or CI job that began the last attempt."""
     state: CallState
     attempt: int
+    """The number of the last attempt, from 1."""
     payments: int
     """How many of its attempts were accepted; the protocol exists to keep this at 1 or less."""
     begun_at: float
     """When the last attempt began: seconds since the epoch by the store's clock, like every time here."""
     ended_at: float | None
+    """When its outcome was recorded; None while it is open."""
     run_id: str | None
+    """By the API's receipt; None if it did not say."""
     requested_cells: int | None
     """The number of cells by the API's receipt; None if it did not say."""
     settled_at: float | None
+    """When its table showed how its cells ended; None until then."""
     settlement: Settlement | None
+    """How its cells ended; None until then."""
     age_seconds: float
     """Since the last attempt began, as of when the record was read."""
     column_cells: tuple[int, ...] = ()

@@ -76,7 +76,7 @@ class Unit:
     is_abandoned: bool = False
     """True if the worker that had it has gone silent."""
     size: int = 0
-    """Bytes of the content, if that was left away."""
+    """Size of the content in bytes, if the content itself was left out."""
 
 
 @dataclass(frozen=True, slots=True)

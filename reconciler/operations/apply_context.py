@@ -18,7 +18,7 @@ class Pace(Protocol):
     """The rate of requests that all machines with one token share."""
 
     def admit(self, before_long: Callable[[], object]) -> None:
-        """Wait until a request may be sent; if that takes long, do this first. Raises LedgerError."""
+        """Wait until a request may be sent; before a long wait, call `before_long`. Raises LedgerError."""
 
     def hold(self, seconds: float) -> None:
         """Let no machine send a request for so long, and wait that long. Raises LedgerError."""

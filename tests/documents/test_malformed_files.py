@@ -48,10 +48,10 @@ def spoiled(good: str) -> dict[str, str]:
         "without a digest": json.dumps({key: value for key, value in content.items() if key != "manifest_digest"}),
         "a huge integer": good.replace('"credits": ', f'"credits": {HUGE}', 1),
         "a huge number": good.replace('"credits": ', '"credits": 1e999, "more": ', 1),
-        "credits that are no number": json.dumps({**content, "totals": {**content["totals"], "credits": float("nan")}}),
+        "credits that are NaN": json.dumps({**content, "totals": {**content["totals"], "credits": float("nan")}}),
         "infinite credits": json.dumps({**content, "totals": {**content["totals"], "credits": float("inf")}}),
         "a key twice": f'{good[:first]}"plan_id": "sha256:{0:064}", {good[first:]}',
-        "calls that are none": json.dumps({**content, "calls": None}),
+        "calls that are null": json.dumps({**content, "calls": None}),
     }
 
 
@@ -73,7 +73,7 @@ def test_every_command_says_the_same(desk: Desk) -> None:
     assert desk.posts() == []
 
 
-def test_a_folder_is_no_file(desk: Desk) -> None:
+def test_a_folder_is_refused(desk: Desk) -> None:
     """The command line is wrong, whichever command it is."""
     desk.extra = NOT_REACHED
     for line in COMMANDS:

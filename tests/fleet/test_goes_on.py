@@ -131,6 +131,24 @@ def test_a_sender_that_dies_between_two_tries_leaves_them_to_others(make_floor: 
     assert set(floor.charged().values()) == {1}
 
 
+def test_a_call_that_another_apply_is_sending_is_waited_for(make_floor: MakeFloor) -> None:
+    """It is no doubt yet: when it turns out that it did not land, its cells are bought, and the receipt says no 7."""
+    floor = many(make_floor, 1, settings(api=SOON))
+    apply_id = floor.submit()
+    (planned,) = plan_of(json.loads((floor.folder / "plan.json").read_text(encoding="utf-8"))).calls
+    call = replace(planned, id="0" * 32, covered=(Block(planned.columns, planned.rows),))
+    with open_ledger(floor.extra["RECONCILER_LEDGER"]) as ledger:
+        actor = ledger.applies.find(apply_id).actor
+        version = ledger.recall([call.table_id])[call.table_id].version
+        lease = ledger.acquire([call.table_id], owner="other", actor=actor, seconds=60)
+        ledger.begin(Intent(call, "another plan", actor, {}, version), lease=lease[0])
+        ledger.release(lease)
+    with floor.workers():
+        code, report = floor.follow(apply_id, 20)
+    assert (code, report["totals"]["cells_accepted"]) == (0, 3)
+    assert set(floor.charged().values()) == {1}
+
+
 def test_a_worker_recovers_from_a_refused_token(make_floor: MakeFloor) -> None:
     """The apply that met the 401 stops and sends nothing; the next one is carried out by the same worker."""
     floor = many(make_floor, 1, settings())

@@ -107,7 +107,7 @@ def test_a_stop_that_comes_late_changes_no_receipt(floor: Floor) -> None:
 
 
 def test_a_stop_when_all_was_sent_is_none(make_floor: MakeFloor) -> None:
-    """What was bought is waited for, and nothing was kept from being sent: exit 0, as the outcomes are."""
+    """The calls that were bought are waited for, and none was kept from being sent: exit 0, as the outcomes are."""
     floor = many(make_floor, 2, settings(), speed=1.0)
     apply_id = floor.submit()
     with floor.workers():

@@ -41,7 +41,7 @@ def resolved(system: str, version: str, *options: str) -> str | None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_release_that_is_taken_has_a_wheel(version: str) -> None:
     """pip takes the newest release, a wheel of it or not: so resolving with wheels alone must come to the same."""
-    extras = ("--extra", "simulator", "--extra", "postgres")
+    extras = ("--extra", "simulator", "--extra", "postgres", "--extra", "worker")
     taken = {system: resolved(system, version, *extras) for system in SYSTEMS}
     assert None not in taken.values()
     assert {system: resolved(system, version, *extras, *WHEELS_ALONE) for system in SYSTEMS} == taken

@@ -108,7 +108,7 @@ def test_a_call_that_was_not_sent_is_tried_again_after_a_pause() -> None:
 
 
 def test_a_hold_that_cannot_be_recorded_leaves_the_call_refused() -> None:
-    """It met a 429, whatever became of the ledger after that: it is no doubt, and no bug."""
+    """It met a 429, whatever became of the ledger after that: neither in doubt nor a bug."""
     bench = Bench.new()
     slow_down = Refused("slow down", status=429)
     slow_down.retry_after = 1.0

@@ -30,7 +30,7 @@ _NOT_TRUSTED_HINT = (
     "If your network inspects traffic, set SSL_CERT_FILE or --ca-bundle to a file with its certificate authority; "
     "else check the address."
 )
-_HINTS = {  # by OpenSSL's code of what is wrong with a certificate
+_HINTS = {  # by OpenSSL's code for a certificate's fault
     9: "It is not valid yet: check this machine's clock.",
     10: "Have the server's certificate renewed, or check this machine's clock.",
     62: "It is for another host: check the address, and whether something on the way answers in the server's place.",

@@ -35,7 +35,7 @@ class Metrics:
     """The figures of one process. Safe to share between threads."""
 
     def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
-        """`elapsed` tells seconds since any moment, and cannot be set."""
+        """`elapsed` returns seconds since an arbitrary moment, by a clock that cannot be set."""
         self._registry = registry = CollectorRegistry()
         ProcessCollector(namespace=_PREFIX, registry=registry)
 
@@ -70,7 +70,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def show(self, standing: Standing) -> None:
-        """Show the standing of the work, which was read just now; so the store answers when it is asked for work."""
+        """Show the standing of the work. It was read just now, which also proves that the store answers."""
         self._fetched_at.set(standing.at)
         self._standing.show(standing)
 
