@@ -34,7 +34,7 @@ WAITING = 20_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What calls took."""
+    """The cost of calls."""
 
     calls: int
     seconds: float
