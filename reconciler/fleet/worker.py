@@ -215,7 +215,10 @@ class Worker:
         except Corrupt as error:
             # No worker can carry it out, and it must not be looked at for ever.
             self._applies.stop(apply.id, Stop(StopCause.TROUBLE, error.message, error.hint))
-            self._conclude(apply, [self._given_up(apply, unit, error) for unit in units])
+            # What is left unsent is in the content, which a look has not: a step ends them.
+            queued = [UnitOutcome(unit.number, Phase.QUEUED, self._lease_seconds, looked(unit)) for unit in units]
+            is_look = name == "look"
+            self._conclude(apply, queued if is_look else [self._given_up(apply, unit, error) for unit in units])
             return
         with steps.step(name, parent=trace, apply=apply.id, workspace=apply.workspace):
             do(apply, units)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, text, tuple_, update
+from sqlalchemy import Row, bindparam, func, insert, literal, select, text, tuple_, update
 
 from reconciler.errors import Corrupt, LedgerError, Stopped
 from reconciler.ledger import balances, codec, sent
@@ -38,6 +38,7 @@ _STOP = Prepared(
 _UNIT = (
     *(units.c[name] for name in ("apply_id", "number", "table_ids", "content", "phase", "tries", "tail", "owner")),
 )
+_UNIT_LIGHT = (*(each for each in _UNIT if each.name != "content"), literal(b"").label("content"))
 _KEY = (units.c.apply_id, units.c.number)
 _is_open = units.c.phase.in_(_OPEN)
 _is_in_hand = (units.c.phase == Phase.WAITING.value) | units.c.owner.is_not(None)
@@ -217,12 +218,15 @@ class Applies:
         return self._store.write(work)
 
     def claim_due(self, workspaces: Collection[str], owner: str, seconds: float, most: int) -> list[Unit]:
-        """Take units that are due for a look: their calls ran long enough, or whoever was at work on them is gone."""
+        """Take units that are due for a look: their calls ran long enough, or whoever was at work on them is gone.
+
+        They come without their content, which may be large.
+        """
 
         def work(tx: Transaction) -> list[Unit]:
             now = tx.now()
             due = (units.c.phase.in_(_OPEN)) & (units.c.look_at <= now) & (units.c.format <= FORMAT)
-            query = select(*_UNIT).where(due, units.c.workspace.in_(sorted(workspaces)))
+            query = select(*_UNIT_LIGHT).where(due, units.c.workspace.in_(sorted(workspaces)))
             return _taken(tx, query.order_by(units.c.look_at).limit(most), owner, now + seconds)
 
         return self._store.write(work)

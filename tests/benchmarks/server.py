@@ -11,7 +11,9 @@ import re
 import selectors
 import sys
 from dataclasses import dataclass
+from hashlib import md5
 from typing import Any
+from uuid import UUID
 
 CONFIG = "/v1/tables/"
 _ID = "{kind:08x}-0000-4000-8000-{number:012x}"
@@ -32,6 +34,8 @@ class World:
     """Every cell is done; else every cell is empty."""
     latency: float = 0.0
     """Seconds before each answer."""
+    random_ids: bool = False
+    """The ids of rows do not compress, as those of real tables."""
 
 
 def table_id(number: int) -> str:
@@ -44,8 +48,10 @@ def column_id(number: int) -> str:
     return _ID.format(kind=2, number=number)
 
 
-def row_id(number: int) -> str:
+def row_id(number: int, *, random: bool = False) -> str:
     """Return the id of a row."""
+    if random:
+        return str(UUID(bytes=md5(number.to_bytes(8, "big"), usedforsecurity=False).digest(), version=4))
     return _ID.format(kind=3, number=number)
 
 
@@ -89,7 +95,7 @@ class Answers:
         stop = min(self._world.rows, start + int(values["limit"]))
         pieces = [head, b',"rows":[']
         for row in range(start, stop):
-            pieces += [f'{{"id":"{row_id(row)}",'.encode(), self._cells, b","]
+            pieces += [f'{{"id":"{row_id(row, random=self._world.random_ids)}",'.encode(), self._cells, b","]
         return [*pieces[:-1], b"]}"]
 
 

@@ -34,7 +34,7 @@ WAITING = 20_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What calls took."""
+    """The cost of calls."""
 
     calls: int
     seconds: float
@@ -147,7 +147,7 @@ def main() -> int:
     chosen = parser.parse_args()
     tables = chosen.tables
     calls = tables * ceil(chosen.rows / CELLS_A_CALL)
-    world = World(tables=tables, rows=chosen.rows, columns=1, latency=0.05, done=False)
+    world = World(tables=tables, rows=chosen.rows, columns=1, latency=0.05, done=False, random_ids=True)
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")

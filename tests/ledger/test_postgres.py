@@ -90,6 +90,15 @@ def test_a_plan_may_be_slow_to_read_while_it_is_submitted(served: Ledger) -> Non
     assert allowed == ["10min", "10min", "5s"]
 
 
+def test_units_that_wait_are_looked_at_without_their_content(served: Ledger) -> None:
+    """Of 200 large tables that one look is about, it would fill the worker's memory."""
+    apply = SubmittedApply("a" * 32, "plan", "default", b"{}", 1, None, Actor("robot"))
+    served.applies.submit(apply, [Unit(apply.id, 0, (TABLE,), b"large")], lambda *_: None, 0.0)
+    (looked_at,) = served.applies.claim_due(["default"], "one", 0.0, 200)
+    (claimed,) = served.applies.claim(apply.id, [0], ["default"], "two", 60.0)
+    assert (looked_at.table_ids, looked_at.content, claimed.content) == ((TABLE,), b"", b"large")
+
+
 def test_an_outcome_survives_a_server_that_closed_its_idle_connections(server: str, served: Ledger) -> None:
     """Between the intent and the ending lies a whole call, and a proxy that closes what is idle."""
     ticket = begin(served, a_call())
