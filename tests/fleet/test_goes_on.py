@@ -132,7 +132,7 @@ def test_a_sender_that_dies_between_two_tries_leaves_them_to_others(make_floor: 
 
 
 def test_a_call_that_another_apply_is_sending_is_waited_for(make_floor: MakeFloor) -> None:
-    """It is not in doubt yet: when it turns out that it did not land, its cells are bought, and the receipt says no 7."""
+    """It is not in doubt yet: once it turns out that it did not land, its cells are bought, and the code is not 7."""
     floor = many(make_floor, 1, settings(api=SOON))
     apply_id = floor.submit()
     (planned,) = plan_of(json.loads((floor.folder / "plan.json").read_text(encoding="utf-8"))).calls
