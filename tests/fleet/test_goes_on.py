@@ -212,7 +212,7 @@ def test_a_table_that_is_gone_is_given_up_at_once(make_floor: MakeFloor) -> None
 
 
 def test_a_table_that_goes_while_it_runs_is_named(make_floor: MakeFloor) -> None:
-    """What became of its cells is not known, and the receipt does not pass over that."""
+    """The end of its cells is not known, and the receipt says so."""
     floor = many(make_floor, 1, settings(api=SOON), speed=1.0)
     apply_id = floor.submit()
     with floor.workers():
