@@ -74,7 +74,8 @@ class LosingProxy:
         server = socket.socket(socket.AF_UNIX)
         self._sockets.append(server)
         lock = threading.Lock()
-        with suppress(OSError), server, client:
+        # struct's error: a client left before it said anything.
+        with suppress(OSError, struct.error), server, client:
             if self._is_silent:
                 self._listen_only(client)
             while struct.unpack("!II", client.recv(8, socket.MSG_PEEK))[1] in (_SSL, _GSS):
