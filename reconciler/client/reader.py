@@ -9,8 +9,9 @@ from typing import Self
 from reconciler.client.account import AccountRead
 from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection
-from reconciler.client.http.dispatch import Dispatch
+from reconciler.client.http.dispatch import PATIENCE_SECONDS, Dispatch
 from reconciler.client.http.options import ApiOptions
+from reconciler.client.http.tries import Tries
 from reconciler.client.http.trust import tls_context
 from reconciler.client.http.urls import as_uuid, not_a_table_id
 from reconciler.client.tables.listing import HeaderRead, Listing
@@ -42,12 +43,12 @@ class Reader:
         random: Callable[[], float] = chance.random,
         clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[ReadProgress], None] | None = None,
-        admit: Callable[[], object] = lambda: None,
+        admit: Callable[[], object] | None = None,
     ) -> None:
         """`sleep` takes seconds, which `clock` counts; `random` gives 0 ≤ x < 1.
 
         `on_progress` is called by the thread that reads, `admit` before each request, by the thread that sends it: it
-        waits until the request may be sent.
+        waits until the request may be sent. Without it, one thread awaits all small answers, which costs less.
         """
         context = tls_context(options)
         buffers = Buffers()
@@ -56,10 +57,8 @@ class Reader:
         self._dispatch = Dispatch(
             options.concurrency,
             lambda: Connection(options, context, buffers),
-            random=random,
-            sleep=sleep,
-            clock=clock,
-            admit=admit,
+            Tries(options.concurrency, random=random, sleep=sleep, clock=clock, admit=admit),
+            patience_seconds=min(PATIENCE_SECONDS, options.timeout_seconds),
         )
 
     def __enter__(self) -> Self:
