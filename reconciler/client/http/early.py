@@ -5,7 +5,6 @@ takes that sleeps until its answer comes. What is large, slow, or not a plain 20
 with the bytes that are there.
 """
 
-import http.client
 import io
 import socket
 import ssl
@@ -26,7 +25,7 @@ class NotPlainError(Exception):
 
 
 class Early:
-    """What has come of one answer so far."""
+    """One answer, as far as it has come."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -45,16 +44,16 @@ class Early:
             raise NotPlainError
 
     def whole(self) -> Response | None:
-        """Return the answer up to its body, all of which is there; None while it is not. Raises NotPlainError."""
+        """Return the answer up to its body, all of which is there; None while it is not.
+
+        Raises NotPlainError, and what `Response.begin` raises.
+        """
         if len(self._received) < self._needed or _HEAD_ENDS not in self._received:
             return None
         stream = io.BytesIO(self._received)
         response = Response(_Source(stream))
-        try:
-            response.begin()
-        except http.client.HTTPException:
-            raise NotPlainError from None
-        if response.status != http.client.OK:
+        response.begin()
+        if response.status != 200:
             raise NotPlainError
         if response.chunked:
             return response if self._has_last_chunk() else None

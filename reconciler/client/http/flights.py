@@ -21,7 +21,7 @@ class Landed(Generic[T]):
 
     connection: Connection
     what: T
-    """What `begin` was given."""
+    """As it was given to `begin`."""
     answer: Any
     """The result of `decode`."""
     is_plain: bool = True
