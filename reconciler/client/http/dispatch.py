@@ -90,8 +90,16 @@ class Dispatch:
         self.requests = 0
         """GETs answered or given up, retries included."""
 
-    def run(self, readings: Iterable[R], on_reply: Callable[[R], None]) -> None:
+    def run(
+        self,
+        readings: Iterable[R],
+        on_reply: Callable[[R], None],
+        meanwhile: Callable[[], bool] | None = None,
+    ) -> None:
         """Bring every reading to its outcome; `on_reply` is called after each answer.
+
+        `meanwhile` is called whenever there is nothing to do but wait. It does a moment's work of its own and returns
+        whether there may be more; what is left when the last answer has come is its caller's to do.
 
         Raises Refused on 401 and 403, at once, and sends nothing more, now or later. Raises BadResponse once abandoned.
         If one reading cannot connect in all its tries, readings not yet begun fail with the same error without
@@ -100,28 +108,19 @@ class Dispatch:
         if self._refused is not None:
             raise afresh(self._refused)
         self._check_abandoned()
-        begun = _Begun(iter(readings))
+        begun = _Begun(iter(readings), self._size)
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
-        out = large = 0
+        is_busy = False
         try:
-            while True:
-                while out < self._size and (found := begun.next(large=large < LARGE_AT_ONCE)) is not None:
-                    self._send(*found, replies)
-                    out += 1
-                    large += found[1].is_large
-                if not out:
-                    return
-                for reply in self._wait_for(replies):
-                    out -= 1
-                    large -= reply.request.is_large
-                    result = reply.result
-                    self.requests += result.tries
-                    self._check(result)
-                    if result.no_connection:
-                        begun.unreachable = result.answer
-                    reply.reading.take(reply.request, result.answer)
-                    begun.answered(reply.reading)
+            self._send_more(begun, replies)
+            while begun.out:
+                has_come = False
+                for reply in self._wait_for(replies, 0.0 if is_busy else LOOK_AT_DEADLINES_SECONDS):
+                    has_come = True
+                    self._take(reply, begun)
+                    self._send_more(begun, replies)
                     on_reply(reply.reading)
+                is_busy = meanwhile is not None and (has_come or meanwhile())
         finally:
             for connection in self._flights.abort():
                 self._throttle.leave()
@@ -148,6 +147,19 @@ class Dispatch:
         """Total seconds that workers waited because the API asked for fewer requests."""
         return self._throttle.waited_seconds
 
+    def _send_more(self, begun: "_Begun[R]", replies: "SimpleQueue[_Reply[R]]") -> None:
+        while (found := begun.next()) is not None:
+            self._send(*found, replies)
+
+    def _take(self, reply: "_Reply[R]", begun: "_Begun[R]") -> None:
+        result = reply.result
+        self.requests += result.tries
+        self._check(result)
+        if result.no_connection:
+            begun.unreachable = result.answer
+        reply.reading.take(reply.request, result.answer)
+        begun.answered(reply.reading, reply.request)
+
     def _send(self, reading: R, request: Request, replies: "SimpleQueue[_Reply[R]]") -> None:
         """Send a small request at once if nothing has to be waited for; else let a worker send it."""
         connection = self._idle.pop() if self._idle else self._new_connection()
@@ -167,28 +179,26 @@ class Dispatch:
         self._connections.append(connection)
         return connection
 
-    def _wait_for(self, replies: "SimpleQueue[_Reply[R]]") -> "list[_Reply[R]]":
-        """Wait until something happens, and return the answers that have come; perhaps none."""
+    def _wait_for(self, replies: "SimpleQueue[_Reply[R]]", seconds: float) -> "Iterator[_Reply[R]]":
+        """Wait until something happens, and yield the answers that have come; perhaps none."""
         self._check_abandoned()
         if time.monotonic() > self._next_look:
             for connection in self._connections:
                 connection.cut_if_late()
             self._next_look = time.monotonic() + LOOK_AT_DEADLINES_SECONDS
-        found: list[_Reply[R]] = []
-        for landed in self._flights.landed(LOOK_AT_DEADLINES_SECONDS if replies.empty() else 0.0):
+        for landed in self._flights.landed(seconds if replies.empty() else 0.0):
             asked = landed.what
             if landed.is_plain:
                 self._throttle.went_well()
                 self._throttle.leave()
                 self._idle.append(landed.connection)
-                found.append(_Reply(asked.reading, asked.request, Result(landed.answer)))
+                yield _Reply(asked.reading, asked.request, Result(landed.answer))
             else:
                 job = partial(self._answer, asked.reading, asked.request, replies, landed.connection, asked.halved)
                 self._workers.give(job)
         with suppress(Empty):
             while True:
-                found.append(replies.get_nowait())
-        return found
+                yield replies.get_nowait()
 
     def _answer(
         self,
@@ -222,8 +232,12 @@ class Dispatch:
 class _Begun(Generic[R]):
     """The readings under way, and those that wait. Only an answer gives one more to ask, or room for a large one."""
 
-    def __init__(self, waiting: Iterator[R]) -> None:
+    def __init__(self, waiting: Iterator[R], most: int) -> None:
         self._waiting = waiting
+        self._most = most
+        self._large = 0
+        self.out = 0
+        """Requests that await their answers."""
         self._ready: deque[R] = deque()
         """May have a request."""
         self._held_back: list[R] = []
@@ -233,8 +247,15 @@ class _Begun(Generic[R]):
         self.unreachable: ApiError | None = None
         """Why no connection can be made; readings that wait fail with it."""
 
-    def next(self, *, large: bool) -> tuple[R, Request] | None:
-        """Return a reading and its next request: of those begun if any has one, else of the next one waiting."""
+    def next(self) -> tuple[R, Request] | None:
+        """Return a reading and its next request, for sending: of those begun if any has one, else of the next one."""
+        found = None if self.out == self._most else self._next(large=self._large < LARGE_AT_ONCE)
+        if found is not None:
+            self.out += 1
+            self._large += found[1].is_large
+        return found
+
+    def _next(self, *, large: bool) -> tuple[R, Request] | None:
         while self._ready:
             reading = self._ready[0]
             request = None if reading.is_done else reading.next_request(large=large)
@@ -255,8 +276,10 @@ class _Begun(Generic[R]):
                 return reading, request
         return None
 
-    def answered(self, reading: R) -> None:
+    def answered(self, reading: R, request: Request) -> None:
         """Look at `reading` again, and at those held back."""
+        self.out -= 1
+        self._large -= request.is_large
         self._ready.extend(self._held_back)
         self._held_back.clear()
         self._add(reading)

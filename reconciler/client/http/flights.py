@@ -3,7 +3,7 @@
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -64,25 +64,23 @@ class Flights(Generic[T]):
         self._flights[connection] = _Flight(what, decode, time.monotonic() + self._patience_seconds)
         return True
 
-    def landed(self, timeout_seconds: float) -> list[Landed[T]]:
-        """Wait until something happens, and return what has landed; perhaps nothing."""
-        found = []
+    def landed(self, timeout_seconds: float) -> Iterator[Landed[T]]:
+        """Wait until something happens, and yield what has landed, one by one; perhaps nothing."""
         for key, _ in self._selector.select(timeout_seconds):
-            if key.data is None:
+            connection: Connection | None = key.data
+            if connection is None:
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
-            elif key.data in self._flights:
-                found += self._look(key.data)
-            else:  # idle, and closed by the server
-                self.release(key.data)
-                key.data.close()
-        now = time.monotonic()
+            elif connection not in self._flights:  # idle, and closed by the server
+                self.release(connection)
+                connection.close()
+            else:
+                yield from self._look(connection)
         while self._flights:
             connection, flight = next(iter(self._flights.items()))
-            if flight.until > now:
+            if flight.until > time.monotonic():
                 break
-            found.append(self._left(connection))
-        return found
+            yield self._left(connection)
 
     def release(self, connection: Connection) -> None:
         """Watch a connection no longer, e.g. because a worker will have it."""
@@ -109,19 +107,20 @@ class Flights(Generic[T]):
         for each in (self._selector, self._waking, self._woken):
             each.close()
 
-    def _look(self, connection: Connection) -> list[Landed[T]]:
+    def _look(self, connection: Connection) -> Iterator[Landed[T]]:
         flight = self._flights[connection]
         try:
             answer = connection.answered(flight.decode)
         except NotPlainError:
-            return [self._left(connection)]
+            yield self._left(connection)
+            return
         if answer is None:
-            return []
+            return
         if connection.file < 0:
             self.release(connection)
         else:
             del self._flights[connection]
-        return [Landed(connection, flight.what, answer)]
+        yield Landed(connection, flight.what, answer)
 
     def _left(self, connection: Connection) -> Landed[T]:
         flight = self._flights[connection]
