@@ -96,8 +96,8 @@ class Reader:
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
         column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
         which each row is asked whether it meets them; `answers`: table id → answers to test; `inputs`: table id → cells
-        whose inputs are digested. `on_table` is called, by this thread, with each table that was read, while others are. Raises
-        Refused on 401 and 403.
+        whose inputs are digested. `on_table` is called, by this thread, with each table that was read, while others
+        are. Raises Refused on 401 and 403.
         """
         allowed, asked, tested, digested = shortcuts or {}, conditions or {}, answers or {}, inputs or {}
         readings = {
