@@ -53,7 +53,7 @@ class _Reply(Generic[R]):
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """A request on its way, whose answer the caller's thread awaits."""
 

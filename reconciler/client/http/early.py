@@ -40,7 +40,7 @@ class Early:
         except (BlockingIOError, ssl.SSLWantReadError):
             return
         self._received += piece
-        if not piece:
+        if not piece or len(self._received) > MOST_BYTES:
             raise NotPlainError
 
     def whole(self) -> Response | None:
@@ -66,7 +66,7 @@ class Early:
 
     def _has_last_chunk(self) -> bool:
         self._looks += 1
-        if self._looks > _MOST_LOOKS or len(self._received) > MOST_BYTES:
+        if self._looks > _MOST_LOOKS:
             raise NotPlainError
         return self._received.endswith(_CHUNKS_END)
 

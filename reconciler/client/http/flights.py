@@ -15,7 +15,7 @@ from reconciler.client.http.request import Query
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Landed(Generic[T]):
     """A request that the thread need not await any longer."""
 
@@ -28,7 +28,7 @@ class Landed(Generic[T]):
     """False if `get` of the connection has to tell what the answer is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flight(Generic[T]):
     what: T
     decode: Callable[[memoryview], Any]

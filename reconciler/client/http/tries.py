@@ -20,7 +20,7 @@ _STOPS_EVERYTHING = (401, 403, 407)
 """407: a proxy wants other credentials than it got."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """How a request ended."""
 
