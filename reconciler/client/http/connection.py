@@ -143,7 +143,7 @@ class Connection:
             self.close()
         return is_sent
 
-    def answered(self, decode: Callable[[memoryview], T]) -> T | None:
+    def answered(self, decode: Callable[[memoryview], T]) -> tuple[T] | None:
         """Return the result of `decode` on the body of a 200 once all of it is there, None before; never wait.
 
         Raises NotPlainError for any other answer, for a failure, for what `decode` raises, and if it takes more than a
@@ -155,7 +155,7 @@ class Connection:
         try:
             early.receive(sock)
             response = early.whole()
-            return None if response is None else self._decoded(response, decode)
+            return None if response is None else (self._decoded(response, decode),)
         except Exception:
             raise NotPlainError from None
 

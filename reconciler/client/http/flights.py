@@ -120,7 +120,7 @@ class Flights(Generic[T]):
             self.release(connection)
         else:
             del self._flights[connection]
-        yield Landed(connection, flight.what, answer)
+        yield Landed(connection, flight.what, *answer)
 
     def _left(self, connection: Connection) -> Landed[T]:
         flight = self._flights[connection]
