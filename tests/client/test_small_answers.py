@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -288,6 +289,17 @@ def test_reading_that_was_broken_off_leaves_nothing_behind() -> None:
     for table, header in headers.items():
         assert not isinstance(header, ApiError)
         assert header.id == table
+
+
+def test_two_threads_that_read_at_once_do_so_in_turn() -> None:
+    """A reader is for one; with two nothing is mixed up."""
+    with (
+        WireServer(lambda exchange: exchange.answer(200, shown(exchange))) as server,
+        Reader(options(server.url, concurrency=4)) as reader,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        for headers in threads.map(lambda _: reader.read_headers(TABLES), range(40)):
+            assert [each.id for each in headers.values() if not isinstance(each, ApiError)] == TABLES
 
 
 def test_a_wrong_token_stops_the_others() -> None:

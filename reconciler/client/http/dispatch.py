@@ -6,6 +6,7 @@ and every failure. Readings already begun go first, so that few tables are half 
 however many there are.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -84,6 +85,8 @@ class Dispatch:
         self._idle: list[Connection] = []
         """Those that neither a worker nor a flight has."""
         self._flights: Flights[_Asked] = Flights(patience_seconds)
+        self._one_at_a_time = threading.Lock()
+        """A second thread waits for the first one's reading to end."""
         self._next_look = 0.0
         self._is_abandoned = False
         self._refused: Refused | None = None
@@ -105,6 +108,10 @@ class Dispatch:
         If one reading cannot connect in all its tries, readings not yet begun fail with the same error without
         trying.
         """
+        with self._one_at_a_time:
+            self._run(readings, on_reply, meanwhile)
+
+    def _run(self, readings: Iterable[R], on_reply: Callable[[R], None], meanwhile: Callable[[], bool] | None) -> None:
         if self._refused is not None:
             raise afresh(self._refused)
         self._check_abandoned()
