@@ -10,7 +10,7 @@ from tests.benchmarks.age import fill
 ROWS, COLUMNS = 4000, 5
 
 
-@pytest.mark.parametrize(("has_inputs", "most"), [(False, 12), (True, 20)], ids=["no inputs", "inputs"])
+@pytest.mark.parametrize(("has_inputs", "most"), [(False, 8), (True, 14)], ids=["no inputs", "inputs"])
 def test_cells_never_bought_before_take_few_bytes(tmp_path: Path, has_inputs: bool, most: int) -> None:
     """Also if digests of what each was made from are kept: what a call leaves behind as it is folded is used again."""
     empty = tmp_path / "empty.db"
