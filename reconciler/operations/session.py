@@ -201,8 +201,9 @@ class Session:
             events.on_plan(proposed)
             return saved.plan_id
 
-        terms = operations.start_apply.ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
-        return operations.start_apply.start_apply(targets, saved, approve, self.connections, terms)
+        verb, _ = operations.start_apply, operations.notify  # both now: an upgrade may replace them while it waits
+        terms = verb.ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
+        return verb.start_apply(targets, saved, approve, self.connections, terms)
 
     def plan_and_apply(
         self,
@@ -230,8 +231,9 @@ class Session:
             plan_id: str = plan_file.document(proposed, origin(self.settings))["plan_id"]
             return plan_id
 
-        terms = operations.start_apply.ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
-        return operations.start_apply.start_apply(targets, None, approved, self.connections, terms)
+        verb, _ = operations.start_apply, operations.notify  # as in `apply`
+        terms = verb.ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
+        return verb.start_apply(targets, None, approved, self.connections, terms)
 
     def doctor(self) -> Checkup:
         """Return what is wrong with the setup (`found.wrong`) and how to mend it; raises nothing of it.

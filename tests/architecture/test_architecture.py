@@ -169,7 +169,7 @@ LATE_IMPORTS = {
     "client": "what sends over httpx is loaded when it sends: a plan only reads",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
-    "ledger.store": "alembic is loaded only where a store has to be migrated",
+    "ledger": "SQLAlchemy is loaded when a ledger is opened, alembic only where a store has to be migrated",
     "manifests.compare": "deepdiff is loaded only where two states of a project are compared",
     "manifests.json_schema": "jsonschema is loaded only where types do not say that a value is sound",
     "operations": "a verb's module is loaded when a session calls it, so that a plan is not charged for an apply",
