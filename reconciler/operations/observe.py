@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from reconciler import ledger as ledgers
 from reconciler.client import Reader
 from reconciler.errors import ApiError
-from reconciler.ledger import Ledger
 from reconciler.manifests.calendar import dates_of
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.condition import Condition
@@ -133,7 +133,7 @@ class Sources:
     """Where an observation reads from, and where its time is counted."""
 
     reader: Reader
-    ledger: Ledger
+    ledger: "ledgers.Ledger"
     settings: Settings
     profile: Profile = field(default_factory=Profile)
 
