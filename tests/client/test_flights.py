@@ -1,5 +1,6 @@
 """Many small answers awaited by one thread: which connections it may touch, and how long it waits."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,17 +34,22 @@ def flights(patience_seconds: float = 5.0) -> Iterator[Flights[str]]:
 
 def test_a_connection_that_a_worker_took_meanwhile_is_left_alone() -> None:
     """An answer and the end of an idle connection are seen at once; taking the answer, the caller gives it away."""
+    has_answered = threading.Event()
 
     def behave(exchange: Exchange) -> None:
         exchange.answer(200, b"{}")
         if exchange.number == 3:
+            assert has_answered.wait(5)
             exchange.close()
+        if exchange.number == 4:
+            has_answered.set()
 
     with WireServer(behave) as server, connections(server, 2) as (first, second), flights() as under_way:
         for number, each in enumerate((first, second)):
             assert under_way.begin(each, "/v1", {}, bytes, str(number))
             while not list(under_way.landed(5)):
                 pass
+        assert list(under_way.landed(0)) == []  # else the system tells of the second connection first
         assert under_way.begin(first, "/v1", {}, bytes, "again")
         server.wait_until_closed(1)
         for landed in under_way.landed(5):
