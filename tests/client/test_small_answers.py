@@ -118,6 +118,11 @@ def half(exchange: Exchange) -> None:
     exchange.close()
 
 
+def half_and_reset(exchange: Exchange) -> None:
+    exchange.raw(sized(shown(exchange))[:-9])
+    exchange.reset()
+
+
 def cut_chunks(exchange: Exchange) -> None:
     exchange.raw(whole(chunked(shown(exchange))[:-30], CHUNKED))
     exchange.close()
@@ -159,6 +164,7 @@ TROUBLE: dict[str, Callable[[Exchange], None]] = {
     "closed": close_before,
     "reset": Exchange.reset,
     "half": half,
+    "half, and reset": half_and_reset,
     "cut chunks": cut_chunks,
     "one more": one_more,
     "an end of chunks within them": end_of_chunks,
