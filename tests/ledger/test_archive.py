@@ -176,9 +176,7 @@ def test_an_archive_that_is_cut_off_counts_for_nothing(aged: Ledger, clock: Cloc
         aged.report("month", archives=[lines[:-1]])
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"column_keys": []}, {"covered": [{"columns": ["x"]}]}, {"covered": [{}]}, {"covered": [1]}]
-)
+@pytest.mark.parametrize("wrong", [{"column_keys": []}, {"covered": [{"columns": ["x"]}]}])
 def test_an_archive_that_contradicts_itself_is_refused(aged: Ledger, clock: Clock, wrong: dict[str, object]) -> None:
     """A call must say which of its columns its cells are in."""
     header, call, *rest = archive(aged, clock.now)
