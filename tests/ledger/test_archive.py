@@ -84,6 +84,16 @@ def test_archives_are_read_into_an_empty_ledger_the_newest_first(aged: Ledger, c
         assert [other.load(lines).calls for lines in (newer, older)] == [2, 3]
 
 
+def test_archives_read_one_after_the_other_are_all_summed(aged: Ledger, clock: Clock, tmp_path: Path) -> None:
+    """Each call once, also if its table is there since another archive."""
+    older = archive(aged, clock.now - 2 * A_WEEK)
+    newer = archive(aged, clock.now)
+    with open_ledger(str(tmp_path / "empty.db"), clock=clock) as other:
+        for lines in (newer, older, older):
+            other.load(lines)
+        assert other.last_applies(["accounts"], 5) == {"accounts": (Decimal(15),)}
+
+
 def test_what_happens_while_it_is_written_stays(aged: Ledger, other: Ledger, clock: Clock) -> None:
     """A call that is counted again after it was written, and before it is deleted, is not as it was archived."""
     changed = a_call(2).id
