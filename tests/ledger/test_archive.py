@@ -1,13 +1,14 @@
 """The trail of old calls goes into a file and comes back from it; what planning needs of them stays."""
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from reconciler.errors import LedgerError
+from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.account import Account
 from reconciler.model.attempt import Settlement, Yield
@@ -127,6 +128,29 @@ def test_balances_of_the_time_go_along_and_come_back(aged: Ledger, clock: Clock)
     assert (end["balance"], end["counts"]) == (2, 2)
     aged.load(lines)
     assert aged.balances() == before
+
+
+def test_balances_go_before_the_calls_between_them(tmp_path: Path, clock: Clock) -> None:
+    """A kill in between leaves less to compare, and never spending that no call explains."""
+    path = tmp_path / "ledger.db"
+    with open_ledger(str(path), clock=clock) as ledger:
+        weekly(ledger, clock, range(1, 4))
+        ledger.note_balance("plan", Account(available=Decimal(100)), age_seconds=A_WEEK)
+        ledger.compact(TABLE)
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TRIGGER cut BEFORE DELETE ON calls BEGIN SELECT RAISE(ABORT, 'cut'); END")
+        with pytest.raises(Unwritable):
+            archive(ledger, clock.now)
+        assert len(ledger.calls()) == 3
+        assert ledger.balances() == []
+
+
+def test_nothing_to_archive_makes_no_ledger(tmp_path: Path) -> None:
+    """In a folder that has none, by mistake."""
+    path = tmp_path / "ledger.db"
+    with open_ledger(str(path)) as ledger:
+        assert archive(ledger, 0.0)[-1] == '{"type":"end","table":0,"call":0,"event":0}'
+    assert not path.exists()
 
 
 def test_answers_that_changed_count_in_a_report_with_it(aged: Ledger, clock: Clock) -> None:
