@@ -63,7 +63,7 @@ class Connections:
         self.profile = Profile()
         self.interrupt = Interrupt()
         """Of the current or last apply: once it is set, the store is only waited for briefly."""
-        self.admit: Callable[[], object] = lambda: None
+        self.admit: Callable[[], object] | None = None
         """Called before each read, e.g. to wait for its turn among those of other machines."""
         self._on_progress = on_progress
         self._is_over = False
