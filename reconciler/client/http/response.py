@@ -6,7 +6,6 @@ head leaves open where the answer ends it takes one of the readings.
 
 import http.client
 import re
-import socket
 from typing import Any
 
 _LONGEST_LINE = 65536
@@ -20,7 +19,8 @@ _WITHOUT_BODY = (204, 304)
 class Response(http.client.HTTPResponse):
     """One answer. `begin` reads its head and those of the 1xx before it; then read its body as the library's."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Any) -> None:
+        """`sock` is a socket, or anything else that has its `makefile`."""
         super().__init__(sock, method="GET")
         self.fields: dict[str, list[str]] = {}
         """The header's fields, their names in lower case."""

@@ -60,27 +60,46 @@ class Throttle:
         """Total time spent at the gate, over all workers."""
 
     @contextmanager
-    def passage(self, patient_until: float) -> Iterator[int]:
+    def passage(self, patient_until: float, entered: int | None = None) -> Iterator[int]:
         """Wait for a free slot and for the end of every hold; yields the number of halvings so far.
 
-        `patient_until`: a hold ending before this was already waited out by the worker that received it.
+        `patient_until`: a hold ending before this was already waited out by the worker that received it. `entered`:
+        what `enter_at_once` returned; then this waits for nothing.
         """
+        try:
+            yield self._enter(patient_until) if entered is None else entered
+        finally:
+            self.leave()
+
+    def _enter(self, patient_until: float) -> int:
         began = self._clock()
         with self._changed:
             self._changed.wait_for(lambda: not self._is_open or self._out < self.window.limit)
             self._out += 1
             halved, held_until = self.window.halved, self._held_until
-        try:
-            left = held_until - self._clock()
-            if held_until > patient_until and left > 0:
-                self._sleep(left)
-            with self._changed:
-                self.waited_seconds += self._clock() - began
-            yield halved
-        finally:
-            with self._changed:
-                self._out -= 1
-                self._changed.notify_all()
+        left = held_until - self._clock()
+        if held_until > patient_until and left > 0:
+            self._sleep(left)
+        with self._changed:
+            self.waited_seconds += self._clock() - began
+        return halved
+
+    def enter_at_once(self) -> int | None:
+        """Take a slot that is free and not on hold, and return the number of halvings so far; else return None.
+
+        Then `leave`.
+        """
+        with self._changed:
+            if self._out >= self.window.limit or self._held_until > self._clock():
+                return None
+            self._out += 1
+            return self.window.halved
+
+    def leave(self) -> None:
+        """Free a slot."""
+        with self._changed:
+            self._out -= 1
+            self._changed.notify_all()
 
     def objected(self, halved_when_sent: int, hold_seconds: float) -> float:
         """Record an objection that asks all workers to wait; return until when, by the clock."""
