@@ -75,9 +75,9 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
     }
 
 
-def marks_value(call: Call) -> str:
-    """Return what a call's cells showed before it, as it is stored: there is a mark for each cell."""
-    return encode({column: _marks_stored(marks) for column, marks in call.before.items()})
+def marks_value(marks: Mapping[str, Sequence[str]]) -> str:
+    """Return what a call's cells showed before it, as it is stored."""
+    return encode({column: _marks_stored(each) for column, each in marks.items()})
 
 
 def _marks_stored(marks: Sequence[str]) -> str | list[str] | dict[str, str]:
