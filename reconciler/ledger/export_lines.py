@@ -137,7 +137,7 @@ def said(kind: str, row: Row[Any], listed: Sequence[str] = ()) -> dict[str, Any]
     try:
         extent = Extent.of_row(row, listed).document() if kind == "call" else {}
         return {name: extent[name] if name in extent else _said(name, row._mapping[name]) for name in _FIELDS[kind]}
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise codec.corrupt(kind, str(row._mapping.get("id") or row[0]), error) from error
 
 
@@ -146,6 +146,8 @@ def _said(name: str, value: Any) -> Any:
         return list(row_sets.unpack_rows(value))
     if isinstance(value, bytes):
         return b64encode(value).decode("ascii")
+    if name == "before":
+        return codec.marks_said(json.loads(value))
     return json.loads(value) if name in _JSON else value
 
 

@@ -84,10 +84,10 @@ def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -
     if before is None:
         attempt = 1
         _INSERT.run(tx, values | {"attempt": 1, "payments": 0})
-        _INSERT_ROWS.run(tx, {"call_id": call.id} | extent.rows_values(codec.marks_value(call)))
+        _INSERT_ROWS.run(tx, {"call_id": call.id} | extent.rows_values(codec.marks_value(call.before)))
     else:
         attempt = _retry(tx, call, before, values)
-        _CHANGE_ROWS.run(tx, {"of_call": call.id} | extent.rows_values(codec.marks_value(call)))
+        _CHANGE_ROWS.run(tx, {"of_call": call.id} | extent.rows_values(codec.marks_value(call.before)))
     _require_one(_ADVANCE.run(tx, {"of_table": call.table_id, "found": version}), call.id)
     detail: dict[str, Any] = {
         "address": call.address,

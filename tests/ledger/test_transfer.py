@@ -162,6 +162,8 @@ BROKEN: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "no number in a detail": (_edit(lambda event: event.update(detail={"status": float("nan")}), "event"), "detail"),
     "odd answers": (_edit(lambda event: event.update(detail={"yield": {"c1": 5}}), "event"), "detail cannot be"),
     "map for list": (_edit(lambda call: call.update(rows={})), "rows cannot be"),
+    "marks": (_edit(lambda call: call.update(before={"c1": 5})), "before cannot be"),
+    "a mark": (_edit(lambda call: call.update(before={"c1": ["0", 0, "0"]})), "before cannot be"),
     "NUL": (_edit(lambda call: call.update(address="a\0b")), "address cannot be"),
 }
 
