@@ -61,7 +61,7 @@ def test_a_command_imports_what_it_uses(tmp_path: Path, arguments: list[str], mo
 
 
 NOT_FOR_A_PLAN = ["httpx", "jsonschema", "sqlalchemy", "reconciler.operations.apply", "reconciler.render.page"]
-"""What sends, what explains faults, a ledger before it is opened, the other verbs, and what draws pages."""
+"""The senders, the explainers of faults, the ledger before it is opened, the other verbs, and the pages."""
 OF_A_SERVER = "sqlalchemy.dialects.postgresql"
 PLAN = f"""
 import sys

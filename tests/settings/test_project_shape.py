@@ -1,4 +1,4 @@
-"""What the fast judge of a project file lets pass, the schema finds sound too."""
+"""A project file that passes the fast judge is sound by the schema too."""
 
 import copy
 from collections.abc import Iterator
