@@ -47,6 +47,8 @@ LONGEST_ANSWER = 10
 """An answer may take this many times `timeout_seconds`, so that one that trickles ends."""
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)*")
 """The API's paths: nothing to escape, and nothing that leads elsewhere."""
+_PASSING = (408, 429)
+"""The server waited too long, perhaps for a request that came as it closed an idle connection; too many requests."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 T = TypeVar("T")
@@ -220,7 +222,7 @@ class Connection:
             return
         if 400 <= answer.status < 500:
             refused = refusal(answer.status, bytes(body.view()), where=where, options=self._options)
-            if answer.status != 429:
+            if answer.status not in _PASSING:
                 raise refused
             raise TransientError(refused, retry_after=answer.retry_after)
         error = BadResponse(f"{where}: {answer.status} instead of an answer", status=answer.status)
