@@ -6,18 +6,18 @@ with the bytes that are there.
 """
 
 import io
+import re
 import socket
 import ssl
-from typing import Any
 
-from reconciler.client.http.response import Response
+from reconciler.client.http.response import CHUNK_SIZE, Incoming, Response
 
 MOST_BYTES = 64 * 1024
 """Of an answer, head included, that is read like this."""
-_MOST_LOOKS = 8
-"""At an answer whose head does not say how long it is: each begins at the first byte."""
-_HEAD_ENDS = b"\r\n\r\n"
-_CHUNKS_END = b"0\r\n\r\n"
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+"""It ends a head, and a body in chunks."""
+_CHUNK = re.compile(rb"(?:\r?\n)?" + CHUNK_SIZE.pattern)
+"""The end of the chunk before, and the size of the next."""
 
 
 class NotPlainError(Exception):
@@ -28,17 +28,26 @@ class Early:
     """One answer, as far as it has come."""
 
     def __init__(self) -> None:
-        self._received = b""
-        self._needed = len(_HEAD_ENDS)
+        self._received = bytearray()
+        self._failure: OSError | None = None
+        """It came instead of more bytes."""
+        self._needed = 0
         """The least that makes it whole."""
-        self._looks = 0
+        self._response: Response | None = None
+        """Once its head is there."""
+        self._body_at = 0
+        self._at = 0
+        """Where to look for the next blank line, or the next chunk."""
 
     def receive(self, sock: socket.socket) -> None:
-        """Take what has come to a socket that does not block. Raises NotPlainError if it is at its end, or OSError."""
+        """Take what has come to a socket that does not block. Raises NotPlainError if that is its end or a failure."""
         try:
             piece = sock.recv(MOST_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
             return
+        except OSError as error:
+            self._failure = error.with_traceback(None)
+            raise NotPlainError from None
         self._received += piece
         if not piece or len(self._received) > MOST_BYTES:
             raise NotPlainError
@@ -48,61 +57,47 @@ class Early:
 
         Raises NotPlainError, and what `Response.begin` raises.
         """
-        if len(self._received) < self._needed or _HEAD_ENDS not in self._received:
+        if len(self._received) < self._needed:
             return None
-        stream = io.BytesIO(self._received)
-        response = Response(_Source(stream))
-        response.begin()
-        if response.status != 200:
-            raise NotPlainError
-        if response.chunked:
-            return response if self._has_last_chunk() else None
-        if response.length is None:
-            raise NotPlainError
-        self._needed = stream.tell() + response.length
+        response = self._response or self._head()
+        if response is None:
+            return None
+        if response.chunked and not self._find_end():
+            self._needed = max(self._needed, len(self._received) + 1)
         if self._needed > MOST_BYTES or self._needed < len(self._received):
             raise NotPlainError
-        return response if len(self._received) == self._needed else None
+        if self._needed > len(self._received):
+            return None
+        response.stream = io.BytesIO(memoryview(self._received)[self._body_at :])
+        return response
 
-    def _has_last_chunk(self) -> bool:
-        self._looks += 1
-        if self._looks > _MOST_LOOKS:
+    def _head(self) -> Response | None:
+        if _BLANK_LINE.search(self._received, self._at) is None:
+            self._at = max(len(self._received) - 2, 0)
+            return None
+        stream = io.BytesIO(self._received)
+        response = Response(stream)
+        response.begin()
+        if response.status != 200 or (response.length is None and not response.chunked):
             raise NotPlainError
-        return self._received.endswith(_CHUNKS_END)
+        self._response = response
+        self._at = self._body_at = stream.tell()
+        self._needed = self._body_at + (response.length or 0)
+        return response
 
-    def followed_by(self, sock: socket.socket) -> "_Source":
-        """Return a source for a Response: what has come, then what the socket gives."""
-        return _Source(io.BufferedReader(_Joined(self._received, sock.makefile("rb", buffering=0))))
+    def _find_end(self) -> bool:
+        """Go on to the last chunk; return whether all of it is there. Raises NotPlainError if no chunk can follow."""
+        while (size := _CHUNK.match(self._received, self._at)) is not None:
+            length = int(size[1], 16)
+            if not length:
+                end = _BLANK_LINE.search(self._received, size.end() - 1)
+                self._needed = 0 if end is None else end.end()
+                return end is not None
+            self._at = self._needed = size.end() + length
+        if self._received.find(b"\n", self._at + len(b"\r\n")) >= 0:
+            raise NotPlainError
+        return False
 
-
-class _Source:
-    """Stands where `http.client` expects a socket."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def makefile(self, _mode: str) -> Any:
-        return self._stream
-
-
-class _Joined(io.RawIOBase):
-    """Bytes, then a stream."""
-
-    def __init__(self, first: bytes, rest: Any) -> None:
-        self._first = first
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, room: Any) -> int | None:
-        if not self._first:
-            found: int | None = self._rest.readinto(room)
-            return found
-        piece, self._first = self._first[: len(room)], self._first[len(room) :]
-        room[: len(piece)] = piece
-        return len(piece)
-
-    def close(self) -> None:
-        self._rest.close()
-        super().close()
+    def followed_by(self, sock: socket.socket) -> Incoming:
+        """Return what a thread reads: what has come, then what the socket gives."""
+        return Incoming(sock, bytes(self._received), self._failure)

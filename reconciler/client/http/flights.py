@@ -66,11 +66,16 @@ class Flights(Generic[T]):
 
     def landed(self, timeout_seconds: float) -> Iterator[Landed[T]]:
         """Wait until something happens, and yield what has landed, one by one; perhaps nothing."""
+        if self._flights:
+            first = next(iter(self._flights.values()))
+            timeout_seconds = min(timeout_seconds, max(first.until - time.monotonic(), 0.0))
         for key, _ in self._selector.select(timeout_seconds):
             connection: Connection | None = key.data
             if connection is None:
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
+            elif connection not in self._files:  # released meanwhile: a worker may have it
+                continue
             elif connection not in self._flights:  # idle, and closed by the server
                 self.release(connection)
                 connection.close()

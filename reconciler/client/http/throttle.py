@@ -54,6 +54,8 @@ class Throttle:
         self._clock = clock
         self._changed = threading.Condition()
         self._out = 0
+        self._waiting = 0
+        """Workers that wait for a slot."""
         self._held_until = 0.0
         self._is_open = True
         self.waited_seconds = 0.0
@@ -74,7 +76,9 @@ class Throttle:
     def _enter(self, patient_until: float) -> int:
         began = self._clock()
         with self._changed:
+            self._waiting += 1
             self._changed.wait_for(lambda: not self._is_open or self._out < self.window.limit)
+            self._waiting -= 1
             self._out += 1
             halved, held_until = self.window.halved, self._held_until
         left = held_until - self._clock()
@@ -87,13 +91,18 @@ class Throttle:
     def enter_at_once(self) -> int | None:
         """Take a slot that is free and not on hold, and return the number of halvings so far; else return None.
 
-        Then `leave`.
+        Then `leave`. A slot for which a worker waits is not free: it would wait until all other requests were sent.
         """
         with self._changed:
-            if self._out >= self.window.limit or self._held_until > self._clock():
+            if self.is_waited_for or self._out >= self.window.limit or self._held_until > self._clock():
                 return None
             self._out += 1
             return self.window.halved
+
+    @property
+    def is_waited_for(self) -> bool:
+        """True while a worker waits for a slot."""
+        return self._waiting > 0
 
     def leave(self) -> None:
         """Free a slot."""

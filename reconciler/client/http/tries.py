@@ -98,13 +98,8 @@ class Tries:
     def _try(self, request: Request, connection: Connection, turn: _Turn) -> Any:
         entered, turn.entered = turn.entered, None
         with self.throttle.passage(turn.slept_until, entered) as halved:
-            if self.is_stopped:
-                raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
-            if self.admit is not None:
-                self.admit()
-            turn.tries += 1
             try:
-                found = connection.get(request.path, request.query, partial(_decoded, request))
+                found = self._ask(request, connection, turn)
             except TransientError as failure:
                 if failure.error.status in OBJECTIONS:
                     turn.slept_until = self.throttle.objected(halved, self._hold(failure.retry_after))
@@ -113,6 +108,22 @@ class Tries:
             if isinstance(found, TransientError):
                 raise found
             return found
+
+    def _ask(self, request: Request, connection: Connection, turn: _Turn) -> Any:
+        """Ask once; and again, which does not count, if the server had closed an idle connection by then."""
+        is_again = False
+        while True:
+            if self.is_stopped:
+                raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
+            if self.admit is not None:
+                self.admit()
+            turn.tries += not is_again
+            try:
+                return connection.get(request.path, request.query, partial(_decoded, request))
+            except TransientError as failure:
+                if is_again or not failure.was_idle:
+                    raise
+                is_again = True
 
     def _nap(self, seconds: float) -> None:
         self._stop.wait(seconds)
