@@ -154,7 +154,7 @@ class Dispatch:
         self._grave.clear()
         if not is_for_good:
             self._workers.dismiss()
-            self._workers, self._tries = Workers(self._size), self._tries.anew()
+            self._workers, self._tries = Workers(self._size), self._tries.restarted()
 
     def close(self) -> None:
         """End what is under way, and send nothing more."""

@@ -63,11 +63,11 @@ class Tries:
         self._retries = Retries(self._timing)
         self.throttle = Throttle(most, self._timing.sleep, clock)
         self.admit = admit
-        self._anew = partial(Tries, most, random=random, sleep=sleep, clock=clock, admit=admit)
+        self._restarted = partial(Tries, most, random=random, sleep=sleep, clock=clock, admit=admit)
 
-    def anew(self) -> "Tries":
+    def restarted(self) -> "Tries":
         """Return tries that are not stopped, as cautious as these have become."""
-        fresh = self._anew()
+        fresh = self._restarted()
         fresh.throttle.resume(self.throttle)
         return fresh
 
