@@ -80,6 +80,8 @@ class Dispatch:
         self._connect = connect
         self._tries = tries
         self._workers = Workers(size)
+        self._dismissed: list[Workers] = []
+        """Those of readings that were broken off, while they end."""
         self._connections: list[Connection] = []
         self._idle: list[Connection] = []
         """Those that neither a worker nor a flight has."""
@@ -162,7 +164,8 @@ class Dispatch:
         self._tries.stop()
         for connection in self._connections:
             connection.cut()
-        self._workers.close()
+        for workers in (*self._dismissed, self._workers):
+            workers.close()
         self._flights.close()
         while self._idle:
             self._idle.pop().close()

@@ -40,6 +40,11 @@ class Workers:
         for _thread in self._threads:
             self._jobs.put(None)
 
+    @property
+    def are_there(self) -> bool:
+        """True while a thread has not ended."""
+        return any(thread.is_alive() for thread in self._threads)
+
     def close(self) -> None:
         """Wait for the threads to end; one that takes longer is left behind."""
         self.dismiss()
