@@ -128,6 +128,8 @@ class Tries:
             try:
                 return connection.get(request.path, request.query, partial(_decoded, request))
             except TransientError as failure:
+                if self.is_stopped:
+                    continue
                 if is_again or not failure.was_idle:
                     raise
                 is_again = True
