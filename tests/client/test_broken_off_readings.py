@@ -127,8 +127,10 @@ def test_nothing_is_left_of_many_readings() -> None:
         raise KeyboardInterrupt
 
     def left() -> tuple[int, int]:
-        names = [thread.name for thread in threading.enumerate()]
-        return names.count("reconciler-read"), len(list(Path("/dev/fd").iterdir()))
+        readers = [thread for thread in threading.enumerate() if thread.name == "reconciler-read"]
+        for thread in readers:  # it may be about to end
+            thread.join(5)
+        return sum(thread.is_alive() for thread in readers), len(list(Path("/dev/fd").iterdir()))
 
     with WireServer(behave) as server:
         before = left()

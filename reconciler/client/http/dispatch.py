@@ -156,6 +156,7 @@ class Dispatch:
         self._grave.clear()
         if not is_for_good:
             self._workers.dismiss()
+            self._dismissed = [each for each in (*self._dismissed, self._workers) if each.are_there]
             self._workers, self._tries = Workers(self._size), self._tries.restarted()
 
     def close(self) -> None:
