@@ -47,6 +47,8 @@ LONGEST_ANSWER = 10
 """An answer may take this many times `timeout_seconds`, so that one that trickles ends."""
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)*")
 """The API's paths: nothing to escape, and nothing that leads elsewhere."""
+_PASSING = (408, 429)
+"""The server waited too long, perhaps for a request that came as it closed an idle connection; too many requests."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 T = TypeVar("T")
@@ -92,7 +94,7 @@ class Connection:
         self._is_fresh = True
         """True of a connection that has brought no whole answer yet."""
         self._line: socket.socket | None = None
-        """The TCP connection beneath `_sock`, once it is made: a handle of its own, to shut it down from outside."""
+        """The connection, once it is made, be it encrypted yet or not: to shut it down from outside."""
         self._early: Early | None = None
         """The answer under way that `ask` asked for."""
         self._asked_at = 0.0
@@ -197,7 +199,7 @@ class Connection:
         line = self._line
         if line is not None:
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(line, socket.SHUT_RDWR)  # TLS's own would end the encryption, not the waiting
 
     def close(self) -> None:
         """Close the connection; the next request makes a new one."""
@@ -220,7 +222,7 @@ class Connection:
             return
         if 400 <= answer.status < 500:
             refused = refusal(answer.status, bytes(body.view()), where=where, options=self._options)
-            if answer.status != 429:
+            if answer.status not in _PASSING:
                 raise refused
             raise TransientError(refused, retry_after=answer.retry_after)
         error = BadResponse(f"{where}: {answer.status} instead of an answer", status=answer.status)
@@ -296,7 +298,7 @@ class Connection:
         where = (host, port) if proxy is None else (proxy.host, proxy.port)
         sock = socket.create_connection(where, self._options.timeout_seconds)
         try:
-            self._line = sock.dup()
+            self._line = sock
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if proxy is not None and is_encrypted:
                 open_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
@@ -309,7 +311,10 @@ class Connection:
     def _encrypted(self, sock: socket.socket, host: str) -> ssl.SSLSocket:
         # The library neither closes a socket whose peer has gone by now, nor always refuses to wrap it.
         sock.getpeername()
-        encrypted = self._context.wrap_socket(sock, server_hostname=host)
+        # For as long as the handshake takes a second handle, because the library takes this one away.
+        with sock.dup() as self._line:
+            encrypted = self._context.wrap_socket(sock, server_hostname=host)
+        self._line = encrypted
         if encrypted.version() is None:
             encrypted.close()
             raise ConnectionResetError("the connection was closed before the handshake")

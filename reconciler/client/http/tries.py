@@ -120,19 +120,21 @@ class Tries:
         """Ask once; and again, which does not count, if the server had closed an idle connection by then."""
         is_again = False
         while True:
-            if self.is_stopped:
-                raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
+            self._check_stopped(request)
             if self.admit is not None:
                 self.admit()
             turn.tries += not is_again
             try:
                 return connection.get(request.path, request.query, partial(_decoded, request))
             except TransientError as failure:
-                if self.is_stopped:
-                    continue
+                self._check_stopped(request)  # it may be cut for that reason
                 if is_again or not failure.was_idle:
                     raise
                 is_again = True
+
+    def _check_stopped(self, request: Request) -> None:
+        if self.is_stopped:
+            raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
 
     def _nap(self, seconds: float) -> None:
         self._stop.wait(seconds)
