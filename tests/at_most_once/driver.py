@@ -71,7 +71,6 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
     ),
     "reconciler.ledger.ledger": ("Ledger.begin",),
     "reconciler.ledger.drafts": ("draft",),
-    "reconciler.ledger.file": ("Writer.begin",),
     "reconciler.ledger.journal": ("begin", "_lock_table", "end", "_retry", "_apply"),
     "reconciler.ledger.leases": ("acquire", "release", "require"),
     "reconciler.ledger.store": ("Store.write", "Store._write"),
