@@ -117,11 +117,12 @@ def compact(tx: Transaction, table_id: str, lease: Lease | None) -> int:
         after = fold(listed, past)
     except (ValueError, zlib.error) as error:
         raise codec.corrupt("checkpoint", table_id, error) from error
+    # First, so that SQLite uses their pages again for what is written next, and the file does not grow.
+    tx.execute(_UNNEEDED, [{"call_id": row.id} for row in rows])
     _write(tx, table_id, len(before.rows), after)
     index = RowIndex(listed.rows)
     approvals.remember(tx, table_id, (call for call, _ in past), index)
     numbers = {packed: row_sets.pack_numbers(index.positions_of(ids)) for packed, ids in known.items()}
-    tx.execute(_UNNEEDED, [{"call_id": row.id} for row in rows])
     tx.execute(_FOLDED, [{"call_id": row.id, "rows": numbers[row.row_set]} for row in rows])
     return len(rows)
 

@@ -72,15 +72,31 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
     }
 
 
-def marks_value(call: Call) -> str:
-    """Return what a call's cells showed before it, as it is stored."""
-    return encode({column: list(marks) for column, marks in call.before.items()})
+def marks_value(marks: Mapping[str, Sequence[str]]) -> str:
+    """Return what a call's cells showed before it, as it is stored: marks of one character each, as of empty cells, as
+    one text, which is a quarter of a list and reads like it."""
+    return encode({column: _marks_stored(each) for column, each in marks.items()})
+
+
+def _marks_stored(marks: Sequence[str]) -> str | list[str]:
+    listed = list(marks)
+    return "".join(listed) if set(map(len, listed)) == {1} else listed
 
 
 def inputs_value(settlement: Settlement) -> str:
     """Return what takes the place of the marks once a call is settled: digests of what its cells were made from."""
     found = {column: b64encode(digests).decode("ascii") for column, digests in settlement.inputs.items()}
     return encode({INPUTS: found} if found else {})
+
+
+def marks_of(stored: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the marks that `marks_value` was given, or that were stored as lists. Raises as bad data does."""
+    return {column: tuple(marks) for column, marks in stored.items() if column != INPUTS}
+
+
+def marks_said(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return marks and digests as an export says them: every mark in a list. Raises as bad data does."""
+    return {column: marks if column == INPUTS else list(marks) for column, marks in stored.items()}
 
 
 def inputs_of(marks: Mapping[str, Any]) -> dict[str, bytes]:
@@ -107,7 +123,7 @@ def past_call(
             settled=row.settled_at is not None,
             covered=blocks(row, known, listed),
             configs=json.loads(row.configs),
-            before={column: tuple(marks) for column, marks in before.items() if column != INPUTS},
+            before=marks_of(before),
             inputs=inputs_of(before),
             age_seconds=max(0.0, moment.since(row)),
             address=row.address,

@@ -55,5 +55,5 @@ def draft(intent: Intent, lease: Lease | None, token: str) -> Draft:
     if len({call.prices.get(column) for column in call.columns}) > 1:
         known = {column: call.prices.get(column) for column in call.columns}
         detail["prices"] = {column: None if each is None else str(each) for column, each in known.items()}
-    rows = extent.rows_values(codec.marks_value(call))
+    rows = extent.rows_values(codec.marks_value(call.before))
     return Draft(intent, lease, extent, values, rows, events.details(detail))

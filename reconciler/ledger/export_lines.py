@@ -92,7 +92,7 @@ def said(kind: str, row: Row[Any], listed: Sequence[str] = ()) -> dict[str, Any]
     try:
         extent = Extent.of_row(row, listed).document() if kind == "call" else {}
         return {name: extent[name] if name in extent else _said(name, row._mapping[name]) for name in _FIELDS[kind]}
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise codec.corrupt(kind, str(row._mapping.get("id") or row[0]), error) from error
 
 
@@ -101,6 +101,8 @@ def _said(name: str, value: Any) -> Any:
         return list(row_sets.unpack_rows(value))
     if isinstance(value, bytes):
         return b64encode(value).decode("ascii")
+    if name == "before":
+        return codec.marks_said(json.loads(value))
     return json.loads(value) if name in _JSON else value
 
 
@@ -152,12 +154,14 @@ def _stored(name: str, value: Any) -> Any:
 
 
 def _fits(table: Table, name: str, value: Any) -> bool:
-    if name == "words":
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if name in ("words", "ids"):
+        return _are_texts(value)
+    if name == "before":
+        return isinstance(value, dict) and all(
+            isinstance(marks, dict) if column == codec.INPUTS else _are_texts(marks) for column, marks in value.items()
+        )
     if name in _JSON:
         return isinstance(value, _JSON[name])
-    if name == "ids":
-        return isinstance(value, list) and all(isinstance(each, str) for each in value)
     column = table.c[name]
     if value is None:
         return bool(column.nullable)
@@ -166,6 +170,10 @@ def _fits(table: Table, name: str, value: Any) -> bool:
     if name == "reason" and value not in list(Reason):
         return False
     return _fits_type(column, name, value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _fits_type(column: Column[Any], name: str, value: Any) -> bool:

@@ -1,7 +1,6 @@
 """The request rate that a workspace's workers share, and the API's pauses (`Retry-After`): by the store's clock."""
 
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 
 from reconciler.ledger import server
 from reconciler.ledger.store import Store, Transaction
@@ -15,6 +14,12 @@ _TAKE = text(
     "ON CONFLICT (workspace) DO UPDATE SET "
     "next_at = greatest(mine.next_at, :now - :burst, mine.held_until) + :step "
     "RETURNING greatest(next_at - :step, held_until)"
+)
+# One statement, too: two workers may be the first that the API asks to wait. Both as text: SQLAlchemy's dialect of the
+# server, which could write them, takes a tenth of the time to load the ledger.
+_HELD = f"{POSTGRES_SCHEMA}.rates AS mine (workspace, next_at, held_until) VALUES (:workspace, :until, :until)"
+_HOLD = text(
+    f"INSERT INTO {_HELD} ON CONFLICT (workspace) DO UPDATE SET held_until = greatest(mine.held_until, :until)"
 )
 
 
@@ -48,10 +53,6 @@ class Rates:
         """Keep the workspace from sending requests for `seconds`, as the API asked."""
 
         def work(tx: Transaction) -> None:
-            until = tx.now() + seconds
-            row = insert(rates).values(workspace=workspace, next_at=until, held_until=until)
-            longer = func.greatest(rates.c.held_until, until)
-            # One statement, too: two workers may be the first that the API asks to wait.
-            tx.execute(row.on_conflict_do_update(index_elements=[rates.c.workspace], set_={"held_until": longer}))
+            tx.execute(_HOLD, {"workspace": workspace, "until": tx.now() + seconds})
 
         self._store.write(work, repeatable=True)

@@ -292,8 +292,8 @@ class _Loading:
             self._folded[table_id] = checkpoint, RowIndex(checkpoint.rows), FoldedCells(checkpoint)
         checkpoint, index, cells = self._folded[table_id]
         if not checkpoint.holds(entry["table_version"]):
-            marks = codec.encode(_kept_marks(entry, extent))
-            return stored | {"folded": False, "row_set": None}, {"call_id": entry["id"]} | extent.rows_values(marks)
+            rows = extent.rows_values(_kept_marks(entry, extent))
+            return stored | {"folded": False, "row_set": None}, {"call_id": entry["id"]} | rows
         of = Mode(entry["mode"]), entry["revision"]
         is_theirs = cells.include(of, entry["table_version"], extent.covered, extent.configs)
         if not (self._is_same_ledger and _can_be_folded(entry) and is_theirs):
@@ -364,16 +364,16 @@ def _unpacked(entry: Mapping[str, Any], listed: Sequence[str] | None = None) -> 
     return checkpoint
 
 
-def _kept_marks(entry: Mapping[str, Any], extent: Extent) -> dict[str, Any]:
-    """Return the marks of a call as they are kept: settled it needs none, as older exports have them, but its inputs'.
+def _kept_marks(entry: Mapping[str, Any], extent: Extent) -> str:
+    """Return a call's marks as they are stored: settled it needs none, as older exports have them, but its inputs'.
 
     Raises LedgerError if those are not what they should be.
     """
     before: dict[str, Any] = entry["before"]
     if entry.get("settled_at") is None:
-        return before
+        return codec.marks_value(codec.marks_of(before))
     if codec.INPUTS not in before:
-        return {}
+        return codec.encode({})
     rows = {column: len(block.rows) for block in extent.covered for column in block.columns}
     try:
         inputs = codec.inputs_of(before)
@@ -382,7 +382,7 @@ def _kept_marks(entry: Mapping[str, Any], extent: Extent) -> dict[str, Any]:
         fits = False
     if not fits:
         raise LedgerError(f"the inputs of call {one_line(entry['id'])} are not what they should be", hint=_AGAIN)
-    return {codec.INPUTS: before[codec.INPUTS]}
+    return codec.encode({codec.INPUTS: before[codec.INPUTS]})
 
 
 def _require_same(kind: str, found: dict[str, Any], entry: dict[str, Any]) -> None:

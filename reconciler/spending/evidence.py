@@ -11,9 +11,14 @@ _NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
 
 
 def cell_marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> CellMarks:
-    """Return one mark per row of `column`: `state`, or `state:digest:answer` if the value's digests were read."""
-    digests, answers = snapshot.digests.get(column), snapshot.answers.get(column)
+    """Return one mark per row of `column`: `state`, or `state:digest:answer` if the value's digests were read.
+
+    If all of them are empty the states say it all: they hold no value that could be another.
+    """
     shown = bytes(map(snapshot.states[column].__getitem__, rows))
+    if set(shown) <= {CellState.EMPTY}:
+        return CellMarks(shown)
+    digests, answers = snapshot.digests.get(column), snapshot.answers.get(column)
     return CellMarks(
         shown,
         None if digests is None else picked(digests, rows),

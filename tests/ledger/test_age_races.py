@@ -88,8 +88,8 @@ def test_a_full_disk_folds_nothing_and_loses_nothing(tmp_path: Path, clock: Cloc
     """It says so; once there is room, folding goes on. An archive makes some, as deleting takes none."""
     path = tmp_path / "ledger.db"
     with open_ledger(str(path), clock=clock) as ledger:
-        for number in range(1, 40):
-            buy(ledger, number, [f"row {number} {row}" for row in range(100)])
+        for number in range(1, 40):  # few rows make no room, and what each plan bought takes some
+            buy(ledger, number, ROWS[:1], plan_id=f"sha256:{number:064}")
         before = list(ledger.export())
         with full_disk(ledger, path):
             with pytest.raises(Unwritable, match="the disk is full"):

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from reconciler.errors import Leased, LedgerError
-from reconciler.ledger import EventKind, Ledger
+from reconciler.ledger import EventKind, Ledger, codec
+from reconciler.ledger.tables import call_rows
 from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket, Verdict
 from reconciler.model.history import Block, CallState
 from tests.ledger.calls_and_actors import (
@@ -24,6 +25,7 @@ from tests.ledger.calls_and_actors import (
     state_of,
 )
 
+MARKS = {"c1": ("0", "0", "7"), "c2": ("1:v1:a1", "0", "5")}
 UNPAID = [CallState.NOT_SENT, CallState.REFUSED]
 
 
@@ -31,6 +33,20 @@ def test_an_intent_gives_a_ticket_and_advances_the_table(ledger: Ledger) -> None
     """The first intent is attempt 1 and moves the table from version 0 to 1."""
     assert begin(ledger, a_call(), version=0) == Ticket(a_call().id, 1, 1)
     assert ledger.recall([TABLE])[TABLE].version == 1
+
+
+def test_marks_of_one_character_are_kept_as_one_text_and_read_as_lists_were(ledger: Ledger, other: Ledger) -> None:
+    """An export says them as lists, as ever."""
+    begin(ledger, replace(a_call(columns=("c1", "c2")), before=MARKS))
+    lists = {column: list(marks) for column, marks in MARKS.items()}
+    lines = list(ledger.export())[1:]
+    for stored in ({"c1": "007", "c2": lists["c2"]}, lists):
+        with ledger._store._engine.begin() as connection:
+            assert connection.execute(call_rows.select()).one().before == codec.encode(stored)
+            connection.execute(call_rows.update().values(before=codec.encode(lists)))
+        assert other.recall([TABLE])[TABLE].calls[0].before == MARKS
+        assert list(ledger.export())[1:] == lines
+    assert [json.loads(line)["before"] for line in lines if '"type":"call"' in line] == [lists]
 
 
 def test_versions_belong_to_tables(ledger: Ledger) -> None:

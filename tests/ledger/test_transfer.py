@@ -148,6 +148,8 @@ BROKEN: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "price": (_edit(lambda call: call.update(credits="a lot")), "credits cannot be"),
     "infinite price": (_edit(lambda call: call.update(credits="Infinity")), "credits cannot be"),
     "map for list": (_edit(lambda call: call.update(rows={})), "rows cannot be"),
+    "marks": (_edit(lambda call: call.update(before={"c1": 5})), "before cannot be"),
+    "a mark": (_edit(lambda call: call.update(before={"c1": ["0", 0, "0"]})), "before cannot be"),
     "NUL": (_edit(lambda call: call.update(address="a\0b")), "address cannot be"),
 }
 
