@@ -14,11 +14,11 @@ from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import applies, budget_windows, call_states, codec, events, leases, spent
 from reconciler.ledger.call_states import CallProgress, Transition
 from reconciler.ledger.drafts import Draft
-from reconciler.ledger.extents import Extent, shape_is_kept
+from reconciler.ledger.extents import shape_is_kept
 from reconciler.ledger.prepared import Prepared, inserting
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import call_rows, calls, tables
-from reconciler.model.attempt import Ending, Intent, Settlement, Ticket, Verdict
+from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
@@ -60,6 +60,13 @@ _IS_AS_FOUND = (
     calls.c.attempt == bindparam("found_attempt"),
 )
 _CHANGE = Prepared(update(calls).where(*_IS_AS_FOUND))
+_ACCEPT = Prepared(
+    update(calls).where(
+        *(calls.c.id == bindparam("call_id"), calls.c.table_id == bindparam("of_table")),
+        *(calls.c.attempt == bindparam("found_attempt"), calls.c.state == CallState.INTENT.value),
+        *(calls.c.payments == 0, calls.c.cells >= bindparam("taken")),
+    )
+)
 
 
 def begin(tx: Transaction, draft: Draft) -> Ticket:
@@ -70,12 +77,12 @@ def begin(tx: Transaction, draft: Draft) -> Ticket:
     Only the caller knows the attempt by its token: it can `void` what it was not told of.
     """
     intent, call = draft.intent, draft.intent.call
-    _lock_in_order(tx, intent)
-    if intent.ended is not None:
+    table = _lock_in_order(tx, draft)
+    if intent.ended is not None and not _end_as_usual(tx, call.table_id, intent.ended):
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
             raise superseded(complaint)
-    table = _lock_table(tx, call.table_id, draft.extent)
+        table = _lock_table(tx, draft)  # its version may be another
     moment = tx.moment()
     now = moment.now
     leases.require(table, draft.lease, moment)
@@ -100,29 +107,51 @@ def begin(tx: Transaction, draft: Draft) -> Ticket:
     return Ticket(call.id, attempt, intent.version + 1)
 
 
-def _lock_in_order(tx: Transaction, intent: Intent) -> None:
+def _lock_in_order(tx: Transaction, draft: Draft) -> Row[Any]:
     """Take the locks of an intent as every write does: the table's row, the apply's, the sums. Raises Stopped.
 
-    In another order two writes may wait for each other, and the server undoes one.
+    Returns the table's row. In another order two writes may wait for each other, and the server undoes one.
     """
-    takes_sums = bool(intent.budgets) or intent.growth is not None
-    if intent.apply_id or takes_sums:
-        leases.lock_one(tx, intent.call.table_id)
+    intent = draft.intent
+    table = _lock_table(tx, draft)
     if intent.apply_id:
         applies.refuse_stopped(tx, intent.apply_id)
-    if takes_sums:
+    if intent.budgets or intent.growth is not None:
         spent.lock(tx)
+    return table
 
 
-def _lock_table(tx: Transaction, table_id: str, extent: Extent) -> Row[Any]:
-    """Lock a table's row, making one if it is missing; `has_shape` of it says whether an extent's shape is kept."""
-    wanted = {"of_table": table_id, "of_shape": extent.shape_id}
+def _lock_table(tx: Transaction, draft: Draft) -> Row[Any]:
+    """Lock the table's row, making one if it is missing; `has_shape` of it says whether the call's shape is kept."""
+    table_id = draft.intent.call.table_id
+    wanted = {"of_table": table_id, "of_shape": draft.extent.shape_id}
     table: Row[Any] | None = _LOCK_TABLE.first(tx, wanted)
     if table is None:
         leases.lock(tx, [table_id])
         table = _LOCK_TABLE.first(tx, wanted)
         assert table is not None
     return table
+
+
+def _end_as_usual(tx: Transaction, table_id: str, ended: Ended) -> bool:
+    """Record the acceptance of an attempt if nothing has happened to its call since; say whether that is so.
+
+    Without a look at the call first; the table's row is locked. The call goes on counting what it has since its intent.
+    """
+    ticket, ending, receipt = ended.ticket, ended.ending, ended.ending.receipt
+    if receipt is None or ending.stop is not None:
+        return False
+    now = tx.now()
+    begun = CallProgress(CallState.INTENT, ticket.attempt, payments=0)
+    after = call_states.end(begun, ticket.attempt, ending.state, counted=False).standing
+    values = _receipt_values(receipt) | {"state": after.state.value, "payments": after.payments, "ended_at": now}
+    values |= {"call_id": ticket.call_id, "of_table": table_id, "found_attempt": ticket.attempt}
+    if not _ACCEPT.run(tx, values | {"taken": values["requested_cells"] or 0}):
+        return False
+    of = (ticket.call_id, ticket.attempt)
+    kind = EventKind(ending.state.value)
+    events.append(tx, table_id=table_id, attempt=of, kind=kind, at=now, detail=_ending_detail(ending))
+    return True
 
 
 def _require_version(table: Row[Any], version: int) -> None:
@@ -180,12 +209,7 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     if ticket.attempt > standing.attempt:
         raise LedgerError(f"attempt {ticket.attempt} of call {ticket.call_id} was never begun")
     receipt = ending.receipt
-    detail: dict[str, Any] = {
-        "status": ending.status,
-        "text": ending.detail,
-        "run_id": receipt.run_id if receipt else None,
-        "requested_cells": receipt.requested_cells if receipt else None,
-    }
+    detail = _ending_detail(ending)
     earlier: list[EventRecord] = []
     if standing.state is not CallState.INTENT or ticket.attempt != standing.attempt:
         earlier = [event for event in events.of_call(tx, ticket.call_id) if event.attempt == ticket.attempt]
@@ -195,14 +219,30 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     move = call_states.end(standing, ticket.attempt, ending.state, counted=counted)
     changes: dict[str, Any] = {}
     if receipt is not None and move.standing.state is CallState.ACCEPTED:
-        changes["run_id"] = codec.storable_text(receipt.run_id)
-        changes["requested_cells"] = codec.storable(receipt.requested_cells)
+        changes = _receipt_values(receipt)
     if ending.stop is not None and found.apply_id:
         applies.stop(tx, found.apply_id, ending.stop)
     _apply(tx, ticket.call_id, found, move, now, changes)
     detail["late"] = True if move.late else None
     _note(tx, found, (ticket.call_id, ticket.attempt), EventKind(ending.state.value), now, detail)
     return f"call {ticket.call_id}: {move.complaint}" if move.complaint else ""
+
+
+def _ending_detail(ending: Ending) -> dict[str, Any]:
+    receipt = ending.receipt
+    return {
+        "status": ending.status,
+        "text": ending.detail,
+        "run_id": receipt.run_id if receipt else None,
+        "requested_cells": receipt.requested_cells if receipt else None,
+    }
+
+
+def _receipt_values(receipt: Receipt) -> codec.Values:
+    return {
+        "run_id": codec.storable_text(receipt.run_id),
+        "requested_cells": codec.storable(receipt.requested_cells),
+    }
 
 
 def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:

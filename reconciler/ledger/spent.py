@@ -208,8 +208,9 @@ def add_totals(tx: Transaction, amounts: Iterable[tuple[Heap, Amount]]) -> None:
     totals: dict[tuple[str, int], Amount] = {}
     for heap, amount in amounts:
         for scope in heap.scopes:
-            before = totals.get((scope, heap.quarter), Amount())
-            totals[scope, heap.quarter] = Amount(*map(sum, zip(before, amount, strict=True)))
+            before = totals.get((scope, heap.quarter))
+            after = amount if before is None else Amount(*map(sum, zip(before, amount, strict=True)))
+            totals[scope, heap.quarter] = after
     rows = [
         {"scope": scope, "quarter": quarter, **totals[scope, quarter]._asdict()} for scope, quarter in sorted(totals)
     ]

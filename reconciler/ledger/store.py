@@ -226,8 +226,10 @@ class Store:
         operation = operation or Operation(self.answer_seconds if seconds is None else seconds)
 
         def translated() -> Result:
-            with self._translated(writing=writing):
+            try:
                 return job()
+            except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+                raise self._translated(error, writing=writing) from error
 
         try:
             return self._deadlines.run(translated, operation)
@@ -371,17 +373,11 @@ class Store:
         self._is_checked = True
         return True
 
-    @contextmanager
-    def _translated(self, *, writing: bool) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise translate(
-                error, self.location, writing=writing, holder=lambda: server.lock_holder(self._reader)
-            ) from error
-        except OSError as error:
-            verb = "written" if writing else "read"
-            raise (Unwritable if writing else LedgerError)(
-                f"the ledger {self.location.shown} cannot be {verb}: {error.strerror or error}",
-                hint="Check its folder, or name another place with --ledger.",
-            ) from error
+    def _translated(self, error: SQLAlchemyError | sqlite3.Error | OSError, *, writing: bool) -> LedgerError:
+        if not isinstance(error, OSError):
+            return translate(error, self.location, writing=writing, holder=lambda: server.lock_holder(self._reader))
+        verb = "written" if writing else "read"
+        return (Unwritable if writing else LedgerError)(
+            f"the ledger {self.location.shown} cannot be {verb}: {error.strerror or error}",
+            hint="Check its folder, or name another place with --ledger.",
+        )
