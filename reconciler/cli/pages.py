@@ -1,19 +1,32 @@
 """HTML pages: the files of `--out` that are one, and the style and script that each of them carries."""
 
+import importlib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.render.page.shell import Assets
 from reconciler.text.addresses import STREAM
 
+if TYPE_CHECKING:
+    from reconciler.model.session_plan import SessionPlan
+    from reconciler.render.page.shell import Assets
 
-def assets() -> Assets:
+
+def assets() -> "Assets":
     """Return the style and script of every page."""
     folder = files("reconciler.render.page")
-    return Assets(*((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")))
+    texts = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    made: Assets = importlib.import_module("reconciler.render.page.shell").Assets(*texts)
+    return made
+
+
+def plan_page(document: dict[str, Any], plan: "SessionPlan") -> str:
+    """Return the page of a plan. What draws it is loaded now: most plans are shown as text."""
+    page: str = importlib.import_module("reconciler.render.page.plan_page").plan_page(document, assets(), plan)
+    return page
 
 
 def without_stdout(outs: tuple[str, ...], form: str) -> tuple[tuple[str, ...], str]:

@@ -12,7 +12,7 @@ from reconciler import SessionPlan
 from reconciler.cli import options
 from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
-from reconciler.cli.pages import assets, parted, without_stdout
+from reconciler.cli.pages import parted, plan_page, without_stdout
 from reconciler.cli.plan_outcome import PlanOutcome, outputs
 from reconciler.cli.progress import Reading
 from reconciler.cli.session import open_session, say_cost, say_where
@@ -22,7 +22,6 @@ from reconciler.model.report import ExitCode
 from reconciler.operations.atomic_file import profile_text, refuse_own_files, write_whole
 from reconciler.operations.profile import Phase, sizes_of
 from reconciler.render.ended_text import ended_text
-from reconciler.render.page.plan_page import plan_page
 from reconciler.render.plan_text import PlanView, plan_text
 from reconciler.render.review_text import review_text
 
@@ -127,7 +126,7 @@ def _answer(
 ) -> None:
     """Save the plan if it is to be saved, and write it to stdout unless a page is saved."""
     pages, documents = parted(outs)
-    page = plan_page(document(), assets(), plan) if pages or form == "html" else ""
+    page = plan_page(document(), plan) if pages or form == "html" else ""
     for name in outs:
         write_whole(Path(name), page if name in pages else plan_file.iter_json(document()))
         console.info(f"The plan is saved in {name}.")

@@ -2,6 +2,7 @@
 
 import random as chance
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -9,8 +10,9 @@ from typing import Self
 from reconciler.client.account import AccountRead
 from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection
-from reconciler.client.http.dispatch import Dispatch
+from reconciler.client.http.dispatch import PATIENCE_SECONDS, Dispatch
 from reconciler.client.http.options import ApiOptions
+from reconciler.client.http.tries import Tries
 from reconciler.client.http.trust import tls_context
 from reconciler.client.http.urls import as_uuid, not_a_table_id
 from reconciler.client.tables.listing import HeaderRead, Listing
@@ -42,12 +44,12 @@ class Reader:
         random: Callable[[], float] = chance.random,
         clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[ReadProgress], None] | None = None,
-        admit: Callable[[], object] = lambda: None,
+        admit: Callable[[], object] | None = None,
     ) -> None:
         """`sleep` takes seconds, which `clock` counts; `random` gives 0 ≤ x < 1.
 
         `on_progress` is called by the thread that reads, `admit` before each request, by the thread that sends it: it
-        waits until the request may be sent.
+        waits until the request may be sent. Without it, one thread awaits all small answers, which costs less.
         """
         context = tls_context(options)
         buffers = Buffers()
@@ -56,10 +58,8 @@ class Reader:
         self._dispatch = Dispatch(
             options.concurrency,
             lambda: Connection(options, context, buffers),
-            random=random,
-            sleep=sleep,
-            clock=clock,
-            admit=admit,
+            Tries(options.concurrency, random=random, sleep=sleep, clock=clock, admit=admit),
+            patience_seconds=min(PATIENCE_SECONDS, options.timeout_seconds),
         )
 
     def __enter__(self) -> Self:
@@ -88,13 +88,16 @@ class Reader:
         conditions: Mapping[str, Sequence[Condition]] | None = None,
         answers: Mapping[str, Sequence[AskedAnswers]] | None = None,
         inputs: Mapping[str, Sequence[AskedInputs]] | None = None,
+        *,
+        on_table: Callable[[str, TableSnapshot], None] | None = None,
     ) -> dict[str, TableSnapshot | ApiError]:
         """Read tables and return each, or what went wrong with it, in the order asked for.
 
         `wanted`: table id → names, keys or ids, of the columns whose value digests are needed (None: every output
         column; empty: none). Tables are read whole, but for those of `shortcuts`. `conditions`: table id → those of
         which each row is asked whether it meets them; `answers`: table id → answers to test; `inputs`: table id → cells
-        whose inputs are digested. Raises Refused on 401 and 403.
+        whose inputs are digested. `on_table` is called, by this thread, with each table that was read, while others
+        are. Raises Refused on 401 and 403.
         """
         allowed, asked, tested, digested = shortcuts or {}, conditions or {}, answers or {}, inputs or {}
         readings = {
@@ -109,6 +112,8 @@ class Reader:
             )
             for table, columns in wanted.items()
         }
+        wanted_as = {id(reading): table for table, reading in readings.items()}
+        read: deque[tuple[str, TableSnapshot]] = deque()
         tally = _Tally(len(readings), self._dispatch.requests)
         for reading in readings.values():
             if not reading.table_id:
@@ -116,11 +121,19 @@ class Reader:
                 tally.tables_done += 1
 
         def on_reply(reading: TableRead) -> None:
-            tally.count(reading)
+            if tally.count(reading) and on_table is not None and isinstance(reading.outcome, TableSnapshot):
+                read.append((wanted_as[id(reading)], reading.outcome))
             if self._on_progress is not None:
                 self._on_progress(tally.progress(self._dispatch.requests))
 
-        self._dispatch.run((reading for reading in readings.values() if not reading.is_done), on_reply)
+        def hand_over() -> bool:
+            if read and on_table is not None:
+                on_table(*read.popleft())
+            return bool(read)
+
+        self._dispatch.run((reading for reading in readings.values() if not reading.is_done), on_reply, hand_over)
+        while hand_over():
+            pass
         return {table: reading.result() for table, reading in readings.items()}
 
     def list_tables(self, search: str = "", tags: Sequence[str] = ()) -> tuple[ListedTable, ...]:
@@ -188,15 +201,17 @@ class _Tally:
         self._rows_known = 0
         self._done: set[str] = set()
 
-    def count(self, reading: TableRead) -> None:
-        """Take in what one answer changed."""
+    def count(self, reading: TableRead) -> bool:
+        """Take in what one answer changed; return whether it was the last one that its table needed."""
         self._rows += reading.rows_read - self._rows_of.get(reading.table_id, 0)
         self._rows_of[reading.table_id] = reading.rows_read
         self._rows_known += reading.rows - self._known.get(reading.table_id, 0)
         self._known[reading.table_id] = reading.rows
-        if reading.is_done and reading.table_id not in self._done:
+        is_news = reading.is_done and reading.table_id not in self._done
+        if is_news:
             self._done.add(reading.table_id)
             self.tables_done += 1
+        return is_news
 
     def progress(self, requests: int) -> ReadProgress:
         """Return it as people see it."""

@@ -6,11 +6,27 @@
 folds settled calls, and `archive` moves their trail into a file. `tables` and `migrations/` hold the schema, `codec`,
 `extents` and `row_sets` the spelling of nouns in it, `store_errors` what a store's failures mean, `health`
 whether it can be used.
+
+What needs SQLAlchemy is loaded when it is first used: a plan from a snapshot has no ledger.
 """
 
-from reconciler.ledger.budget_windows import uses_of as budget_uses_of
-from reconciler.ledger.ledger import Ledger, open_ledger
+from typing import TYPE_CHECKING
+
 from reconciler.model.ledger_entries import CallRecord, EventKind, EventRecord, Grouping, Lease, Loaded, SpendLine
+
+if TYPE_CHECKING:
+    from reconciler.ledger.budget_windows import budget_uses_of
+    from reconciler.ledger.ledger import Ledger, open_ledger
+else:
+    _HOMES = {"Ledger": "ledger", "open_ledger": "ledger", "budget_uses_of": "budget_windows"}
+
+    def __getattr__(name: str) -> object:
+        """Load a name when it is first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'reconciler.ledger' has no attribute {name!r}")
+        globals()[name] = found = getattr(__import__(f"reconciler.ledger.{_HOMES[name]}", fromlist=[name]), name)
+        return found
+
 
 __all__ = [
     "CallRecord",

@@ -97,7 +97,7 @@ def recent(tx: Transaction, table_ids: Collection[str]) -> RecentSums:
     return spent.recent(tx, table_ids, tx.now() - _LONGEST_WINDOW_SECONDS, _BATCH)
 
 
-def uses_of(sums: RecentSums, budgets: Iterable[Budget]) -> tuple[BudgetUse, ...]:
+def budget_uses_of(sums: RecentSums, budgets: Iterable[Budget]) -> tuple[BudgetUse, ...]:
     """Return what was spent of each budget in the window in which the sums were read, as `uses` did then."""
     listed = []
     for budget in budgets:

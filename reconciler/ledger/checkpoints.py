@@ -2,8 +2,9 @@
 
 import zlib
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, false, func, insert, or_, select, true, update
 
 from reconciler.ledger import approvals, codec, leases, row_sets
 from reconciler.ledger.clocks import Moment
@@ -17,7 +18,8 @@ from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import Lease
 
 MOST_CALLS = 100
-"""Folded in one transaction, which must not stand still for seconds: a server ends one that does."""
+MOST_CELLS = 500_000
+"""Folded in one transaction, or one call: meanwhile no other process writes into the file, nor waits for long."""
 ENOUGH_CALLS = 100
 ENOUGH_CELLS = 20_000
 """As many may gather before an apply folds them: reading them takes less than a plan's other work."""
@@ -26,11 +28,12 @@ FOLDABLE: ColumnElement[bool] = and_(
     calls.c.folded == false(), calls.c.state == CallState.ACCEPTED.value, calls.c.settled_at.is_not(None)
 )
 _TO_FOLD = (
-    select(*PAST)
+    select(*PAST, calls.c.cells)
     .select_from(WITH_ROWS)
     .where(calls.c.table_id == bindparam("of_table"), FOLDABLE)
     .order_by(calls.c.table_version)
     .limit(MOST_CALLS)
+    .execution_options(yield_per=5)
 )
 _HAS_GATHERED = or_(func.count() >= ENOUGH_CALLS, func.sum(calls.c.cells) >= ENOUGH_CELLS)
 _MOST_TABLES = 500
@@ -99,14 +102,14 @@ def ripe(tx: Transaction, table_ids: Collection[str]) -> list[str]:
 
 
 def compact(tx: Transaction, table_id: str, lease: Lease | None) -> int:
-    """Fold settled calls of a table into its checkpoint, MOST_CALLS at most; return how many. Raises Leased.
+    """Fold some settled calls of a table into its checkpoint; return how many, 0 if none are left. Raises Leased.
 
     What planning is told stays the same, so the table's version does.
     """
     table = leases.lock_one(tx, table_id)
     moment = tx.moment()
     leases.require(table, lease, moment)
-    rows = tx.execute(_TO_FOLD, {"of_table": table_id}).all()
+    rows = _to_fold(tx, table_id)
     if not rows:
         return 0
     known: dict[bytes, tuple[str, ...]] = {}
@@ -125,6 +128,18 @@ def compact(tx: Transaction, table_id: str, lease: Lease | None) -> int:
     numbers = {packed: row_sets.pack_numbers(index.positions_of(ids)) for packed, ids in known.items()}
     tx.execute(_FOLDED, [{"call_id": row.id, "rows": numbers[row.row_set]} for row in rows])
     return len(rows)
+
+
+def _to_fold(tx: Transaction, table_id: str) -> list[Row[Any]]:
+    chosen: list[Row[Any]] = []
+    cells = 0
+    with tx.execute(_TO_FOLD, {"of_table": table_id}) as rows:
+        for row in rows:
+            cells += row.cells
+            if chosen and cells > MOST_CELLS:
+                break
+            chosen.append(row)
+    return chosen
 
 
 def _write(tx: Transaction, table_id: str, listed: int, checkpoint: Checkpoint) -> None:

@@ -13,6 +13,7 @@ from reconciler.ledger import row_sets
 from reconciler.ledger.clocks import Moment
 from reconciler.ledger.store_errors import FROM_BACKUP
 from reconciler.model.attempt import Actor, Settlement
+from reconciler.model.compact import CellMarks
 from reconciler.model.history import Block, CallState, PastCall
 from reconciler.model.ledger_entries import CallRecord, EventKind, EventRecord, Lease
 from reconciler.model.manifest import Mode
@@ -22,6 +23,8 @@ Values: TypeAlias = dict[str, Any]
 _LARGEST = 2**63 - 1
 INPUTS = "inputs"
 """Among a call's marks, which go by column ids: those of its inputs, once it is settled."""
+_PACKED = "packed"
+"""Beside the bytes of marks."""
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -73,12 +76,15 @@ def call_values(call: Call, plan_id: str, labels: Mapping[str, str]) -> Values:
 
 
 def marks_value(marks: Mapping[str, Sequence[str]]) -> str:
-    """Return what a call's cells showed before it, as it is stored: marks of one character each, as of empty cells, as
-    one text, which is a quarter of a list and reads like it."""
+    """Return what a call's cells showed before it, as it is stored."""
     return encode({column: _marks_stored(each) for column, each in marks.items()})
 
 
-def _marks_stored(marks: Sequence[str]) -> str | list[str]:
+def _marks_stored(marks: Sequence[str]) -> str | list[str] | dict[str, str]:
+    """Return marks in few bytes: with digests as such, and of one character each as one text, which reads as a list."""
+    packed = marks.pack() if isinstance(marks, CellMarks) else None
+    if packed is not None:
+        return {_PACKED: b64encode(packed).decode("ascii")}
     listed = list(marks)
     return "".join(listed) if set(map(len, listed)) == {1} else listed
 
@@ -89,14 +95,19 @@ def inputs_value(settlement: Settlement) -> str:
     return encode({INPUTS: found} if found else {})
 
 
-def marks_of(stored: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def marks_of(stored: Mapping[str, Any]) -> dict[str, Sequence[str]]:
     """Return the marks that `marks_value` was given, or that were stored as lists. Raises as bad data does."""
-    return {column: tuple(marks) for column, marks in stored.items() if column != INPUTS}
+    return {
+        column: CellMarks.unpack(b64decode(marks[_PACKED], validate=True)) if isinstance(marks, dict) else tuple(marks)
+        for column, marks in stored.items()
+        if column != INPUTS
+    }
 
 
 def marks_said(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return marks and digests as an export says them: every mark in a list. Raises as bad data does."""
-    return {column: marks if column == INPUTS else list(marks) for column, marks in stored.items()}
+    inputs = {INPUTS: stored[INPUTS]} if INPUTS in stored else {}
+    return inputs | {column: list(marks) for column, marks in marks_of(stored).items()}
 
 
 def inputs_of(marks: Mapping[str, Any]) -> dict[str, bytes]:

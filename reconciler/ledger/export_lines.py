@@ -4,9 +4,8 @@ They do not change with how a call is stored: its columns, its rows and its cell
 """
 
 import json
-import math
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, LargeBinary, Row, Table, Text
@@ -30,6 +29,7 @@ from reconciler.ledger.tables import (
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind
 from reconciler.model.manifest import Mode
+from reconciler.model.observed import CellState
 from reconciler.model.plan import Reason
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
@@ -68,17 +68,62 @@ _ELSEWHERE = (*_LISTED, "before")
 _FIELDS = {kind: [column.name for column in table.c] for kind, table in KINDS.items()}
 _FIELDS["table"] = [name for name in _FIELDS["table"] if name not in LEASE_COLUMNS]
 _FIELDS["call"] = [*(name for name in _FIELDS["call"] if name not in _STORED), *_ELSEWHERE]
-_JSON: Mapping[str, type] = {
-    "columns": list,
-    "column_keys": list,
-    "rows": list,
-    "covered": list,
-    "before": dict,
-    "configs": dict,
-    "labels": dict,
-    "detail": dict,
-    "words": list,
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _maps_to_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _are_blocks(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(block, dict) and _are_texts(block.get("columns")) and _are_texts(block.get("rows", []))
+        for block in value
+    )
+
+
+def _are_marks(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        _maps_to_texts(marks)
+        if column == codec.INPUTS
+        else _are_texts(marks) and all(mark.partition(":")[0] in _STATES for mark in marks)
+        for column, marks in value.items()
+    )
+
+
+def _is_detail(value: Any) -> bool:
+    """Say whether an event's detail can be kept, and what `column_yields` reads in it is what it should be."""
+    try:
+        codec.encode(value)
+        yields, prices = value.get("yield", {}), value.get("prices", {})
+        return all(
+            all(type(each) is int and codec.storable(each) == each for each in (answers, changed))
+            for answers, changed in yields.values()
+        ) and all(price is None or _is_price(price) for price in prices.values())
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+_MOST_DIGITS = 18
+"""Before the point of a price: sums of larger ones would overflow."""
+_END_OF_TIME = 253_402_300_800.0
+"""The last second that a date can be told of, and one more."""
+_STATES = frozenset(str(int(state)) for state in CellState)
+_JSON: Mapping[str, Callable[[Any], bool]] = {
+    "columns": _are_texts,
+    "column_keys": _are_texts,
+    "rows": _are_texts,
+    "covered": _are_blocks,
+    "before": _are_marks,
+    "configs": _maps_to_texts,
+    "labels": _maps_to_texts,
+    "detail": _is_detail,
+    "words": _are_texts,
 }
+"""Fields that are stored as JSON, and what each may hold: what planning and reports read has to be what they expect."""
 _WORDS: Mapping[str, type] = {"mode": Mode, "state": CallState, "kind": EventKind}
 
 
@@ -154,14 +199,10 @@ def _stored(name: str, value: Any) -> Any:
 
 
 def _fits(table: Table, name: str, value: Any) -> bool:
-    if name in ("words", "ids"):
-        return _are_texts(value)
-    if name == "before":
-        return isinstance(value, dict) and all(
-            isinstance(marks, dict) if column == codec.INPUTS else _are_texts(marks) for column, marks in value.items()
-        )
     if name in _JSON:
-        return isinstance(value, _JSON[name])
+        return _JSON[name](value)
+    if name == "ids":
+        return _are_texts(value)
     column = table.c[name]
     if value is None:
         return bool(column.nullable)
@@ -172,22 +213,19 @@ def _fits(table: Table, name: str, value: Any) -> bool:
     return _fits_type(column, name, value)
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
 def _fits_type(column: Column[Any], name: str, value: Any) -> bool:
     if isinstance(column.type, Text):
         if not isinstance(value, str) or codec.storable_text(value) != value:
             return False
-        return {"credits": _is_price, "available": _is_price, "counted": _is_charge}.get(name, lambda _: True)(value)
+        return {"credits": _is_cost, "available": _is_price, "counted": _is_charge}.get(name, lambda _: True)(value)
     if isinstance(column.type, LargeBinary):
         return isinstance(value, str) and _is_binary(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     if column.type.python_type is float:
-        return math.isfinite(value)
-    return isinstance(value, int) and codec.storable(value) == value
+        return 0 <= value < _END_OF_TIME
+    is_place = name in ("version", "table_version")
+    return isinstance(value, int) and codec.storable(value) == value and not (is_place and value < 0)
 
 
 def _is_binary(text: str) -> bool:
@@ -200,10 +238,10 @@ def _is_binary(text: str) -> bool:
 
 def _is_charge(text: str) -> bool:
     try:
-        spent_sums.charge_of(text)
+        price = spent_sums.charge_of(text).credits
     except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return False
-    return True
+    return price is None or _is_cost(str(price))
 
 
 def _is_price(text: str) -> bool:
@@ -211,4 +249,8 @@ def _is_price(text: str) -> bool:
         known = codec.price(text)
     except ArithmeticError:
         return False
-    return known is not None and known.is_finite()
+    return known is not None and known.is_finite() and known.adjusted() <= _MOST_DIGITS
+
+
+def _is_cost(text: str) -> bool:
+    return _is_price(text) and not text.startswith("-")

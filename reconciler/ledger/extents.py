@@ -64,6 +64,8 @@ class Extent:
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> Self:
         """Return what an export says, in which a block without `rows` has all of them. Raises as bad data does."""
+        if len(document["columns"]) != len(document["column_keys"]):
+            raise ValueError("each of its columns has a key")
         rows = tuple(document["rows"])
         blocks = tuple(
             Block(tuple(block["columns"]), tuple(block["rows"]) if "rows" in block else rows)

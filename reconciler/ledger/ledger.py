@@ -287,9 +287,11 @@ class Ledger:
         """
         archived = archive.Archived(before)
         write(self._store.stream(lambda tx: archive.export(tx, archived)))
+        # First: without the calls between them they would say that others spent it all.
+        if archived.balances:
+            self._store.write(partial(balances.forget, before=before))
         for table_id, of_table in archived.portions():
             self._store.write(partial(archive.forget, table_id=table_id, archived=of_table))
-        self._store.write(partial(balances.forget, before=before))
         return archived.count
 
     # What people ask.

@@ -129,8 +129,7 @@ def load(tx: Transaction, source: Iterable[str]) -> Loaded:
     if not ended:
         raise LedgerError("the export is cut off: its last line is missing", hint=_AGAIN, code=Code.NOT_AN_EXPORT)
     loading.finish()
-    added = loading.added
-    return Loaded(tables=added["table"], calls=added["call"], events=added["event"])
+    return Loaded(*(loading.added[kind] for kind in ("table", "call", "event")))
 
 
 def check_header(entry: dict[str, Any]) -> int:
@@ -262,12 +261,13 @@ class _Loading:
             ) from error
 
     def _add_up(self, table: Table, added: Sequence[codec.Values]) -> None:
-        """Add to what was spent what a table that was not here brings along."""
+        """Add to what was spent what was not here; of a table that was, folded calls are counted, though archived."""
         if table is spent:
             spent_sums.add_totals(self._tx, map(spent_sums.kept, added))
         elif table is calls and self._counts_calls:
-            new = [{"counted": None, **call} for call in added if call["table_id"] in self._new_tables]
-            amounts = ((spent_sums.heap_of(call), spent_sums.amount_of(call)) for call in new)
+            new = [each for each in added if not each["folded"] or each["table_id"] in self._new_tables]
+            calls_ = ({"counted": None} | each for each in new)
+            amounts = ((spent_sums.heap_of(call), spent_sums.amount_of(call)) for call in calls_)
             spent_sums.add(self._tx, [(heap, amount) for heap, amount in amounts if any(amount)])
 
     def _check(self, batch: Sequence[dict[str, Any]]) -> None:

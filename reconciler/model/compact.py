@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self, overload
 
 _MARK = "{}:{}".format
+_DIGESTS, _ANSWERS = b"d", b"a"
+"""How packed marks begin: with digests of values, or also with those of answers."""
 _PLAIN = tuple(str(state) for state in range(256))
 
 
@@ -173,6 +175,27 @@ class CellMarks(Sequence[str]):
 
     def __repr__(self) -> str:
         return repr(tuple(self))
+
+    def pack(self) -> bytes | None:
+        """Return the bytes that they take, behind one that says which; None without packed digests."""
+        digests, answers = self._digests, self._answers
+        if not isinstance(digests, PackedDigests):
+            return None
+        if answers is None:
+            return _DIGESTS + self._states + digests.data
+        return _ANSWERS + self._states + digests.data + answers.data if isinstance(answers, PackedAnswers) else None
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        """Return the marks that `pack` was called on. Raises ValueError."""
+        kind, data = packed[:1], packed[1:]
+        until_answers = 1 + PackedDigests.WIDTH
+        width = until_answers + PackedAnswers.WIDTH * (kind == _ANSWERS)
+        if kind not in (_DIGESTS, _ANSWERS) or len(data) % width:
+            raise ValueError("marks are cut off, or written in an unknown way")
+        count = len(data) // width
+        digests, answers = data[count : count * until_answers], data[count * until_answers :]
+        return cls(data[:count], PackedDigests(digests), PackedAnswers(answers) if kind == _ANSWERS else None)
 
 
 class RowIndex(Mapping[str, int]):

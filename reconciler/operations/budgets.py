@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.ledger import Ledger, budget_uses_of
+from reconciler import ledger as ledgers
 from reconciler.model.budget import Budget, BudgetUse, RecentSums
 from reconciler.model.plan import Plan
 from reconciler.settings.settings import Settings
@@ -11,7 +11,7 @@ from reconciler.spending.budgets import CountedPlan
 from reconciler.spending.limits_check import counted_in_budgets
 
 
-def with_budgets(plan: Plan, settings: Settings, ledger: Ledger, plan_id: str = "") -> Plan:
+def with_budgets(plan: Plan, settings: Settings, ledger: "ledgers.Ledger", plan_id: str = "") -> Plan:
     """Return the plan with the use of its budgets, and what its manifests' last applies cost. Raises LedgerError.
 
     `plan_id` is of a saved plan, whose own calls are none of the last applies.
@@ -31,7 +31,7 @@ def with_kept_budgets(plan: Plan, settings: Settings, sums: RecentSums | None) -
     """Return a plan from a snapshot with the use of its budgets when the snapshot was taken, if it says."""
     if sums is None or not (plan.has_due or plan.growth):
         return plan
-    return _with_uses(plan, settings, lambda budgets: budget_uses_of(sums, budgets))
+    return _with_uses(plan, settings, lambda budgets: ledgers.budget_uses_of(sums, budgets))
 
 
 def _with_uses(plan: Plan, settings: Settings, uses_of: Callable[[tuple[Budget, ...]], tuple[BudgetUse, ...]]) -> Plan:

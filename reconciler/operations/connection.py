@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from reconciler import client
+from reconciler import ledger as ledgers
 from reconciler.client import ApiOptions, Reader, Token
 from reconciler.errors import SettingsError
-from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Actor
 from reconciler.model.origin import Origin
 from reconciler.model.reading import ReadCost, ReadProgress
@@ -63,13 +63,13 @@ class Connections:
         self.profile = Profile()
         self.interrupt = Interrupt()
         """Of the current or last apply: once it is set, the store is only waited for briefly."""
-        self.admit: Callable[[], object] = lambda: None
+        self.admit: Callable[[], object] | None = None
         """Called before each read, e.g. to wait for its turn among those of other machines."""
         self._on_progress = on_progress
         self._is_over = False
         self._stack = ExitStack()
         self._reader: Reader | None = None
-        self._ledger: Ledger | None = None
+        self._ledger: ledgers.Ledger | None = None
 
     def close(self) -> None:
         """Close what is open; it opens again on its next use."""
@@ -95,12 +95,12 @@ class Connections:
             self._reader = self._stack.enter_context(Reader(options, on_progress=self._on_progress, admit=self.admit))
         return self._reader
 
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "ledgers.Ledger":
         """Return the ledger, for callers that write nothing or create one on purpose. Raises SettingsError."""
         self._check_open()
         if self._ledger is None:
             by_project = self.settings.named_ledger is None
-            ledger = open_ledger(
+            ledger = ledgers.open_ledger(
                 ledger_address(self.settings),
                 by_project=by_project,
                 interrupted=lambda: bool(self.interrupt),
@@ -109,11 +109,11 @@ class Connections:
             self._ledger = self._stack.enter_context(ledger)
         return self._ledger
 
-    def both(self) -> tuple[Reader, Ledger]:
+    def both(self) -> "tuple[Reader, ledgers.Ledger]":
         """Return the reader and the ledger, for callers that write nothing. Raises SettingsError."""
         return self.reader(), self.ledger()
 
-    def writing_ledger(self) -> Ledger:
+    def writing_ledger(self) -> "ledgers.Ledger":
         """Return the ledger for writing; `allow_new` decides whether it may be created. Raises SettingsError."""
         ledger = self.ledger()
         allow_new(ledger, self.environment, self.tell)
@@ -132,7 +132,7 @@ class Connections:
         return ReadCost() if self._reader is None else self._reader.cost()
 
 
-def allow_new(ledger: Ledger, environment: Mapping[str, str], tell: Callable[[str], None]) -> None:
+def allow_new(ledger: "ledgers.Ledger", environment: Mapping[str, str], tell: Callable[[str], None]) -> None:
     """Refuse to create a ledger in CI, and otherwise tell the person that one is created. Raises SettingsError.
 
     A CI job's disk is thrown away: a ledger created there would be empty and lost again, and everything bought twice.

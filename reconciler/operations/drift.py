@@ -9,6 +9,8 @@ from reconciler.operations.judge import unmet_in
 from reconciler.operations.observe import Sources, Targets
 from reconciler.planning.drift import DriftReport
 
+__all__ = ["DriftReport", "drift_of"]
+
 
 def drift_of(targets: Targets, connections: Connections, *, stale: bool) -> DriftReport:
     """Read the tables of `targets` and return their drift, with `stale` also answers to another prompt or inputs."""

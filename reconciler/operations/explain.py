@@ -10,6 +10,8 @@ from reconciler.planning.explanation import ExplainedCells, Question, explain
 from reconciler.planning.waves import upstream_of
 from reconciler.text.sanitize import one_line
 
+__all__ = ["ExplainedCells", "explain_cells"]
+
 
 def explain_cells(
     targets: Targets, selector: str, column: str | None, row: str | None, connections: Connections

@@ -3,33 +3,30 @@
 Reading meets the decisions here; nothing is bought or written.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from reconciler import ledger as ledgers
 from reconciler.client import Reader
-from reconciler.errors import ApiError, BadResponse
-from reconciler.ledger import Ledger
+from reconciler.errors import ApiError
 from reconciler.manifests.calendar import dates_of
 from reconciler.manifests.loader import load_manifests
-from reconciler.model.compact import RowIndex
 from reconciler.model.condition import Condition
 from reconciler.model.history import TableHistory
 from reconciler.model.input_cells import AskedInputs
-from reconciler.model.live_snapshot import LiveSnapshot
 from reconciler.model.manifest import Manifest, Mode
-from reconciler.model.observed import TableIndex, TableSnapshot
+from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Plan
-from reconciler.model.read_scope import read_scope_of
+from reconciler.model.read_scope import ReadScope, read_scope_of
 from reconciler.operations.find_tables import Lister, find
 from reconciler.operations.profile import Phase, Profile
 from reconciler.planning.first_portions import asked_answers
 from reconciler.planning.inputs import PlanInputs, PlanOptions
 from reconciler.planning.plan_settings import PlanSettings
-from reconciler.planning.planner import make_plan
+from reconciler.planning.planner import Planner, make_plan
 from reconciler.planning.selectors import select_runs, split_selectors
 from reconciler.settings.settings import Settings, manifests_in_use
-from reconciler.spending import evidence
 from reconciler.spending.approval import Approval
 from reconciler.spending.doubt import DoubtEnding, judge
 from reconciler.text.codes import Code
@@ -91,7 +88,11 @@ class Observation:
     @property
     def recalled_at(self) -> datetime:
         """When the ledger was read, by its store's clock: the only clock that all machines share."""
-        return datetime.fromtimestamp(max((each.recalled_at for each in self.histories.values()), default=0.0), UTC)
+        return _recalled_at(self.histories)
+
+
+def _recalled_at(histories: Mapping[str, TableHistory]) -> datetime:
+    return datetime.fromtimestamp(max((each.recalled_at for each in histories.values()), default=0.0), UTC)
 
 
 def load(settings: Settings, named: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Targets:
@@ -132,7 +133,7 @@ class Sources:
     """Where an observation reads from, and where its time is counted."""
 
     reader: Reader
-    ledger: Ledger
+    ledger: "ledgers.Ledger"
     settings: Settings
     profile: Profile = field(default_factory=Profile)
 
@@ -153,75 +154,97 @@ def observe_tables(
     histories tell each one, and of calls that may be settled now the inputs are looked at. `judging` also looks at the
     answers of runs with an `expect`, which needs their tables whole.
     """
-    profile = sources.profile
-    with profile.phase(Phase.LEDGER):
-        recalled = sources.ledger.recall(tables, plan_id=applied or "")
-    spend = sources.settings.project.api.spend
-    of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
-    for manifest in targets.manifests:
-        if manifest.table_id in of_table:
-            of_table[manifest.table_id].append(manifest)
-    shows_within = spend.shows_within_seconds
-    # A call is settled by its own cells: full counters, or the rows that a plan needs, would leave it open for ever.
-    full = {table for table in tables if whole or (applied is not None and _has_unsettled(recalled[table]))}
-    shortcuts = {table: read_scope_of(of_table[table], recalled[table], shows_within) for table in {*tables} - full}
-    if judging:
-        judged = {each.table_id for each in targets.manifests if any(run.expect is not None for run in each.runs)}
-        shortcuts = {table: scope for table, scope in shortcuts.items() if table not in judged}
-    with profile.phase(Phase.READING):
-        digests = {table: _digests_wanted(of_table[table], recalled[table]) for table in tables}
-        answers = sources.reader.read_tables(
-            digests,
-            shortcuts,
-            {table: _conditions(of_table[table]) for table in tables},
-            {table: asked_answers(of_table[table], recalled[table], whole=judging) for table in tables},
-            {
-                table: _asked_inputs(recalled[table], stale=targets.stale, settling=applied is not None)
-                for table in tables
-            },
+    return _Look(targets, tables, sources, whole=whole, applied=applied, judging=judging).read_tables()
+
+
+def observe_and_plan(targets: Targets, sources: Sources, settings: Settings) -> tuple[Observation, Plan]:
+    """Observe what a plan needs and make it, each table's part while others are read. Raises as `observe_tables`.
+
+    It is the plan that `plan` makes from the observation.
+    """
+    look = _Look(targets, targets.tables, sources, whole=False)
+    planner = Planner(targets.manifests, _plan_settings(targets, settings, look.recalled_at), _plan_options(targets))
+    observation = look.read_tables(planner.add)
+    with sources.profile.phase(Phase.PLANNING):
+        return observation, planner.plan(_problems(targets, observation), targets.pending)
+
+
+class _Look:
+    """An observation: made, it has read the ledger."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        tables: Collection[str],
+        sources: Sources,
+        *,
+        whole: bool,
+        applied: str | None = None,
+        judging: bool = False,
+    ) -> None:
+        with sources.profile.phase(Phase.LEDGER):
+            self._recalled = sources.ledger.recall(tables, plan_id=applied or "")
+        self._targets = targets
+        self._tables = tables
+        self._sources = sources
+        self._whole = whole
+        self._applied = applied
+        self._judging = judging
+        self._of_table: dict[str, list[Manifest]] = {table: [] for table in tables}
+        for manifest in targets.manifests:
+            if manifest.table_id in self._of_table:
+                self._of_table[manifest.table_id].append(manifest)
+
+    @property
+    def recalled_at(self) -> datetime:
+        """When the ledger was read, by its store's clock."""
+        return _recalled_at(self._recalled)
+
+    def read_tables(self, on_table: Callable[[str, TableSnapshot, TableHistory], None] | None = None) -> Observation:
+        """Read the tables and judge calls in doubt; `on_table` is called with each table while others are read."""
+        recalled, of_table, tables = self._recalled, self._of_table, self._tables
+        quiet_seconds = self._sources.settings.project.api.spend.quiet_seconds
+        histories: dict[str, TableHistory] = {}
+        verdicts: dict[str, Sequence[DoubtEnding]] = {}
+
+        def judge_table(table: str, snapshot: TableSnapshot) -> None:
+            histories[table], verdicts[table] = judge(recalled[table], snapshot, quiet_seconds)
+            if on_table is not None:
+                on_table(table, snapshot, histories[table])
+
+        with self._sources.profile.phase(Phase.READING):
+            answers = self._sources.reader.read_tables(
+                {table: _digests_wanted(of_table[table], recalled[table]) for table in tables},
+                self._shortcuts(),
+                {table: _conditions(of_table[table]) for table in tables},
+                {table: asked_answers(of_table[table], recalled[table], whole=self._judging) for table in tables},
+                {
+                    table: _asked_inputs(recalled[table], stale=self._targets.stale, settling=self._applied is not None)
+                    for table in tables
+                },
+                on_table=judge_table,
+            )
+        snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
+        return Observation(
+            snapshots,
+            {table: histories[table] for table in snapshots},
+            tuple(ending for table in snapshots for ending in verdicts[table]),
+            {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)},
         )
-    snapshots = {table: answer for table, answer in answers.items() if isinstance(answer, TableSnapshot)}
-    histories: dict[str, TableHistory] = {}
-    verdicts: list[DoubtEnding] = []
-    with profile.phase(Phase.PLANNING):
-        for table, snapshot in snapshots.items():
-            histories[table], found = judge(recalled[table], snapshot, spend.quiet_seconds)
-            verdicts += found
-    unreadable = {table: answer for table, answer in answers.items() if isinstance(answer, ApiError)}
-    return Observation(snapshots, histories, tuple(verdicts), unreadable)
 
-
-def to_snapshot(
-    observation: Observation, taken_at: str, tool_version: str, base_url: str, index: TableIndex | None = None
-) -> LiveSnapshot:
-    """Reduce an observation to what is needed to plan elsewhere (`documents/snapshot_file.py`)."""
-    pairs = {
-        table: reduced(snapshot, observation.histories[table]) for table, snapshot in observation.snapshots.items()
-    }
-    return LiveSnapshot(
-        taken_at=taken_at,
-        tool_version=tool_version,
-        base_url=base_url,
-        snapshots={table: snapshot for table, (snapshot, _) in pairs.items()},
-        histories={table: history for table, (_, history) in pairs.items()},
-        unreadable={table: (error.message, error.hint) for table, error in observation.unreadable.items()},
-        index=index,
-    )
-
-
-def from_snapshot(kept: LiveSnapshot, tables: Collection[str]) -> Observation:
-    """Return a snapshot's observation of `tables`; a table that it does not hold counts as unreadable."""
-    absent = (
-        "the snapshot of the live tables does not hold this one",
-        "It holds the tables that manifests named when it was taken.",
-    )
-    unreadable = {table: kept.unreadable.get(table, absent) for table in tables if table not in kept.snapshots}
-    return Observation(
-        snapshots={table: kept.snapshots[table] for table in tables if table in kept.snapshots},
-        histories={table: kept.histories[table] for table in tables if table in kept.histories},
-        verdicts=(),
-        unreadable={table: BadResponse(message, hint=hint) for table, (message, hint) in unreadable.items()},
-    )
+    def _shortcuts(self) -> dict[str, ReadScope]:
+        recalled, of_table = self._recalled, self._of_table
+        shows_within = self._sources.settings.project.api.spend.shows_within_seconds
+        # A call is settled by its own cells: full counters, or the rows that a plan needs, would leave it open for
+        # ever.
+        settles = self._applied is not None
+        full = {table for table in self._tables if self._whole or (settles and _has_unsettled(recalled[table]))}
+        if self._judging:
+            runs = [(each.table_id, run) for each in self._targets.manifests for run in each.runs]
+            full |= {table for table, run in runs if run.expect is not None}
+        return {
+            table: read_scope_of(of_table[table], recalled[table], shows_within) for table in {*self._tables} - full
+        }
 
 
 def plan(
@@ -232,24 +255,35 @@ def plan(
     anyway: Approval | None = None,
 ) -> Plan:
     """Make the plan from one observation; `within` and `anyway` are as in `PlanOptions`."""
-    spend = settings.project.api
     inputs = PlanInputs(
         targets.manifests,
         observation.snapshots,
         observation.histories,
-        PlanSettings(
-            settings.project.prices,
-            spend.max_cells_per_call,
-            spend.spend.quiet_seconds,
-            spend.spend.shows_within_seconds,
-            dates_of(targets.manifests, observation.recalled_at),
-        ),
-        [*targets.unresolved, *_diagnostics(targets.manifests, observation.unreadable)],
+        _plan_settings(targets, settings, observation.recalled_at),
+        _problems(targets, observation),
         targets.pending,
     )
+    return make_plan(inputs, _plan_options(targets, within, anyway))
+
+
+def _plan_settings(targets: Targets, settings: Settings, recalled_at: datetime) -> PlanSettings:
+    api = settings.project.api
+    return PlanSettings(
+        settings.project.prices,
+        api.max_cells_per_call,
+        api.spend.quiet_seconds,
+        api.spend.shows_within_seconds,
+        dates_of(targets.manifests, recalled_at),
+    )
+
+
+def _plan_options(targets: Targets, within: Approval | None = None, anyway: Approval | None = None) -> PlanOptions:
     selected = (targets.include, targets.exclude)
-    options = PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps, stale=targets.stale)
-    return make_plan(inputs, options)
+    return PlanOptions(within, anyway, targets.digest, *selected, maps=targets.maps, stale=targets.stale)
+
+
+def _problems(targets: Targets, observation: Observation) -> list[Diagnostic]:
+    return [*targets.unresolved, *_diagnostics(targets.manifests, observation.unreadable)]
 
 
 def _digests_wanted(manifests: Iterable[Manifest], history: TableHistory) -> frozenset[str] | None:
@@ -295,16 +329,3 @@ def _diagnostics(manifests: Iterable[Manifest], unreadable: Mapping[str, ApiErro
         for manifest in manifests
         if (error := unreadable.get(manifest.table_id)) is not None
     ]
-
-
-def reduced(snapshot: TableSnapshot, history: TableHistory) -> tuple[TableSnapshot, TableHistory]:
-    """Drop from an observation what planning does not need, once the facts that need it have been derived."""
-    assert not snapshot.unread_rows, "a snapshot is also for manifests that are not written yet, so it needs every row"
-    row_index = RowIndex(snapshot.row_ids)
-    calls = tuple(
-        replace(call, has_shown=has_shown, before={}, inputs={}, actor="")
-        for call in history.calls
-        for has_shown in [bool(evidence.sign_of_landing(call, snapshot, row_index))]
-    )
-    told = replace(history, calls=calls, checkpoint=history.checkpoint.without_inputs())
-    return replace(snapshot, digests={}, answers={}, inputs={}), told

@@ -76,11 +76,11 @@ def plan_targets(
         raise SettingsError(message, hint="Leave out --against, or save the manifest to a file of the project.")
     base = None if against is None else read_revision(against, settings, targets.named)
     made, taken = replace(origin(settings, connections.tell), review=review(connections.environment)), None
-    sums = None
+    sums = plain = None
     if live_snapshot is not None:
         kept = snapshots.read_snapshot(live_snapshot, connections.environment)
         asked = find_all(targets, base, settings, SnapshotLister(kept))
-        observation, taken = observe.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
+        observation, taken = snapshots.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
         sums = kept.sums
         made = replace(made, base_url=kept.base_url)
     else:
@@ -89,9 +89,12 @@ def plan_targets(
             asked = find_all(targets, base, settings, reader)
         scope = asked.scope
         sources = observe.Sources(reader, ledger, settings, profile)
-        observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
+        if base is None:
+            observation, plain = observe.observe_and_plan(scope, sources, asked.settings)
+        else:
+            observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
     with profile.phase(Phase.PLANNING):
-        plan, compared = plan_asked(asked, observation)
+        plan, compared = plan_asked(asked, observation, plain)
         ended = ended_calls(observation, settings) if live_snapshot is None else ()
     if live_snapshot is not None:
         plan = with_kept_budgets(plan, asked.settings, sums)
@@ -125,11 +128,18 @@ def find_all(targets: Targets, base: Revision | None, settings: Settings, lister
     return replace(asked, every=every.manifests, before=before.manifests, lost=before.problems)
 
 
-def plan_asked(asked: PlanRequest, observation: Observation) -> tuple[Plan, ChangeImpact | None]:
-    """Make the plan; with a base, give each call one cause, and return what changed and its effect."""
+def plan_asked(
+    asked: PlanRequest, observation: Observation, plain: Plan | None = None
+) -> tuple[Plan, ChangeImpact | None]:
+    """Make the plan; with a base, give each call one cause, and return what changed and its effect.
+
+    `plain` is the plan without a base, if it has been made.
+    """
     targets, base, settings = asked.targets, asked.base, asked.settings
     if base is None:
-        return with_forecast(observe.plan(targets, observation, settings), observation), None
+        return with_forecast(
+            plain if plain is not None else observe.plan(targets, observation, settings), observation
+        ), None
     manifests = tuple(manifest for manifest in asked.before if manifest.table_id in observation.snapshots)
     before = Targets(manifests, "", (), ())
     base_plan = observe.plan(before, observation, settings)

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from reconciler import operations
 from reconciler.errors import Leased, LedgerError, SettingsError
 from reconciler.manifests.open_file import open_named
 from reconciler.model.attempt import Verdict
@@ -27,7 +28,6 @@ from reconciler.operations.atomic_file import write_durably
 from reconciler.operations.connection import Connections
 from reconciler.operations.named_file import named_file
 from reconciler.operations.observe import Targets
-from reconciler.operations.reconcile import reconcile
 from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
@@ -128,7 +128,7 @@ class ProjectLedger:
         no `targets` and an `until`. Sends only GET and writes nothing. Raises ManifestError and ApiError if a table or
         the balance cannot be read.
         """
-        return reconcile(targets, self._connections, since, until)
+        return operations.reconcile.reconcile(targets, self._connections, since, until)
 
     def resolve(self, call: str, *, landed: bool, reason: str) -> tuple[CallRecord, CallState]:
         """End the doubt about a call, after a person checked its table; return it as it was, and its new state.

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from reconciler import operations
 from reconciler.documents import plan_file, saved_plan_checks
 from reconciler.documents.saved_plan_checks import SavedPlan
 from reconciler.errors import ApiError, ErroredPlan
@@ -27,30 +28,13 @@ from reconciler.model.plan import Plan
 from reconciler.model.reading import ReadCost, ReadProgress
 from reconciler.model.report import Report
 from reconciler.model.session_plan import SessionPlan
-from reconciler.operations import observe, snapshots, validate
-from reconciler.operations.adopt import Adoption, adopt
+from reconciler.operations import observe, validate
 from reconciler.operations.apply_events import ApplyEvents, Interrupt
-from reconciler.operations.await_calls import await_calls
 from reconciler.operations.connection import Connections, origin
-from reconciler.operations.doctor import examine_settings
-from reconciler.operations.drift import drift_of
-from reconciler.operations.explain import explain_cells
-from reconciler.operations.forecast import PlannedForecast, forecast_targets
-from reconciler.operations.import_tables import Choice, ImportedTable, folder_for, import_tables, table_ids
-from reconciler.operations.notify import Outcome, notify
 from reconciler.operations.observe import Targets
-from reconciler.operations.permit import refuse_violations
-from reconciler.operations.plan_change import plan_targets
 from reconciler.operations.profile import Phase, Profile
 from reconciler.operations.project_ledger import ProjectLedger
-from reconciler.operations.read_plan import read_saved_plan
-from reconciler.operations.snapshots import SnapshotTaken
-from reconciler.operations.start_apply import ApplyTerms, start_apply, wait_context
-from reconciler.operations.status import read_status
 from reconciler.operations.validate import Validation
-from reconciler.planning.drift import DriftReport
-from reconciler.planning.explanation import ExplainedCells
-from reconciler.planning.status import Status
 from reconciler.settings.network import api_network
 from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
@@ -170,7 +154,7 @@ class Session:
         """
         targets = replace(self.load(paths, target=target, exclude=exclude), maps=maps)
         kept = None if live_snapshot is None else Path(live_snapshot)
-        return plan_targets(targets, against, kept, self.connections)
+        return operations.plan_change.plan_targets(targets, against, kept, self.connections)
 
     def document(self, plan: SessionPlan) -> dict[str, Any]:
         """Return a plan as JSON (`schemas/plan.v1.json`), which `apply` accepts from a file."""
@@ -180,7 +164,7 @@ class Session:
 
     def read_plan(self, file: Named, *, max_age_seconds: float = A_DAY_SECONDS) -> SavedPlan:
         """Return what a plan file approves. Raises StalePlan if it was edited, is too old, or is for another API."""
-        saved = read_saved_plan(Path(file), max_age_seconds)
+        saved = operations.read_plan.read_saved_plan(Path(file), max_age_seconds)
         saved.check_origin(self.settings.api_url)
         return saved
 
@@ -217,8 +201,9 @@ class Session:
             events.on_plan(proposed)
             return saved.plan_id
 
-        terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
-        return start_apply(targets, saved, approve, self.connections, terms)
+        verb, _ = operations.start_apply, operations.notify  # both now: an upgrade may replace them while it waits
+        terms = verb.ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
+        return verb.start_apply(targets, saved, approve, self.connections, terms)
 
     def plan_and_apply(
         self,
@@ -246,51 +231,56 @@ class Session:
             plan_id: str = plan_file.document(proposed, origin(self.settings))["plan_id"]
             return plan_id
 
-        terms = ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
-        return start_apply(targets, None, approved, self.connections, terms)
+        verb, _ = operations.start_apply, operations.notify  # as in `apply`
+        terms = verb.ApplyTerms(wait, timeout_seconds, lease_timeout_seconds, events, interrupt)
+        return verb.start_apply(targets, None, approved, self.connections, terms)
 
     def doctor(self) -> Checkup:
         """Return what is wrong with the setup (`found.wrong`) and how to mend it; raises nothing of it.
 
         Sends at most two GETs and writes nothing.
         """
-        return examine_settings(self.settings, self._environment)
+        return operations.doctor.examine_settings(self.settings, self._environment)
 
-    def status(self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()) -> Status:
+    def status(
+        self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = ()
+    ) -> "operations.status.Status":
         """Return the status of the live tables: per run, how many cells are done, failed, due, blocked or in doubt.
 
         Reads whole tables, sends only GET and writes nothing.
         """
-        return read_status(self.load(paths, target=target, exclude=exclude), self.connections)
+        return operations.status.read_status(self.load(paths, target=target, exclude=exclude), self.connections)
 
     def explain(
         self, selector: str, paths: Several | Targets = (), *, column: str | None = None, row: str | None = None
-    ) -> tuple[ExplainedCells, ...]:
+    ) -> "tuple[operations.explain.ExplainedCells, ...]":
         """Return why each cell of a manifest, or of `name/run`, is due or not, by run, column and reason.
 
         `column` (a key or an id) and `row` (an id) narrow it. Sends only GET and writes nothing.
         """
-        return explain_cells(self.load(paths), selector, column, row, self.connections)
+        return operations.explain.explain_cells(self.load(paths), selector, column, row, self.connections)
 
     def drift(
         self, paths: Several | Targets = (), *, target: Several = (), exclude: Several = (), stale: bool = False
-    ) -> DriftReport:
+    ) -> "operations.drift.DriftReport":
         """Return which cells are not as the manifests want them, and why; sends only GET and writes nothing.
 
         `stale` adds the answers that predate the present prompt or the present inputs, which needs whole tables. If a
         table could not be read, `errored` is true and the result may be incomplete.
         """
-        return drift_of(self.load(paths, target=target, exclude=exclude), self.connections, stale=stale)
+        targets = self.load(paths, target=target, exclude=exclude)
+        return operations.drift.drift_of(targets, self.connections, stale=stale)
 
     def forecast(
         self, paths: Several | Targets = (), *, days: int = MONTH_DAYS, target: Several = (), exclude: Several = ()
-    ) -> PlannedForecast:
+    ) -> "operations.forecast.PlannedForecast":
         """Return what runs with a `refresh` will buy within `days` times 24 hours, by manifest, column and day.
 
         Sends only GET and writes nothing. `found.plan.diagnostics` lists the tables that could not be read, of which
         `found.forecast` says nothing.
         """
-        return forecast_targets(self.load(paths, target=target, exclude=exclude), days, self.connections)
+        targets = self.load(paths, target=target, exclude=exclude)
+        return operations.forecast.forecast_targets(targets, days, self.connections)
 
     def wait(
         self,
@@ -308,15 +298,18 @@ class Session:
         ManifestError if a table cannot be read, Leased if an apply holds a table for all of `timeout_seconds`.
         """
         targets = observe.resolve(self.load(paths, target=target, exclude=exclude), self.connections.reader())
-        return await_calls(targets, wait_context(self.connections, *self._told(events, None)), timeout_seconds)
+        context = operations.start_apply.wait_context(self.connections, *self._told(events, None))
+        return operations.await_calls.await_calls(targets, context, timeout_seconds)
 
-    def snapshot(self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False) -> SnapshotTaken:
+    def snapshot(
+        self, file: Named, paths: Several | Targets = (), *, unsigned: bool = False
+    ) -> "operations.snapshots.SnapshotTaken":
         """Write what planning needs from the live tables to a file for `plan(live_snapshot=…)`; no values, no prompts.
 
         Signed with `RECONCILER_SNAPSHOT_KEY`, without which it raises SettingsError unless `unsigned`.
         """
-        key = snapshots.signing_key(self._environment, unsigned=unsigned)
-        return snapshots.take_snapshot(Path(file), self.load(paths), key, self.connections)
+        key = operations.snapshots.signing_key(self._environment, unsigned=unsigned)
+        return operations.snapshots.take_snapshot(Path(file), self.load(paths), key, self.connections)
 
     def import_tables(
         self,
@@ -329,8 +322,8 @@ class Session:
         fill: bool = False,
         force: bool = False,
         adopt: str | None = None,
-        on_table: Callable[[ImportedTable], None] = lambda _: None,
-    ) -> tuple[ImportedTable | ApiError, ...]:
+        on_table: "Callable[[operations.import_tables.ImportedTable], None]" = lambda _: None,
+    ) -> "tuple[operations.import_tables.ImportedTable | ApiError, ...]":
         """Write a manifest for each chosen live table; buys nothing and changes no table.
 
         `tables` are ids or dashboard URLs; add tables that the API finds for `search`, tables with one of `tags`, or
@@ -340,30 +333,38 @@ class Session:
         could not be read; `on_table` is called as soon as a manifest is written or passed over. Raises SettingsError
         if no table is found or a file cannot be written.
         """
-        choice = Choice(table_ids((tables,) if isinstance(tables, str) else tables), search, tuple(tags), every)
-        folder = folder_for(self.settings, None if out is None else Path(out), ImportOptions(adopt, fill), force=force)
-        connections = self.connections
+        verb, connections, into = operations.import_tables, self.connections, None if out is None else Path(out)
+        ids = verb.table_ids((tables,) if isinstance(tables, str) else tables)
+        choice = verb.Choice(ids, search, tuple(tags), every)
+        folder = verb.folder_for(self.settings, into, ImportOptions(adopt, fill), force=force)
         reader = connections.reader()
         ledger = connections.ledger() if adopt is None else connections.writing_ledger()
         found = []
-        for each in import_tables(folder, choice, reader, ledger, connections.actor, self._tell):
+        for each in verb.import_tables(folder, choice, reader, ledger, connections.actor, self._tell):
             found.append(each)
-            if isinstance(each, ImportedTable):
+            if isinstance(each, verb.ImportedTable):
                 on_table(each)
         return tuple(found)
 
-    def adopt(self, revision: str, paths: Several | Targets = ()) -> Adoption:
+    def adopt(self, revision: str, paths: Several | Targets = ()) -> "operations.adopt.Adoption":
         """Record every done cell of the manifests' tables as run at a revision, at no cost; sends only GET.
 
         For a new ledger, and for tables that were run by hand: a run with `mode: all` at that revision buys none of
         these cells again. A running table is among the failures. Raises SettingsError if no manifest could name such a
         revision.
         """
-        return adopt(self.load(paths), revision, self.connections)
+        return operations.adopt.adopt(self.load(paths), revision, self.connections)
 
-    def notify(self, outcome: Outcome, exit_code: int | None = None, *, interrupt: Interrupt | None = None) -> None:
+    def notify(
+        self,
+        outcome: "operations.notify.Outcome",
+        exit_code: int | None = None,
+        *,
+        interrupt: Interrupt | None = None,
+    ) -> None:
         """Tell the webhooks of `spec.notify` how an apply or `drift` ended; raises nothing and takes at most 20 s."""
-        notify(outcome, exit_code, self.settings, self._environment, self._tell, interrupt or Interrupt())
+        interrupt = interrupt or Interrupt()
+        operations.notify.notify(outcome, exit_code, self.settings, self._environment, self._tell, interrupt)
 
     def cost(self) -> ReadCost:
         """Return the cost of reading so far: requests, bytes, seconds."""
@@ -374,10 +375,10 @@ class Session:
         if isinstance(plan, SavedPlan):
             return plan
         if not isinstance(plan, SessionPlan):
-            return read_saved_plan(Path(plan), max_age_seconds)
+            return operations.read_plan.read_saved_plan(Path(plan), max_age_seconds)
         if plan.errored:
             raise ErroredPlan(plan.diagnostics)
-        refuse_violations(plan.violations)
+        operations.permit.refuse_violations(plan.violations)
         return saved_plan_checks.check_plan(self.document(plan), datetime.now(UTC), max_age_seconds)
 
     def _told(self, events: ApplyEvents | None, interrupt: Interrupt | None) -> tuple[ApplyEvents, Interrupt]:

@@ -8,6 +8,8 @@ from reconciler.operations.ended_calls import ended_calls
 from reconciler.operations.observe import Sources, Targets
 from reconciler.planning.status import Status, status_of
 
+__all__ = ["Status", "read_status"]
+
 
 def read_status(targets: Targets, connections: Connections) -> Status:
     """Read whole tables, and return what is done, due and in doubt in them. Raises ApiError, LedgerError."""

@@ -15,6 +15,7 @@ from reconciler.model.limits import Limits, Prices, Rule
 from reconciler.model.notice import NoticeForm, Occasion, Webhook
 from reconciler.model.schedule import Schedule
 from reconciler.settings.limits_reader import as_decimal, limits_of, named_twice, precision_problems, zone_problems
+from reconciler.settings.project_shape import fits
 from reconciler.settings.schedules_reader import calendar_problems, schedules_of
 from reconciler.text.addresses import LEDGER_HINT, PROJECT_LIBPQ, is_loopback, leads_elsewhere, ledger_fault
 from reconciler.text.codes import Code
@@ -169,7 +170,7 @@ def _organization(document: Document) -> Rule | None:
 def _faults(document: Document, api_url: str | None) -> Iterator[Diagnostic]:
     """Yield every problem in the document, by its schema and by the rules that a schema cannot express."""
     value = document.value
-    found = json_schema.problems("project", value)
+    found = [] if fits(value) else json_schema.problems("project", value)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind != PROJECT_KIND:
         message = f"a project file has kind `Project`, but this document has kind {quote(kind)}"

@@ -7,16 +7,17 @@ from reconciler.model.compact import CellMarks, picked
 from reconciler.model.history import Block
 from reconciler.model.observed import CellState, TableSnapshot
 
-_NEVER_RUN = (str(int(CellState.EMPTY)), str(int(CellState.PENDING_IDLE)))
+_NEVER_RUN_STATES = bytes([CellState.EMPTY, CellState.PENDING_IDLE])
+_NEVER_RUN = tuple(map(str, _NEVER_RUN_STATES))
 
 
 def cell_marks(snapshot: TableSnapshot, column: str, rows: Sequence[int]) -> CellMarks:
     """Return one mark per row of `column`: `state`, or `state:digest:answer` if the value's digests were read.
 
-    If all of them are empty the states say it all: they hold no value that could be another.
+    If no cell ever ran the states say it all: there is no value that could become another.
     """
     shown = bytes(map(snapshot.states[column].__getitem__, rows))
-    if set(shown) <= {CellState.EMPTY}:
+    if not shown.strip(_NEVER_RUN_STATES):
         return CellMarks(shown)
     digests, answers = snapshot.digests.get(column), snapshot.answers.get(column)
     return CellMarks(

@@ -100,7 +100,7 @@ DOORS = {
     "truststore": ["client.http.trust"],
     "msgspec": ["client"],
     "yaml": ["manifests.yaml_reader"],
-    "jsonschema": ["manifests.json_schema"],
+    "jsonschema": ["manifests.schema_faults"],
     "sqlalchemy": ["ledger"],
     "alembic": ["ledger"],
     "starlette": ["simulator"],
@@ -127,6 +127,7 @@ OTHER_DOORS = {
     ("manifests.shapes", "msgspec"): "types decide fast whether a document is sound",
     ("manifests.loader", "msgspec"): "what a document leaves out",
     ("manifests.run_loader", "msgspec"): "what a document leaves out",
+    ("settings.project_shape", "msgspec"): "types decide fast whether a project file is sound",
 }
 """Further doors: (module or room, distribution) → why."""
 
@@ -168,8 +169,10 @@ LATE_IMPORTS = {
     "client": "what sends over httpx is loaded when it sends: a plan only reads",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
-    "ledger.store": "alembic is loaded only where a store has to be migrated",
+    "ledger": "SQLAlchemy is loaded when a ledger is opened, alembic only where a store has to be migrated",
     "manifests.compare": "deepdiff is loaded only where two states of a project are compared",
+    "manifests.json_schema": "jsonschema is loaded only where types do not say that a value is sound",
+    "operations": "a verb's module is loaded when a session calls it, so that a plan is not charged for an apply",
 }
 """Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""
 

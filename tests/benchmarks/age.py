@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.model.attempt import Actor, Ended, Ending, Intent, Receipt, Settlement
-from reconciler.model.compact import CellMarks
+from reconciler.model.attempt import Actor, Ended, Ending, Intent, Receipt, Settlement, Yield
+from reconciler.model.compact import CellMarks, PackedAnswers, PackedDigests
 from reconciler.model.history import Block, CallState
 from reconciler.model.input_cells import WIDTH
 from reconciler.model.manifest import Mode
+from reconciler.model.observed import CellState
 from reconciler.model.plan import Call, Reason
 from reconciler.text.digest import short_digest
 from tests.benchmarks.server import column_id, row_id, table_id
@@ -60,12 +62,21 @@ def calls(week: int, rows: int, columns: int) -> list[Call]:
             credits=Decimal(len(part) * columns),
             reason=Reason.CELLS_STALE,
             covered=(Block(ids, part),),
-            before=dict.fromkeys(ids, CellMarks(bytes([1]) * len(part))),
+            before=dict.fromkeys(ids, _marks(week, start, len(part))),
             configs={column: f"sha256:{short_digest(column, 64)}" for column in ids},
         )
         for start in range(0, rows, size)
         for part in [tuple(every[start : start + size])]
     ]
+
+
+def _marks(week: int, start: int, rows: int) -> CellMarks:
+    """Return marks as the planner makes them: of empty cells at first, then of done ones with digests of values."""
+    if week == 0:
+        return CellMarks(bytes([CellState.EMPTY]) * rows)
+    luck = Random(f"{week} {start}")
+    digests, answers = (kind(luck.randbytes(kind.WIDTH * rows)) for kind in (PackedDigests, PackedAnswers))
+    return CellMarks(bytes([CellState.DONE]) * rows, digests, answers)
 
 
 def buy(ledger: Ledger, version: int, week: int, found: list[Call], clock: Clock) -> int:
@@ -81,6 +92,13 @@ def buy(ledger: Ledger, version: int, week: int, found: list[Call], clock: Clock
     if ended is not None:
         ledger.end(ended.ticket, ended.ending)
     return version
+
+
+def _settlement(call: Call, week: int, *, has_inputs: bool) -> Settlement:
+    """Return how a call ends: every cell done, a tenth of the answers others than the week before."""
+    rows = len(call.rows)
+    yields = {column: Yield(rows, rows // 10) for column in call.columns} if week else {}
+    return Settlement(call.cells, 0, 0, yields, _inputs(call) if has_inputs else {})
 
 
 def _inputs(call: Call) -> dict[str, bytes]:
@@ -104,7 +122,7 @@ def fill(path: Path, weeks: int, rows: int, columns: int, *, has_inputs: bool = 
         with open_ledger(str(path), clock=clock) as ledger:
             version = buy(ledger, version, week, found, clock)
             for call in found:
-                ledger.settle(call.id, Settlement(call.cells, 0, 0, inputs=_inputs(call) if has_inputs else {}))
+                ledger.settle(call.id, _settlement(call, week, has_inputs=has_inputs))
             for table in ledger.ripe_to_compact([table_id(0)]):
                 ledger.compact(table)
         sizes.append(path.stat().st_size)

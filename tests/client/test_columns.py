@@ -1,5 +1,6 @@
 """The columns that a column depends on: all that the API takes it to depend on, written down or not."""
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.client.tables.columns import read_columns
+from reconciler.client.tables.columns import columns_of, read_columns
 from reconciler.model.observed import Column
 from reconciler.simulator.http.shapes import ColumnKind, TableKind
 from reconciler.simulator.world import columns as simulated
@@ -23,7 +24,9 @@ def shown(configs: Sequence[Mapping[str, Any]], table_kind: str) -> dict[str, Co
         {"id": str(uuid.UUID(int=number)), "config": {"name": config["key"], **config}}
         for number, config in enumerate(configs, 1)
     ]
-    return {column.key: column for column in read_columns(listed, table_kind)}
+    columns = columns_of(listed, table_kind)
+    assert read_columns(json.dumps(listed).encode(), table_kind) == columns
+    return {column.key: column for column in columns}
 
 
 def waits(config: dict[str, Any], table_kind: str) -> tuple[set[str], set[str]]:

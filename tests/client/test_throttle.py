@@ -122,3 +122,26 @@ def test_a_retry_after_holds_all_workers() -> None:
     assert len(arrived) == 41
     held = [moment for moment in arrived if told[0] + 0.1 < moment < told[0] + 0.9]
     assert held == []
+
+
+def test_one_who_waits_is_not_overtaken() -> None:
+    """In a narrow window a request that waits would wait until all others were sent."""
+    throttle = Throttle(1, lambda seconds: None)
+    inside, leave = threading.Event(), threading.Event()
+
+    def pass_through() -> None:
+        with throttle.passage(0.0):
+            inside.set()
+            leave.wait(5)
+
+    assert throttle.enter_at_once() == 0
+    thread = threading.Thread(target=pass_through)
+    thread.start()
+    while not throttle.is_waited_for:
+        time.sleep(0.001)
+    throttle.leave()
+    assert throttle.enter_at_once() is None
+    assert inside.wait(5)
+    leave.set()
+    thread.join()
+    assert throttle.enter_at_once() == 0

@@ -98,6 +98,16 @@ def test_an_apply_folds_once_enough_has_gathered(ledger: Ledger) -> None:
     assert ledger.tables_to_compact() == []
 
 
+def test_large_calls_are_folded_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred calls of 100,000 cells at once would lock the file for longer than another apply waits for it."""
+    monkeypatch.setattr("reconciler.ledger.checkpoints.MOST_CELLS", 24)
+    for number, size in enumerate((6, 6, 1, 15, 2, 2), 1):
+        buy(ledger, number, ROWS[:size])
+    left = []
+    ledger.compact(TABLE, is_stopped=lambda: left.append(len(ledger.recall([TABLE])[TABLE].calls)) is not None)
+    assert left == [6, 4, 3, 2, 0]
+
+
 def told(call: PastCall) -> tuple[Sequence[Block], Mode, str | None, str, Decimal | None]:
     """Return what an approval needs of a call."""
     return call.covered, call.mode, call.revision, call.address, call.credits

@@ -1,6 +1,7 @@
 """An intent is a compare-and-set, an ending is kept, and a call is sent again only after it was proven unpaid."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Leased, LedgerError
+from reconciler.errors import Corrupt, Leased, LedgerError
 from reconciler.ledger import EventKind, Ledger, codec, open_ledger
 from reconciler.ledger.tables import call_rows
 from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket, Verdict
+from reconciler.model.compact import CellMarks, PackedAnswers, PackedDigests
 from reconciler.model.history import Block, CallState
 from tests.ledger.calls_and_actors import (
     ALICE,
@@ -27,7 +29,9 @@ from tests.ledger.calls_and_actors import (
     state_of,
 )
 
-MARKS = {"c1": ("0", "0", "7"), "c2": ("1:v1:a1", "0", "5")}
+VALUES, ANSWERS = PackedDigests.of(["0123456789abcdef"] * 3), PackedAnswers.of(["01234567"] * 3)
+PACKED = {"c3": CellMarks(b"\1\0\5", VALUES, ANSWERS), "c4": CellMarks(b"\1\0\5", VALUES)}
+MARKS = {"c1": ("0", "0", "7"), "c2": ("1:v1:a1", "0", "5"), **PACKED}
 UNPAID = [CallState.NOT_SENT, CallState.REFUSED]
 
 
@@ -37,18 +41,29 @@ def test_an_intent_gives_a_ticket_and_advances_the_table(ledger: Ledger) -> None
     assert ledger.recall([TABLE])[TABLE].version == 1
 
 
-def test_marks_of_one_character_are_kept_as_one_text_and_read_as_lists_were(ledger: Ledger, other: Ledger) -> None:
+def test_marks_are_kept_in_few_bytes_and_read_as_the_lists_that_they_were(ledger: Ledger, other: Ledger) -> None:
     """An export says them as lists, as ever."""
-    begin(ledger, replace(a_call(columns=("c1", "c2")), before=MARKS))
+    begin(ledger, replace(a_call(columns=list(MARKS)), before=MARKS))
     lists = {column: list(marks) for column, marks in MARKS.items()}
     lines = list(ledger.export())[1:]
-    for stored in ({"c1": "007", "c2": lists["c2"]}, lists):
+    assert [json.loads(line)["before"] for line in lines if '"type":"call"' in line] == [lists]
+    packed = {column: {"packed": b64encode(marks.pack() or b"").decode()} for column, marks in PACKED.items()}
+    for stored in (lists | {"c1": "007"} | packed, lists):
         with ledger._store._engine.begin() as connection:
-            assert connection.execute(call_rows.select()).one().before == codec.encode(stored)
+            assert json.loads(connection.execute(call_rows.select()).one().before) == stored
             connection.execute(call_rows.update().values(before=codec.encode(lists)))
         assert other.recall([TABLE])[TABLE].calls[0].before == MARKS
         assert list(ledger.export())[1:] == lines
-    assert [json.loads(line)["before"] for line in lines if '"type":"call"' in line] == [lists]
+
+
+def test_marks_that_are_cut_off_are_an_error(ledger: Ledger, other: Ledger) -> None:
+    """A call in doubt would otherwise be judged by half of them."""
+    begin(ledger, replace(a_call(), before={"c1": PACKED["c3"]}))
+    with ledger._store._engine.begin() as connection:
+        before = connection.execute(call_rows.select()).one().before
+        connection.execute(call_rows.update().values(before=before.replace("==", "").replace('"}}', 'AA=="}}')))
+    with pytest.raises(Corrupt, match=f"call {a_call().id} cannot be read: marks are cut off"):
+        other.past(a_call().id)
 
 
 def test_versions_belong_to_tables(ledger: Ledger) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,16 @@ from reconciler.documents import plan_file
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Ending, Intent, Settlement, Yield
 from reconciler.model.budget import Budget
-from reconciler.model.history import CallState, PastCall
+from reconciler.model.compact import RowIndex
+from reconciler.model.history import CallState, PastCall, TableHistory
 from reconciler.model.limits import Limit, Period, Unit
 from reconciler.model.manifest import Mode
 from reconciler.model.plan import Call, Reason
 from reconciler.planning import adoption
+from reconciler.planning.ledger_view import LedgerView
 from tests.example_counts import examples
 from tests.ledger.calls_and_actors import ALICE, Clock
-from tests.planning.random_worlds import NOW, World, worlds
+from tests.planning.random_worlds import NOW, World, with_inputs, worlds
 from tests.planning.tables_and_manifests import TABLE
 from tests.planning.test_planner import ORIGIN, plan_of
 
@@ -61,7 +64,13 @@ def begin(ledger: Ledger, past: PastCall, plan_id: str) -> None:
         ledger.end(ticket, Ending(past.state))
     if past.settled and past.state is CallState.ACCEPTED:
         yields = {column: Yield(2, 1) for column in call.columns} if past.mode is Mode.ALL else {}
-        ledger.settle(call.id, Settlement(call.cells, 0, 0, yields))
+        ledger.settle(call.id, Settlement(call.cells, 0, 0, yields, past.inputs))
+
+
+def inputs_of(world: World, history: TableHistory) -> list[bytes]:
+    """Return by column what is remembered of what its cells were made from."""
+    ledger = LedgerView(history, world.table, RowIndex(world.table.row_ids), 0.0)
+    return [ledger.inputs(column) for column in world.table.columns]
 
 
 def spent(ledger: Ledger) -> list[object]:
@@ -73,15 +82,15 @@ def spent(ledger: Ledger) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Path, Path]]:
-    """Return a function that makes two empty ledgers and returns their files."""
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Path, Path, Path]]:
+    """Return a function that makes three empty ledgers and returns their files."""
     folder = tmp_path_factory.mktemp("ledgers")
     with open_ledger(str(folder / "empty.db")) as ledger:
         ledger.initialise()
     empty = (folder / "empty.db").read_bytes()
 
-    def made() -> tuple[Path, Path]:
-        paths = folder / "whole.db", folder / "aged.db"
+    def made() -> tuple[Path, Path, Path]:
+        paths = folder / "whole.db", folder / "aged.db", folder / "imported.db"
         for path in paths:
             for stale in folder.glob(f"{path.name}*"):
                 stale.unlink()
@@ -95,12 +104,14 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Path,
 @given(
     worlds(calls=CALLS),
     st.lists(st.tuples(st.sampled_from([KEEP, FOLD, ARCHIVE]), st.sampled_from(PLANS)), min_size=CALLS, max_size=CALLS),
+    st.randoms(use_true_random=False),
 )
 def test_a_ledger_that_was_folded_and_archived_answers_as_one_that_was_not(
-    copies: Callable[[], tuple[Path, Path]], world: World, turns: list[tuple[int, str]]
+    copies: Callable[[], tuple[Path, Path, Path]], world: World, turns: list[tuple[int, str]], luck: Random
 ) -> None:
-    """Whatever was bought, doubted and settled in between, under which plan, and however often it was folded."""
-    clock, (whole_path, aged_path) = Clock(), copies()
+    """Whatever was bought, doubted and settled in between, under which plan, and however often it was folded; and so
+    does a ledger that imports it. Which cells were made from other inputs is known to each."""
+    clock, (whole_path, aged_path, imported_path), world = Clock(), copies(), with_inputs(world, luck)
     archives: list[list[str]] = []
     with open_ledger(str(whole_path), clock=clock) as whole, open_ledger(str(aged_path), clock=clock) as aged:
         for past, (turn, plan_id) in zip(world.history.calls, turns, strict=False):
@@ -114,6 +125,13 @@ def test_a_ledger_that_was_folded_and_archived_answers_as_one_that_was_not(
                 archives.append([])
                 aged.archive(clock.now, archives[-1].extend)
         clock.now = NOW.timestamp()
+        with open_ledger(str(imported_path), clock=clock) as imported:
+            imported.load(aged.export())
+            recalled = [each.recall([TABLE])[TABLE] for each in (whole, aged, imported)]
+        made_from = [inputs_of(world, history) for history in recalled]
+        assert made_from[0] == made_from[1] == made_from[2]
+        stale = [plan_of(world, history, stale=True) for history in recalled]
+        assert stale[0] == stale[1] == stale[2]
         for plan_id in PLANS:
             old, new = (ledger.recall([TABLE], plan_id=plan_id)[TABLE] for ledger in (whole, aged))
             plans = [json.dumps(plan_file.document(plan_of(world, each), ORIGIN)) for each in (old, new)]

@@ -109,13 +109,13 @@ def test_a_table_that_moved_on_is_refused(ledger: Ledger, tmp_path: Path, clock:
             ledger.load(source.export())
 
 
-def _edit(change: Callable[[dict[str, object]], object]) -> Callable[[list[str]], list[str]]:
-    """Change every call of an export."""
+def _edit(change: Callable[[dict[str, object]], object], kind: str = "call") -> Callable[[list[str]], list[str]]:
+    """Change every line of a kind."""
 
     def edited(lines: list[str]) -> list[str]:
         entries = [json.loads(line) for line in lines]
         for entry in entries:
-            if entry["type"] == "call":
+            if entry["type"] == kind:
                 change(entry)
         return [json.dumps(entry) for entry in entries]
 
@@ -147,6 +147,20 @@ BROKEN: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "no time": (_edit(lambda call: call.update(begun_at=None)), "begun_at cannot be"),
     "price": (_edit(lambda call: call.update(credits="a lot")), "credits cannot be"),
     "infinite price": (_edit(lambda call: call.update(credits="Infinity")), "credits cannot be"),
+    "endless price": (_edit(lambda call: call.update(credits="1E+999999")), "credits cannot be"),
+    "price below zero": (_edit(lambda call: call.update(credits="-1")), "credits cannot be"),
+    "no such year": (_edit(lambda call: call.update(begun_at=1e300)), "begun_at cannot be"),
+    "place before the first": (_edit(lambda call: call.update(table_version=-5)), "table_version cannot be"),
+    "number for a row": (_edit(lambda call: call.update(rows=["r1", 2])), "rows cannot be"),
+    "list for a column": (_edit(lambda call: call.update(columns=[[]])), "columns cannot be"),
+    "a key too few": (_edit(lambda call: call.update(column_keys=[])), "contradict themselves"),
+    "map for a configuration": (_edit(lambda call: call.update(configs={"c1": {}})), "configs cannot be"),
+    "list for a label": (_edit(lambda call: call.update(labels={"team": []})), "labels cannot be"),
+    "no block": (_edit(lambda call: call.update(covered=[1])), "covered cannot be"),
+    "block of nothing": (_edit(lambda call: call.update(covered=[{}])), "covered cannot be"),
+    "unknown mark": (_edit(lambda call: call.update(before={"c1": ["99"]})), "before cannot be"),
+    "no number in a detail": (_edit(lambda event: event.update(detail={"status": float("nan")}), "event"), "detail"),
+    "odd answers": (_edit(lambda event: event.update(detail={"yield": {"c1": 5}}), "event"), "detail cannot be"),
     "map for list": (_edit(lambda call: call.update(rows={})), "rows cannot be"),
     "marks": (_edit(lambda call: call.update(before={"c1": 5})), "before cannot be"),
     "a mark": (_edit(lambda call: call.update(before={"c1": ["0", 0, "0"]})), "before cannot be"),

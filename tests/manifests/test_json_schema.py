@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 
 import reconciler
 from reconciler.errors import SettingsError
-from reconciler.manifests import json_schema
+from reconciler.manifests import json_schema, schema_faults
 from reconciler.settings.project_file import ApiSettings, Spend
 
 OURS = pytest.mark.parametrize("name", ["manifest", "project"])
@@ -89,7 +89,7 @@ def test_problems_are_bounded() -> None:
     value = read("manifest")["examples"][0]
     value["spec"]["runs"] = [{}] * 100_000
     found = json_schema.problems("manifest", value)
-    assert len(found) == json_schema.MAX_PROBLEMS + 1
+    assert len(found) == schema_faults.MAX_PROBLEMS + 1
     assert found[-1].message == "these are the first problems of the manifest; there are more"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.compact import CellMarks, PackedDigests, PackedIds, RowIndex, picked
+from reconciler.model.compact import CellMarks, PackedAnswers, PackedDigests, PackedIds, RowIndex, picked
 
 ids = st.lists(st.uuids().map(str), max_size=20)
 digests = st.lists(st.binary(min_size=8, max_size=8).map(bytes.hex), max_size=20)
@@ -37,6 +37,21 @@ def test_marks_are_states_with_or_without_digests(texts: list[str], data: st.Dat
     assert [full[at] for at in range(len(full))] == list(full)
     assert full == tuple(full)
     assert full[1:3] == tuple(full)[1:3]
+
+
+@given(digests, st.booleans(), st.data())
+def test_marks_with_digests_are_packed_and_read_again(texts: list[str], has_answers: bool, data: st.DataObject) -> None:
+    """Without digests they are as short as text; cut off they are refused."""
+    states = bytes(data.draw(st.lists(st.integers(0, 7), min_size=len(texts), max_size=len(texts))))
+    answers = PackedAnswers.of(text[:8] for text in texts) if has_answers else None
+    marks = CellMarks(states, PackedDigests.of(texts), answers)
+    packed = marks.pack()
+    assert packed is not None
+    assert CellMarks.unpack(packed) == marks
+    assert CellMarks(states).pack() is None
+    for broken in (b"", b"x" + packed[1:], packed + b"-"):
+        with pytest.raises(ValueError, match="cut off, or written in an unknown way"):
+            CellMarks.unpack(broken)
 
 
 @given(ids)

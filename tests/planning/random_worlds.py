@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from reconciler.model.compact import PackedIds
 from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator
 from reconciler.model.expectation import Expectation
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
+from reconciler.model.input_cells import WIDTH
 from reconciler.model.limits import Prices
 from reconciler.model.manifest import Calendar, CalendarDates, Manifest, MaxAge, Mode, Refresh, Rollout, Run, Selection
 from reconciler.model.observed import INPUT_KIND, CellState, Column, TableSnapshot
@@ -309,6 +311,23 @@ def _mark(choose: Choices, table: TableSnapshot, column: str, row: str, *, as_no
     index = table.row_ids.index(row)
     value = table.digests[column][index] if column in table.digests else "v9"
     return f"{table.states[column][index]}:{value}" if choose.perhaps() else f"{table.states[column][index]}"
+
+
+def with_inputs(world: World, luck: Random) -> World:
+    """Return a world in which digests of inputs are known, of most settled calls and of the table as it is now."""
+    kinds = [bytes(WIDTH), b"one.", b"two.", b"two."]
+
+    def some(rows: int) -> bytes:
+        return b"".join(luck.choice(kinds) for _ in range(rows))
+
+    calls = tuple(
+        replace(call, inputs={column: some(len(b.rows)) for b in call.covered for column in b.columns})
+        if call.settled and luck.random() < 0.8
+        else call
+        for call in world.history.calls
+    )
+    table = replace(world.table, inputs={column: some(len(world.table.row_ids)) for column in world.table.states})
+    return replace(world, table=table, history=replace(world.history, calls=calls))
 
 
 def _settings(choose: Choices) -> PlanSettings:

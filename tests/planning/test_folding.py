@@ -18,7 +18,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.stale_cells import Outdated
 from reconciler.planning import adoption
 from tests.planning.brute_force_planner import Oracle
-from tests.planning.random_worlds import NOW, World, worlds
+from tests.planning.random_worlds import NOW, World, with_inputs, worlds
 from tests.planning.tables_and_manifests import (
     SHOWS_WITHIN,
     TABLE,
@@ -103,19 +103,7 @@ def test_answers_of_an_earlier_configuration_are_counted_and_never_bought_for_th
 @given(worlds(calls=6), st.lists(st.integers(0, 3), min_size=6, max_size=6), st.randoms(use_true_random=False))
 def test_answers_made_from_other_inputs_are_counted(world: World, turns: list[int], luck: Random) -> None:
     """By run and column, from a checkpoint as from the whole history, where both are known; nothing falls due."""
-    kinds = [bytes(4), b"one.", b"two.", b"two."]
-
-    def some(rows: int) -> bytes:
-        return b"".join(luck.choice(kinds) for _ in range(rows))
-
-    calls = tuple(
-        replace(call, inputs={column: some(len(b.rows)) for b in call.covered for column in b.columns})
-        if call.settled and luck.random() < 0.8
-        else call
-        for call in world.history.calls
-    )
-    table = replace(world.table, inputs={column: some(len(world.table.row_ids)) for column in world.table.states})
-    world = replace(world, table=table, history=replace(world.history, calls=calls))
+    world = with_inputs(world, luck)
     oracle = Oracle(world.table, world.history, world.manifests, SHOWS_WITHIN, None, world.values)
     for history in (world.history, folded(world.history, turns)):
         asked = plan_of(world, history, stale=True)

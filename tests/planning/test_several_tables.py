@@ -76,7 +76,8 @@ def test_the_plan_over_two_tables_is_that_of_each(world: World, other: World) ->
     second, history, values = beside(world, other)
     snapshots, histories = {TABLE: world.table, OTHER: second}, {TABLE: world.history, OTHER: history}
     plan = make_plan(PlanInputs(tagged(wanted, TABLE, OTHER), snapshots, histories, world.settings))
-    turned = make_plan(PlanInputs(tagged(wanted, OTHER, TABLE)[::-1], snapshots, histories, world.settings))
+    read_last_first = {table: snapshots[table] for table in (OTHER, TABLE)}
+    turned = make_plan(PlanInputs(tagged(wanted, OTHER, TABLE)[::-1], read_last_first, histories, world.settings))
     assert plan == turned
     for table, held in ((TABLE, world.values), (OTHER, values)):
         alone = make_plan(PlanInputs(tagged(wanted, table), snapshots, histories, world.settings))

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = ["click", "httpx", "sqlalchemy", "alembic", "jsonschema", "msgspec", "yaml", "deepdiff", "asyncio"]
 HEAVY += ["reconciler.model.plan"]  # what the program is about, and a tenth of a second
-OFFLINE = {"click", "yaml", "msgspec", "jsonschema", "reconciler.model.plan"}
+OFFLINE = {"click", "yaml", "msgspec", "reconciler.model.plan"}
 SCRIPT = f"""
 import sys
 import reconciler.__main__
@@ -27,6 +27,11 @@ kind: TableRun
 metadata: {name: accounts}
 spec: {table: 0a1a669a-9a40-497c-bb00-d49dd8ee5b74, runs: [{mode: new}]}
 """
+PROJECT = """\
+apiVersion: reconciler/v1
+kind: Project
+spec: {ledger: ledger.db, prices: {default: 1}, limits: {max_credits: 500}}
+"""
 
 
 @pytest.mark.parametrize(
@@ -41,6 +46,7 @@ spec: {table: 0a1a669a-9a40-497c-bb00-d49dd8ee5b74, runs: [{mode: new}]}
 def test_a_command_imports_what_it_uses(tmp_path: Path, arguments: list[str], most: set[str]) -> None:
     """The network, the ledger and the diff stay where they are until they are needed."""
     (tmp_path / "accounts.yaml").write_text(MANIFEST, encoding="utf-8")
+    (tmp_path / "reconciler.yaml").write_text(PROJECT, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *arguments],
         cwd=tmp_path,
@@ -54,18 +60,26 @@ def test_a_command_imports_what_it_uses(tmp_path: Path, arguments: list[str], mo
     assert set(loaded) <= most
 
 
-NOT_FOR_A_PLAN = ["httpx", "sqlalchemy.dialects.postgresql"]
-"""What sends run calls, and what only a server's ledger needs."""
+NOT_FOR_A_PLAN = ["httpx", "jsonschema", "sqlalchemy", "reconciler.operations.apply", "reconciler.render.page"]
+"""The senders, the explainers of faults, the ledger before it is opened, the other verbs, and the pages."""
+OF_A_SERVER = "sqlalchemy.dialects.postgresql"
+PLAN = f"""
+import sys
+import reconciler.cli.plan
+import reconciler.operations.plan_change
+print("loaded", *[name for name in {NOT_FOR_A_PLAN!r} if name in sys.modules])
+from reconciler.ledger import open_ledger
+print("with a ledger", *[name for name in {[*NOT_FOR_A_PLAN, OF_A_SERVER]!r} if name in sys.modules])
+"""
 
 
 def test_a_plan_does_without_what_it_does_not_use() -> None:
-    """It reads over the standard library, and from a ledger that is a file."""
-    script = f"import sys, reconciler.cli.plan; print(*[name for name in {NOT_FOR_A_PLAN} if name in sys.modules])"
+    """It reads over the standard library; one from a snapshot has no ledger, and most ledgers are a file."""
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", PLAN],
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         check=True,
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == []
+    assert done.stdout.splitlines() == ["loaded", "with a ledger sqlalchemy"]

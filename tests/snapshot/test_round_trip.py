@@ -14,7 +14,8 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.origin import Origin
 from reconciler.model.plan import Plan
-from reconciler.operations.observe import Observation, from_snapshot, to_snapshot
+from reconciler.operations.observe import Observation
+from reconciler.operations.snapshots import from_snapshot, to_snapshot
 from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan
 from reconciler.spending.doubt import judge

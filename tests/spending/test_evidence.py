@@ -25,10 +25,10 @@ def test_a_mark_is_the_state_and_where_it_was_read_the_value() -> None:
     assert evidence.cell_marks(table, column_id(2), [0, 2]) == ("1:v1", "5:v3")
 
 
-def test_the_mark_of_empty_cells_is_their_state_alone() -> None:
-    """They have no value, so they take one byte each where a value's digests take thirty."""
-    table = a_table([a_column(1)], ["..d."], digests={ONE: ("none", "none", "v", "none")})
-    assert evidence.cell_marks(table, ONE, [0, 1, 3]) == ("0", "0", "0")
+def test_the_mark_of_cells_that_never_ran_is_their_state_alone() -> None:
+    """They have no value, so they take one byte each where a value's digests take seventeen."""
+    table = a_table([a_column(1)], [".id."], digests={ONE: ("none", "none", "v", "none")})
+    assert evidence.cell_marks(table, ONE, [0, 1, 3]) == ("0", "7", "0")
     assert evidence.cell_marks(table, ONE, [0, 2]) == ("0:none", "1:v")
 
 

@@ -5,20 +5,22 @@ straight into a buffer of ours.
 """
 
 import http.client
+import io
 import re
 import select
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.client.http.api_messages import refusal
-from reconciler.client.http.buffers import Body, Buffers
+from reconciler.client.http.buffers import LARGE, Body, Buffers
+from reconciler.client.http.early import Early, NotPlainError
 from reconciler.client.http.failures import (
     NOT_WHOLE,
     TransientError,
@@ -32,7 +34,7 @@ from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
 from reconciler.client.http.lenient_json import without_mark
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import Query, headers, leads_away
-from reconciler.client.http.response import Response
+from reconciler.client.http.response import Incoming, Response
 from reconciler.client.http.trust import not_trusted, not_trusted_hint
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.network import Proxy
@@ -88,9 +90,13 @@ class Connection:
             sent |= self._proxy.headers
         self._headers = "".join(f"{name}: {text}\r\n" for name, text in sent.items())
         self._sock: socket.socket | None = None
-        self._response: Response | None = None
+        self._is_fresh = True
+        """True of a connection that has brought no whole answer yet."""
         self._line: socket.socket | None = None
         """The TCP connection beneath `_sock`, once it is made: a handle of its own, to shut it down from outside."""
+        self._early: Early | None = None
+        """The answer under way that `ask` asked for."""
+        self._asked_at = 0.0
         self._until = float("inf")
         """The deadline for the current answer."""
         self._is_late = False
@@ -101,9 +107,10 @@ class Connection:
     def get(self, path: str, query: Query, decode: Callable[[memoryview], T]) -> T:
         """Return the result of `decode` on the body of a 200; the body itself does not outlive this call.
 
-        Raises TransientError if a retry may help, else Refused or BadResponse, and whatever `decode` raises.
+        If `ask` has sent the request, only the answer is waited for. Raises TransientError if a retry may help, else
+        Refused or BadResponse, and whatever `decode` raises.
         """
-        began = time.perf_counter()
+        began = time.perf_counter() if self._early is None else self._asked_at
         with Body(self._buffers) as body:
             try:
                 self._fill(body, path, query)
@@ -116,6 +123,64 @@ class Connection:
                 return decode(without_mark(body.view()))
             finally:
                 self.spent.decoding_seconds += time.perf_counter() - received
+
+    def ask(self, path: str, query: Query) -> bool:
+        """Send a GET without waiting, over the connection that there is; then call `answered`, or `get` with the same.
+
+        Returns False if that takes a connection to be made or more room than there is: nothing is under way then.
+        """
+        sock = self._sock
+        if sock is None or _has_news(sock) or not _PATH.fullmatch(path):
+            return False
+        sent = self._head(_target(path, query))
+        try:
+            if sock.gettimeout():
+                sock.settimeout(0)
+            is_sent = sock.send(sent) == len(sent)
+        except OSError:
+            is_sent = False
+        if is_sent:
+            self._early, self._asked_at = Early(), time.perf_counter()
+        else:
+            self.close()
+        return is_sent
+
+    def answered(self, decode: Callable[[memoryview], T]) -> tuple[T] | None:
+        """Return the result of `decode` on the body of a 200 once all of it is there, None before; never wait.
+
+        Raises NotPlainError for any other answer, for a failure, for what `decode` raises, and if it takes more than a
+        moment: then `get` tells what it is.
+        """
+        early, sock = self._early, self._sock
+        if early is None or sock is None:
+            raise NotPlainError
+        try:
+            early.receive(sock)
+            response = early.whole()
+            return None if response is None else (self._decoded(response, decode),)
+        except Exception:
+            raise NotPlainError from None
+
+    def _decoded(self, response: Response, decode: Callable[[memoryview], T]) -> T:
+        received = time.perf_counter()
+        with Body(self._buffers) as body:
+            self._receive("", response, body, LARGE)
+            found = decode(without_mark(body.view()))
+            self.spent.received_bytes += body.size
+        self.date = response.first("date")
+        self._options.on_answer("GET", response.status)
+        self.spent.requests += 1
+        self.spent.waiting_seconds += received - self._asked_at
+        self.spent.decoding_seconds += time.perf_counter() - received
+        self._early = None
+        if response.will_close:
+            self.close()
+        return found
+
+    @property
+    def file(self) -> int:
+        """The open connection's file descriptor, to wait for; -1 if there is none."""
+        return -1 if self._sock is None else self._sock.fileno()
 
     def cut_if_late(self) -> None:
         """Shut the connection down, from another thread, if its answer takes far too long, headers included.
@@ -130,10 +195,10 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the next request makes a new one."""
-        for each in (self._response, self._sock, self._line):
+        for each in (self._sock, self._line):
             if each is not None:
                 each.close()
-        self._response = self._sock = self._line = None
+        self._sock = self._line = self._early = None
 
     def _fill(self, body: Body, path: str, query: Query) -> None:
         where = f"GET {path}"
@@ -141,7 +206,7 @@ class Connection:
             raise leads_away()
         status = None
         try:
-            answer = self._ask(where, f"{path}?{urlencode(query, doseq=True)}" if query else path, body)
+            answer = self._exchange(where, _target(path, query), body)
             status = answer.status
         finally:
             self._options.on_answer("GET", status)
@@ -159,25 +224,33 @@ class Connection:
             error.hint = "Check the API's base URL: redirects are not followed, because the token would go with them."
         raise error
 
-    def _ask(self, where: str, target: str, body: Body) -> _Answer:
+    def _exchange(self, where: str, target: str, body: Body) -> _Answer:
         # The failure is raised outside the `except` blocks: chained to the library's exception, it would carry frames
         # that hold the Authorization header into every traceback.
         failure: Exception
+        incoming: Incoming | None = None
         self._until = time.monotonic() + self._options.timeout_seconds * LONGEST_ANSWER
         is_kept = False
         try:
-            response = self._begin(target)
+            incoming = self._ask(target)
+            response = Response(io.BufferedReader(incoming))
+            response.begin()
             self.date = response.first("date")
-            is_whole = self._receive(where, response, body)
+            most = LARGEST_ANSWER if response.status == http.client.OK else LARGEST_REFUSAL
+            is_whole = self._receive(where, response, body, most)
             if self._is_late:  # cut in a body without a length, whose end that may be
                 raise self._late(where)
-            is_kept = is_whole and not response.will_close
+            is_kept = is_whole and not response.will_close and not _is_followed(response, incoming)
+            self._is_fresh = False
             redirects = response.status in _REDIRECTS and "location" in response.fields
             return _Answer(response.status, response.first("retry-after"), redirects)
         except ApiError as error:
             failure = error
         except (OSError, http.client.HTTPException, _NoTunnelError) as error:
             failure = self._late(where) if self._is_late else self._transient(where, error, has_begun=body.size > 0)
+            if isinstance(failure, TransientError):
+                has_begun = incoming is not None and incoming.has_begun
+                failure.was_idle = not (self._is_fresh or has_begun or isinstance(error, TimeoutError))
         except UnpackingError as error:
             failure = TransientError(BadResponse(f"{where}: {error}", hint=NOT_WHOLE))
         except Exception as error:  # a library's own exceptions must not leave this package
@@ -191,18 +264,26 @@ class Connection:
         finally:
             del failure  # otherwise it, its traceback and this frame keep each other alive
 
-    def _begin(self, target: str) -> Response:
-        """Send the request, over the connection that there is or a new one, and return the answer up to its headers."""
-        sock = self._sock
+    def _ask(self, target: str) -> Incoming:
+        """Send a request, unless `ask` has; return what its answer is read from."""
+        sock, early = self._sock, self._early
+        if sock is not None and early is not None:
+            self._early = None
+            sock.settimeout(self._options.timeout_seconds)
+            return early.followed_by(sock)
         if sock is None or _has_news(sock):
             self.close()
             sock = self._connect()
-        sock.sendall(f"GET {self._target}{target} HTTP/1.1\r\n{self._headers}\r\n".encode("ascii"))
-        response = self._response = Response(sock)
-        response.begin()
-        return response
+        if not sock.gettimeout():
+            sock.settimeout(self._options.timeout_seconds)
+        sock.sendall(self._head(target))
+        return Incoming(sock)
+
+    def _head(self, target: str) -> bytes:
+        return f"GET {self._target}{target} HTTP/1.1\r\n{self._headers}\r\n".encode("ascii")
 
     def _connect(self) -> socket.socket:
+        self._is_fresh = True
         host, is_encrypted = self._base.hostname or "", self._options.is_encrypted
         port = self._base.port or (443 if is_encrypted else 80)
         proxy = self._proxy
@@ -228,15 +309,15 @@ class Connection:
             raise ConnectionResetError("the connection was closed before the handshake")
         return encrypted
 
-    def _receive(self, where: str, response: Response, body: Body) -> bool:
-        """Fill `body`; return whether that was all of it."""
-        most = LARGEST_ANSWER if response.status == 200 else LARGEST_REFUSAL
+    def _receive(self, where: str, response: Response, body: Body, most: int) -> bool:
+        """Fill `body` with `most` bytes at most; return whether that was all of it."""
         encoding, length = response.first("content-encoding"), response.length
         if encoding is None and length is not None and length <= most:
             with body.room(length) as room:
-                body.size += response.readinto(room)
+                response.readinto(room)
+                body.size += length
         else:
-            for piece in unpacked(_pieces(response), encoding):
+            for piece in unpacked(response.pieces(LARGEST_PIECE), encoding):
                 if body.size + len(piece) > most:
                     if response.status != 200:
                         return False
@@ -244,8 +325,6 @@ class Connection:
                 body.add(piece)
                 if time.monotonic() > self._until:
                     raise self._late(where)
-        if response.length:
-            raise http.client.IncompleteRead(b"", response.length)
         return True
 
     def _late(self, where: str) -> BadResponse:
@@ -291,14 +370,16 @@ def _open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
     sent = {"Host": target, **proxy.headers}
     lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {text}" for name, text in sent.items()), "", ""]
     sock.sendall("\r\n".join(lines).encode("ascii"))
-    with Response(sock) as response:
-        response.read_head()
-        if not 200 <= response.status < 300:
-            raise _NoTunnelError(proxy, response.status)
+    response = Response(io.BufferedReader(Incoming(sock)))
+    response.read_head()
+    if not 200 <= response.status < 300:
+        raise _NoTunnelError(proxy, response.status)
 
 
 def _has_news(sock: socket.socket) -> bool:
     """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        return True
     if sys.platform == "win32":
         return bool(select.select([sock], [], [], 0)[0])
     else:  # noqa: RET505 - a type checker reads one branch for each platform
@@ -307,6 +388,11 @@ def _has_news(sock: socket.socket) -> bool:
         return bool(poll.poll(0))
 
 
-def _pieces(response: Response) -> Iterator[bytes]:
-    while piece := response.read1(LARGEST_PIECE):
-        yield piece
+def _target(path: str, query: Query) -> str:
+    return f"{path}?{urlencode(query, doseq=True)}" if query else path
+
+
+def _is_followed(response: Response, incoming: Incoming) -> bool:
+    """Return whether something unasked has come together with an answer that is read."""
+    incoming.is_over = True
+    return bool(response.stream.read(1))

@@ -1,8 +1,9 @@
-"""Spreads the requests of many readings over the workers, and stops all workers on 401 or 403.
+"""Spreads the requests of many readings over the connections, and stops them all on 401 or 403.
 
-One thread, the caller's, chooses the next request and hands each answer to its reading; the workers send, wait, retry
-and decode. Readings already begun go first, so that few tables are half read at any time and memory stays flat however
-many there are.
+One thread, the caller's, chooses the next request and hands each answer to its reading. It also awaits small answers,
+over all connections at once. Workers are for what takes waiting or time: connecting, retries, large or slow answers,
+and every failure. Readings already begun go first, so that few tables are half read at any time and memory stays flat
+however many there are.
 """
 
 import threading
@@ -10,49 +11,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from reconciler.client.http.connection import Connection, ConnectionCost
-from reconciler.client.http.failures import NOT_WHOLE, TransientError
-from reconciler.client.http.lenient_json import NotJsonError, kind_of_page
-from reconciler.client.http.request import Query
-from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries, RetryTiming, retry_after_seconds
-from reconciler.client.http.throttle import OBJECTIONS, Throttle
+from reconciler.client.http.flights import Flights
+from reconciler.client.http.request import Request
+from reconciler.client.http.tries import Result, Tries, afresh
 from reconciler.client.http.workers import Workers
 from reconciler.errors import ApiError, BadResponse, Refused
 
-_STOPS_EVERYTHING = (401, 403, 407)
-"""407: a proxy wants other credentials than it got."""
 LARGE_AT_ONCE = 8
 """Large pages requested at once: more would only wait for each other, and each holds memory."""
 LOOK_AT_DEADLINES_SECONDS = 0.5
-GATHER_SECONDS = 0.003
-"""How long answers gather while the workers have requests ahead: a change of threads costs as much as parsing."""
-AHEAD = 2
-"""For so many workers, one request is chosen ahead: else each answer would wait for two changes of threads."""
-
-
-class Request(Protocol):
-    """One GET, with the decoder of its body."""
-
-    @property
-    def path(self) -> str:
-        """The path below the base URL."""
-
-    @property
-    def query(self) -> Query:
-        """The query parameters."""
-
-    @property
-    def is_large(self) -> bool:
-        """True if the answer may need a large buffer."""
-
-    def decode(self, body: memoryview) -> Any:
-        """Reduce the body, in a worker. Raises BadResponse."""
+PATIENCE_SECONDS = 1.0
+"""A small answer that takes longer is left to a worker."""
 
 
 class Reading(Protocol):
@@ -76,10 +51,17 @@ R = TypeVar("R", bound=Reading)
 class _Reply(Generic[R]):
     reading: R
     request: Request
-    answer: Any
-    """The result of `decode`, an ApiError, or (a bug) any other exception."""
-    requests: int
-    no_connection: bool = False
+    result: Result
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request on its way, whose answer the caller's thread awaits."""
+
+    reading: Any
+    request: Request
+    halved: int
+    """How often the throttle was halved when it was sent."""
 
 
 class Dispatch:
@@ -89,66 +71,75 @@ class Dispatch:
         self,
         size: int,
         connect: Callable[[], Connection],
+        tries: Tries,
         *,
-        random: Callable[[], float],
-        sleep: Callable[[float], None] | None,
-        clock: Callable[[], float] = time.monotonic,
-        admit: Callable[[], object] = lambda: None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
+        """A small answer that takes longer than `patience_seconds` is left to a worker."""
         self._size = size
-        self._admit = admit
-        self._stop = threading.Event()
+        self._connect = connect
+        self._tries = tries
+        self._throttle = tries.throttle
+        self._workers = Workers(size)
+        self._connections: list[Connection] = []
+        self._idle: list[Connection] = []
+        """Those that neither a worker nor a flight has."""
+        self._flights: Flights[_Asked] = Flights(patience_seconds)
+        self._one_at_a_time = threading.Lock()
+        """A second thread waits for the first one's reading to end."""
+        self._next_look = 0.0
         self._is_abandoned = False
         self._refused: Refused | None = None
-        self._workers = Workers(size, connect)
-        self._next_look = 0.0
-        self._timing = RetryTiming(sleep=sleep or self._nap, random=random)
-        self._retries = Retries(self._timing)
-        self._throttle = Throttle(size, self._timing.sleep, clock)
         self.requests = 0
         """GETs answered or given up, retries included."""
 
-    def run(self, readings: Iterable[R], on_reply: Callable[[R], None]) -> None:
+    def run(
+        self,
+        readings: Iterable[R],
+        on_reply: Callable[[R], None],
+        meanwhile: Callable[[], bool] | None = None,
+    ) -> None:
         """Bring every reading to its outcome; `on_reply` is called after each answer.
+
+        `meanwhile` is called whenever there is nothing to do but wait. It does a moment's work of its own and returns
+        whether there may be more; what is left when the last answer has come is its caller's to do.
 
         Raises Refused on 401 and 403, at once, and sends nothing more, now or later. Raises BadResponse once abandoned.
         If one reading cannot connect in all its tries, readings not yet begun fail with the same error without
         trying.
         """
+        with self._one_at_a_time:
+            self._run(readings, on_reply, meanwhile)
+
+    def _run(self, readings: Iterable[R], on_reply: Callable[[R], None], meanwhile: Callable[[], bool] | None) -> None:
         if self._refused is not None:
-            raise _afresh(self._refused)
+            raise afresh(self._refused)
         self._check_abandoned()
-        begun = _Begun(iter(readings))
+        begun = _Begun(iter(readings), self._size)
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
-        most = self._size + self._size // AHEAD
-        out = large = 0
-        while True:
-            while out < most:
-                found = begun.next(large=large < LARGE_AT_ONCE)
-                if found is None:
-                    break
-                self._workers.give(partial(self._answer, *found, replies))
-                out += 1
-                large += found[1].is_large
-            if not out:
-                return
-            if out > self._size and replies.empty():
-                time.sleep(GATHER_SECONDS)
-            reply = self._wait_for(replies)
-            out -= 1
-            large -= reply.request.is_large
-            self.requests += reply.requests
-            self._check(reply.answer)
-            if reply.no_connection:
-                begun.unreachable = reply.answer
-            reply.reading.take(reply.request, reply.answer)
-            begun.answered(reply.reading)
-            on_reply(reply.reading)
+        is_busy = False
+        try:
+            self._send_more(begun, replies)
+            while begun.out:
+                has_come = False
+                for reply in self._wait_for(replies, 0.0 if is_busy else LOOK_AT_DEADLINES_SECONDS):
+                    has_come = True
+                    self._take(reply, begun)
+                    self._send_more(begun, replies)
+                    on_reply(reply.reading)
+                is_busy = meanwhile is not None and (has_come or meanwhile())
+        finally:
+            for connection in self._flights.abort():
+                self._throttle.leave()
+                self._idle.append(connection)
 
     def close(self) -> None:
         """Wake waiting workers, and send nothing more."""
-        self._give_up()
+        self._tries.stop()
         self._workers.close()
+        self._flights.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def abandon(self) -> None:
         """End the current readings, and send nothing more: `run` raises BadResponse. Safe in a signal handler."""
@@ -156,109 +147,104 @@ class Dispatch:
 
     def spent(self) -> list[ConnectionCost]:
         """Return how each connection spent its time."""
-        return self._workers.spent()
+        return [connection.spent for connection in self._connections]
 
     @property
     def held_seconds(self) -> float:
         """Total seconds that workers waited because the API asked for fewer requests."""
         return self._throttle.waited_seconds
 
-    def _give_up(self) -> None:
-        self._stop.set()
-        self._throttle.open_for_good()
+    def _send_more(self, begun: "_Begun[R]", replies: "SimpleQueue[_Reply[R]]") -> None:
+        while (found := begun.next()) is not None:
+            self._send(*found, replies)
 
-    def _wait_for(self, replies: "SimpleQueue[_Reply[R]]") -> "_Reply[R]":
-        while True:
-            self._check_abandoned()
-            if time.monotonic() > self._next_look:
-                self._workers.cut_late()
-                self._next_look = time.monotonic() + LOOK_AT_DEADLINES_SECONDS
-            with suppress(Empty):
-                return replies.get(timeout=LOOK_AT_DEADLINES_SECONDS)
+    def _take(self, reply: "_Reply[R]", begun: "_Begun[R]") -> None:
+        result = reply.result
+        self.requests += result.tries
+        self._check(result)
+        if result.no_connection:
+            begun.unreachable = result.answer
+        reply.reading.take(reply.request, result.answer)
+        begun.answered(reply.reading, reply.request)
+
+    def _send(self, reading: R, request: Request, replies: "SimpleQueue[_Reply[R]]") -> None:
+        """Send a small request at once if nothing has to be waited for; else let a worker send it."""
+        connection = self._idle.pop() if self._idle else self._new_connection()
+        halved = None
+        if not request.is_large and self._tries.admit is None and not self._tries.is_stopped:
+            halved = self._throttle.enter_at_once()
+        if halved is not None:
+            asked = _Asked(reading, request, halved)
+            if self._flights.begin(connection, request.path, request.query, request.decode, asked):
+                return
+            self._throttle.leave()
+        self._flights.release(connection)
+        self._workers.give(partial(self._answer, reading, request, replies, connection))
+
+    def _new_connection(self) -> Connection:
+        connection = self._connect()
+        self._connections.append(connection)
+        return connection
+
+    def _wait_for(self, replies: "SimpleQueue[_Reply[R]]", seconds: float) -> "Iterator[_Reply[R]]":
+        """Wait until something happens, and yield the answers that have come; perhaps none."""
+        self._check_abandoned()
+        if time.monotonic() > self._next_look:
+            for connection in self._connections:
+                connection.cut_if_late()
+            self._next_look = time.monotonic() + LOOK_AT_DEADLINES_SECONDS
+        for landed in self._flights.landed(seconds if replies.empty() else 0.0):
+            asked = landed.what
+            if landed.is_plain:
+                self._throttle.went_well()
+                self._throttle.leave()
+                self._idle.append(landed.connection)
+                yield _Reply(asked.reading, asked.request, Result(landed.answer))
+            else:
+                job = partial(self._answer, asked.reading, asked.request, replies, landed.connection, asked.halved)
+                self._workers.give(job)
+        with suppress(Empty):
+            while True:
+                yield replies.get_nowait()
+
+    def _answer(
+        self,
+        reading: R,
+        request: Request,
+        replies: "SimpleQueue[_Reply[R]]",
+        connection: Connection,
+        sent_when_halved: int | None = None,
+    ) -> None:
+        """Do a worker's job. Always puts a reply, because the caller waits for it."""
+        result = self._tries.get(request, connection, sent_when_halved)
+        self._idle.append(connection)
+        replies.put(_Reply(reading, request, result))
+        self._flights.wake()
 
     def _check_abandoned(self) -> None:
         if self._is_abandoned:
-            self._give_up()
+            self._tries.stop()
             raise BadResponse("reading was stopped")
 
-    def _check(self, answer: Any) -> None:
-        if isinstance(answer, Refused) and answer.status in _STOPS_EVERYTHING:
+    def _check(self, result: Result) -> None:
+        answer = result.answer
+        if isinstance(answer, Refused) and result.stops_everything:
             self._refused = answer
             raise answer
         if isinstance(answer, BaseException) and not isinstance(answer, ApiError):
-            self._give_up()
+            self._tries.stop()
             raise answer
-
-    def _nap(self, seconds: float) -> None:
-        self._stop.wait(seconds)
-
-    def _answer(self, reading: R, request: Request, replies: SimpleQueue[_Reply[R]], connection: Connection) -> None:
-        """Do one request with its retries, in a worker. Always puts a reply, because the caller waits for it."""
-        tries = 0
-        slept_until = 0.0
-        no_connection = False
-
-        def attempt() -> Any:
-            nonlocal tries, slept_until
-            with self._throttle.passage(slept_until) as halved:
-                if self._stop.is_set():
-                    raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
-                self._admit()
-                tries += 1
-                try:
-                    found = connection.get(request.path, request.query, partial(_decoded, request))
-                except TransientError as failure:
-                    if failure.error.status in OBJECTIONS:
-                        slept_until = self._throttle.objected(halved, self._hold(failure.retry_after))
-                    raise
-                self._throttle.went_well()
-                if isinstance(found, TransientError):
-                    raise found
-                return found
-
-        answer: Any
-        try:
-            answer = self._retries.run(attempt)
-        except TransientError as failure:
-            no_connection = failure.no_connection
-            answer = _afresh(failure.error, after=f" ({tries} of {ATTEMPTS} tries)")
-        except ApiError as failure:
-            if isinstance(failure, Refused) and failure.status in _STOPS_EVERYTHING:
-                self._give_up()  # here: before a worker takes what was chosen ahead
-            answer = _afresh(failure)
-        except BaseException as failure:  # a bug: the caller's thread raises it
-            answer = failure
-        replies.put(_Reply(reading, request, answer, tries, no_connection))
-
-    def _hold(self, retry_after: str | None) -> float:
-        """Return for how many seconds all workers wait: as long as the server asks, if it does."""
-        return min(retry_after_seconds(retry_after, self._timing.now) or 0.0, LONGEST_RETRY_AFTER)
-
-
-def _decoded(request: Request, body: memoryview) -> Any:
-    try:
-        return request.decode(body)
-    except NotJsonError as failure:
-        what = kind_of_page(body) or failure.message
-        # Returned, not raised: a traceback would keep the whole body alive while waiting for the next try.
-        return TransientError(BadResponse(f"GET {request.path}: {what}", hint=NOT_WHOLE))
-    except BadResponse as failure:
-        return _afresh(failure, before=f"GET {request.path}: ")
-
-
-def _afresh(error: ApiError, *, before: str = "", after: str = "") -> ApiError:
-    """Return the same error without its traceback, whose frames keep a whole page alive."""
-    fresh = copy(error)
-    fresh.message = f"{before}{error.message}{after}"
-    fresh.args = (fresh.message,)
-    return fresh
 
 
 class _Begun(Generic[R]):
     """The readings under way, and those that wait. Only an answer gives one more to ask, or room for a large one."""
 
-    def __init__(self, waiting: Iterator[R]) -> None:
+    def __init__(self, waiting: Iterator[R], most: int) -> None:
         self._waiting = waiting
+        self._most = most
+        self._large = 0
+        self.out = 0
+        """Requests that await their answers."""
         self._ready: deque[R] = deque()
         """May have a request."""
         self._held_back: list[R] = []
@@ -268,8 +254,15 @@ class _Begun(Generic[R]):
         self.unreachable: ApiError | None = None
         """Why no connection can be made; readings that wait fail with it."""
 
-    def next(self, *, large: bool) -> tuple[R, Request] | None:
-        """Return a reading and its next request: of those begun if any has one, else of the next one waiting."""
+    def next(self) -> tuple[R, Request] | None:
+        """Return a reading and its next request, for sending: of those begun if any has one, else of the next one."""
+        found = None if self.out == self._most else self._next(large=self._large < LARGE_AT_ONCE)
+        if found is not None:
+            self.out += 1
+            self._large += found[1].is_large
+        return found
+
+    def _next(self, *, large: bool) -> tuple[R, Request] | None:
         while self._ready:
             reading = self._ready[0]
             request = None if reading.is_done else reading.next_request(large=large)
@@ -282,7 +275,7 @@ class _Begun(Generic[R]):
                 self._held_back.append(reading)
         for reading in self._waiting:
             if self.unreachable is not None:
-                reading.take(None, _afresh(self.unreachable, before="not sent, because of "))
+                reading.take(None, afresh(self.unreachable, before="not sent, because of "))
                 continue
             self._add(reading)
             request = reading.next_request(large=large)
@@ -290,8 +283,10 @@ class _Begun(Generic[R]):
                 return reading, request
         return None
 
-    def answered(self, reading: R) -> None:
+    def answered(self, reading: R, request: Request) -> None:
         """Look at `reading` again, and at those held back."""
+        self.out -= 1
+        self._large -= request.is_large
         self._ready.extend(self._held_back)
         self._held_back.clear()
         self._add(reading)

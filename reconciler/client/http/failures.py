@@ -27,6 +27,8 @@ class TransientError(Exception):
         """The raw `Retry-After` header."""
         self.no_connection = no_connection
         """True if not even a connection was made: reads of other tables would fail too."""
+        self.was_idle = False
+        """True if an idle connection was gone when the request came: no byte was answered, and that is no fault."""
 
 
 def no_tunnel(proxy: Proxy, status: int) -> tuple[str, str]:

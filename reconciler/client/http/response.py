@@ -1,12 +1,14 @@
-"""The answer to a GET: its head read here, strictly and in one pass, its body by `http.client`.
+"""The answer to a GET, read strictly and in one pass.
 
-The library hands the head to the parser of e-mail, which takes longer than all the rest of a small answer, and where a
-head leaves open where the answer ends it takes one of the readings.
+`http.client` hands the head to the parser of e-mail, which takes longer than all the rest of a small answer. Where an
+answer leaves open where it ends, it takes one of the readings, and what stands behind the end it forgets.
 """
 
 import http.client
+import io
 import re
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 _LONGEST_LINE = 65536
@@ -15,15 +17,56 @@ _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?\r?\n")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*\r?\n", re.DOTALL)
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _WITHOUT_BODY = (204, 304)
+_ENDS = (b"\r\n", b"\n")
+CHUNK_SIZE = re.compile(rb"(0*[0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+"""The line before a chunk: its size, and extensions of which none is known."""
 
 
-class Response(http.client.HTTPResponse):
-    """One answer. `begin` reads its head and those of the 1xx before it; then read its body as the library's."""
+class Incoming(io.RawIOBase):
+    """What an answer is read from: bytes that have come already, then a failure or what a socket gives."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock, method="GET")
+    def __init__(self, sock: socket.socket, first: bytes = b"", failure: OSError | None = None) -> None:
+        self._sock = sock
+        self._first = first
+        self._failure = failure
+        self.has_begun = False
+        """True once there was a byte."""
+        self.is_over = False
+        """True to take nothing more from the socket."""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, room: Any) -> int:
+        """Take bytes, none at the end. Raises OSError."""
+        if self._first:
+            piece, self._first = self._first[: len(room)], self._first[len(room) :]
+            room[: len(piece)] = piece
+            found = len(piece)
+        elif self.is_over:
+            found = 0
+        elif self._failure is not None:
+            raise self._failure
+        else:
+            found = self._sock.recv_into(room)
+        self.has_begun = self.has_begun or found > 0
+        return found
+
+
+class Response:
+    """One answer. `begin` reads its head and those of the 1xx before it; then read its body."""
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self.stream = stream
+        self.status = 0
         self.fields: dict[str, list[str]] = {}
         """The header's fields, their names in lower case."""
+        self.length: int | None = None
+        """Of the body, in bytes; None if the head does not say."""
+        self.chunked = False
+        self.will_close = True
+        """True if no other answer may follow over this connection."""
 
     def first(self, name: str) -> str | None:
         """Return the first value of a field."""
@@ -38,11 +81,51 @@ class Response(http.client.HTTPResponse):
         if lengths and (codings or len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0])):
             raise http.client.HTTPException("the answer has an unclear length")
         is_empty = self.status in _WITHOUT_BODY  # whatever its head says
-        self.chunked, self.chunk_left = bool(codings) and not is_empty, None
+        self.chunked = bool(codings) and not is_empty
         self.length = 0 if is_empty else int(lengths[0]) if lengths else None
         wishes = ",".join(self.fields.get("connection", ())).lower()
         is_kept = "keep-alive" in wishes if minor == 0 else "close" not in wishes
         self.will_close = not is_kept or (self.length is None and not self.chunked)
+
+    def readinto(self, room: memoryview) -> None:
+        """Fill `room` with the body, whose length it has. Raises IncompleteRead."""
+        came = self.stream.readinto(room)
+        if came < len(room):
+            raise http.client.IncompleteRead(b"", len(room) - came)
+
+    def pieces(self, most: int) -> Iterator[bytes]:
+        """Yield the body in pieces of at most `most` bytes. Raises HTTPException if it is malformed or breaks off."""
+        if not self.chunked:
+            yield from self._next(self.length, most)
+            return
+        while size := self._chunk_size():
+            yield from self._next(size, most)
+            if self._line() not in _ENDS:
+                raise http.client.HTTPException("the answer has a malformed chunk")
+        while self._line() not in (*_ENDS, b""):  # trailers, of which none is known
+            pass
+
+    def _next(self, length: int | None, most: int) -> Iterator[bytes]:
+        """Yield so many bytes, or all there are."""
+        left = length
+        while left != 0:
+            piece = self.stream.read1(most if left is None else min(left, most))
+            if piece:
+                left = None if left is None else left - len(piece)
+                yield piece
+            elif left is None:
+                return
+            else:
+                raise http.client.IncompleteRead(b"", left)
+
+    def _chunk_size(self) -> int:
+        line = self._line()
+        found = CHUNK_SIZE.fullmatch(line)
+        if not line.endswith(b"\n"):
+            raise http.client.IncompleteRead(b"")
+        if found is None:
+            raise http.client.HTTPException("the answer has a malformed chunk")
+        return int(found[1], 16)
 
     def read_head(self) -> int:
         """Read status and header, past those of any 1xx; return HTTP's minor version.
@@ -69,7 +152,7 @@ class Response(http.client.HTTPResponse):
         values: list[str] = []
         for _ in range(_MOST_FIELDS + 1):
             line = self._line()
-            if line in (b"\r\n", b"\n"):
+            if line in _ENDS:
                 return
             if not line.endswith(b"\n"):
                 raise http.client.IncompleteRead(b"")
@@ -84,8 +167,7 @@ class Response(http.client.HTTPResponse):
         raise http.client.HTTPException(f"the answer has more than {_MOST_FIELDS} headers")
 
     def _line(self) -> bytes:
-        stream: Any = self.fp
-        line: bytes = stream.readline(_LONGEST_LINE + 1)
+        line = self.stream.readline(_LONGEST_LINE + 1)
         if len(line) > _LONGEST_LINE:
             raise http.client.LineTooLong("header line")
         return line

@@ -54,33 +54,61 @@ class Throttle:
         self._clock = clock
         self._changed = threading.Condition()
         self._out = 0
+        self._waiting = 0
+        """Workers that wait for a slot."""
         self._held_until = 0.0
         self._is_open = True
         self.waited_seconds = 0.0
         """Total time spent at the gate, over all workers."""
 
     @contextmanager
-    def passage(self, patient_until: float) -> Iterator[int]:
+    def passage(self, patient_until: float, entered: int | None = None) -> Iterator[int]:
         """Wait for a free slot and for the end of every hold; yields the number of halvings so far.
 
-        `patient_until`: a hold ending before this was already waited out by the worker that received it.
+        `patient_until`: a hold ending before this was already waited out by the worker that received it. `entered`:
+        what `enter_at_once` returned; then this waits for nothing.
         """
+        try:
+            yield self._enter(patient_until) if entered is None else entered
+        finally:
+            self.leave()
+
+    def _enter(self, patient_until: float) -> int:
         began = self._clock()
         with self._changed:
+            self._waiting += 1
             self._changed.wait_for(lambda: not self._is_open or self._out < self.window.limit)
+            self._waiting -= 1
             self._out += 1
             halved, held_until = self.window.halved, self._held_until
-        try:
-            left = held_until - self._clock()
-            if held_until > patient_until and left > 0:
-                self._sleep(left)
-            with self._changed:
-                self.waited_seconds += self._clock() - began
-            yield halved
-        finally:
-            with self._changed:
-                self._out -= 1
-                self._changed.notify_all()
+        left = held_until - self._clock()
+        if held_until > patient_until and left > 0:
+            self._sleep(left)
+        with self._changed:
+            self.waited_seconds += self._clock() - began
+        return halved
+
+    def enter_at_once(self) -> int | None:
+        """Take a slot that is free and not on hold, and return the number of halvings so far; else return None.
+
+        Then `leave`. A slot for which a worker waits is not free: it would wait until all other requests were sent.
+        """
+        with self._changed:
+            if self.is_waited_for or self._out >= self.window.limit or self._held_until > self._clock():
+                return None
+            self._out += 1
+            return self.window.halved
+
+    @property
+    def is_waited_for(self) -> bool:
+        """True while a worker waits for a slot."""
+        return self._waiting > 0
+
+    def leave(self) -> None:
+        """Free a slot."""
+        with self._changed:
+            self._out -= 1
+            self._changed.notify_all()
 
     def objected(self, halved_when_sent: int, hold_seconds: float) -> float:
         """Record an objection that asks all workers to wait; return until when, by the clock."""

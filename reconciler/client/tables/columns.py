@@ -7,9 +7,13 @@ one too many makes a cell blocked, one too few pays for a cell that stays empty.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from reconciler.client.http.lenient_json import is_plain, shown_text
+import msgspec
+from msgspec import Raw, Struct
+
+from reconciler.client.http.lenient_json import Buffer, is_plain, parse, shown_text
 from reconciler.client.http.urls import as_uuid
 from reconciler.errors import BadResponse
 from reconciler.model.observed import CONTACT_KINDS, FINDER_KIND, INPUT_KIND, Column
@@ -36,38 +40,93 @@ _NAMES_COLUMNS = re.compile(r"column|depend|weight")
 _REFERENCE = re.compile(r"\{([^{}]+)\}")
 
 
-def read_columns(shown: Any, table_kind: str) -> tuple[Column, ...]:
-    """Return the columns of a header's `columns` [D]; raises BadResponse.
+class _Shown(Struct):
+    """A column of a header; the rest of it means nothing here."""
+
+    id: str
+    config: Raw
+
+
+_shown = msgspec.json.Decoder(list[_Shown])
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """All that a column's configuration says."""
+
+    key: str
+    kind: str
+    name: str
+    """Empty if there is none."""
+    names: frozenset[str]
+    """Every string that may name a column."""
+    digest: str
+    max_results: int | None
+
+
+def read_columns(raw: Buffer | Raw, table_kind: str) -> tuple[Column, ...]:
+    """Return the columns of a header's `columns` [D], as JSON; raises BadResponse.
 
     `table_kind` is the header's `kind`; with an unknown one, columns wait for the injected columns of every kind.
     Every string of a column's configuration counts as a prompt, and an escaped `{{key}}` as a reference.
     """
+    try:
+        shown = _shown.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return columns_of(parse(raw), table_kind)
+    # Tables that were made from one template have the same configurations.
+    return _columns(((each.id, _config_of(bytes(each.config))) for each in shown), table_kind)
+
+
+def columns_of(shown: Any, table_kind: str) -> tuple[Column, ...]:
+    """Return the columns of a header's `columns`, as plain values; otherwise as `read_columns`."""
     if not isinstance(shown, list):
         raise BadResponse("`columns` is not a list")
-    found = [_identity(column) for column in shown]
+    return _columns(map(_identity, shown), table_kind)
+
+
+def _columns(shown: Iterable[tuple[Any, _Config]], table_kind: str) -> tuple[Column, ...]:
     names = _Names({}, {})
-    for location, (column_id, key, _config) in enumerate(found):
-        if column_id in names.places or key in names.by_key:
+    found = []
+    for location, (id_, config) in enumerate(shown):
+        column_id = as_uuid(id_)
+        if column_id is None:
+            raise BadResponse("a column's id is not a UUID")
+        if column_id in names.places or config.key in names.by_key:
             raise BadResponse("two columns have the same id or the same key")
-        names.by_key[key], names.places[column_id] = column_id, location
+        names.by_key[config.key], names.places[column_id] = column_id, location
+        found.append((column_id, config))
     built_in = _BUILT_IN.get(table_kind, _OF_ANY_KIND)
+    return tuple(_column(column_id, config, built_in, names) for column_id, config in found)
+
+
+def _identity(shown: Any) -> tuple[Any, _Config]:
+    if not isinstance(shown, dict):
+        raise BadResponse("a column is not an object")
+    return shown.get("id"), _config(shown.get("config"))
+
+
+@lru_cache(maxsize=256)
+def _config_of(raw: bytes) -> _Config:
+    return _config(parse(raw))
+
+
+def _config(shown: Any) -> _Config:
+    if not isinstance(shown, dict):
+        raise BadResponse("a column has no `config` object")
+    key, kind, name = plain_text(shown, "key", "a column"), plain_text(shown, "kind", "a column"), shown.get("name")
     try:
-        return tuple(_column(column_id, key, config, built_in, names) for column_id, key, config in found)
+        return _Config(
+            key=key,
+            kind=kind,
+            name=shown_text(name) if isinstance(name, str) and name else "",
+            names=frozenset() if kind == INPUT_KIND else frozenset(_named(shown)),
+            digest=digest({field: value for field, value in shown.items() if field != "name"}),
+            max_results=_max_results(shown.get("value")) if kind == FINDER_KIND else None,
+        )
     except (RecursionError, ValueError):
         reason = "a column's configuration is nested too deeply, or has a number that JSON cannot express"
     raise BadResponse(reason)
-
-
-def _identity(shown: Any) -> tuple[str, str, dict[str, Any]]:
-    if not isinstance(shown, dict):
-        raise BadResponse("a column is not an object")
-    column_id = as_uuid(shown.get("id"))
-    if column_id is None:
-        raise BadResponse("a column's id is not a UUID")
-    config = shown.get("config")
-    if not isinstance(config, dict):
-        raise BadResponse("a column has no `config` object")
-    return column_id, plain_text(config, "key", "a column"), config
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +148,23 @@ class _Names:
         return tuple(sorted(ids, key=self.places.__getitem__))
 
 
-def _column(column_id: str, key: str, config: dict[str, Any], built_in: frozenset[str], names: _Names) -> Column:
-    name, kind = config.get("name"), plain_text(config, "kind", "a column")
+def _column(column_id: str, config: _Config, built_in: frozenset[str], names: _Names) -> Column:
+    key, kind = config.key, config.kind
     is_built_in = kind != INPUT_KIND and (key in built_in or kind in _BUILT_IN["company"])
-    written = set[str]() if kind == INPUT_KIND else names.ids(_named(config))
+    written = names.ids(config.names)
     assumed = _implied(kind, is_built_in=is_built_in, built_in=built_in)
     implied = {names.by_key[each] for each in assumed if each in names.by_key} - written
     itself = {column_id}
     return Column(
         id=column_id,
         key=key,
-        name=shown_text(name) if isinstance(name, str) and name else key,
+        name=config.name or key,
         kind=kind,
         upstream=names.in_order((written | implied) - itself),
-        config_digest=digest({field: value for field, value in config.items() if field != "name"}),
+        config_digest=config.digest,
         implied=names.in_order(implied - itself),
         is_built_in=is_built_in,
-        max_results=_max_results(config.get("value")) if kind == FINDER_KIND else None,
+        max_results=config.max_results,
     )
 
 

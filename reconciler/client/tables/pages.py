@@ -25,7 +25,7 @@ from reconciler.client.tables.cells import (
     value_of,
 )
 from reconciler.client.tables.children import read_children
-from reconciler.client.tables.columns import plain_text, read_columns
+from reconciler.client.tables.columns import columns_of, plain_text, read_columns
 from reconciler.client.tables.looking import Look
 from reconciler.errors import BadResponse
 from reconciler.model.answer_filter import AnswerFilter, AskedAnswers, answer_filters
@@ -202,11 +202,11 @@ def read_header(body: Buffer, table_id: str) -> Header:
         shown = _headers.decode(body)
     except _FAST_REFUSES:
         loose = parse_as(_Header[Any], body)
-        return _header(loose, table_id, b"", loose.columns)
+        return _header(loose, table_id, b"", columns_of(loose.columns, loose.kind or ""))
     except RecursionError:
         too_deep()
     raw = bytes(shown.columns)
-    return _header(shown, table_id, raw, parse(raw))
+    return _header(shown, table_id, raw, read_columns(raw, shown.kind or ""))
 
 
 def read_counters(body: Buffer, table_id: str) -> Counters:
@@ -244,7 +244,7 @@ def read_page(body: Buffer, plan: Layout) -> Page:
         too_deep()
     loose = parse_as(_Page[Any, Any], body)
     _check_table(loose.id, plan.header.table_id)
-    same = read_columns(loose.columns, plan.header.kind) == plan.header.columns
+    same = columns_of(loose.columns, plan.header.kind) == plan.header.columns
     return _slow_page(loose.rows, _counters(loose.status), same, len(body), plan)
 
 
@@ -337,17 +337,16 @@ def _flags(missing: Iterable[bool | None]) -> bytes:
     return bytes(map(bool, missing))
 
 
-def _header(shown: _Header[Any], table_id: str, raw: bytes, columns: Any) -> Header:
+def _header(shown: _Header[Any], table_id: str, raw: bytes, columns: tuple[Column, ...]) -> Header:
     _check_table(shown.id, table_id)
-    name, kind = shown_text(shown.name or ""), shown.kind or ""
+    name, kind = shown_text(shown.name or ""), shown_text(shown.kind or "")
     children = read_children(shown.child_relationships)
-    read = read_columns(columns, kind)
-    return Header(table_id, name, shown_text(kind), read, raw, _counters(shown.status), children)
+    return Header(table_id, name, kind, columns, raw, _counters(shown.status), children)
 
 
 def _same_columns(raw: Raw, plan: Layout) -> bool:
     same_bytes = bytes(raw) == plan.header.raw_columns
-    return same_bytes or read_columns(parse(raw), plan.header.kind) == plan.header.columns
+    return same_bytes or read_columns(raw, plan.header.kind) == plan.header.columns
 
 
 def _check_table(shown_id: object, table_id: str) -> None:
