@@ -8,7 +8,7 @@ was begun for the table since it planned (version), and this attempt of this cal
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, insert, select, update
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import applies, budget_windows, call_states, codec, events, leases, spent
@@ -60,11 +60,12 @@ _IS_AS_FOUND = (
     calls.c.attempt == bindparam("found_attempt"),
 )
 _CHANGE = Prepared(update(calls).where(*_IS_AS_FOUND))
+# More cells taken than asked for would change the sums, and is looked at.
 _ACCEPT = Prepared(
     update(calls).where(
         *(calls.c.id == bindparam("call_id"), calls.c.table_id == bindparam("of_table")),
         *(calls.c.attempt == bindparam("found_attempt"), calls.c.state == CallState.INTENT.value),
-        *(calls.c.payments == 0, calls.c.cells >= bindparam("taken")),
+        *(calls.c.payments == 0, calls.c.cells >= bindparam("taken", type_=BigInteger)),
     )
 )
 
@@ -77,13 +78,12 @@ def begin(tx: Transaction, draft: Draft) -> Ticket:
     Only the caller knows the attempt by its token: it can `void` what it was not told of.
     """
     intent, call = draft.intent, draft.intent.call
-    table = _lock_in_order(tx, draft)
-    if intent.ended is not None and not _end_as_usual(tx, call.table_id, intent.ended):
+    table, moment = _lock_in_order(tx, draft), tx.moment()
+    if intent.ended is not None and not _end_as_usual(tx, call.table_id, intent.ended, moment.now):
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
             raise superseded(complaint)
-        table = _lock_table(tx, draft)  # its version may be another
-    moment = tx.moment()
+        table, moment = _lock_table(tx, draft), tx.moment()  # its version may be another
     now = moment.now
     leases.require(table, draft.lease, moment)
     _require_version(table, intent.version)
@@ -133,7 +133,7 @@ def _lock_table(tx: Transaction, draft: Draft) -> Row[Any]:
     return table
 
 
-def _end_as_usual(tx: Transaction, table_id: str, ended: Ended) -> bool:
+def _end_as_usual(tx: Transaction, table_id: str, ended: Ended, now: float) -> bool:
     """Record the acceptance of an attempt if nothing has happened to its call since; say whether that is so.
 
     Without a look at the call first; the table's row is locked. The call goes on counting what it has since its intent.
@@ -141,7 +141,6 @@ def _end_as_usual(tx: Transaction, table_id: str, ended: Ended) -> bool:
     ticket, ending, receipt = ended.ticket, ended.ending, ended.ending.receipt
     if receipt is None or ending.stop is not None:
         return False
-    now = tx.now()
     begun = CallProgress(CallState.INTENT, ticket.attempt, payments=0)
     after = call_states.end(begun, ticket.attempt, ending.state, counted=False).standing
     values = _receipt_values(receipt) | {"state": after.state.value, "payments": after.payments, "ended_at": now}

@@ -196,7 +196,7 @@ def test_an_ending_told_with_the_next_intent_leaves_what_it_leaves_by_itself(
     """State, payments, sums and trail: whatever happened to the call since, and however many cells were taken."""
     version = 3 if story == "it did not land" else 2
     with open_ledger(str(tmp_path / "apart.db"), clock=clock) as apart:
-        for at, taken in enumerate((None, 2, 3, 5)):
+        for at, taken in enumerate((None, 2, 3, 5, 2**70)):
             one, two = (a_call(10 * at + number, table=f"table {at}") for number in (1, 2))
             ending = Ending(CallState.ACCEPTED, receipt=Receipt("run", taken))
             for each in (ledger, apart):
