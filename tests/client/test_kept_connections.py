@@ -62,7 +62,7 @@ def test_a_connection_that_is_closed_when_a_request_comes_costs_no_try(admit: Ad
 @pytest.mark.parametrize("size", [200, 12_000, 30_000])
 @pytest.mark.parametrize("tls", [None, server_context()], ids=["plain", "TLS"])
 @pytest.mark.parametrize("admit", HOW.values(), ids=HOW)
-def test_an_answer_that_was_not_asked_for_is_no_one_s(admit: Admit, tls: ssl.SSLContext | None, size: int) -> None:
+def test_an_unasked_answer_is_never_taken_for_another(admit: Admit, tls: ssl.SSLContext | None, size: int) -> None:
     """It came together with one that was, and is for the table that is asked for next."""
 
     def behave(exchange: Exchange) -> None:

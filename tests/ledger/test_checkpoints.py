@@ -103,8 +103,13 @@ def test_large_calls_are_folded_a_few_at_a_time(ledger: Ledger, monkeypatch: pyt
     monkeypatch.setattr("reconciler.ledger.checkpoints.MOST_CELLS", 24)
     for number, size in enumerate((6, 6, 1, 15, 2, 2), 1):
         buy(ledger, number, ROWS[:size])
-    left = []
-    ledger.compact(TABLE, is_stopped=lambda: left.append(len(ledger.recall([TABLE])[TABLE].calls)) is not None)
+    left: list[int] = []
+
+    def look() -> bool:
+        left.append(len(ledger.recall([TABLE])[TABLE].calls))
+        return False
+
+    ledger.compact(TABLE, is_stopped=look)
     assert left == [6, 4, 3, 2, 0]
 
 

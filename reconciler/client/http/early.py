@@ -30,7 +30,7 @@ class Early:
     def __init__(self) -> None:
         self._received = bytearray()
         self._failure: OSError | None = None
-        """What came instead of more bytes."""
+        """It came instead of more bytes."""
         self._needed = 0
         """The least that makes it whole."""
         self._response: Response | None = None

@@ -28,7 +28,7 @@ class TransientError(Exception):
         self.no_connection = no_connection
         """True if not even a connection was made: reads of other tables would fail too."""
         self.was_idle = False
-        """True if an idle connection was gone when the request came: no byte was answered, and that is no fault."""
+        """True if an idle connection was gone when the request came: no byte was answered, as a server may."""
 
 
 def no_tunnel(proxy: Proxy, status: int) -> tuple[str, str]:

@@ -23,7 +23,7 @@ CHUNK_SIZE = re.compile(rb"(0*[0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
 class Incoming(io.RawIOBase):
-    """What an answer is read from: bytes that have come already, then a failure or what a socket gives."""
+    """The source of an answer: bytes that have come already, then a failure or what a socket gives."""
 
     def __init__(self, sock: socket.socket, first: bytes = b"", failure: OSError | None = None) -> None:
         self._sock = sock

@@ -110,7 +110,7 @@ class Tries:
             return found
 
     def _ask(self, request: Request, connection: Connection, turn: _Turn) -> Any:
-        """Ask once; and again, which is no try, if the server had closed an idle connection by then."""
+        """Ask once; and again, which does not count, if the server had closed an idle connection by then."""
         is_again = False
         while True:
             if self.is_stopped:
