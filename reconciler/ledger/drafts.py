@@ -14,7 +14,7 @@ from reconciler.model.ledger_entries import Lease
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What does not depend on the ledger."""
+    """The parts that do not depend on what the ledger holds."""
 
     intent: Intent
     lease: Lease | None

@@ -120,7 +120,7 @@ def before_statement(ledger: Ledger, statement: str, then: Callable[[], object])
 
 
 def reconnect(ledger: Ledger) -> None:
-    """Let a handle on an SQLite ledger open its connections anew."""
+    """Close the connections of a handle on an SQLite ledger; its next operation opens others."""
     writer = ledger._store._writer
     assert writer is not None
     writer.close()
