@@ -122,7 +122,9 @@ class Deadlines:
         """Run `work` and return what it returns, or raise what it raises. Raises Silent once its time is up."""
         outcome: list[Result] = []
         failure: list[BaseException] = []
-        done = threading.Event()
+        # A bare lock, because waking up is what takes longest: held until the work is done.
+        done = threading.Lock()
+        done.acquire()
 
         def job() -> None:
             self._current.operation = operation
@@ -133,7 +135,7 @@ class Deadlines:
                 failure.append(error)
             finally:
                 self._current.operation = None
-                done.set()
+                done.release()
 
         thread = self._thread()
         try:
@@ -156,17 +158,17 @@ class Deadlines:
             thread.start()
             return thread
 
-    def _await(self, operation: Operation, done: threading.Event) -> None:
+    def _await(self, operation: Operation, done: threading.Lock) -> None:
         hurried = 0.0
         before = time.monotonic()
-        while not done.wait(_LOOK_SECONDS):
+        while not done.acquire(timeout=_LOOK_SECONDS):
             now = time.monotonic()
             # A process that was stopped has not waited.
             looked = min(now - before, _LONGEST_LOOK_SECONDS)
             before = now
             operation.wait(looked)
             hurried += looked if self._interrupted() else 0.0
-            if (operation.waited > operation.seconds or hurried > INTERRUPTED_SECONDS) and not done.is_set():
+            if (operation.waited > operation.seconds or hurried > INTERRUPTED_SECONDS) and done.locked():
                 raise Silent(operation.waited)
 
     def close(self) -> None:

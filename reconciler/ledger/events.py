@@ -35,17 +35,22 @@ def append(
     table_id: str,
     kind: EventKind,
     at: float,
-    detail: Mapping[str, Any],
+    detail: Mapping[str, Any] | str,
     attempt: tuple[str, int] | None = None,
 ) -> None:
-    """Add an event, its empty details left out. The table's row must be locked: that is what makes `seq` unique.
+    """Add an event with its details, or with what `details` made of them. `seq` is unique as the table's row is locked.
 
     `attempt` is the call's id and the attempt's number; None for an event of the table itself.
     """
-    known = {key: value for key, value in detail.items() if value not in (None, "")}
     call_id, number = attempt or (None, None)
     values = {"of_table": table_id, "call_id": call_id, "attempt": number, "kind": kind.value, "at": at}
-    _APPEND.run(tx, {**values, "detail": codec.encode(known)})
+    values["detail"] = detail if isinstance(detail, str) else details(detail)
+    _APPEND.run(tx, values)
+
+
+def details(detail: Mapping[str, Any]) -> str:
+    """Return details as they are stored, the empty ones left out."""
+    return codec.encode({key: value for key, value in detail.items() if value not in (None, "")})
 
 
 def of_call(tx: Transaction, call_id: str) -> list[EventRecord]:

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
-from sqlalchemy import Row, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Exists, Row, bindparam, exists, func, insert, select
 
 from reconciler.ledger import row_sets
 from reconciler.ledger.codec import Values, encode
@@ -34,9 +35,14 @@ PAST = (
     *(calls.c.address, calls.c.credits, calls.c.actor, calls.c.plan_id),
 )
 """The columns that `codec.past_call` reads."""
-_IS_THERE = Prepared(
-    select(shapes.c.id).where(shapes.c.table_id == bindparam("of_table"), shapes.c.id == bindparam("of_shape"))
-)
+
+
+def shape_is_kept(table_id: ColumnElement[str]) -> Exists:
+    """Return the condition that a table has the shape `of_shape`."""
+    return exists().where(shapes.c.table_id == table_id, shapes.c.id == bindparam("of_shape"))
+
+
+_IS_THERE = Prepared(select(shape_is_kept(bindparam("of_table")).label("has_shape")))
 _ADD = Prepared(insert(shapes))
 
 
@@ -92,20 +98,25 @@ class Extent:
     def values(self) -> Values:
         """Return the columns of `calls` that hold it. Raises LookupError if a block is not one of its cells."""
         places = row_sets.blocks_to_places(self.covered, self.columns, self.rows)
-        return {"shape": self._shape_id, "covered": encode(places)}
+        return {"shape": self.shape_id, "covered": encode(places)}
 
     def rows_values(self, marks: str) -> Values:
         """Return the columns of `call_rows` that hold its rows and the marks of its cells."""
         return {"row_set": row_sets.pack_rows(self.rows), "before": marks}
 
     @property
-    def _shape_id(self) -> str:
-        return short_digest([list(self.columns), list(self.column_keys), list(self.configs.items())])
+    def shape_id(self) -> str:
+        """The shape's name among those of its table."""
+        return _shape_id(tuple(self.columns), tuple(self.column_keys), tuple(self.configs.items()))
 
     def keep_shape(self, tx: Transaction, table_id: str) -> None:
         """Store the shape if it is not there yet; the table's row must be locked, unless no other process can write."""
-        key = {"of_table": table_id, "of_shape": self._shape_id}
-        if _IS_THERE.first(tx, key) is None:
+        if not _IS_THERE.first(tx, {"of_table": table_id, "of_shape": self.shape_id}).has_shape:
             shape = {"columns": self.columns, "column_keys": self.column_keys, "configs": dict(self.configs)}
             encoded = {name: encode(value) for name, value in shape.items()}
-            _ADD.run(tx, {"table_id": table_id, "id": self._shape_id} | encoded)
+            _ADD.run(tx, {"table_id": table_id, "id": self.shape_id} | encoded)
+
+
+@lru_cache
+def _shape_id(columns: tuple[str, ...], column_keys: tuple[str, ...], configs: tuple[tuple[str, str], ...]) -> str:
+    return short_digest([list(columns), list(column_keys), list(configs)])

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import creation
+from reconciler.ledger.location import Location
+from reconciler.ledger.store_errors import FROM_BACKUP
 from reconciler.text.codes import Code
 
 _NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -18,6 +20,32 @@ _NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 class Unlocked(sqlite3.Connection):
     """A connection that takes no locks and sees no change: to a file that this user may not write beside."""
+
+
+class Identity:
+    """Which file the ledger is in, from when it was first seen: a connection goes on writing into one that is gone."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._file: tuple[int, int] | None = None
+
+    def remember(self) -> None:
+        """Take what is there for the ledger."""
+        if self._location.path is not None:
+            status = self._location.path.stat()
+            self._file = (status.st_dev, status.st_ino)
+
+    def require(self) -> None:
+        """Raise Unwritable if the file was deleted or replaced; the record would be lost with it."""
+        assert self._location.path is not None
+        try:
+            status = self._location.path.stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._file:
+            raise Unwritable(
+                f"the ledger {self._location.shown} was removed or replaced while it was in use", hint=FROM_BACKUP
+            )
 
 
 def engine_of(path: Path, busy_seconds: float) -> Engine:
@@ -38,6 +66,38 @@ def engine_of(path: Path, busy_seconds: float) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+class Writer:
+    """The connection that one thread at a time writes through, a new one after each failure.
+
+    It is kept, because to take one from the pool takes longer than all that SQLite does to begin and to end.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: Connection | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Hold the connection and a transaction on it, with the lock of a writer."""
+        connection, self._kept = self._kept or self._engine.connect(), None
+        try:
+            with connection.begin():
+                # A deferred transaction that reads before it writes fails as soon as another process writes in between.
+                connection.connection.execute("BEGIN IMMEDIATE")
+                yield connection
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        self._kept = connection
+
+    def close(self) -> None:
+        """Give the connection back."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:

@@ -8,16 +8,17 @@ was begun for the table since it planned (version), and this attempt of this cal
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, insert, select, update
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import applies, budget_windows, call_states, codec, events, leases, spent
 from reconciler.ledger.call_states import CallProgress, Transition
-from reconciler.ledger.extents import Extent
-from reconciler.ledger.prepared import Prepared
+from reconciler.ledger.drafts import Draft
+from reconciler.ledger.extents import shape_is_kept
+from reconciler.ledger.prepared import Prepared, inserting
 from reconciler.ledger.store import Transaction
 from reconciler.ledger.tables import call_rows, calls, tables
-from reconciler.model.attempt import Ending, Intent, Settlement, Ticket, Verdict
+from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket, Verdict
 from reconciler.model.history import CallState
 from reconciler.model.ledger_entries import EventKind, EventRecord, Lease
 from reconciler.model.plan import Call
@@ -33,7 +34,18 @@ _ATTEMPT = select(calls.c.token, calls.c.attempt, calls.c.table_version).where(c
 # Locks the table's row, then the call's: in the order of FROM. A row that another process changed meanwhile is read
 # again once it is locked, which PostgreSQL does not do for one that is only joined.
 _LOCK = Prepared(_STATE_OF_CALL.select_from(tables.join(calls)).with_for_update())
-_INSERT = Prepared(insert(calls))
+# The table's row, which the transaction locks, and whether it has a shape. The store looks for that before it waits for
+# the lock: it may have been added since.
+_LOCK_TABLE = Prepared(
+    select(tables, shape_is_kept(tables.c.table_id).label("has_shape"))
+    .where(tables.c.table_id == bindparam("of_table"))
+    .with_for_update(of=tables)
+)
+_LATER = (
+    *("ended_at", "run_id", "requested_cells", "settled_at", "settled_done", "settled_failed", "settled_not_started"),
+    *("row_set", "folded"),
+)
+_INSERT = inserting(calls, [each.name for each in calls.c if each.name not in _LATER], "NOTHING")
 _INSERT_ROWS = Prepared(insert(call_rows))
 _CHANGE_ROWS = Prepared(update(call_rows).where(call_rows.c.call_id == bindparam("of_call")))
 _ADVANCE = Prepared(
@@ -48,85 +60,97 @@ _IS_AS_FOUND = (
     calls.c.attempt == bindparam("found_attempt"),
 )
 _CHANGE = Prepared(update(calls).where(*_IS_AS_FOUND))
+# More cells taken than asked for would change the sums, and is looked at.
+_ACCEPT = Prepared(
+    update(calls).where(
+        *(calls.c.id == bindparam("call_id"), calls.c.table_id == bindparam("of_table")),
+        *(calls.c.attempt == bindparam("found_attempt"), calls.c.state == CallState.INTENT.value),
+        *(calls.c.payments == 0, calls.c.cells >= bindparam("taken", type_=BigInteger)),
+    )
+)
 
 
-def begin(tx: Transaction, intent: Intent, *, lease: Lease | None, token: str) -> Ticket:
+def begin(tx: Transaction, draft: Draft) -> Ticket:
     """Record the intent of a new attempt, and how one of the same table ended.
 
     Raises Leased and LedgerError, and LimitExceeded if it would pass a budget.
 
-    Only the caller knows the attempt by `token`: it can `void` what it was not told of.
+    Only the caller knows the attempt by its token: it can `void` what it was not told of.
     """
-    call, version = intent.call, intent.version
-    if sum(block.cells for block in call.covered) != call.cells:
-        raise LedgerError(f"call {call.id} cannot be recorded: it does not say which cells it covers")
-    if lease is not None and lease.table_id != call.table_id:
-        raise LedgerError(f"call {call.id} is for table {call.table_id}, and the lease for {lease.table_id}")
-    table = _lock_in_order(tx, intent)
-    if intent.ended is not None:
+    intent, call = draft.intent, draft.intent.call
+    table, moment = _lock_in_order(tx, draft), tx.moment()
+    if intent.ended is not None and not _end_as_usual(tx, call.table_id, intent.ended, moment.now):
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
             raise superseded(complaint)
-        table = None  # its version may be another
-    if table is None:
-        table = leases.lock_one(tx, call.table_id)
-    moment = tx.moment()
+        table, moment = _lock_table(tx, draft), tx.moment()  # its version may be another
     now = moment.now
-    leases.require(table, lease, moment)
-    _require_version(table, version)
-    extent = Extent.of_call(call)
-    extent.keep_shape(tx, call.table_id)
-    values = codec.call_values(call, intent.plan_id, intent.labels) | codec.actor_values(intent.actor) | extent.values()
-    values |= {"table_version": version + 1, "state": CallState.INTENT.value, "begun_at": now}
-    values |= {"token": token, "counted": spent.charge_value(intent.charge), **moment.values()}
-    values["apply_id"] = intent.apply_id or None
-    before = _FIND.first(tx, {"call_id": call.id})
-    if before is None:
-        attempt = 1
-        _INSERT.run(tx, values | {"attempt": 1, "payments": 0})
-        _INSERT_ROWS.run(tx, {"call_id": call.id} | extent.rows_values(codec.marks_value(call.before)))
+    leases.require(table, draft.lease, moment)
+    _require_version(table, intent.version)
+    if not table.has_shape:
+        draft.extent.keep_shape(tx, call.table_id)
+    values = draft.call | {"attempt": 1, "payments": 0, "begun_at": now, **moment.values()}
+    attempt = 1
+    if _INSERT.run(tx, values):
+        _INSERT_ROWS.run(tx, {"call_id": call.id} | draft.rows)
     else:
-        attempt = _retry(tx, call, before, values)
-        _CHANGE_ROWS.run(tx, {"of_call": call.id} | extent.rows_values(codec.marks_value(call.before)))
-    _require_one(_ADVANCE.run(tx, {"of_table": call.table_id, "found": version}), call.id)
-    detail: dict[str, Any] = {
-        "address": call.address,
-        "plan_id": intent.plan_id,
-        "who": intent.actor.name,
-        "ci_run": intent.actor.ci_run,
-        "git_sha": intent.actor.git_sha,
-        "cells": call.cells,
-        "credits": None if call.credits is None else str(call.credits),
-        "table_version": version + 1,
-        "fence": None if lease is None else lease.fence,
-    }
-    if len({call.prices.get(column) for column in call.columns}) > 1:
-        known = {column: call.prices.get(column) for column in call.columns}
-        detail["prices"] = {column: None if each is None else str(each) for column, each in known.items()}
+        attempt = _retry(tx, call, values)
+        _CHANGE_ROWS.run(tx, {"of_call": call.id} | draft.rows)
+    _require_one(_ADVANCE.run(tx, {"of_table": call.table_id, "found": intent.version}), call.id)
     of = (call.id, attempt)
-    events.append(tx, table_id=call.table_id, attempt=of, kind=EventKind.INTENT, at=now, detail=detail)
-    counted = values | {"payments": 0, "requested_cells": None}
+    events.append(tx, table_id=call.table_id, attempt=of, kind=EventKind.INTENT, at=now, detail=draft.event)
+    counted = values | {"requested_cells": None}
     spent.add(tx, [(spent.heap_of(counted), spent.amount_of(counted))])
     budget_windows.keep(tx, call, intent.budgets, now)
     if intent.growth is not None:
         budget_windows.keep_growth(tx, intent.plan_id, intent.growth)
-    return Ticket(call.id, attempt, version + 1)
+    return Ticket(call.id, attempt, intent.version + 1)
 
 
-def _lock_in_order(tx: Transaction, intent: Intent) -> Row[Any] | None:
+def _lock_in_order(tx: Transaction, draft: Draft) -> Row[Any]:
     """Take the locks of an intent as every write does: the table's row, the apply's, the sums. Raises Stopped.
 
-    Returns the table's row if it had to be locked before the others.
-
-    In another order two writes may wait for each other, and the server undoes one.
+    Returns the table's row. In another order two writes may wait for each other, and the server undoes one.
     """
-    takes_sums = bool(intent.budgets) or intent.growth is not None
-    table = leases.lock_one(tx, intent.call.table_id) if intent.apply_id or takes_sums else None
+    intent = draft.intent
+    table = _lock_table(tx, draft)
     if intent.apply_id:
         applies.refuse_stopped(tx, intent.apply_id)
-    if takes_sums:
+    if intent.budgets or intent.growth is not None:
         spent.lock(tx)
     return table
+
+
+def _lock_table(tx: Transaction, draft: Draft) -> Row[Any]:
+    """Lock the table's row, making one if it is missing; `has_shape` of it says whether the call's shape is kept."""
+    table_id = draft.intent.call.table_id
+    wanted = {"of_table": table_id, "of_shape": draft.extent.shape_id}
+    table: Row[Any] | None = _LOCK_TABLE.first(tx, wanted)
+    if table is None:
+        leases.lock(tx, [table_id])
+        table = _LOCK_TABLE.first(tx, wanted)
+        assert table is not None
+    return table
+
+
+def _end_as_usual(tx: Transaction, table_id: str, ended: Ended, now: float) -> bool:
+    """Record the acceptance of an attempt if nothing has happened to its call since; say whether that is so.
+
+    Without a look at the call first; the table's row is locked. The call goes on counting what it has since its intent.
+    """
+    ticket, ending, receipt = ended.ticket, ended.ending, ended.ending.receipt
+    if receipt is None or ending.stop is not None:
+        return False
+    begun = CallProgress(CallState.INTENT, ticket.attempt, payments=0)
+    after = call_states.end(begun, ticket.attempt, ending.state, counted=False).standing
+    values = _receipt_values(receipt) | {"state": after.state.value, "payments": after.payments, "ended_at": now}
+    values |= {"call_id": ticket.call_id, "of_table": table_id, "found_attempt": ticket.attempt}
+    if not _ACCEPT.run(tx, values | {"taken": values["requested_cells"] or 0}):
+        return False
+    of = (ticket.call_id, ticket.attempt)
+    kind = EventKind(ending.state.value)
+    events.append(tx, table_id=table_id, attempt=of, kind=kind, at=now, detail=_ending_detail(ending))
+    return True
 
 
 def _require_version(table: Row[Any], version: int) -> None:
@@ -135,8 +159,10 @@ def _require_version(table: Row[Any], version: int) -> None:
         raise Leased(message, hint="Plan again.")
 
 
-def _retry(tx: Transaction, call: Call, before: Row[Any], values: dict[str, Any]) -> int:
-    """Begin another attempt of a call that bought nothing; return its number."""
+def _retry(tx: Transaction, call: Call, values: codec.Values) -> int:
+    """Begin another attempt of a call that is there and bought nothing; return its number."""
+    before = _FIND.first(tx, {"call_id": call.id})
+    assert before is not None
     since = leases.when(before.begun_at)
     if before.table_id != call.table_id:
         raise LedgerError(f"call {call.id} is in the ledger for another table, {before.table_id}")
@@ -152,7 +178,7 @@ def _retry(tx: Transaction, call: Call, before: Row[Any], values: dict[str, Any]
     attempt: int = before.attempt + 1
     ended = dict.fromkeys(("ended_at", "run_id", "requested_cells"))
     found = {"call_id": call.id, "found_state": before.state, "found_attempt": before.attempt}
-    _require_one(_CHANGE.run(tx, found | values | ended | {"attempt": attempt}), call.id)
+    _require_one(_CHANGE.run(tx, found | values | ended | {"attempt": attempt, "payments": before.payments}), call.id)
     return attempt
 
 
@@ -182,12 +208,7 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     if ticket.attempt > standing.attempt:
         raise LedgerError(f"attempt {ticket.attempt} of call {ticket.call_id} was never begun")
     receipt = ending.receipt
-    detail: dict[str, Any] = {
-        "status": ending.status,
-        "text": ending.detail,
-        "run_id": receipt.run_id if receipt else None,
-        "requested_cells": receipt.requested_cells if receipt else None,
-    }
+    detail = _ending_detail(ending)
     earlier: list[EventRecord] = []
     if standing.state is not CallState.INTENT or ticket.attempt != standing.attempt:
         earlier = [event for event in events.of_call(tx, ticket.call_id) if event.attempt == ticket.attempt]
@@ -197,14 +218,30 @@ def end(tx: Transaction, ticket: Ticket, ending: Ending) -> str:
     move = call_states.end(standing, ticket.attempt, ending.state, counted=counted)
     changes: dict[str, Any] = {}
     if receipt is not None and move.standing.state is CallState.ACCEPTED:
-        changes["run_id"] = codec.storable_text(receipt.run_id)
-        changes["requested_cells"] = codec.storable(receipt.requested_cells)
+        changes = _receipt_values(receipt)
     if ending.stop is not None and found.apply_id:
         applies.stop(tx, found.apply_id, ending.stop)
     _apply(tx, ticket.call_id, found, move, now, changes)
     detail["late"] = True if move.late else None
     _note(tx, found, (ticket.call_id, ticket.attempt), EventKind(ending.state.value), now, detail)
     return f"call {ticket.call_id}: {move.complaint}" if move.complaint else ""
+
+
+def _ending_detail(ending: Ending) -> dict[str, Any]:
+    receipt = ending.receipt
+    return {
+        "status": ending.status,
+        "text": ending.detail,
+        "run_id": receipt.run_id if receipt else None,
+        "requested_cells": receipt.requested_cells if receipt else None,
+    }
+
+
+def _receipt_values(receipt: Receipt) -> codec.Values:
+    return {
+        "run_id": codec.storable_text(receipt.run_id),
+        "requested_cells": codec.storable(receipt.requested_cells),
+    }
 
 
 def settle(tx: Transaction, call_id: str, settlement: Settlement) -> None:

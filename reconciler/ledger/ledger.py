@@ -16,6 +16,7 @@ from reconciler.ledger import (
     balances,
     budget_windows,
     checkpoints,
+    drafts,
     events,
     health,
     journal,
@@ -198,10 +199,11 @@ class Ledger:
         LimitExceeded, and records nothing, if the call would pass a budget.
         """
         token = uuid.uuid4().hex
+        draft = drafts.draft(intent, lease, token)
         checking = self._store.answer_seconds / 3
         try:
             return self._store.write(
-                lambda tx: journal.begin(tx, intent, lease=lease, token=token),
+                lambda tx: journal.begin(tx, draft),
                 seconds=self._store.answer_seconds - checking,
             )
         except Unwritable as error:

@@ -9,14 +9,15 @@ and gives back once it is known not to have landed.
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_UP, Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Label, Row, Table, bindparam, func, insert, select, text
+from sqlalchemy import Label, Row, Table, bindparam, func, insert, select
 
 from reconciler.ledger import codec
-from reconciler.ledger.prepared import Prepared
+from reconciler.ledger.prepared import Prepared, inserting
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import LEDGER_ID, POSTGRES_SCHEMA, calls, meta, spent, spent_totals
+from reconciler.ledger.tables import LEDGER_ID, calls, meta, spent, spent_totals
 from reconciler.model.budget import Charge, RecentSums, Spent
 from reconciler.model.history import CallState
 from reconciler.text.digest import short_digest
@@ -70,21 +71,29 @@ class Heap(NamedTuple):
 
     def key(self) -> dict[str, Any]:
         """Return the columns of `spent` that name it."""
-        words = list(self.labels)
-        digest = short_digest([self.plan_id, self.manifest, words])
-        named = {"plan_id": self.plan_id, "manifest": self.manifest, "words": codec.encode(words)}
+        digest, words = _named(self.plan_id, self.manifest, self.labels)
+        named = {"plan_id": self.plan_id, "manifest": self.manifest, "words": words}
         return {"table_id": self.table_id, "quarter": self.quarter, "id": digest, **named}
 
 
-def _adding(table: Table) -> dict[bool, Prepared]:
-    """Return, for SQLite and for a server, the statement that adds to a row of a table, or makes it."""
-    names = [column.name for column in table.c]
-    keys = ", ".join(column.name for column in table.primary_key.columns)
+# Calls of one apply that are summed together say the same again and again, while others wait for the ledger.
+
+
+@lru_cache
+def _named(plan_id: str, manifest: str, labels: tuple[str, ...]) -> tuple[str, str]:
+    """Return the `id` and the `words` of a row of `spent`."""
+    return short_digest([plan_id, manifest, list(labels)]), codec.encode(list(labels))
+
+
+@lru_cache
+def _words_of(labels: str) -> tuple[str, ...]:
+    return tuple(sorted(f"{key}={value}" for key, value in json.loads(labels).items()))
+
+
+def _adding(table: Table) -> Prepared:
+    """Return the statement that adds to a row of a table, or makes it."""
     more = ", ".join(f"{each} = mine.{each} + excluded.{each}" for each in _SUMS)
-    values = ", ".join(f":{name}" for name in names)
-    rest = f"{table.name} AS mine ({', '.join(names)}) VALUES ({values}) ON CONFLICT ({keys}) DO UPDATE SET {more}"
-    # The connection's translation of schemas does not reach text.
-    return {True: Prepared(text(f"INSERT INTO {rest}")), False: Prepared(text(f"INSERT INTO {POSTGRES_SCHEMA}.{rest}"))}
+    return inserting(table, [column.name for column in table.c], f"UPDATE SET {more}")
 
 
 _ADD = _adding(spent)
@@ -176,8 +185,7 @@ def amount_of(row: Row[Any] | Mapping[Any, Any]) -> Amount:
 def _charge(of: Mapping[Any, Any]) -> Charge:
     if of["counted"] is not None:
         return charge_of(of["counted"])
-    words = sorted(f"{key}={value}" for key, value in json.loads(of["labels"]).items())
-    return Charge(codec.price(of["credits"]), tuple(words))
+    return Charge(codec.price(of["credits"]), _words_of(of["labels"]))
 
 
 def move(tx: Transaction, before: Mapping[Any, Any], after: Mapping[Any, Any]) -> None:
@@ -191,7 +199,7 @@ def add(tx: Transaction, amounts: Iterable[tuple[Heap, Amount]]) -> None:
     """Add to the sums. The rows of the tables are locked, or the store is this transaction's alone."""
     listed = list(amounts)
     if listed:
-        _ADD[tx.is_on_sqlite].run_each(tx, [{**heap.key(), **amount._asdict()} for heap, amount in listed])
+        _ADD.run_each(tx, [{**heap.key(), **amount._asdict()} for heap, amount in listed])
         add_totals(tx, listed)
 
 
@@ -200,13 +208,14 @@ def add_totals(tx: Transaction, amounts: Iterable[tuple[Heap, Amount]]) -> None:
     totals: dict[tuple[str, int], Amount] = {}
     for heap, amount in amounts:
         for scope in heap.scopes:
-            before = totals.get((scope, heap.quarter), Amount())
-            totals[scope, heap.quarter] = Amount(*map(sum, zip(before, amount, strict=True)))
+            before = totals.get((scope, heap.quarter))
+            after = amount if before is None else Amount(*map(sum, zip(before, amount, strict=True)))
+            totals[scope, heap.quarter] = after
     rows = [
         {"scope": scope, "quarter": quarter, **totals[scope, quarter]._asdict()} for scope, quarter in sorted(totals)
     ]
     if rows:
-        _ADD_TOTAL[tx.is_on_sqlite].run_each(tx, rows)
+        _ADD_TOTAL.run_each(tx, rows)
 
 
 def count_all(tx: Transaction, batch: int) -> None:

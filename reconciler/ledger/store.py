@@ -24,7 +24,7 @@ from reconciler.ledger.creation import create
 from reconciler.ledger.deadlines import Deadlines, Operation, Silent
 from reconciler.ledger.location import Location
 from reconciler.ledger.schema import schema_of
-from reconciler.ledger.store_errors import FROM_BACKUP, silent, translate
+from reconciler.ledger.store_errors import silent, translate
 from reconciler.ledger.tables import POSTGRES_SCHEMA, SCHEMA_VERSION
 from reconciler.text.codes import Code
 
@@ -48,6 +48,7 @@ class Transaction:
     def __init__(self, store: "Store", connection: Connection) -> None:
         self.connection = connection
         self.is_on_sqlite = connection.dialect.name == "sqlite"
+        self.driver: Any = connection.connection.dbapi_connection
         self._store = store
 
     def now(self) -> float:
@@ -109,7 +110,8 @@ class Store:
         # SQLite has one writer at a time and waits by polling; threads of this process queue up here instead.
         self._turn = threading.RLock()
         self._is_checked = False
-        self._file: tuple[int, int] | None = None
+        self._file = file.Identity(location)
+        self._writer = file.Writer(self._engine) if self._is_sqlite else None
 
     def _connecting(self) -> Engine:
         if self.location.path is not None:
@@ -125,6 +127,8 @@ class Store:
 
     def close(self) -> None:
         """Give the connections back. The store is not used afterwards."""
+        if self._writer is not None:
+            self._writer.close()
         self._engine.dispose()
         self._deadlines.close()
 
@@ -189,7 +193,7 @@ class Store:
 
         def job() -> Result:
             self._prepare()
-            if afresh:
+            if afresh and not self._is_sqlite:  # whose writer takes a new one after each failure
                 engine = self._connecting()
                 try:
                     return self._write(work, engine)
@@ -222,8 +226,10 @@ class Store:
         operation = operation or Operation(self.answer_seconds if seconds is None else seconds)
 
         def translated() -> Result:
-            with self._translated(writing=writing):
+            try:
                 return job()
+            except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+                raise self._translated(error, writing=writing) from error
 
         try:
             return self._deadlines.run(translated, operation)
@@ -277,7 +283,7 @@ class Store:
                     create(connection)
                 elif version < SCHEMA_VERSION:
                     return True
-            self._remember_file()
+            self._file.remember()
             self._is_checked = False
             with self._begin_read() as connection:
                 self._is_ready(connection)
@@ -290,7 +296,7 @@ class Store:
             with self._begin_write(engine) as connection:
                 return work(Transaction(self, connection))
         with self._turn:
-            self._refuse_replaced_file()
+            self._file.require()
             with self._begin_write(engine) as connection:
                 return work(Transaction(self, connection))
 
@@ -311,12 +317,13 @@ class Store:
 
     @contextmanager
     def _begin_write(self, engine: Engine | None = None) -> Iterator[Connection]:
+        if self._writer is not None:
+            with self._writer.begin() as connection:
+                yield connection
+                self.operation.require()
+            return
         with self._connected(engine or self._engine) as connection:
-            if self._is_sqlite:
-                # A deferred transaction that reads before it writes fails as soon as another process writes in between.
-                connection.connection.execute("BEGIN IMMEDIATE")
-            else:
-                server.begin_write(connection, self.patience, self.location.shown)
+            server.begin_write(connection, self.patience, self.location.shown)
             yield connection
 
     @contextmanager
@@ -362,39 +369,15 @@ class Store:
         if version < SCHEMA_VERSION:
             message = f"the ledger {self.location.shown} was made by an older version of the program"
             raise LedgerError(message, hint=_UPGRADE_HINT, code=Code.NO_LEDGER)
-        self._remember_file()
+        self._file.remember()
         self._is_checked = True
         return True
 
-    def _remember_file(self) -> None:
-        if self.location.path is not None:
-            status = self.location.path.stat()
-            self._file = (status.st_dev, status.st_ino)
-
-    def _refuse_replaced_file(self) -> None:
-        """A connection goes on writing into a file that was deleted, and the record would be lost with it."""
-        assert self.location.path is not None
-        try:
-            status = self.location.path.stat()
-        except OSError:
-            status = None
-        if status is None or (status.st_dev, status.st_ino) != self._file:
-            raise Unwritable(
-                f"the ledger {self.location.shown} was removed or replaced while it was in use",
-                hint=FROM_BACKUP,
-            )
-
-    @contextmanager
-    def _translated(self, *, writing: bool) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise translate(
-                error, self.location, writing=writing, holder=lambda: server.lock_holder(self._reader)
-            ) from error
-        except OSError as error:
-            verb = "written" if writing else "read"
-            raise (Unwritable if writing else LedgerError)(
-                f"the ledger {self.location.shown} cannot be {verb}: {error.strerror or error}",
-                hint="Check its folder, or name another place with --ledger.",
-            ) from error
+    def _translated(self, error: SQLAlchemyError | sqlite3.Error | OSError, *, writing: bool) -> LedgerError:
+        if not isinstance(error, OSError):
+            return translate(error, self.location, writing=writing, holder=lambda: server.lock_holder(self._reader))
+        verb = "written" if writing else "read"
+        return (Unwritable if writing else LedgerError)(
+            f"the ledger {self.location.shown} cannot be {verb}: {error.strerror or error}",
+            hint="Check its folder, or name another place with --ledger.",
+        )

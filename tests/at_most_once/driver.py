@@ -70,7 +70,8 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
         "LeaseKeeper.__exit__",
     ),
     "reconciler.ledger.ledger": ("Ledger.begin",),
-    "reconciler.ledger.journal": ("begin", "end", "_retry", "_apply"),
+    "reconciler.ledger.drafts": ("draft",),
+    "reconciler.ledger.journal": ("begin", "_lock_table", "_end_as_usual", "end", "_retry", "_apply"),
     "reconciler.ledger.leases": ("acquire", "release", "require"),
     "reconciler.ledger.store": ("Store.write", "Store._write"),
     "reconciler.client.run_call": (

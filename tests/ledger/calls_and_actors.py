@@ -113,6 +113,15 @@ def before_statement(ledger: Ledger, statement: str, then: Callable[[], object])
 
     if engine.dialect.name == "sqlite":
         # SQLAlchemy does not see all of them.
+        reconnect(ledger)
         event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(look))
     else:
         event.listen(engine, "before_cursor_execute", lambda _, __, text, *___: look(text))
+
+
+def reconnect(ledger: Ledger) -> None:
+    """Close the connections of a handle on an SQLite ledger; its next operation opens others."""
+    writer = ledger._store._writer
+    assert writer is not None
+    writer.close()
+    ledger._store._engine.dispose()

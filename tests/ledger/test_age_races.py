@@ -13,7 +13,7 @@ from sqlalchemy import event
 from reconciler.errors import LedgerError, Unwritable
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.model.attempt import Settlement
-from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, accepted, begin
+from tests.ledger.calls_and_actors import OTHER_TABLE, TABLE, Clock, a_call, accepted, begin, reconnect
 from tests.ledger.test_archive import archive
 from tests.ledger.test_checkpoints import ROWS, buy
 from tests.ledger.test_migration import ROWS as ROWS_BEFORE
@@ -77,11 +77,11 @@ def full_disk(ledger: Ledger, path: Path, room: int = 0) -> Iterator[None]:
     def limit(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(f"PRAGMA max_page_count={pages + room}")
 
-    engine.dispose()
+    reconnect(ledger)
     event.listen(engine, "connect", limit)
     yield
     event.remove(engine, "connect", limit)
-    engine.dispose()
+    reconnect(ledger)
 
 
 def test_a_full_disk_folds_nothing_and_loses_nothing(tmp_path: Path, clock: Clock) -> None:

@@ -2,13 +2,15 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from reconciler.errors import Corrupt, Leased, LedgerError
-from reconciler.ledger import EventKind, Ledger, codec
+from reconciler.ledger import EventKind, Ledger, codec, open_ledger
 from reconciler.ledger.tables import call_rows
 from reconciler.model.attempt import Ended, Ending, Receipt, Settlement, Ticket, Verdict
 from reconciler.model.compact import CellMarks, PackedAnswers, PackedDigests
@@ -167,6 +169,44 @@ def test_an_intent_takes_the_ending_of_the_call_before_along(ledger: Ledger, oth
     told = [json.loads(line) for line in ledger.export()]
     happened = [(line["call_id"], line["kind"]) for line in told if "kind" in line]
     assert happened == [(a_call(1).id, "intent"), (a_call(1).id, "accepted"), (a_call(2).id, "intent")]
+
+
+def _resolve(ledger: Ledger, ticket: Ticket, *, landed: bool) -> None:
+    ledger.resolve(Verdict(ticket.call_id, ticket.attempt, landed=landed, reason="evidence", actor=ALICE))
+
+
+BETWEEN: dict[str, Callable[[Ledger, Ticket, Ending], object]] = {
+    "nothing": lambda *_: None,
+    "it was told": lambda ledger, ticket, ending: ledger.end(ticket, ending),
+    "it was in doubt": lambda ledger, ticket, _: ledger.end(ticket, ended(CallState.IN_DOUBT)),
+    "it landed": lambda ledger, ticket, _: _resolve(ledger, ticket, landed=True),
+    "it did not land": lambda ledger, ticket, _: _resolve(ledger, ticket, landed=False),
+}
+
+
+def _told(ledger: Ledger) -> list[dict[str, object]]:
+    """Return an export, but for what names the ledger and each of its attempts."""
+    return [json.loads(line) | {"token": ""} for line in list(ledger.export())[1:]]
+
+
+@pytest.mark.parametrize("story", BETWEEN)
+def test_an_ending_told_with_the_next_intent_leaves_what_it_leaves_by_itself(
+    ledger: Ledger, clock: Clock, tmp_path: Path, story: str
+) -> None:
+    """State, payments, sums and trail: whatever happened to the call since, and however many cells were taken."""
+    version = 3 if story == "it did not land" else 2
+    with open_ledger(str(tmp_path / "apart.db"), clock=clock) as apart:
+        for at, taken in enumerate((None, 2, 3, 5, 2**70)):
+            one, two = (a_call(10 * at + number, table=f"table {at}") for number in (1, 2))
+            ending = Ending(CallState.ACCEPTED, receipt=Receipt("run", taken))
+            for each in (ledger, apart):
+                each.end(begin(each, one, version=0), ended(CallState.NOT_SENT))
+                ticket = begin(each, one, version=1)
+                BETWEEN[story](each, ticket, ending)
+                if each is apart:
+                    each.end(ticket, ending)
+                begin(each, two, version=version, ended=None if each is apart else Ended(ticket, ending))
+        assert _told(ledger) == _told(apart)
 
 
 def test_an_intent_that_is_refused_leaves_the_ending_to_be_told_again(ledger: Ledger, other: Ledger) -> None:
