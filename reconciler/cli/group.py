@@ -46,9 +46,9 @@ COMMANDS = {
 USAGE_ERROR = 64
 LARGEST = 999_999_999
 """The largest number that an option accepts: more seconds than any clock or timer can wait."""
-YOUNG_OBJECTS = 20_000
-"""New objects between two runs of Python's garbage collector. With its default of 700, a tenth of a large plan's time
-went into walking the same tables again and again, none of which is garbage."""
+YOUNG_OBJECTS = 100_000
+"""New objects between two runs of Python's garbage collector, more than a small plan makes. With its default of 700, a
+tenth of a large plan's time went into walking the same tables again and again, none of which is garbage."""
 CANCELLED = 130
 """The exit code that shells expect of a command ended by Ctrl-C."""
 

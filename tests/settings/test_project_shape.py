@@ -1,4 +1,4 @@
-"""A project file that passes the fast judge is sound by the schema too."""
+"""A project file that the fast judge lets pass is sound by the schema too."""
 
 import copy
 from collections.abc import Iterator

@@ -16,7 +16,7 @@ from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries,
 from reconciler.client.http.throttle import OBJECTIONS, Throttle
 from reconciler.errors import ApiError, BadResponse, Refused
 
-_STOPS_EVERYTHING = (401, 403, 407)
+STOPS_EVERYTHING = (401, 403, 407)
 """407: a proxy wants other credentials than it got."""
 
 
@@ -32,7 +32,7 @@ class Result:
     @property
     def stops_everything(self) -> bool:
         """True of an answer after which no other request has a chance."""
-        return isinstance(self.answer, Refused) and self.answer.status in _STOPS_EVERYTHING
+        return isinstance(self.answer, Refused) and self.answer.status in STOPS_EVERYTHING
 
 
 @dataclass(slots=True)
@@ -63,6 +63,13 @@ class Tries:
         self._retries = Retries(self._timing)
         self.throttle = Throttle(most, self._timing.sleep, clock)
         self.admit = admit
+        self._restarted = partial(Tries, most, random=random, sleep=sleep, clock=clock, admit=admit)
+
+    def restarted(self) -> "Tries":
+        """Return tries that are not stopped, as cautious as these have become."""
+        fresh = self._restarted()
+        fresh.throttle.resume(self.throttle)
+        return fresh
 
     @property
     def is_stopped(self) -> bool:
