@@ -46,11 +46,18 @@ def under(
     ).all()
     for row in rows:
         try:
-            entries = json.loads(zlib.decompress(row.content))
-            found[row.table_id] = tuple(_call(row.table_id, plan_id, each, listed[row.table_id]) for each in entries)
-        except (ValueError, TypeError, LookupError, ArithmeticError, zlib.error) as error:
+            found[row.table_id] = unpacked(row.content, row.table_id, plan_id, listed[row.table_id])
+        except (ValueError, LookupError) as error:
             raise codec.corrupt("approval", plan_id, error) from error
     return found
+
+
+def unpacked(content: bytes, table_id: str, plan_id: str, listed: Sequence[str]) -> tuple[PastCall, ...]:
+    """Return the calls that are remembered so, for a table with these row ids. Raises ValueError."""
+    try:
+        return tuple(_call(table_id, plan_id, each, listed) for each in json.loads(zlib.decompress(content)))
+    except (TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, zlib.error) as error:
+        raise ValueError(str(error)) from error
 
 
 def _call(table_id: str, plan_id: str, entry: Sequence[Any], listed: Sequence[str]) -> PastCall:

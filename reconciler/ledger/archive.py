@@ -5,7 +5,7 @@ safely written, and only as they are in it: a crash in between leaves them in bo
 once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -125,28 +125,19 @@ class Moved:
     def read(self, lines: Iterable[str]) -> None:
         """Add an archive, or any export. Raises LedgerError."""
         lacking: frozenset[str] = frozenset()
-        is_whole = False
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            entry = export_lines.parsed(line, number)
-            if number == 1:
-                lacking = export_lines.lacking_in(transfer.check_header(entry))
-                continue
-            kind = export_lines.type_of(entry, number)
-            is_whole = kind == "end"
+
+        def begin(header: dict[str, Any]) -> Collection[str]:
+            nonlocal lacking
+            lacking = export_lines.lacking_in(export_lines.check_header(header))
+            return export_lines.KINDS
+
+        for kind, entry, number in export_lines.entries(lines, begin):
             if kind in ("call", "event"):
                 export_lines.check(kind, entry, number, lacking)
             if kind == "call":
                 self.calls[entry["id"]] = _record(entry, number, lacking)
             elif kind == "event":
                 keep_told(self.told, entry["call_id"], entry["kind"], entry["detail"])
-        if not is_whole:
-            raise LedgerError(
-                "the archive is cut off: its last line is missing",
-                hint="Use a whole copy of the file.",
-                code=Code.NOT_AN_EXPORT,
-            )
 
 
 def _record(entry: Mapping[str, Any], number: int, lacking: frozenset[str]) -> CallRecord:

@@ -5,17 +5,19 @@ They do not change with how a call is stored: its columns, its rows and its cell
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, LargeBinary, Row, Table, Text
 
-from reconciler.errors import LedgerError
+from reconciler.errors import LedgerError, TooNew
 from reconciler.ledger import codec, row_sets
 from reconciler.ledger import spent as spent_sums
 from reconciler.ledger.extents import Extent
 from reconciler.ledger.tables import (
     LEASE_COLUMNS,
+    SCHEMA_VERSION,
     approvals,
     balances,
     calls,
@@ -32,9 +34,12 @@ from reconciler.model.manifest import Mode
 from reconciler.model.observed import CellState
 from reconciler.model.plan import Reason
 from reconciler.text.codes import Code
+from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
+FORMAT = "reconciler-ledger"
 AN_EXPORT = "`reconciler ledger export` writes it."
+_WHOLE = "Use a whole copy of the file, or export it again."
 
 KINDS: Mapping[str, Table] = {
     "table": tables,
@@ -151,14 +156,72 @@ def _said(name: str, value: Any) -> Any:
     return json.loads(value) if name in _JSON else value
 
 
+def counted(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what the last line says of the others; the kinds that came later are named if there are any."""
+    return {kind: counts.get(kind, 0) for kind in KINDS if counts.get(kind) or kind in FIRST_KINDS}
+
+
+def entries(
+    lines: Iterable[str], begin: Callable[[dict[str, Any]], Collection[str]]
+) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Yield the lines of a whole export or archive between the first and the last: type, what else it holds, number.
+
+    `begin` takes the first and returns the types that there may be. Raises LedgerError, at the latest after the last:
+    until then it may be half of what it was.
+    """
+    kinds: Collection[str] | None = None
+    seen: Counter[str] = Counter()
+    is_over = False
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        entry = parsed(line, number)
+        if kinds is None:
+            kinds = begin(entry)
+            continue
+        kind = type_of(entry, number)
+        if is_over:
+            raise _not_one(f"line {number}: the export goes on after its end", _WHOLE)
+        if kind == "end":
+            is_over, expected = True, counted(seen)
+            if entry != expected:
+                message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {expected}"
+                raise _not_one(message, _WHOLE)
+        elif kind in kinds:
+            seen[kind] += 1
+            yield kind, entry, number
+        else:
+            raise _not_one(f"line {number}: a ledger does not hold entries of type {quote(kind)}")
+    if not is_over:
+        raise _not_one("the export is cut off: its last line is missing", _WHOLE)
+
+
+def check_header(entry: dict[str, Any]) -> int:
+    """Return the schema that an export was written at. Raises LedgerError, TooNew."""
+    schema = entry.get("schema")
+    if entry.get("type") != FORMAT or type(schema) is not int:
+        raise _not_one("this is not an export of a ledger", "`reconciler ledger export` writes one.")
+    if schema > SCHEMA_VERSION:
+        raise TooNew(
+            f"the export was written by a newer version of the program "
+            f"(schema {schema}; this one knows {SCHEMA_VERSION})",
+            hint="Upgrade: pip install --upgrade extruct-reconciler.",
+        )
+    return schema
+
+
+def _not_one(message: str, hint: str = AN_EXPORT) -> LedgerError:
+    return LedgerError(message, hint=hint, code=Code.NOT_AN_EXPORT)
+
+
 def parsed(line: str, number: int) -> dict[str, Any]:
     """Return a line as what it holds. Raises LedgerError."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise LedgerError(f"line {number} is not JSON: {error}", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT) from None
+        raise _not_one(f"line {number} is not JSON: {error}") from None
     if not isinstance(entry, dict):
-        raise LedgerError(f"line {number} is not a JSON object", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT)
+        raise _not_one(f"line {number} is not a JSON object")
     return entry
 
 
@@ -166,7 +229,7 @@ def type_of(entry: dict[str, Any], number: int) -> str:
     """Remove a line's type and return it. Raises LedgerError."""
     kind = entry.pop("type", None)
     if not isinstance(kind, str):
-        raise LedgerError(f"line {number} does not say its type", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT)
+        raise _not_one(f"line {number} does not say its type")
     return kind
 
 
@@ -175,14 +238,10 @@ def check(kind: str, entry: dict[str, Any], number: int, lacking: frozenset[str]
     expected = set(_FIELDS[kind]) - (lacking if kind == "call" else frozenset())
     if entry.keys() != expected:
         wrong = ", ".join(sorted(entry.keys() ^ expected))
-        raise LedgerError(
-            f"line {number}: fields are missing or unknown: {one_line(wrong)}", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT
-        )
+        raise _not_one(f"line {number}: fields are missing or unknown: {one_line(wrong)}")
     for name, value in entry.items():
         if not _fits(KINDS[kind], name, value):
-            raise LedgerError(
-                f"line {number}: {name} cannot be {one_line(repr(value), 60)}", hint=AN_EXPORT, code=Code.NOT_AN_EXPORT
-            )
+            raise _not_one(f"line {number}: {name} cannot be {one_line(repr(value), 60)}")
 
 
 def values(kind: str, entry: Mapping[str, Any]) -> codec.Values:

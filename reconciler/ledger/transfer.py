@@ -4,15 +4,17 @@ Leases are left behind: they belong to the store whose clock they run by. Their 
 shrink. An archive (`archive.py`) is such a file too, of old calls, their events and balances alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, Table, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from reconciler.errors import Corrupt, LedgerError, TooNew
+from reconciler.errors import Corrupt, LedgerError
 from reconciler.ledger import codec, export_lines, row_sets
 from reconciler.ledger import spent as spent_sums
+from reconciler.ledger.approvals import unpacked
 from reconciler.ledger.checkpoints import listed_rows, read
 from reconciler.ledger.export_lines import FIRST_KINDS, KINDS, KINDS_SINCE, SUMS_SINCE
 from reconciler.ledger.extents import EVERYTHING, WITH_ROWS, Extent
@@ -38,10 +40,8 @@ from reconciler.model.ledger_entries import Loaded
 from reconciler.model.manifest import Mode
 from reconciler.model.runs import merged
 from reconciler.text.codes import Code
-from reconciler.text.phrases import quote
 from reconciler.text.sanitize import one_line
 
-FORMAT = "reconciler-ledger"
 ARCHIVED_BEFORE = "archived_before"
 """In the header of an archive: calls that began earlier, in seconds since the epoch."""
 _BATCH = 200
@@ -62,18 +62,15 @@ def export(tx: Transaction) -> Iterator[str]:
 
 def end(counts: Mapping[str, int]) -> str:
     """Return the last line, which counts the others."""
-    return codec.encode({"type": "end"} | _counted(counts))
-
-
-def _counted(counts: Mapping[str, int]) -> dict[str, int]:
-    # The kinds that came later are named if there are any.
-    return {kind: count for kind, count in counts.items() if count or kind in FIRST_KINDS}
+    return codec.encode({"type": "end"} | export_lines.counted(counts))
 
 
 def header(tx: Transaction, **more: float) -> str:
     """Return the first line."""
     own = tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
-    return codec.encode({"type": FORMAT, "schema": SCHEMA_VERSION, "exported_at": tx.now(), "ledger": own} | more)
+    return codec.encode(
+        {"type": export_lines.FORMAT, "schema": SCHEMA_VERSION, "exported_at": tx.now(), "ledger": own} | more
+    )
 
 
 def every(table: Table) -> Select[tuple[Any, ...]]:
@@ -97,55 +94,19 @@ def lines(tx: Transaction, kind: str, table: Table, query: Select[tuple[Any, ...
 def load(tx: Transaction, source: Iterable[str]) -> Loaded:
     """Add what an export holds. What is there already must be the same; nothing is ever changed. Raises LedgerError."""
     loading = _Loading(tx)
-    seen = dict.fromkeys(KINDS, 0)
     batch: list[dict[str, Any]] = []
-    now, batched, ended = "", "", False
-    for number, line in enumerate(tx.untimed(source), 1):
-        if not line.strip():
-            continue
-        entry = export_lines.parsed(line, number)
-        if number == 1:
-            loading.begin(entry)
-            continue
-        now = export_lines.type_of(entry, number)
-        if ended:
-            raise LedgerError(
-                f"line {number}: the export goes on after its end", hint=export_lines.AN_EXPORT, code=Code.NOT_AN_EXPORT
-            )
-        if batch and (now != batched or len(batch) == _BATCH):
+    batched = ""
+    for kind, entry, number in export_lines.entries(tx.untimed(source), loading.begin):
+        if batch and (kind != batched or len(batch) == _BATCH):
             loading.add(batched, batch)
             batch = []
-        if now == "end":
-            ended = True
-            loading.check_counts(entry, seen, number)
-        elif now in loading.kinds:
-            seen[now] += 1
-            export_lines.check(now, entry, number, loading.lacking)
-            batch.append(entry)
-            batched = now
-        else:
-            message = f"line {number}: a ledger does not hold entries of type {quote(now)}"
-            raise LedgerError(message, hint=export_lines.AN_EXPORT, code=Code.NOT_AN_EXPORT)
-    if not ended:
-        raise LedgerError("the export is cut off: its last line is missing", hint=_AGAIN, code=Code.NOT_AN_EXPORT)
+        export_lines.check(kind, entry, number, loading.lacking)
+        batch.append(entry)
+        batched = kind
+    if batch:
+        loading.add(batched, batch)
     loading.finish()
     return Loaded(*(loading.added[kind] for kind in ("table", "call", "event")))
-
-
-def check_header(entry: dict[str, Any]) -> int:
-    """Return the schema that an export was written at. Raises LedgerError, TooNew."""
-    schema = entry.get("schema")
-    if entry.get("type") != FORMAT or type(schema) is not int:
-        raise LedgerError(
-            "this is not an export of a ledger", hint="`reconciler ledger export` writes one.", code=Code.NOT_AN_EXPORT
-        )
-    if schema > SCHEMA_VERSION:
-        raise TooNew(
-            f"the export was written by a newer version of the program "
-            f"(schema {schema}; this one knows {SCHEMA_VERSION})",
-            hint="Upgrade: pip install --upgrade extruct-reconciler.",
-        )
-    return schema
 
 
 class _Loading:
@@ -153,8 +114,6 @@ class _Loading:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self.kinds: frozenset[str] = frozenset(KINDS)
-        """Of lines that an export of its age has."""
         self.lacking: frozenset[str] = frozenset()
         """Fields of calls that it does not have."""
         self.added = dict.fromkeys(KINDS, 0)
@@ -167,20 +126,19 @@ class _Loading:
         """Checkpoints of tables that were here, which have their own or none yet."""
         self._folded: dict[str, tuple[Checkpoint, RowIndex, FoldedCells]] = {}
 
-    def begin(self, header: dict[str, Any]) -> None:
-        """Take the first line."""
-        schema = check_header(header)
+    def begin(self, header: dict[str, Any]) -> Collection[str]:
+        """Take the first line; return the kinds that an export of its age has."""
+        schema = export_lines.check_header(header)
         self._is_archive = ARCHIVED_BEFORE in header
         self._counts_calls = self._is_archive or schema < SUMS_SINCE
         self.lacking = export_lines.lacking_in(schema)
-        if schema < KINDS_SINCE:
-            self.kinds = FIRST_KINDS
-        if self._is_archive:
-            self.kinds = frozenset({"call", "event", "balance", "counts"})
-        else:
+        if not self._is_archive:
             self._take_over(header.get("ledger"))
         own = self._tx.execute(select(meta.c.value).where(meta.c.key == LEDGER_ID)).scalar()
         self._is_same_ledger = own == header.get("ledger")
+        if self._is_archive:
+            return {"call", "event", "balance", "counts"}
+        return KINDS if schema >= KINDS_SINCE else FIRST_KINDS
 
     def _take_over(self, ledger_id: object) -> None:
         """Let a ledger that holds nothing yet go on as the exported one: plans made with that one stay good."""
@@ -188,13 +146,6 @@ class _Loading:
         if isinstance(ledger_id, str) and ledger_id and is_empty:
             own = codec.storable_text(ledger_id)
             self._tx.execute(update(meta).where(meta.c.key == LEDGER_ID).values(value=own))
-
-    def check_counts(self, entry: dict[str, Any], seen: dict[str, int], number: int) -> None:
-        """Raise LedgerError unless the last line counts what was seen."""
-        expected = _counted(seen)
-        if entry != expected:
-            message = f"line {number}: the export should hold {one_line(str(entry))}, and holds {expected}"
-            raise LedgerError(message, hint=_AGAIN, code=Code.NOT_AN_EXPORT)
 
     def add(self, kind: str, batch: Sequence[dict[str, Any]]) -> None:
         """Add what is missing of a batch; the rest must be the same here."""
@@ -240,8 +191,8 @@ class _Loading:
 
     def _insert(self, kind: str, table: Table, missing: Sequence[dict[str, Any]]) -> None:
         try:
-            if table is checkpoints:
-                self._check(missing)
+            if table in (checkpoints, approvals):
+                self._check(table, missing)
             if missing:
                 found = [export_lines.values(kind, entry) for entry in missing]
                 unfolded = []
@@ -270,11 +221,22 @@ class _Loading:
             amounts = ((spent_sums.heap_of(call), spent_sums.amount_of(call)) for call in calls_)
             spent_sums.add(self._tx, [(heap, amount) for heap, amount in amounts if any(amount)])
 
-    def _check(self, batch: Sequence[dict[str, Any]]) -> None:
-        """Raise LedgerError for a checkpoint that planning could not read."""
-        listed = listed_rows(self._tx, [entry["table_id"] for entry in batch])
+    def _check(self, table: Table, batch: Sequence[dict[str, Any]]) -> None:
+        """Raise LedgerError for a checkpoint or an approval that planning could not read."""
+        listed = listed_rows(self._tx, {entry["table_id"] for entry in batch})
         for entry in batch:
-            _unpacked(entry, listed.get(entry["table_id"], ()))
+            rows = listed.get(entry["table_id"], ())
+            if table is checkpoints:
+                _unpacked(entry, rows)
+                continue
+            try:
+                unpacked(b64decode(entry["content"]), entry["table_id"], entry["plan_id"], rows)
+            except ValueError as error:
+                raise LedgerError(
+                    f"the approval of plan {one_line(entry['plan_id'])} cannot be read: {error}",
+                    hint=_AGAIN,
+                    code=Code.NOT_AN_EXPORT,
+                ) from None
 
     def _extent(self, entry: dict[str, Any]) -> tuple[codec.Values, codec.Values]:
         """Return a call's columns in `calls` for the cells it covers, and its `call_rows` unless it is folded."""

@@ -1,15 +1,21 @@
 """Connections that are kept: closed by the server whenever it likes, and never a source of another request's answer."""
 
+import errno
 import http.client
 import io
 import json
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from reconciler.client import Reader
+from reconciler.client.http.buffers import Buffers
+from reconciler.client.http.connection import Connection
+from reconciler.client.http.failures import no_answer_hint
 from reconciler.client.http.response import Response
+from reconciler.client.http.trust import tls_context
 from reconciler.errors import ApiError
 from reconciler.model.network import Network
 from tests.client.live_tables import LiveTable, column, options, uid
@@ -111,3 +117,26 @@ def test_a_size_that_another_reader_may_read_differently_is_refused(size: bytes)
     response.begin()
     with pytest.raises(http.client.HTTPException):
         b"".join(response.pieces(100))
+
+
+@pytest.mark.parametrize("tls", [None, server_context()], ids=["plain", "TLS"])
+def test_a_connection_is_one_open_file(tls: ssl.SSLContext | None) -> None:
+    """Some machines allow 64."""
+
+    def files() -> int:
+        return len(list(Path("/dev/fd").iterdir()))
+
+    with WireServer(lambda exchange: exchange.answer(200, b"{}"), tls=tls) as server:
+        how = options(server.url, network=Network(trust=TRUSTED))
+        connections = [Connection(how, tls_context(how), Buffers()) for _ in range(5)]
+        before = files()
+        for each in connections:
+            each.get("/v1", {}, bytes)
+        assert files() - before == 2 * len(connections)  # theirs and ours
+        for each in connections:
+            each.close()
+
+
+def test_too_many_open_files_are_called_that() -> None:
+    """It is not the network."""
+    assert "ulimit" in no_answer_hint(OSError(errno.EMFILE, "Too many open files"))

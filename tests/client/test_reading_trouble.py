@@ -69,6 +69,7 @@ def garbage(exchange: Exchange) -> None:
         Exchange.reset,
         half,
         garbage,
+        lambda exchange: exchange.answer(408),
         lambda exchange: exchange.answer(429),
         lambda exchange: exchange.answer(500, b"<html>"),
         lambda exchange: exchange.answer(503),

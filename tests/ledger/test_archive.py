@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -203,11 +203,23 @@ def test_the_future_is_not_archived(aged: Ledger, clock: Clock) -> None:
         archive(aged, clock.now + 1)
 
 
-def test_an_archive_that_is_cut_off_counts_for_nothing(aged: Ledger, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda lines: lines[:-1], "cut off"),
+        (lambda lines: [*lines[:2], *lines[3:]], "should hold"),
+        (lambda lines: lines * 2, "goes on after its end"),
+        (lambda lines: [*lines[:-1], '{"type":"cell"}', lines[-1]], "entries of type `cell`"),
+        (lambda lines: ["", *lines[1:]], "not an export"),
+    ],
+)
+def test_an_archive_that_is_not_whole_counts_for_nothing(
+    aged: Ledger, clock: Clock, damage: Callable[[list[str]], list[str]], words: str
+) -> None:
     """Half of what was spent is a wrong answer."""
     lines = archive(aged, clock.now)
-    with pytest.raises(LedgerError, match="cut off"):
-        aged.report("month", archives=[lines[:-1]])
+    with pytest.raises(LedgerError, match=words):
+        aged.report("month", archives=[damage(lines)])
 
 
 @pytest.mark.parametrize("wrong", [{"column_keys": []}, {"covered": [{"columns": ["x"]}]}])

@@ -1,5 +1,8 @@
 """Settled calls are folded into a checkpoint: the ledger remembers the same, and a recall reads little of it."""
 
+import json
+import zlib
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Corrupt, Leased
+from reconciler.errors import Corrupt, Leased, LedgerError
 from reconciler.ledger import Ledger, open_ledger
 from reconciler.ledger.tables import checkpoints
 from reconciler.model.attempt import Settlement
@@ -173,3 +176,26 @@ def test_an_export_carries_checkpoints(ledger: Ledger, clock: Clock, tmp_path: P
         assert copy.load(folded).calls == 0
         assert len(copy.recall([TABLE])[TABLE].calls) == copy.compact(TABLE) == 3
         assert copy.recall([TABLE], plan_id="mine") == ledger.recall([TABLE], plan_id="mine")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["oops", "5", "[1]", '[[1,"a/b","all","r1","a lot",[]]]', '[[1,"a/b","all","r1","1",[[["c1"],[[0,999]]]]]]'],
+)
+def test_an_approval_that_cannot_be_read_is_not_imported(
+    ledger: Ledger, clock: Clock, tmp_path: Path, content: str
+) -> None:
+    """The apply of that plan would end in an error that sends people to a backup."""
+    buy(ledger, 1, ROWS[:5], plan_id="mine")
+    ledger.compact(TABLE)
+    lines = []
+    for line in ledger.export():
+        entry = json.loads(line)
+        if entry["type"] == "approval":
+            entry["content"] = b64encode(zlib.compress(content.encode())).decode()
+        lines.append(json.dumps(entry))
+    with (
+        open_ledger(str(tmp_path / "copy.db"), clock=clock) as copy,
+        pytest.raises(LedgerError, match="the approval of plan mine cannot be read"),
+    ):
+        copy.load(lines)

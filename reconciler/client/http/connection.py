@@ -27,7 +27,6 @@ from reconciler.client.http.failures import (
     failure_words,
     is_certificate_failure,
     no_answer_hint,
-    no_tunnel,
     no_way_hint,
 )
 from reconciler.client.http.gzip import LARGEST_PIECE, UnpackingError, unpacked
@@ -36,8 +35,8 @@ from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import Query, headers, leads_away
 from reconciler.client.http.response import Incoming, Response
 from reconciler.client.http.trust import not_trusted, not_trusted_hint
+from reconciler.client.http.tunnel import NoTunnelError, open_tunnel
 from reconciler.errors import ApiError, BadResponse, Refused
-from reconciler.model.network import Proxy
 from reconciler.text.codes import Code
 
 LARGEST_ANSWER = 256 * 1024 * 1024
@@ -48,6 +47,8 @@ LONGEST_ANSWER = 10
 """An answer may take this many times `timeout_seconds`, so that one that trickles ends."""
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)*")
 """The API's paths: nothing to escape, and nothing that leads elsewhere."""
+_PASSING = (408, 429)
+"""The server waited too long, perhaps for a request that came as it closed an idle connection; too many requests."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Connection:
         self._is_fresh = True
         """True of a connection that has brought no whole answer yet."""
         self._line: socket.socket | None = None
-        """The TCP connection beneath `_sock`, once it is made: a handle of its own, to shut it down from outside."""
+        """The connection, once it is made, be it encrypted yet or not: to shut it down from outside."""
         self._early: Early | None = None
         """The answer under way that `ask` asked for."""
         self._asked_at = 0.0
@@ -158,6 +159,8 @@ class Connection:
             early.receive(sock)
             response = early.whole()
             return None if response is None else (self._decoded(response, decode),)
+        except NotPlainError:
+            raise
         except Exception:
             raise NotPlainError from None
 
@@ -187,11 +190,16 @@ class Connection:
 
         The socket's timeout limits each wait for more bytes, so headers that arrive one byte at a time would never end.
         """
-        line = self._line
-        if line is not None and time.monotonic() > self._until:
+        if self._line is not None and time.monotonic() > self._until:
             self._is_late = True
+            self.cut()
+
+    def cut(self) -> None:
+        """Shut the connection down, from another thread: what is under way fails at once."""
+        line = self._line
+        if line is not None:
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(line, socket.SHUT_RDWR)  # TLS's own would end the encryption, not the waiting
 
     def close(self) -> None:
         """Close the connection; the next request makes a new one."""
@@ -214,7 +222,7 @@ class Connection:
             return
         if 400 <= answer.status < 500:
             refused = refusal(answer.status, bytes(body.view()), where=where, options=self._options)
-            if answer.status != 429:
+            if answer.status not in _PASSING:
                 raise refused
             raise TransientError(refused, retry_after=answer.retry_after)
         error = BadResponse(f"{where}: {answer.status} instead of an answer", status=answer.status)
@@ -246,7 +254,7 @@ class Connection:
             return _Answer(response.status, response.first("retry-after"), redirects)
         except ApiError as error:
             failure = error
-        except (OSError, http.client.HTTPException, _NoTunnelError) as error:
+        except (OSError, http.client.HTTPException, NoTunnelError) as error:
             failure = self._late(where) if self._is_late else self._transient(where, error, has_begun=body.size > 0)
             if isinstance(failure, TransientError):
                 has_begun = incoming is not None and incoming.has_begun
@@ -290,10 +298,10 @@ class Connection:
         where = (host, port) if proxy is None else (proxy.host, proxy.port)
         sock = socket.create_connection(where, self._options.timeout_seconds)
         try:
-            self._line = sock.dup()
+            self._line = sock
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if proxy is not None and is_encrypted:
-                _open_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
+                open_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
             self._sock = self._encrypted(sock, host) if is_encrypted else sock
         except BaseException:
             sock.close()
@@ -303,7 +311,10 @@ class Connection:
     def _encrypted(self, sock: socket.socket, host: str) -> ssl.SSLSocket:
         # The library neither closes a socket whose peer has gone by now, nor always refuses to wrap it.
         sock.getpeername()
-        encrypted = self._context.wrap_socket(sock, server_hostname=host)
+        # For as long as the handshake takes a second handle, because the library takes this one away.
+        with sock.dup() as self._line:
+            encrypted = self._context.wrap_socket(sock, server_hostname=host)
+        self._line = encrypted
         if encrypted.version() is None:
             encrypted.close()
             raise ConnectionResetError("the connection was closed before the handshake")
@@ -341,7 +352,7 @@ class Connection:
                 f"{where}: {not_trusted(self._options, said)}", hint=not_trusted_hint(error), code=Code.NOT_TRUSTED
             )
         hint = no_answer_hint(error)
-        if isinstance(error, _NoTunnelError):
+        if isinstance(error, NoTunnelError):
             if error.status < 500:
                 return Refused(f"{where}: {error}", hint=error.hint, status=error.status)
             said, hint = str(error), error.hint
@@ -355,25 +366,6 @@ class Connection:
             ),
             no_connection=self._sock is None,
         )
-
-
-class _NoTunnelError(Exception):
-    """A proxy's refusal."""
-
-    def __init__(self, proxy: Proxy, status: int) -> None:
-        words, self.hint = no_tunnel(proxy, status)
-        super().__init__(words)
-        self.status = status
-
-
-def _open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
-    sent = {"Host": target, **proxy.headers}
-    lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {text}" for name, text in sent.items()), "", ""]
-    sock.sendall("\r\n".join(lines).encode("ascii"))
-    response = Response(io.BufferedReader(Incoming(sock)))
-    response.read_head()
-    if not 200 <= response.status < 300:
-        raise _NoTunnelError(proxy, response.status)
 
 
 def _has_news(sock: socket.socket) -> bool:

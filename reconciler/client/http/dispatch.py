@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from reconciler.client.http.connection import Connection, ConnectionCost
 from reconciler.client.http.flights import Flights
 from reconciler.client.http.request import Request
-from reconciler.client.http.tries import Result, Tries, afresh
+from reconciler.client.http.tries import STOPS_EVERYTHING, Result, Tries, afresh
 from reconciler.client.http.workers import Workers
 from reconciler.errors import ApiError, BadResponse, Refused
 
@@ -79,7 +79,6 @@ class Dispatch:
         self._size = size
         self._connect = connect
         self._tries = tries
-        self._throttle = tries.throttle
         self._workers = Workers(size)
         self._connections: list[Connection] = []
         self._idle: list[Connection] = []
@@ -87,6 +86,10 @@ class Dispatch:
         self._flights: Flights[_Asked] = Flights(patience_seconds)
         self._one_at_a_time = threading.Lock()
         """A second thread waits for the first one's reading to end."""
+        self._thread = 0
+        """The one that reads."""
+        self._grave: set[int] = set()
+        """The ids of requests whose answers may stop everything: until that is known, no other is sent."""
         self._next_look = 0.0
         self._is_abandoned = False
         self._refused: Refused | None = None
@@ -108,34 +111,57 @@ class Dispatch:
         If one reading cannot connect in all its tries, readings not yet begun fail with the same error without
         trying.
         """
+        if self._one_at_a_time.locked() and self._thread == threading.get_ident():
+            raise RuntimeError("a reader cannot begin to read while it calls back from reading")
         with self._one_at_a_time:
-            self._run(readings, on_reply, meanwhile)
+            self._run_alone(readings, on_reply, meanwhile)
 
-    def _run(self, readings: Iterable[R], on_reply: Callable[[R], None], meanwhile: Callable[[], bool] | None) -> None:
-        if self._refused is not None:
-            raise afresh(self._refused)
-        self._check_abandoned()
-        begun = _Begun(iter(readings), self._size)
+    def _run_alone(
+        self, readings: Iterable[R], on_reply: Callable[[R], None], meanwhile: Callable[[], bool] | None
+    ) -> None:
+        try:
+            self._thread = threading.get_ident()
+            if self._refused is not None:
+                raise afresh(self._refused)
+            self._check_abandoned()
+            self._run(_Begun(iter(readings), self._size), on_reply, meanwhile)
+        except BaseException:
+            self._break_off()
+            raise
+        finally:
+            self._thread = 0
+
+    def _run(self, begun: "_Begun[R]", on_reply: Callable[[R], None], meanwhile: Callable[[], bool] | None) -> None:
         replies: SimpleQueue[_Reply[R]] = SimpleQueue()
         is_busy = False
-        try:
-            self._send_more(begun, replies)
-            while begun.out:
-                has_come = False
-                for reply in self._wait_for(replies, 0.0 if is_busy else LOOK_AT_DEADLINES_SECONDS):
-                    has_come = True
-                    self._take(reply, begun)
-                    self._send_more(begun, replies)
-                    on_reply(reply.reading)
-                is_busy = meanwhile is not None and (has_come or meanwhile())
-        finally:
-            for connection in self._flights.abort():
-                self._throttle.leave()
-                self._idle.append(connection)
+        self._send_more(begun, replies)
+        while begun.out:
+            has_come = False
+            for reply in self._wait_for(replies, 0.0 if is_busy else LOOK_AT_DEADLINES_SECONDS):
+                has_come = True
+                self._take(reply, begun)
+                self._send_more(begun, replies)
+                on_reply(reply.reading)
+            is_busy = meanwhile is not None and (has_come or meanwhile())
+
+    def _break_off(self) -> None:
+        """End what is under way. A reading that follows neither waits for this one's workers nor misses its slots."""
+        is_for_good = self._tries.is_stopped
+        self._tries.stop()
+        self._idle.extend(self._flights.abort())
+        for connection in self._connections:
+            connection.cut()
+        self._grave.clear()
+        if not is_for_good:
+            self._workers.dismiss()
+            self._workers, self._tries = Workers(self._size), self._tries.restarted()
 
     def close(self) -> None:
-        """Wake waiting workers, and send nothing more."""
+        """End what is under way, and send nothing more."""
+        self._is_abandoned = True
         self._tries.stop()
+        for connection in self._connections:
+            connection.cut()
         self._workers.close()
         self._flights.close()
         while self._idle:
@@ -152,14 +178,15 @@ class Dispatch:
     @property
     def held_seconds(self) -> float:
         """Total seconds that workers waited because the API asked for fewer requests."""
-        return self._throttle.waited_seconds
+        return self._tries.throttle.waited_seconds
 
     def _send_more(self, begun: "_Begun[R]", replies: "SimpleQueue[_Reply[R]]") -> None:
-        while (found := begun.next()) is not None:
+        while not self._grave and (found := begun.next()) is not None:
             self._send(*found, replies)
 
     def _take(self, reply: "_Reply[R]", begun: "_Begun[R]") -> None:
         result = reply.result
+        self._grave.discard(id(reply.request))
         self.requests += result.tries
         self._check(result)
         if result.no_connection:
@@ -172,14 +199,14 @@ class Dispatch:
         connection = self._idle.pop() if self._idle else self._new_connection()
         halved = None
         if not request.is_large and self._tries.admit is None and not self._tries.is_stopped:
-            halved = self._throttle.enter_at_once()
+            halved = self._tries.throttle.enter_at_once()
         if halved is not None:
             asked = _Asked(reading, request, halved)
             if self._flights.begin(connection, request.path, request.query, request.decode, asked):
                 return
-            self._throttle.leave()
+            self._tries.throttle.leave()
         self._flights.release(connection)
-        self._workers.give(partial(self._answer, reading, request, replies, connection))
+        self._workers.give(partial(self._answer, self._tries, reading, request, replies, connection))
 
     def _new_connection(self) -> Connection:
         connection = self._connect()
@@ -196,19 +223,22 @@ class Dispatch:
         for landed in self._flights.landed(seconds if replies.empty() else 0.0):
             asked = landed.what
             if landed.is_plain:
-                self._throttle.went_well()
-                self._throttle.leave()
+                self._tries.throttle.went_well()
+                self._tries.throttle.leave()
                 self._idle.append(landed.connection)
                 yield _Reply(asked.reading, asked.request, Result(landed.answer))
             else:
-                job = partial(self._answer, asked.reading, asked.request, replies, landed.connection, asked.halved)
-                self._workers.give(job)
+                if landed.status in STOPS_EVERYTHING:
+                    self._grave.add(id(asked.request))
+                job = partial(self._answer, self._tries, asked.reading, asked.request, replies, landed.connection)
+                self._workers.give(partial(job, asked.halved))
         with suppress(Empty):
             while True:
                 yield replies.get_nowait()
 
     def _answer(
         self,
+        tries: Tries,
         reading: R,
         request: Request,
         replies: "SimpleQueue[_Reply[R]]",
@@ -216,7 +246,7 @@ class Dispatch:
         sent_when_halved: int | None = None,
     ) -> None:
         """Do a worker's job. Always puts a reply, because the caller waits for it."""
-        result = self._tries.get(request, connection, sent_when_halved)
+        result = tries.get(request, connection, sent_when_halved)
         self._idle.append(connection)
         replies.put(_Reply(reading, request, result))
         self._flights.wake()

@@ -23,6 +23,9 @@ _CHUNK = re.compile(rb"(?:\r?\n)?" + CHUNK_SIZE.pattern)
 class NotPlainError(Exception):
     """The answer is for a thread to read, from its first byte. Never leaves the package."""
 
+    status: int | None = None
+    """Of the answer, if known."""
+
 
 class Early:
     """One answer, as far as it has come."""
@@ -79,7 +82,9 @@ class Early:
         response = Response(stream)
         response.begin()
         if response.status != 200 or (response.length is None and not response.chunked):
-            raise NotPlainError
+            failure = NotPlainError()
+            failure.status = response.status
+            raise failure
         self._response = response
         self._at = self._body_at = stream.tell()
         self._needed = self._body_at + (response.length or 0)

@@ -1,5 +1,6 @@
 """Failures beneath a request, in words, and whether another try may help."""
 
+import errno
 import os
 import socket
 import ssl
@@ -14,6 +15,7 @@ NOT_WHOLE = (
     "Something between here and the API may have cut or replaced it: check the network, proxies and the API's base URL."
 )
 """The hint for an answer that is cut off or not the API's own."""
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 class TransientError(Exception):
@@ -63,6 +65,8 @@ def no_answer_hint(error: BaseException) -> str:
             "The host's name is not known here: check the API's base URL and the name server. In a network that is "
             "left through a proxy alone, name it in HTTPS_PROXY."
         )
+    if any(isinstance(cause, OSError) and cause.errno in _NO_FILES for cause in chain):
+        return "Raise the limit of open files (ulimit -n), or lower api.concurrency."
     if any(isinstance(cause, TimeoutError) for cause in chain):
         return (
             "Something on the way may drop it, such as a firewall: check the network, and HTTPS_PROXY and NO_PROXY. "

@@ -26,6 +26,8 @@ class Landed(Generic[T]):
     """The result of `decode`."""
     is_plain: bool = True
     """False if `get` of the connection has to tell what the answer is."""
+    status: int | None = None
+    """Of an answer that is not plain, if known."""
 
 
 @dataclass(slots=True)
@@ -116,8 +118,8 @@ class Flights(Generic[T]):
         flight = self._flights[connection]
         try:
             answer = connection.answered(flight.decode)
-        except NotPlainError:
-            yield self._left(connection)
+        except NotPlainError as failure:
+            yield self._left(connection, failure.status)
             return
         if answer is None:
             return
@@ -127,7 +129,7 @@ class Flights(Generic[T]):
             del self._flights[connection]
         yield Landed(connection, flight.what, *answer)
 
-    def _left(self, connection: Connection) -> Landed[T]:
+    def _left(self, connection: Connection, status: int | None = None) -> Landed[T]:
         flight = self._flights[connection]
         self.release(connection)
-        return Landed(connection, flight.what, None, is_plain=False)
+        return Landed(connection, flight.what, None, is_plain=False, status=status)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 OBJECTIONS = (429, 503)
 """Statuses that mean too many requests at once [V]."""
@@ -124,6 +124,12 @@ class Throttle:
         with self._changed:
             self.window.went_well()
             self._changed.notify()
+
+    def resume(self, other: "Throttle") -> None:
+        """Take over the window, the hold and the time of another one, but not its requests."""
+        with other._changed:
+            self.window = replace(other.window)
+            self._held_until, self.waited_seconds = other._held_until, other.waited_seconds
 
     def open_for_good(self) -> None:
         """Let all workers through, because nothing is sent any more."""

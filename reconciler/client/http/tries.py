@@ -16,7 +16,7 @@ from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries,
 from reconciler.client.http.throttle import OBJECTIONS, Throttle
 from reconciler.errors import ApiError, BadResponse, Refused
 
-_STOPS_EVERYTHING = (401, 403, 407)
+STOPS_EVERYTHING = (401, 403, 407)
 """407: a proxy wants other credentials than it got."""
 
 
@@ -32,7 +32,7 @@ class Result:
     @property
     def stops_everything(self) -> bool:
         """True of an answer after which no other request has a chance."""
-        return isinstance(self.answer, Refused) and self.answer.status in _STOPS_EVERYTHING
+        return isinstance(self.answer, Refused) and self.answer.status in STOPS_EVERYTHING
 
 
 @dataclass(slots=True)
@@ -63,6 +63,13 @@ class Tries:
         self._retries = Retries(self._timing)
         self.throttle = Throttle(most, self._timing.sleep, clock)
         self.admit = admit
+        self._restarted = partial(Tries, most, random=random, sleep=sleep, clock=clock, admit=admit)
+
+    def restarted(self) -> "Tries":
+        """Return tries that are not stopped, as cautious as these have become."""
+        fresh = self._restarted()
+        fresh.throttle.resume(self.throttle)
+        return fresh
 
     @property
     def is_stopped(self) -> bool:
@@ -113,17 +120,21 @@ class Tries:
         """Ask once; and again, which does not count, if the server had closed an idle connection by then."""
         is_again = False
         while True:
-            if self.is_stopped:
-                raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
+            self._check_stopped(request)
             if self.admit is not None:
                 self.admit()
             turn.tries += not is_again
             try:
                 return connection.get(request.path, request.query, partial(_decoded, request))
             except TransientError as failure:
+                self._check_stopped(request)  # it may be cut for that reason
                 if is_again or not failure.was_idle:
                     raise
                 is_again = True
+
+    def _check_stopped(self, request: Request) -> None:
+        if self.is_stopped:
+            raise BadResponse(f"GET {request.path}: given up, because reading was stopped")
 
     def _nap(self, seconds: float) -> None:
         self._stop.wait(seconds)

@@ -35,10 +35,14 @@ class Workers:
                 thread.start()
         self._jobs.put(job)
 
-    def close(self) -> None:
-        """Let the threads end; one still waiting for an answer is left behind."""
+    def dismiss(self) -> None:
+        """Let the threads end once they have done their jobs."""
         for _thread in self._threads:
             self._jobs.put(None)
+
+    def close(self) -> None:
+        """Wait for the threads to end; one that takes longer is left behind."""
+        self.dismiss()
         until = time.monotonic() + LONGEST_GOODBYE
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
