@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from reconciler.ledger import codec
 from reconciler.ledger.store import Transaction
-from reconciler.ledger.tables import events
+from reconciler.ledger.tables import calls, events
 from reconciler.model.attempt import Yield
 from reconciler.model.ledger_entries import CallRecord, ColumnYield, EventKind
 
@@ -31,9 +31,14 @@ def keep_told(told: Told, call_id: str, kind: str, detail: Mapping[str, Any]) ->
         told[call_id, kind] = part
 
 
-def column_yields(tx: Transaction, records: Iterable[CallRecord], archived: Told) -> dict[str, ColumnYield]:
-    """Return by column id what calls changed, as far as the ledger or archives tell. Raises Corrupt."""
-    told = archived | _events(tx)
+def column_yields(
+    tx: Transaction, records: Iterable[CallRecord], archived: Told, since: float | None
+) -> dict[str, ColumnYield]:
+    """Return by column id what calls changed, as far as the ledger or archives tell. Raises Corrupt.
+
+    None of the calls began before `since`.
+    """
+    told = archived | _events(tx, since)
     totals: dict[str, Yield] = {}
     rounds: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for record in records:
@@ -55,8 +60,10 @@ def _of(total: Yield, times: list[float]) -> ColumnYield:
     return ColumnYield(total, len(times), between)
 
 
-def _events(tx: Transaction) -> Told:
+def _events(tx: Transaction, since: float | None) -> Told:
     query = select(events.c.call_id, events.c.kind, events.c.detail).where(events.c.kind.in_(_PARTS))
+    if since is not None:
+        query = query.where(events.c.call_id.in_(select(calls.c.id).where(calls.c.begun_at >= since)))
     found: Told = {}
     with tx.stream(query.order_by(events.c.table_id, events.c.seq), 1000) as rows:
         for row in rows:

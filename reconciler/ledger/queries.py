@@ -17,6 +17,10 @@ from reconciler.text.codes import Code
 from reconciler.text.sanitize import one_line
 
 SHORTEST_PREFIX = 4
+_WHERE = (
+    "`reconciler ledger list` shows the calls. One that was archived stands in the archive's file, and `reconciler "
+    "ledger import FILE` brings it back."
+)
 _BATCH = 500
 _STREAMED = 100
 """Calls in memory at once as rows: each may be 100 KB of ids."""
@@ -80,7 +84,7 @@ def past(tx: Transaction, call_id: str) -> PastCall:
     if row is None:
         raise LedgerError(
             f"there is no call {call_id} in the ledger",
-            hint="`reconciler ledger list` shows the calls.",
+            hint=_WHERE,
             code=Code.NO_SUCH_CALL,
         )
     listed = checkpoints.listed_rows(tx, [row.table_id]) if row.folded else {}
@@ -109,7 +113,7 @@ def find(tx: Transaction, prefix: str) -> CallRecord:
     if not rows:
         raise LedgerError(
             f"no call's id starts with {prefix!r}",
-            hint="`reconciler ledger list` shows the calls.",
+            hint=_WHERE,
             code=Code.NO_SUCH_CALL,
         )
     names = [f"{row.id} ({one_line(row.address)}, {row.state.replace('_', ' ')})" for row in rows[:10]]

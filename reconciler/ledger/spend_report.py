@@ -118,7 +118,7 @@ def report(
             group.add(record, share)
     lines = [groups[key].line(key, names[key]) for key in sorted(groups)]
     if by == "column":
-        changed = column_yields(tx, records.values(), moved.told)
+        changed = column_yields(tx, records.values(), moved.told, since)
         lines = [replace(line, changed=changed.get(line.key)) for line in lines]
     return SpendReport(tuple(lines), total.line(""))
 
