@@ -158,7 +158,8 @@ class Limits:
 
     def of_table(self, table_id: str) -> Cap:
         """Return the limits for one table."""
-        return _over(self.tables.get(table_id, NO_CAP), self.per_table)
+        own = self.tables.get(table_id)
+        return self.per_table if own is None else _over(own, self.per_table)
 
     def over(self, weaker: "Limits") -> "Limits":
         """Return these limits, with `weaker` for those not set here; a protected column stays protected.

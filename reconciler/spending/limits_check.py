@@ -304,7 +304,7 @@ def _to(rule: Rule) -> str:
 
 def _protected(plan: Plan, protected: Mapping[str, Rule]) -> Iterator[Violation]:
     again: dict[tuple[str, str], int] = {}
-    for call in plan.calls:
+    for call in plan.calls if protected else ():
         counts = reruns(call)
         for column, key in zip(call.columns, call.column_keys, strict=True):
             name = next((name for name in (column, key) if name in protected), None)
