@@ -137,9 +137,8 @@ def plan_asked(
     """
     targets, base, settings = asked.targets, asked.base, asked.settings
     if base is None:
-        return with_forecast(
-            plain if plain is not None else observe.plan(targets, observation, settings), observation
-        ), None
+        made = observe.plan(targets, observation, settings) if plain is None else plain
+        return with_forecast(made, observation), None
     manifests = tuple(manifest for manifest in asked.before if manifest.table_id in observation.snapshots)
     before = Targets(manifests, "", (), ())
     base_plan = observe.plan(before, observation, settings)
