@@ -67,7 +67,7 @@ def submit_plan(
     ledger = session.connections.writing_ledger()
     saved.check_ledger(ledger.id())
     plan = plan_of({**content, "calls": _without_rows(content["calls"])})
-    plan = with_budgets(plan, replace(settings, base=None), ledger, saved.plan_id)
+    plan = with_budgets(plan, replace(settings, base=None), lambda: ledger, saved.plan_id)
     _refuse_excess(plan, settings)
     totals = content["totals"]
     apply_id = uuid.uuid4().hex

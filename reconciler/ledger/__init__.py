@@ -7,11 +7,13 @@ folds settled calls, and `archive` moves their trail into a file. `tables` and `
 `extents` and `row_sets` the spelling of nouns in it, `store_errors` what a store's failures mean, `health`
 whether it can be used.
 
-What needs SQLAlchemy is loaded when it is first used: a plan from a snapshot has no ledger.
+What needs SQLAlchemy is loaded when it is first used: a plan from a snapshot has no ledger, and of a file that is not
+there it only needs to know that (`no_ledger`).
 """
 
 from typing import TYPE_CHECKING
 
+from reconciler.ledger.no_ledger import NoLedger, Recalls, no_ledger_at
 from reconciler.model.ledger_entries import CallRecord, EventKind, EventRecord, Grouping, Lease, Loaded, SpendLine
 
 if TYPE_CHECKING:
@@ -36,7 +38,10 @@ __all__ = [
     "Lease",
     "Ledger",
     "Loaded",
+    "NoLedger",
+    "Recalls",
     "SpendLine",
     "budget_uses_of",
+    "no_ledger_at",
     "open_ledger",
 ]

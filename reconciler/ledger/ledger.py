@@ -18,6 +18,7 @@ from reconciler.ledger import (
     checkpoints,
     drafts,
     events,
+    file_place,
     health,
     journal,
     leases,
@@ -77,7 +78,8 @@ def open_ledger(
     Raises SettingsError, which never shows a password.
     """
     place = replace(location.parse(url, by_project=by_project), connections=connections)
-    location.refuse_network_file_system(place, location.mounted())
+    if place.path is not None:
+        file_place.refuse_network_file_system(place.path, place.shown, file_place.mounted())
     known = this_boot() if boot is None and clock is None else boot
     return Ledger(
         Store(

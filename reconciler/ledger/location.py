@@ -3,26 +3,17 @@
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from reconciler.errors import SettingsError
+from reconciler.ledger.file_place import file_at
 from reconciler.text.addresses import LEDGER_HINT as HINT
 from reconciler.text.addresses import LIBPQ, PROJECT_LIBPQ
 from reconciler.text.codes import Code
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    {
-        *("9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs"),
-        *("nfs4", "ocfs2", "smb", "smb2", "smb3", "smbfs"),
-        *("fuse.ceph", "fuse.davfs", "fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs"),
-        *("fuse.smbnetfs", "fuse.sshfs", "fuse.blobfuse", "fuse.blobfuse2", "fuse.mount-s3", "fuse.goofys"),
-    }
-)
-"""Types in /proc/mounts whose locks or shared memory SQLite must not trust."""
 
 CONNECTIONS = 6
 """Four run calls at once, the leases, and one for a question in between."""
@@ -76,7 +67,7 @@ def parse(text: str, *, by_project: bool = False) -> Location:
     """
     scheme = _SCHEME.match(text)
     if scheme is None:
-        return _file(text, text)
+        return _file(text)
     name = scheme.group(1).lower()
     if name == "sqlite":
         rest = text[len("sqlite://") :]
@@ -86,29 +77,14 @@ def parse(text: str, *, by_project: bool = False) -> Location:
                 hint="Write sqlite:///path/to/ledger.db.",
                 code=Code.UNUSABLE_LEDGER,
             )
-        return _file(rest[1:], rest[1:])
+        return _file(rest[1:])
     if name in ("postgresql", "postgres", "postgresql+psycopg"):
         return _server(text, by_project=by_project)
     raise SettingsError(f"a ledger cannot be kept at {name}://", hint=HINT, code=Code.UNUSABLE_LEDGER)
 
 
-def _file(text: str, shown: str) -> Location:
-    if not text or "\0" in text:
-        raise SettingsError("the ledger's path is empty or holds a NUL character", hint=HINT, code=Code.UNUSABLE_LEDGER)
-    if text == ":memory:" or text.startswith("file:"):
-        raise SettingsError(
-            f"a ledger cannot be kept at {shown!r}: it must be a file that outlives the program",
-            hint=HINT,
-            code=Code.UNUSABLE_LEDGER,
-        )
-    path = Path(text).expanduser().absolute()
-    if path.is_dir():
-        raise SettingsError(
-            f"the ledger's path is a folder: {shown}",
-            hint=f"Name a file in it: {shown}/ledger.db",
-            code=Code.UNUSABLE_LEDGER,
-        )
-    return Location(shown=shown, path=path)
+def _file(text: str) -> Location:
+    return Location(shown=text, path=file_at(text))
 
 
 def _server(text: str, *, by_project: bool) -> Location:
@@ -146,39 +122,3 @@ def _server(text: str, *, by_project: bool) -> Location:
         # The folder of the server's socket as libpq writes it, `%2Frun%2Fpostgresql`, which SQLAlchemy does not decode.
         url = url.set(host=host)
     return Location(shown=shown.render_as_string(), url=url)
-
-
-def network_file_system(path: Path, mounts: str) -> str | None:
-    """Return the type of the network file system that `path` is on, or None; `mounts` is the text of /proc/mounts."""
-    best, kind = -1, ""
-    target = PurePosixPath(path)
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = PurePosixPath(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[1]))
-        # Of two mounts on one point the later one hides the earlier.
-        if target.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), fields[2]
-    return kind if kind in NETWORK_FILE_SYSTEMS else None
-
-
-def refuse_network_file_system(location: Location, mounts: str) -> None:
-    """Raise SettingsError if the SQLite file is on a network file system."""
-    if location.path is None:
-        return
-    kind = network_file_system(location.path.resolve(), mounts)
-    if kind is not None:
-        raise SettingsError(
-            f"the ledger {location.shown} is on a network file system ({kind}), where SQLite's locks cannot be trusted",
-            hint="Keep the file on a local disk, or share a ledger with --ledger postgresql://…",
-            code=Code.UNUSABLE_LEDGER,
-        )
-
-
-def mounted() -> str:
-    """Return the text of /proc/mounts; empty if the system has none."""
-    try:
-        return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

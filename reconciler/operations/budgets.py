@@ -11,19 +11,20 @@ from reconciler.spending.budgets import CountedPlan
 from reconciler.spending.limits_check import counted_in_budgets
 
 
-def with_budgets(plan: Plan, settings: Settings, ledger: "ledgers.Ledger", plan_id: str = "") -> Plan:
+def with_budgets(plan: Plan, settings: Settings, ledger: Callable[[], "ledgers.Ledger"], plan_id: str = "") -> Plan:
     """Return the plan with the use of its budgets, and what its manifests' last applies cost. Raises LedgerError.
 
-    `plan_id` is of a saved plan, whose own calls are none of the last applies.
+    `ledger` opens it, if a limit depends on it. `plan_id` is of a saved plan, whose own calls are none of the last
+    applies.
     """
     if not (plan.has_due or plan.growth):
         return plan
-    plan = _with_uses(plan, settings, ledger.budget_uses)
+    plan = _with_uses(plan, settings, lambda budgets: ledger().budget_uses(budgets))
     anomalies = [each.anomaly for each in _counted(plan, settings).limits if each.anomaly is not None]
     if anomalies:
         manifests = {call.manifest for call in (*plan.calls, *plan.waiting)}
         last = max(anomaly.last for anomaly in anomalies)
-        plan = replace(plan, last_applies=ledger.last_applies(manifests, last, without=plan_id))
+        plan = replace(plan, last_applies=ledger().last_applies(manifests, last, without=plan_id))
     return plan
 
 

@@ -21,6 +21,7 @@ from reconciler.settings.ci import is_ci
 from reconciler.settings.network import api_network
 from reconciler.settings.provenance import actor, git_state
 from reconciler.settings.settings import Settings, check_recipient, ledger_address, read_token
+from reconciler.text.addresses import is_server
 from reconciler.text.codes import Code
 from reconciler.text.numbers import rfc3339
 from reconciler.text.sanitize import one_line
@@ -109,9 +110,14 @@ class Connections:
             self._ledger = self._stack.enter_context(ledger)
         return self._ledger
 
-    def both(self) -> "tuple[Reader, ledgers.Ledger]":
-        """Return the reader and the ledger, for callers that write nothing. Raises SettingsError."""
-        return self.reader(), self.ledger()
+    def to_observe(self) -> tuple[Reader, ledgers.Recalls]:
+        """Return the reader and the ledger, for an observation that writes nothing. Raises SettingsError."""
+        return self.reader(), self._no_ledger() or self.ledger()
+
+    def _no_ledger(self) -> ledgers.NoLedger | None:
+        """Return what stands in for a ledger in a file that is not there, if nothing else has asked for it."""
+        address = ledger_address(self.settings)
+        return None if self._ledger is not None or is_server(address) else ledgers.no_ledger_at(address)
 
     def writing_ledger(self) -> "ledgers.Ledger":
         """Return the ledger for writing; `allow_new` decides whether it may be created. Raises SettingsError."""

@@ -14,7 +14,7 @@ __all__ = ["DriftReport", "drift_of"]
 
 def drift_of(targets: Targets, connections: Connections, *, stale: bool) -> DriftReport:
     """Read the tables of `targets` and return their drift, with `stale` also answers to another prompt or inputs."""
-    reader, ledger = connections.both()
+    reader, ledger = connections.to_observe()
     settings = connections.settings
     targets = observe.resolve(replace(targets, stale=stale), reader)
     sources = Sources(reader, ledger, settings)

@@ -21,7 +21,7 @@ def explain_cells(
     Raises SettingsError for a name that is not there, ManifestError if a table cannot be read.
     """
     question = Question.of(selector, column, row, targets.every)
-    reader, ledger = connections.both()
+    reader, ledger = connections.to_observe()
     targets = observe.resolve(targets, reader)
     upstream = upstream_of(question.manifest, targets.manifests)
     own = {each.table_id for each in targets.manifests if each.name == question.manifest}

@@ -22,7 +22,7 @@ class PlannedForecast:
 
 def forecast_targets(targets: Targets, days: int, connections: Connections) -> PlannedForecast:
     """Read the tables of `targets` and return what their schedules will buy within `days`; sends only GET."""
-    reader, ledger = connections.both()
+    reader, ledger = connections.to_observe()
     targets = observe.resolve(targets, reader)
     sources = Sources(reader, ledger, connections.settings, connections.profile)
     observation = observe.observe_tables(targets, targets.tables, sources, whole=False)

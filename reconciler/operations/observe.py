@@ -133,7 +133,7 @@ class Sources:
     """Where an observation reads from, and where its time is counted."""
 
     reader: Reader
-    ledger: "ledgers.Ledger"
+    ledger: ledgers.Recalls
     settings: Settings
     profile: Profile = field(default_factory=Profile)
 

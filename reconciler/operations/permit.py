@@ -103,7 +103,7 @@ class Permit:
         found = with_forecast(self.planned(targets, observation, settings, within), observation)
         found = with_account(found, settings, self._context.reader, self._account)
         self._account = found.account
-        found = with_budgets(found, settings, self._context.ledger, self.saved_plan_id)
+        found = with_budgets(found, settings, lambda: self._context.ledger, self.saved_plan_id)
         # An apply that waits also sends the calls that wait for its tables now.
         refuse_unfit(replace(found, calls=(*found.calls, *found.waiting)) if self._waits else found, settings)
         return found

@@ -84,7 +84,7 @@ def plan_targets(
         sums = kept.sums
         made = replace(made, base_url=kept.base_url)
     else:
-        reader, ledger = connections.both()
+        reader, ledger = connections.to_observe()
         with profile.phase(Phase.READING):
             asked = find_all(targets, base, settings, reader)
         scope = asked.scope
@@ -102,7 +102,7 @@ def plan_targets(
         with profile.phase(Phase.READING):
             plan = with_account(plan, asked.settings, connections.reader())
         with profile.phase(Phase.LEDGER):
-            plan = with_budgets(plan, asked.settings, connections.ledger())
+            plan = with_budgets(plan, asked.settings, connections.ledger)
     limits, of_base = asked.settings.limits, asked.settings.base
     return SessionPlan.of(
         plan,

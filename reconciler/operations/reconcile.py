@@ -58,7 +58,7 @@ class _LiveTable:
 
 def _live(targets: Targets, connections: Connections) -> Iterator[_LiveTable]:
     """Yield the tables of `targets`, by id."""
-    reader, ledger = connections.both()
+    reader, ledger = connections.reader(), connections.ledger()
     targets = resolve(targets, reader)
     if targets.unresolved:
         raise ManifestError(targets.unresolved)

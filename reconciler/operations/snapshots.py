@@ -42,7 +42,7 @@ def take_snapshot(file: Path, targets: Targets, key: bytes | None, connections: 
     Raises Refused, LedgerError, and SettingsError if the file cannot be written.
     """
     made = origin(connections.settings, connections.tell)
-    reader, ledger = connections.both()
+    reader, ledger = connections.reader(), connections.ledger()
     directory = CachedLister(reader)
     targets = resolve(targets, directory)
     observation = observe_tables(targets, targets.tables, Sources(reader, ledger, connections.settings))

@@ -32,7 +32,7 @@ class ApplyTerms:
 def wait_context(connections: Connections, events: ApplyEvents, interrupt: Interrupt) -> WaitContext:
     """Return what waiting works with; it creates no ledger, because without one there is nothing to settle."""
     connections.interrupt = interrupt
-    reader, ledger = connections.both()
+    reader, ledger = connections.reader(), connections.ledger()
     return WaitContext(
         settings=connections.settings,
         reader=reader,

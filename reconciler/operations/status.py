@@ -14,7 +14,7 @@ __all__ = ["Status", "read_status"]
 def read_status(targets: Targets, connections: Connections) -> Status:
     """Read whole tables, and return what is done, due and in doubt in them. Raises ApiError, LedgerError."""
     settings = connections.settings
-    reader, ledger = connections.both()
+    reader, ledger = connections.to_observe()
     targets = observe.resolve(targets, reader)
     observation = observe.observe_tables(targets, targets.tables, Sources(reader, ledger, settings))
     found = status_of(observe.plan(targets, observation, settings))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LedgerError, SettingsError
-from reconciler.ledger import location, open_ledger
+from reconciler.ledger import file_place, location, open_ledger
 
 MOUNTS = """\
 /dev/vda1 / ext4 rw 0 0
@@ -35,17 +35,16 @@ short line
 )
 def test_network_file_systems_are_recognised(path: str, kind: str | None) -> None:
     """By the longest mount point; of two on one point the later."""
-    assert location.network_file_system(Path(path), MOUNTS) == kind
+    assert file_place.network_file_system(Path(path), MOUNTS) == kind
 
 
 def test_a_ledger_on_a_network_file_system_is_refused() -> None:
     """With its type and the way out."""
-    place = location.parse("/mnt/nfs/ledger.db")
+    place = Path("/mnt/nfs/ledger.db")
     with pytest.raises(SettingsError, match="nfs4") as caught:
-        location.refuse_network_file_system(place, MOUNTS)
+        file_place.refuse_network_file_system(place, str(place), MOUNTS)
     assert "postgresql://" in caught.value.hint
-    location.refuse_network_file_system(place, "")
-    location.refuse_network_file_system(location.parse("postgresql://h/d"), MOUNTS)
+    file_place.refuse_network_file_system(place, str(place), "")
 
 
 @pytest.mark.parametrize("text", ["ledger.db", "sqlite:///ledger.db", "a folder/ledger.db", "sqlite:////tmp/x.db"])
