@@ -9,14 +9,14 @@ from reconciler.model.history import TableHistory
 
 
 class Recalls(Protocol):
-    """What an observation asks a ledger."""
+    """The side of a ledger that an observation asks."""
 
     def recall(self, table_ids: Collection[str], *, plan_id: str = "") -> dict[str, TableHistory]:
         """As `Ledger.recall`."""
 
 
 class NoLedger:
-    """What `Ledger` is at the same place until the first record creates the file."""
+    """Answers as `Ledger` does at the same place, until the first record creates the file."""
 
     def recall(self, table_ids: Collection[str], *, plan_id: str = "") -> dict[str, TableHistory]:
         """Return every table asked for, without a past."""
