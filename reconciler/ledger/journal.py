@@ -71,7 +71,7 @@ _ACCEPT = Prepared(
 
 
 def begin(tx: Transaction, draft: Draft) -> Ticket:
-    """Record the intent of a new attempt, and how one of the same table ended.
+    """Record the intent of a new attempt, and how one before it ended.
 
     Raises Leased and LedgerError, and LimitExceeded if it would pass a budget.
 
@@ -79,7 +79,7 @@ def begin(tx: Transaction, draft: Draft) -> Ticket:
     """
     intent, call = draft.intent, draft.intent.call
     table, moment = _lock_in_order(tx, draft), tx.moment()
-    if intent.ended is not None and not _end_as_usual(tx, call.table_id, intent.ended, moment.now):
+    if intent.ended is not None and not _end_as_usual(tx, intent.ended, moment.now):
         complaint = end(tx, intent.ended.ticket, intent.ended.ending)
         if complaint:
             raise superseded(complaint)
@@ -108,11 +108,13 @@ def begin(tx: Transaction, draft: Draft) -> Ticket:
 
 
 def _lock_in_order(tx: Transaction, draft: Draft) -> Row[Any]:
-    """Take the locks of an intent as every write does: the table's row, the apply's, the sums. Raises Stopped.
+    """Take the locks of an intent as every write does: the tables' rows, the apply's, the sums. Raises Stopped.
 
-    Returns the table's row. In another order two writes may wait for each other, and the server undoes one.
+    Returns the row of the call's table. In another order two writes may wait for each other, and the server undoes one.
     """
     intent = draft.intent
+    if intent.ended is not None and intent.ended.table_id != intent.call.table_id:
+        leases.lock(tx, [intent.ended.table_id, intent.call.table_id])
     table = _lock_table(tx, draft)
     if intent.apply_id:
         applies.refuse_stopped(tx, intent.apply_id)
@@ -133,10 +135,10 @@ def _lock_table(tx: Transaction, draft: Draft) -> Row[Any]:
     return table
 
 
-def _end_as_usual(tx: Transaction, table_id: str, ended: Ended, now: float) -> bool:
+def _end_as_usual(tx: Transaction, ended: Ended, now: float) -> bool:
     """Record the acceptance of an attempt if nothing has happened to its call since; say whether that is so.
 
-    Without a look at the call first; the table's row is locked. The call goes on counting what it has since its intent.
+    Without a look at the call first; its table's row is locked. The call goes on counting what it has since its intent.
     """
     ticket, ending, receipt = ended.ticket, ended.ending, ended.ending.receipt
     if receipt is None or ending.stop is not None:
@@ -144,12 +146,12 @@ def _end_as_usual(tx: Transaction, table_id: str, ended: Ended, now: float) -> b
     begun = CallProgress(CallState.INTENT, ticket.attempt, payments=0)
     after = call_states.end(begun, ticket.attempt, ending.state, counted=False).standing
     values = _receipt_values(receipt) | {"state": after.state.value, "payments": after.payments, "ended_at": now}
-    values |= {"call_id": ticket.call_id, "of_table": table_id, "found_attempt": ticket.attempt}
+    values |= {"call_id": ticket.call_id, "of_table": ended.table_id, "found_attempt": ticket.attempt}
     if not _ACCEPT.run(tx, values | {"taken": values["requested_cells"] or 0}):
         return False
     of = (ticket.call_id, ticket.attempt)
     kind = EventKind(ending.state.value)
-    events.append(tx, table_id=table_id, attempt=of, kind=kind, at=now, detail=_ending_detail(ending))
+    events.append(tx, table_id=ended.table_id, attempt=of, kind=kind, at=now, detail=_ending_detail(ending))
     return True
 
 

@@ -67,6 +67,8 @@ class Ended:
 
     ticket: Ticket
     ending: Ending
+    table_id: str
+    """Of its call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Intent:
     version: int
     """The table's version in the ledger when the call was planned; another one now means another apply has begun."""
     ended: Ended | None = None
-    """How the table's call before this one ended: recorded in the same transaction, so both or neither."""
+    """How a call before this one ended: recorded in the same transaction, so both or neither."""
     charge: Charge | None = None
     """The amount and the labels that the call counts with in budgets; None: its own."""
     budgets: tuple[Budget, ...] = ()

@@ -4,7 +4,7 @@ The order of the lines in `_attempt` is the promise of the whole program: the ru
 `spending/__init__.py`. The runner bounds the POST by T, and the ledger issues a ticket by compare-and-set, whose holder
 alone sends. R4 and R5 are in `spending/doubt.py`.
 
-An acceptance may share the commit of its table's next intent, which follows at once. A process killed before that
+An acceptance may share the commit of its lane's next intent, which follows at once. A process killed before that
 commit leaves an open intent, just like one killed before any outcome. Every other outcome has its own commit.
 """
 
@@ -89,6 +89,14 @@ class SendTiming:
     """Tables whose calls are in flight at once; calls of one table are sent one at a time."""
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Calls that are sent one after the other, table by table."""
+
+    kept: tuple[Call, Ended] | None = None
+    """The last accepted call, if its ending still has to be recorded."""
+
+
 class SpendProtocol:
     """One apply of one plan. Call `run` once; `stop` may be called while it runs, even from a signal handler."""
 
@@ -112,8 +120,6 @@ class SpendProtocol:
         self._lock = threading.Lock()
         self._labels = {table.manifest: table.labels for table in plan.tables}
         self._versions = {table.table_id: table.ledger_version for table in plan.tables}
-        self._kept: dict[str, tuple[Call, Ended]] = {}
-        """By table: the last accepted call, if its ending still has to be recorded."""
         self._troubles = 0
         self.stopped: Stop | None = None
 
@@ -131,9 +137,13 @@ class SpendProtocol:
         """Send the plan's calls and yield each result as soon as it is known."""
         calls = sorted(self._plan.calls, key=lambda call: call.table_id)
         tables = [list(of_table) for _, of_table in groupby(calls, key=lambda call: call.table_id)]
+        count = min(self._timing.concurrency, len(tables))
+        waiting: SimpleQueue[list[Call] | None] = SimpleQueue()
         known: SimpleQueue[CallResult | None] = SimpleQueue()
+        for of_table in [*tables, *[None] * count]:
+            waiting.put(of_table)
         with ThreadPoolExecutor(self._timing.concurrency, thread_name_prefix="apply") as pool:
-            lanes = [pool.submit(self._run_lane, of_table, known) for of_table in tables]
+            lanes = [pool.submit(self._run_lane, waiting, known) for _ in range(count)]
             try:
                 for _ in lanes:
                     # A lane ends with None, even if it failed.
@@ -145,10 +155,25 @@ class SpendProtocol:
         for lane in lanes:
             lane.result()
 
-    def _run_lane(self, calls: Sequence[Call], known: "SimpleQueue[CallResult | None]") -> None:
+    def _run_lane(self, waiting: "SimpleQueue[list[Call] | None]", known: "SimpleQueue[CallResult | None]") -> None:
+        """Send the calls of one table after the other, as long as any are waiting."""
+        lane, ended_by = _Lane(), None
+        try:
+            for calls in iter(waiting.get, None):
+                ended_by = self._run_table(lane, calls, known) or ended_by
+            self._record_kept(lane)
+        finally:
+            known.put(None)
+        if ended_by is not None:
+            raise ended_by
+
+    def _run_table(
+        self, lane: _Lane, calls: Sequence[Call], known: "SimpleQueue[CallResult | None]"
+    ) -> BaseException | None:
+        """Send the calls of a table; return what is to be raised once all calls have a result."""
         left = list(calls)
         try:
-            for result in self._run_table(calls):
+            for result in self._results(lane, calls):
                 del left[0]
                 known.put(result)
         except BaseException as error:
@@ -159,37 +184,32 @@ class SpendProtocol:
                     Ending(CallState.IN_DOUBT, "an unexpected failure while it was sent") if call is left[0] else None
                 )
                 known.put(CallResult(call, lost, "" if lost else "the apply had stopped: an unexpected failure"))
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            known.put(None)
+            return None if isinstance(error, Exception) else error
+        return None
 
-    def _run_table(self, calls: Sequence[Call]) -> Iterator[CallResult]:
+    def _results(self, lane: _Lane, calls: Sequence[Call]) -> Iterator[CallResult]:
         given_up = ""
-        try:
-            for call in calls:
-                if not self._may_send():
-                    assert self.stopped is not None
-                    yield CallResult(call, None, f"the apply had stopped: {self.stopped.message}")
-                elif given_up:
-                    yield CallResult(call, None, given_up)
-                else:
-                    result = self._send(call)
-                    given_up = self._after(result)
-                    yield result
-        finally:
-            self._record_kept(calls[0].table_id)
+        for call in calls:
+            if not self._may_send():
+                assert self.stopped is not None
+                yield CallResult(call, None, f"the apply had stopped: {self.stopped.message}")
+            elif given_up:
+                yield CallResult(call, None, given_up)
+            else:
+                result = self._send(lane, call)
+                given_up = self._after(result)
+                yield result
 
-    def _send(self, call: Call) -> CallResult:
+    def _send(self, lane: _Lane, call: Call) -> CallResult:
         """Attempt the call until the outcome is something other than *not sent*, or a 429 that says until when."""
         ending: Ending | None = None
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
-                self._timing.admit(partial(self._record_kept, call.table_id))
+                self._timing.admit(partial(self._record_kept, lane))
                 if not self._may_send():
                     assert self.stopped is not None
                     return CallResult(call, ending, "" if ending else f"the apply had stopped: {self.stopped.message}")
-                ending = self._attempt(call, is_last=attempt == MOST_ATTEMPTS)
+                ending = self._attempt(lane, call, is_last=attempt == MOST_ATTEMPTS)
             except Exception as error:
                 return self._not_begun(call, error)
             if ending.retry_after is not None and ending.stop is None and self._timing.hold is not None:
@@ -226,13 +246,13 @@ class SpendProtocol:
         self.stop(_unexpected(error))
         return CallResult(call, None, "nothing was sent: the intent was not recorded")
 
-    def _attempt(self, call: Call, *, is_last: bool) -> Ending:
+    def _attempt(self, lane: _Lane, call: Call, *, is_last: bool) -> Ending:
         started = self._timing.clock()  # R1
-        _, ended = self._kept.get(call.table_id, (None, None))
+        _, ended = lane.kept or (None, None)
         labels, version = self._labels[call.manifest], self._versions[call.table_id]
         intent = Intent(call, self._plan_id, self._actor, labels, version, ended)
         ticket = self._effects.begin(intent)  # R2, R6
-        self._kept.pop(call.table_id, None)
+        lane.kept = None
         self._versions[call.table_id] = ticket.table_version
         waited = self._timing.clock() - started
         if waited < self._timing.send_within_seconds:  # R3
@@ -241,8 +261,8 @@ class SpendProtocol:
         else:
             ending = Ending(CallState.NOT_SENT, f"the ledger took {waited:.1f} s to record the intent")
         if ending.state is CallState.ACCEPTED:
-            # Two commits in one: it becomes durable with the table's next intent, which comes at once or not at all.
-            self._kept[call.table_id] = (call, Ended(ticket, ending))
+            # Two commits in one: it becomes durable with the lane's next intent, which comes at once or not at all.
+            lane.kept = (call, Ended(ticket, ending, call.table_id))
         else:
             self._record(call, ticket, ending)
         return ending
@@ -273,9 +293,9 @@ class SpendProtocol:
             self._effects.on_unrecorded(call, ticket, ending)
             self.stop(_unexpected(error))
 
-    def _record_kept(self, table_id: str) -> None:
-        if table_id in self._kept:
-            call, ended = self._kept.pop(table_id)
+    def _record_kept(self, lane: _Lane) -> None:
+        if lane.kept is not None:
+            (call, ended), lane.kept = lane.kept, None
             self._record(call, ended.ticket, ended.ending)
 
     def _after(self, result: CallResult) -> str:

@@ -50,7 +50,9 @@ APPLY_PATH: dict[str, tuple[str, ...]] = {
     "reconciler.spending.protocol": (
         *(
             "SpendProtocol.run",
+            "SpendProtocol._run_lane",
             "SpendProtocol._run_table",
+            "SpendProtocol._results",
             "SpendProtocol._send",
             "SpendProtocol._attempt",
             "SpendProtocol._post",

@@ -26,7 +26,7 @@ BEGIN = """\
         labels, version = self._labels[call.manifest], self._versions[call.table_id]
         intent = Intent(call, self._plan_id, self._actor, labels, version, ended)
         ticket = self._effects.begin(intent)  # R2, R6
-        self._kept.pop(call.table_id, None)
+        lane.kept = None
         self._versions[call.table_id] = ticket.table_version
 """
 POST = """\

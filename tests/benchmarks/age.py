@@ -88,7 +88,7 @@ def buy(ledger: Ledger, version: int, week: int, found: list[Call], clock: Clock
         version = ticket.table_version
         clock.now += 0.5
         receipt = Receipt(short_digest([call.id, "run"]), call.cells)
-        ended = Ended(ticket, Ending(CallState.ACCEPTED, "", 200, receipt))
+        ended = Ended(ticket, Ending(CallState.ACCEPTED, "", 200, receipt), call.table_id)
     if ended is not None:
         ledger.end(ended.ticket, ended.ending)
     return version

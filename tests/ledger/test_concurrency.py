@@ -10,10 +10,11 @@ import pytest
 
 from reconciler.errors import Leased, LedgerError
 from reconciler.ledger import Ledger, open_ledger
-from reconciler.model.attempt import Verdict
+from reconciler.model.attempt import Ended, Verdict
 from reconciler.model.history import CallState
 from tests.ledger.calls_and_actors import (
     ALICE,
+    OTHER_TABLE,
     TABLE,
     Clock,
     a_call,
@@ -26,6 +27,8 @@ from tests.ledger.calls_and_actors import (
 )
 
 RACERS = 6
+TURNS = 12
+STATES = (CallState.ACCEPTED, CallState.INTENT)
 
 
 def _race(work: Callable[[int], object]) -> list[object]:
@@ -163,3 +166,26 @@ def test_an_ending_that_had_to_wait_sees_what_it_waited_for(ledger: Ledger, othe
     assert kinds(ledger, a_call()) == [("intent", 1), ("not_sent", 1), ("in_doubt", 1)]
     assert state_of(ledger, a_call()) == (CallState.IN_DOUBT, 1)
     assert ledger.recall([TABLE])[TABLE].version == 2
+
+
+def test_lanes_that_cross_record_both(handles: list[Ledger]) -> None:
+    """Each ends a call of the table that the other begins one for: neither waits in a circle, and no record is lost."""
+    tables = (TABLE, OTHER_TABLE)
+    barrier = threading.Barrier(2)
+
+    def cross(number: int) -> None:
+        own, others = tables[number], tables[1 - number]
+        for turn in range(TURNS):
+            first, second = (
+                a_call(100 * turn + 10 * number + at, table=at_table) for at, at_table in enumerate((own, others))
+            )
+            ticket = begin(handles[number], first, version=2 * turn)
+            barrier.wait(10)
+            begin(handles[number], second, version=2 * turn + 1, ended=Ended(ticket, accepted(), own))
+            barrier.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(cross, number) for number in range(2)]:
+            each.result()
+    found = sorted((call.table_id, call.state) for call in handles[0].calls())
+    assert found == sorted((table, state) for table in tables for state in STATES for _ in range(TURNS))

@@ -161,7 +161,9 @@ def test_the_same_ending_again_changes_nothing(ledger: Ledger, other: Ledger) ->
 def test_an_intent_takes_the_ending_of_the_call_before_along(ledger: Ledger, other: Ledger) -> None:
     """Two facts, one transaction: what each of them alone would have left, in the same order."""
     ticket = begin(ledger, a_call(1))
-    assert begin(ledger, a_call(2), version=1, ended=Ended(ticket, accepted())) == Ticket(a_call(2).id, 1, 2)
+    assert begin(ledger, a_call(2), version=1, ended=Ended(ticket, accepted(), a_call(1).table_id)) == Ticket(
+        a_call(2).id, 1, 2
+    )
     assert (state_of(other, a_call(1)), state_of(other, a_call(2))) == (
         (CallState.ACCEPTED, 1),
         (CallState.INTENT, 1),
@@ -189,15 +191,16 @@ def _told(ledger: Ledger) -> list[dict[str, object]]:
     return [json.loads(line) | {"token": ""} for line in list(ledger.export())[1:]]
 
 
+@pytest.mark.parametrize("next_table", ["table {}", "another {}", "zone {}"])
 @pytest.mark.parametrize("story", BETWEEN)
 def test_an_ending_told_with_the_next_intent_leaves_what_it_leaves_by_itself(
-    ledger: Ledger, clock: Clock, tmp_path: Path, story: str
+    ledger: Ledger, clock: Clock, tmp_path: Path, story: str, next_table: str
 ) -> None:
     """State, payments, sums and trail: whatever happened to the call since, and however many cells were taken."""
-    version = 3 if story == "it did not land" else 2
+    version = 0 if next_table != "table {}" else 3 if story == "it did not land" else 2
     with open_ledger(str(tmp_path / "apart.db"), clock=clock) as apart:
         for at, taken in enumerate((None, 2, 3, 5, 2**70)):
-            one, two = (a_call(10 * at + number, table=f"table {at}") for number in (1, 2))
+            one, two = a_call(10 * at + 1, table=f"table {at}"), a_call(10 * at + 2, table=next_table.format(at))
             ending = Ending(CallState.ACCEPTED, receipt=Receipt("run", taken))
             for each in (ledger, apart):
                 each.end(begin(each, one, version=0), ended(CallState.NOT_SENT))
@@ -205,7 +208,7 @@ def test_an_ending_told_with_the_next_intent_leaves_what_it_leaves_by_itself(
                 BETWEEN[story](each, ticket, ending)
                 if each is apart:
                     each.end(ticket, ending)
-                begin(each, two, version=version, ended=None if each is apart else Ended(ticket, ending))
+                begin(each, two, version=version, ended=None if each is apart else Ended(ticket, ending, one.table_id))
         assert _told(ledger) == _told(apart)
 
 
@@ -214,7 +217,7 @@ def test_an_intent_that_is_refused_leaves_the_ending_to_be_told_again(ledger: Le
     ticket = begin(ledger, a_call(1))
     begin(other, a_call(3), version=1)
     with pytest.raises(Leased, match="another apply has begun calls"):
-        begin(ledger, a_call(2), version=1, ended=Ended(ticket, accepted()))
+        begin(ledger, a_call(2), version=1, ended=Ended(ticket, accepted(), a_call(1).table_id))
     assert kinds(other, a_call(1)) == [("intent", 1)]
     ledger.end(ticket, accepted())
     assert state_of(other, a_call(1)) == (CallState.ACCEPTED, 1)
@@ -226,7 +229,7 @@ def test_an_ending_that_comes_too_late_begins_nothing(ledger: Ledger, other: Led
     other.resolve(Verdict(a_call(1).id, 1, landed=False, reason="evidence", actor=ALICE))
     begin(other, a_call(1))
     with pytest.raises(LedgerError, match="had begun"):
-        begin(ledger, a_call(2), ended=Ended(ticket, accepted()))
+        begin(ledger, a_call(2), ended=Ended(ticket, accepted(), a_call(1).table_id))
     assert [record.id for record in ledger.calls()] == [a_call(1).id]
     with pytest.raises(LedgerError, match="had begun"):
         ledger.end(ticket, accepted())

@@ -79,7 +79,7 @@ def test_an_intent_that_was_not_recorded_leaves_nothing(stage: Parts) -> None:
 def test_the_outcome_of_the_call_before_is_recorded_once(stage: Parts, what: str) -> None:
     """It stood in the same commit: whoever is not told whether it is there says it again, and it counts once."""
     ledger, other, lose = stage
-    before = Ended(begin(ledger, a_call(1)), accepted())
+    before = Ended(begin(ledger, a_call(1)), accepted(), a_call(1).table_id)
     with lose(what):
         begin(ledger, a_call(2), version=1, ended=before)
     assert state_of(other, a_call(1)) == ((CallState.ACCEPTED if what == "answer" else CallState.INTENT), 1)

@@ -30,15 +30,15 @@ def states(bench: Bench, *calls: Call) -> tuple[list[str], StopCause | None, int
 def test_each_call_is_intended_sent_and_recorded_in_that_order() -> None:
     """R1 and R2, call by call, with the labels, the plan and the version that the table had after the call before.
 
-    The second call's intent takes the first one's ending with it; the last of a table is recorded by itself.
+    An intent takes the ending of the call before it along, also of another table's; the last is recorded by itself.
     """
     bench = Bench.new()
     assert states(bench, ONE, TWO, THREE) == (["accepted"] * 3, None, ExitCode.OK)
     by = "for p by ana@laptop {'team': 'accounts'}"
     assert bench.log.events == [
         *(f"begin 1 at 0 {by}", "send 1"),
-        *(f"begin 2 at 1 {by}", "end 1 accepted", "send 2", "end 2 accepted"),
-        *(f"begin 3 at 0 {by}", "send 3", "end 3 accepted"),
+        *(f"begin 2 at 1 {by}", "end 1 accepted", "send 2"),
+        *(f"begin 3 at 0 {by}", "end 2 accepted", "send 3", "end 3 accepted"),
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.errors import Leased
-from reconciler.model.attempt import Actor, CallResult, Ended, Ending, Intent, Receipt, Ticket
+from reconciler.model.attempt import Actor, CallResult, Ending, Intent, Receipt, Ticket
 from reconciler.model.observed import CellCounts
 from reconciler.model.plan import Call, Plan, PlannedTable
 from reconciler.spending.protocol import Effects, SendTiming, SpendProtocol
@@ -70,16 +70,13 @@ class Book:
         if self.versions.setdefault(call.table_id, 0) != version:
             raise Leased("another apply is at work")
         if intent.ended is not None:
-            self._end(intent.ended)
+            self.end(intent.ended.ticket, intent.ended.ending)
         self.versions[call.table_id] += 1
         return Ticket(call.id, 1, self.versions[call.table_id])
 
     def end(self, ticket: Ticket, ending: Ending) -> None:
         """Take an ending down."""
-        self._end(Ended(ticket, ending))
-
-    def _end(self, ended: Ended) -> None:
-        self.log.events.append(f"end {int(ended.ticket.call_id, 16)} {ended.ending.state}")
+        self.log.events.append(f"end {int(ticket.call_id, 16)} {ending.state}")
         _meet(self.ends)
 
 
