@@ -132,7 +132,7 @@ OTHER_DOORS = {
 """Further doors: (module or room, distribution) → why."""
 
 WIRES = {
-    "http.client": {"client.http.connection", "client.http.response"},
+    "http.client": set(),
     "urllib.request": set(),
     "asyncio": {"client.run_call", "fleet.engine"},
 }

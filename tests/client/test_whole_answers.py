@@ -65,43 +65,43 @@ CUT = {
     ),
     "no colon": (
         lambda exchange: unbounded(exchange, shown(exchange), "Content-Length"),
-        "HTTPException: the answer has a malformed header",
+        "MalformedAnswer: the answer has a malformed header",
     ),
     "a blank before the colon": (
         lambda exchange: unbounded(exchange, shown(exchange), "Content-Length : 9"),
-        "HTTPException: the answer has a malformed header",
+        "MalformedAnswer: the answer has a malformed header",
     ),
     "headers without end": (
         lambda exchange: unbounded(exchange, shown(exchange), *["X-More: yes"] * 100),
-        "HTTPException: the answer has more than 100 headers",
+        "MalformedAnswer: the answer has more than 100 headers",
     ),
     "one long header": (
         lambda exchange: unbounded(exchange, shown(exchange), "X-More: " + "y" * 70_000),
-        "LineTooLong: got more than 65536 bytes when reading header line",
+        "MalformedAnswer: the answer has a line of more than 65,536 bytes",
     ),
     "another version": (
         lambda exchange: (exchange.raw(b"HTTP/2 200 OK\r\n\r\n"), exchange.close()),
-        "BadStatusLine",
+        "MalformedAnswer: the answer begins with 'HTTP/2 200 OK'",
     ),
     "chunked twice": (
         lambda exchange: unbounded(exchange, b"0\r\n\r\n", *["Transfer-Encoding: chunked"] * 2),
-        "HTTPException: the answer has an unknown transfer encoding",
+        "MalformedAnswer: the answer has an unknown transfer encoding",
     ),
     "unclear length": (
         lambda exchange: unbounded(exchange, shown(exchange), "Content-Length: 9", "Content-Length: 99"),
-        "HTTPException: the answer has an unclear length",
+        "MalformedAnswer: the answer has an unclear length",
     ),
     "no length": (
         lambda exchange: unbounded(exchange, shown(exchange), "Content-Length: -9"),
-        "HTTPException: the answer has an unclear length",
+        "MalformedAnswer: the answer has an unclear length",
     ),
     "length and chunks": (
         lambda exchange: unbounded(exchange, b"0\r\n\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"),
-        "HTTPException: the answer has an unclear length",
+        "MalformedAnswer: the answer has an unclear length",
     ),
     "encoded twice": (
         lambda exchange: unbounded(exchange, b"0\r\n\r\n", "Transfer-Encoding: gzip, chunked"),
-        "HTTPException: the answer has an unknown transfer encoding",
+        "MalformedAnswer: the answer has an unknown transfer encoding",
     ),
     "gzip": (
         lambda exchange: exchange.answer(200, gzip.compress(shown(exchange))[:-20], GZIP),

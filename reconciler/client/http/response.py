@@ -1,10 +1,10 @@
 """The answer to a GET, read strictly and in one pass.
 
-`http.client` hands the head to the parser of e-mail, which takes longer than all the rest of a small answer. Where an
-answer leaves open where it ends, it takes one of the readings, and what stands behind the end it forgets.
+`http.client` hands the head to the parser of e-mail, which takes longer than all the rest of a small answer; loading
+the two takes as long as dozens of answers. Where an answer leaves open where it ends, `http.client` takes one of the
+readings, and it forgets what stands behind the end.
 """
 
-import http.client
 import io
 import re
 import socket
@@ -20,6 +20,14 @@ _WITHOUT_BODY = (204, 304)
 _ENDS = (b"\r\n", b"\n")
 CHUNK_SIZE = re.compile(rb"(0*[0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 """The line before a chunk: its size, and extensions of which none is known."""
+
+
+class MalformedAnswer(Exception):
+    """Not an answer by the rules of HTTP. Never leaves the package."""
+
+
+class IncompleteAnswer(MalformedAnswer):
+    """It breaks off."""
 
 
 class Incoming(io.RawIOBase):
@@ -73,13 +81,13 @@ class Response:
         return next(iter(self.fields.get(name, ())), None)
 
     def begin(self) -> None:
-        """Read up to the body. Raises HTTPException if the head is malformed or leaves open where the answer ends."""
+        """Read up to the body. Raises MalformedAnswer if the head is malformed or leaves open where the answer ends."""
         minor = self.read_head()
         codings, lengths = self.fields.get("transfer-encoding", []), self.fields.get("content-length", [])
         if codings and [each.lower() for each in codings] != ["chunked"]:
-            raise http.client.HTTPException("the answer has an unknown transfer encoding")
+            raise MalformedAnswer("the answer has an unknown transfer encoding")
         if lengths and (codings or len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0])):
-            raise http.client.HTTPException("the answer has an unclear length")
+            raise MalformedAnswer("the answer has an unclear length")
         is_empty = self.status in _WITHOUT_BODY  # whatever its head says
         self.chunked = bool(codings) and not is_empty
         self.length = 0 if is_empty else int(lengths[0]) if lengths else None
@@ -88,20 +96,20 @@ class Response:
         self.will_close = not is_kept or (self.length is None and not self.chunked)
 
     def readinto(self, room: memoryview) -> None:
-        """Fill `room` with the body, whose length it has. Raises IncompleteRead."""
+        """Fill `room` with the body, whose length it has. Raises IncompleteAnswer."""
         came = self.stream.readinto(room)
         if came < len(room):
-            raise http.client.IncompleteRead(b"", len(room) - came)
+            raise IncompleteAnswer
 
     def pieces(self, most: int) -> Iterator[bytes]:
-        """Yield the body in pieces of at most `most` bytes. Raises HTTPException if it is malformed or breaks off."""
+        """Yield the body in pieces of at most `most` bytes. Raises MalformedAnswer if it is malformed or breaks off."""
         if not self.chunked:
             yield from self._next(self.length, most)
             return
         while size := self._chunk_size():
             yield from self._next(size, most)
             if self._line() not in _ENDS:
-                raise http.client.HTTPException("the answer has a malformed chunk")
+                raise MalformedAnswer("the answer has a malformed chunk")
         while self._line() not in (*_ENDS, b""):  # trailers, of which none is known
             pass
 
@@ -116,15 +124,15 @@ class Response:
             elif left is None:
                 return
             else:
-                raise http.client.IncompleteRead(b"", left)
+                raise IncompleteAnswer
 
     def _chunk_size(self) -> int:
         line = self._line()
         found = CHUNK_SIZE.fullmatch(line)
         if not line.endswith(b"\n"):
-            raise http.client.IncompleteRead(b"")
+            raise IncompleteAnswer
         if found is None:
-            raise http.client.HTTPException("the answer has a malformed chunk")
+            raise MalformedAnswer("the answer has a malformed chunk")
         return int(found[1], 16)
 
     def read_head(self) -> int:
@@ -142,9 +150,9 @@ class Response:
         line = self._line()
         found = _STATUS.fullmatch(line)
         if not line:
-            raise http.client.RemoteDisconnected("the connection was closed without an answer")
+            raise ConnectionResetError("the connection was closed without an answer")
         if found is None:
-            raise http.client.BadStatusLine(line.decode("iso-8859-1"))
+            raise MalformedAnswer(f"the answer begins with {line.decode('iso-8859-1').strip()!r}")
         return int(found[1]), int(found[2])
 
     def _read_fields(self) -> None:
@@ -155,7 +163,7 @@ class Response:
             if line in _ENDS:
                 return
             if not line.endswith(b"\n"):
-                raise http.client.IncompleteRead(b"")
+                raise IncompleteAnswer
             found = _FIELD.fullmatch(line)
             if found is not None:
                 values = self.fields.setdefault(found[1].decode("ascii").lower(), [])
@@ -163,11 +171,11 @@ class Response:
             elif values and line[:1] in b" \t":  # folded, as HTTP once allowed
                 values[-1] += " " + line.strip().decode("iso-8859-1")
             else:
-                raise http.client.HTTPException("the answer has a malformed header")
-        raise http.client.HTTPException(f"the answer has more than {_MOST_FIELDS} headers")
+                raise MalformedAnswer("the answer has a malformed header")
+        raise MalformedAnswer(f"the answer has more than {_MOST_FIELDS} headers")
 
     def _line(self) -> bytes:
         line = self.stream.readline(_LONGEST_LINE + 1)
         if len(line) > _LONGEST_LINE:
-            raise http.client.LineTooLong("header line")
+            raise MalformedAnswer(f"the answer has a line of more than {_LONGEST_LINE:,} bytes")
         return line

@@ -18,7 +18,7 @@ class NoTunnelError(Exception):
 
 
 def open_tunnel(sock: socket.socket, target: str, proxy: Proxy) -> None:
-    """Ask for the tunnel to `target`, host and port. Raises NoTunnelError, and OSError and HTTPException of the way."""
+    """Ask for the tunnel to `target`, host and port. Raises NoTunnelError, OSError, MalformedAnswer."""
     sent = {"Host": target, **proxy.headers}
     lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {text}" for name, text in sent.items()), "", ""]
     sock.sendall("\r\n".join(lines).encode("ascii"))
