@@ -1,6 +1,7 @@
 """The command line: one module per command; no other package prints.
 
 Importing click takes longer than starting Python, so the plain `--help` is a file that a test compares with click's.
+`ci_output`, with the renderers behind it, is loaded when a form is asked for that is not for people.
 """
 
 import gc
@@ -9,6 +10,20 @@ import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
+
+TYPE_CHECKING = False  # as type checkers read it; `typing` itself is not worth its import here
+if TYPE_CHECKING:
+    from reconciler.cli import ci_output
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load it when it is first used."""
+        if name != "ci_output":
+            raise AttributeError(f"module 'reconciler.cli' has no attribute {name!r}")
+        return importlib.import_module("reconciler.cli.ci_output")
+
+
+__all__ = ["ci_output", "main"]
 
 
 def main() -> None:

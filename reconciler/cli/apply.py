@@ -14,7 +14,6 @@ import click
 
 from reconciler import ApplyEvents, CallResult, Interrupt, Plan, ReadCost, Report, Session
 from reconciler.cli import options
-from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import ERASED, Console, exits, let_go_of_readers
 from reconciler.cli.pages import without_stdout
 from reconciler.cli.plan_outcome import keep_problems, problems
@@ -65,7 +64,9 @@ STOPPING = "Stopping: a call in flight ends first, and no other is sent. A secon
     help="Wait this long for another apply to finish with a table. Default: not at all.",
 )
 @options.report_files
-@click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
+@click.option(
+    "--format", "form", type=click.Choice(options.APPLY_FORMATS), default="text", help="How stdout is written."
+)
 @options.show_rows
 @options.targets
 @options.limits

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.cli.console import Console
+from reconciler.cli.plan_outcome import append_summary
 from reconciler.render import annotations, check_reports
 from reconciler.render.plan_markdown import plan_headline, plan_markdown
 from reconciler.render.problems_markdown import problems_markdown
 from reconciler.text.location import Diagnostic
 from reconciler.text.numbers import counted
-
-VALIDATE_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
-PLAN_FORMATS = ("text", "json", "markdown", "html", "github", "gitlab")
-APPLY_FORMATS = ("text", "json", "markdown", "html")
 
 
 def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic], files: Sequence[str] = ()) -> bool:
@@ -35,13 +32,13 @@ def answer_problems(console: Console, form: str, problems: Sequence[Diagnostic],
     return True
 
 
-def answer_valid(console: Console, form: str, summary: str, files: Sequence[str]) -> bool:
-    """Answer that there is no problem, in a CI's form; return False if the form is not for problems."""
+def answer_valid(console: Console, form: str, summary: str, files: Sequence[str]) -> None:
+    """Answer that there is no problem, in a CI's form."""
     if form == "github":
         notice = annotations.Annotation(annotations.Level.NOTICE, f"Validate: {counted(len(files), 'file')}", summary)
         console.command(annotations.workflow_commands([notice]))
-        return True
-    return answer_problems(console, form, (), files)
+    else:
+        answer_problems(console, form, (), files)
 
 
 def answer_plan(console: Console, form: str, content: Mapping[str, Any], *, is_saved: bool) -> bool:
@@ -60,14 +57,6 @@ def answer_plan(console: Console, form: str, content: Mapping[str, Any], *, is_s
         console.answer(text)
     append_summary(text)
     return True
-
-
-def append_summary(markdown: str) -> None:
-    """Append to the page of the CI's job, if it has one."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with Path(path).open("a", encoding="utf-8") as summary:
-            summary.write(markdown + "\n\n")
 
 
 def _prefix() -> str:

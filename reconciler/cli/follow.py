@@ -8,7 +8,6 @@ import click
 from reconciler import Session
 from reconciler.cli import options
 from reconciler.cli.apply import interruptible
-from reconciler.cli.ci_output import APPLY_FORMATS
 from reconciler.cli.console import Console, exits
 from reconciler.cli.pages import without_stdout
 from reconciler.cli.receipt import Receipt, outlet
@@ -27,7 +26,9 @@ PATIENCE_SECONDS = 10.0
 @click.argument("apply_id", metavar="APPLY")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Exit 8 if it still runs after this.")
 @options.report_files
-@click.option("--format", "form", type=click.Choice(APPLY_FORMATS), default="text", help="How stdout is written.")
+@click.option(
+    "--format", "form", type=click.Choice(options.APPLY_FORMATS), default="text", help="How stdout is written."
+)
 @click.pass_context
 @exits
 def command(context: click.Context, /, apply_id: str, timeout: float | None, out: tuple[str, ...], form: str) -> int:

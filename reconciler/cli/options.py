@@ -12,6 +12,10 @@ import click
 
 Decorated = Callable[..., Any]
 
+VALIDATE_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+PLAN_FORMATS = ("text", "json", "markdown", "html", "github", "gitlab")
+APPLY_FORMATS = ("text", "json", "markdown", "html")
+
 
 class Duration(click.ParamType[float]):
     """A duration as people write it: `90s`, `15m`, `24h`, `7d`; a bare number is seconds."""

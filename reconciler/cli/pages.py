@@ -2,8 +2,7 @@
 
 import importlib
 from collections.abc import Iterable
-from importlib.resources import files
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def assets() -> "Assets":
     """Return the style and script of every page."""
-    folder = files("reconciler.render.page")
+    folder = Path(__file__).parents[1] / "render" / "page"
     texts = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     made: Assets = importlib.import_module("reconciler.render.page.shell").Assets(*texts)
     return made

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from reconciler import SessionPlan
+from reconciler import SessionPlan, cli
 from reconciler.cli import options
-from reconciler.cli.ci_output import PLAN_FORMATS, answer_plan, answer_problems
 from reconciler.cli.console import Console, exits
 from reconciler.cli.pages import parted, plan_page, without_stdout
 from reconciler.cli.plan_outcome import PlanOutcome, outputs
@@ -35,7 +34,9 @@ from reconciler.render.review_text import review_text
     type=click.Path(dir_okay=False),
     help="Save the plan: as a page if the name ends with .html, else as JSON; - is stdout. May be given twice.",
 )
-@click.option("--format", "form", type=click.Choice(PLAN_FORMATS), default="text", help="How stdout is written.")
+@click.option(
+    "--format", "form", type=click.Choice(options.PLAN_FORMATS), default="text", help="How stdout is written."
+)
 @click.option(
     "--against",
     metavar="REF",
@@ -66,7 +67,7 @@ def command(context: click.Context, /, form: str, outputs: str | None, problems:
         return _plan(console, outcome, form=form, **given)
     except ReconcilerError as error:
         outcome.failed(error)
-        if isinstance(error, ManifestError) and answer_problems(console, form, error.problems):
+        if isinstance(error, ManifestError) and cli.ci_output.answer_problems(console, form, error.problems):
             return ExitCode.ERROR
         raise
 
@@ -135,7 +136,7 @@ def _answer(
             console.stream([page])
     elif form == "json":
         console.stream(plan_file.iter_json(document()))
-    elif form == "text" or not answer_plan(console, form, document(), is_saved=bool(documents)):
+    elif form == "text" or not cli.ci_output.answer_plan(console, form, document(), is_saved=bool(documents)):
         head = review_text(plan.against, plan.taken, console.paint) + ended_text(plan.ended, console.paint)
         # /dev/stdout is another file to the next command.
         view = replace(view, saved_in=next((name for name in documents if not name.startswith("/dev/")), ""))

@@ -1,5 +1,6 @@
-"""Files for the jobs after a plan: its outputs as `key=value` lines, and the reason why there is no plan."""
+"""Files for a CI: the outputs of a plan as `key=value` lines, the reason why there is no plan, the page of the job."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,3 +71,11 @@ def append_outputs(file: str, lines: Mapping[str, str]) -> None:
     """Append `key=value` lines, as a CI reads a step's outputs."""
     with Path(file).open("a", encoding="utf-8") as opened:
         opened.writelines(f"{name}={value}\n" for name, value in lines.items())
+
+
+def append_summary(markdown: str) -> None:
+    """Append to the page of the CI's job, if it has one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as summary:
+            summary.write(markdown + "\n\n")

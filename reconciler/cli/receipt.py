@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reconciler.cli.ci_output import append_summary
 from reconciler.cli.console import Console
 from reconciler.cli.pages import assets, parted
+from reconciler.cli.plan_outcome import append_summary
 from reconciler.documents import report_file
 from reconciler.errors import SettingsError
 from reconciler.model.attempt import CallResult

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import click
 
+from reconciler import cli
 from reconciler.cli import options
-from reconciler.cli.ci_output import VALIDATE_FORMATS, answer_problems, answer_valid
 from reconciler.cli.console import Console, exits
 from reconciler.cli.plan_outcome import keep_problems, problems
 from reconciler.documents.validation_file import validation_document
@@ -22,7 +22,7 @@ from reconciler.text.numbers import counted
 @click.option(
     "--format",
     "form",
-    type=click.Choice(VALIDATE_FORMATS),
+    type=click.Choice(options.VALIDATE_FORMATS),
     default="text",
     help="How stdout is written: for people, as JSON, as annotations, or as a report for a CI's pages.",
 )
@@ -49,13 +49,15 @@ def command(context: click.Context, /, paths: tuple[str, ...], form: str, proble
         console.answer(_json(found.problems))
     if found.problems:
         keep_problems(problems, ManifestError(found.problems))
-        if form == "json" or answer_problems(console, form, found.problems, found.files):
+        if form == "json" or cli.ci_output.answer_problems(console, form, found.problems, found.files):
             return ExitCode.ERROR
         raise ManifestError(found.problems)
     runs = sum(len(manifest.runs) for manifest in found.manifests)
     summary = f"Valid: {counted(len(found.manifests), 'manifest')}, {counted(runs, 'run')}."
-    if form != "json" and not answer_valid(console, form, summary, found.files):
+    if form == "text":
         console.answer(summary)
+    elif form != "json":
+        cli.ci_output.answer_valid(console, form, summary, found.files)
     return ExitCode.OK
 
 

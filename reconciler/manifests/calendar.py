@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from reconciler.model.manifest import Calendar, CalendarDates, Manifest
+from reconciler.model.manifest import Calendar, CalendarDates
 from reconciler.text.codes import Code
 from reconciler.text.phrases import did_you_mean, quote
 
@@ -55,12 +55,6 @@ class CalendarProblem:
 def faults(at: Calendar) -> tuple[CalendarProblem, ...]:
     """Return the problems of a calendar, each with what to write instead."""
     return (*_cron_faults(at.cron), *zone_faults(at.timezone))
-
-
-def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[Calendar, CalendarDates]:
-    """Return the last and next date at `now`, which has a time zone, of every calendar in the manifests."""
-    found = {run.refresh for manifest in manifests for run in manifest.runs if isinstance(run.refresh, Calendar)}
-    return {at: dates(at, now) for at in found}
 
 
 def dates(at: Calendar, now: datetime) -> CalendarDates:

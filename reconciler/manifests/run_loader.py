@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
 
-from reconciler.manifests.calendar import faults
+from reconciler import manifests
 from reconciler.manifests.document import Document
 from reconciler.manifests.shapes import (
     MODES,
@@ -97,7 +97,7 @@ def _refresh(document: Document, at: KeyPath, shape: RefreshShape, problems: set
     calendar = Calendar(shape.at, shape.timezone or "UTC")
     problems.update(
         Diagnostic(document.location((*at, fault.key)), fault.code, fault.message, fault.hint)
-        for fault in faults(calendar)
+        for fault in manifests.calendar.faults(calendar)
     )
     return calendar
 

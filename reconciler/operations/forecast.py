@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from reconciler.manifests.calendar import dates_between
+from reconciler import manifests
 from reconciler.model.forecast import MONTH_DAYS, Forecast, ScheduleCost
 from reconciler.model.plan import Plan
 from reconciler.operations import observe
@@ -52,4 +52,4 @@ def with_forecast(plan: Plan, observation: Observation, whole: Plan | None = Non
 def _forecast(plan: Plan, observation: Observation, days: int) -> Forecast:
     # Without a table there is no ledger's clock, and nothing that falls due.
     start = observation.recalled_at if observation.histories else datetime.now(UTC)
-    return forecast(plan.schedules, start, days, dates_between)
+    return forecast(plan.schedules, start, days, manifests.calendar.dates_between)

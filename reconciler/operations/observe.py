@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler import ledger as ledgers
+from reconciler import manifests as manifest_files
 from reconciler.client import Reader
 from reconciler.errors import ApiError
-from reconciler.manifests.calendar import dates_of
 from reconciler.manifests.loader import load_manifests
 from reconciler.model.condition import Condition
 from reconciler.model.history import TableHistory
 from reconciler.model.input_cells import AskedInputs
-from reconciler.model.manifest import Manifest, Mode
+from reconciler.model.manifest import Calendar, CalendarDates, Manifest, Mode
 from reconciler.model.observed import TableSnapshot
 from reconciler.model.plan import Plan
 from reconciler.model.read_scope import ReadScope, read_scope_of
@@ -275,6 +275,12 @@ def _plan_settings(targets: Targets, settings: Settings, recalled_at: datetime) 
         api.spend.shows_within_seconds,
         dates_of(targets.manifests, recalled_at),
     )
+
+
+def dates_of(manifests: Iterable[Manifest], now: datetime) -> dict[Calendar, CalendarDates]:
+    """Return the last and next date at `now`, which has a time zone, of every calendar in the manifests."""
+    found = {run.refresh for manifest in manifests for run in manifest.runs if isinstance(run.refresh, Calendar)}
+    return {at: manifest_files.calendar.dates(at, now) for at in found}
 
 
 def _plan_options(targets: Targets, within: Approval | None = None, anyway: Approval | None = None) -> PlanOptions:

@@ -7,7 +7,6 @@
 The commands of the command line call a Session too, so both do the same.
 """
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -47,8 +46,6 @@ Named: TypeAlias = str | os.PathLike[str]
 Several: TypeAlias = Named | Sequence[Named]
 """One path or selector, or several."""
 
-_LOG = logging.getLogger("reconciler")
-
 
 class Session:
     """A project with its reader and its ledger, opened once; a context manager, for one thread at a time.
@@ -65,10 +62,11 @@ class Session:
         settings: Settings,
         environment: Mapping[str, str],
         *,
-        tell: Callable[[str], None] = _LOG.warning,
+        tell: Callable[[str], None] | None = None,
         on_progress: Callable[[ReadProgress], None] | None = None,
     ) -> None:
         """`tell` receives warnings, `on_progress` the progress of reading; usually called by `open_session`."""
+        tell = tell or operations.log.warning
         self.connections = Connections(settings, environment, tell, on_progress)
         """The API and the ledger, for the rest of the package."""
         self._environment = environment

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from reconciler import manifests
 from reconciler.errors import ManifestError
 from reconciler.manifests import json_schema
-from reconciler.manifests.calendar import zone_faults
 from reconciler.manifests.document import Document
 from reconciler.manifests.yaml_reader import parse
 from reconciler.model.limits import Anomaly, Budgets, Cap, Limit, Limits, Period, Rule, Unit
@@ -69,7 +69,7 @@ def zone_problems(document: Document, at: Path) -> Iterator[Diagnostic]:
     value: Any = document.value
     for step in (*at, "timezone"):
         value = value.get(step) if isinstance(value, dict) else None
-    for fault in zone_faults(value) if isinstance(value, str) else ():
+    for fault in manifests.calendar.zone_faults(value) if isinstance(value, str) else ():
         yield Diagnostic(document.location((*at, "timezone")), fault.code, fault.message, fault.hint)
 
 

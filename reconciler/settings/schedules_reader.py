@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.manifests.calendar import faults
+from reconciler import manifests
 from reconciler.manifests.document import Document
 from reconciler.model.limits import Limit, Limits
 from reconciler.model.manifest import Calendar
@@ -24,7 +24,7 @@ def calendar_problems(document: Document) -> Iterator[Diagnostic]:
     for name, entry in _entries(document).items():
         at, zone = (entry.get(key, usual) if isinstance(entry, dict) else None for key, usual in _CALENDAR)
         if isinstance(at, str) and isinstance(zone, str):
-            for fault in faults(Calendar(at, zone)):
+            for fault in manifests.calendar.faults(Calendar(at, zone)):
                 place = document.location((*_AT, name, fault.key))
                 yield Diagnostic(place, fault.code, fault.message, fault.hint)
 

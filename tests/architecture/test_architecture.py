@@ -96,7 +96,7 @@ INTO_THE_SIMULATOR = {"cli.simulator", "cli.demo"}
 DOORS = {
     "click": ["cli"],
     "httpx": ["client", "forge.http"],
-    "certifi": ["client.http.trust"],
+    "certifi": ["client.http.certifi_file"],
     "truststore": ["client.http.trust"],
     "msgspec": ["client"],
     "yaml": ["manifests.yaml_reader"],
@@ -166,12 +166,13 @@ now today utcnow
 
 LATE_IMPORTS = {
     "__init__": "the face's `__getattr__` loads a name when it is first used, so that importing the package is free",
-    "client": "what sends over httpx is loaded when it sends: a plan only reads",
+    "client": "httpx is loaded to send more than a plan sends, and certifi where a system has no store",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger": "SQLAlchemy is loaded when a ledger is opened, alembic only where a store has to be migrated",
     "manifests.compare": "deepdiff is loaded only where two states of a project are compared",
     "manifests.json_schema": "jsonschema is loaded only where types do not say that a value is sound",
+    "manifests": "time zones are loaded only where a manifest or a project has a calendar",
     "operations": "a verb's module is loaded when a session calls it, so that a plan is not charged for an apply",
 }
 """Where `importlib.import_module` or `__import__` may be called, and why; never a statement in a function."""

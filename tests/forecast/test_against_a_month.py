@@ -10,13 +10,14 @@ from math import ceil
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from reconciler.manifests.calendar import dates_between, dates_of
+from reconciler.manifests.calendar import dates_between
 from reconciler.model.forecast import Forecast
 from reconciler.model.history import Block, CallState, TableHistory
 from reconciler.model.limits import Prices
 from reconciler.model.manifest import Calendar, Manifest, MaxAge, Mode, Refresh
 from reconciler.model.observed import CellState, TableSnapshot
 from reconciler.model.plan import Plan
+from reconciler.operations.observe import dates_of
 from reconciler.planning.forecast import forecast
 from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan

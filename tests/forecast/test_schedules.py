@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.manifests.calendar import dates_between, dates_of
+from reconciler.manifests.calendar import dates_between
 from reconciler.model.forecast import Forecast
 from reconciler.model.history import Block, CallState, PastCall, TableHistory
 from reconciler.model.limits import Prices
 from reconciler.model.manifest import Calendar, MaxAge, Mode, Refresh, Rollout, Run
 from reconciler.model.observed import TableSnapshot
+from reconciler.operations.observe import dates_of
 from reconciler.planning.forecast import forecast
 from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.planner import make_plan

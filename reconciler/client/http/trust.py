@@ -1,5 +1,6 @@
 """Whose certificates are believed, and what to say if one is not."""
 
+import importlib
 import os
 import re
 import ssl
@@ -7,8 +8,6 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-
-import certifi
 
 from reconciler.client.http.failures import causes
 from reconciler.client.http.options import ApiOptions
@@ -96,8 +95,13 @@ def _system() -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # Not `load_default_certs`: that depends on how this Python was built, and a portable one finds nothing.
         file = next(filter(os.path.isfile, (ssl.get_default_verify_paths().openssl_cafile, *_SYSTEM_FILES)), None)
-        context.load_verify_locations(cafile=file or certifi.where())
+        context.load_verify_locations(cafile=file or _certifi_file())
     return context
+
+
+def _certifi_file() -> str:
+    path: str = importlib.import_module("reconciler.client.http.certifi_file").path()
+    return path
 
 
 def not_trusted_hint(error: BaseException) -> str:

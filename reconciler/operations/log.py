@@ -1,0 +1,5 @@
+"""The logger `reconciler`, which is loaded where nothing else receives warnings."""
+
+import logging
+
+warning = logging.getLogger("reconciler").warning
