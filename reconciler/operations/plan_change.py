@@ -1,164 +1,56 @@
-"""A plan, and with `plan --against` the effect that a change of the project has on it.
+"""A plan of the live tables. A comparison and a plan from a snapshot need more, and are made in `plan_against.py`."""
 
-With a base, two plans are made from the same observation, one of them for the base's manifests. A cell that is due in
-both, in the same mode and revision, was due anyway; every other cell is due because of the change.
-"""
+from dataclasses import replace
+from typing import Any
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-
-from reconciler.errors import SettingsError
-from reconciler.manifests.compare import add_up, compare, compare_projects, lost, unreadable
-from reconciler.manifests.yaml_reader import read_documents
-from reconciler.model.change import Change, ChangeImpact
-from reconciler.model.manifest import Manifest
-from reconciler.model.plan import Cause, Plan
+from reconciler.model.origin import Origin
+from reconciler.model.plan import Plan
 from reconciler.model.session_plan import SessionPlan
-from reconciler.operations import observe, snapshots
+from reconciler.operations import observe
 from reconciler.operations.account import with_account
-from reconciler.operations.budgets import with_budgets, with_kept_budgets
+from reconciler.operations.budgets import with_budgets
 from reconciler.operations.connection import Connections, origin
 from reconciler.operations.ended_calls import ended_calls
-from reconciler.operations.find_tables import CachedLister, Lister, SnapshotLister, find, resolve_base
+from reconciler.operations.find_tables import CachedLister, resolve_base
 from reconciler.operations.forecast import with_forecast
-from reconciler.operations.observe import Observation, Targets
+from reconciler.operations.observe import Targets
 from reconciler.operations.profile import Phase
 from reconciler.settings.provenance import review
-from reconciler.settings.revision import Revision, read_revision
 from reconciler.settings.settings import Settings
-from reconciler.spending.approval import Approval
 from reconciler.spending.limits_check import check_limits, effective_limits
-from reconciler.text.addresses import STREAM
-from reconciler.text.location import Diagnostic
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRequest:
-    """The manifests to plan for, with all tables found."""
-
-    targets: Targets
-    settings: Settings
-    base: Revision | None
-    """The base to compare with."""
-    every: tuple[Manifest, ...] = ()
-    """With a base: all manifests here, selected or not."""
-    before: tuple[Manifest, ...] = ()
-    """The base's."""
-    lost: tuple[Diagnostic, ...] = ()
-    """Why the table of one of the base's manifests is unknown."""
-
-    @property
-    def scope(self) -> Targets:
-        """Return the targets that the observation must cover: the manifests here, selected or not, and the base's.
-
-        The base's tables are read too, unless only some runs were selected.
-        """
-        if self.base is None:
-            return self.targets
-        tables = self.targets.tables
-        if not (self.targets.include or self.targets.exclude):
-            tables |= frozenset(manifest.table_id for manifest in self.before)
-        manifests = (*self.every, *self.before)
-        return replace(self.targets, manifests=tuple(each for each in manifests if each.table_id in tables))
-
-
-def plan_targets(
-    targets: Targets, against: str | None, live_snapshot: Path | None, connections: Connections
-) -> SessionPlan:
-    """Plan from one observation of the live tables, or from a snapshot; compare with a git ref or a folder.
-
-    Raises SettingsError, ManifestError if the base's project file is invalid, Refused, LedgerError.
-    """
-    settings, profile = connections.settings, connections.profile
-    if against is not None and STREAM in targets.named:
-        message = "a manifest from standard input cannot be compared: it has no place in a commit or another folder"
-        raise SettingsError(message, hint="Leave out --against, or save the manifest to a file of the project.")
-    base = None if against is None else read_revision(against, settings, targets.named)
-    made, taken = replace(origin(settings, connections.tell), review=review(connections.environment)), None
-    sums = plain = None
-    if live_snapshot is not None:
-        kept = snapshots.read_snapshot(live_snapshot, connections.environment)
-        asked = find_all(targets, base, settings, SnapshotLister(kept))
-        observation, taken = snapshots.from_snapshot(kept, asked.scope.tables), snapshots.taken_of(kept, made)
-        sums = kept.sums
-        made = replace(made, base_url=kept.base_url)
-    else:
-        reader, ledger = connections.to_observe()
-        with profile.phase(Phase.READING):
-            asked = find_all(targets, base, settings, reader)
-        scope = asked.scope
-        sources = observe.Sources(reader, ledger, settings, profile)
-        if base is None:
-            observation, plain = observe.observe_and_plan(scope, sources, asked.settings)
-        else:
-            observation = observe.observe_tables(scope, scope.tables, sources, whole=False)
+def plan_targets(targets: Targets, connections: Connections) -> SessionPlan:
+    """Plan from one observation of the live tables. Raises SettingsError, Refused, LedgerError."""
+    made, profile = origin_of(connections), connections.profile
+    reader, ledger = connections.to_observe()
+    with profile.phase(Phase.READING):
+        lister = CachedLister(reader)
+        targets, settings = observe.resolve(targets, lister), resolve_base(connections.settings, lister)
+    sources = observe.Sources(reader, ledger, connections.settings, profile)
+    observation, plan = observe.observe_and_plan(targets, sources, settings)
     with profile.phase(Phase.PLANNING):
-        plan, compared = plan_asked(asked, observation, plain)
-        ended = ended_calls(observation, settings) if live_snapshot is None else ()
-    if live_snapshot is not None:
-        plan = with_kept_budgets(plan, asked.settings, sums)
-    else:
-        with profile.phase(Phase.READING):
-            plan = with_account(plan, asked.settings, connections.reader())
-        with profile.phase(Phase.LEDGER):
-            plan = with_budgets(plan, asked.settings, connections.ledger)
-    limits, of_base = asked.settings.limits, asked.settings.base
-    return SessionPlan.of(
-        plan,
-        origin=made,
-        violations=check_limits(plan, limits, of_base),
-        limits=effective_limits(limits, of_base),
-        against=compared,
-        taken=taken,
-        paths=targets.named,
-        ended=ended,
-    )
+        plan = with_forecast(plan, observation)
+        ended = ended_calls(observation, settings)
+    plan = with_balance_and_budgets(plan, settings, connections)
+    return checked(plan, settings, origin=made, paths=targets.named, ended=ended)
 
 
-def find_all(targets: Targets, base: Revision | None, settings: Settings, lister: Lister) -> PlanRequest:
-    """Find the tables of every manifest that a plan depends on, with one list. Raises Refused on 401 and 403."""
-    # A snapshot's content is already in memory, and it has its own messages.
-    lister = CachedLister(lister) if not isinstance(lister, SnapshotLister) else lister
-    asked = PlanRequest(observe.resolve(targets, lister), resolve_base(settings, lister), base)
-    if base is None:
-        return asked
-    before = find(base.manifests, base.manifests, lister)
-    every = find(targets.every, targets.every, lister)
-    return replace(asked, every=every.manifests, before=before.manifests, lost=before.problems)
+def origin_of(connections: Connections) -> Origin:
+    """Return where and when a session's plan is made, and in which review."""
+    return replace(origin(connections.settings, connections.tell), review=review(connections.environment))
 
 
-def plan_asked(
-    asked: PlanRequest, observation: Observation, plain: Plan | None = None
-) -> tuple[Plan, ChangeImpact | None]:
-    """Make the plan; with a base, give each call one cause, and return what changed and its effect.
-
-    `plain` is the plan without a base, if it has been made.
-    """
-    targets, base, settings = asked.targets, asked.base, asked.settings
-    if base is None:
-        made = observe.plan(targets, observation, settings) if plain is None else plain
-        return with_forecast(made, observation), None
-    manifests = tuple(manifest for manifest in asked.before if manifest.table_id in observation.snapshots)
-    before = Targets(manifests, "", (), ())
-    base_plan = observe.plan(before, observation, settings)
-    anyway = Approval.of_calls(base_plan.calls)
-    plan = observe.plan(targets, observation, settings, anyway=anyway)
-    whole = plan
-    if targets.written != targets.every:
-        whole = observe.plan(replace(targets, manifests=asked.every), observation, settings)
-    still = Approval.of_calls(whole.calls)
-    dropped = [
-        call for call in observe.plan(before, observation, settings, anyway=still).calls if call.cause is Cause.CHANGE
-    ]
-    plan = with_forecast(plan, observation, whole, base_plan)
-    return plan, add_up(base.name, _changes(asked, base), plan.calls, dropped)
+def with_balance_and_budgets(plan: Plan, settings: Settings, connections: Connections) -> Plan:
+    """Return a plan of the live tables with what its limits depend on."""
+    with connections.profile.phase(Phase.READING):
+        plan = with_account(plan, settings, connections.reader())
+    with connections.profile.phase(Phase.LEDGER):
+        return with_budgets(plan, settings, connections.ledger)
 
 
-def _changes(asked: PlanRequest, base: Revision) -> Sequence[Change]:
-    file = asked.settings.project_file
-    documents = () if file is None else read_documents(file)
-    changes = compare_projects(base.value, documents[0] if documents else None)
-    if base.problems:
-        return (*changes, unreadable(base.name, base.problems))
-    return (*changes, *lost(base.name, asked.lost), *compare(base.manifests, asked.targets.every))
+def checked(plan: Plan, settings: Settings, **made: Any) -> SessionPlan:
+    """Return a session's plan, with its limits and those that it exceeds."""
+    limits, of_base = settings.limits, settings.base
+    violations = check_limits(plan, limits, of_base)
+    return SessionPlan.of(plan, violations=violations, limits=effective_limits(limits, of_base), **made)

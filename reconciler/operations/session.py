@@ -35,10 +35,8 @@ from reconciler.operations.profile import Phase, Profile
 from reconciler.operations.project_ledger import ProjectLedger
 from reconciler.operations.validate import Validation
 from reconciler.settings.network import api_network
-from reconciler.settings.revision import with_base_limits
 from reconciler.settings.settings import Settings, ledger_files
 from reconciler.spending.limits_check import effective_limits
-from reconciler.text.sanitize import one_line
 
 A_DAY_SECONDS = 86400.0
 
@@ -101,10 +99,7 @@ class Session:
         before any other method. A commit without a project file has no limits, and a warning says so; a folder
         without one raises LimitExceeded.
         """
-        self.connections.close()
-        self.connections.settings = with_base_limits(revision, self.settings, _each(paths))
-        if self.settings.base is None:
-            self._tell(f"{one_line(revision)} has no project file, so only the limits of this one hold.")
+        operations.hold_to.hold_to(revision, _each(paths), self.connections)
 
     def network(self) -> Network:
         """Return through which proxy each host is reached, and whose certificates are trusted. Raises SettingsError."""
@@ -151,8 +146,10 @@ class Session:
         `plan.maps` holds the decision about each cell, one byte per cell.
         """
         targets = replace(self.load(paths, target=target, exclude=exclude), maps=maps)
+        if against is None and live_snapshot is None:
+            return operations.plan_change.plan_targets(targets, self.connections)
         kept = None if live_snapshot is None else Path(live_snapshot)
-        return operations.plan_change.plan_targets(targets, against, kept, self.connections)
+        return operations.plan_against.plan_against(targets, against, kept, self.connections)
 
     def document(self, plan: SessionPlan) -> dict[str, Any]:
         """Return a plan as JSON (`schemas/plan.v1.json`), which `apply` accepts from a file."""
