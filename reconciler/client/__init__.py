@@ -8,7 +8,6 @@ What sends over httpx is loaded when it is first used: a plan only reads.
 from typing import TYPE_CHECKING
 
 from reconciler.client.http.options import ApiOptions, NoToken, Token
-from reconciler.client.probe import Probed, probe
 from reconciler.client.reader import Reader
 
 if TYPE_CHECKING:
@@ -30,10 +29,8 @@ __all__ = [
     "NoToken",
     "NotDelivered",
     "Post",
-    "Probed",
     "Reader",
     "SpendClient",
     "Token",
     "deliver",
-    "probe",
 ]

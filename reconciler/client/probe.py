@@ -3,15 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from dataclasses import field
 from typing import Any
 
 from reconciler.client.account import USER, AccountRead, AccountRequest
 from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection
 from reconciler.client.http.failures import TransientError
+from reconciler.client.http.http_date import seconds_of
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.trust import tls_context
 from reconciler.errors import ApiError, BadResponse
@@ -116,9 +115,7 @@ def _anything(_body: memoryview) -> dict[str, Any]:
 
 def _ahead(date: str | None, here: float) -> float | None:
     try:
-        moment = parsedate_to_datetime(date or "")
-        there = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError, IndexError, TypeError):
+        # The header has whole seconds: on average half of one has passed since.
+        return seconds_of(date or "") + 0.5 - here
+    except ValueError:
         return None
-    # The header has whole seconds: on average half of one has passed since.
-    return there + 0.5 - here

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.client import ApiOptions, NoToken, Probed, Token, probe
+from reconciler.client import ApiOptions, NoToken, Token
+from reconciler.client.probe import Probed, probe
 from reconciler.errors import SettingsError
 from reconciler.model.account import Account
 from reconciler.model.checkup import Check, Finding

@@ -166,7 +166,7 @@ now today utcnow
 
 LATE_IMPORTS = {
     "__init__": "the face's `__getattr__` loads a name when it is first used, so that importing the package is free",
-    "client": "httpx is loaded to send more than a plan sends, and certifi where a system has no store",
+    "client": "httpx is loaded to send what a plan does not send; certifi and e-mail's dates where they are met",
     "cli": "a command's module is loaded when it is called, so that `--help` is fast",
     "fleet": "the job queue is an extra, and is loaded once it is needed",
     "ledger": "SQLAlchemy is loaded when a ledger is opened, alembic only where a store has to be migrated",

@@ -18,7 +18,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from reconciler import open_session
-from reconciler.client import ApiOptions, Token, probe
+from reconciler.client import ApiOptions, Token
+from reconciler.client.probe import probe
 from reconciler.ledger import open_ledger
 from reconciler.manifests import json_schema
 from reconciler.operations import doctor_api

@@ -1,5 +1,5 @@
 """The desk of the journey."""
 
-from tests.journey.conftest import make_desk
+from tests.journey.conftest import desk, make_desk
 
-__all__ = ["make_desk"]
+__all__ = ["desk", "make_desk"]

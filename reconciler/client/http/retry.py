@@ -3,11 +3,9 @@
 A library for this, tenacity, took a tenth of the processor's time of a small answer that needs no retry.
 """
 
+import importlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from reconciler.client.http.failures import TransientError
@@ -83,7 +81,7 @@ def retry_after_seconds(text: str | None, now: Callable[[], float]) -> float | N
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        moment = parsedate_to_datetime(text)
-        return max(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now(), 0.0)
-    except (ValueError, OverflowError, IndexError, TypeError):
+        moment: float = importlib.import_module("reconciler.client.http.http_date").seconds_of(text)
+        return max(moment - now(), 0.0)
+    except ValueError:
         return None
