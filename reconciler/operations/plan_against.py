@@ -5,7 +5,7 @@ both, in the same mode and revision, was due anyway; every other cell is due bec
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.errors import SettingsError

@@ -6,6 +6,7 @@ A library for this, tenacity, took a tenth of the processor's time of a small an
 import importlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from reconciler.client.http.failures import TransientError
