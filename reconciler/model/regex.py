@@ -8,6 +8,7 @@ of dependencies cannot tell musl. There is no second engine for those: another o
 which rows are bought must not depend on the machine.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.text.codes import Code
@@ -75,6 +76,11 @@ class Pattern:
     def is_in(self, text: str) -> bool:
         """Say whether the pattern is found anywhere in a text."""
         return self._compiled.search(text.encode("utf-8", "surrogatepass")) is not None
+
+    def found_in(self, values: Sequence[Any]) -> bytes:
+        """Return one byte per value: 1 if it is a text in which the pattern is found. Equal texts are searched once."""
+        found = {text for text in {value for value in values if isinstance(value, str)} if self.is_in(text)}
+        return bytes(isinstance(value, str) and value in found for value in values)
 
 
 class Patterns:

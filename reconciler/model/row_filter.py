@@ -23,7 +23,7 @@ from math import isfinite
 from operator import and_, or_
 from typing import Any, TypeAlias
 
-from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, cell_tests, key
+from reconciler.model.condition import AllOf, AnyOf, CellTest, Condition, Not, Operator, Scalar, cell_tests, key
 from reconciler.model.observed import Column
 from reconciler.model.regex import Pattern
 from reconciler.model.row_set import RowSet
@@ -127,12 +127,20 @@ def _compiled(condition: Condition, names: _Names) -> _Meets:
 def _compiled_test(test: CellTest, names: _Names) -> _Meets:
     column = names.find(test.column)
     assert column is not None
-    of, holds = column.key, _question(test)
-    return lambda answers, _rows: RowSet.of_flags(bytes(map(holds, answers[of])))
+    of, passing = column.key, _passing(test)
+    return lambda answers, _rows: RowSet.of_flags(passing(answers[of]))
+
+
+def _passing(test: CellTest) -> Callable[[Sequence[Any]], bytes]:
+    """Return the test as a function of a column's values: one byte for each, 1 if it passes."""
+    if test.operator is Operator.MATCHES:
+        return Pattern(str(test.operand)).found_in
+    holds = _question(test)
+    return lambda values: bytes(map(holds, values))
 
 
 def _question(test: CellTest) -> Callable[[Any], bool]:
-    """Return the test as a function of one value."""
+    """Return any test but `matches` as a function of one value."""
     operand = test.operand
     match test.operator:
         case Operator.EXISTS:
@@ -140,13 +148,20 @@ def _question(test: CellTest) -> Callable[[Any], bool]:
         case Operator.MISSING:
             return lambda value: value is None
         case Operator.EQUALS | Operator.IN:
-            wanted = frozenset(map(_alike, operand if isinstance(operand, tuple) else (operand,)))
-            return lambda value: _alike(value) in wanted
-        case Operator.MATCHES:
-            pattern = Pattern(str(operand))
-            return lambda value: isinstance(value, str) and pattern.is_in(value)
-        case Operator.GT | Operator.LT:
+            return _equality(operand if isinstance(operand, tuple) else (operand,))
+        case _:
             return _comparison(test)
+
+
+def _equality(operands: Sequence[Scalar]) -> Callable[[Any], bool]:
+    wanted = frozenset(map(_alike, operands))
+    longest = max((len(operand) for operand in operands if isinstance(operand, str)), default=0)
+
+    def equals_one(value: Any) -> bool:
+        # A set hashes every character of a text, even one that is longer than all of its own.
+        return not (isinstance(value, str) and len(value) > longest) and _alike(value) in wanted
+
+    return equals_one
 
 
 def _alike(value: Any) -> tuple[type, Any] | None:

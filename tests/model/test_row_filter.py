@@ -84,6 +84,12 @@ def test_what_has_no_value_is_missing_and_nothing_else(operator: str, operand: A
     assert met(asks("missing", True), country=[None]) == [True]
 
 
+def test_a_text_that_is_searched_once_counts_in_all_its_rows() -> None:
+    """And nowhere else, however alike: a number is not the text that it is written as."""
+    rows = ["1", 1, None, "2", True, "1", ["1"], {"1": "1"}, "21", 1.0]
+    assert met(asks("matches", "1"), country=rows) == [True, *[False] * 4, True, False, False, True, False]
+
+
 def test_conditions_join_row_by_row() -> None:
     """`all`, `any` and `not`, in one another, over several columns."""
     german, funded = asks("equals", "DE"), asks("exists", True, "funding")

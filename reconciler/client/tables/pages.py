@@ -231,13 +231,8 @@ def read_page(body: Buffer, plan: Layout) -> Page:
             _check_table(raw.id, plan.header.table_id)
             same = _same_columns(raw.columns, plan)
             return _raw_page(raw.rows, _counters(raw.status), same, len(body), plan)
-        # Where every answer is looked at, the cells are decoded once, with all that a test needs of them.
-        is_judged = not plan.inputs and any(each.rows is None for each in plan.answer_filters)
-        light = (_judged_pages if is_judged else _pages).decode(body)
-        _check_table(light.id, plan.header.table_id)
-        same = _same_columns(light.columns, plan)
-        page = _light_page(light.rows, _counters(light.status), same, len(body), plan)
-        return _looked_into(page, plan, lambda: light.rows if is_judged else _raw_pages.decode(body).rows)
+        # A pattern's search lets other threads run, and they take the processor's cache: the rows must be gone by then.
+        return _filtered(*_light_read(body, plan), plan)
     except _FAST_REFUSES:
         pass
     except RecursionError:
@@ -248,6 +243,18 @@ def read_page(body: Buffer, plan: Layout) -> Page:
     return _slow_page(loose.rows, _counters(loose.status), same, len(body), plan)
 
 
+def _light_read(body: Buffer, plan: Layout) -> tuple[Page, Answers]:
+    """Return a page before its conditions are evaluated, and the values for that."""
+    # Where every answer is looked at, the cells are decoded once, with all that a test needs of them.
+    is_judged = not plan.inputs and any(each.rows is None for each in plan.answer_filters)
+    light = (_judged_pages if is_judged else _pages).decode(body)
+    _check_table(light.id, plan.header.table_id)
+    same = _same_columns(light.columns, plan)
+    page = _light_page(light.rows, _counters(light.status), same, len(body), plan)
+    page = _looked_into(page, plan, lambda: light.rows if is_judged else _raw_pages.decode(body).rows)
+    return page, _answered(light.rows, plan)
+
+
 def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
     """Decode a single row [V] into a page of its own. Raises BadResponse, also if it is not row `row_id`."""
     check_utf8(body)
@@ -256,8 +263,10 @@ def read_row(body: Buffer, plan: Layout, row_id: str) -> Page:
         if plan.digested:
             page = _raw_page([_raw_single.decode(body)], counters, True, size, plan)
         else:
-            page = _light_page([_single.decode(body)], counters, True, size, plan)
+            rows = [_single.decode(body)]
+            page = _light_page(rows, counters, True, size, plan)
             page = _looked_into(page, plan, lambda: [_raw_single.decode(body)])
+            page = _filtered(page, _answered(rows, plan), plan)
     except _FAST_REFUSES:
         page = _slow_page([parse_as(_Row[Any], body)], counters, True, size, plan)
     except RecursionError:
@@ -273,8 +282,17 @@ def _light_page(
     codes = tuple(bytes([fast_code(row.data.get(key)) for row in rows]) for key in plan.keys)
     ids = _row_ids([row.id for row in rows])
     missing = _flags([row.is_missing_inputs for row in rows])
-    answers = {key: [fast_answer(row.data.get(key)) for row in rows] for key in plan.asked}
-    return Page(ids, missing, codes, (), (), counters, same_columns, size, _matches(plan, answers, len(rows)))
+    return Page(ids, missing, codes, (), (), counters, same_columns, size)
+
+
+def _answered(rows: Sequence[_Row[Cell] | _Row[Judged]], plan: Layout) -> Answers:
+    return {key: [fast_answer(row.data.get(key)) for row in rows] for key in plan.asked}
+
+
+def _filtered(page: Page, answers: Answers, plan: Layout) -> Page:
+    if not plan.row_filters:
+        return page
+    return replace(page, matches=(*_matches(plan, answers, len(page.row_ids)), *page.matches))
 
 
 def _raw_page(rows: Sequence[_Row[Raw]], counters: Counters, same_columns: bool, size: int, plan: Layout) -> Page:
