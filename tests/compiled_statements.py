@@ -14,7 +14,7 @@ _MOST = 2000
 
 
 class _Compiled:
-    """What engines of the same kind have compiled; SQLAlchemy's own keys tell them apart."""
+    """Compiled statements by key, which engines of the same kind share; SQLAlchemy's own keys tell statements apart."""
 
     def __init__(self) -> None:
         self._found: LRUCache[Any, Any] = LRUCache(_MOST)

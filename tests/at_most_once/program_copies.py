@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = (
     *("reconciler", "schemas", "pyproject.toml", "tests/at_most_once", "tests/journey"),
-    *("tests/compiled_statements.py", "tests/conftest.py", "tests/example_counts.py"),
+    *("tests/compiled_statements.py", "tests/conftest.py", "tests/example_counts.py", "tests/warm_up.py"),
 )
 PRELOADED = (
     *("pytest", "anyio._backends._asyncio", "click", "httpcore", "httpx", "jsonschema", "msgspec", "yaml"),
