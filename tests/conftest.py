@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import compiled_statements
+from tests.example_counts import ALL
+
 # Where bytecode is not kept, every program that a test starts compiles the whole package again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -47,6 +50,9 @@ gc.disable()
 # The tests kill programs, never the machine: a commit need not wait for a disk, which would take half of their time.
 if "TMPDIR" not in os.environ and _has_room_for_programs(MEMORY):
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+if not ALL:
+    compiled_statements.share()
 
 HERE = Path(__file__).parent
 LONG = {"story": "--stories", "long": "--long"}
@@ -87,4 +93,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Take the tests themselves out of every later look for garbage, which they make a tenth slower."""
     gc.freeze()
+    # The program itself looks less often still; at Python's own pace, looking takes a twentieth of the tests' time.
+    gc.set_threshold(10_000)
     gc.enable()

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
-_ALL = os.environ.get("EXAMPLES") == "all"
+ALL = os.environ.get("EXAMPLES") == "all"
+"""Whether the run is to leave nothing out."""
 
 
 def examples(most: int) -> int:
     """Return how many examples a test that is worth `most` takes in this run."""
-    return most if _ALL else max(1, most // 16)
+    return most if ALL else max(1, most // 16)
 
 
 def portion(items: Sequence[Item], turn: int = 0) -> Sequence[Item]:
     """Return the items of this run: an eighth, another one at each turn, or all."""
-    return items if _ALL else items[turn % 8 :: 8]
+    return items if ALL else items[turn % 8 :: 8]

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 import reconciler.cli
 from reconciler.cli.group import run
+from tests.warm_up import warm_up
 
 CLIENT = """\
 import json, os, socket, sys
@@ -60,6 +61,7 @@ def main(address: str) -> None:
         importlib.import_module(module.name)
     for name in _PRELOADED:
         importlib.import_module(name)
+    warm_up()
     # A fork that looks for garbage would copy every page of what is imported here.
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

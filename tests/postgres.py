@@ -8,7 +8,7 @@ import signal
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,23 +26,31 @@ PROGRAMS = Path(wheel.__file__).parent / "pginstall" / "bin"
 """Where `initdb`, `pg_ctl` and the like are."""
 
 
+QUICK = ("fsync = off", "autovacuum = off")
+"""The tests kill clients, never the machine, so its disk need not keep up; and no database lives to be tidied up."""
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(pytestconfig: pytest.Config) -> str:
     """The URL of a server's `postgres` database; the server lives as long as the test session."""
+    return _server_of(pytestconfig)
+
+
+@cache
+def _server_of(config: pytest.Config) -> str:
+    """Start the server of a session; each folder that imports the fixture has one of its own, and all have this."""
     # Not under pytest's own folder: a socket's path must be short, and the server's user must get through.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     folder.chmod(0o755)
+    config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
     server = get_server(folder / "data", cleanup_mode="stop")
-    try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            # The tests kill clients, never the machine: its disk need not keep up.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        yield server.get_uri()
-    finally:
-        _abort(server)
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    config.add_cleanup(server.cleanup)
+    config.add_cleanup(partial(_abort, server))
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in QUICK:
+            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+    return server.get_uri()
 
 
 @pytest.fixture
@@ -56,7 +64,8 @@ def fresh_database(server_url: str, template: str | None = None) -> str:
     copied = "" if template is None else f" TEMPLATE {make_url(template).database}"
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}{copied}".encode())
+        # As files: the usual way writes each page into the log, too, which takes half as long again.
+        connection.execute(f"CREATE DATABASE {name}{copied} STRATEGY file_copy".encode())
     return server_url.replace("/postgres?", f"/{name}?")
 
 

@@ -23,6 +23,7 @@ from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from reconciler.cli.group import run
+from tests.warm_up import warm_up
 
 PRELOADED = (
     "reconciler.cli.apply",
@@ -208,6 +209,7 @@ def main() -> None:
     """Serve jobs until stdin ends; no child outlives this."""
     for name in PRELOADED:
         importlib.import_module(name)
+    warm_up()
     # A child that looks for garbage would copy every page of what is imported here.
     gc.freeze()
     # Answers go over a descriptor of their own: descriptor 1 becomes a child's stdout.

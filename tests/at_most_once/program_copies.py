@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("reconciler", "schemas", "pyproject.toml", "tests/conftest.py", "tests/at_most_once", "tests/journey")
+COPIED = (
+    *("reconciler", "schemas", "pyproject.toml", "tests/at_most_once", "tests/journey"),
+    *("tests/compiled_statements.py", "tests/conftest.py", "tests/example_counts.py", "tests/warm_up.py"),
+)
 PRELOADED = (
     *("pytest", "anyio._backends._asyncio", "click", "httpcore", "httpx", "jsonschema", "msgspec", "yaml"),
     *("alembic.autogenerate", "alembic.command", "alembic.config", "referencing.jsonschema"),

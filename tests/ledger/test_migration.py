@@ -5,9 +5,10 @@
 
 import json
 import linecache
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -67,17 +68,33 @@ def write(connection: Connection, copies: int = 0) -> None:
             connection.exec_driver_sql(f"INSERT INTO {prefix}{table} ({names}) VALUES ({marks})", (*row.values(),))
 
 
-@pytest.fixture
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, int], str]:
-    """A function that makes such a store and returns its URL."""
+@pytest.fixture(scope="module")
+def written_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], str]:
+    """A function that makes such a store, once for each kind, and returns its URL: to be copied, not to be used."""
 
+    @cache
     def made(store: str, copies: int) -> str:
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
+        path = tmp_path_factory.mktemp("written") / "ledger.db"
         path.touch()
         url = str(path) if store == "sqlite" else fresh_database(request.getfixturevalue("postgres_server"))
         with open_ledger(url) as ledger, ledger._store._engine.begin() as connection:
             write(connection, copies)
         return url
+
+    return made
+
+
+@pytest.fixture
+def make(
+    request: pytest.FixtureRequest, tmp_path: Path, written_once: Callable[[str, int], str]
+) -> Callable[[str, int], str]:
+    """A function that makes such a store and returns its URL."""
+
+    def made(store: str, copies: int) -> str:
+        written = written_once(store, copies)
+        if store == "postgres":
+            return fresh_database(request.getfixturevalue("postgres_server"), written)
+        return str(shutil.copy(written, tmp_path / f"{len(list(tmp_path.iterdir()))}.db"))
 
     return made
 

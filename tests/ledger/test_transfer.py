@@ -168,15 +168,20 @@ BROKEN: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The lines of a ledger with one call."""
+    with open_ledger(str(tmp_path_factory.mktemp("export") / "source.db"), clock=Clock()) as source:
+        begin(source, a_call())
+        return tuple(source.export())
+
+
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_export_is_refused_whole(ledger: Ledger, tmp_path: Path, clock: Clock, fault: str) -> None:
+def test_a_broken_export_is_refused_whole(ledger: Ledger, export: tuple[str, ...], fault: str) -> None:
     """Each with its reason, none with half an import."""
     damage, words = BROKEN[fault]
-    with open_ledger(str(tmp_path / "source.db"), clock=clock) as source:
-        begin(source, a_call())
-        lines = list(source.export())
     with pytest.raises(LedgerError, match=words):
-        ledger.load(damage(lines))
+        ledger.load(damage(list(export)))
     assert _content(ledger) == ['{"type":"end","table":0,"call":0,"event":0}']
 
 
