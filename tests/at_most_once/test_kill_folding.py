@@ -25,8 +25,6 @@ FOLDING = {
 SAMPLE = 15
 """Every so many lines in the short run."""
 AT_ONCE = 8
-PATIENT = {"send_within_seconds": 5, "call_seconds": 10, "quiet_seconds": 15}
-"""No doubt is wanted here: calls are answered in time, however busy the machine."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def kill(case: tuple[int, Point, str], tmp: Path, simulator: LiveSimulator, driv
     number, point, store = case
     folder = tmp / str(number)
     identity = table_id(number)
-    project = Project.make(folder, simulator, driver, [identity], stores.url(store, folder), spend=PATIENT)
+    project = Project.make(folder, simulator, driver, [identity], stores.url(store, folder))
     assert project.run("plan", "--out", "plan.json").code == 0
     assert project.apply("--plan", "plan.json", "--wait").code == 0
     charges = project.charges()
