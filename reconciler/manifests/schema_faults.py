@@ -41,9 +41,13 @@ def problems(name: str, value: object) -> list[SchemaProblem]:
     """Return the problems of `value` by the schema `name`, at most the first hundred; [] if it is valid."""
     validator = _validator(name)
     root = str(validator.schema.get("title", "the document"))
-    errors = validator.iter_errors(value)
-    found = [_say(error, root) for error in _worth_saying(list(islice(errors, MAX_PROBLEMS)))]
-    if next(errors, None):
+    try:
+        errors = validator.iter_errors(value)
+        found = [_say(error, root) for error in _worth_saying(list(islice(errors, MAX_PROBLEMS)))]
+        there_are_more = next(errors, None) is not None
+    except RecursionError:  # a parser may read deeper nesting than can be written into a message
+        return [SchemaProblem((), Code.TOO_LARGE, "it is nested too deeply")]
+    if there_are_more:
         found.append(
             SchemaProblem((), Code.TOO_MANY_PROBLEMS, f"these are the first problems of {root}; there are more")
         )

@@ -217,27 +217,47 @@ def test_a_second_signal_while_waiting_for_the_tables_ends_that_too(project: Pro
 
 def at_the_prompt(project: Project, answer: Callable[[int, int], object]) -> tuple[int, str]:
     """Apply on a terminal, do something to the process or its terminal when it asks; return how it ended."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(project.folder)
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "dumb"}
-        os.execve(
-            sys.executable,
-            [sys.executable, "-P", "-m", "reconciler", "apply", "--no-wait"],
-            environment | project.simulator.environment(),
+    terminal, theirs = pty.openpty()
+    with os.fdopen(theirs) as stream:
+        # A session's first process that opens a terminal gets its signals.
+        process = subprocess.Popen(
+            [
+                "bash",
+                "-c",
+                'exec "$@" <"$(tty)"',
+                "bash",
+                sys.executable,
+                "-P",
+                "-m",
+                "reconciler",
+                "apply",
+                "--no-wait",
+            ],
+            cwd=project.folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "TERM": "dumb",
+                **project.simulator.environment(),
+            },
+            stdin=stream,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
         )
-    guard = threading.Timer(LONGEST, os.kill, (pid, signal.SIGKILL))
+    guard = threading.Timer(LONGEST, process.kill)
     guard.start()
     said = b""
     with suppress(OSError):  # the terminal's other end has gone
         while b"Send these calls?" not in said:
             said += os.read(terminal, 4096)
-        answer(pid, terminal)
+        answer(process.pid, terminal)
         while more := os.read(terminal, 4096):
             said += more
+    code = process.wait()
     guard.cancel()
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+    return code, said.decode()
 
 
 @pytest.mark.parametrize(

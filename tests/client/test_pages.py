@@ -310,7 +310,7 @@ NOT_JSON = [
     GOOD + b'"run_status":"idle"},"rows":[],"x":"\\q"}',
     GOOD + b'"run_status":"idle"},"rows":[],"x":"\\\x01"}',
     GOOD + b'"run_status":"idle"},"rows":[],"x":"\x01\\\n"}',
-    GOOD + b'"run_status":"idle"},"rows":[],"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    GOOD + b'"run_status":"idle"},"rows":[],"x":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}",
     GOOD + b'"run_status":"idle","num_rows":' + b"9" * 10_000 + b'},"rows":[]}',
     GOOD + b'"run_status":"idle","num_rows":1e400},"rows":[]}',
 ]

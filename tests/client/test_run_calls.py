@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.client import SpendClient
+from reconciler.client.http.api_messages import refusal
 from reconciler.client.run_call import LARGEST_RECEIPT
 from reconciler.errors import InDoubt, Refused
 from reconciler.model.attempt import Receipt
@@ -161,6 +162,14 @@ def test_a_refusal_with_any_body_is_refused(body: bytes) -> None:
         found = outcome(server.url)
     assert isinstance(found, Refused)
     assert len(found.message) < 400
+
+
+@pytest.mark.parametrize("body", ['{"detail": [{"loc": [%s], "msg": "m"}]}', '{"detail": {"error": %s}}'])
+def test_a_refusal_may_be_nested_as_deeply_as_can_be_read(body: str) -> None:
+    """That may be deeper than Python can write, by a little or by far."""
+    for depth in (*range(800, 1000), *range(5_000, 100_000, 5_000)):
+        nested = body % ("[" * depth + "]" * depth)
+        assert refusal(402, nested.encode(), where="POST", options=options("http://127.0.0.1")).status == 402
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -337,7 +337,7 @@ def test_a_ledger_that_is_locked(doctor: Doctor, ledger: Path, monkeypatch: pyte
 @pytest.mark.parametrize(("schema", "says"), [(1, "ledger init"), (99, "pip install --upgrade"), ("x", "adopt")])
 def test_a_ledger_of_another_version(doctor: Doctor, ledger: Path, schema: object, says: str) -> None:
     """Older, newer, or it does not say."""
-    with sqlite3.connect(ledger) as store:
+    with closing(sqlite3.connect(ledger, isolation_level=None)) as store:
         store.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(schema),))
     assert says in doctor.wrong()["ledger"]
 

@@ -6,9 +6,11 @@ import pytest
 
 from reconciler.documents import strict_json
 from reconciler.documents.strict_json import AmbiguousJsonError
-from reconciler.errors import StalePlan
+from reconciler.errors import SettingsError, StalePlan
 from reconciler.model.report import ExitCode
 from reconciler.operations.plan_pieces import plan_document
+from reconciler.operations.read_plan import plan_content
+from reconciler.operations.read_report import report_content
 from tests.journey.conftest import desk, make_desk
 from tests.journey.desk import Desk
 
@@ -109,3 +111,15 @@ def test_json_that_may_be_read_in_two_ways_is_refused(text: str) -> None:
     """By the one reader of saved files."""
     with pytest.raises(AmbiguousJsonError):
         strict_json.parse(text)
+
+
+def test_nesting_is_never_a_crash(desk: Desk) -> None:
+    """A file may be nested deeper than can be written into a message, though Python reads it."""
+    desk.run("plan", "--out", "plan.json")
+    plan = json.loads((desk.folder / "plan.json").read_text(encoding="utf-8"))
+    for depth in (*range(850, 1000), *range(5_000, 100_000, 5_000)):
+        text = json.dumps({**plan, "plan_id": "NESTED"}).replace('"NESTED"', "[" * depth + "]" * depth)
+        with pytest.raises(StalePlan):
+            plan_content(text.encode())
+        with pytest.raises(SettingsError):
+            report_content(text.encode())

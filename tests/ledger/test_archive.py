@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_balances_go_before_the_calls_between_them(tmp_path: Path, clock: Clock)
         weekly(ledger, clock, range(1, 4))
         ledger.note_balance("plan", Account(available=Decimal(100)), age_seconds=A_WEEK)
         ledger.compact(TABLE)
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("CREATE TRIGGER cut BEFORE DELETE ON calls BEGIN SELECT RAISE(ABORT, 'cut'); END")
         with pytest.raises(Unwritable):
             archive(ledger, clock.now)

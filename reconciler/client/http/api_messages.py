@@ -41,7 +41,8 @@ def refusal(status: int, body: bytes, *, where: str, options: ApiOptions) -> Ref
     if status == 404 and "/tables" not in where:
         what, hint = "the API has nothing there", "Check the API's base URL."
     if status == 402 and isinstance(detail, dict):
-        what, hint = _PAYMENT.get(str(detail.get("error")), (what, hint))
+        error = detail.get("error")
+        what, hint = _PAYMENT.get(error if isinstance(error, str) else "", (what, hint))
     return Refused(f"{where}: {status}, {what}{reasons(body, options)}", hint=hint, status=status)
 
 
@@ -74,7 +75,9 @@ def _message(detail: Any) -> str:
         return ": ".join(part for part in parts if isinstance(part, str))
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
         loc, message = detail[0].get("loc"), detail[0].get("msg")
-        location = ".".join(str(part)[:40] for part in loc[:6]) if isinstance(loc, list) else ""
+        location = ""
+        if isinstance(loc, list):  # anything else than names and positions may be nested deeper than can be written
+            location = ".".join(str(part)[:40] for part in loc[:6] if isinstance(part, str | int))
         more = f" and {len(detail) - 1} more" if len(detail) > 1 else ""
         return ": ".join(part for part in (location, message) if isinstance(part, str) and part) + more
     return ""

@@ -6,10 +6,8 @@ ours.
 
 import io
 import re
-import select
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from reconciler.client.http.api_messages import refusal
 from reconciler.client.http.buffers import LARGE, Body, Buffers
-from reconciler.client.http.early import Early, NotPlainError
+from reconciler.client.http.early import Early, NotPlainError, has_news
 from reconciler.client.http.failures import (
     NOT_WHOLE,
     TransientError,
@@ -130,7 +128,7 @@ class Connection:
         Returns False if that takes a connection to be made or more room than there is: nothing is under way then.
         """
         sock = self._sock
-        if sock is None or _has_news(sock) or not _PATH.fullmatch(path):
+        if sock is None or has_news(sock) or not _PATH.fullmatch(path):
             return False
         sent = self._head(_target(path, query))
         try:
@@ -183,6 +181,10 @@ class Connection:
     def file(self) -> int:
         """The open connection's file descriptor, to wait for; -1 if there is none."""
         return -1 if self._sock is None else self._sock.fileno()
+
+    def has_ended(self) -> bool:
+        """Return whether the idle connection is closed, or has brought something unasked."""
+        return self._sock is None or has_news(self._sock)
 
     def cut_if_late(self) -> None:
         """Shut the connection down, from another thread, if its answer takes far too long, headers included.
@@ -278,7 +280,7 @@ class Connection:
             self._early = None
             sock.settimeout(self._options.timeout_seconds)
             return early.followed_by(sock)
-        if sock is None or _has_news(sock):
+        if sock is None or has_news(sock):
             self.close()
             sock = self._connect()
         if not sock.gettimeout():
@@ -365,18 +367,6 @@ class Connection:
             ),
             no_connection=self._sock is None,
         )
-
-
-def _has_news(sock: socket.socket) -> bool:
-    """Return whether an idle connection is readable: the server closed it, or sent something unasked."""
-    if isinstance(sock, ssl.SSLSocket) and sock.pending():
-        return True
-    if sys.platform == "win32":
-        return bool(select.select([sock], [], [], 0)[0])
-    else:  # noqa: RET505 - a type checker reads one branch for each platform
-        poll = select.poll()  # unlike `select`, it takes any file descriptor
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
 
 
 def _target(path: str, query: Query) -> str:

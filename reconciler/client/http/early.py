@@ -7,8 +7,10 @@ with the bytes that are there.
 
 import io
 import re
+import select
 import socket
 import ssl
+import sys
 
 from reconciler.client.http.response import CHUNK_SIZE, Incoming, Response
 
@@ -106,3 +108,32 @@ class Early:
     def followed_by(self, sock: socket.socket) -> Incoming:
         """Return what a thread reads: what has come, then what the socket gives."""
         return Incoming(sock, bytes(self._received), self._failure)
+
+
+def has_news(sock: socket.socket) -> bool:
+    """Return whether an idle connection is of no further use: the server closed it, or sent something unasked.
+
+    Session tickets, new keys and the like, which TLS sends at any time, are neither. A TLS socket may not block any
+    longer afterwards.
+    """
+    if not isinstance(sock, ssl.SSLSocket):
+        return _is_readable(sock)
+    if not (sock.pending() or _is_readable(sock)):
+        return False
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([sock], [], [], 0)[0])
+    else:  # noqa: RET505 - a type checker reads one branch for each platform
+        poll = select.poll()  # unlike `select`, it takes any file descriptor
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))

@@ -78,11 +78,11 @@ class Flights(Generic[T]):
                     self._woken.recv(4096)
             elif connection not in self._files:  # released meanwhile: a worker may have it
                 continue
-            elif connection not in self._flights:  # idle, and closed by the server
+            elif connection in self._flights:
+                yield from self._look(connection)
+            elif connection.has_ended():  # the server may close it whenever it likes
                 self.release(connection)
                 connection.close()
-            else:
-                yield from self._look(connection)
         while self._flights:
             connection, flight = next(iter(self._flights.items()))
             if flight.until > time.monotonic():
