@@ -153,7 +153,7 @@ def big_table(repeats: int, rows: int = 100_000) -> Iterator[Row]:
 def rows_by_data(repeats: int, rows: int = 25_000) -> Iterator[Row]:
     """One table of 20 columns, with conditions over two of them against without."""
     ratios, ours, peaks, without = [], [], [], []
-    world = World(rows=rows, columns=20, cell_bytes=1400)
+    world = World(rows=rows, columns=20, cell_bytes=1400, unlike=(3, 7))
     asked = "{any: [{column: column_3, matches: '[a-f]+[0-9]y'}, {column: column_7, equals: x}]}"
     with (
         serving(world) as url,

@@ -19,6 +19,8 @@ CONFIG = "/v1/tables/"
 _ID = "{kind:08x}-0000-4000-8000-{number:012x}"
 _REQUEST = re.compile(rb"(GET|POST) /v1/(?:user|tables/([0-9a-f-]{36})(/[^ ?]*)?(?:\?([^ ]*))?) HTTP/1.1\r\n")
 _ACCOUNT = b'{"organization_is_active": true, "has_unlimited_credits": true}'
+_NUMBER = "y" * 8
+"""The place in an answer where its row's number stands."""
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -36,6 +38,8 @@ class World:
     """Seconds before each answer."""
     random_ids: bool = False
     """The ids of rows do not compress, as those of real tables."""
+    unlike: tuple[int, ...] = ()
+    """The columns in which no two answers are the same."""
 
 
 def table_id(number: int) -> str:
@@ -78,8 +82,12 @@ class Answers:
         }
         shown = {"name": "Benchmark", "kind": "company", "columns": columns, "status": status}
         self._rest = json.dumps(shown)[1:-1]
-        cell = {"status": "done", "value": {"answer": "x" * world.cell_bytes}} if world.done else None
-        self._cells = json.dumps({"is_missing_inputs": False, "data": dict.fromkeys(keys, cell)})[1:].encode()
+        answers = ["x" * world.cell_bytes] * world.columns
+        for number in world.unlike:
+            answers[number] = answers[number][len(_NUMBER) :] + _NUMBER
+        shown_cells = [{"status": "done", "value": {"answer": answer}} if world.done else None for answer in answers]
+        row = json.dumps({"is_missing_inputs": False, "data": dict(zip(keys, shown_cells, strict=True))})[1:]
+        self._cells = row.encode().split(_NUMBER.encode())
 
     def of(self, method: bytes, table: bytes, path: bytes, query: bytes, body: bytes) -> list[bytes]:
         """Return the pieces of an answer's body."""
@@ -95,7 +103,10 @@ class Answers:
         stop = min(self._world.rows, start + int(values["limit"]))
         pieces = [head, b',"rows":[']
         for row in range(start, stop):
-            pieces += [f'{{"id":"{row_id(row, random=self._world.random_ids)}",'.encode(), self._cells, b","]
+            pieces.append(f'{{"id":"{row_id(row, random=self._world.random_ids)}",'.encode())
+            for part in self._cells:
+                pieces += [part, b"%08d" % row]
+            pieces[-1] = b","
         return [*pieces[:-1], b"]}"]
 
 
