@@ -10,8 +10,8 @@ from reconciler.client.account import USER, AccountRead, AccountRequest
 from reconciler.client.http.buffers import Buffers
 from reconciler.client.http.connection import Connection
 from reconciler.client.http.failures import TransientError
-from reconciler.client.http.http_date import seconds_of
 from reconciler.client.http.options import ApiOptions
+from reconciler.client.http.retry_after import seconds_of
 from reconciler.client.http.trust import tls_context
 from reconciler.errors import ApiError, BadResponse
 from reconciler.model.account import Account

@@ -29,7 +29,7 @@ from reconciler.client.http.gzip import Unpacker, UnpackingError
 from reconciler.client.http.lenient_json import parse
 from reconciler.client.http.options import ApiOptions
 from reconciler.client.http.request import headers
-from reconciler.client.http.retry import retry_after_seconds
+from reconciler.client.http.retry_after import retry_after_seconds
 from reconciler.client.http.trust import not_trusted, not_trusted_hint, tls_context
 from reconciler.client.http.urls import as_uuid, run_path
 from reconciler.errors import BadResponse, InDoubt, NotSent, Refused

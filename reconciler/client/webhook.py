@@ -19,7 +19,7 @@ from reconciler.client.http.addressing import httpx_proxy
 from reconciler.client.http.failures import is_certificate_failure
 from reconciler.client.http.options import ApiOptions, Token
 from reconciler.client.http.request import USER_AGENT
-from reconciler.client.http.retry import retry_after_seconds
+from reconciler.client.http.retry_after import retry_after_seconds
 from reconciler.client.http.trust import tls_context
 from reconciler.errors import SettingsError
 from reconciler.model.network import Network

@@ -15,7 +15,8 @@ import pytest
 
 from reconciler.client import Reader, SpendClient
 from reconciler.client.http.connection import LARGEST_ANSWER
-from reconciler.client.http.retry import RetryTiming, retry_after_seconds, wait_seconds
+from reconciler.client.http.retry import RetryTiming, wait_seconds
+from reconciler.client.http.retry_after import retry_after_seconds
 from reconciler.errors import ApiError, BadResponse, Refused
 from reconciler.model.observed import TableSnapshot
 from tests.client.live_tables import SECRET, TABLE, Api, LiveTable, column, options, read_status, read_table, uid

@@ -65,24 +65,16 @@ class Retries:
 
 def wait_seconds(timing: RetryTiming, tries: int, retry_after: str | None) -> float:
     """Return the seconds to wait after try number `tries`: the server's request, else doubling full jitter."""
-    asked = retry_after_seconds(retry_after, timing.now)
+    asked = asked_seconds(retry_after, timing.now)
     if asked:
         return min(asked, LONGEST_RETRY_AFTER)
     return timing.random() * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (tries - 1))
 
 
-def retry_after_seconds(text: str | None, now: Callable[[], float]) -> float | None:
-    """Return the seconds that a `Retry-After` (seconds or an HTTP date) asks to wait; None if it is absent or invalid.
-
-    `now` returns seconds since 1970. A date in the past gives 0.
-    """
-    if text is None:
+def asked_seconds(retry_after: str | None, now: Callable[[], float]) -> float | None:
+    """Return what `retry_after_seconds` returns; its module is loaded once there is such a header."""
+    if retry_after is None:
         return None
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        moment: float = importlib.import_module("reconciler.client.http.http_date").seconds_of(text)
-        return max(moment - now(), 0.0)
-    except ValueError:
-        return None
+    module = importlib.import_module("reconciler.client.http.retry_after")
+    found: float | None = module.retry_after_seconds(retry_after, now)
+    return found

@@ -12,7 +12,7 @@ from reconciler.client.http.connection import Connection
 from reconciler.client.http.failures import NOT_WHOLE, TransientError
 from reconciler.client.http.lenient_json import NotJsonError, kind_of_page
 from reconciler.client.http.request import Request
-from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries, RetryTiming, retry_after_seconds
+from reconciler.client.http.retry import ATTEMPTS, LONGEST_RETRY_AFTER, Retries, RetryTiming, asked_seconds
 from reconciler.client.http.throttle import OBJECTIONS, Throttle
 from reconciler.errors import ApiError, BadResponse, Refused
 
@@ -141,7 +141,7 @@ class Tries:
 
     def _hold(self, retry_after: str | None) -> float:
         """Return for how many seconds all workers wait: as long as the server asks, if it does."""
-        return min(retry_after_seconds(retry_after, self._timing.now) or 0.0, LONGEST_RETRY_AFTER)
+        return min(asked_seconds(retry_after, self._timing.now) or 0.0, LONGEST_RETRY_AFTER)
 
 
 def _decoded(request: Request, body: memoryview) -> Any:
