@@ -103,7 +103,6 @@ def test_schemas_are_found_inside_an_installed_package(tmp_path: Path) -> None:
         (package / room).mkdir()
         (package / room / "__init__.py").touch()
     for module in (
-        "dataclass",
         "manifests/json_schema",
         "text/sanitize",
         "errors",
