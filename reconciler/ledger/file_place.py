@@ -1,6 +1,8 @@
 """Where a ledger's file may be: not in memory, nor where its locks cannot be trusted. Loads no SQLAlchemy."""
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from reconciler.errors import SettingsError
@@ -29,13 +31,18 @@ def file_at(text: str) -> Path:
             code=Code.UNUSABLE_LEDGER,
         )
     path = Path(text).expanduser().absolute()
+    with suppress(OSError):  # a `Ledger` says what is wrong
+        _refuse_folder(path, text)
+    return path
+
+
+def _refuse_folder(path: Path, text: str) -> None:
     if path.is_dir():
         raise SettingsError(
             f"the ledger's path is a folder: {text}",
             hint=f"Name a file in it: {text}/ledger.db",
             code=Code.UNUSABLE_LEDGER,
         )
-    return path
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:
@@ -55,7 +62,7 @@ def network_file_system(path: Path, mounts: str) -> str | None:
 
 def refuse_network_file_system(path: Path, shown: str, mounts: str) -> None:
     """Raise SettingsError if a ledger's file is on a network file system."""
-    kind = network_file_system(path.resolve(), mounts)
+    kind = network_file_system(Path(os.path.realpath(path)), mounts)  # `resolve` fails where a link leads to itself
     if kind is not None:
         raise SettingsError(
             f"the ledger {shown} is on a network file system ({kind}), where SQLite's locks cannot be trusted",

@@ -211,7 +211,9 @@ class SpendProtocol:
                     return CallResult(call, ending, "" if ending else f"the apply had stopped: {self.stopped.message}")
                 ending = self._attempt(lane, call, is_last=attempt == MOST_ATTEMPTS)
             except Exception as error:
-                return self._not_begun(call, error)
+                result = self._not_begun(call, error)
+                self._record_kept(lane)  # the next intent may be long in coming
+                return result
             if ending.retry_after is not None and ending.stop is None and self._timing.hold is not None:
                 self._hold(ending.retry_after)
             elif ending.state is not CallState.NOT_SENT or attempt == MOST_ATTEMPTS:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LedgerError, SettingsError
-from reconciler.ledger import file_place, location, open_ledger
+from reconciler.ledger import file_place, location, no_ledger_at, open_ledger
 
 MOUNTS = """\
 /dev/vda1 / ext4 rw 0 0
@@ -45,6 +45,25 @@ def test_a_ledger_on_a_network_file_system_is_refused() -> None:
         file_place.refuse_network_file_system(place, str(place), MOUNTS)
     assert "postgresql://" in caught.value.hint
     file_place.refuse_network_file_system(place, str(place), "")
+
+
+def test_a_link_to_itself_is_a_ledger_that_cannot_be_written(tmp_path: Path) -> None:
+    """Reading finds none there, as behind any other link that leads nowhere."""
+    place = tmp_path / "ledger.db"
+    place.symlink_to(place)
+    assert no_ledger_at(str(place)) is not None
+    with open_ledger(str(place)) as ledger:
+        assert not ledger.is_there()
+        with pytest.raises(LedgerError):
+            ledger.initialise()
+
+
+def test_a_path_that_the_system_cannot_look_at_is_an_error_of_the_ledger(tmp_path: Path) -> None:
+    """Its name is too long, as in a folder that may not be entered: no reading takes that for an empty ledger."""
+    place = str(tmp_path / ("x" * 300 + ".db"))
+    assert no_ledger_at(place) is None
+    with open_ledger(place) as ledger, pytest.raises(LedgerError, match="too long"):
+        ledger.recall(["a"])
 
 
 @pytest.mark.parametrize("text", ["ledger.db", "sqlite:///ledger.db", "a folder/ledger.db", "sqlite:////tmp/x.db"])

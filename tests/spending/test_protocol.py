@@ -6,7 +6,7 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from reconciler.errors import InDoubt, Leased, NotSent, Refused, Unwritable
+from reconciler.errors import InDoubt, Leased, LimitExceeded, NotSent, Refused, Unwritable
 from reconciler.model.attempt import Ending, Receipt, Stop, StopCause
 from reconciler.model.history import CallState
 from reconciler.model.plan import Call
@@ -167,6 +167,18 @@ def test_an_acceptance_is_recorded_whatever_becomes_of_the_next_intent(fault: Ba
     with suppress(ZeroDivisionError):
         bench.run(ONE, TWO)
     assert [event.split(" at ")[0] for event in bench.log.events] == ["begin 1", "send 1", "begin 2", "end 1 accepted"]
+
+
+def test_an_acceptance_does_not_wait_while_a_budget_refuses_intents() -> None:
+    """Many calls may be refused in a row, each after waiting for its turn: a kill then would leave a doubt."""
+    bench = Bench.new()
+    bench.book.begins = [None, LimitExceeded("a day's budget"), LimitExceeded("a day's budget")]
+    bench.run(ONE, TWO, THREE)
+    assert [event.split(" at ")[0] for event in bench.log.events] == [
+        *("begin 1", "send 1"),
+        *("begin 2", "end 1 accepted"),
+        "begin 3",
+    ]
 
 
 @pytest.mark.parametrize("at", [0, 1])
