@@ -33,8 +33,10 @@ DELAYS = (0.0, 0.05, 0.3, 1.2)
 """Seconds between a run call's arrival and its work: a killed client's call still lands, the last one after T."""
 AT_ONCE = 8
 """Projects under way together; each of them mostly waits."""
-TABLES = {True: 900, False: 50}
+TABLES = {True: 1400, False: 60}
 """Of each delay, in the long run and the short."""
+MOST = len(COLUMNS) + 1
+"""A point is passed so often at most before the kill: by the first call of the second table."""
 SAMPLE = 24
 """Points of the short run; it kills at each on one store, by turns."""
 
@@ -85,11 +87,12 @@ NUMBERS = tuple(count() for _ in DELAYS)
 
 
 def project_for(case: Case | str, tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> Project:
-    """Make a project with a table that no other project has."""
+    """Make a project with two tables that no other project has, one after the other in a single lane."""
     store, family = (case, 0) if isinstance(case, str) else (case.store, case.delay)
     number = next(NUMBERS[family])
     folder = tmp / f"{family}-{number}"
-    return Project.make(folder, simulator, driver, [table_id(number, family)], stores.url(store, folder))
+    tables = [table_id(2 * number + each, family) for each in range(2)]
+    return Project.make(folder, simulator, driver, tables, stores.url(store, folder), run_concurrency=1)
 
 
 def reached(tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> dict[str, dict[Point, int]]:
@@ -111,12 +114,14 @@ def cases(counts: dict[str, dict[Point, int]], *, is_long: bool) -> list[Case]:
     if is_long:
         return [
             # A call answered after T is in doubt, and its table's other calls are not sent: no second time.
-            Case(point, 1 + (index + delay) % min(3, counts[store][point]) * (DELAYS[delay] < T), delay, store)
+            Case(point, 1 + (index + delay) % min(MOST, counts[store][point]) * (DELAYS[delay] < T), delay, store)
             for (index, point), delay, store in product(enumerate(named), range(len(DELAYS)), counts)
         ]
     some = named[:: max(1, len(named) // SAMPLE)][:SAMPLE]
     each = zip(enumerate(some), cycle(counts))
-    return [Case(point, 1 + index % min(3, counts[store][point]), index % 3, store) for (index, point), store in each]
+    return [
+        Case(point, 1 + index % min(MOST, counts[store][point]), index % 3, store) for (index, point), store in each
+    ]
 
 
 def kill(case: Case, tmp: Path, simulator: LiveSimulator, driver: Driver, stores: Stores) -> Aftermath:
